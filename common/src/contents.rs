@@ -1,0 +1,81 @@
+//! The course's table of contents: which section of the tutorial is told by which command.
+
+use std::fmt;
+
+use prettytable::format::consts::FORMAT_NO_BORDER_LINE_SEPARATOR;
+use prettytable::{Table, row};
+
+/// A section of the tutorial and the lessons that tell it.
+#[derive(Debug)]
+pub struct Section {
+    /// The tutorial's number: `3.2`.
+    pub number: &'static str,
+    /// What it is about.
+    pub title: &'static str,
+    /// The crate to run.
+    pub package: &'static str,
+    /// Its lessons of this section, in order.
+    pub lessons: &'static [&'static str],
+}
+
+/// All sections, in the tutorial's order.
+pub const CONTENTS: &[Section] = &[
+    Section {
+        number: "一",
+        title: "Programs and processes",
+        package: "process-basics",
+        lessons: &["hello-process", "concurrent-or-parallel"],
+    },
+    Section {
+        number: "2.1",
+        title: "Starting and watching processes",
+        package: "process-basics",
+        lessons: &["three-workers", "methods", "attributes", "two-children"],
+    },
+    Section {
+        number: "2.2",
+        title: "A process of your own",
+        package: "process-basics",
+        lessons: &["a-process-of-your-own"],
+    },
+    Section {
+        number: "三",
+        title: "Nothing is shared",
+        package: "ipc-pipe",
+        lessons: &["nothing-is-shared"],
+    },
+    Section {
+        number: "3.1",
+        title: "Pipes",
+        package: "ipc-pipe",
+        lessons: &["two-ends", "poll-and-end-of-file", "sender-and-receiver", "producer-and-consumer"],
+    },
+];
+
+/// The names that `cargo run -p package -- --list` prints.
+#[must_use]
+pub fn lessons_of(package: &str) -> Vec<&'static str> {
+    let sections = CONTENTS.iter().filter(|section| section.package == package);
+    sections.flat_map(|section| section.lessons).copied().collect()
+}
+
+/// The table of contents as it is printed.
+#[derive(Debug)]
+pub struct Contents;
+
+impl fmt::Display for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new();
+        table.set_format(*FORMAT_NO_BORDER_LINE_SEPARATOR);
+        table.set_titles(row!["§", "section", "command"]);
+        for section in CONTENTS {
+            let whole = format!("cargo run -p {}", section.package);
+            for (index, lesson) in section.lessons.iter().enumerate() {
+                let first = [section.number, section.title];
+                let [number, title] = if index == 0 { first } else { ["", ""] };
+                table.add_row(row![number, title, format!("{whole} -- {lesson}")]);
+            }
+        }
+        write!(f, "{table}")
+    }
+}

@@ -1,0 +1,105 @@
+//! The command line of a lesson crate: which of its lessons to tell, and how fast.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, Command};
+
+use crate::narrator::{Bilingual, Story};
+use crate::time::Pace;
+
+/// One lesson: a name for the command line and the story behind it.
+#[derive(Debug)]
+pub struct Lesson {
+    /// What one types: `full-and-empty`.
+    pub name: &'static str,
+    /// The tutorial's section: `3.2`.
+    pub section: &'static str,
+    /// The question that the lesson answers.
+    pub question: Bilingual,
+    /// What to remember of it.
+    pub remember: Bilingual,
+    /// Tells the story; an error ends the lesson, and the program with exit code 1.
+    pub tell: fn(&Story) -> Told,
+}
+
+/// How a story ends: well, or with an error of any kind.
+pub type Told = Result<(), Box<dyn Error>>;
+
+/// Reads the command line and tells the lessons it names, or all of them in their order.
+///
+/// The exit code is 0 if all were told to their end, 1 if one of them failed, and 2 if the
+/// command line was wrong.
+#[must_use]
+pub fn run(package: &'static str, about: &'static str, lessons: &[Lesson]) -> ExitCode {
+    let options = match command(package, about, lessons).try_get_matches() {
+        Ok(options) => options,
+        Err(shown) => {
+            // Help comes this way too, on standard output and with exit code 0.
+            let _ = shown.print();
+            return ExitCode::from(u8::try_from(shown.exit_code()).unwrap_or(2));
+        }
+    };
+    if options.get_flag("list") {
+        let names: String = lessons.iter().map(|lesson| format!("{}\n", lesson.name)).collect();
+        anstream::print!("{names}");
+        return ExitCode::SUCCESS;
+    }
+    let wanted: Vec<&String> = options.get_many("lesson").unwrap_or_default().collect();
+    if let Some(unknown) = wanted.iter().find(|name| !lessons.iter().any(|l| l.name == **name)) {
+        let names: Vec<&str> = lessons.iter().map(|lesson| lesson.name).collect();
+        eprintln!("{package} has no lesson \"{unknown}\"; it has {}.", names.join(", "));
+        return ExitCode::from(2);
+    }
+    let pace = *options.get_one::<Pace>("speed").unwrap_or(&Pace::DEFAULT);
+    let story = Story::new(pace, options.get_flag("forever"));
+    let told = lessons.iter().filter(|l| wanted.is_empty() || wanted.iter().any(|w| *w == l.name));
+    for lesson in told {
+        story.open(lesson.name, lesson.section, lesson.question);
+        if let Err(error) = (lesson.tell)(&story) {
+            eprintln!("{package}, lesson {}: {error}", lesson.name);
+            return ExitCode::FAILURE;
+        }
+        story.close(lesson.remember);
+    }
+    ExitCode::SUCCESS
+}
+
+fn command(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Command {
+    let width = lessons.iter().map(|lesson| lesson.name.len()).max().unwrap_or(0);
+    let list: String = lessons
+        .iter()
+        .map(|l| format!("  {:<width$}  §{:<4} {}\n", l.name, l.section, l.question.1))
+        .collect();
+    Command::new(package)
+        .about(about)
+        .after_help(format!(
+            "Lessons:\n{list}\nLines with ~ differ from run to run; a line with ok was checked just then."
+        ))
+        .arg(
+            Arg::new("lesson")
+                .value_name("LESSON")
+                .num_args(0..)
+                .help("The lessons to tell [default: all of them, in order]"),
+        )
+        .arg(
+            Arg::new("speed")
+                .long("speed")
+                .value_name("X")
+                .default_value("10")
+                .value_parser(|text: &str| text.parse::<Pace>())
+                .help("Tutorial seconds in a real second; 1 is the tutorial's own pace"),
+        )
+        .arg(
+            Arg::new("forever")
+                .long("forever")
+                .action(ArgAction::SetTrue)
+                .help("Keep the tutorial's endless loops endless (Ctrl-C ends them)"),
+        )
+        .arg(
+            Arg::new("list")
+                .long("list")
+                .action(ArgAction::SetTrue)
+                .help("Print the lessons' names, one a line, and tell none"),
+        )
+}

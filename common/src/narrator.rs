@@ -1,0 +1,136 @@
+//! The narrator: puts a lesson on the screen, one kind of line for each kind of statement.
+//!
+//! ```text
+//! # full-and-empty · §3.2                                 which lesson
+//!   队列满了会怎样，空了又会怎样？                             its question, in both languages
+//!   What happens when a queue is full, and when it is empty?
+//!
+//!   parent      puts 1, 2, 3 into a queue of three places   an event: who, what
+//!   ok          the queue says that it is full              a claim, checked just then
+//!   ~ time for all of it = 0.3 ms                           what may differ from run to run
+//!
+//!   = 满了就等，或者马上报错：由你选择。                        what to remember, in both languages
+//! ```
+
+use std::error::Error;
+use std::fmt;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::time::Pace;
+
+/// One sentence in the course's two languages: Chinese, English.
+pub type Bilingual = (&'static str, &'static str);
+
+/// How wide the actor's name is, with what stands before it, so that all lines align.
+const ACTOR: usize = 12;
+
+/// A lesson being told by the parent process.
+#[derive(Debug)]
+pub struct Story {
+    pace: Pace,
+    forever: bool,
+}
+
+impl Story {
+    /// A story told at this pace; `forever` makes its endless loops endless.
+    #[must_use]
+    pub fn new(pace: Pace, forever: bool) -> Self {
+        Self { pace, forever }
+    }
+
+    /// The pace to hand to children that pretend to work.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// How many rounds a loop that is endless in the tutorial shall make.
+    #[must_use]
+    pub fn rounds(&self, rounds: u64) -> u64 {
+        if self.forever { u64::MAX } else { rounds }
+    }
+
+    /// An event that happens in this order in every run: who did what.
+    pub fn event(&self, actor: &str, what: impl fmt::Display) {
+        line(&format!("{actor:<ACTOR$}{what}"), Style::new());
+    }
+
+    /// A claim that the program has just checked.
+    ///
+    /// # Errors
+    /// [`Untrue`] if it doesn't hold, which ends the lesson.
+    pub fn ok(&self, claim: impl fmt::Display, holds: bool) -> Result<(), Untrue> {
+        if !holds {
+            return Err(Untrue(claim.to_string()));
+        }
+        let style = AnsiColor::Green.on_default();
+        line(&format!("{style}{:<ACTOR$}{style:#}{claim}", "ok"), Style::new());
+        Ok(())
+    }
+
+    /// What may differ from run to run; several lines if the text has several.
+    pub fn varies(&self, what: impl fmt::Display) {
+        for part in what.to_string().lines() {
+            line(&format!("~ {part}"), Style::new().dimmed());
+        }
+    }
+
+    pub(crate) fn open(&self, name: &str, section: &str, (chinese, english): Bilingual) {
+        let bold = Style::new().bold();
+        write(&format!("{bold}# {name} · §{section}{bold:#}\n"));
+        line(chinese, Style::new());
+        line(english, Style::new());
+        write("\n");
+    }
+
+    pub(crate) fn close(&self, (chinese, english): Bilingual) {
+        write("\n");
+        line(&format!("= {chinese}"), Style::new().bold());
+        line(&format!("= {english}"), Style::new().bold());
+        write("\n");
+    }
+}
+
+/// A line that a child says for itself, or the parent where the order is free: a `~` line, because
+/// the kernel alone decides when it comes.
+pub fn speak(actor: &str, what: impl fmt::Display) {
+    let style = Style::new().dimmed();
+    line(&format!("~ {actor:<width$}{what}", width = ACTOR - 2), style);
+}
+
+/// A claim of a lesson that turned out false.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Untrue(String);
+
+impl fmt::Display for Untrue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "this did not hold: {}", self.0)
+    }
+}
+
+impl Error for Untrue {}
+
+fn line(text: &str, style: Style) {
+    write(&format!("  {style}{text}{style:#}\n"));
+}
+
+/// Whether somebody still reads standard output.
+static HEARD: AtomicBool = AtomicBool::new(true);
+
+/// True until a write to standard output has failed, for example because a pager was left. An
+/// endless lesson ends then; any other goes on silently, so that its children are waited for.
+#[must_use]
+pub fn is_heard() -> bool {
+    HEARD.load(Ordering::Relaxed)
+}
+
+/// Writes whole lines at once, so that lines of several processes never mix.
+fn write(text: &str) {
+    let mut stdout = anstream::stdout().lock();
+    if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
+        HEARD.store(false, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,198 @@
+//! Timing: a [`Stopwatch`], the [`Spread`] of repeated measurements, a [`clock`] that all
+//! processes share, and the [`Pace`] at which lessons pretend to work.
+
+use std::fmt;
+use std::str::FromStr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+/// Measures time on the monotonic clock, from its start. Python: `time.perf_counter` twice.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// A stopwatch that runs from now on.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since the start.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// The smallest, the middle and the largest of several measurements.
+///
+/// The median is what to compare: one slow run on a busy machine doesn't move it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spread {
+    /// The fastest run.
+    pub min: Duration,
+    /// Half of the runs were faster; of an even number of runs, the mean of the middle two.
+    pub median: Duration,
+    /// The slowest run.
+    pub max: Duration,
+}
+
+impl Spread {
+    /// The spread of these measurements, or `None` if there are none.
+    #[must_use]
+    pub fn of(measurements: impl IntoIterator<Item = Duration>) -> Option<Self> {
+        let mut sorted: Vec<Duration> = measurements.into_iter().collect();
+        sorted.sort_unstable();
+        let (min, max) = (*sorted.first()?, *sorted.last()?);
+        let middle = sorted.len() / 2;
+        let lower = sorted[(sorted.len() - 1) / 2];
+        Some(Self { min, median: (lower + sorted[middle]) / 2, max })
+    }
+
+    /// Does the work `1 + more` times and takes each time on its own.
+    pub fn of_repeats(more: usize, mut work: impl FnMut()) -> Self {
+        let mut timed = || {
+            let watch = Stopwatch::start();
+            work();
+            watch.elapsed()
+        };
+        let first = timed();
+        let times: Vec<Duration> = (0..more).map(|_| timed()).chain([first]).collect();
+        Self::of(times).expect("there is at least the first")
+    }
+}
+
+/// `median (min – max)`, each in a readable unit.
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} – {})", show(self.median), show(self.min), show(self.max))
+    }
+}
+
+/// A duration in the unit that suits it: `870 ns`, `12.3 µs`, `0.3 ms`, `2.05 s`.
+#[must_use]
+pub fn show(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds >= 1.0 {
+        format!("{seconds:.2} s")
+    } else if seconds >= 1e-4 {
+        format!("{:.1} ms", seconds * 1e3)
+    } else if seconds >= 1e-6 {
+        format!("{:.1} µs", seconds * 1e6)
+    } else {
+        format!("{} ns", duration.as_nanos())
+    }
+}
+
+/// The time since the machine was started. All processes read the same clock, so what one
+/// measured can be laid beside what another did.
+#[must_use]
+pub fn clock() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default()
+}
+
+/// The CPU time that this process has used so far, all its threads together.
+#[must_use]
+pub fn cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
+}
+
+/// How many tutorial seconds go by in one real second: what `--speed` sets.
+///
+/// A child process doesn't see its parent's pace: it gets it among its arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pace(f64);
+
+impl Pace {
+    /// Ten times the tutorial's pace.
+    pub const DEFAULT: Self = Self(10.0);
+
+    /// Pretends to work for so many seconds of the tutorial.
+    pub fn work(self, tutorial_seconds: f64) {
+        thread::sleep(self.real(tutorial_seconds));
+    }
+
+    /// How long so many seconds of the tutorial really take at this pace.
+    #[must_use]
+    pub fn real(self, tutorial_seconds: f64) -> Duration {
+        Duration::try_from_secs_f64(tutorial_seconds / self.0).unwrap_or(Duration::MAX)
+    }
+}
+
+/// Any number from 0.001 (a thousand times slower than the tutorial) to 1,000,000.
+impl FromStr for Pace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(speed) if (0.001..=1e6).contains(&speed) => Ok(Self(speed)),
+            _ => Err(String::from("the speed is a number from 0.001 to 1000000")),
+        }
+    }
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn the_median_of_an_odd_number_is_the_middle_one() {
+        let spread = Spread::of([ms(9), ms(1), ms(2)]).unwrap();
+        assert_eq!(spread, Spread { min: ms(1), median: ms(2), max: ms(9) });
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_lies_between_the_middle_two() {
+        assert_eq!(Spread::of([ms(4), ms(1), ms(9), ms(2)]).unwrap().median, ms(3));
+        assert_eq!(Spread::of([]), None);
+    }
+
+    #[test]
+    fn repeats_are_counted_and_timed() {
+        let mut runs = 0;
+        let spread = Spread::of_repeats(4, || {
+            runs += 1;
+            thread::sleep(ms(1));
+        });
+        assert_eq!(runs, 5);
+        assert!(spread.min >= ms(1) && spread.min <= spread.median && spread.median <= spread.max);
+    }
+
+    #[test]
+    fn durations_are_shown_in_the_unit_that_suits_them() {
+        let shown = [870, 12_345, 300_000, 2_050_000_000].map(Duration::from_nanos).map(show);
+        assert_eq!(shown, ["870 ns", "12.3 µs", "0.3 ms", "2.05 s"]);
+    }
+
+    #[test]
+    fn a_pace_of_ten_makes_a_second_a_tenth() {
+        assert_eq!(Pace::DEFAULT.real(2.0), ms(200));
+        assert_eq!("1".parse::<Pace>().unwrap().real(2.0), ms(2000));
+    }
+
+    #[test]
+    fn a_pace_that_never_ends_or_never_begins_is_refused() {
+        for text in ["0", "-1", "inf", "NaN", "fast", "", "1e7"] {
+            assert!(text.parse::<Pace>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_clock_goes_forward() {
+        let earlier = clock();
+        assert!(clock() >= earlier && earlier > Duration::ZERO);
+    }
+}

@@ -1,0 +1,140 @@
+//! Who am I, who is my parent? Python: `current_process()`, `parent_process()`.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::control::{ControlLine, Start};
+use crate::wait::wait;
+
+/// What a child was told at its start; nothing in the process that began it all.
+static CHILD: OnceLock<Child> = OnceLock::new();
+
+#[derive(Debug)]
+struct Child {
+    start: Start,
+    control: ControlLine,
+}
+
+/// Called once, at the beginning of a child.
+pub(crate) fn become_child(start: Start, control: ControlLine) {
+    let already = CHILD.set(Child { start, control });
+    assert!(already.is_ok(), "a process becomes a child once");
+}
+
+/// The control line of this process, if it is a child.
+pub(crate) fn control() -> Option<&'static ControlLine> {
+    CHILD.get().map(|child| &child.control)
+}
+
+/// The running process.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct CurrentProcess;
+
+/// The running process. Python: `multiprocessing.current_process()`.
+#[must_use]
+pub fn current_process() -> CurrentProcess {
+    CurrentProcess
+}
+
+impl CurrentProcess {
+    /// `MainProcess`, or the name its parent gave it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        CHILD.get().map_or("MainProcess", |child| &child.start.name)
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(self) -> u32 {
+        std::process::id()
+    }
+
+    /// Whether it ends when its parent does.
+    #[must_use]
+    pub fn is_daemon(self) -> bool {
+        CHILD.get().is_some_and(|child| child.start.daemon)
+    }
+
+    /// True: it is asking.
+    #[must_use]
+    pub fn is_alive(self) -> bool {
+        true
+    }
+
+    /// `None`: it has not ended.
+    #[must_use]
+    pub fn exitcode(self) -> Option<i32> {
+        None
+    }
+
+    /// 32 random bytes that this process and all its descendants have in common, to prove to each
+    /// other that they belong together.
+    ///
+    /// # Panics
+    /// If the system has no random bytes to give.
+    #[must_use]
+    pub fn authkey(self) -> [u8; 32] {
+        static OWN: OnceLock<[u8; 32]> = OnceLock::new();
+        match CHILD.get() {
+            Some(child) => child.start.authkey,
+            None => *OWN.get_or_init(|| {
+                let mut key = [0; 32];
+                rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
+                    .expect("32 bytes come at once, and the system has been up for a while");
+                key
+            }),
+        }
+    }
+
+    /// The counts in the next child's default name, one behind the other from the first ancestor.
+    pub(crate) fn next_path(self) -> Vec<u32> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let mut path = CHILD.get().map_or_else(Vec::new, |child| child.start.path.clone());
+        path.push(COUNT.fetch_add(1, Ordering::Relaxed) + 1);
+        path
+    }
+}
+
+/// The parent of the running process, as this process sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct ParentProcess(&'static Child);
+
+/// The parent, or `None` in the process that began it all. Python:
+/// `multiprocessing.parent_process()`.
+#[must_use]
+pub fn parent_process() -> Option<ParentProcess> {
+    CHILD.get().map(ParentProcess)
+}
+
+impl ParentProcess {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        &self.0.start.parent_name
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(self) -> u32 {
+        self.0.start.parent_pid
+    }
+
+    /// Whether it has not ended: the control line is open for as long as it lives.
+    #[must_use]
+    pub fn is_alive(self) -> bool {
+        !self.join_timeout(Duration::ZERO)
+    }
+
+    /// Waits until it has ended, in whatever way.
+    pub fn join(self) {
+        self.join_timeout(Duration::MAX);
+    }
+
+    /// Waits until it has ended, but no longer than this; says whether it has.
+    pub fn join_timeout(self, timeout: Duration) -> bool {
+        // Nothing comes after the start, so what there is to receive is the end of file.
+        wait(&[&self.0.control], timeout).is_ok_and(|ready| !ready.is_empty())
+    }
+}

@@ -1,0 +1,210 @@
+//! How a program begins and ends: [`main`], and the same in a child.
+//!
+//! ```text
+//!   main(body) ── parent ──▶ body ──────────────────────────▶ ending ──▶ exit code
+//!        │                                                    · exit hooks
+//!        └────── child ───▶ control line ──▶ its function ──▶ · daemons are ended
+//!                           (body is never run)               · other children are waited for
+//! ```
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{ExitCode, Termination};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use linkme::distributed_slice;
+use rustix::process::{Signal, getpid, kill_process};
+
+use crate::control::ControlLine;
+use crate::current::{become_child, control, current_process, parent_process};
+use crate::exit::Exit;
+use crate::{Error, child, frame, sys, task};
+
+/// What a child's `argv[0]` begins with, before its name: it shows in `ps`, and, unlike a variable
+/// of the environment, grandchildren don't inherit it.
+const MARK: &[u8] = b"process-basics child: ";
+
+/// The longest name that is shown there, in bytes.
+const SHOWN: usize = 64;
+
+/// How this program is to be started so that it comes to [`run_if_child`].
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) arguments: Vec<OsString>,
+}
+
+/// Whether [`main`] is running: whether a child would find its way.
+static INSIDE_MAIN: AtomicBool = AtomicBool::new(false);
+
+/// The helper tests that `test_entry!` makes, by their paths.
+#[doc(hidden)]
+#[distributed_slice]
+pub static TEST_ENTRIES: [&'static str];
+
+/// What to do at the end of this process. See [`at_exit`].
+static HOOKS: Mutex<Vec<Box<dyn FnOnce() + Send>>> = Mutex::new(Vec::new());
+
+/// The whole of a program's `main`: runs the body, or, in a child, the child's function.
+///
+/// When the body has returned, or panicked, the daemonic children are ended and the others waited
+/// for; then its value becomes the exit code, as that of any Rust `main` does. Python does the
+/// same when the main module is through.
+///
+/// A child gets the program's own command line, so what stands before this call sees the same.
+///
+/// ```
+/// use std::process::ExitCode;
+///
+/// fn main() -> ExitCode {
+///     process_basics::main(|| println!("this is the parent"))
+/// }
+/// ```
+pub fn main<T: Termination>(body: impl FnOnce() -> T) -> ExitCode {
+    /// Runs also while a panic goes through.
+    struct Ending;
+    impl Drop for Ending {
+        fn drop(&mut self) {
+            end();
+            INSIDE_MAIN.store(false, Ordering::Relaxed);
+        }
+    }
+    run_if_child();
+    INSIDE_MAIN.store(true, Ordering::Relaxed);
+    let _ending = Ending;
+    body().report()
+}
+
+/// Registers what to do when this process ends in the ordinary way: after its function, before its
+/// children are ended or waited for; the last registered first. Python: `atexit.register`.
+///
+/// A process that is killed, or calls [`std::process::exit`], doesn't run it.
+pub fn at_exit(hook: impl FnOnce() + Send + 'static) {
+    HOOKS.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
+}
+
+/// Registers a helper test through which the children of a test file's processes begin. One such
+/// line in each test file that starts processes: `process_basics::test_entry!();`
+#[macro_export]
+macro_rules! test_entry {
+    () => {
+        #[test]
+        fn process_basics_child() {
+            use $crate::__private as private;
+
+            #[private::distributed_slice(private::TEST_ENTRIES)]
+            #[linkme(crate = private::linkme)]
+            static ENTRY: &'static str = concat!(module_path!(), "::process_basics_child");
+            $crate::__private::run_if_child();
+        }
+    };
+}
+
+/// In a child: does what the parent wants, and doesn't return.
+#[doc(hidden)]
+pub fn run_if_child() {
+    let is_child = env::args_os().next().is_some_and(|name| name.as_bytes().starts_with(MARK));
+    if is_child {
+        std::process::exit(live().0);
+    }
+}
+
+/// `argv[0]` of a child with this name.
+pub(crate) fn mark(name: &str) -> OsString {
+    let shown = name.bytes().filter(|byte| *byte != 0).take(SHOWN);
+    OsString::from_vec(MARK.iter().copied().chain(shown).collect())
+}
+
+impl Entry {
+    /// How a child of this process is to be started.
+    pub(crate) fn of_this_program() -> Result<Self, Error> {
+        if INSIDE_MAIN.load(Ordering::Relaxed) {
+            return Ok(Self { arguments: env::args_os().skip(1).collect() });
+        }
+        // A test's path, as the test harness knows it, lacks the name of the crate.
+        let path = TEST_ENTRIES.first().and_then(|path| path.split_once("::"));
+        let (_, path) = path.ok_or(Error::OutsideMain)?;
+        let arguments = [path, "--exact", "--nocapture", "--test-threads=1", "-q"];
+        Ok(Self { arguments: arguments.map(|text| OsStr::new(text).to_owned()).to_vec() })
+    }
+}
+
+/// The life of a child.
+fn live() -> Exit {
+    // A panic is caught where it comes from; the hook tells whose it was.
+    let ended = catch_unwind(|| match begin_and_run() {
+        Ok(exit) => exit,
+        // The parent has ended, or given up and says so itself.
+        Err(frame::Error::EndOfFile | frame::Error::Truncated { .. }) => Exit::FAILURE,
+        Err(error) => {
+            let mark = env::args().next().unwrap_or_default();
+            eprintln!("{mark} can't begin: {error}");
+            Exit::FAILURE
+        }
+    });
+    end();
+    ended.unwrap_or(Exit::FAILURE)
+}
+
+fn begin_and_run() -> Result<Exit, frame::Error> {
+    sys::close_inherited()?;
+    let line = ControlLine::new(sys::take_control_line()?);
+    let (start, arguments) = line.receive()?;
+    let task = task::task_at(start.task, &start.task_name);
+    let task = task.ok_or_else(|| frame::Error::Decode {
+        type_name: "task",
+        length: 0,
+        reason: format!("this executable has no task {} named {}", start.task, start.task_name),
+    })?;
+    become_child(start, line);
+    name_yourself();
+    INSIDE_MAIN.store(true, Ordering::Relaxed);
+    if current_process().is_daemon() {
+        end_with_parent()?;
+    }
+    (task.exit)(arguments, &mut || {
+        if let Some(line) = control() {
+            line.say_attached();
+        }
+    })
+}
+
+/// Shows the process's name in process lists, and above the message of a panic.
+fn name_yourself() {
+    let name = current_process().name();
+    let shown: Vec<u8> = name.bytes().filter(|byte| *byte != 0).take(15).collect();
+    if let Ok(shown) = std::ffi::CString::new(shown) {
+        let _ = rustix::thread::set_name(&shown);
+    }
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        eprintln!("Process {name}:");
+        hook(panic);
+    }));
+}
+
+/// Sees to it that this daemon ends when its parent has, in whatever way that ended.
+fn end_with_parent() -> std::io::Result<()> {
+    let watch = || {
+        if let Some(parent) = parent_process() {
+            parent.join();
+            // Nothing in this process can delay or forbid it.
+            let _ = kill_process(getpid(), Signal::KILL);
+        }
+    };
+    thread::Builder::new().name(String::from("parent-watch")).spawn(watch).map(drop)
+}
+
+/// The ending of this process, parent or child.
+fn end() {
+    loop {
+        let hook = HOOKS.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let Some(hook) = hook else { break };
+        // Its message is on standard error; the others have a right to run.
+        let _ = catch_unwind(AssertUnwindSafe(hook));
+    }
+    child::end_all();
+}

@@ -1,0 +1,89 @@
+//! What can go wrong with a process.
+
+use std::io;
+
+use crate::frame;
+
+/// Why a process could not be started, waited for or signalled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A start outside of [`main`](crate::main): the child would not know that it is one.
+    /// Python: `RuntimeError`, "freeze_support".
+    #[error(
+        "a process can only be started inside process_basics::main: \
+         write fn main() -> ExitCode {{ process_basics::main(|| …) }}"
+    )]
+    OutsideMain,
+    /// The function isn't in the list of those that may run elsewhere.
+    #[error("the function {function} is not listed: write tasks![{short}]; beside it")]
+    Unlisted {
+        /// The function's whole name.
+        function: &'static str,
+        /// Its name without the path.
+        short: &'static str,
+    },
+    /// A function pointer or a closure with captured values can't be found in another process.
+    #[error(
+        "a {function} can't be found in another process: \
+         pass the function itself, by its name, and list it with tasks![name];"
+    )]
+    NotAFunctionItem {
+        /// The type of what was passed.
+        function: &'static str,
+    },
+    /// A daemonic process ends with its parent and could not end its own children first.
+    /// Python: `AssertionError("daemonic processes are not allowed to have children")`.
+    #[error("daemonic processes are not allowed to have children")]
+    DaemonWithChildren,
+    /// Python: `AssertionError("cannot start a process twice")`.
+    #[error("the process {name} can't be started twice")]
+    StartedTwice {
+        /// The process's name.
+        name: String,
+    },
+    /// Python: `AssertionError("can only join a started process")`.
+    #[error("the process {name} has not been started yet")]
+    NotStarted {
+        /// The process's name.
+        name: String,
+    },
+    /// Python: `ValueError("Cannot close a process while it is still running")`.
+    #[error("the process {name} is still running: join or terminate it before it is closed")]
+    StillRunning {
+        /// The process's name.
+        name: String,
+    },
+    /// The child ended before it had its arguments; the function did not run.
+    #[error("the process {name} ended before it had its arguments ({end}); its function never ran")]
+    NeverRan {
+        /// The process's name.
+        name: String,
+        /// How it ended: `exit code 1`.
+        end: String,
+    },
+    /// The arguments can't travel; no process was started.
+    #[error("the arguments of the process {name} can't be sent")]
+    Arguments {
+        /// The process's name.
+        name: String,
+        /// Why not.
+        source: frame::Error,
+    },
+    /// The system refused to start one more process; nothing is left of it.
+    #[error("the process {name} can't be started")]
+    Start {
+        /// The process's name.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system refused a call on a running process.
+    #[error("the process {name} can't be waited for or signalled")]
+    System {
+        /// The process's name.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,155 @@
+//! How a process ends: the exit code its function's return value stands for.
+//!
+//! | the function | exit code | standard error |
+//! | --- | --- | --- |
+//! | returns `()`, `Ok(…)` or any other value | 0 | |
+//! | returns [`Exit(n)`](Exit), `Ok(Exit(n))` | n modulo 256 | |
+//! | returns `Err(…)` | 1 | `Process child_1:` and the error |
+//! | panics | 1 | `Process child_1:` and the panic's message |
+//! | is killed by signal N | −N, as the parent sees it | |
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An exit code; the system keeps its lowest eight bits. Python: `sys.exit(n)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit(pub i32);
+
+impl Exit {
+    /// All went well: 0.
+    pub const SUCCESS: Self = Self(0);
+    /// Something failed: 1, as after an uncaught error in Python.
+    pub const FAILURE: Self = Self(1);
+}
+
+/// Any error as a value that can go to another process: its type's name, its text, and the texts
+/// of its causes.
+///
+/// Any [`Error`] becomes one by `?`. Like `anyhow::Error` it is no `Error` itself, for then it
+/// could not be made from every other.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The Rust type of the error, if it had one.
+    kind: Option<String>,
+    /// The error's text, then its causes' texts, each caused by the next.
+    messages: Vec<String>,
+}
+
+impl Failure {
+    /// A failure that is only a text.
+    pub fn new(message: impl fmt::Display) -> Self {
+        Self { kind: None, messages: vec![message.to_string()] }
+    }
+
+    /// The Rust type of the error it was made from: `std::num::ParseIntError`.
+    #[must_use]
+    pub fn kind(&self) -> Option<&str> {
+        self.kind.as_deref()
+    }
+}
+
+impl<E: Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut messages = vec![error.to_string()];
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            messages.push(error.to_string());
+            cause = error.source();
+        }
+        Self { kind: Some(std::any::type_name::<E>().to_owned()), messages }
+    }
+}
+
+/// The text, with its causes: `no connection: address in use`.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.messages.join(": "))
+    }
+}
+
+/// As [`Display`](fmt::Display), after the type: what a process prints when it ends with it.
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Some(kind) => write!(f, "{kind}: {self}"),
+            None => write!(f, "{self}"),
+        }
+    }
+}
+
+/// A function's return value, to be asked for its exit code.
+///
+/// `(&&Returned(value)).exit_code()` finds [`ExitOfResult`] if the value is a `Result`, else, one
+/// reference less, [`ExitOfValue`]: [autoref specialisation][how], which works where the type is
+/// known, as in the expansion of [`tasks!`](crate::tasks).
+///
+/// [how]: https://github.com/dtolnay/case-studies/tree/master/autoref-specialization
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Returned<T>(pub T);
+
+#[doc(hidden)]
+pub trait ExitOfValue {
+    fn exit_code(&self) -> Exit;
+}
+
+impl<T: 'static> ExitOfValue for Returned<T> {
+    fn exit_code(&self) -> Exit {
+        exit_of_value(&self.0)
+    }
+}
+
+#[doc(hidden)]
+pub trait ExitOfResult {
+    fn exit_code(&self) -> Exit;
+}
+
+impl<T: 'static, E: fmt::Debug> ExitOfResult for &Returned<Result<T, E>> {
+    fn exit_code(&self) -> Exit {
+        match &self.0 {
+            Ok(value) => exit_of_value(value),
+            Err(error) => {
+                eprintln!("Process {}:\n{error:?}", crate::current_process().name());
+                Exit::FAILURE
+            }
+        }
+    }
+}
+
+fn exit_of_value(value: &dyn Any) -> Exit {
+    value.downcast_ref().copied().unwrap_or(Exit::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SUB-03
+    #[test]
+    fn a_return_value_stands_for_an_exit_code() {
+        assert_eq!((&&Returned(())).exit_code(), Exit(0));
+        assert_eq!((&&Returned(5)).exit_code(), Exit(0));
+        assert_eq!((&&Returned(Exit(8))).exit_code(), Exit(8));
+        assert_eq!((&&Returned(Ok::<_, Failure>(()))).exit_code(), Exit(0));
+        assert_eq!((&&Returned(Ok::<_, Failure>(Exit(8)))).exit_code(), Exit(8));
+        assert_eq!((&&Returned(Err::<(), _>(Failure::new("no")))).exit_code(), Exit(1));
+        assert_eq!((&&Returned(Err::<u64, _>("no"))).exit_code(), Exit(1));
+    }
+
+    #[test]
+    fn a_failure_keeps_type_text_and_causes() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("no number")]
+        struct NoNumber(#[from] std::num::ParseIntError);
+
+        let number: Result<i32, NoNumber> = "x".parse().map_err(NoNumber);
+        let failure = Failure::from(number.unwrap_err());
+        assert_eq!(failure.to_string(), "no number: invalid digit found in string");
+        assert!(failure.kind().unwrap().ends_with("NoNumber"));
+        let bytes = postcard::to_stdvec(&failure).unwrap();
+        assert_eq!(postcard::from_bytes::<Failure>(&bytes).unwrap(), failure);
+    }
+}

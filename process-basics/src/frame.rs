@@ -1,0 +1,272 @@
+//! One message on a stream of bytes: its length in eight bytes, little-endian, then so many bytes.
+//!
+//! ```text
+//!   ┌──────── 8 bytes ────────┬───── length bytes ─────┐
+//!   │ length                  │ body                   │  next frame …
+//!   └─────────────────────────┴────────────────────────┘
+//! ```
+//!
+//! The control line to a child and every pipe of the course speak this form. Values become bytes
+//! with serde and [postcard](https://postcard.jamesmunns.com/wire-format).
+
+use std::any::type_name;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::handover;
+
+/// The longest body that is sent or received: 4 GiB. A longer length is taken for garbage.
+pub const LIMIT: u64 = 1 << 32;
+
+const HEADER: usize = size_of::<u64>();
+
+/// A body grows by so much as it arrives, so a false length alone allocates no more than this.
+const STEP: usize = 1 << 20;
+
+/// Why a message could not be sent or received.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The other end was closed after a whole message, or before any. Python: `EOFError`.
+    #[error("end of file: the other end is closed and nothing is left to receive")]
+    EndOfFile,
+    /// The other end was closed, or its process died, inside a message.
+    /// Python: `OSError("got end of file during message")`.
+    #[error("end of file in the middle of a message: {missing} bytes of it never came")]
+    Truncated {
+        /// How many bytes are missing, as far as that is known.
+        missing: u64,
+    },
+    /// The length is above the limit. Nothing was allocated for it.
+    /// Python: `OSError("bad message length")`.
+    #[error("a message of {length} bytes is longer than the limit of {limit}")]
+    TooLong {
+        /// The length that was announced, in bytes.
+        length: u64,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The value could not be turned into bytes; nothing was sent.
+    #[error("a value of type {type_name} can't be serialised: {reason}")]
+    Encode {
+        /// The value's Rust type.
+        type_name: &'static str,
+        /// What its `Serialize` or postcard said.
+        reason: String,
+    },
+    /// The bytes are not those of such a value. The message is used up.
+    #[error("a message of {length} bytes is not a {type_name}: {reason}")]
+    Decode {
+        /// The expected Rust type.
+        type_name: &'static str,
+        /// How long the message was, in bytes.
+        length: usize,
+        /// What its `Deserialize` or postcard said.
+        reason: String,
+    },
+    /// Nobody holds the other end any more. Python: `BrokenPipeError`.
+    #[error("nobody can receive this any more: the other end is closed")]
+    BrokenPipe,
+    /// The operating system refused.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Self::BrokenPipe,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// Puts the value's whole frame into the buffer, in place of what was there.
+///
+/// # Errors
+/// [`Error::Encode`], [`Error::TooLong`].
+pub fn encode<T: Serialize + ?Sized>(value: &T, frame: &mut Vec<u8>) -> Result<(), Error> {
+    frame.clear();
+    frame.extend_from_slice(&[0; HEADER]);
+    postcard::to_io(value, &mut *frame).map_err(|error| Error::Encode {
+        type_name: type_name::<T>(),
+        // postcard drops the texts of custom errors; ours says where a descriptor may be.
+        reason: handover::take_refusal().unwrap_or_else(|| error.to_string()),
+    })?;
+    let length = checked_length(frame.len() - HEADER)?;
+    frame[..HEADER].copy_from_slice(&length);
+    Ok(())
+}
+
+/// The value whose body this is.
+///
+/// # Errors
+/// [`Error::Decode`], also if bytes are left over.
+pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    let failed = |reason| Error::Decode { type_name: type_name::<T>(), length: body.len(), reason };
+    match postcard::take_from_bytes(body) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(failed(format!("{} bytes are left over", rest.len()))),
+        Err(error) => {
+            Err(failed(handover::take_refusal().unwrap_or_else(|| error.to_string())))
+        }
+    }
+}
+
+/// Writes a frame with this body, without copying it.
+///
+/// # Errors
+/// [`Error::TooLong`] before anything is written, [`Error::BrokenPipe`], [`Error::Io`].
+pub fn write(stream: &mut impl Write, body: &[u8]) -> Result<(), Error> {
+    let header = checked_length(body.len())?;
+    let mut parts = [IoSlice::new(&header), IoSlice::new(body)];
+    let mut rest = &mut parts[..];
+    while !rest.is_empty() {
+        match stream.write_vectored(rest) {
+            Ok(0) => return Err(Error::Io(ErrorKind::WriteZero.into())),
+            Ok(written) => IoSlice::advance_slices(&mut rest, written),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Reads the next frame and leaves its body in the buffer. What the buffer held before is gone;
+/// its memory is used again.
+///
+/// # Errors
+/// [`Error::EndOfFile`], [`Error::Truncated`], [`Error::TooLong`], [`Error::Io`].
+pub fn read(stream: &mut impl Read, limit: u64, body: &mut Vec<u8>) -> Result<(), Error> {
+    let mut header = [0; HEADER];
+    match fill(stream, &mut header)? {
+        0 => return Err(Error::EndOfFile),
+        HEADER => {}
+        part => return Err(Error::Truncated { missing: (HEADER - part) as u64 }),
+    }
+    let announced = u64::from_le_bytes(header);
+    let length = usize::try_from(announced)
+        .ok()
+        .filter(|_| announced <= limit)
+        .ok_or(Error::TooLong { length: announced, limit })?;
+    let mut filled = 0;
+    while filled < length {
+        let end = length.min(filled + STEP.max(filled));
+        if body.len() < end {
+            let more = end - body.len();
+            body.try_reserve_exact(more).map_err(|e| Error::Io(io::Error::other(e)))?;
+            body.resize(end, 0);
+        }
+        let got = fill(stream, &mut body[filled..end])?;
+        filled += got;
+        if filled < end {
+            return Err(Error::Truncated { missing: (length - filled) as u64 });
+        }
+    }
+    body.truncate(length);
+    Ok(())
+}
+
+fn checked_length(length: usize) -> Result<[u8; HEADER], Error> {
+    let length = length as u64;
+    if length > LIMIT {
+        return Err(Error::TooLong { length, limit: LIMIT });
+    }
+    Ok(length.to_le_bytes())
+}
+
+/// Reads until the buffer is full or the stream ends; returns how much came.
+fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Error> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match stream.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(got) => filled += got,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // A peer that died with something of ours unread.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame_of(body: &[u8]) -> Vec<u8> {
+        let mut frame = Vec::new();
+        write(&mut frame, body).unwrap();
+        frame
+    }
+
+    fn body_of(mut stream: &[u8], limit: u64) -> Result<Vec<u8>, Error> {
+        let mut body = vec![7; 3];
+        read(&mut stream, limit, &mut body)?;
+        Ok(body)
+    }
+
+    /// CONN-B09
+    #[test]
+    fn bodies_of_any_length_come_back() {
+        for length in [0, 1, 16_384, 16_385, 65_536, 65_537, STEP, STEP + 1, 5 * STEP] {
+            let body: Vec<u8> = (0..length).map(|i| i as u8).collect();
+            assert_eq!(body_of(&frame_of(&body), LIMIT).unwrap(), body);
+        }
+    }
+
+    #[test]
+    fn encoding_and_writing_make_the_same_frame() {
+        let mut frame = Vec::new();
+        encode("text", &mut frame).unwrap();
+        assert_eq!(frame, frame_of(&postcard::to_stdvec("text").unwrap()));
+    }
+
+    #[test]
+    fn frames_follow_each_other() {
+        let stream = [frame_of(b"one"), frame_of(b""), frame_of(b"three")].concat();
+        let (mut rest, mut body) = (&stream[..], Vec::new());
+        for expected in [&b"one"[..], b"", b"three"] {
+            read(&mut rest, LIMIT, &mut body).unwrap();
+            assert_eq!(body, expected);
+        }
+        assert!(matches!(read(&mut rest, LIMIT, &mut body), Err(Error::EndOfFile)));
+    }
+
+    /// CONN-B04
+    #[test]
+    fn a_frame_cut_anywhere_is_truncated_and_no_end_of_file() {
+        let frame = frame_of(b"hello");
+        for cut in 1..frame.len() {
+            assert!(matches!(body_of(&frame[..cut], LIMIT), Err(Error::Truncated { .. })), "{cut}");
+        }
+        assert!(matches!(body_of(&[], LIMIT), Err(Error::EndOfFile)));
+    }
+
+    #[test]
+    fn a_length_above_the_limit_is_refused() {
+        assert!(matches!(
+            body_of(&[0xff; 64], LIMIT),
+            Err(Error::TooLong { length: u64::MAX, limit: LIMIT })
+        ));
+        assert!(matches!(body_of(&frame_of(&[0; 11]), 10), Err(Error::TooLong { length: 11, .. })));
+    }
+
+    #[test]
+    fn a_false_length_allocates_one_step_at_most() {
+        let mut stream = LIMIT.to_le_bytes().to_vec();
+        stream.extend([1, 2, 3]);
+        let mut body = Vec::new();
+        let failed = read(&mut &stream[..], LIMIT, &mut body);
+        assert!(matches!(failed, Err(Error::Truncated { missing }) if missing == LIMIT - 3));
+        assert!(body.capacity() <= STEP);
+    }
+
+    #[test]
+    fn bytes_that_are_no_such_value_are_an_error() {
+        assert!(matches!(decode::<String>(&[200]), Err(Error::Decode { .. })));
+        assert!(matches!(decode::<u8>(&[1, 2]), Err(Error::Decode { length: 2, .. })));
+    }
+}

@@ -1,0 +1,47 @@
+//! A gate: children wait at it until the parent opens it.
+
+use std::io::{PipeReader, PipeWriter, Read, pipe};
+
+use serde::{Deserialize, Serialize};
+
+/// The parent's side: keeps the children waiting until it is opened or dropped, or its process
+/// ends in any way. Python: `multiprocessing.Event`, the side that sets it.
+///
+/// It is a pipe that nobody writes to: the end of file is the signal, and the kernel gives it even
+/// when the parent is killed.
+#[derive(Debug)]
+pub struct Gate(#[expect(dead_code, reason = "held only to be dropped")] PipeWriter);
+
+/// A child's side, to be passed among its arguments. Python: `Event`, the side that waits.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Waiting(#[serde(with = "crate::handover")] PipeReader);
+
+impl Gate {
+    /// A closed gate, and the side for the first who waits at it.
+    ///
+    /// # Errors
+    /// When the limit of open files is reached.
+    pub fn new() -> std::io::Result<(Self, Waiting)> {
+        let (reader, writer) = pipe()?;
+        Ok((Self(writer), Waiting(reader)))
+    }
+
+    /// Lets all through.
+    pub fn open(self) {}
+}
+
+impl Waiting {
+    /// Returns when the gate is open.
+    pub fn wait(mut self) {
+        // Nothing is ever written: this ends at the end of file, and only there.
+        let _ = self.0.read_exact(&mut [0]);
+    }
+
+    /// One more that waits at the same gate.
+    ///
+    /// # Errors
+    /// When the limit of open files is reached.
+    pub fn another(&self) -> std::io::Result<Self> {
+        self.0.try_clone().map(Self)
+    }
+}

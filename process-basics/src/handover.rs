@@ -1,0 +1,166 @@
+//! Descriptors as arguments: an open pipe, file or socket goes to a new process with its
+//! arguments, and in no other way.
+//!
+//! ```text
+//!   parent                                              child
+//!   Process::new(f, value)
+//!     serialise(value) ──▶ bytes, with "0", "1" … ──────▶ deserialise ──▶ f(value)
+//!            └──────────▶ descriptors 0, 1 … ──(kernel)────────┘
+//! ```
+//!
+//! A type with a descriptor inside marks that field and can then be (part of) an argument:
+//!
+//! ```
+//! #[derive(serde::Serialize, serde::Deserialize)]
+//! struct Log {
+//!     #[serde(with = "process_basics::handover")]
+//!     file: std::fs::File,
+//! }
+//! ```
+//!
+//! The descriptor is duplicated when the process starts, so parent and child hold one each until
+//! the parent drops its own: `Process::start` does that once the child's is on its way.
+
+use std::cell::RefCell;
+use std::os::fd::{AsFd, OwnedFd};
+use std::thread::LocalKey;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+
+thread_local! {
+    /// The descriptors met so far, while the arguments of a new process are being serialised.
+    static OUTGOING: Slot<Vec<OwnedFd>> = const { RefCell::new(None) };
+    /// Those that came with the arguments, while these are being deserialised.
+    static INCOMING: Slot<Vec<Option<OwnedFd>>> = const { RefCell::new(None) };
+    /// Why a descriptor was refused last: serde formats may drop the texts of errors.
+    static REFUSAL: Slot<String> = const { RefCell::new(None) };
+}
+
+type Slot<T> = RefCell<Option<T>>;
+
+/// For `#[serde(with = "process_basics::handover")]` on a field that holds a descriptor.
+///
+/// # Errors
+/// Outside the arguments of a new process, and when no more descriptors are to be had.
+pub fn serialize<F: AsFd, S: Serializer>(holder: &F, serializer: S) -> Result<S::Ok, S::Error> {
+    let index = OUTGOING.with_borrow_mut(|outgoing| {
+        let outgoing = outgoing.as_mut().ok_or(
+            "a descriptor (of a connection, a queue, a file) can only be in the arguments of a \
+             new process: Process::new(function, arguments)",
+        )?;
+        let copy = holder.as_fd().try_clone_to_owned();
+        outgoing.push(copy.map_err(|error| format!("can't duplicate a descriptor: {error}"))?);
+        Ok::<_, String>(outgoing.len() - 1)
+    });
+    index.map_err(|reason| ser::Error::custom(refuse(reason)))?.serialize(serializer)
+}
+
+/// The other direction of [`serialize`].
+///
+/// # Errors
+/// Outside the arguments of a new process.
+pub fn deserialize<'de, F: From<OwnedFd>, D: Deserializer<'de>>(input: D) -> Result<F, D::Error> {
+    let index = usize::deserialize(input)?;
+    let taken = INCOMING.with_borrow_mut(|incoming| {
+        let incoming = incoming.as_mut().ok_or(
+            "a descriptor (of a connection, a queue, a file) can only arrive in the arguments of \
+             a new process",
+        )?;
+        incoming.get_mut(index).and_then(Option::take).ok_or("this descriptor did not come along")
+    });
+    taken.map(F::from).map_err(|reason| de::Error::custom(refuse(reason.to_owned())))
+}
+
+/// Does the work, in which descriptors may be serialised, and returns those that were.
+pub(crate) fn collect<T>(work: impl FnOnce() -> T) -> (T, Vec<OwnedFd>) {
+    let (done, descriptors) = with_slot(&OUTGOING, Vec::new(), work);
+    (done, descriptors.unwrap_or_default())
+}
+
+/// Does the work, in which these descriptors may be deserialised; closes those that weren't.
+pub(crate) fn supply<T>(descriptors: Vec<OwnedFd>, work: impl FnOnce() -> T) -> T {
+    with_slot(&INCOMING, descriptors.into_iter().map(Some).collect(), work).0
+}
+
+/// The text of the last refusal on this thread, once.
+pub(crate) fn take_refusal() -> Option<String> {
+    REFUSAL.take()
+}
+
+fn refuse(reason: String) -> String {
+    REFUSAL.set(Some(reason.clone()));
+    reason
+}
+
+fn with_slot<C, T>(
+    slot: &'static LocalKey<Slot<C>>,
+    content: C,
+    work: impl FnOnce() -> T,
+) -> (T, Option<C>) {
+    /// Empties the slot even if the work panics.
+    struct Emptied<C: 'static>(&'static LocalKey<Slot<C>>);
+    impl<C> Drop for Emptied<C> {
+        fn drop(&mut self) {
+            self.0.take();
+        }
+    }
+    slot.set(Some(content));
+    let emptied = Emptied(slot);
+    let done = work();
+    (done, emptied.0.take())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{PipeReader, PipeWriter, Write, pipe, read_to_string};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::frame;
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Holder<F: AsFd + From<OwnedFd>>(#[serde(with = "super")] F);
+
+    #[test]
+    fn descriptors_go_through_and_what_is_not_taken_is_closed() {
+        let (reader, writer) = pipe().unwrap();
+        let mut frame = Vec::new();
+        let value = (Holder(writer), 5);
+        let (done, mut descriptors) = collect(|| frame::encode(&value, &mut frame));
+        done.unwrap();
+        drop(value);
+        descriptors.push(pipe().unwrap().1.into());
+        let (Holder(mut writer), five): (Holder<PipeWriter>, i32) =
+            supply(descriptors, || frame::decode(&frame[8..])).unwrap();
+        write!(writer, "{five}").unwrap();
+        drop(writer);
+        assert_eq!(read_to_string(reader).unwrap(), "5", "end of file: no copy is left");
+    }
+
+    /// QUEUE-B11
+    #[test]
+    fn elsewhere_it_is_an_error_that_says_where_it_may_be() {
+        let holder = Holder(File::open("/dev/null").unwrap());
+        let error = frame::encode(&holder, &mut Vec::new()).unwrap_err().to_string();
+        assert!(error.contains("arguments of a new process"), "{error}");
+        let error = frame::decode::<Holder<PipeReader>>(&[0]).unwrap_err().to_string();
+        assert!(error.contains("arguments of a new process"), "{error}");
+    }
+
+    #[test]
+    fn a_false_or_repeated_number_is_an_error() {
+        let one = || vec![File::open("/dev/null").unwrap().into()];
+        let decoded: Result<(Holder<File>, Holder<File>), _> =
+            supply(one(), || frame::decode(&[0, 0]));
+        assert!(decoded.is_err());
+        assert!(supply(one(), || frame::decode::<Holder<File>>(&[9])).is_err());
+    }
+
+    #[test]
+    fn a_panic_while_serialising_closes_the_way_again() {
+        let panicked = catch_unwind(AssertUnwindSafe(|| collect(|| panic!("in Serialize"))));
+        assert!(panicked.is_err());
+        assert!(OUTGOING.with_borrow(Option::is_none));
+    }
+}

@@ -1,0 +1,58 @@
+//! Functions that run in operating-system processes of their own: what Python's
+//! `multiprocessing.Process` is, in Rust.
+//!
+//! ```text
+//!              the same executable, started twice
+//!
+//!   main(|| …)                                  main(|| …)
+//!     │                                           │  a child: the closure is not run
+//!     │ Process::new(worker, 1).start() ────────▶ │  worker(1)
+//!     │        control line: task, arguments,     │
+//!     │        descriptors                        │
+//!     │ join() ◀───────────────────────────────── │  returns: exit code 0
+//!     ▼        pidfd: it has ended                ▼
+//! ```
+//!
+//! A child is never a fork: it begins at `main` with nothing but its arguments. So nothing is
+//! shared by accident, and threads are no danger. Whatever dies, and however, nothing is left
+//! behind: daemons see that their parent has gone, and what was not joined is waited for at the
+//! end.
+//!
+//! To read in this order: [`Process`] (`process.rs`), how a program begins and ends (`entry.rs`), the
+//! list of functions (`task.rs`), a started child (`child.rs`), the control line to it
+//! (`control.rs`), descriptors among the arguments ([`handover`]), the frames all speak ([`frame`]).
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("this course runs on Linux so far: macOS and Windows come next");
+
+mod child;
+mod control;
+mod current;
+mod entry;
+mod error;
+mod exit;
+pub mod frame;
+mod gate;
+pub mod handover;
+mod process;
+mod sys;
+mod task;
+mod wait;
+
+pub use current::{CurrentProcess, ParentProcess, current_process, parent_process};
+pub use entry::{at_exit, main};
+pub use error::Error;
+pub use exit::{Exit, Failure};
+pub use gate::{Gate, Waiting};
+pub use process::{Process, Run, active_children, cpu_count};
+pub use wait::wait;
+
+/// What the macros expand to; not for use by hand.
+#[doc(hidden)]
+pub mod __private {
+    pub use linkme::{self, distributed_slice};
+
+    pub use crate::entry::{TEST_ENTRIES, run_if_child};
+    pub use crate::exit::{ExitOfResult, ExitOfValue, Returned};
+    pub use crate::task::{TASKS, Task, call, key_of};
+}

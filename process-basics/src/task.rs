@@ -1,0 +1,111 @@
+//! Which functions may run in another process, and how they are found there.
+//!
+//! Parent and child are the same executable, so both hold the same list, put together by the
+//! linker: the parent looks a function up by its type, and its place in the list is what travels.
+
+use std::any::{Any, TypeId, type_name};
+
+use linkme::distributed_slice;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::control::Arguments;
+use crate::exit::Exit;
+use crate::{Error, frame};
+
+/// A function that may run in another process.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Task {
+    /// For messages: `my_crate::worker`.
+    pub name: &'static str,
+    /// The type of the function: each function of a program has its own.
+    pub key: fn() -> TypeId,
+    /// Calls the function with these arguments; tells when it has them.
+    pub exit: fn(Arguments, &mut dyn FnMut()) -> Result<Exit, frame::Error>,
+}
+
+/// All that `tasks!` lists, anywhere in the program.
+#[doc(hidden)]
+#[distributed_slice]
+pub static TASKS: [Task];
+
+/// Lists functions that may run in another process: `tasks![worker, SubProcess::run];`
+///
+/// Each takes one argument (a tuple or a struct for more) that can be serialised and deserialised
+/// by serde, and returns a value that can be. What the return value means as an exit code:
+/// [`Exit`](crate::Exit), [`Failure`](crate::Failure).
+///
+/// A function without this line can't be started; [`Process::start`](crate::Process::start) says
+/// so. Python finds functions by name in the same way: a lambda can't be pickled.
+///
+/// ```
+/// # use process_basics::{Process, tasks};
+/// tasks![greet];
+///
+/// fn greet(name: String) {
+///     println!("hello {name}");
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     process_basics::main(|| -> Result<(), process_basics::Error> {
+///         let mut process = Process::new(greet, "child".to_string());
+///         process.start()?;
+///         process.join()
+///     })
+/// }
+/// ```
+#[macro_export]
+macro_rules! tasks {
+    ($($function:expr),+ $(,)?) => { $(
+        const _: () = {
+            use $crate::__private as private;
+
+            #[private::distributed_slice(private::TASKS)]
+            #[linkme(crate = private::linkme)]
+            static TASK: private::Task = private::Task {
+                name: concat!(module_path!(), "::", stringify!($function)),
+                key: || private::key_of(&$function),
+                exit: |arguments, attached| {
+                    #[allow(unused_imports, reason = "a function's type decides which is used")]
+                    use private::{ExitOfResult, ExitOfValue};
+                    let returned = private::call($function, arguments, attached)?;
+                    Ok((&&private::Returned(returned)).exit_code())
+                },
+            };
+        };
+    )+ };
+}
+
+/// The key of a function, by which it is found in the list.
+#[doc(hidden)]
+pub fn key_of<F: Any>(_function: &F) -> TypeId {
+    TypeId::of::<F>()
+}
+
+/// The place of this function in the list.
+pub(crate) fn place_of<F: Any>() -> Result<usize, Error> {
+    let function = type_name::<F>();
+    if size_of::<F>() != 0 {
+        return Err(Error::NotAFunctionItem { function });
+    }
+    let place = TASKS.iter().position(|task| (task.key)() == TypeId::of::<F>());
+    place.ok_or(Error::Unlisted { function, short: function.rsplit("::").next().unwrap_or("") })
+}
+
+/// The other direction, in the child. The name tells whether it really is the same executable.
+pub(crate) fn task_at(place: usize, name: &str) -> Option<&'static Task> {
+    TASKS.get(place).filter(|task| task.name == name)
+}
+
+/// Calls the function, in the child.
+#[doc(hidden)]
+pub fn call<A: DeserializeOwned, R: Serialize>(
+    function: impl Fn(A) -> R,
+    arguments: Arguments,
+    attached: &mut dyn FnMut(),
+) -> Result<R, frame::Error> {
+    let arguments = arguments.unpack()?;
+    attached();
+    Ok(function(arguments))
+}

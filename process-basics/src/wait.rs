@@ -1,0 +1,69 @@
+//! Waiting for whichever of several things happens first, with a deadline.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// Waits until at least one of the ends has something to receive, or has reached its end of file,
+/// or is the sentinel of a process that has ended; returns the places of all that have, or nothing
+/// after the timeout (`None` and [`Duration::MAX`]: never). Nothing is received by it.
+/// Python: `multiprocessing.connection.wait`.
+///
+/// Anything with a descriptor will do: receivers, connections, sentinels, sockets.
+///
+/// # Errors
+/// When the system refuses, for example because there are more ends than descriptors may be open.
+pub fn wait<E: AsFd>(ends: &[E], timeout: impl Into<Option<Duration>>) -> io::Result<Vec<usize>> {
+    let deadline = timeout.into().and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut polled: Vec<PollFd<'_>> =
+        ends.iter().map(|end| PollFd::new(end, PollFlags::IN)).collect();
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        // A time too long for the system's clock is for ever.
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(&mut polled, left.as_ref()) {
+            // A signal came; its handler has run. The deadline stays.
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => break,
+        }
+    }
+    let ready = |(place, polled): (usize, &PollFd<'_>)| (!polled.revents().is_empty()).then_some(place);
+    let ready: Vec<usize> = polled.iter().enumerate().filter_map(ready).collect();
+    if polled.iter().any(|polled| polled.revents().contains(PollFlags::NVAL)) {
+        return Err(rustix::io::Errno::BADF.into());
+    }
+    Ok(ready)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Write, pipe};
+
+    use super::*;
+
+    /// CONN-11
+    #[test]
+    fn only_what_is_ready_is_named_and_stays_ready() {
+        let (a, mut to_a) = pipe().unwrap();
+        let (b, to_b) = pipe().unwrap();
+        let now = Duration::ZERO;
+        assert_eq!(wait(&[&a, &b], now).unwrap(), [0; 0]);
+        to_a.write_all(b"x").unwrap();
+        assert_eq!(wait(&[&a, &b], None).unwrap(), [0]);
+        assert_eq!(wait(&[&b, &a], now).unwrap(), [1]);
+        drop(to_b);
+        assert_eq!(wait(&[&a, &b], Duration::MAX).unwrap(), [0, 1], "end of file counts");
+    }
+
+    #[test]
+    fn it_returns_after_the_timeout_and_not_before() {
+        let (a, _to_a) = pipe().unwrap();
+        let start = Instant::now();
+        assert_eq!(wait(&[&a], Duration::from_millis(50)).unwrap(), [0; 0]);
+        assert!(start.elapsed() >= Duration::from_millis(50));
+        assert_eq!(wait::<std::fs::File>(&[], Duration::from_millis(1)).unwrap(), [0; 0]);
+    }
+}
