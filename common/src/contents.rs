@@ -48,7 +48,12 @@ pub const CONTENTS: &[Section] = &[
         number: "3.1",
         title: "Pipes",
         package: "ipc-pipe",
-        lessons: &["two-ends", "poll-and-end-of-file", "sender-and-receiver", "producer-and-consumer"],
+        lessons: &[
+            "two-ends",
+            "poll-and-end-of-file",
+            "sender-and-receiver",
+            "producer-and-consumer",
+        ],
     },
 ];
 
@@ -56,7 +61,10 @@ pub const CONTENTS: &[Section] = &[
 #[must_use]
 pub fn lessons_of(package: &str) -> Vec<&'static str> {
     let sections = CONTENTS.iter().filter(|section| section.package == package);
-    sections.flat_map(|section| section.lessons).copied().collect()
+    sections
+        .flat_map(|section| section.lessons)
+        .copied()
+        .collect()
 }
 
 /// The table of contents as it is printed.

@@ -41,19 +41,30 @@ pub fn run(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Ex
         }
     };
     if options.get_flag("list") {
-        let names: String = lessons.iter().map(|lesson| format!("{}\n", lesson.name)).collect();
+        let names: String = lessons
+            .iter()
+            .map(|lesson| format!("{}\n", lesson.name))
+            .collect();
         anstream::print!("{names}");
         return ExitCode::SUCCESS;
     }
     let wanted: Vec<&String> = options.get_many("lesson").unwrap_or_default().collect();
-    if let Some(unknown) = wanted.iter().find(|name| !lessons.iter().any(|l| l.name == **name)) {
+    if let Some(unknown) = wanted
+        .iter()
+        .find(|name| !lessons.iter().any(|l| l.name == **name))
+    {
         let names: Vec<&str> = lessons.iter().map(|lesson| lesson.name).collect();
-        eprintln!("{package} has no lesson \"{unknown}\"; it has {}.", names.join(", "));
+        eprintln!(
+            "{package} has no lesson \"{unknown}\"; it has {}.",
+            names.join(", ")
+        );
         return ExitCode::from(2);
     }
     let pace = *options.get_one::<Pace>("speed").unwrap_or(&Pace::DEFAULT);
     let story = Story::new(pace, options.get_flag("forever"));
-    let told = lessons.iter().filter(|l| wanted.is_empty() || wanted.iter().any(|w| *w == l.name));
+    let told = lessons
+        .iter()
+        .filter(|l| wanted.is_empty() || wanted.iter().any(|w| *w == l.name));
     for lesson in told {
         story.open(lesson.name, lesson.section, lesson.question);
         if let Err(error) = (lesson.tell)(&story) {
@@ -66,7 +77,11 @@ pub fn run(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Ex
 }
 
 fn command(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Command {
-    let width = lessons.iter().map(|lesson| lesson.name.len()).max().unwrap_or(0);
+    let width = lessons
+        .iter()
+        .map(|lesson| lesson.name.len())
+        .max()
+        .unwrap_or(0);
     let list: String = lessons
         .iter()
         .map(|l| format!("  {:<width$}  §{:<4} {}\n", l.name, l.section, l.question.1))

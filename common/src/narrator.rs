@@ -67,7 +67,10 @@ impl Story {
             return Err(Untrue(claim.to_string()));
         }
         let style = AnsiColor::Green.on_default();
-        line(&format!("{style}{:<ACTOR$}{style:#}{claim}", "ok"), Style::new());
+        line(
+            &format!("{style}{:<ACTOR$}{style:#}{claim}", "ok"),
+            Style::new(),
+        );
         Ok(())
     }
 
@@ -98,7 +101,10 @@ impl Story {
 /// the kernel alone decides when it comes.
 pub fn speak(actor: &str, what: impl fmt::Display) {
     let style = Style::new().dimmed();
-    line(&format!("~ {actor:<width$}{what}", width = ACTOR - 2), style);
+    line(
+        &format!("~ {actor:<width$}{what}", width = ACTOR - 2),
+        style,
+    );
 }
 
 /// A claim of a lesson that turned out false.
@@ -130,7 +136,11 @@ pub fn is_heard() -> bool {
 /// Writes whole lines at once, so that lines of several processes never mix.
 fn write(text: &str) {
     let mut stdout = anstream::stdout().lock();
-    if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
+    if stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .is_err()
+    {
         HEARD.store(false, Ordering::Relaxed);
     }
 }

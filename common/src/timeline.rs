@@ -31,10 +31,16 @@ impl Timeline {
 impl fmt::Display for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = || self.rows.iter().flat_map(|(_, worked)| worked);
-        let start = all().map(|(from, _)| from.as_secs_f64()).fold(f64::INFINITY, f64::min);
+        let start = all()
+            .map(|(from, _)| from.as_secs_f64())
+            .fold(f64::INFINITY, f64::min);
         let end = all().map(|(_, to)| to.as_secs_f64()).fold(start, f64::max);
         let cell = ((end - start) / WIDTH as f64).max(f64::MIN_POSITIVE);
-        let label_width = self.rows.iter().map(|(label, _)| label.chars().count()).max();
+        let label_width = self
+            .rows
+            .iter()
+            .map(|(label, _)| label.chars().count())
+            .max();
         for (label, worked) in &self.rows {
             write!(f, "{label:<width$}  ▕", width = label_width.unwrap_or(0))?;
             for column in 0..WIDTH {
@@ -72,6 +78,9 @@ mod tests {
         let mut timeline = Timeline::default();
         assert_eq!(timeline.to_string(), "");
         timeline.row("idle", []);
-        assert_eq!(timeline.to_string(), format!("idle  ▕{}▏\n", "░".repeat(WIDTH)));
+        assert_eq!(
+            timeline.to_string(),
+            format!("idle  ▕{}▏\n", "░".repeat(WIDTH))
+        );
     }
 }

@@ -73,7 +73,10 @@ impl Child {
         start: &Start,
         arguments: &Arguments,
     ) -> Result<Arc<Self>, Error> {
-        let refused = |source| Error::Start { name: start.name.clone(), source };
+        let refused = |source| Error::Start {
+            name: start.name.clone(),
+            source,
+        };
         let (line, child_end) = UnixStream::pair().map_err(refused)?;
         // The command owns the child's end and goes with this statement: were it kept, the end of
         // file on the line would never come.
@@ -118,9 +121,15 @@ impl Child {
             let _ = self.send_signal(Signal::KILL);
         }
         match self.wait_for_end(None) {
-            Ok(Some(end)) if broken => Error::NeverRan { name: self.name.clone(), end: end.to_string() },
+            Ok(Some(end)) if broken => Error::NeverRan {
+                name: self.name.clone(),
+                end: end.to_string(),
+            },
             Err(error) => error,
-            _ => Error::Start { name: self.name.clone(), source: io::Error::other(error) },
+            _ => Error::Start {
+                name: self.name.clone(),
+                source: io::Error::other(error),
+            },
         }
     }
 
@@ -129,7 +138,10 @@ impl Child {
         if let Some(end) = self.end()? {
             return Ok(Some(end));
         }
-        if wait(&[&self.pidfd], timeout).map_err(|error| self.system(error))?.is_empty() {
+        if wait(&[&self.pidfd], timeout)
+            .map_err(|error| self.system(error))?
+            .is_empty()
+        {
             return Ok(None);
         }
         self.end()
@@ -146,11 +158,13 @@ impl Child {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
             *end = match waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
                 Ok(None) => return Ok(None),
-                Ok(Some(status)) => Some(match (status.exit_status(), status.terminating_signal()) {
-                    (Some(code), _) => End::Code(code),
-                    (None, Some(signal)) => End::Code(-signal),
-                    (None, None) => End::Unknown,
-                }),
+                Ok(Some(status)) => {
+                    Some(match (status.exit_status(), status.terminating_signal()) {
+                        (Some(code), _) => End::Code(code),
+                        (None, Some(signal)) => End::Code(-signal),
+                        (None, None) => End::Unknown,
+                    })
+                }
                 Err(Errno::CHILD) => Some(End::Unknown),
                 Err(error) => return Err(self.system(error.into())),
             };
@@ -176,7 +190,10 @@ impl Child {
     }
 
     fn system(&self, source: io::Error) -> Error {
-        Error::System { name: self.name.clone(), source }
+        Error::System {
+            name: self.name.clone(),
+            source,
+        }
     }
 }
 
@@ -190,7 +207,9 @@ impl AsFd for Child {
 /// The children that run; those that have ended are collected on the way.
 pub(crate) fn active() -> Vec<Arc<Child>> {
     let all: Vec<Arc<Child>> = children().clone();
-    all.into_iter().filter(|child| !matches!(child.end(), Ok(Some(_)))).collect()
+    all.into_iter()
+        .filter(|child| !matches!(child.end(), Ok(Some(_))))
+        .collect()
 }
 
 /// The end of a process: ends its daemons, waits for its other children.

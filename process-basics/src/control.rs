@@ -34,9 +34,15 @@ pub(crate) struct Start {
     pub path: Vec<u32>,
     pub daemon: bool,
     pub authkey: [u8; 32],
-    pub parent_name: String,
-    pub parent_pid: u32,
+    pub parent: Parent,
     pub descriptors: usize,
+}
+
+/// Who starts it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Parent {
+    pub name: String,
+    pub pid: u32,
 }
 
 /// The arguments of a task as they travel.
@@ -87,7 +93,8 @@ impl ControlLine {
         frame::encode(start, &mut frame)?;
         let mut line = self;
         line.write_all(&frame)?;
-        let borrowed: Vec<BorrowedFd<'_>> = arguments.descriptors.iter().map(OwnedFd::as_fd).collect();
+        let borrowed: Vec<BorrowedFd<'_>> =
+            arguments.descriptors.iter().map(OwnedFd::as_fd).collect();
         for some in borrowed.chunks(MOST) {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
             let mut control = SendAncillaryBuffer::new(&mut space);

@@ -91,7 +91,9 @@ impl CurrentProcess {
     /// The counts in the next child's default name, one behind the other from the first ancestor.
     pub(crate) fn next_path(self) -> Vec<u32> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let mut path = CHILD.get().map_or_else(Vec::new, |child| child.start.path.clone());
+        let mut path = CHILD
+            .get()
+            .map_or_else(Vec::new, |child| child.start.path.clone());
         path.push(COUNT.fetch_add(1, Ordering::Relaxed) + 1);
         path
     }
@@ -112,13 +114,13 @@ impl ParentProcess {
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        &self.0.start.parent_name
+        &self.0.start.parent.name
     }
 
     /// Its process id.
     #[must_use]
     pub fn pid(self) -> u32 {
-        self.0.start.parent_pid
+        self.0.start.parent.pid
     }
 
     /// Whether it has not ended: the control line is open for as long as it lives.

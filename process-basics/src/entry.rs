@@ -83,7 +83,10 @@ pub fn main<T: Termination>(body: impl FnOnce() -> T) -> ExitCode {
 ///
 /// A process that is killed, or calls [`std::process::exit`], doesn't run it.
 pub fn at_exit(hook: impl FnOnce() + Send + 'static) {
-    HOOKS.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
+    HOOKS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(Box::new(hook));
 }
 
 /// Registers a helper test through which the children of a test file's processes begin. One such
@@ -106,7 +109,9 @@ macro_rules! test_entry {
 /// In a child: does what the parent wants, and doesn't return.
 #[doc(hidden)]
 pub fn run_if_child() {
-    let is_child = env::args_os().next().is_some_and(|name| name.as_bytes().starts_with(MARK));
+    let is_child = env::args_os()
+        .next()
+        .is_some_and(|name| name.as_bytes().starts_with(MARK));
     if is_child {
         std::process::exit(live().0);
     }
@@ -122,13 +127,17 @@ impl Entry {
     /// How a child of this process is to be started.
     pub(crate) fn of_this_program() -> Result<Self, Error> {
         if INSIDE_MAIN.load(Ordering::Relaxed) {
-            return Ok(Self { arguments: env::args_os().skip(1).collect() });
+            return Ok(Self {
+                arguments: env::args_os().skip(1).collect(),
+            });
         }
         // A test's path, as the test harness knows it, lacks the name of the crate.
         let path = TEST_ENTRIES.first().and_then(|path| path.split_once("::"));
         let (_, path) = path.ok_or(Error::OutsideMain)?;
         let arguments = [path, "--exact", "--nocapture", "--test-threads=1", "-q"];
-        Ok(Self { arguments: arguments.map(|text| OsStr::new(text).to_owned()).to_vec() })
+        Ok(Self {
+            arguments: arguments.map(|text| OsStr::new(text).to_owned()).to_vec(),
+        })
     }
 }
 
@@ -157,7 +166,10 @@ fn begin_and_run() -> Result<Exit, frame::Error> {
     let task = task.ok_or_else(|| frame::Error::Decode {
         type_name: "task",
         length: 0,
-        reason: format!("this executable has no task {} named {}", start.task, start.task_name),
+        reason: format!(
+            "this executable has no task {} named {}",
+            start.task, start.task_name
+        ),
     })?;
     become_child(start, line);
     name_yourself();
@@ -195,7 +207,10 @@ fn end_with_parent() -> std::io::Result<()> {
             let _ = kill_process(getpid(), Signal::KILL);
         }
     };
-    thread::Builder::new().name(String::from("parent-watch")).spawn(watch).map(drop)
+    thread::Builder::new()
+        .name(String::from("parent-watch"))
+        .spawn(watch)
+        .map(drop)
 }
 
 /// The ending of this process, parent or child.

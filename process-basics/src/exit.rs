@@ -41,7 +41,10 @@ pub struct Failure {
 impl Failure {
     /// A failure that is only a text.
     pub fn new(message: impl fmt::Display) -> Self {
-        Self { kind: None, messages: vec![message.to_string()] }
+        Self {
+            kind: None,
+            messages: vec![message.to_string()],
+        }
     }
 
     /// The Rust type of the error it was made from: `std::num::ParseIntError`.
@@ -59,7 +62,10 @@ impl<E: Error> From<E> for Failure {
             messages.push(error.to_string());
             cause = error.source();
         }
-        Self { kind: Some(std::any::type_name::<E>().to_owned()), messages }
+        Self {
+            kind: Some(std::any::type_name::<E>().to_owned()),
+            messages,
+        }
     }
 }
 
@@ -135,7 +141,10 @@ mod tests {
         assert_eq!((&&Returned(Exit(8))).exit_code(), Exit(8));
         assert_eq!((&&Returned(Ok::<_, Failure>(()))).exit_code(), Exit(0));
         assert_eq!((&&Returned(Ok::<_, Failure>(Exit(8)))).exit_code(), Exit(8));
-        assert_eq!((&&Returned(Err::<(), _>(Failure::new("no")))).exit_code(), Exit(1));
+        assert_eq!(
+            (&&Returned(Err::<(), _>(Failure::new("no")))).exit_code(),
+            Exit(1)
+        );
         assert_eq!((&&Returned(Err::<u64, _>("no"))).exit_code(), Exit(1));
     }
 
@@ -147,7 +156,10 @@ mod tests {
 
         let number: Result<i32, NoNumber> = "x".parse().map_err(NoNumber);
         let failure = Failure::from(number.unwrap_err());
-        assert_eq!(failure.to_string(), "no number: invalid digit found in string");
+        assert_eq!(
+            failure.to_string(),
+            "no number: invalid digit found in string"
+        );
         assert!(failure.kind().unwrap().ends_with("NoNumber"));
         let bytes = postcard::to_stdvec(&failure).unwrap();
         assert_eq!(postcard::from_bytes::<Failure>(&bytes).unwrap(), failure);

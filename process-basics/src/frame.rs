@@ -1,10 +1,17 @@
 //! One message on a stream of bytes: its length in eight bytes, little-endian, then so many bytes.
 //!
 //! ```text
-//!   ┌──────── 8 bytes ────────┬───── length bytes ─────┐
-//!   │ length                  │ body                   │  next frame …
-//!   └─────────────────────────┴────────────────────────┘
+//!   ┌─ 8 bytes ─┬───────── length bytes ─────────┐
+//!   │ length    │ body                           │            next frame …
+//!   ├───────────┼──────────────┬─────────────────┤
+//!   │ length    │ short body   │ zeros, up to 64 │            next frame …
+//!   └───────────┴──────────────┴─────────────────┘
+//!   └────── at least 64 bytes in all ────────────┘
 //! ```
+//!
+//! A short frame is filled up, so the first 64 bytes can be read at once without touching the next
+//! message: a short message costs one call to the kernel, not two, and what is not received yet is
+//! still in the pipe for others to see.
 //!
 //! The control line to a child and every pipe of the course speak this form. Values become bytes
 //! with serde and [postcard](https://postcard.jamesmunns.com/wire-format).
@@ -22,6 +29,9 @@ pub const LIMIT: u64 = 1 << 32;
 
 const HEADER: usize = size_of::<u64>();
 
+/// The shortest frame, in bytes.
+const SHORTEST: usize = 64;
+
 /// A body grows by so much as it arrives, so a false length alone allocates no more than this.
 const STEP: usize = 1 << 20;
 
@@ -33,9 +43,9 @@ pub enum Error {
     EndOfFile,
     /// The other end was closed, or its process died, inside a message.
     /// Python: `OSError("got end of file during message")`.
-    #[error("end of file in the middle of a message: {missing} bytes of it never came")]
+    #[error("end of file in the middle of a message: at least {missing} bytes of it never came")]
     Truncated {
-        /// How many bytes are missing, as far as that is known.
+        /// How many bytes are missing, at least.
         missing: u64,
     },
     /// The length is above the limit. Nothing was allocated for it.
@@ -68,6 +78,17 @@ pub enum Error {
     /// Nobody holds the other end any more. Python: `BrokenPipeError`.
     #[error("nobody can receive this any more: the other end is closed")]
     BrokenPipe,
+    /// A whole message arrived that is longer than the buffer for it; here it is.
+    /// Python: `BufferTooShort`.
+    #[error("a message of {} bytes doesn't fit into the buffer", message.len())]
+    BufferTooShort {
+        /// The message.
+        message: Vec<u8>,
+    },
+    /// This end was closed after a message whose length was refused, for nobody can tell where the
+    /// next one begins.
+    #[error("this end is closed, because a message of a refused length arrived")]
+    Closed,
     /// The operating system refused.
     #[error(transparent)]
     Io(io::Error),
@@ -96,6 +117,7 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, frame: &mut Vec<u8>) -> Result<(
     })?;
     let length = checked_length(frame.len() - HEADER)?;
     frame[..HEADER].copy_from_slice(&length);
+    frame.resize(frame.len().max(SHORTEST), 0);
     Ok(())
 }
 
@@ -104,22 +126,32 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, frame: &mut Vec<u8>) -> Result<(
 /// # Errors
 /// [`Error::Decode`], also if bytes are left over.
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
-    let failed = |reason| Error::Decode { type_name: type_name::<T>(), length: body.len(), reason };
+    let failed = |reason| Error::Decode {
+        type_name: type_name::<T>(),
+        length: body.len(),
+        reason,
+    };
     match postcard::take_from_bytes(body) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(failed(format!("{} bytes are left over", rest.len()))),
-        Err(error) => {
-            Err(failed(handover::take_refusal().unwrap_or_else(|| error.to_string())))
-        }
+        Err(error) => Err(failed(
+            handover::take_refusal().unwrap_or_else(|| error.to_string()),
+        )),
     }
 }
 
-/// Writes a frame with this body, without copying it.
+/// Writes a frame with this body, without copying it if it is long.
 ///
 /// # Errors
 /// [`Error::TooLong`] before anything is written, [`Error::BrokenPipe`], [`Error::Io`].
 pub fn write(stream: &mut impl Write, body: &[u8]) -> Result<(), Error> {
     let header = checked_length(body.len())?;
+    if HEADER + body.len() <= SHORTEST {
+        let mut frame = [0; SHORTEST];
+        frame[..HEADER].copy_from_slice(&header);
+        frame[HEADER..HEADER + body.len()].copy_from_slice(body);
+        return Ok(stream.write_all(&frame)?);
+    }
     let mut parts = [IoSlice::new(&header), IoSlice::new(body)];
     let mut rest = &mut parts[..];
     while !rest.is_empty() {
@@ -139,29 +171,42 @@ pub fn write(stream: &mut impl Write, body: &[u8]) -> Result<(), Error> {
 /// # Errors
 /// [`Error::EndOfFile`], [`Error::Truncated`], [`Error::TooLong`], [`Error::Io`].
 pub fn read(stream: &mut impl Read, limit: u64, body: &mut Vec<u8>) -> Result<(), Error> {
-    let mut header = [0; HEADER];
-    match fill(stream, &mut header)? {
+    let mut first = [0; SHORTEST];
+    match fill(stream, &mut first)? {
         0 => return Err(Error::EndOfFile),
-        HEADER => {}
-        part => return Err(Error::Truncated { missing: (HEADER - part) as u64 }),
+        SHORTEST => {}
+        part => {
+            return Err(Error::Truncated {
+                missing: (SHORTEST - part) as u64,
+            });
+        }
     }
-    let announced = u64::from_le_bytes(header);
+    let (header, start) = first.split_at(HEADER);
+    let announced = u64::from_le_bytes(header.try_into().expect("it is 8 bytes long"));
     let length = usize::try_from(announced)
         .ok()
         .filter(|_| announced <= limit)
-        .ok_or(Error::TooLong { length: announced, limit })?;
-    let mut filled = 0;
+        .ok_or(Error::TooLong {
+            length: announced,
+            limit,
+        })?;
+    let mut filled = length.min(start.len());
+    body.resize(body.len().max(filled), 0);
+    body[..filled].copy_from_slice(&start[..filled]);
     while filled < length {
-        let end = length.min(filled + STEP.max(filled));
+        let end = length.min(STEP.max(2 * filled));
         if body.len() < end {
             let more = end - body.len();
-            body.try_reserve_exact(more).map_err(|e| Error::Io(io::Error::other(e)))?;
+            body.try_reserve_exact(more)
+                .map_err(|e| Error::Io(io::Error::other(e)))?;
             body.resize(end, 0);
         }
         let got = fill(stream, &mut body[filled..end])?;
         filled += got;
         if filled < end {
-            return Err(Error::Truncated { missing: (length - filled) as u64 });
+            return Err(Error::Truncated {
+                missing: (length - filled) as u64,
+            });
         }
     }
     body.truncate(length);
@@ -171,7 +216,10 @@ pub fn read(stream: &mut impl Read, limit: u64, body: &mut Vec<u8>) -> Result<()
 fn checked_length(length: usize) -> Result<[u8; HEADER], Error> {
     let length = length as u64;
     if length > LIMIT {
-        return Err(Error::TooLong { length, limit: LIMIT });
+        return Err(Error::TooLong {
+            length,
+            limit: LIMIT,
+        });
     }
     Ok(length.to_le_bytes())
 }
@@ -211,7 +259,21 @@ mod tests {
     /// CONN-B09
     #[test]
     fn bodies_of_any_length_come_back() {
-        for length in [0, 1, 16_384, 16_385, 65_536, 65_537, STEP, STEP + 1, 5 * STEP] {
+        for length in [
+            0,
+            1,
+            55,
+            56,
+            57,
+            64,
+            16_384,
+            16_385,
+            65_536,
+            65_537,
+            STEP,
+            STEP + 1,
+            5 * STEP,
+        ] {
             let body: Vec<u8> = (0..length).map(|i| i as u8).collect();
             assert_eq!(body_of(&frame_of(&body), LIMIT).unwrap(), body);
         }
@@ -232,7 +294,10 @@ mod tests {
             read(&mut rest, LIMIT, &mut body).unwrap();
             assert_eq!(body, expected);
         }
-        assert!(matches!(read(&mut rest, LIMIT, &mut body), Err(Error::EndOfFile)));
+        assert!(matches!(
+            read(&mut rest, LIMIT, &mut body),
+            Err(Error::EndOfFile)
+        ));
     }
 
     /// CONN-B04
@@ -240,7 +305,10 @@ mod tests {
     fn a_frame_cut_anywhere_is_truncated_and_no_end_of_file() {
         let frame = frame_of(b"hello");
         for cut in 1..frame.len() {
-            assert!(matches!(body_of(&frame[..cut], LIMIT), Err(Error::Truncated { .. })), "{cut}");
+            assert!(
+                matches!(body_of(&frame[..cut], LIMIT), Err(Error::Truncated { .. })),
+                "{cut}"
+            );
         }
         assert!(matches!(body_of(&[], LIMIT), Err(Error::EndOfFile)));
     }
@@ -249,24 +317,38 @@ mod tests {
     fn a_length_above_the_limit_is_refused() {
         assert!(matches!(
             body_of(&[0xff; 64], LIMIT),
-            Err(Error::TooLong { length: u64::MAX, limit: LIMIT })
+            Err(Error::TooLong {
+                length: u64::MAX,
+                limit: LIMIT
+            })
         ));
-        assert!(matches!(body_of(&frame_of(&[0; 11]), 10), Err(Error::TooLong { length: 11, .. })));
+        assert!(matches!(
+            body_of(&frame_of(&[0; 11]), 10),
+            Err(Error::TooLong { length: 11, .. })
+        ));
     }
 
     #[test]
     fn a_false_length_allocates_one_step_at_most() {
         let mut stream = LIMIT.to_le_bytes().to_vec();
-        stream.extend([1, 2, 3]);
+        stream.resize(SHORTEST, 7);
         let mut body = Vec::new();
         let failed = read(&mut &stream[..], LIMIT, &mut body);
-        assert!(matches!(failed, Err(Error::Truncated { missing }) if missing == LIMIT - 3));
+        assert!(
+            matches!(failed, Err(Error::Truncated { missing }) if missing == LIMIT - (SHORTEST - HEADER) as u64)
+        );
         assert!(body.capacity() <= STEP);
     }
 
     #[test]
     fn bytes_that_are_no_such_value_are_an_error() {
-        assert!(matches!(decode::<String>(&[200]), Err(Error::Decode { .. })));
-        assert!(matches!(decode::<u8>(&[1, 2]), Err(Error::Decode { length: 2, .. })));
+        assert!(matches!(
+            decode::<String>(&[200]),
+            Err(Error::Decode { .. })
+        ));
+        assert!(matches!(
+            decode::<u8>(&[1, 2]),
+            Err(Error::Decode { length: 2, .. })
+        ));
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::child::{self, Child, End};
-use crate::control::{Arguments, Start};
+use crate::control::{Arguments, Parent, Start};
 use crate::current::current_process;
 use crate::entry::Entry;
 use crate::exit::Exit;
@@ -156,7 +156,9 @@ impl Process {
     /// arguments. After an error no process is left, and it may be tried again.
     pub fn start(&mut self) -> Result<(), Error> {
         let Some(target) = &self.target else {
-            return Err(Error::StartedTwice { name: self.name.clone() });
+            return Err(Error::StartedTwice {
+                name: self.name.clone(),
+            });
         };
         let entry = Entry::of_this_program()?;
         let parent = current_process();
@@ -164,8 +166,10 @@ impl Process {
             return Err(Error::DaemonWithChildren);
         }
         let task = (target.place)()?;
-        let arguments = (target.pack)()
-            .map_err(|source| Error::Arguments { name: self.name.clone(), source })?;
+        let arguments = (target.pack)().map_err(|source| Error::Arguments {
+            name: self.name.clone(),
+            source,
+        })?;
         // Those that have ended meanwhile need not stay zombies until they are asked for.
         child::active();
         let start = Start {
@@ -175,8 +179,10 @@ impl Process {
             path: self.path.clone(),
             daemon: self.daemon,
             authkey: parent.authkey(),
-            parent_name: parent.name().to_owned(),
-            parent_pid: parent.pid(),
+            parent: Parent {
+                name: parent.name().to_owned(),
+                pid: parent.pid(),
+            },
             descriptors: arguments.descriptors(),
         };
         self.child = Some(Child::start(&entry, &start, &arguments)?);
@@ -205,9 +211,10 @@ impl Process {
     fn join_at_most(&self, timeout: Option<Duration>) -> Result<bool, Error> {
         let child = self.started()?;
         match child.wait_for_end(timeout)? {
-            Some(end) if !child.ran() => {
-                Err(Error::NeverRan { name: self.name.clone(), end: end.to_string() })
-            }
+            Some(end) if !child.ran() => Err(Error::NeverRan {
+                name: self.name.clone(),
+                end: end.to_string(),
+            }),
             end => Ok(end.is_some()),
         }
     }
@@ -227,13 +234,17 @@ impl Process {
     /// Its process id, or `None` before its start.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.child.as_ref().map(|child| child.pid.as_raw_nonzero().get().cast_unsigned())
+        self.child
+            .as_ref()
+            .map(|child| child.pid.as_raw_nonzero().get().cast_unsigned())
     }
 
     /// Whether it was started and has not ended.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.child.as_ref().is_some_and(|child| !matches!(child.end(), Ok(Some(_))))
+        self.child
+            .as_ref()
+            .is_some_and(|child| !matches!(child.end(), Ok(Some(_))))
     }
 
     /// `None` until it has ended, then its exit code, or −N if signal N killed it.
@@ -310,7 +321,9 @@ impl Process {
     }
 
     fn started(&self) -> Result<&Child, Error> {
-        self.child.as_deref().ok_or_else(|| Error::NotStarted { name: self.name.clone() })
+        self.child.as_deref().ok_or_else(|| Error::NotStarted {
+            name: self.name.clone(),
+        })
     }
 }
 
@@ -321,7 +334,9 @@ impl fmt::Debug for Process {
         if self.daemon {
             f.write_str(", daemonic")?;
         }
-        let Some(pid) = self.pid() else { return f.write_str(", not started") };
+        let Some(pid) = self.pid() else {
+            return f.write_str(", not started");
+        };
         write!(f, ", pid {pid}, ")?;
         match self.child.as_ref().map(|child| child.end()) {
             Some(Ok(Some(end))) => write!(f, "{end}"),

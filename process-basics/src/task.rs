@@ -89,8 +89,13 @@ pub(crate) fn place_of<F: Any>() -> Result<usize, Error> {
     if size_of::<F>() != 0 {
         return Err(Error::NotAFunctionItem { function });
     }
-    let place = TASKS.iter().position(|task| (task.key)() == TypeId::of::<F>());
-    place.ok_or(Error::Unlisted { function, short: function.rsplit("::").next().unwrap_or("") })
+    let place = TASKS
+        .iter()
+        .position(|task| (task.key)() == TypeId::of::<F>());
+    place.ok_or(Error::Unlisted {
+        function,
+        short: function.rsplit("::").next().unwrap_or(""),
+    })
 }
 
 /// The other direction, in the child. The name tells whether it really is the same executable.

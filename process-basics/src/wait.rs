@@ -16,9 +16,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 /// # Errors
 /// When the system refuses, for example because there are more ends than descriptors may be open.
 pub fn wait<E: AsFd>(ends: &[E], timeout: impl Into<Option<Duration>>) -> io::Result<Vec<usize>> {
-    let deadline = timeout.into().and_then(|timeout| Instant::now().checked_add(timeout));
-    let mut polled: Vec<PollFd<'_>> =
-        ends.iter().map(|end| PollFd::new(end, PollFlags::IN)).collect();
+    let deadline = timeout
+        .into()
+        .and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut polled: Vec<PollFd<'_>> = ends
+        .iter()
+        .map(|end| PollFd::new(end, PollFlags::IN))
+        .collect();
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         // A time too long for the system's clock is for ever.
@@ -30,9 +34,13 @@ pub fn wait<E: AsFd>(ends: &[E], timeout: impl Into<Option<Duration>>) -> io::Re
             Ok(_) => break,
         }
     }
-    let ready = |(place, polled): (usize, &PollFd<'_>)| (!polled.revents().is_empty()).then_some(place);
+    let ready =
+        |(place, polled): (usize, &PollFd<'_>)| (!polled.revents().is_empty()).then_some(place);
     let ready: Vec<usize> = polled.iter().enumerate().filter_map(ready).collect();
-    if polled.iter().any(|polled| polled.revents().contains(PollFlags::NVAL)) {
+    if polled
+        .iter()
+        .any(|polled| polled.revents().contains(PollFlags::NVAL))
+    {
         return Err(rustix::io::Errno::BADF.into());
     }
     Ok(ready)
@@ -55,7 +63,11 @@ mod tests {
         assert_eq!(wait(&[&a, &b], None).unwrap(), [0]);
         assert_eq!(wait(&[&b, &a], now).unwrap(), [1]);
         drop(to_b);
-        assert_eq!(wait(&[&a, &b], Duration::MAX).unwrap(), [0, 1], "end of file counts");
+        assert_eq!(
+            wait(&[&a, &b], Duration::MAX).unwrap(),
+            [0, 1],
+            "end of file counts"
+        );
     }
 
     #[test]
@@ -64,6 +76,9 @@ mod tests {
         let start = Instant::now();
         assert_eq!(wait(&[&a], Duration::from_millis(50)).unwrap(), [0; 0]);
         assert!(start.elapsed() >= Duration::from_millis(50));
-        assert_eq!(wait::<std::fs::File>(&[], Duration::from_millis(1)).unwrap(), [0; 0]);
+        assert_eq!(
+            wait::<std::fs::File>(&[], Duration::from_millis(1)).unwrap(),
+            [0; 0]
+        );
     }
 }

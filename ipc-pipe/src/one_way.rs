@@ -1,0 +1,210 @@
+//! One direction: a [`Sender`] at one end of a kernel pipe, a [`Receiver`] at the other.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Write};
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use process_basics::frame::{self, Error, LIMIT};
+use process_basics::wait;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Buffers that grew beyond this, in bytes, for one large message are given back.
+const KEPT: usize = 1 << 20;
+
+/// A pipe of one direction: what goes into the second end comes out of the first.
+/// Python: `Pipe(duplex=False)`.
+///
+/// ```
+/// let (mut receiver, mut sender) = ipc_pipe::one_way::<String>()?;
+/// sender.send(&"hi".to_string())?;
+/// assert_eq!(receiver.recv()?, "hi");
+/// # Ok::<(), ipc_pipe::Error>(())
+/// ```
+///
+/// Python raises an error when one sends on the receiving end. Here it has no such method:
+///
+/// ```compile_fail,E0599
+/// let (mut receiver, _sender) = ipc_pipe::one_way::<String>()?;
+/// receiver.send(&"hi".to_string())?;
+/// # Ok::<(), ipc_pipe::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Io`] when the limit of open files is reached.
+pub fn one_way<T>() -> Result<(Receiver<T>, Sender<T>), Error> {
+    let (reader, writer) = io::pipe()?;
+    Ok((reader.into(), writer.into()))
+}
+
+/// The end that sends. Serialisable only as (part of) an argument of a new process.
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Sender<T> {
+    #[serde(with = "process_basics::handover")]
+    pipe: PipeWriter,
+    /// One frame; used again for the next.
+    #[serde(skip)]
+    frame: Vec<u8>,
+    #[serde(skip)]
+    message: PhantomData<fn(&T)>,
+}
+
+impl<T: Serialize> Sender<T> {
+    /// Sends one message; waits while the pipe is full (64 KiB on Linux). Python: `send`.
+    ///
+    /// # Errors
+    /// [`Error::BrokenPipe`] if the receiver is gone, [`Error::Encode`] and [`Error::TooLong`] if
+    /// nothing was sent because it can't be, [`Error::Io`].
+    pub fn send(&mut self, message: &T) -> Result<(), Error> {
+        frame::encode(message, &mut self.frame)?;
+        self.pipe.write_all(&self.frame)?;
+        self.frame.shrink_to(KEPT);
+        Ok(())
+    }
+}
+
+impl<T> Sender<T> {
+    /// Sends these bytes as one message, without a copy; a slice of them is Python's offset and
+    /// size. Python: `send_bytes`.
+    ///
+    /// # Errors
+    /// [`Error::BrokenPipe`], [`Error::TooLong`], [`Error::Io`].
+    pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        frame::write(&mut self.pipe, bytes)
+    }
+}
+
+/// The end that receives. Serialisable only as (part of) an argument of a new process.
+///
+/// It never reads ahead: what has not been received is still in the pipe, for [`wait`](wait()) to
+/// see, or for another process to which this end is handed on.
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Receiver<T> {
+    #[serde(with = "process_basics::handover")]
+    pipe: PipeReader,
+    /// Whether a message of a refused length came.
+    closed: bool,
+    /// The body of one frame; used again for the next.
+    #[serde(skip)]
+    body: Vec<u8>,
+    #[serde(skip)]
+    message: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> Receiver<T> {
+    /// The next message; waits for it. Python: `recv`.
+    ///
+    /// # Errors
+    /// [`Error::EndOfFile`] when all senders are gone and all was received, [`Error::Truncated`] if
+    /// the sender died inside a message, [`Error::Decode`] if it is no `T` (it is used up then),
+    /// [`Error::TooLong`] if its length is garbage (this end is closed then), [`Error::Io`].
+    pub fn recv(&mut self) -> Result<T, Error> {
+        let mut body = std::mem::take(&mut self.body);
+        let received = self
+            .receive(LIMIT, &mut body)
+            .and_then(|()| frame::decode(&body));
+        body.truncate(KEPT);
+        body.shrink_to(KEPT);
+        self.body = body;
+        received
+    }
+}
+
+impl<T> Receiver<T> {
+    /// The next message as bytes; waits for it. A message longer than `max` is refused unread, and
+    /// this end closed. Python: `recv_bytes(maxlength)`.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv), but for `Decode`.
+    pub fn recv_bytes(&mut self, max: impl Into<Option<usize>>) -> Result<Vec<u8>, Error> {
+        let limit = max.into().map_or(LIMIT, |max| LIMIT.min(max as u64));
+        let mut bytes = Vec::new();
+        self.receive(limit, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Puts the bytes of the next message at the front of the buffer; returns how many they are.
+    /// Python: `recv_bytes_into`.
+    ///
+    /// # Errors
+    /// [`Error::BufferTooShort`], with the whole message, if it doesn't fit; else as
+    /// [`recv_bytes`](Self::recv_bytes).
+    pub fn recv_bytes_into(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let message = self.recv_bytes(None)?;
+        match buffer.get_mut(..message.len()) {
+            Some(front) => front.copy_from_slice(&message),
+            None => return Err(Error::BufferTooShort { message }),
+        }
+        Ok(message.len())
+    }
+
+    /// Whether there is something to receive, the end of file included, at once or within the
+    /// timeout (`None`: however long it takes). Python: `poll`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the system refuses.
+    pub fn poll(&self, timeout: impl Into<Option<Duration>>) -> Result<bool, Error> {
+        Ok(!wait(&[self], timeout)?.is_empty())
+    }
+
+    fn receive(&mut self, limit: u64, body: &mut Vec<u8>) -> Result<(), Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        let received = frame::read(&mut self.pipe, limit, body);
+        if matches!(received, Err(Error::TooLong { .. })) {
+            self.closed = true;
+            // The sender shall get an error, not wait for ever for somebody to read on.
+            if let Ok(null) = File::open("/dev/null") {
+                self.pipe = OwnedFd::from(null).into();
+            }
+        }
+        received
+    }
+}
+
+impl<T> AsFd for Receiver<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+}
+
+/// The reading end of any pipe, for example that of a program's output, received in frames.
+impl<T> From<PipeReader> for Receiver<T> {
+    fn from(pipe: PipeReader) -> Self {
+        Self {
+            pipe,
+            closed: false,
+            body: Vec::new(),
+            message: PhantomData,
+        }
+    }
+}
+
+/// The writing end of any pipe.
+impl<T> From<PipeWriter> for Sender<T> {
+    fn from(pipe: PipeWriter) -> Self {
+        Self {
+            pipe,
+            frame: Vec::new(),
+            message: PhantomData,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sender<{}>", std::any::type_name::<T>())
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Receiver<{}>", std::any::type_name::<T>())
+    }
+}
