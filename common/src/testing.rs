@@ -1,1 +1,78 @@
+//! What the tests of several crates need: a kill timer, a program's output, a lesson's stable part.
 
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+/// Ends the whole test program if it isn't dropped in time, so that a hang is a failure that names
+/// the test: `let _deadline = Deadline::seconds(60);`
+#[derive(Debug)]
+pub struct Deadline(#[expect(dead_code, reason = "held only to be dropped")] Sender<()>);
+
+impl Deadline {
+    /// Starts the timer.
+    ///
+    /// # Panics
+    /// If no thread can be started.
+    #[must_use]
+    pub fn seconds(seconds: u64) -> Self {
+        let (sender, receiver) = channel();
+        let test = thread::current().name().unwrap_or("a test").to_owned();
+        thread::spawn(move || {
+            let over = receiver.recv_timeout(Duration::from_secs(seconds));
+            if over == Err(RecvTimeoutError::Timeout) {
+                eprintln!("{test} did not end within {seconds} s");
+                std::process::abort();
+            }
+        });
+        Self(sender)
+    }
+}
+
+/// What the program at this path says and how it ends, without a terminal; killed after a minute.
+///
+/// # Panics
+/// If it can't be started, or doesn't end.
+#[must_use]
+pub fn output(program: &str, arguments: &[&str]) -> Output {
+    let _deadline = Deadline::seconds(60);
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).env_remove("RUST_BACKTRACE");
+    command.output().expect("the program can be started")
+}
+
+/// The lines of a lesson that are the same in every run: all but those with `~`.
+#[must_use]
+pub fn stable(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('~'));
+    lines.map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Checks a lesson crate against what the course says of it.
+///
+/// Its `--list` is what the table of contents has; and every block of its `README.md` that begins
+/// with `$ cargo run -p package -- lesson` shows, but for the lines with `~`, what the lesson
+/// prints. Every lesson has such a block.
+///
+/// # Panics
+/// If something differs.
+pub fn check_chapter(package: &str, program: &str, readme: &str) {
+    let list = output(program, &["--list"]);
+    let names = crate::contents::lessons_of(package);
+    assert_eq!(text(&list.stdout), names.join("\n") + "\n", "the table of contents of {package}");
+    for name in names {
+        let prompt = format!("$ cargo run -p {package} -- {name}\n");
+        let block = readme.split("```").find_map(|block| block.split_once(&prompt));
+        let (_, expected) = block.unwrap_or_else(|| panic!("the README has no block for {name}"));
+        let run = output(program, &[name, "--speed", "100"]);
+        let errors = text(&run.stderr);
+        assert!(run.status.success(), "{name}: {:?}\n{errors}", run.status);
+        let printed = stable(text(&run.stdout).trim_end());
+        assert_eq!(printed, stable(expected.trim_end()), "{name} and the README differ");
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("it is UTF-8")
+}

@@ -131,6 +131,8 @@ fn exit_of_value(value: &dyn Any) -> Exit {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::needless_borrow, reason = "the references choose between the traits")]
+
     use super::*;
 
     /// SUB-03
