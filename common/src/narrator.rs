@@ -55,7 +55,7 @@ impl Story {
 
     /// An event that happens in this order in every run: who did what.
     pub fn event(&self, actor: &str, what: impl fmt::Display) {
-        line(&format!("{actor:<ACTOR$}{what}"), Style::new());
+        line(&columns(actor, ACTOR, what), Style::new());
     }
 
     /// A claim that the program has just checked.
@@ -100,11 +100,15 @@ impl Story {
 /// A line that a child says for itself, or the parent where the order is free: a `~` line, because
 /// the kernel alone decides when it comes.
 pub fn speak(actor: &str, what: impl fmt::Display) {
-    let style = Style::new().dimmed();
     line(
-        &format!("~ {actor:<width$}{what}", width = ACTOR - 2),
-        style,
+        &format!("~ {}", columns(actor, ACTOR - 2, what)),
+        Style::new().dimmed(),
     );
+}
+
+/// The actor in a column of its own; a name too long for it pushes the rest on.
+fn columns(actor: &str, width: usize, what: impl fmt::Display) -> String {
+    format!("{actor:<width$} {what}", width = width - 1)
 }
 
 /// A claim of a lesson that turned out false.
@@ -142,5 +146,33 @@ fn write(text: &str) {
         .is_err()
     {
         HEARD.store(false, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_is_not_glued_to_what_its_owner_says() {
+        assert_eq!(columns("parent", 12, "puts 1"), "parent      puts 1");
+        assert_eq!(
+            columns("Process-1:10:3", 12, "puts 1"),
+            "Process-1:10:3 puts 1"
+        );
+    }
+
+    #[test]
+    fn a_false_claim_is_an_error_with_the_claim_in_it() {
+        let story = Story::new(Pace::DEFAULT, false);
+        assert_eq!(story.ok("1 is 1", true), Ok(()));
+        let untrue = story.ok("1 is 2", false).unwrap_err();
+        assert_eq!(untrue.to_string(), "this did not hold: 1 is 2");
+    }
+
+    #[test]
+    fn only_a_lesson_that_is_told_for_ever_is_endless() {
+        assert_eq!(Story::new(Pace::DEFAULT, false).rounds(3), 3);
+        assert_eq!(Story::new(Pace::DEFAULT, true).rounds(3), u64::MAX);
     }
 }

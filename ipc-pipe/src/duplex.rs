@@ -21,6 +21,10 @@ use crate::{Error, Receiver, Sender, one_way};
 ///
 /// # Errors
 /// [`Error::Io`] when the limit of open files is reached.
+#[expect(
+    clippy::type_complexity,
+    reason = "two ends, each the mirror of the other"
+)]
 pub fn pipe<S, R>() -> Result<(Connection<S, R>, Connection<R, S>), Error> {
     let (there, sender) = one_way()?;
     let (receiver, back) = one_way()?;

@@ -1,2 +1,14 @@
-//! Lessons 一, 2.1 and 2.2.
-fn main() {}
+//! Lessons 三 and 3.1: `cargo run -p ipc-pipe`.
+
+#![forbid(unsafe_code)]
+
+mod lessons;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    process_basics::main(|| {
+        let about = "Nothing is shared between processes; pipes carry messages (§三, 3.1)";
+        common::lessons::run("ipc-pipe", about, lessons::ALL)
+    })
+}

@@ -69,6 +69,20 @@ impl<E: Error> From<E> for Failure {
     }
 }
 
+/// So that `?` works where errors of any kind are expected.
+impl From<Failure> for Box<dyn Error> {
+    fn from(failure: Failure) -> Self {
+        format!("{failure:?}").into()
+    }
+}
+
+/// So that `?` works where errors of any kind are expected, also across threads.
+impl From<Failure> for Box<dyn Error + Send + Sync> {
+    fn from(failure: Failure) -> Self {
+        format!("{failure:?}").into()
+    }
+}
+
 /// The text, with its causes: `no connection: address in use`.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,7 +145,10 @@ fn exit_of_value(value: &dyn Any) -> Exit {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::needless_borrow, reason = "the references choose between the traits")]
+    #![expect(
+        clippy::needless_borrow,
+        reason = "the references choose between the traits"
+    )]
 
     use super::*;
 

@@ -1,0 +1,178 @@
+//! You'll see six tasks that only compute: on one core they take turns, on several they run at
+//! the same time.
+//!
+//! ```python
+//! def task():                      # no waiting, only computing
+//!     while time.process_time() < 1: pass
+//! os.sched_setaffinity(0, {0})     # one core, or all
+//! ```
+
+use std::io::{PipeReader, PipeWriter, pipe};
+use std::time::Duration;
+
+use common::cores;
+use common::lessons::{Lesson, Told};
+use common::narrator::Story;
+use common::time::{clock, cpu_time, show};
+use common::timeline::{Interval, Timeline};
+use process_basics::{Failure, Gate, Process, Waiting, frame, handover, tasks};
+use serde::{Deserialize, Serialize};
+
+const TASKS: usize = 6;
+
+/// How much of the whole is drawn.
+const SHOWN: Duration = Duration::from_millis(60);
+
+/// A task that hasn't looked at the clock for so long was not running.
+const PAUSE: Duration = Duration::from_millis(1);
+
+pub(crate) const LESSON: Lesson = Lesson {
+    name: "concurrent-or-parallel",
+    section: "一",
+    question: (
+        "六个任务，一个核：它们同时运行吗？",
+        "Six tasks and one core: do they run at the same time?",
+    ),
+    remember: (
+        "一个核上轮流运行是并发；多个核上同时运行是并行。",
+        "Taking turns on one core is concurrent; running on several at once is parallel.",
+    ),
+    tell,
+};
+
+tasks![compute];
+
+fn tell(story: &Story) -> Told {
+    let all = cores::usable()?;
+    let work = story.pace().real(1.0);
+    let one = &all[..1];
+    story.event(
+        "parent",
+        "binds six tasks to one core and lets them begin together",
+    );
+    let results = run_all(one, work)?;
+    picture(story, &results, one.len());
+    story.ok(
+        "each was bound to that core",
+        results.iter().all(|result| result.cores == one),
+    )?;
+    let computed: Duration = results.iter().map(|result| result.computed).sum();
+    let (begin, end) = whole(&results);
+    story.ok(
+        "all of them together computed no longer than the clock ran",
+        computed <= end - begin,
+    )?;
+    story.event("parent", "lets the same six use every core");
+    picture(story, &run_all(&all, work)?, all.len());
+    if all.len() == 1 {
+        story.varies("this machine lends us one core only: both pictures show the same");
+    }
+    Ok(())
+}
+
+fn run_all(cores: &[usize], work: Duration) -> Result<Vec<Computed>, Failure> {
+    let (gate, mut waiting) = Gate::new()?;
+    let mut processes = Vec::new();
+    let mut reports: Vec<PipeReader> = Vec::new();
+    for number in 1..=TASKS {
+        let (reader, report) = pipe()?;
+        let next = waiting.another()?;
+        let task = Task {
+            cores: cores.to_vec(),
+            work,
+            waiting,
+            report,
+        };
+        let mut process = Process::new(compute, task).named(format!("task {number}"));
+        process.start()?;
+        processes.push(process);
+        reports.push(reader);
+        waiting = next;
+    }
+    gate.open();
+    let mut results = Vec::new();
+    for (process, report) in processes.iter().zip(&mut reports) {
+        let mut bytes = Vec::new();
+        frame::read(report, frame::LIMIT, &mut bytes)?;
+        results.push(frame::decode(&bytes)?);
+        process.join()?;
+    }
+    Ok(results)
+}
+
+#[derive(Serialize, Deserialize)]
+struct Task {
+    cores: Vec<usize>,
+    /// So much time on a core is the whole task.
+    work: Duration,
+    waiting: Waiting,
+    #[serde(with = "handover")]
+    report: PipeWriter,
+}
+
+/// What a task tells of itself.
+#[derive(Serialize, Deserialize)]
+struct Computed {
+    cores: Vec<usize>,
+    computed: Duration,
+    running: Vec<Interval>,
+}
+
+/// Runs in the child. Computes, and notes when it was on a core.
+fn compute(mut task: Task) -> Result<(), Failure> {
+    cores::bind_to(&task.cores)?;
+    task.waiting.wait();
+    let mut running: Vec<Interval> = vec![(clock(), clock())];
+    let begun = cpu_time();
+    let mut computed = Duration::ZERO;
+    while computed < task.work {
+        computed = cpu_time() - begun;
+        let now = clock();
+        match running.last_mut() {
+            Some(last) if now - last.1 < PAUSE => last.1 = now,
+            _ => running.push((now, now)),
+        }
+    }
+    let mut bytes = Vec::new();
+    frame::encode(
+        &Computed {
+            cores: cores::usable()?,
+            computed,
+            running,
+        },
+        &mut bytes,
+    )?;
+    std::io::Write::write_all(&mut task.report, &bytes)?;
+    Ok(())
+}
+
+/// Shows the beginning: short enough for the turns to be seen.
+fn picture(story: &Story, results: &[Computed], cores: usize) {
+    let (begin, end) = whole(results);
+    let shown = end.min(begin + SHOWN);
+    let mut timeline = Timeline::default();
+    for (number, result) in (1..).zip(results) {
+        let early = result.running.iter().filter(|(from, _)| *from < shown);
+        let cut: Vec<Interval> = early.map(|(from, to)| (*from, shown.min(*to))).collect();
+        timeline.row(format!("task {number}"), cut);
+    }
+    story.varies(format!("the first {}:", show(shown - begin)));
+    story.varies(timeline);
+    let computed: Duration = results.iter().map(|result| result.computed).sum();
+    let cores = if cores == 1 {
+        "one core".to_owned()
+    } else {
+        format!("{cores} cores")
+    };
+    story.varies(format!(
+        "{} of work on {cores} took {}",
+        show(computed),
+        show(end - begin)
+    ));
+}
+
+fn whole(results: &[Computed]) -> Interval {
+    let ends = || results.iter().flat_map(|result| &result.running);
+    let begin = ends().map(|(from, _)| *from).min().unwrap_or_default();
+    (begin, ends().map(|(_, to)| *to).max().unwrap_or_default())
+}
