@@ -1,7 +1,6 @@
-//! What every lesson needs and none is about: [timing](time), the [narrator](narrator) that puts a
-//! story on the screen, the [list of lessons](lessons) behind each command line, the
-//! [timeline](timeline) that shows who worked when, [cores], and the course's
-//! [table of contents](contents).
+//! What every lesson needs and none is about: timing ([`time`]), the [`narrator`] that puts a story
+//! on the screen, the command line of the [`lessons`], the [`timeline`] that shows who worked when,
+//! the machine's [`cores`], and the course's table of [`contents`].
 
 pub mod contents;
 pub mod cores;

@@ -27,3 +27,8 @@ pub use duplex::{Connection, pipe};
 pub use one_way::{Receiver, Sender, one_way};
 pub use process_basics::frame::{Error, LIMIT};
 pub use process_basics::wait;
+
+/// The example in the README of the course.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -73,9 +73,9 @@ impl Child {
         start: &Start,
         arguments: &Arguments,
     ) -> Result<Arc<Self>, Error> {
-        let refused = |source| Error::Start {
+        let refused = |reason| Error::Start {
             name: start.name.clone(),
-            source,
+            reason,
         };
         let (line, child_end) = UnixStream::pair().map_err(refused)?;
         // The command owns the child's end and goes with this statement: were it kept, the end of
@@ -128,7 +128,7 @@ impl Child {
             Err(error) => error,
             _ => Error::Start {
                 name: self.name.clone(),
-                source: io::Error::other(error),
+                reason: io::Error::other(error),
             },
         }
     }
@@ -189,10 +189,10 @@ impl Child {
         }
     }
 
-    fn system(&self, source: io::Error) -> Error {
+    fn system(&self, reason: io::Error) -> Error {
         Error::System {
             name: self.name.clone(),
-            source,
+            reason,
         }
     }
 }

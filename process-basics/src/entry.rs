@@ -8,7 +8,7 @@
 //! ```
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{ExitCode, Termination};
@@ -55,6 +55,9 @@ static HOOKS: Mutex<Vec<Box<dyn FnOnce() + Send>>> = Mutex::new(Vec::new());
 /// same when the main module is through.
 ///
 /// A child gets the program's own command line, so what stands before this call sees the same.
+///
+/// [`std::process::exit`] in the body leaves all of this out: daemons still end, because they see
+/// that their parent has gone; others go on.
 ///
 /// ```
 /// use std::process::ExitCode;
@@ -109,12 +112,16 @@ macro_rules! test_entry {
 /// In a child: does what the parent wants, and doesn't return.
 #[doc(hidden)]
 pub fn run_if_child() {
-    let is_child = env::args_os()
-        .next()
-        .is_some_and(|name| name.as_bytes().starts_with(MARK));
-    if is_child {
+    if is_marked() && parent_process().is_none() {
         std::process::exit(live().0);
     }
+}
+
+/// Whether this process was started as a child.
+fn is_marked() -> bool {
+    env::args_os()
+        .next()
+        .is_some_and(|name| name.as_bytes().starts_with(MARK))
 }
 
 /// `argv[0]` of a child with this name.
@@ -126,18 +133,23 @@ pub(crate) fn mark(name: &str) -> OsString {
 impl Entry {
     /// How a child of this process is to be started.
     pub(crate) fn of_this_program() -> Result<Self, Error> {
+        // A child that has not come to `main` must not start others: they wouldn't come there either.
+        if is_marked() && parent_process().is_none() {
+            return Err(Error::OutsideMain);
+        }
+        // A test's path, as the test harness knows it, lacks the name of the crate.
+        if let Some((_, path)) = TEST_ENTRIES.first().and_then(|path| path.split_once("::")) {
+            let arguments = [path, "--exact", "--nocapture", "--test-threads=1", "-q"];
+            return Ok(Self {
+                arguments: arguments.map(OsString::from).to_vec(),
+            });
+        }
         if INSIDE_MAIN.load(Ordering::Relaxed) {
             return Ok(Self {
                 arguments: env::args_os().skip(1).collect(),
             });
         }
-        // A test's path, as the test harness knows it, lacks the name of the crate.
-        let path = TEST_ENTRIES.first().and_then(|path| path.split_once("::"));
-        let (_, path) = path.ok_or(Error::OutsideMain)?;
-        let arguments = [path, "--exact", "--nocapture", "--test-threads=1", "-q"];
-        Ok(Self {
-            arguments: arguments.map(|text| OsStr::new(text).to_owned()).to_vec(),
-        })
+        Err(Error::OutsideMain)
     }
 }
 

@@ -1,11 +1,12 @@
 //! What can go wrong with a process.
 
+use std::fmt;
 use std::io;
 
 use crate::frame;
 
 /// Why a process could not be started, waited for or signalled.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A start outside of [`main`](crate::main): the child would not know that it is one.
@@ -63,27 +64,35 @@ pub enum Error {
         end: String,
     },
     /// The arguments can't travel; no process was started.
-    #[error("the arguments of the process {name} can't be sent")]
+    #[error("the arguments of the process {name} can't be sent: {reason}")]
     Arguments {
         /// The process's name.
         name: String,
         /// Why not.
-        source: frame::Error,
+        reason: frame::Error,
     },
     /// The system refused to start one more process; nothing is left of it.
-    #[error("the process {name} can't be started")]
+    #[error("the process {name} can't be started: {reason}")]
     Start {
         /// The process's name.
         name: String,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The system refused a call on a running process.
-    #[error("the process {name} can't be waited for or signalled")]
+    #[error("the process {name} can't be waited for or signalled: {reason}")]
     System {
         /// The process's name.
         name: String,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
+}
+
+/// The same sentence as [`Display`](fmt::Display): it is what a program prints whose `main` returns
+/// the error.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }

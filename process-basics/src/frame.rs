@@ -17,6 +17,7 @@
 //! with serde and [postcard](https://postcard.jamesmunns.com/wire-format).
 
 use std::any::type_name;
+use std::fmt;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 
 use serde::Serialize;
@@ -36,7 +37,7 @@ const SHORTEST: usize = 64;
 const STEP: usize = 1 << 20;
 
 /// Why a message could not be sent or received.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum Error {
     /// The other end was closed after a whole message, or before any. Python: `EOFError`.
     #[error("end of file: the other end is closed and nothing is left to receive")]
@@ -92,6 +93,14 @@ pub enum Error {
     /// The operating system refused.
     #[error(transparent)]
     Io(io::Error),
+}
+
+/// The same sentence as [`Display`](fmt::Display): it is what a program prints whose `main` returns
+/// the error.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl From<io::Error> for Error {

@@ -166,9 +166,9 @@ impl Process {
             return Err(Error::DaemonWithChildren);
         }
         let task = (target.place)()?;
-        let arguments = (target.pack)().map_err(|source| Error::Arguments {
+        let arguments = (target.pack)().map_err(|reason| Error::Arguments {
             name: self.name.clone(),
-            source,
+            reason,
         })?;
         // Those that have ended meanwhile need not stay zombies until they are asked for.
         child::active();

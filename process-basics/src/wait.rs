@@ -11,6 +11,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 /// after the timeout (`None` and [`Duration::MAX`]: never). Nothing is received by it.
 /// Python: `multiprocessing.connection.wait`.
 ///
+/// Of no ends none will ever be ready: that returns at once.
+///
 /// Anything with a descriptor will do: receivers, connections, sentinels, sockets.
 ///
 /// # Errors

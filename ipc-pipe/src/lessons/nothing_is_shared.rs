@@ -51,7 +51,10 @@ fn tell(story: &Story) -> Told {
     producer.join()?;
     gate.open();
     consumer.join()?;
-    story.ok("the producer has counted, in its own copy", producer.exitcode() > Some(0))?;
+    story.ok(
+        "the producer has counted, in its own copy",
+        producer.exitcode() > Some(0),
+    )?;
     story.ok(
         "after that, the consumer still saw 0",
         consumer.exitcode() == Some(0),
