@@ -25,16 +25,38 @@ impl Timeline {
     pub fn row(&mut self, label: impl Into<String>, worked: impl Into<Vec<Interval>>) {
         self.rows.push((label.into(), worked.into()));
     }
+
+    /// From the beginning of the first work to the end of the last.
+    #[must_use]
+    pub fn whole(&self) -> Interval {
+        let all = || self.rows.iter().flat_map(|(_, worked)| worked);
+        let begin = all().map(|(from, _)| *from).min().unwrap_or_default();
+        (begin, all().map(|(_, to)| *to).max().unwrap_or_default())
+    }
+
+    /// Only what was in the beginning of the whole, for this long.
+    #[must_use]
+    pub fn first(&self, duration: Duration) -> Self {
+        let end = self.whole().0 + duration;
+        let cut = |worked: &Vec<Interval>| {
+            let early = worked.iter().filter(|(from, _)| *from < end);
+            early.map(|(from, to)| (*from, end.min(*to))).collect()
+        };
+        Self {
+            rows: self
+                .rows
+                .iter()
+                .map(|(label, worked)| (label.clone(), cut(worked)))
+                .collect(),
+        }
+    }
 }
 
 /// A cell is full where its owner worked for at least half of it.
 impl fmt::Display for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = || self.rows.iter().flat_map(|(_, worked)| worked);
-        let start = all()
-            .map(|(from, _)| from.as_secs_f64())
-            .fold(f64::INFINITY, f64::min);
-        let end = all().map(|(_, to)| to.as_secs_f64()).fold(start, f64::max);
+        let (start, end) = self.whole();
+        let (start, end) = (start.as_secs_f64(), end.as_secs_f64());
         let cell = ((end - start) / WIDTH as f64).max(f64::MIN_POSITIVE);
         let label_width = self
             .rows
@@ -71,6 +93,12 @@ mod tests {
         let a = format!("a     ▕{}{}▏\n", "█".repeat(half), "░".repeat(half));
         let both = "█".repeat(tenth) + &"░".repeat(half - tenth) + &"█".repeat(half);
         assert_eq!(timeline.to_string(), a + &format!("both  ▕{both}▏\n"));
+        assert_eq!(timeline.whole(), (second(10), second(30)));
+
+        let beginning = timeline.first(second(4));
+        let a = format!("a     ▕{}▏\n", "█".repeat(WIDTH));
+        let both = "█".repeat(half) + &"░".repeat(half);
+        assert_eq!(beginning.to_string(), a + &format!("both  ▕{both}▏\n"));
     }
 
     #[test]

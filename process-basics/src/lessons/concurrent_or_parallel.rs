@@ -7,7 +7,7 @@
 //! os.sched_setaffinity(0, {0})     # one core, or all
 //! ```
 
-use std::io::{PipeReader, PipeWriter, pipe};
+use std::io::{PipeReader, PipeWriter, Write, pipe};
 use std::time::Duration;
 
 use common::cores;
@@ -43,61 +43,69 @@ pub(crate) const LESSON: Lesson = Lesson {
 tasks![compute];
 
 fn tell(story: &Story) -> Told {
-    let all = cores::usable()?;
-    let work = story.pace().real(1.0);
+    let (all, work) = (cores::usable()?, story.pace().real(1.0));
     let one = &all[..1];
     story.event(
         "parent",
         "binds six tasks to one core and lets them begin together",
     );
     let results = run_all(one, work)?;
-    picture(story, &results, one.len());
+    let (begin, end) = picture(story, &results);
+    let computed: Duration = results.iter().map(|result| result.computed).sum();
     story.ok(
         "each was bound to that core",
         results.iter().all(|result| result.cores == one),
     )?;
-    let computed: Duration = results.iter().map(|result| result.computed).sum();
-    let (begin, end) = whole(&results);
     story.ok(
         "all of them together computed no longer than the clock ran",
         computed <= end - begin,
     )?;
     story.event("parent", "lets the same six use every core");
-    picture(story, &run_all(&all, work)?, all.len());
+    picture(story, &run_all(&all, work)?);
     if all.len() == 1 {
-        story.varies("this machine lends us one core only: both pictures show the same");
+        story.varies("there is only one core here, so both pictures show the same");
     }
     Ok(())
 }
 
 fn run_all(cores: &[usize], work: Duration) -> Result<Vec<Computed>, Failure> {
-    let (gate, mut waiting) = Gate::new()?;
-    let mut processes = Vec::new();
-    let mut reports: Vec<PipeReader> = Vec::new();
+    let (gate, waiting) = Gate::new()?;
+    let mut tasks: Vec<(Process, PipeReader)> = Vec::new();
     for number in 1..=TASKS {
         let (reader, report) = pipe()?;
-        let next = waiting.another()?;
         let task = Task {
             cores: cores.to_vec(),
             work,
-            waiting,
+            waiting: waiting.another()?,
             report,
         };
         let mut process = Process::new(compute, task).named(format!("task {number}"));
         process.start()?;
-        processes.push(process);
-        reports.push(reader);
-        waiting = next;
+        tasks.push((process, reader));
     }
     gate.open();
-    let mut results = Vec::new();
-    for (process, report) in processes.iter().zip(&mut reports) {
+    let report = |(_, reader): &mut (Process, PipeReader)| {
         let mut bytes = Vec::new();
-        frame::read(report, frame::LIMIT, &mut bytes)?;
-        results.push(frame::decode(&bytes)?);
-        process.join()?;
+        frame::read(reader, frame::LIMIT, &mut bytes)?;
+        Ok(frame::decode(&bytes)?)
+    };
+    tasks.iter_mut().map(report).collect()
+}
+
+/// Shows the beginning, short enough for the turns to be seen; returns the times of the whole.
+fn picture(story: &Story, results: &[Computed]) -> Interval {
+    let mut timeline = Timeline::default();
+    for (number, result) in (1..).zip(results) {
+        timeline.row(format!("task {number}"), result.running.clone());
     }
-    Ok(results)
+    let (begin, end) = timeline.whole();
+    story.varies(format!(
+        "the first {} of {}:",
+        show(SHOWN.min(end - begin)),
+        show(end - begin)
+    ));
+    story.varies(timeline.first(SHOWN));
+    (begin, end)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -142,37 +150,6 @@ fn compute(mut task: Task) -> Result<(), Failure> {
         },
         &mut bytes,
     )?;
-    std::io::Write::write_all(&mut task.report, &bytes)?;
+    task.report.write_all(&bytes)?;
     Ok(())
-}
-
-/// Shows the beginning: short enough for the turns to be seen.
-fn picture(story: &Story, results: &[Computed], cores: usize) {
-    let (begin, end) = whole(results);
-    let shown = end.min(begin + SHOWN);
-    let mut timeline = Timeline::default();
-    for (number, result) in (1..).zip(results) {
-        let early = result.running.iter().filter(|(from, _)| *from < shown);
-        let cut: Vec<Interval> = early.map(|(from, to)| (*from, shown.min(*to))).collect();
-        timeline.row(format!("task {number}"), cut);
-    }
-    story.varies(format!("the first {}:", show(shown - begin)));
-    story.varies(timeline);
-    let computed: Duration = results.iter().map(|result| result.computed).sum();
-    let cores = if cores == 1 {
-        "one core".to_owned()
-    } else {
-        format!("{cores} cores")
-    };
-    story.varies(format!(
-        "{} of work on {cores} took {}",
-        show(computed),
-        show(end - begin)
-    ));
-}
-
-fn whole(results: &[Computed]) -> Interval {
-    let ends = || results.iter().flat_map(|result| &result.running);
-    let begin = ends().map(|(from, _)| *from).min().unwrap_or_default();
-    (begin, ends().map(|(_, to)| *to).max().unwrap_or_default())
 }
