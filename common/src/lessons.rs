@@ -48,23 +48,26 @@ pub fn run(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Ex
         anstream::print!("{names}");
         return ExitCode::SUCCESS;
     }
-    let wanted: Vec<&String> = options.get_many("lesson").unwrap_or_default().collect();
-    if let Some(unknown) = wanted
-        .iter()
-        .find(|name| !lessons.iter().any(|l| l.name == **name))
-    {
-        let names: Vec<&str> = lessons.iter().map(|lesson| lesson.name).collect();
-        eprintln!(
-            "{package} has no lesson \"{unknown}\"; it has {}.",
-            names.join(", ")
-        );
-        return ExitCode::from(2);
-    }
+    let find = |name: &String| lessons.iter().find(|l| l.name == name).ok_or(name.clone());
+    let named: Result<Vec<&Lesson>, String> = options
+        .get_many("lesson")
+        .unwrap_or_default()
+        .map(find)
+        .collect();
+    let told = match named {
+        Ok(named) if named.is_empty() => lessons.iter().collect(),
+        Ok(named) => named,
+        Err(unknown) => {
+            let names: Vec<&str> = lessons.iter().map(|lesson| lesson.name).collect();
+            eprintln!(
+                "{package} has no lesson \"{unknown}\"; it has {}.",
+                names.join(", ")
+            );
+            return ExitCode::from(2);
+        }
+    };
     let pace = *options.get_one::<Pace>("speed").unwrap_or(&Pace::DEFAULT);
     let story = Story::new(pace, options.get_flag("forever"));
-    let told = lessons
-        .iter()
-        .filter(|l| wanted.is_empty() || wanted.iter().any(|w| *w == l.name));
     for lesson in told {
         story.open(lesson.name, lesson.section, lesson.question);
         if let Err(error) = (lesson.tell)(&story) {
@@ -84,7 +87,7 @@ fn command(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Co
         .unwrap_or(0);
     let list: String = lessons
         .iter()
-        .map(|l| format!("  {:<width$}  §{:<4} {}\n", l.name, l.section, l.question.1))
+        .map(|l| format!("  {:<width$}  {} (§{})\n", l.name, l.question.1, l.section))
         .collect();
     Command::new(package)
         .about(about)
@@ -95,7 +98,7 @@ fn command(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Co
             Arg::new("lesson")
                 .value_name("LESSON")
                 .num_args(0..)
-                .help("The lessons to tell [default: all of them, in order]"),
+                .help("The lessons to tell, in this order [default: all of them]"),
         )
         .arg(
             Arg::new("speed")

@@ -11,7 +11,8 @@
 //!
 //! An end is handed to another process among the arguments of [`Process::new`]. Each has one owner,
 //! so two writers can't mix their messages, and the end of file comes as soon as that owner has
-//! dropped it, ended or died.
+//! dropped it, ended or died. (While another thread is just starting a process, it may come a moment
+//! later: for that moment the kernel gives the new process a copy of every descriptor.)
 //!
 //! To read in this order: one direction (`one_way.rs`), both (`duplex.rs`). How a message lies on the
 //! wire is told in [`process_basics::frame`].

@@ -46,6 +46,8 @@ pub fn one_way<T>() -> Result<(Receiver<T>, Sender<T>), Error> {
 pub struct Sender<T> {
     #[serde(with = "process_basics::handover")]
     pipe: PipeWriter,
+    /// Whether the system failed it inside a message.
+    closed: bool,
     /// One frame; used again for the next.
     #[serde(skip)]
     frame: Vec<u8>,
@@ -58,12 +60,15 @@ impl<T: Serialize> Sender<T> {
     ///
     /// # Errors
     /// [`Error::BrokenPipe`] if the receiver is gone, [`Error::Encode`] and [`Error::TooLong`] if
-    /// nothing was sent because it can't be, [`Error::Io`].
+    /// nothing was sent because it can't be, [`Error::Io`] (this end is closed then).
     pub fn send(&mut self, message: &T) -> Result<(), Error> {
-        frame::encode(message, &mut self.frame)?;
-        self.pipe.write_all(&self.frame)?;
-        self.frame.shrink_to(KEPT);
-        Ok(())
+        let mut frame = std::mem::take(&mut self.frame);
+        let sent = frame::encode(message, &mut frame)
+            .and_then(|()| self.write(|pipe| Ok(pipe.write_all(&frame)?)));
+        frame.clear();
+        frame.shrink_to(KEPT);
+        self.frame = frame;
+        sent
     }
 }
 
@@ -74,7 +79,31 @@ impl<T> Sender<T> {
     /// # Errors
     /// [`Error::BrokenPipe`], [`Error::TooLong`], [`Error::Io`].
     pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        frame::write(&mut self.pipe, bytes)
+        self.write(|pipe| frame::write(pipe, bytes))
+    }
+
+    fn write(
+        &mut self,
+        write: impl FnOnce(&mut PipeWriter) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        let written = write(&mut self.pipe);
+        if matches!(written, Err(Error::Io(_))) {
+            // Part of a message may be in the pipe: whatever came next would be taken for its rest.
+            self.closed = true;
+            close(&mut self.pipe);
+        }
+        written
+    }
+}
+
+/// Closes an end whose owner keeps it.
+fn close<P: From<OwnedFd>>(pipe: &mut P) {
+    // Without a descriptor to be had it stays open until its owner drops it.
+    if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
+        *pipe = OwnedFd::from(null).into();
     }
 }
 
@@ -87,7 +116,7 @@ impl<T> Sender<T> {
 pub struct Receiver<T> {
     #[serde(with = "process_basics::handover")]
     pipe: PipeReader,
-    /// Whether a message of a refused length came.
+    /// Whether a message came that could not be read to its end.
     closed: bool,
     /// The body of one frame; used again for the next.
     #[serde(skip)]
@@ -102,7 +131,8 @@ impl<T: DeserializeOwned> Receiver<T> {
     /// # Errors
     /// [`Error::EndOfFile`] when all senders are gone and all was received, [`Error::Truncated`] if
     /// the sender died inside a message, [`Error::Decode`] if it is no `T` (it is used up then),
-    /// [`Error::TooLong`] if its length is garbage (this end is closed then), [`Error::Io`].
+    /// [`Error::TooLong`] if its length is garbage, [`Error::Io`] if the system refuses (this end is
+    /// closed then).
     pub fn recv(&mut self) -> Result<T, Error> {
         let mut body = std::mem::take(&mut self.body);
         let received = self
@@ -157,12 +187,11 @@ impl<T> Receiver<T> {
             return Err(Error::Closed);
         }
         let received = frame::read(&mut self.pipe, limit, body);
-        if matches!(received, Err(Error::TooLong { .. })) {
+        if matches!(received, Err(Error::TooLong { .. } | Error::Io(_))) {
+            // Nobody can tell where the next message begins. The sender shall get an error, not
+            // wait for ever for somebody to read on.
             self.closed = true;
-            // The sender shall get an error, not wait for ever for somebody to read on.
-            if let Ok(null) = File::open("/dev/null") {
-                self.pipe = OwnedFd::from(null).into();
-            }
+            close(&mut self.pipe);
         }
         received
     }
@@ -191,6 +220,7 @@ impl<T> From<PipeWriter> for Sender<T> {
     fn from(pipe: PipeWriter) -> Self {
         Self {
             pipe,
+            closed: false,
             frame: Vec::new(),
             message: PhantomData,
         }

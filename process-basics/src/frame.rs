@@ -39,7 +39,7 @@ const STEP: usize = 1 << 20;
 /// Why a message could not be sent or received.
 #[derive(thiserror::Error)]
 pub enum Error {
-    /// The other end was closed after a whole message, or before any. Python: `EOFError`.
+    /// The other end is closed, and nothing is left to receive. Python: `EOFError`.
     #[error("end of file: the other end is closed and nothing is left to receive")]
     EndOfFile,
     /// The other end was closed, or its process died, inside a message.
@@ -86,9 +86,9 @@ pub enum Error {
         /// The message.
         message: Vec<u8>,
     },
-    /// This end was closed after a message whose length was refused, for nobody can tell where the
-    /// next one begins.
-    #[error("this end is closed, because a message of a refused length arrived")]
+    /// This end was closed after a message that could not be read or written to its end, for nobody
+    /// can tell where the next one begins.
+    #[error("this end is closed, because a message could not be read or written to its end")]
     Closed,
     /// The operating system refused.
     #[error(transparent)]
@@ -117,6 +117,7 @@ impl From<io::Error> for Error {
 /// # Errors
 /// [`Error::Encode`], [`Error::TooLong`].
 pub fn encode<T: Serialize + ?Sized>(value: &T, frame: &mut Vec<u8>) -> Result<(), Error> {
+    handover::take_refusal();
     frame.clear();
     frame.extend_from_slice(&[0; HEADER]);
     postcard::to_io(value, &mut *frame).map_err(|error| Error::Encode {
@@ -130,6 +131,18 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, frame: &mut Vec<u8>) -> Result<(
     Ok(())
 }
 
+/// The body of a whole frame that [`encode`] made.
+///
+/// # Panics
+/// If it is none.
+#[must_use]
+pub fn body(frame: &[u8]) -> &[u8] {
+    let (header, body) = frame
+        .split_first_chunk()
+        .expect("a frame begins with its length");
+    &body[..usize::try_from(u64::from_le_bytes(*header)).expect("it was in memory")]
+}
+
 /// The value whose body this is.
 ///
 /// # Errors
@@ -140,6 +153,7 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
         length: body.len(),
         reason,
     };
+    handover::take_refusal();
     match postcard::take_from_bytes(body) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(failed(format!("{} bytes are left over", rest.len()))),

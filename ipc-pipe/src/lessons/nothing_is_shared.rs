@@ -40,8 +40,13 @@ static COUNT: AtomicI32 = AtomicI32::new(0);
 fn tell(story: &Story) -> Told {
     let (gate, waiting) = Gate::new()?;
     let rounds = story.rounds(ROUNDS);
-    let mut producer = Process::new(produce, (rounds, story.pace())).named("producer");
-    let mut consumer = Process::new(consume, (rounds, story.pace(), waiting)).named("consumer");
+    // Daemonic: even endless ones end with this program.
+    let mut producer = Process::new(produce, (rounds, story.pace()))
+        .named("producer")
+        .daemonic(true);
+    let mut consumer = Process::new(consume, (rounds, story.pace(), waiting))
+        .named("consumer")
+        .daemonic(true);
     story.event(
         "parent",
         "starts a producer that counts and a consumer that looks",

@@ -37,8 +37,11 @@ tasks![produce, consume];
 fn tell(story: &Story) -> Told {
     let (from_producer, to_consumer) = one_way::<u8>()?;
     let task = (to_consumer, story.rounds(PRODUCTS), story.pace());
-    let mut producer = Process::new(produce, task).named("producer");
-    let mut consumer = Process::new(consume, from_producer).named("consumer");
+    // Daemonic: even endless ones end with this program.
+    let mut producer = Process::new(produce, task).named("producer").daemonic(true);
+    let mut consumer = Process::new(consume, from_producer)
+        .named("consumer")
+        .daemonic(true);
     story.event("parent", "starts a producer and a consumer");
     producer.start()?;
     consumer.start()?;

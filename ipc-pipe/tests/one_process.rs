@@ -1,0 +1,338 @@
+//! What is refused, and how.
+//!
+//! No test here starts a process. While one is being started, it holds copies of all descriptors
+//! for a moment, and an end of another thread's pipe would close a moment later than its drop.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::fs;
+use std::fs::OpenOptions;
+use std::io::{PipeReader, PipeWriter, Read, Write, pipe as raw_pipe};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::thread;
+use std::time::Duration;
+
+use common::testing::Deadline;
+use ipc_pipe::{Connection, Error, LIMIT, Receiver, Sender, one_way, pipe};
+use serde::de::DeserializeOwned;
+
+/// A receiver into whose pipe these bytes were written, and no more will be.
+fn receiver_of<T>(bytes: &[u8]) -> Receiver<T> {
+    let (reader, mut writer) = raw_pipe().unwrap();
+    writer.write_all(bytes).unwrap();
+    Receiver::from(reader)
+}
+
+/// The first bytes of a frame whose body is so long, or said to be.
+fn frame(length: u64, body: &[u8]) -> Vec<u8> {
+    let mut frame = [&length.to_le_bytes()[..], body].concat();
+    frame.resize(frame.len().max(64), 0);
+    frame
+}
+
+/// The largest size this process ever had, in bytes.
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:"));
+    let number = line
+        .and_then(|line| line.split_whitespace().next())
+        .unwrap();
+    number.parse::<u64>().unwrap() << 10
+}
+
+#[test]
+fn a_frame_cut_anywhere_is_truncated_and_then_the_end_of_file() {
+    let whole = frame(100, &[7; 100]);
+    for cut in 1..whole.len() {
+        let mut receiver = receiver_of::<()>(&whole[..cut]);
+        assert!(receiver.poll(None).unwrap());
+        let received = receiver.recv_bytes(None);
+        assert!(
+            matches!(received, Err(Error::Truncated { missing: 1.. })),
+            "{cut}: {received:?}"
+        );
+        assert!(matches!(receiver.recv_bytes(None), Err(Error::EndOfFile)));
+    }
+}
+
+#[test]
+fn a_length_that_is_a_lie_is_an_error_and_takes_no_memory() {
+    let all_that_is_allowed = receiver_of::<String>(&frame(LIMIT, &[7; 1000])).recv();
+    assert!(matches!(
+        all_that_is_allowed,
+        Err(Error::Truncated { missing: 1.. })
+    ));
+    for length in [LIMIT + 1, u64::from(u32::MAX) << 8, u64::MAX] {
+        let received = receiver_of::<String>(&frame(length, b"")).recv();
+        assert!(matches!(received, Err(Error::TooLong { length: l, limit: LIMIT }) if l == length));
+    }
+    assert!(peak() < LIMIT, "{} bytes", peak());
+}
+
+#[test]
+fn after_a_refused_length_both_ends_are_told() {
+    let _deadline = Deadline::seconds(60);
+    let (reader, mut writer) = raw_pipe().unwrap();
+    let mut receiver = Receiver::<String>::from(reader);
+    writer.write_all(&frame(u64::MAX, b"")).unwrap();
+    assert!(matches!(receiver.recv(), Err(Error::TooLong { .. })));
+    for _ in 0..3 {
+        assert!(
+            receiver.poll(Duration::ZERO).unwrap(),
+            "there is an error to receive"
+        );
+        assert!(matches!(receiver.recv(), Err(Error::Closed)));
+    }
+    let mut sender = Sender::<String>::from(writer);
+    assert!(matches!(
+        sender.send(&"more".into()),
+        Err(Error::BrokenPipe)
+    ));
+    assert!(matches!(sender.send_bytes(b"more"), Err(Error::BrokenPipe)));
+}
+
+#[test]
+fn a_sender_blocked_inside_a_refused_message_is_told() {
+    let _deadline = Deadline::seconds(60);
+    let (mut receiver, mut sender) = one_way::<()>().unwrap();
+    let sending = thread::spawn(move || sender.send_bytes(&vec![7; 8 << 20]));
+    let refused = receiver.recv_bytes(1 << 20);
+    assert!(matches!(
+        refused,
+        Err(Error::TooLong {
+            length: 0x80_0000,
+            limit: 0x10_0000
+        })
+    ));
+    assert!(matches!(sending.join().unwrap(), Err(Error::BrokenPipe)));
+}
+
+/// Numbers that only look random: the same in every run (xorshift64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+
+    fn bytes(&mut self, most: u64) -> Vec<u8> {
+        (0..self.below(most + 1))
+            .map(|_| self.below(256) as u8)
+            .collect()
+    }
+}
+
+/// Receives until it can't go on; a message that is no `T` is stepped over.
+fn receive_all<T: DeserializeOwned>(bytes: &[u8]) -> Error {
+    let mut receiver = receiver_of::<T>(bytes);
+    // Every frame takes 64 bytes at least, so this is the most that there can be.
+    for _ in 0..=bytes.len() / 64 {
+        match receiver.recv() {
+            Ok(_) | Err(Error::Decode { .. }) => {}
+            Err(error) => return error,
+        }
+    }
+    panic!("more messages than bytes: {bytes:?}");
+}
+
+#[test]
+fn random_bytes_are_errors_and_always_come_to_an_end() {
+    let _deadline = Deadline::seconds(60);
+    type Nested = Vec<Option<(String, Vec<u32>, Result<char, f32>)>>;
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let (mut ended, mut truncated, mut too_long) = (0, 0, 0);
+    for round in 0..10_000 {
+        let bytes = match round % 3 {
+            0 => random.bytes(300),
+            // Whole frames with random bodies, and then perhaps some more.
+            _ => {
+                let mut bytes = Vec::new();
+                for _ in 0..random.below(4) {
+                    let body = random.bytes(150);
+                    bytes.extend(frame(body.len() as u64, &body));
+                }
+                if round % 3 == 2 {
+                    bytes.extend(random.bytes(20));
+                }
+                bytes
+            }
+        };
+        for error in [receive_all::<Nested>(&bytes), receive_all::<String>(&bytes)] {
+            match error {
+                Error::EndOfFile => ended += 1,
+                Error::Truncated { .. } => truncated += 1,
+                Error::TooLong { .. } => too_long += 1,
+                other => panic!("{other:?} after {bytes:?}"),
+            }
+        }
+    }
+    assert!(ended > 1000 && truncated > 1000 && too_long > 1000);
+}
+
+#[test]
+fn a_message_of_another_type_is_used_up_and_the_next_is_received_well() {
+    let (reader, writer) = raw_pipe().unwrap();
+    let mut sender = Sender::<String>::from(writer);
+    let mut receiver = Receiver::<(u8, bool)>::from(reader);
+    for text in ["no pair", &"long".repeat(1000)] {
+        sender.send(&text.to_owned()).unwrap();
+        let received = receiver.recv();
+        assert!(matches!(received, Err(Error::Decode { length, .. }) if length > text.len()));
+        sender.send_bytes(&[5, 1]).unwrap();
+        assert_eq!(receiver.recv().unwrap(), (5, true));
+    }
+    // Some more bytes than a value takes are no value either, and no bytes are none.
+    for wrong in [&[5, 1, 0][..], &[]] {
+        sender.send_bytes(wrong).unwrap();
+        assert!(matches!(receiver.recv(), Err(Error::Decode { .. })));
+    }
+    drop(sender);
+    assert!(matches!(receiver.recv(), Err(Error::EndOfFile)));
+}
+
+#[test]
+fn an_end_sent_over_a_connection_is_refused_and_nothing_is_sent() {
+    let _deadline = Deadline::seconds(60);
+    let (mut end, mut other) = pipe::<Option<Connection<u8, u8>>, ()>().unwrap();
+    let (traveller, mut left_behind) = pipe().unwrap();
+    let error = end.send(&Some(traveller)).unwrap_err();
+    assert!(matches!(error, Error::Encode { .. }));
+    assert!(
+        error.to_string().contains("arguments of a new process"),
+        "{error}"
+    );
+    assert!(!other.poll(Duration::ZERO).unwrap());
+    assert!(
+        matches!(left_behind.recv(), Err(Error::EndOfFile)),
+        "no copy was left open"
+    );
+    end.send(&None).unwrap();
+    assert!(
+        other.recv().unwrap().is_none(),
+        "the connection can still be used"
+    );
+    // What looks like an end when it arrives is none either.
+    end.send_bytes(&[1, 0, 0, 0]).unwrap();
+    let error = other.recv().unwrap_err();
+    assert!(
+        error.to_string().contains("arguments of a new process"),
+        "{error}"
+    );
+}
+
+#[test]
+fn no_serde_format_can_carry_an_end_by_itself() {
+    let (receiver, sender) = one_way::<u8>().unwrap();
+    assert!(postcard::to_stdvec(&sender).is_err());
+    assert!(postcard::to_stdvec(&receiver).is_err());
+    assert!(postcard::from_bytes::<Sender<u8>>(&[0, 0]).is_err());
+    assert!(postcard::from_bytes::<Receiver<u8>>(&[0, 0]).is_err());
+}
+
+#[test]
+fn a_refused_end_has_nothing_to_do_with_a_later_error() {
+    let (mut receiver, mut sender) = one_way::<String>().unwrap();
+    assert!(postcard::to_stdvec(&sender).is_err());
+    sender.send_bytes(&[200]).unwrap();
+    let error = receiver.recv().unwrap_err().to_string();
+    assert!(!error.contains("descriptor"), "{error}");
+}
+
+#[test]
+fn sending_to_a_closed_receiver_is_an_error_every_time() {
+    let (receiver, mut sender) = one_way::<String>().unwrap();
+    sender.send(&"nobody will read this".into()).unwrap();
+    drop(receiver);
+    for _ in 0..3 {
+        assert!(matches!(
+            sender.send(&"hello?".into()),
+            Err(Error::BrokenPipe)
+        ));
+        assert!(matches!(
+            sender.send_bytes(&vec![7; 1 << 20]),
+            Err(Error::BrokenPipe)
+        ));
+    }
+}
+
+#[test]
+fn a_receiver_closed_in_the_middle_of_a_large_message_is_an_error_for_the_sender() {
+    let _deadline = Deadline::seconds(60);
+    let (receiver, mut bytes_sender) = one_way::<String>().unwrap();
+    let sending = thread::spawn(move || bytes_sender.send_bytes(&vec![7; 8 << 20]));
+    assert!(receiver.poll(None).unwrap(), "it has begun");
+    drop(receiver);
+    assert!(matches!(sending.join().unwrap(), Err(Error::BrokenPipe)));
+
+    let (receiver, mut value_sender) = one_way::<String>().unwrap();
+    let sending = thread::spawn(move || value_sender.send(&"x".repeat(8 << 20)));
+    assert!(receiver.poll(None).unwrap(), "it has begun");
+    drop(receiver);
+    assert!(matches!(sending.join().unwrap(), Err(Error::BrokenPipe)));
+}
+
+#[test]
+fn the_messages_of_a_closed_sender_can_still_be_received() {
+    let (mut receiver, mut sender) = one_way().unwrap();
+    sender.send(&1).unwrap();
+    sender.send(&2).unwrap();
+    drop(sender);
+    assert_eq!([receiver.recv().unwrap(), receiver.recv().unwrap()], [1, 2]);
+    assert!(receiver.poll(Duration::ZERO).unwrap());
+    assert!(matches!(receiver.recv(), Err(Error::EndOfFile)));
+}
+
+#[test]
+fn an_error_while_serialising_sends_nothing() {
+    /// Serialises its first half and then fails.
+    struct Half;
+    impl serde::Serialize for Half {
+        fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            let mut pair = serde::Serializer::serialize_tuple(to, 2)?;
+            serde::ser::SerializeTuple::serialize_element(&mut pair, &"x".repeat(1000))?;
+            Err(serde::ser::Error::custom("no second half"))
+        }
+    }
+    let (reader, writer) = raw_pipe().unwrap();
+    let (receiver, mut sender) = (Receiver::<u8>::from(reader), Sender::<Half>::from(writer));
+    assert!(matches!(sender.send(&Half), Err(Error::Encode { .. })));
+    assert!(!receiver.poll(Duration::ZERO).unwrap());
+}
+
+/// The same end of a pipe, but an error where it would have to wait. With it a test can have the
+/// system refuse something in the middle of a message.
+fn impatient(end: &impl AsRawFd, writes: bool) -> OwnedFd {
+    const O_NONBLOCK: i32 = 0o4000;
+    let path = format!("/proc/self/fd/{}", end.as_raw_fd());
+    let mut options = OpenOptions::new();
+    options.read(!writes).write(writes).custom_flags(O_NONBLOCK);
+    options.open(path).unwrap().into()
+}
+
+#[test]
+fn a_receiver_never_goes_on_in_the_middle_of_a_message() {
+    let (reader, mut writer) = raw_pipe().unwrap();
+    let mut receiver = Receiver::<()>::from(PipeReader::from(impatient(&reader, false)));
+    let message = frame(200, &[0; 200]);
+    writer.write_all(&message[..64]).unwrap();
+    assert!(matches!(receiver.recv_bytes(None), Err(Error::Io(_))));
+    writer.write_all(&message[64..]).unwrap();
+    // What is left of the message looks like empty messages. Nobody sent these.
+    let next = receiver.recv_bytes(None);
+    assert!(next.is_err(), "{next:?}");
+}
+
+#[test]
+fn a_sender_never_goes_on_in_the_middle_of_a_message() {
+    let (mut reader, writer) = raw_pipe().unwrap();
+    let mut sender = Sender::<()>::from(PipeWriter::from(impatient(&writer, true)));
+    drop(writer);
+    let cut = sender.send_bytes(&vec![0; 1 << 20]);
+    assert!(matches!(cut, Err(Error::Io(_))));
+    // There is room again, but what comes next would be taken for the rest of that message.
+    reader.read_exact(&mut [0; 1 << 15]).unwrap();
+    assert!(sender.send_bytes(b"the next one").is_err());
+}
