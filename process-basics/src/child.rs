@@ -182,6 +182,9 @@ impl Child {
 
     /// Sends the signal; to a process that has ended it does nothing.
     pub(crate) fn send_signal(&self, signal: Signal) -> Result<(), Error> {
+        if self.end()?.is_some() {
+            return Ok(());
+        }
         self.signalled.store(true, Ordering::Relaxed);
         match pidfd_send_signal(&self.pidfd, signal) {
             Ok(()) | Err(Errno::SRCH) => Ok(()),

@@ -91,6 +91,13 @@ impl ControlLine {
     pub(crate) fn send(&self, start: &Start, arguments: &Arguments) -> Result<(), frame::Error> {
         let mut frame = Vec::new();
         frame::encode(start, &mut frame)?;
+        let length = frame::body(&frame).len() as u64;
+        if length > START_LIMIT {
+            return Err(frame::Error::TooLong {
+                length,
+                limit: START_LIMIT,
+            });
+        }
         let mut line = self;
         line.write_all(&frame)?;
         let borrowed: Vec<BorrowedFd<'_>> =
@@ -120,6 +127,9 @@ impl ControlLine {
             let mut parts = [IoSliceMut::new(&mut byte)];
             let flags = RecvFlags::CMSG_CLOEXEC;
             let got = retry(|| recvmsg(&self.0, &mut parts, &mut control, flags))?;
+            if got.bytes == 0 {
+                return Err(frame::Error::EndOfFile);
+            }
             let before = descriptors.len();
             for message in control.drain() {
                 if let RecvAncillaryMessage::ScmRights(some) = message {

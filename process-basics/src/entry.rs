@@ -21,7 +21,7 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use crate::control::ControlLine;
 use crate::current::{become_child, control, current_process, parent_process};
-use crate::exit::Exit;
+use crate::exit::{Exit, complain};
 use crate::{Error, child, frame, sys, task};
 
 /// What a child's `argv[0]` begins with, before its name: it shows in `ps`, and, unlike a variable
@@ -68,16 +68,19 @@ static HOOKS: Mutex<Vec<Box<dyn FnOnce() + Send>>> = Mutex::new(Vec::new());
 /// ```
 pub fn main<T: Termination>(body: impl FnOnce() -> T) -> ExitCode {
     /// Runs also while a panic goes through.
-    struct Ending;
+    struct Ending {
+        was_inside: bool,
+    }
     impl Drop for Ending {
         fn drop(&mut self) {
             end();
-            INSIDE_MAIN.store(false, Ordering::Relaxed);
+            INSIDE_MAIN.store(self.was_inside, Ordering::Relaxed);
         }
     }
     run_if_child();
-    INSIDE_MAIN.store(true, Ordering::Relaxed);
-    let _ending = Ending;
+    let _ending = Ending {
+        was_inside: INSIDE_MAIN.swap(true, Ordering::Relaxed),
+    };
     body().report()
 }
 
@@ -126,8 +129,19 @@ fn is_marked() -> bool {
 
 /// `argv[0]` of a child with this name.
 pub(crate) fn mark(name: &str) -> OsString {
-    let shown = name.bytes().filter(|byte| *byte != 0).take(SHOWN);
-    OsString::from_vec(MARK.iter().copied().chain(shown).collect())
+    OsString::from_vec([MARK, &shortened(name, SHOWN)].concat())
+}
+
+/// As much of the name as fits into so many bytes, in whole characters, without any NUL.
+fn shortened(name: &str, most: usize) -> Vec<u8> {
+    let mut text = String::new();
+    for character in name.chars().filter(|character| *character != '\0') {
+        if text.len() + character.len_utf8() > most {
+            break;
+        }
+        text.push(character);
+    }
+    text.into_bytes()
 }
 
 impl Entry {
@@ -161,8 +175,8 @@ fn live() -> Exit {
         // The parent has ended, or given up and says so itself.
         Err(frame::Error::EndOfFile | frame::Error::Truncated { .. }) => Exit::FAILURE,
         Err(error) => {
-            let mark = env::args().next().unwrap_or_default();
-            eprintln!("{mark} can't begin: {error}");
+            let mark = env::args_os().next().unwrap_or_default();
+            complain(format_args!("{} can't begin: {error}", mark.display()));
             Exit::FAILURE
         }
     });
@@ -199,13 +213,12 @@ fn begin_and_run() -> Result<Exit, frame::Error> {
 /// Shows the process's name in process lists, and above the message of a panic.
 fn name_yourself() {
     let name = current_process().name();
-    let shown: Vec<u8> = name.bytes().filter(|byte| *byte != 0).take(15).collect();
-    if let Ok(shown) = std::ffi::CString::new(shown) {
+    if let Ok(shown) = std::ffi::CString::new(shortened(name, 15)) {
         let _ = rustix::thread::set_name(&shown);
     }
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        eprintln!("Process {name}:");
+        complain(format_args!("Process {name}:"));
         hook(panic);
     }));
 }

@@ -21,13 +21,13 @@ pub enum Error {
     Unlisted {
         /// The function's whole name.
         function: &'static str,
-        /// Its name without the path.
-        short: &'static str,
+        /// Its name as one would write it beside it.
+        short: String,
     },
     /// A function pointer or a closure with captured values can't be found in another process.
     #[error(
         "a {function} can't be found in another process: \
-         pass the function itself, by its name, and list it with tasks![name];"
+         pass a function by its name, and list it with tasks![name];"
     )]
     NotAFunctionItem {
         /// The type of what was passed.

@@ -11,6 +11,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
@@ -132,11 +133,17 @@ impl<T: 'static, E: fmt::Debug> ExitOfResult for &Returned<Result<T, E>> {
         match &self.0 {
             Ok(value) => exit_of_value(value),
             Err(error) => {
-                eprintln!("Process {}:\n{error:?}", crate::current_process().name());
+                let name = crate::current_process().name();
+                complain(format_args!("Process {name}:\n{error:?}"));
                 Exit::FAILURE
             }
         }
     }
+}
+
+/// A line on standard error, whether or not anybody reads that: `eprintln` would panic.
+pub(crate) fn complain(text: fmt::Arguments<'_>) {
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 fn exit_of_value(value: &dyn Any) -> Exit {

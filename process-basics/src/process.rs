@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -51,8 +51,8 @@ pub struct Process {
     name: String,
     daemon: bool,
     path: Vec<u32>,
-    /// Until it has started.
-    target: Option<Target>,
+    /// Until it has started. (The lock makes a handle shareable whose arguments are not.)
+    target: Mutex<Option<Target>>,
     /// From then on.
     child: Option<Arc<Child>>,
 }
@@ -117,10 +117,10 @@ impl Process {
             name: format!("Process-{}", counts.join(":")),
             daemon: current_process().is_daemon(),
             path,
-            target: Some(Target {
+            target: Mutex::new(Some(Target {
                 place: task::place_of::<F>,
                 pack: Box::new(move || Arguments::pack(&arguments)),
-            }),
+            })),
             child: None,
         }
     }
@@ -155,7 +155,11 @@ impl Process {
     /// arguments can't be serialised; if the system refuses, or the child ends before it has all its
     /// arguments. After an error no process is left, and it may be tried again.
     pub fn start(&mut self) -> Result<(), Error> {
-        let Some(target) = &self.target else {
+        let target = self
+            .target
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(wanted) = target else {
             return Err(Error::StartedTwice {
                 name: self.name.clone(),
             });
@@ -165,8 +169,8 @@ impl Process {
         if parent.is_daemon() {
             return Err(Error::DaemonWithChildren);
         }
-        let task = (target.place)()?;
-        let arguments = (target.pack)().map_err(|reason| Error::Arguments {
+        let task = (wanted.place)()?;
+        let arguments = (wanted.pack)().map_err(|reason| Error::Arguments {
             name: self.name.clone(),
             reason,
         })?;
@@ -186,7 +190,7 @@ impl Process {
             descriptors: arguments.descriptors(),
         };
         self.child = Some(Child::start(&entry, &start, &arguments)?);
-        self.target = None;
+        *target = None;
         Ok(())
     }
 
@@ -353,7 +357,7 @@ pub fn active_children() -> Vec<Process> {
         name: child.name.clone(),
         daemon: child.daemon,
         path: Vec::new(),
-        target: None,
+        target: Mutex::new(None),
         child: Some(child),
     };
     child::active().into_iter().map(handle).collect()

@@ -86,16 +86,31 @@ pub fn key_of<F: Any>(_function: &F) -> TypeId {
 /// The place of this function in the list.
 pub(crate) fn place_of<F: Any>() -> Result<usize, Error> {
     let function = type_name::<F>();
-    if size_of::<F>() != 0 {
+    if size_of::<F>() != 0 || function.ends_with("{{closure}}") {
         return Err(Error::NotAFunctionItem { function });
     }
     let place = TASKS
         .iter()
         .position(|task| (task.key)() == TypeId::of::<F>());
-    place.ok_or(Error::Unlisted {
+    place.ok_or_else(|| Error::Unlisted {
         function,
-        short: function.rsplit("::").next().unwrap_or(""),
+        short: short_name(function),
     })
+}
+
+/// How one would write a function's name beside it: `worker`, `worker::<…>`, `SubProcess::run`.
+fn short_name(function: &str) -> String {
+    let last = |path: &str| path.rsplit("::").next().unwrap_or(path).to_owned();
+    if let Some((owner, method)) = function
+        .strip_prefix('<')
+        .and_then(|f| f.split_once(" as "))
+    {
+        return format!("{}::{}", last(owner), last(method));
+    }
+    match function.split_once('<') {
+        Some((path, _)) => last(path) + "::<…>",
+        None => last(function),
+    }
 }
 
 /// The other direction, in the child. The name tells whether it really is the same executable.
@@ -113,4 +128,22 @@ pub fn call<A: DeserializeOwned, R: Serialize>(
     let arguments = arguments.unpack()?;
     attached();
     Ok(function(arguments))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unlisted_function_is_told_as_one_would_write_it() {
+        assert_eq!(short_name("a::b::worker"), "worker");
+        assert_eq!(
+            short_name("a::worker<alloc::string::String>"),
+            "worker::<…>"
+        );
+        assert_eq!(
+            short_name("<a::Sub as process_basics::process::Run>::run"),
+            "Sub::run"
+        );
+    }
 }
