@@ -55,6 +55,18 @@ pub const CONTENTS: &[Section] = &[
             "producer-and-consumer",
         ],
     },
+    Section {
+        number: "3.2",
+        title: "Queues",
+        package: "ipc-queue",
+        lessons: &[
+            "first-in-first-out",
+            "full-and-empty",
+            "one-message",
+            "producers-and-consumers",
+            "a-consumer-is-killed",
+        ],
+    },
 ];
 
 /// The names that `cargo run -p package -- --list` prints.

@@ -1,0 +1,177 @@
+//! A process's handle on a queue: shared by its threads, with the memory where an unbounded
+//! queue's items wait for a slot.
+//!
+//! ```text
+//!   thread 1: put ──▶ ┌───────────┐ a slot is free, nothing waits ──▶ slot
+//!   thread 2: put ──▶ │  handle   │ else ──▶ overflow ──▶ feeder thread ──▶ slot
+//!                     └───────────┘
+//! ```
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::participant::Participant;
+use crate::raw::{Failed, Until};
+
+/// How often to look whether anybody is left while waiting for the feeder.
+const LOOK: Duration = Duration::from_millis(100);
+
+pub(crate) struct Handle {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    participant: Participant,
+    /// Handles of this process, without the feeder's.
+    handles: AtomicUsize,
+    overflow: Mutex<Overflow>,
+    /// Signalled when the overflow has become empty.
+    flushed: Condvar,
+}
+
+#[derive(Default)]
+struct Overflow {
+    messages: VecDeque<Box<[u8]>>,
+    /// Whether a feeder is at work; it is, as long as there are messages.
+    feeding: bool,
+}
+
+impl Handle {
+    pub(crate) fn new(participant: Participant) -> Self {
+        let shared = Shared {
+            participant,
+            handles: AtomicUsize::new(1),
+            overflow: Mutex::default(),
+            flushed: Condvar::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    pub(crate) fn participant(&self) -> &Participant {
+        &self.shared.participant
+    }
+
+    pub(crate) fn get<T>(&self, until: Until, taken: impl FnOnce(&[u8]) -> T) -> Result<T, Failed> {
+        self.participant().get(
+            until,
+            || self.is_alone() && !self.shared.overflow().feeding,
+            taken,
+        )
+    }
+
+    pub(crate) fn put(&self, message: &[u8], until: Until) -> Result<(), Failed> {
+        let participant = self.participant();
+        if participant.is_bounded() {
+            return participant.put(message, until, || self.is_alone());
+        }
+        let mut overflow = self.shared.overflow();
+        if overflow.messages.is_empty() {
+            match participant.put(message, Until::Now, || false) {
+                Err(Failed::Blocked) => {}
+                done => return done,
+            }
+        }
+        if !overflow.feeding {
+            let shared = Arc::clone(&self.shared);
+            let feeder = thread::Builder::new().name(String::from("queue-feeder"));
+            feeder
+                .spawn(move || shared.feed())
+                .map_err(Failed::System)?;
+            overflow.feeding = true;
+        }
+        overflow.messages.push_back(message.into());
+        participant.count_waiting(1);
+        Ok(())
+    }
+
+    pub(crate) fn flush(&self) -> Result<(), Error> {
+        let mut overflow = self.shared.overflow();
+        while !overflow.messages.is_empty() {
+            if self.is_alone() {
+                return Err(Error::Disconnected);
+            }
+            let waited = self.shared.flushed.wait_timeout(overflow, LOOK);
+            overflow = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn join(&self) -> Result<u64, Error> {
+        self.participant().join(|| self.is_alone())
+    }
+
+    /// Whether nobody else can put or get: no other process, and no other handle in this one.
+    fn is_alone(&self) -> bool {
+        self.shared.handles.load(Ordering::Acquire) <= 1 && self.participant().is_alone()
+    }
+}
+
+impl Shared {
+    fn overflow(&self) -> MutexGuard<'_, Overflow> {
+        self.overflow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The feeder: puts what waits into slots, in order, until nothing does.
+    fn feed(&self) {
+        loop {
+            let Some(message) = self.overflow().messages.front().cloned() else {
+                break;
+            };
+            let given_up = || self.overflow().messages.is_empty();
+            match self.participant.put(&message, Until::Forever, given_up) {
+                Ok(()) => {}
+                Err(Failed::Alone) => break,
+                Err(failed) => {
+                    // Without memory now, perhaps not later; without hope, it is given up.
+                    if let Failed::System(_) = failed {
+                        thread::sleep(LOOK);
+                        continue;
+                    }
+                }
+            }
+            let mut overflow = self.overflow();
+            if overflow.messages.pop_front().is_some() {
+                self.participant.count_waiting(-1);
+            }
+            if overflow.messages.is_empty() {
+                overflow.feeding = false;
+                self.flushed.notify_all();
+                return;
+            }
+        }
+        self.overflow().feeding = false;
+        self.flushed.notify_all();
+    }
+}
+
+impl Clone for Handle {
+    fn clone(&self) -> Self {
+        self.shared.handles.fetch_add(1, Ordering::AcqRel);
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+/// The last handle of a process sees to what still waits, as long as anybody could get it.
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let shared = &self.shared;
+        let last = shared.handles.fetch_sub(1, Ordering::AcqRel) == 1;
+        if last && self.flush().is_err() {
+            let mut overflow = shared.overflow();
+            let lost = overflow.messages.len();
+            overflow.messages.clear();
+            shared
+                .participant
+                .count_waiting(-i64::try_from(lost).unwrap_or(0));
+            eprintln!("a queue was dropped with {lost} items in it that nobody was left to get");
+        }
+    }
+}

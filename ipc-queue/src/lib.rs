@@ -1,0 +1,32 @@
+//! A queue between processes that no kill can break: what Python's `multiprocessing.Queue`,
+//! `JoinableQueue` and `SimpleQueue` are, in Rust.
+//!
+//! ```text
+//!   producer A ──put──▶ ┌───────────────────────────────┐ ──get──▶ consumer C
+//!                       │ one piece of memory, shared   │
+//!   producer B ──put──▶ │ by all; nobody owns the queue │ ──get──▶ consumer D   ✝ killed
+//!                       └───────────────────────────────┘
+//! ```
+//!
+//! Python's queue is a pipe and locks: who is killed while it holds a lock stops all others. Here
+//! there is no lock to hold. Each slot of a ring says who is at work on it, the kernel knows
+//! whether that one still lives, and whoever comes by repairs what the dead have left.
+//!
+//! The layers, each in one file, from the middle outwards: the ring over atomic words (`ring.rs`), the
+//! memory it lies in (`memory.rs`), the participants with their numbers (`participant.rs`), waiting
+//! (`bell.rs`), all together a queue of bytes (`raw.rs`); on it the handle of a process
+//! (`handle.rs`) and the typed [`Queue`] (`queue.rs`).
+
+mod atomic;
+mod bell;
+mod error;
+mod handle;
+mod memory;
+mod participant;
+mod queue;
+mod raw;
+mod ring;
+mod sys;
+
+pub use error::{Error, GetError, PutError};
+pub use queue::Queue;

@@ -1,0 +1,14 @@
+//! Lesson 3.2: `cargo run -p ipc-queue`.
+
+#![forbid(unsafe_code)]
+
+mod lessons;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    process_basics::main(|| {
+        let about = "A queue between processes that no kill can break (§3.2)";
+        common::lessons::run("ipc-queue", about, lessons::ALL)
+    })
+}

@@ -1,0 +1,247 @@
+//! The memory of a queue: one sparse file, mapped by all who use it.
+//!
+//! ```text
+//!   ┌────────────┬───────┬───────┬──────────┬───────────────┬───────────┬──────────────────────────┐
+//!   │ what it is │ hints │ bells │ accounts │ slots         │ … nothing │ a window for each slot   │
+//!   └────────────┴───────┴───────┴──────────┴───────────────┴───────────┴──────────────────────────┘
+//!   └──────────── mapped: words ────────────────────────────┘           └ written, read, punched ──┘
+//!
+//!   locks, one byte each:  ▢ ■ ■ ▢ ■ ▢ …   byte n is locked: participant n lives
+//! ```
+//!
+//! The file is given its whole size at once, but only what is written takes memory. A message that
+//! doesn't fit into its slot lies in the slot's window.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::ring::{Owner, Ring};
+use crate::sys::{self, Mapping};
+
+/// How many participants there may be at once.
+pub(crate) const PARTICIPANTS: Owner = 4096;
+
+/// Words of a slot: its state, the length, and 240 bytes of payload.
+const STRIDE: usize = 32;
+
+/// The longest message that lies in its slot, in bytes.
+pub(crate) const INLINE: usize = (STRIDE - 2) * 8;
+
+/// A message above this, in bytes, gives its window's memory back when it has been received; with
+/// many slots the limit is lower, so that all windows together keep at most [`KEPT`].
+const KEPT_EACH: u64 = 64 << 10;
+const KEPT: u64 = 16 << 20;
+
+/// The largest window, in bytes.
+const WINDOW: u64 = 1 << 32;
+
+/// The most slots.
+pub(crate) const MOST: u32 = 1 << 20;
+
+const MAGIC: u64 = 0x7175_6575_6520_3031;
+
+/// Words of a cache line: what two processes write often doesn't share one.
+const LINE: usize = 8;
+
+/// Where things lie, in words.
+mod at {
+    use super::{LINE, PARTICIPANTS};
+    pub(super) const MAGIC: usize = 0;
+    pub(super) const CAPACITY: usize = 1;
+    pub(super) const WINDOW: usize = 2;
+    pub(super) const BOUNDED: usize = 3;
+    pub(super) const HEAD: usize = LINE;
+    pub(super) const TAIL: usize = 2 * LINE;
+    pub(super) const BELLS: usize = 3 * LINE;
+    pub(super) const LOST: usize = 6 * LINE;
+    pub(super) const HIGHEST: usize = 7 * LINE;
+    pub(super) const ACCOUNTS: usize = 8 * LINE;
+    pub(super) const SLOTS: usize = ACCOUNTS + LINE * PARTICIPANTS as usize;
+}
+
+/// What a participant has of its own, for others to see.
+pub(crate) struct Account<'a> {
+    /// Items it has got and not reported done.
+    pub(crate) held: &'a AtomicU64,
+    /// Items it has accepted that have found no slot yet.
+    pub(crate) waiting: &'a AtomicU64,
+}
+
+impl Account<'_> {
+    pub(crate) fn waiting(&self) -> usize {
+        usize::try_from(self.waiting.load(Ordering::Acquire)).unwrap_or(0)
+    }
+
+    /// All that depends on this participant.
+    pub(crate) fn total(&self) -> u64 {
+        self.held
+            .load(Ordering::Acquire)
+            .wrapping_add(self.waiting.load(Ordering::Acquire))
+    }
+}
+
+/// A queue's memory, opened by one participant.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    mapping: Mapping,
+    file: File,
+    capacity: u32,
+    window: u64,
+}
+
+/// The size of the file for so many slots, and of a window in it.
+fn sizes(capacity: u32) -> io::Result<(u64, u64)> {
+    let base = base(capacity);
+    let limit = sys::file_size_limit().min(1 << 62);
+    let window = (limit.saturating_sub(base) / u64::from(capacity)).min(WINDOW) & !0xfff;
+    if window == 0 {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!(
+                "the limit of file sizes ({limit} bytes, ulimit -f) is too low for {capacity} places"
+            ),
+        ));
+    }
+    Ok((base + u64::from(capacity) * window, window))
+}
+
+/// Where the windows begin, in bytes.
+fn base(capacity: u32) -> u64 {
+    ((words(capacity) * 8) as u64 + 0xfff) & !0xfff
+}
+
+fn words(capacity: u32) -> usize {
+    at::SLOTS + capacity as usize * STRIDE
+}
+
+/// A new queue's file.
+pub(crate) fn create(capacity: u32, bounded: bool) -> io::Result<OwnedFd> {
+    let (size, window) = sizes(capacity)?;
+    let file = sys::create(size)?;
+    let mapping = Mapping::new(file.as_fd(), at::HEAD)?;
+    let fields = [MAGIC, u64::from(capacity), window, bounded.into()];
+    for (word, field) in mapping.words().iter().zip(fields) {
+        word.store(field, Ordering::Release);
+    }
+    Ok(file)
+}
+
+impl Memory {
+    /// Maps a queue's file, after a look at whether it is one.
+    pub(crate) fn open(file: OwnedFd) -> io::Result<Self> {
+        let no_queue = |what| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("this is no queue: {what}"),
+            )
+        };
+        let header = Mapping::new(file.as_fd(), at::HEAD)?;
+        let field = |index: usize| header.words()[index].load(Ordering::Acquire);
+        if field(at::MAGIC) != MAGIC {
+            return Err(no_queue("its first word is another"));
+        }
+        let capacity = u32::try_from(field(at::CAPACITY)).unwrap_or(0);
+        if !(1..=MOST).contains(&capacity) {
+            return Err(no_queue("it has an impossible number of places"));
+        }
+        let window = field(at::WINDOW);
+        if window > WINDOW {
+            return Err(no_queue("its windows are too large"));
+        }
+        let mapping = Mapping::new(file.as_fd(), words(capacity))?;
+        Ok(Self {
+            mapping,
+            file: file.into(),
+            capacity,
+            window,
+        })
+    }
+
+    pub(crate) fn ring(&self) -> Ring<'_> {
+        let words = self.mapping.words();
+        let slots = &words[at::SLOTS..][..self.capacity as usize * STRIDE];
+        Ring::new([&words[at::HEAD], &words[at::TAIL]], slots, STRIDE)
+    }
+
+    pub(crate) fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    /// Whether a put waits for a free slot.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.mapping.words()[at::BOUNDED].load(Ordering::Relaxed) != 0
+    }
+
+    pub(crate) fn bell(&self, which: usize) -> &AtomicU64 {
+        &self.mapping.words()[at::BELLS + which * LINE]
+    }
+
+    /// Items that died with those who held them.
+    pub(crate) fn lost(&self) -> &AtomicU64 {
+        &self.mapping.words()[at::LOST]
+    }
+
+    /// What this participant has of its own; nothing if there can be no such participant.
+    pub(crate) fn account(&self, owner: Owner) -> Option<Account<'_>> {
+        let index = at::ACCOUNTS + usize::from(owner) * LINE;
+        let words = self.mapping.words();
+        (owner < PARTICIPANTS).then(|| Account {
+            held: &words[index],
+            waiting: &words[index + 1],
+        })
+    }
+
+    /// The highest number that a participant ever had.
+    pub(crate) fn highest(&self) -> Owner {
+        let highest = self.mapping.words()[at::HIGHEST].load(Ordering::Acquire);
+        Owner::try_from(highest)
+            .unwrap_or(Owner::MAX)
+            .min(PARTICIPANTS - 1)
+    }
+
+    pub(crate) fn raise_highest(&self, number: Owner) {
+        self.mapping.words()[at::HIGHEST].fetch_max(number.into(), Ordering::AcqRel);
+    }
+
+    /// Puts a large message into the slot's window.
+    pub(crate) fn write(&self, slot: u32, message: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(message, self.offset(slot))
+    }
+
+    /// The message in the slot's window.
+    pub(crate) fn read(&self, slot: u32, message: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(message, self.offset(slot))
+    }
+
+    /// The longest message, in bytes.
+    pub(crate) fn longest(&self) -> u64 {
+        // The limit may have been lowered since the queue was made.
+        let end = self.offset(self.capacity - 1) + self.window;
+        self.window
+            .saturating_sub(end.saturating_sub(sys::file_size_limit()))
+    }
+
+    /// Whether a message of this length gives its window's memory back.
+    pub(crate) fn is_punched(&self, length: u64) -> bool {
+        length > KEPT_EACH.min(KEPT / u64::from(self.capacity))
+    }
+
+    /// Gives the memory of the slot's window back.
+    pub(crate) fn punch(&self, slot: u32) {
+        // Failing, it only stays: the next message there overwrites it.
+        let _ = sys::punch(self.file.as_fd(), self.offset(slot), self.window);
+    }
+
+    fn offset(&self, slot: u32) -> u64 {
+        base(self.capacity) + u64::from(slot) * self.window
+    }
+}
+
+impl AsFd for Memory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}

@@ -1,0 +1,155 @@
+//! A participant: one opening of a queue's memory, with a number that is its own while it lives.
+//!
+//! ```text
+//!   memfd ──┬── opening 1: lock on byte 1 ── mapped by process A (its threads share it)
+//!           ├── opening 2: lock on byte 2 ── mapped by process B
+//!           └── opening 3: lock on byte 3 ── on its way to a child, not yet born
+//! ```
+//!
+//! The lock belongs to the opening, and the kernel gives it up when the last descriptor of it goes:
+//! a participant on its way in the arguments of a new process lives already, and one that is
+//! killed is dead at once. So nobody has to announce anything.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+
+use crate::memory::{self, Memory, PARTICIPANTS};
+use crate::ring::{Owner, Ring};
+use crate::sys;
+
+#[derive(Debug)]
+pub(crate) struct Participant {
+    memory: Memory,
+    me: Owner,
+    /// Of the threads of this process only one repairs at a time: they share its locks.
+    repairing: Mutex<()>,
+}
+
+impl Participant {
+    /// The first participant of a new queue.
+    pub(crate) fn create(capacity: u32, bounded: bool) -> io::Result<Self> {
+        let file = memory::create(capacity, bounded)?;
+        let first = Self::attach(file, 1)?;
+        sys::lock(first.memory.as_fd(), 1)?;
+        first.memory.raise_highest(1);
+        Ok(first)
+    }
+
+    /// Begins to take part, by an opening that has this number already.
+    pub(crate) fn attach(opening: OwnedFd, me: Owner) -> io::Result<Self> {
+        Ok(Self {
+            memory: Memory::open(opening)?,
+            me,
+            repairing: Mutex::new(()),
+        })
+    }
+
+    /// Makes one more participant, for another process.
+    pub(crate) fn invite(&self) -> io::Result<(OwnedFd, Owner)> {
+        let opening = sys::reopen(self.memory.as_fd())?;
+        for number in 1..PARTICIPANTS {
+            if sys::lock(opening.as_fd(), number.into())? {
+                self.memory.raise_highest(number);
+                // What a predecessor left would look as if the new one worked on it.
+                self.bury(number);
+                return Ok((opening, number));
+            }
+        }
+        Err(io::Error::other(format!(
+            "{PARTICIPANTS} processes use this queue already"
+        )))
+    }
+
+    pub(crate) fn me(&self) -> Owner {
+        self.me
+    }
+
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.memory.is_bounded()
+    }
+
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    pub(crate) fn ring(&self) -> Ring<'_> {
+        self.memory.ring()
+    }
+
+    /// Repairs what dead participants left in the ring; returns whether there was anything.
+    pub(crate) fn repair(&self) -> bool {
+        let mut owners: Vec<Owner> = self
+            .ring()
+            .owners()
+            .filter(|owner| *owner != self.me)
+            .collect();
+        owners.sort_unstable();
+        owners.dedup();
+        owners
+            .into_iter()
+            .filter(|owner| self.repair_after(*owner))
+            .count()
+            > 0
+    }
+
+    /// The same for all that ever took part, and their accounts.
+    pub(crate) fn repair_all(&self) {
+        for owner in self.others() {
+            if self
+                .memory
+                .account(owner)
+                .is_some_and(|account| account.total() > 0)
+            {
+                self.repair_after(owner);
+            }
+        }
+        self.repair();
+    }
+
+    /// Takes the number of a dead one for as long as it takes to repair what it left.
+    fn repair_after(&self, owner: Owner) -> bool {
+        let _one_at_a_time = self
+            .repairing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Not to know whether it lives means that it does.
+        if owner == self.me || !sys::lock(self.memory.as_fd(), owner.into()).unwrap_or(false) {
+            return false;
+        }
+        let repaired = self.bury(owner);
+        let _ = sys::unlock(self.memory.as_fd(), owner.into());
+        repaired
+    }
+
+    /// Ends what this number began. We hold its lock.
+    fn bury(&self, owner: Owner) -> bool {
+        // A corrupted slot may name somebody who can't be.
+        let words = self
+            .memory
+            .account(owner)
+            .map(|account| [account.held, account.waiting]);
+        let unfinished: u64 = words
+            .iter()
+            .flatten()
+            .map(|word| word.swap(0, Ordering::AcqRel))
+            .sum();
+        if unfinished > 0 {
+            self.memory.lost().fetch_add(unfinished, Ordering::AcqRel);
+        }
+        self.ring()
+            .repair(owner, self.me, |slot| self.memory.punch(slot))
+            || unfinished > 0
+    }
+
+    /// Whether anybody else takes part, in this or another process or on the way to one.
+    pub(crate) fn is_alone(&self) -> bool {
+        // Our own locks don't count, and not to know means that there is somebody.
+        !sys::is_locked(self.memory.as_fd(), 1..PARTICIPANTS.into()).unwrap_or(true)
+    }
+
+    pub(crate) fn others(&self) -> impl Iterator<Item = Owner> {
+        (1..=self.memory.highest()).filter(|owner| *owner != self.me)
+    }
+}

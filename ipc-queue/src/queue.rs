@@ -1,0 +1,265 @@
+//! The typed queue: values in, values out.
+//!
+//! ```text
+//!   put(item) ── postcard ──▶ bytes ──▶ a slot ──▶ bytes ── postcard ──▶ get() = item
+//!                               │         ▲
+//!        unbounded, none free:  └─▶ own memory ── feeder thread
+//! ```
+
+use std::cell::RefCell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use process_basics::frame;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+
+use crate::error::{Error, GetError, PutError};
+use crate::handle::Handle;
+use crate::memory::MOST;
+use crate::participant::Participant;
+use crate::raw::{Failed, Until};
+
+/// Slots of an unbounded queue.
+const SLOTS: u32 = 1024;
+
+/// Buffers that grew beyond this, in bytes, for one large item are given back.
+const KEPT: usize = 1 << 20;
+
+/// A queue between processes, with any number of producers and consumers. One type answers
+/// Python's `Queue`, `JoinableQueue` and `SimpleQueue`.
+///
+/// A clone is the same queue, for another thread; as an argument it is the same queue, for a new
+/// process. Elsewhere it can't be serialised.
+///
+/// The items of one producer come in their order to one consumer. Whoever is killed, at whatever
+/// instant: nobody else is stopped by it, an item whose `put` had returned is not lost unless the
+/// killed one had got it, and none comes twice. An item that a consumer was just getting when it
+/// was killed comes to another, perhaps later than its neighbours.
+///
+/// ```
+/// let queue = ipc_queue::Queue::bounded(3)?;
+/// queue.put("milk".to_string())?;
+/// assert_eq!(queue.qsize(), 1);
+/// assert_eq!(queue.get()?, "milk");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Queue<T> {
+    handle: Handle,
+    item: PhantomData<fn(T) -> T>,
+}
+
+impl<T> Queue<T> {
+    /// A queue of exactly so many places; a `put` waits for one. Python: `Queue(maxsize)`.
+    ///
+    /// # Errors
+    /// [`Error::NoPlaces`], [`Error::TooManyPlaces`]; [`Error::System`] if there are no descriptors
+    /// or the limit of file sizes (`ulimit -f`) is too low.
+    pub fn bounded(places: usize) -> Result<Self, Error> {
+        match u32::try_from(places) {
+            Ok(0) => Err(Error::NoPlaces),
+            Ok(places) if places <= MOST => Self::create(places, true),
+            _ => Err(Error::TooManyPlaces { places, most: MOST }),
+        }
+    }
+
+    /// A queue without a limit but memory: a `put` never waits. Python: `Queue()`.
+    ///
+    /// What finds no place waits in the memory of its producer, and is lost with it if that is
+    /// killed before [`flush`](Self::flush) has returned.
+    ///
+    /// # Errors
+    /// As [`bounded`](Self::bounded).
+    pub fn unbounded() -> Result<Self, Error> {
+        Self::create(SLOTS, false)
+    }
+
+    fn create(slots: u32, bounded: bool) -> Result<Self, Error> {
+        let participant = Participant::create(slots, bounded).map_err(Error::System)?;
+        Ok(Self {
+            handle: Handle::new(participant),
+            item: PhantomData,
+        })
+    }
+
+    /// How many items there are that nobody has got, those of unbounded producers included: exact
+    /// while nobody puts or gets, also after deaths. Python: `qsize`.
+    #[must_use]
+    pub fn qsize(&self) -> usize {
+        self.handle.participant().items_waiting()
+    }
+
+    /// Whether there are none. Python: `empty`.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.qsize() == 0
+    }
+
+    /// Whether no place is free; an unbounded queue is never full. Python: `full`.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.handle.participant().is_full()
+    }
+
+    /// Reports that an item this process has got is dealt with. Python: `JoinableQueue.task_done`.
+    ///
+    /// # Errors
+    /// [`Error::DoneTooOften`].
+    pub fn task_done(&self) -> Result<(), Error> {
+        self.handle.participant().task_done()
+    }
+
+    /// Waits until every item put so far has been got and reported done; returns how many will
+    /// never be because those who had got them have ended. Each of those is counted once.
+    /// Python: `JoinableQueue.join`.
+    ///
+    /// # Errors
+    /// [`Error::Disconnected`] if nobody else is left to do it.
+    pub fn join(&self) -> Result<u64, Error> {
+        self.handle.join()
+    }
+
+    /// Waits until all that this process has put is in the queue, where its death can't harm it. At
+    /// once for a bounded queue.
+    ///
+    /// # Errors
+    /// [`Error::Disconnected`] if nobody else is left to make room.
+    pub fn flush(&self) -> Result<(), Error> {
+        self.handle.flush()
+    }
+}
+
+impl<T: Serialize> Queue<T> {
+    /// Puts an item; waits for a free place. Python: `put`.
+    ///
+    /// # Errors
+    /// [`PutError`], but not `Full`.
+    pub fn put(&self, item: T) -> Result<(), PutError<T>> {
+        self.put_until(item, Until::Forever)
+    }
+
+    /// Puts an item if a place is free within the time. Python: `put(timeout=…)`.
+    ///
+    /// # Errors
+    /// [`PutError`]; `Full` after the timeout.
+    pub fn put_timeout(&self, item: T, timeout: Duration) -> Result<(), PutError<T>> {
+        self.put_until(item, Until::after(timeout))
+    }
+
+    /// Puts an item if a place is free now. Python: `put_nowait`.
+    ///
+    /// # Errors
+    /// [`PutError`]; `Full` at once.
+    pub fn try_put(&self, item: T) -> Result<(), PutError<T>> {
+        self.put_until(item, Until::Now)
+    }
+
+    fn put_until(&self, item: T, until: Until) -> Result<(), PutError<T>> {
+        thread_local! {
+            static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        let mut frame = FRAME.take();
+        let put = match frame::encode(&item, &mut frame) {
+            Err(reason) => Err(PutError::Encode(reason)),
+            Ok(()) => self
+                .handle
+                .put(frame::body(&frame), until)
+                .map_err(|failed| match failed {
+                    Failed::Blocked => PutError::Full(item),
+                    Failed::Alone => PutError::Disconnected(item),
+                    Failed::TooLong { length, longest } => PutError::TooLong { length, longest },
+                    Failed::System(reason) => PutError::System(reason),
+                    Failed::Damaged => unreachable!("nothing is read when an item is put"),
+                }),
+        };
+        frame.clear();
+        frame.shrink_to(KEPT);
+        FRAME.set(frame);
+        put
+    }
+}
+
+impl<T: DeserializeOwned> Queue<T> {
+    /// The next item; waits for it. Python: `get`.
+    ///
+    /// # Errors
+    /// [`GetError`], but not `Empty`.
+    pub fn get(&self) -> Result<T, GetError> {
+        self.get_until(Until::Forever)
+    }
+
+    /// The next item, if there is one within the time. Python: `get(timeout=…)`.
+    ///
+    /// # Errors
+    /// [`GetError`]; `Empty` after the timeout.
+    pub fn get_timeout(&self, timeout: Duration) -> Result<T, GetError> {
+        self.get_until(Until::after(timeout))
+    }
+
+    /// The next item, if there is one now. Python: `get_nowait`.
+    ///
+    /// # Errors
+    /// [`GetError`]; `Empty` at once.
+    pub fn try_get(&self) -> Result<T, GetError> {
+        self.get_until(Until::Now)
+    }
+
+    fn get_until(&self, until: Until) -> Result<T, GetError> {
+        match self.handle.get(until, frame::decode) {
+            Ok(item) => item.map_err(GetError::Decode),
+            Err(Failed::Blocked) => Err(GetError::Empty),
+            Err(Failed::Alone) => Err(GetError::Disconnected),
+            Err(Failed::System(reason)) => Err(GetError::System(reason)),
+            Err(Failed::Damaged | Failed::TooLong { .. }) => Err(GetError::Damaged),
+        }
+    }
+}
+
+impl<T> Clone for Queue<T> {
+    fn clone(&self) -> Self {
+        Self {
+            handle: self.handle.clone(),
+            item: PhantomData,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Queue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Queue<{}>, {} items",
+            std::any::type_name::<T>(),
+            self.qsize()
+        )
+    }
+}
+
+/// A queue on its way to a new process, where it has its number already.
+#[derive(Serialize, Deserialize)]
+struct Invitation {
+    #[serde(with = "process_basics::handover")]
+    opening: OwnedFd,
+    number: u16,
+}
+
+impl<T> Serialize for Queue<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let invited = self.handle.participant().invite();
+        let (opening, number) = invited.map_err(ser::Error::custom)?;
+        Invitation { opening, number }.serialize(serializer)
+    }
+}
+
+impl<'de, T> Deserialize<'de> for Queue<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Invitation { opening, number } = Invitation::deserialize(deserializer)?;
+        let participant = Participant::attach(opening, number).map_err(de::Error::custom)?;
+        Ok(Self {
+            handle: Handle::new(participant),
+            item: PhantomData,
+        })
+    }
+}

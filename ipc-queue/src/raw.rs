@@ -1,0 +1,275 @@
+//! The queue of bytes: the ring, its memory and its bells put together.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::bell::Bell;
+use crate::error::Error;
+use crate::memory::INLINE;
+use crate::participant::Participant;
+use crate::ring::{Blocked, Claim};
+use crate::sys;
+
+/// Why bytes could not be put or got.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// The queue is full or empty, and so it was until the deadline.
+    Blocked,
+    /// And nobody is left who could change that.
+    Alone,
+    /// The message is longer than the longest.
+    TooLong { length: u64, longest: u64 },
+    /// A slot holds what no producer puts there; it was skipped.
+    Damaged,
+    /// The system refused.
+    System(io::Error),
+}
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Until {
+    Now,
+    Then(Instant),
+    Forever,
+}
+
+impl Until {
+    /// So long, or for ever if that is too long for the clock.
+    pub(crate) fn after(timeout: Duration) -> Self {
+        Instant::now()
+            .checked_add(timeout)
+            .map_or(Self::Forever, Self::Then)
+    }
+
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Then(deadline) => Some(deadline),
+            Self::Now | Self::Forever => None,
+        }
+    }
+}
+
+impl Participant {
+    pub(crate) fn items(&self) -> Bell<'_> {
+        Bell(sys::half(self.memory().bell(0)))
+    }
+
+    pub(crate) fn room(&self) -> Bell<'_> {
+        Bell(sys::half(self.memory().bell(1)))
+    }
+
+    pub(crate) fn done(&self) -> Bell<'_> {
+        Bell(sys::half(self.memory().bell(2)))
+    }
+
+    /// Puts a message. `alone` tells whether nobody could take one.
+    pub(crate) fn put(
+        &self,
+        message: &[u8],
+        until: Until,
+        alone: impl Fn() -> bool,
+    ) -> Result<(), Failed> {
+        let length = message.len() as u64;
+        if message.len() > INLINE {
+            let longest = self.memory().longest();
+            if length > longest {
+                return Err(Failed::TooLong { length, longest });
+            }
+        }
+        let claim = |thorough| {
+            self.claim(thorough, |ring, me| {
+                ring.claim_to_put(me, message.len() > INLINE)
+            })
+        };
+        let claim = self.wait(&self.room(), until, claim, alone)?;
+        let payload = self.ring().payload(claim.slot);
+        payload[0].store(length, Ordering::Relaxed);
+        if claim.is_large() {
+            if let Err(error) = self.memory().write(claim.slot, message) {
+                self.clear(claim);
+                return Err(Failed::System(error));
+            }
+        } else {
+            for (word, bytes) in payload[1..].iter().zip(message.chunks(8)) {
+                let mut eight = [0; 8];
+                eight[..bytes.len()].copy_from_slice(bytes);
+                word.store(u64::from_le_bytes(eight), Ordering::Relaxed);
+            }
+        }
+        self.ring().publish(claim);
+        self.items().ring();
+        Ok(())
+    }
+
+    /// Gets the next message and gives its bytes to `taken`; what that returns is returned.
+    pub(crate) fn get<T>(
+        &self,
+        until: Until,
+        alone: impl Fn() -> bool,
+        taken: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, Failed> {
+        let claim = |thorough| self.claim(thorough, |ring, me| ring.claim_to_get(me));
+        let claim = self.wait(&self.items(), until, claim, alone)?;
+        let payload = self.ring().payload(claim.slot);
+        let length = payload[0].load(Ordering::Relaxed);
+        if claim.is_large() {
+            let mut message = Vec::new();
+            let fits = usize::try_from(length).is_ok_and(|length| {
+                length as u64 <= self.memory().longest()
+                    && message.try_reserve_exact(length).is_ok()
+            });
+            if !fits {
+                self.clear(claim);
+                return Err(Failed::Damaged);
+            }
+            message.resize(length as usize, 0);
+            if let Err(error) = self.memory().read(claim.slot, &mut message) {
+                self.ring().give_back(claim);
+                self.items().ring();
+                return Err(Failed::System(error));
+            }
+            self.count_held();
+            if self.memory().is_punched(length) {
+                self.clear(claim);
+            } else {
+                self.release(claim);
+            }
+            return Ok(taken(&message));
+        }
+        let mut message = [0; INLINE];
+        let Some(message) = message.get_mut(..length as usize) else {
+            self.clear(claim);
+            return Err(Failed::Damaged);
+        };
+        for (bytes, word) in message.chunks_mut(8).zip(&payload[1..]) {
+            bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes()[..bytes.len()]);
+        }
+        self.count_held();
+        self.release(claim);
+        Ok(taken(message))
+    }
+
+    /// Items that nobody has got, in slots and in the memory of living producers.
+    pub(crate) fn items_waiting(&self) -> usize {
+        self.repair_all();
+        let waiting = |owner| {
+            self.memory()
+                .account(owner)
+                .map_or(0, |account| account.waiting())
+        };
+        self.ring().count().0 + (1..=self.memory().highest()).map(waiting).sum::<usize>()
+    }
+
+    /// Whether every slot is taken, and there is a limit.
+    pub(crate) fn is_full(&self) -> bool {
+        self.repair_all();
+        self.is_bounded() && self.ring().count().1 == self.memory().capacity() as usize
+    }
+
+    /// Reports one of the items done that this participant has got.
+    pub(crate) fn task_done(&self) -> Result<(), Error> {
+        let account = self
+            .memory()
+            .account(self.me())
+            .ok_or(Error::DoneTooOften)?;
+        let one_less = |held: u64| held.checked_sub(1);
+        let before = account
+            .held
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less);
+        before.map_err(|_| Error::DoneTooOften)?;
+        self.done().ring_for_all();
+        Ok(())
+    }
+
+    /// Waits until no item is left, in a slot, in a producer's memory or in anybody's hands.
+    pub(crate) fn join(&self, alone: impl Fn() -> bool) -> Result<u64, Error> {
+        let look = |thorough: bool| {
+            if thorough {
+                self.repair_all();
+            }
+            // In this order: an item is counted as held before its slot is free.
+            let in_slots = self.ring().count().1;
+            let elsewhere = |owner| {
+                self.memory()
+                    .account(owner)
+                    .map_or(0, |account| account.total())
+            };
+            let done =
+                in_slots == 0 && (1..=self.memory().highest()).all(|owner| elsewhere(owner) == 0);
+            if done {
+                Some(Ok(self.memory().lost().swap(0, Ordering::AcqRel)))
+            } else {
+                (thorough && alone()).then_some(Err(Error::Disconnected))
+            }
+        };
+        self.done()
+            .wait(None, look)
+            .unwrap_or(Err(Error::Disconnected))
+    }
+
+    /// Items of this participant that found no slot: so many more or fewer.
+    pub(crate) fn count_waiting(&self, change: i64) {
+        if let Some(account) = self.memory().account(self.me()) {
+            account
+                .waiting
+                .fetch_add(change.cast_unsigned(), Ordering::AcqRel);
+        }
+        self.done().ring_for_all();
+    }
+
+    fn claim(
+        &self,
+        thorough: bool,
+        claim: impl Fn(crate::ring::Ring<'_>, u16) -> Result<Claim, Blocked>,
+    ) -> Option<Claim> {
+        match claim(self.ring(), self.me()) {
+            Ok(claim) => Some(claim),
+            Err(Blocked::Perhaps) if thorough && self.repair() => {
+                claim(self.ring(), self.me()).ok()
+            }
+            Err(_) => None,
+        }
+    }
+
+    fn wait(
+        &self,
+        bell: &Bell<'_>,
+        until: Until,
+        claim: impl Fn(bool) -> Option<Claim>,
+        alone: impl Fn() -> bool,
+    ) -> Result<Claim, Failed> {
+        if let Some(claim) = claim(false) {
+            return Ok(claim);
+        }
+        if let Until::Now = until {
+            return claim(true).ok_or(Failed::Blocked);
+        }
+        let look = |thorough| match claim(thorough) {
+            Some(claim) => Some(Ok(claim)),
+            // Whoever was there last may have put something, and gone.
+            None if thorough && alone() => Some(claim(true).ok_or(Failed::Alone)),
+            None => None,
+        };
+        bell.wait(until.deadline(), look)
+            .unwrap_or(Err(Failed::Blocked))
+    }
+
+    fn count_held(&self) {
+        if let Some(account) = self.memory().account(self.me()) {
+            account.held.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    fn release(&self, claim: Claim) {
+        self.ring().release(claim);
+        self.room().ring();
+    }
+
+    /// Releases a slot whose window has pages to give back.
+    fn clear(&self, claim: Claim) {
+        let claim = self.ring().begin_clearing(claim);
+        self.memory().punch(claim.slot);
+        self.release(claim);
+    }
+}

@@ -1,0 +1,381 @@
+//! The ring: a bounded queue in words of shared memory that nobody can leave broken.
+//!
+//! ```text
+//!            head (a hint)                     tail (a hint)
+//!              ▼                                 ▼
+//!   ┌───────┬───────┬───────┬───────┬─────────┬───────┐
+//!   │ Empty │ Full  │Reading│ Full  │ Writing │ Empty │   … one slot for each item
+//!   │ lap 8 │ lap 7 │lap 7 B│ lap 7 │ lap 7 A │ lap 7 │
+//!   └───────┴───────┴───────┴───────┴─────────┴───────┘
+//!                       │                │
+//!                  consumer B       producer A: a slot says who works on it, so whoever finds
+//!                  is reading       it so can ask the kernel whether that one still lives
+//!
+//!   put      Empty(lap) ──▶ Writing(me) ──▶ Full
+//!   get      Full ──▶ Reading(me) ──▶ [Clearing(me) ──▶] Empty(lap + 1)
+//!   repair   Writing(dead) ──▶ Empty(lap + 1)     that put never happened
+//!            Reading(dead) ──▶ Full               that get never happened
+//!            Clearing(dead) ──▶ Clearing(repairer) ──▶ Empty(lap + 1)
+//! ```
+//!
+//! Every arrow that begins at a slot nobody works on is one compare-exchange, so of two who try one
+//! wins. The other arrows are plain stores: only the one who works on a slot, or who repairs it
+//! after that one's death, may take them. Each slot has a lap, the number of items it has had: a
+//! position in the queue is a lap and a slot.
+
+use crate::atomic::{AtomicU64, Ordering};
+
+/// A participant's number; nobody has 0.
+pub(crate) type Owner = u16;
+
+/// The ring over its words: first the hints, then the slots.
+#[derive(Clone, Copy)]
+pub(crate) struct Ring<'a> {
+    head: &'a AtomicU64,
+    tail: &'a AtomicU64,
+    slots: &'a [AtomicU64],
+    /// Words of a slot.
+    stride: usize,
+    capacity: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Empty,
+    Writing,
+    Full,
+    Reading,
+    Clearing,
+}
+
+/// What a slot's first word says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    pub lap: u32,
+    pub phase: Phase,
+    pub owner: Owner,
+    /// Whether the message lies outside of the slot.
+    pub large: bool,
+}
+
+/// How many laps are told apart. A participant would have to sleep through half of them, between
+/// two of its steps, to take one for another. Under loom so few that they come round.
+const LAP_BITS: u32 = if cfg!(loom) { 3 } else { 32 };
+const LAPS: u32 = u32::MAX >> (32 - LAP_BITS);
+
+impl State {
+    fn of(word: u64) -> Self {
+        let phase = match (word >> 16) & 7 {
+            0 => Phase::Empty,
+            1 => Phase::Writing,
+            2 => Phase::Full,
+            3 => Phase::Reading,
+            // A corrupted word counts as a claim of whoever it names.
+            _ => Phase::Clearing,
+        };
+        Self {
+            lap: (word >> 32) as u32 & LAPS,
+            phase,
+            owner: word as u16,
+            large: word >> 19 & 1 == 1,
+        }
+    }
+
+    fn word(self) -> u64 {
+        let phase = self.phase as u64;
+        u64::from(self.lap) << 32
+            | u64::from(self.large) << 19
+            | phase << 16
+            | u64::from(self.owner)
+    }
+
+    /// Is its lap the position's (0), a later (1) or an earlier one (-1)?
+    fn against(self, position: Position) -> i32 {
+        let ahead = self.lap.wrapping_sub(position.lap) & LAPS;
+        if ahead == 0 {
+            0
+        } else if ahead <= LAPS / 2 {
+            1
+        } else {
+            -1
+        }
+    }
+
+    /// Whether somebody works on the slot.
+    fn is_claimed(self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Writing | Phase::Reading | Phase::Clearing
+        )
+    }
+}
+
+/// A place in the queue: which slot, in which lap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Position {
+    slot: u32,
+    lap: u32,
+}
+
+/// A slot that its holder works on. To drop it is to leave it so: what a death does.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Claim {
+    pub slot: u32,
+    state: State,
+}
+
+impl Claim {
+    pub(crate) fn is_large(&self) -> bool {
+        self.state.large
+    }
+}
+
+/// Why nothing can be put or got just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blocked {
+    /// The queue is full, or empty.
+    Really,
+    /// Only because somebody works on a slot: if that one is dead, it isn't so.
+    Perhaps,
+}
+
+impl<'a> Ring<'a> {
+    /// The ring in these words: head, tail (each on a cache line of its own), then the slots.
+    pub(crate) fn new(hints: [&'a AtomicU64; 2], slots: &'a [AtomicU64], stride: usize) -> Self {
+        let capacity = u32::try_from(slots.len() / stride).expect("the capacity was checked");
+        Self {
+            head: hints[0],
+            tail: hints[1],
+            slots,
+            stride,
+            capacity,
+        }
+    }
+
+    /// Claims the slot at the tail, to write into it.
+    pub(crate) fn claim_to_put(&self, me: Owner, large: bool) -> Result<Claim, Blocked> {
+        let mut position = self.position(self.tail);
+        for _ in 0..self.patience() {
+            let state = self.state(position.slot);
+            match state.against(position) {
+                0 if state.phase == Phase::Empty => {
+                    let claim = State {
+                        phase: Phase::Writing,
+                        owner: me,
+                        large,
+                        ..state
+                    };
+                    if self.exchange(position.slot, state, claim) {
+                        self.advance(self.tail, position);
+                        return Ok(Claim {
+                            slot: position.slot,
+                            state: claim,
+                        });
+                    }
+                }
+                // Somebody has been here: the hint is old.
+                0 | 1 => position = self.advance(self.tail, position),
+                // The slot still has its item of the lap before.
+                _ if state.is_claimed() => return Err(Blocked::Perhaps),
+                _ => return Err(Blocked::Really),
+            }
+        }
+        Err(Blocked::Really)
+    }
+
+    /// Claims the first item that nobody is reading.
+    pub(crate) fn claim_to_get(&self, me: Owner) -> Result<Claim, Blocked> {
+        let mut position = self.position(self.head);
+        let mut blocked = Blocked::Really;
+        for _ in 0..self.patience() {
+            let state = self.state(position.slot);
+            match (state.against(position), state.phase) {
+                (0, Phase::Full) => {
+                    let claim = State {
+                        phase: Phase::Reading,
+                        owner: me,
+                        ..state
+                    };
+                    if self.exchange(position.slot, state, claim) {
+                        return Ok(Claim {
+                            slot: position.slot,
+                            state: claim,
+                        });
+                    }
+                }
+                (1, _) if blocked == Blocked::Really => {
+                    position = self.advance(self.head, position);
+                }
+                (1, _) => position = self.after(position),
+                // Not past one that is being written: what lies behind may be its writer's later ones.
+                (0, Phase::Writing) => return Err(Blocked::Perhaps),
+                (0, Phase::Reading | Phase::Clearing) => {
+                    blocked = Blocked::Perhaps;
+                    position = self.after(position);
+                }
+                // Nothing was put here yet, so nothing behind it either.
+                _ => break,
+            }
+        }
+        Err(blocked)
+    }
+
+    /// More steps than any search needs, so that a corrupted ring keeps nobody for ever.
+    fn patience(&self) -> usize {
+        (1 << 16) + 4 * self.capacity as usize
+    }
+
+    /// The words of a slot's payload; the first of them is the message's length.
+    pub(crate) fn payload(&self, slot: u32) -> &'a [AtomicU64] {
+        let start = slot as usize * self.stride;
+        &self.slots[start + 1..start + self.stride]
+    }
+
+    /// Put: the message is there for others.
+    pub(crate) fn publish(&self, claim: Claim) {
+        self.store(
+            claim.slot,
+            State {
+                phase: Phase::Full,
+                owner: 0,
+                ..claim.state
+            },
+        );
+    }
+
+    /// Get, between reading and taking pages away: from here on it is never delivered again.
+    pub(crate) fn begin_clearing(&self, claim: Claim) -> Claim {
+        let state = State {
+            phase: Phase::Clearing,
+            ..claim.state
+        };
+        self.store(claim.slot, state);
+        Claim { state, ..claim }
+    }
+
+    /// Get, when it can't be done: as if it had never begun.
+    pub(crate) fn give_back(&self, claim: Claim) {
+        self.publish(claim);
+    }
+
+    /// The slot is free for the next lap.
+    pub(crate) fn release(&self, claim: Claim) {
+        let lap = claim.state.lap.wrapping_add(1) & LAPS;
+        let state = State {
+            lap,
+            phase: Phase::Empty,
+            owner: 0,
+            large: false,
+        };
+        self.store(claim.slot, state);
+    }
+
+    /// Ends what a dead participant began. Only one may do this for it at a time, and nobody may
+    /// take its number meanwhile. `clear` takes away the pages of a large message.
+    ///
+    /// Returns whether there was anything to repair.
+    pub(crate) fn repair(&self, dead: Owner, me: Owner, clear: impl Fn(u32)) -> bool {
+        let mut repaired = false;
+        for slot in 0..self.capacity {
+            let state = self.state(slot);
+            if !state.is_claimed() || state.owner != dead {
+                continue;
+            }
+            repaired = true;
+            if state.phase == Phase::Reading {
+                self.store(
+                    slot,
+                    State {
+                        phase: Phase::Full,
+                        owner: 0,
+                        ..state
+                    },
+                );
+                continue;
+            }
+            let mut claim = Claim {
+                slot,
+                state: State { owner: me, ..state },
+            };
+            if state.large {
+                claim = self.begin_clearing(claim);
+                clear(slot);
+            }
+            self.release(claim);
+        }
+        repaired
+    }
+
+    /// How many slots hold an item that nobody is reading, and how many aren't free.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        let (mut items, mut taken) = (0, 0);
+        for slot in 0..self.capacity {
+            let state = self.state(slot);
+            items += usize::from(state.phase == Phase::Full);
+            taken += usize::from(state.phase != Phase::Empty);
+        }
+        (items, taken)
+    }
+
+    /// Who works on a slot, each as often as it does.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = Owner> {
+        let states = (0..self.capacity).map(|slot| self.state(slot));
+        states
+            .filter(|state| state.is_claimed())
+            .map(|state| state.owner)
+    }
+
+    fn word(&self, slot: u32) -> &'a AtomicU64 {
+        &self.slots[slot as usize * self.stride]
+    }
+
+    fn state(&self, slot: u32) -> State {
+        State::of(self.word(slot).load(Ordering::Acquire))
+    }
+
+    fn store(&self, slot: u32, state: State) {
+        self.word(slot).store(state.word(), Ordering::Release);
+    }
+
+    fn exchange(&self, slot: u32, from: State, to: State) -> bool {
+        let (from, to) = (from.word(), to.word());
+        self.word(slot)
+            .compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Where a hint points.
+    fn position(&self, hint: &AtomicU64) -> Position {
+        let word = hint.load(Ordering::Acquire);
+        let (slot, lap) = (word as u32, (word >> 32) as u32 & LAPS);
+        Position {
+            slot: if slot < self.capacity { slot } else { 0 },
+            lap,
+        }
+    }
+
+    /// Pushes a hint past a position, unless it has moved already; returns where to look next.
+    fn advance(&self, hint: &AtomicU64, past: Position) -> Position {
+        let pack = |position: Position| u64::from(position.lap) << 32 | u64::from(position.slot);
+        let (from, to) = (pack(past), self.after(past));
+        match hint.compare_exchange(from, pack(to), Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => to,
+            Err(_) => self.position(hint),
+        }
+    }
+
+    fn after(&self, position: Position) -> Position {
+        if position.slot + 1 == self.capacity {
+            Position {
+                slot: 0,
+                lap: position.lap.wrapping_add(1) & LAPS,
+            }
+        } else {
+            Position {
+                slot: position.slot + 1,
+                ..position
+            }
+        }
+    }
+}
