@@ -22,15 +22,15 @@ use crate::sys::{sleep, wake};
 /// The longest sleep before looking again.
 const NAP: Duration = Duration::from_millis(100);
 
-/// How often to look before sleeping, if others can work meanwhile.
-const LOOKS: u32 = 100;
+/// How often to look before sleeping, if others can work meanwhile: after a first pause, and then
+/// each time after twice the last one. Who looks all the time takes the slot's cache line away from
+/// who is filling it; measured, a first pause of 64 doubles the throughput of one of 1.
+const LOOKS: u32 = 4;
+const FIRST_PAUSE: u32 = 64;
 
 static SPINS: LazyLock<u32> = LazyLock::new(|| {
-    if available_parallelism().is_ok_and(|cores| cores.get() > 1) {
-        LOOKS
-    } else {
-        0
-    }
+    let others = available_parallelism().is_ok_and(|cores| cores.get() > 1);
+    if others { LOOKS } else { 0 }
 });
 
 pub(crate) struct Bell<'a>(pub(crate) &'a AtomicU32);
@@ -62,11 +62,13 @@ impl Bell<'_> {
         deadline: Option<Instant>,
         mut look: impl FnMut(bool) -> Option<T>,
     ) -> Option<T> {
-        for _ in 0..*SPINS {
+        for look_number in 0..*SPINS {
+            for _ in 0..FIRST_PAUSE << look_number {
+                spin_loop();
+            }
             if let Some(found) = look(false) {
                 return Some(found);
             }
-            spin_loop();
         }
         loop {
             self.0.store(1, Ordering::SeqCst);

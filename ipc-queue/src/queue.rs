@@ -26,7 +26,7 @@ use crate::raw::{Failed, Until};
 const SLOTS: u32 = 1024;
 
 /// Buffers that grew beyond this, in bytes, for one large item are given back.
-const KEPT: usize = 1 << 20;
+pub(crate) const KEPT: usize = 4 << 20;
 
 /// A queue between processes, with any number of producers and consumers. One type answers
 /// Python's `Queue`, `JoinableQueue` and `SimpleQueue`.

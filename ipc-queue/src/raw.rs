@@ -1,5 +1,6 @@
 //! The queue of bytes: the ring, its memory and its bells put together.
 
+use std::cell::RefCell;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use crate::bell::Bell;
 use crate::error::Error;
 use crate::memory::INLINE;
 use crate::participant::Participant;
+use crate::queue::KEPT;
 use crate::ring::{Blocked, Claim};
 use crate::sys;
 
@@ -114,28 +116,7 @@ impl Participant {
         let payload = self.ring().payload(claim.slot);
         let length = payload[0].load(Ordering::Relaxed);
         if claim.is_large() {
-            let mut message = Vec::new();
-            let fits = usize::try_from(length).is_ok_and(|length| {
-                length as u64 <= self.memory().longest()
-                    && message.try_reserve_exact(length).is_ok()
-            });
-            if !fits {
-                self.clear(claim);
-                return Err(Failed::Damaged);
-            }
-            message.resize(length as usize, 0);
-            if let Err(error) = self.memory().read(claim.slot, &mut message) {
-                self.ring().give_back(claim);
-                self.items().ring();
-                return Err(Failed::System(error));
-            }
-            self.count_held();
-            if self.memory().is_punched(length) {
-                self.clear(claim);
-            } else {
-                self.release(claim);
-            }
-            return Ok(taken(&message));
+            return self.get_large(claim, length, taken);
         }
         let mut message = [0; INLINE];
         let Some(message) = message.get_mut(..length as usize) else {
@@ -148,6 +129,44 @@ impl Participant {
         self.count_held();
         self.release(claim);
         Ok(taken(message))
+    }
+
+    fn get_large<T>(
+        &self,
+        claim: Claim,
+        length: u64,
+        taken: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, Failed> {
+        thread_local! {
+            static MESSAGE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        if length > self.memory().longest() {
+            self.clear(claim);
+            return Err(Failed::Damaged);
+        }
+        let (mut message, length) = (MESSAGE.take(), length as usize);
+        let room = message.try_reserve(length.saturating_sub(message.len()));
+        let read = room.map_err(io::Error::other).and_then(|()| {
+            // What the buffer held before is overwritten, not cleared first.
+            message.resize(length.max(message.len()), 0);
+            self.memory().read(claim.slot, &mut message[..length])
+        });
+        if let Err(error) = read {
+            self.ring().give_back(claim);
+            self.items().ring();
+            return Err(Failed::System(error));
+        }
+        self.count_held();
+        if self.memory().is_punched(length as u64) {
+            self.clear(claim);
+        } else {
+            self.release(claim);
+        }
+        let taken = taken(&message[..length]);
+        message.truncate(KEPT);
+        message.shrink_to(KEPT);
+        MESSAGE.set(message);
+        Ok(taken)
     }
 
     /// Items that nobody has got, in slots and in the memory of living producers.
