@@ -73,10 +73,7 @@ pub const CONTENTS: &[Section] = &[
 #[must_use]
 pub fn lessons_of(package: &str) -> Vec<&'static str> {
     let sections = CONTENTS.iter().filter(|section| section.package == package);
-    sections
-        .flat_map(|section| section.lessons)
-        .copied()
-        .collect()
+    sections.flat_map(|section| section.lessons).copied().collect()
 }
 
 /// The table of contents as it is printed.

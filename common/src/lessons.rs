@@ -41,28 +41,19 @@ pub fn run(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Ex
         }
     };
     if options.get_flag("list") {
-        let names: String = lessons
-            .iter()
-            .map(|lesson| format!("{}\n", lesson.name))
-            .collect();
+        let names: String = lessons.iter().map(|lesson| format!("{}\n", lesson.name)).collect();
         anstream::print!("{names}");
         return ExitCode::SUCCESS;
     }
     let find = |name: &String| lessons.iter().find(|l| l.name == name).ok_or(name.clone());
-    let named: Result<Vec<&Lesson>, String> = options
-        .get_many("lesson")
-        .unwrap_or_default()
-        .map(find)
-        .collect();
+    let named: Result<Vec<&Lesson>, String> =
+        options.get_many("lesson").unwrap_or_default().map(find).collect();
     let told = match named {
         Ok(named) if named.is_empty() => lessons.iter().collect(),
         Ok(named) => named,
         Err(unknown) => {
             let names: Vec<&str> = lessons.iter().map(|lesson| lesson.name).collect();
-            eprintln!(
-                "{package} has no lesson \"{unknown}\"; it has {}.",
-                names.join(", ")
-            );
+            eprintln!("{package} has no lesson \"{unknown}\"; it has {}.", names.join(", "));
             return ExitCode::from(2);
         }
     };
@@ -80,11 +71,7 @@ pub fn run(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Ex
 }
 
 fn command(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Command {
-    let width = lessons
-        .iter()
-        .map(|lesson| lesson.name.len())
-        .max()
-        .unwrap_or(0);
+    let width = lessons.iter().map(|lesson| lesson.name.len()).max().unwrap_or(0);
     let list: String = lessons
         .iter()
         .map(|l| format!("  {:<width$}  {} (§{})\n", l.name, l.question.1, l.section))

@@ -67,10 +67,7 @@ impl Story {
             return Err(Untrue(claim.to_string()));
         }
         let style = AnsiColor::Green.on_default();
-        line(
-            &format!("{style}{:<ACTOR$}{style:#}{claim}", "ok"),
-            Style::new(),
-        );
+        line(&format!("{style}{:<ACTOR$}{style:#}{claim}", "ok"), Style::new());
         Ok(())
     }
 
@@ -100,10 +97,7 @@ impl Story {
 /// A line that a child says for itself, or the parent where the order is free: a `~` line, because
 /// the kernel alone decides when it comes.
 pub fn speak(actor: &str, what: impl fmt::Display) {
-    line(
-        &format!("~ {}", columns(actor, ACTOR - 2, what)),
-        Style::new().dimmed(),
-    );
+    line(&format!("~ {}", columns(actor, ACTOR - 2, what)), Style::new().dimmed());
 }
 
 /// The actor in a column of its own; a name too long for it pushes the rest on.
@@ -140,11 +134,7 @@ pub fn is_heard() -> bool {
 /// Writes whole lines at once, so that lines of several processes never mix.
 fn write(text: &str) {
     let mut stdout = anstream::stdout().lock();
-    if stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .is_err()
-    {
+    if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
         HEARD.store(false, Ordering::Relaxed);
     }
 }
@@ -156,10 +146,7 @@ mod tests {
     #[test]
     fn a_long_name_is_not_glued_to_what_its_owner_says() {
         assert_eq!(columns("parent", 12, "puts 1"), "parent      puts 1");
-        assert_eq!(
-            columns("Process-1:10:3", 12, "puts 1"),
-            "Process-1:10:3 puts 1"
-        );
+        assert_eq!(columns("Process-1:10:3", 12, "puts 1"), "Process-1:10:3 puts 1");
     }
 
     #[test]

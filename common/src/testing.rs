@@ -40,19 +40,14 @@ impl Deadline {
 pub fn output(program: &str, arguments: &[&str]) -> Output {
     let _deadline = Deadline::seconds(60);
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .env_remove("RUST_BACKTRACE");
+    command.args(arguments).stdin(Stdio::null()).env_remove("RUST_BACKTRACE");
     command.output().expect("the program can be started")
 }
 
 /// The lines of a lesson that are the same in every run: all but those with `~`.
 #[must_use]
 pub fn stable(text: &str) -> String {
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with('~'));
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('~'));
     lines.map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
@@ -67,26 +62,16 @@ pub fn stable(text: &str) -> String {
 pub fn check_chapter(package: &str, program: &str, readme: &str) {
     let list = output(program, &["--list"]);
     let names = crate::contents::lessons_of(package);
-    assert_eq!(
-        text(&list.stdout),
-        names.join("\n") + "\n",
-        "the table of contents of {package}"
-    );
+    assert_eq!(text(&list.stdout), names.join("\n") + "\n", "the table of contents of {package}");
     for name in names {
         let prompt = format!("$ cargo run -p {package} -- {name}\n");
-        let block = readme
-            .split("```")
-            .find_map(|block| block.split_once(&prompt));
+        let block = readme.split("```").find_map(|block| block.split_once(&prompt));
         let (_, expected) = block.unwrap_or_else(|| panic!("the README has no block for {name}"));
         let run = output(program, &[name, "--speed", "100"]);
         let errors = text(&run.stderr);
         assert!(run.status.success(), "{name}: {:?}\n{errors}", run.status);
         let printed = stable(text(&run.stdout).trim_end());
-        assert_eq!(
-            printed,
-            stable(expected.trim_end()),
-            "{name} and the README differ"
-        );
+        assert_eq!(printed, stable(expected.trim_end()), "{name} and the README differ");
     }
 }
 

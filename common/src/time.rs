@@ -49,11 +49,7 @@ impl Spread {
         let (min, max) = (*sorted.first()?, *sorted.last()?);
         let middle = sorted.len() / 2;
         let lower = sorted[(sorted.len() - 1) / 2];
-        Some(Self {
-            min,
-            median: (lower + sorted[middle]) / 2,
-            max,
-        })
+        Some(Self { min, median: (lower + sorted[middle]) / 2, max })
     }
 
     /// Does the work `1 + more` times and takes each time on its own.
@@ -72,13 +68,7 @@ impl Spread {
 /// `median (min – max)`, each in a readable unit.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} ({} – {})",
-            show(self.median),
-            show(self.min),
-            show(self.max)
-        )
+        write!(f, "{} ({} – {})", show(self.median), show(self.min), show(self.max))
     }
 }
 
@@ -161,22 +151,12 @@ mod tests {
     #[test]
     fn the_median_of_an_odd_number_is_the_middle_one() {
         let spread = Spread::of([ms(9), ms(1), ms(2)]).unwrap();
-        assert_eq!(
-            spread,
-            Spread {
-                min: ms(1),
-                median: ms(2),
-                max: ms(9)
-            }
-        );
+        assert_eq!(spread, Spread { min: ms(1), median: ms(2), max: ms(9) });
     }
 
     #[test]
     fn the_median_of_an_even_number_lies_between_the_middle_two() {
-        assert_eq!(
-            Spread::of([ms(4), ms(1), ms(9), ms(2)]).unwrap().median,
-            ms(3)
-        );
+        assert_eq!(Spread::of([ms(4), ms(1), ms(9), ms(2)]).unwrap().median, ms(3));
         assert_eq!(Spread::of([]), None);
     }
 
@@ -193,9 +173,7 @@ mod tests {
 
     #[test]
     fn durations_are_shown_in_the_unit_that_suits_them() {
-        let shown = [870, 12_345, 300_000, 2_050_000_000]
-            .map(Duration::from_nanos)
-            .map(show);
+        let shown = [870, 12_345, 300_000, 2_050_000_000].map(Duration::from_nanos).map(show);
         assert_eq!(shown, ["870 ns", "12.3 µs", "0.3 ms", "2.05 s"]);
     }
 

@@ -43,11 +43,7 @@ impl Timeline {
             early.map(|(from, to)| (*from, end.min(*to))).collect()
         };
         Self {
-            rows: self
-                .rows
-                .iter()
-                .map(|(label, worked)| (label.clone(), cut(worked)))
-                .collect(),
+            rows: self.rows.iter().map(|(label, worked)| (label.clone(), cut(worked))).collect(),
         }
     }
 }
@@ -58,11 +54,7 @@ impl fmt::Display for Timeline {
         let (start, end) = self.whole();
         let (start, end) = (start.as_secs_f64(), end.as_secs_f64());
         let cell = ((end - start) / WIDTH as f64).max(f64::MIN_POSITIVE);
-        let label_width = self
-            .rows
-            .iter()
-            .map(|(label, _)| label.chars().count())
-            .max();
+        let label_width = self.rows.iter().map(|(label, _)| label.chars().count()).max();
         for (label, worked) in &self.rows {
             write!(f, "{label:<width$}  ▕", width = label_width.unwrap_or(0))?;
             for column in 0..WIDTH {
@@ -106,9 +98,6 @@ mod tests {
         let mut timeline = Timeline::default();
         assert_eq!(timeline.to_string(), "");
         timeline.row("idle", []);
-        assert_eq!(
-            timeline.to_string(),
-            format!("idle  ▕{}▏\n", "░".repeat(WIDTH))
-        );
+        assert_eq!(timeline.to_string(), format!("idle  ▕{}▏\n", "░".repeat(WIDTH)));
     }
 }

@@ -21,20 +21,11 @@ use crate::{Error, Receiver, Sender, one_way};
 ///
 /// # Errors
 /// [`Error::Io`] when the limit of open files is reached.
-#[expect(
-    clippy::type_complexity,
-    reason = "two ends, each the mirror of the other"
-)]
+#[expect(clippy::type_complexity, reason = "two ends, each the mirror of the other")]
 pub fn pipe<S, R>() -> Result<(Connection<S, R>, Connection<R, S>), Error> {
     let (there, sender) = one_way()?;
     let (receiver, back) = one_way()?;
-    Ok((
-        Connection { sender, receiver },
-        Connection {
-            sender: back,
-            receiver: there,
-        },
-    ))
+    Ok((Connection { sender, receiver }, Connection { sender: back, receiver: there }))
 }
 
 /// One end of a pipe of both directions: sends `S`, receives `R`. Python:

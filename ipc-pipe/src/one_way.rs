@@ -135,9 +135,7 @@ impl<T: DeserializeOwned> Receiver<T> {
     /// closed then).
     pub fn recv(&mut self) -> Result<T, Error> {
         let mut body = std::mem::take(&mut self.body);
-        let received = self
-            .receive(LIMIT, &mut body)
-            .and_then(|()| frame::decode(&body));
+        let received = self.receive(LIMIT, &mut body).and_then(|()| frame::decode(&body));
         body.truncate(KEPT);
         body.shrink_to(KEPT);
         self.body = body;
@@ -206,24 +204,14 @@ impl<T> AsFd for Receiver<T> {
 /// The reading end of any pipe, for example that of a program's output, received in frames.
 impl<T> From<PipeReader> for Receiver<T> {
     fn from(pipe: PipeReader) -> Self {
-        Self {
-            pipe,
-            closed: false,
-            body: Vec::new(),
-            message: PhantomData,
-        }
+        Self { pipe, closed: false, body: Vec::new(), message: PhantomData }
     }
 }
 
 /// The writing end of any pipe.
 impl<T> From<PipeWriter> for Sender<T> {
     fn from(pipe: PipeWriter) -> Self {
-        Self {
-            pipe,
-            closed: false,
-            frame: Vec::new(),
-            message: PhantomData,
-        }
+        Self { pipe, closed: false, frame: Vec::new(), message: PhantomData }
     }
 }
 

@@ -41,10 +41,7 @@ fn an_end_closed_by_a_living_child_is_the_end_of_file_again_and_again() {
     let (mut receiver, sender) = one_way().unwrap();
     let child = start(close_and_wait, (sender, waiting));
     for _ in 0..3 {
-        assert!(
-            receiver.poll(None).unwrap(),
-            "the end of file can be received"
-        );
+        assert!(receiver.poll(None).unwrap(), "the end of file can be received");
         assert!(matches!(receiver.recv(), Err(Error::EndOfFile)));
         assert!(matches!(receiver.recv_bytes(None), Err(Error::EndOfFile)));
     }
@@ -67,10 +64,7 @@ fn a_writer_killed_inside_a_message_is_no_end_of_file() {
     assert!(receiver.poll(None).unwrap(), "it has begun");
     child.kill().unwrap();
     let cut = receiver.recv_bytes(None);
-    assert!(
-        matches!(cut, Err(Error::Truncated { missing: 1.. })),
-        "{cut:?}"
-    );
+    assert!(matches!(cut, Err(Error::Truncated { missing: 1.. })), "{cut:?}");
     child.join().unwrap();
     assert_eq!(child.exitcode(), Some(-9));
 }
@@ -191,10 +185,7 @@ fn a_sender_killed_at_any_instant_leaves_whole_messages_and_one_error() {
                 }
             })
             .unwrap();
-        assert!(
-            matches!(error, Error::EndOfFile | Error::Truncated { .. }),
-            "{error:?}"
-        );
+        assert!(matches!(error, Error::EndOfFile | Error::Truncated { .. }), "{error:?}");
         assert!(matches!(receiver.recv_bytes(None), Err(Error::EndOfFile)));
         killer.join().unwrap();
     }
@@ -234,10 +225,7 @@ fn a_child_that_panics_or_exits_closes_its_end_after_its_messages() {
 fn a_foreign_program_that_speaks_no_frames_is_refused_and_ended() {
     let _deadline = Deadline::seconds(60);
     let output_of = |program: &str| {
-        let child = Command::new(program)
-            .arg("no frame")
-            .stdout(Stdio::piped())
-            .spawn();
+        let child = Command::new(program).arg("no frame").stdout(Stdio::piped()).spawn();
         let mut child = child.unwrap();
         let output = PipeReader::from(OwnedFd::from(child.stdout.take().unwrap()));
         (child, Receiver::<String>::from(output))
@@ -249,11 +237,7 @@ fn a_foreign_program_that_speaks_no_frames_is_refused_and_ended() {
     let (mut child, mut receiver) = output_of("yes");
     assert!(matches!(receiver.recv(), Err(Error::TooLong { .. })));
     assert!(matches!(receiver.recv(), Err(Error::Closed)));
-    assert_eq!(
-        child.wait().unwrap().signal(),
-        Some(13),
-        "SIGPIPE, although we hold the receiver"
-    );
+    assert_eq!(child.wait().unwrap().signal(), Some(13), "SIGPIPE, although we hold the receiver");
 }
 
 #[test]
@@ -261,11 +245,7 @@ fn a_foreign_program_can_pass_frames_on() {
     let _deadline = Deadline::seconds(60);
     let (from_cat, to_us): (PipeReader, PipeWriter) = raw_pipe().unwrap();
     let (cat_input, to_cat) = raw_pipe().unwrap();
-    let mut cat = Command::new("cat")
-        .stdin(cat_input)
-        .stdout(to_us)
-        .spawn()
-        .unwrap();
+    let mut cat = Command::new("cat").stdin(cat_input).stdout(to_us).spawn().unwrap();
     let mut sender = Sender::<String>::from(to_cat);
     let mut receiver = Receiver::<String>::from(from_cat);
     sender.send(&"through the cat".into()).unwrap();

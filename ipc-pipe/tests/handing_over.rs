@@ -39,10 +39,7 @@ fn the_child_can_use_its_end_after_the_parent_has_closed_its_copy() {
     end.send(&"hello".into()).unwrap();
     assert_eq!(end.recv().unwrap(), "hello");
     child.kill().unwrap();
-    assert!(
-        matches!(end.recv(), Err(Error::EndOfFile)),
-        "no copy was left in the parent"
-    );
+    assert!(matches!(end.recv(), Err(Error::EndOfFile)), "no copy was left in the parent");
     child.join().unwrap();
 }
 

@@ -13,13 +13,7 @@ use process_basics::{Failure, tasks};
 use support::{ends_well, start};
 
 process_basics::test_entry!();
-tasks![
-    send_back,
-    send_before_receiving,
-    both_at_once,
-    remember_no_sending,
-    remember_no_receiving,
-];
+tasks![send_back, send_before_receiving, both_at_once, remember_no_sending, remember_no_receiving,];
 
 /// Runs in the child.
 fn send_back(mut end: Connection<(), ()>) -> Result<(), Failure> {
@@ -93,9 +87,7 @@ const LARGE: usize = 64 << 20;
 fn resident() -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line
-        .and_then(|line| line.split_whitespace().next())
-        .unwrap();
+    let number = line.and_then(|line| line.split_whitespace().next()).unwrap();
     number.parse::<usize>().unwrap() << 10
 }
 

@@ -29,21 +29,8 @@ type Mixed = (i32, f64, Option<String>);
 const EIGHT: [&str; 8] = ["hello", "", "a", "b", "", "bye", "", "lop"];
 
 /// Lengths around the shortest frame, a page and what a pipe holds.
-const LENGTHS: [usize; 13] = [
-    0,
-    1,
-    55,
-    56,
-    57,
-    64,
-    4095,
-    4096,
-    4097,
-    65_535,
-    65_536,
-    65_537,
-    1 << 20,
-];
+const LENGTHS: [usize; 13] =
+    [0, 1, 55, 56, 57, 64, 4095, 4096, 4097, 65_535, 65_536, 65_537, 1 << 20];
 
 /// Runs in the child. Sends everything back, unseen, until there is nothing more.
 fn echo_bytes(mut end: Connection<(), ()>) -> Result<(), Failure> {
@@ -135,10 +122,7 @@ fn poll_tells_whether_something_is_there() {
     assert!(start.elapsed() >= Duration::from_millis(50));
     end.send_bytes(b"").unwrap();
     assert!(end.poll(None).unwrap());
-    assert!(
-        end.poll(Duration::ZERO).unwrap(),
-        "nothing was received by it"
-    );
+    assert!(end.poll(Duration::ZERO).unwrap(), "nothing was received by it");
     assert_eq!(end.recv_bytes(None).unwrap(), b"");
     assert!(!end.poll(Duration::ZERO).unwrap());
     drop(end);
@@ -230,10 +214,7 @@ fn messages_never_merge_and_poll_stays_true_until_each_is_received() {
         }
         assert_eq!(end.recv_bytes(None).unwrap(), text.as_bytes());
     }
-    assert!(
-        !end.poll(Duration::ZERO).unwrap(),
-        "the child still holds its end"
-    );
+    assert!(!end.poll(Duration::ZERO).unwrap(), "the child still holds its end");
     end.send(&()).unwrap();
     ends_well(&child);
 }
@@ -256,28 +237,12 @@ fn a_message_above_the_maximum_is_refused_and_the_end_closed_for_receiving() {
     let _deadline = Deadline::seconds(60);
     let (mut end, other) = pipe::<String, ()>().unwrap();
     let child = start(say_much, other);
-    assert_eq!(
-        end.recv_bytes(100).unwrap().len(),
-        100,
-        "the maximum itself is allowed"
-    );
+    assert_eq!(end.recv_bytes(100).unwrap().len(), 100, "the maximum itself is allowed");
     let refused = end.recv_bytes(10);
-    assert!(
-        matches!(
-            refused,
-            Err(Error::TooLong {
-                length: 100,
-                limit: 10
-            })
-        ),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(Error::TooLong { length: 100, limit: 10 })), "{refused:?}");
     assert!(end.poll(None).unwrap(), "there is an error to receive");
     assert!(matches!(end.recv_bytes(None), Err(Error::Closed)));
-    assert!(matches!(
-        end.recv_bytes_into(&mut [0; 200]),
-        Err(Error::Closed)
-    ));
+    assert!(matches!(end.recv_bytes_into(&mut [0; 200]), Err(Error::Closed)));
     assert!(matches!(end.recv(), Err(Error::Closed)));
     end.send(&"you were cut short".into()).unwrap();
     ends_well(&child);

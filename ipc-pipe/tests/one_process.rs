@@ -34,9 +34,7 @@ fn frame(length: u64, body: &[u8]) -> Vec<u8> {
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:"));
-    let number = line
-        .and_then(|line| line.split_whitespace().next())
-        .unwrap();
+    let number = line.and_then(|line| line.split_whitespace().next()).unwrap();
     number.parse::<u64>().unwrap() << 10
 }
 
@@ -47,10 +45,7 @@ fn a_frame_cut_anywhere_is_truncated_and_then_the_end_of_file() {
         let mut receiver = receiver_of::<()>(&whole[..cut]);
         assert!(receiver.poll(None).unwrap());
         let received = receiver.recv_bytes(None);
-        assert!(
-            matches!(received, Err(Error::Truncated { missing: 1.. })),
-            "{cut}: {received:?}"
-        );
+        assert!(matches!(received, Err(Error::Truncated { missing: 1.. })), "{cut}: {received:?}");
         assert!(matches!(receiver.recv_bytes(None), Err(Error::EndOfFile)));
     }
 }
@@ -58,10 +53,7 @@ fn a_frame_cut_anywhere_is_truncated_and_then_the_end_of_file() {
 #[test]
 fn a_length_that_is_a_lie_is_an_error_and_takes_no_memory() {
     let all_that_is_allowed = receiver_of::<String>(&frame(LIMIT, &[7; 1000])).recv();
-    assert!(matches!(
-        all_that_is_allowed,
-        Err(Error::Truncated { missing: 1.. })
-    ));
+    assert!(matches!(all_that_is_allowed, Err(Error::Truncated { missing: 1.. })));
     for length in [LIMIT + 1, u64::from(u32::MAX) << 8, u64::MAX] {
         let received = receiver_of::<String>(&frame(length, b"")).recv();
         assert!(matches!(received, Err(Error::TooLong { length: l, limit: LIMIT }) if l == length));
@@ -77,17 +69,11 @@ fn after_a_refused_length_both_ends_are_told() {
     writer.write_all(&frame(u64::MAX, b"")).unwrap();
     assert!(matches!(receiver.recv(), Err(Error::TooLong { .. })));
     for _ in 0..3 {
-        assert!(
-            receiver.poll(Duration::ZERO).unwrap(),
-            "there is an error to receive"
-        );
+        assert!(receiver.poll(Duration::ZERO).unwrap(), "there is an error to receive");
         assert!(matches!(receiver.recv(), Err(Error::Closed)));
     }
     let mut sender = Sender::<String>::from(writer);
-    assert!(matches!(
-        sender.send(&"more".into()),
-        Err(Error::BrokenPipe)
-    ));
+    assert!(matches!(sender.send(&"more".into()), Err(Error::BrokenPipe)));
     assert!(matches!(sender.send_bytes(b"more"), Err(Error::BrokenPipe)));
 }
 
@@ -97,13 +83,7 @@ fn a_sender_blocked_inside_a_refused_message_is_told() {
     let (mut receiver, mut sender) = one_way::<()>().unwrap();
     let sending = thread::spawn(move || sender.send_bytes(&vec![7; 8 << 20]));
     let refused = receiver.recv_bytes(1 << 20);
-    assert!(matches!(
-        refused,
-        Err(Error::TooLong {
-            length: 0x80_0000,
-            limit: 0x10_0000
-        })
-    ));
+    assert!(matches!(refused, Err(Error::TooLong { length: 0x80_0000, limit: 0x10_0000 })));
     assert!(matches!(sending.join().unwrap(), Err(Error::BrokenPipe)));
 }
 
@@ -119,9 +99,7 @@ impl Random {
     }
 
     fn bytes(&mut self, most: u64) -> Vec<u8> {
-        (0..self.below(most + 1))
-            .map(|_| self.below(256) as u8)
-            .collect()
+        (0..self.below(most + 1)).map(|_| self.below(256) as u8).collect()
     }
 }
 
@@ -200,27 +178,15 @@ fn an_end_sent_over_a_connection_is_refused_and_nothing_is_sent() {
     let (traveller, mut left_behind) = pipe().unwrap();
     let error = end.send(&Some(traveller)).unwrap_err();
     assert!(matches!(error, Error::Encode { .. }));
-    assert!(
-        error.to_string().contains("arguments of a new process"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("arguments of a new process"), "{error}");
     assert!(!other.poll(Duration::ZERO).unwrap());
-    assert!(
-        matches!(left_behind.recv(), Err(Error::EndOfFile)),
-        "no copy was left open"
-    );
+    assert!(matches!(left_behind.recv(), Err(Error::EndOfFile)), "no copy was left open");
     end.send(&None).unwrap();
-    assert!(
-        other.recv().unwrap().is_none(),
-        "the connection can still be used"
-    );
+    assert!(other.recv().unwrap().is_none(), "the connection can still be used");
     // What looks like an end when it arrives is none either.
     end.send_bytes(&[1, 0, 0, 0]).unwrap();
     let error = other.recv().unwrap_err();
-    assert!(
-        error.to_string().contains("arguments of a new process"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("arguments of a new process"), "{error}");
 }
 
 #[test]
@@ -247,14 +213,8 @@ fn sending_to_a_closed_receiver_is_an_error_every_time() {
     sender.send(&"nobody will read this".into()).unwrap();
     drop(receiver);
     for _ in 0..3 {
-        assert!(matches!(
-            sender.send(&"hello?".into()),
-            Err(Error::BrokenPipe)
-        ));
-        assert!(matches!(
-            sender.send_bytes(&vec![7; 1 << 20]),
-            Err(Error::BrokenPipe)
-        ));
+        assert!(matches!(sender.send(&"hello?".into()), Err(Error::BrokenPipe)));
+        assert!(matches!(sender.send_bytes(&vec![7; 1 << 20]), Err(Error::BrokenPipe)));
     }
 }
 

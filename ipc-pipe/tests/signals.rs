@@ -43,13 +43,7 @@ impl Bell {
     /// Runs in the child, in the thread that is to be disturbed; tells which one that is.
     fn install(mut self) {
         let thread = fs::read_link("/proc/thread-self").unwrap();
-        let thread: u32 = thread
-            .file_name()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .parse()
-            .unwrap();
+        let thread: u32 = thread.file_name().unwrap().to_str().unwrap().parse().unwrap();
         signal_hook::low_level::pipe::register(SIGUSR1, self.0.try_clone().unwrap()).unwrap();
         // Not before the handler is there: without it the signal would be the end.
         self.0.write_all(&thread.to_le_bytes()).unwrap();
@@ -75,9 +69,7 @@ impl Rings {
 }
 
 fn send(signal: &str, to: u32) {
-    let kill = Command::new("kill")
-        .args([signal, &to.to_string()])
-        .status();
+    let kill = Command::new("kill").args([signal, &to.to_string()]).status();
     assert!(kill.unwrap().success());
 }
 
@@ -146,13 +138,7 @@ fn a_signal_between_the_parts_of_a_message_does_not_disturb_it() {
     let header = (LARGE as u64).to_le_bytes();
     let body = vec![7; LARGE];
     let thread = rings.thread();
-    for part in [
-        &header[..5],
-        &header[5..],
-        &body[..3],
-        &body[3..LARGE - 1],
-        &body[LARGE - 1..],
-    ] {
+    for part in [&header[..5], &header[5..], &body[..3], &body[3..LARGE - 1], &body[LARGE - 1..]] {
         rings.interrupt(thread);
         writer.write_all(part).unwrap();
     }

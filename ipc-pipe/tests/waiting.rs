@@ -17,13 +17,7 @@ use serde::{Deserialize, Serialize};
 use support::{ends_well, start};
 
 process_basics::test_entry!();
-tasks![
-    ten_numbers,
-    one_number,
-    at_the_gate,
-    tcp_client,
-    unix_client
-];
+tasks![ten_numbers, one_number, at_the_gate, tcp_client, unix_client];
 
 /// Runs in the child. Sends 0 to 9 with its process id, at once or with pauses.
 fn ten_numbers((mut sender, pauses): (Sender<(u32, u32)>, bool)) -> Result<(), Failure> {
@@ -60,10 +54,7 @@ fn four_children_deliver_all_forty_messages_and_then_end() {
         for child in &children {
             let pid = child.pid().unwrap();
             let of_child = arrived.iter().filter(|(_, from)| *from == pid);
-            assert!(
-                of_child.map(|(number, _)| *number).eq(0..10),
-                "in the order of sending"
-            );
+            assert!(of_child.map(|(number, _)| *number).eq(0..10), "in the order of sending");
             ends_well(child);
         }
         assert_eq!(arrived.len(), 40);
@@ -115,11 +106,7 @@ fn a_sentinel_and_two_ends_stay_ready_once_they_are() {
     assert_eq!(ready(&a, &b, None), [1, 2]);
     to_a.send(&2).unwrap();
     for _ in 0..3 {
-        assert_eq!(
-            ready(&a, &b, Some(Duration::ZERO)),
-            [0, 1, 2],
-            "nothing is received by it"
-        );
+        assert_eq!(ready(&a, &b, Some(Duration::ZERO)), [0, 1, 2], "nothing is received by it");
     }
     assert_eq!((a.recv().unwrap(), b.recv().unwrap()), (2, 1));
     assert_eq!(ready(&a, &b, None), [1]);
@@ -218,11 +205,7 @@ fn a_wait_without_an_end_or_with_a_very_late_one_ends_when_something_comes() {
         let child = start(one_number, sender);
         assert!(receiver.poll(timeout).unwrap(), "{timeout:?}");
         assert_eq!(receiver.recv().unwrap(), 1);
-        assert_eq!(
-            wait(&[&receiver], timeout).unwrap(),
-            [0],
-            "the end of file, {timeout:?}"
-        );
+        assert_eq!(wait(&[&receiver], timeout).unwrap(), [0], "the end of file, {timeout:?}");
         ends_well(&child);
     }
 }

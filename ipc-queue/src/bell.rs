@@ -76,9 +76,8 @@ impl Bell<'_> {
             if let Some(found) = look(true) {
                 return Some(found);
             }
-            let left = deadline.map_or(NAP, |deadline| {
-                deadline.saturating_duration_since(Instant::now())
-            });
+            let left =
+                deadline.map_or(NAP, |deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return None;
             }

@@ -48,9 +48,7 @@ impl Handle {
             overflow: Mutex::default(),
             flushed: Condvar::new(),
         };
-        Self {
-            shared: Arc::new(shared),
-        }
+        Self { shared: Arc::new(shared) }
     }
 
     pub(crate) fn participant(&self) -> &Participant {
@@ -58,11 +56,7 @@ impl Handle {
     }
 
     pub(crate) fn get<T>(&self, until: Until, taken: impl FnOnce(&[u8]) -> T) -> Result<T, Failed> {
-        self.participant().get(
-            until,
-            || self.is_alone() && !self.shared.overflow().feeding,
-            taken,
-        )
+        self.participant().get(until, || self.is_alone() && !self.shared.overflow().feeding, taken)
     }
 
     pub(crate) fn put(&self, message: &[u8], until: Until) -> Result<(), Failed> {
@@ -80,9 +74,7 @@ impl Handle {
         if !overflow.feeding {
             let shared = Arc::clone(&self.shared);
             let feeder = thread::Builder::new().name(String::from("queue-feeder"));
-            feeder
-                .spawn(move || shared.feed())
-                .map_err(Failed::System)?;
+            feeder.spawn(move || shared.feed()).map_err(Failed::System)?;
             overflow.feeding = true;
         }
         overflow.messages.push_back(message.into());
@@ -153,9 +145,7 @@ impl Shared {
 impl Clone for Handle {
     fn clone(&self) -> Self {
         self.shared.handles.fetch_add(1, Ordering::AcqRel);
-        Self {
-            shared: Arc::clone(&self.shared),
-        }
+        Self { shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -168,9 +158,7 @@ impl Drop for Handle {
             let mut overflow = shared.overflow();
             let lost = overflow.messages.len();
             overflow.messages.clear();
-            shared
-                .participant
-                .count_waiting(-i64::try_from(lost).unwrap_or(0));
+            shared.participant.count_waiting(-i64::try_from(lost).unwrap_or(0));
             eprintln!("a queue was dropped with {lost} items in it that nobody was left to get");
         }
     }

@@ -77,9 +77,7 @@ impl Account<'_> {
 
     /// All that depends on this participant.
     pub(crate) fn total(&self) -> u64 {
-        self.held
-            .load(Ordering::Acquire)
-            .wrapping_add(self.waiting.load(Ordering::Acquire))
+        self.held.load(Ordering::Acquire).wrapping_add(self.waiting.load(Ordering::Acquire))
     }
 }
 
@@ -132,12 +130,8 @@ pub(crate) fn create(capacity: u32, bounded: bool) -> io::Result<OwnedFd> {
 impl Memory {
     /// Maps a queue's file, after a look at whether it is one.
     pub(crate) fn open(file: OwnedFd) -> io::Result<Self> {
-        let no_queue = |what| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("this is no queue: {what}"),
-            )
-        };
+        let no_queue =
+            |what| io::Error::new(io::ErrorKind::InvalidData, format!("this is no queue: {what}"));
         let header = Mapping::new(file.as_fd(), at::HEAD)?;
         let field = |index: usize| header.words()[index].load(Ordering::Acquire);
         if field(at::MAGIC) != MAGIC {
@@ -152,12 +146,7 @@ impl Memory {
             return Err(no_queue("its windows are too large"));
         }
         let mapping = Mapping::new(file.as_fd(), words(capacity))?;
-        Ok(Self {
-            mapping,
-            file: file.into(),
-            capacity,
-            window,
-        })
+        Ok(Self { mapping, file: file.into(), capacity, window })
     }
 
     pub(crate) fn ring(&self) -> Ring<'_> {
@@ -188,18 +177,13 @@ impl Memory {
     pub(crate) fn account(&self, owner: Owner) -> Option<Account<'_>> {
         let index = at::ACCOUNTS + usize::from(owner) * LINE;
         let words = self.mapping.words();
-        (owner < PARTICIPANTS).then(|| Account {
-            held: &words[index],
-            waiting: &words[index + 1],
-        })
+        (owner < PARTICIPANTS).then(|| Account { held: &words[index], waiting: &words[index + 1] })
     }
 
     /// The highest number that a participant ever had.
     pub(crate) fn highest(&self) -> Owner {
         let highest = self.mapping.words()[at::HIGHEST].load(Ordering::Acquire);
-        Owner::try_from(highest)
-            .unwrap_or(Owner::MAX)
-            .min(PARTICIPANTS - 1)
+        Owner::try_from(highest).unwrap_or(Owner::MAX).min(PARTICIPANTS - 1)
     }
 
     pub(crate) fn raise_highest(&self, number: Owner) {
@@ -220,8 +204,7 @@ impl Memory {
     pub(crate) fn longest(&self) -> u64 {
         // The limit may have been lowered since the queue was made.
         let end = self.offset(self.capacity - 1) + self.window;
-        self.window
-            .saturating_sub(end.saturating_sub(sys::file_size_limit()))
+        self.window.saturating_sub(end.saturating_sub(sys::file_size_limit()))
     }
 
     /// Whether a message of this length gives its window's memory back.

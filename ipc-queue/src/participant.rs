@@ -39,11 +39,7 @@ impl Participant {
 
     /// Begins to take part, by an opening that has this number already.
     pub(crate) fn attach(opening: OwnedFd, me: Owner) -> io::Result<Self> {
-        Ok(Self {
-            memory: Memory::open(opening)?,
-            me,
-            repairing: Mutex::new(()),
-        })
+        Ok(Self { memory: Memory::open(opening)?, me, repairing: Mutex::new(()) })
     }
 
     /// Makes one more participant, for another process.
@@ -57,9 +53,7 @@ impl Participant {
                 return Ok((opening, number));
             }
         }
-        Err(io::Error::other(format!(
-            "{PARTICIPANTS} processes use this queue already"
-        )))
+        Err(io::Error::other(format!("{PARTICIPANTS} processes use this queue already")))
     }
 
     pub(crate) fn me(&self) -> Owner {
@@ -80,28 +74,17 @@ impl Participant {
 
     /// Repairs what dead participants left in the ring; returns whether there was anything.
     pub(crate) fn repair(&self) -> bool {
-        let mut owners: Vec<Owner> = self
-            .ring()
-            .owners()
-            .filter(|owner| *owner != self.me)
-            .collect();
+        let mut owners: Vec<Owner> =
+            self.ring().owners().filter(|owner| *owner != self.me).collect();
         owners.sort_unstable();
         owners.dedup();
-        owners
-            .into_iter()
-            .filter(|owner| self.repair_after(*owner))
-            .count()
-            > 0
+        owners.into_iter().filter(|owner| self.repair_after(*owner)).count() > 0
     }
 
     /// The same for all that ever took part, and their accounts.
     pub(crate) fn repair_all(&self) {
         for owner in self.others() {
-            if self
-                .memory
-                .account(owner)
-                .is_some_and(|account| account.total() > 0)
-            {
+            if self.memory.account(owner).is_some_and(|account| account.total() > 0) {
                 self.repair_after(owner);
             }
         }
@@ -110,10 +93,7 @@ impl Participant {
 
     /// Takes the number of a dead one for as long as it takes to repair what it left.
     fn repair_after(&self, owner: Owner) -> bool {
-        let _one_at_a_time = self
-            .repairing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.repairing.lock().unwrap_or_else(PoisonError::into_inner);
         // Not to know whether it lives means that it does.
         if owner == self.me || !sys::lock(self.memory.as_fd(), owner.into()).unwrap_or(false) {
             return false;
@@ -126,21 +106,13 @@ impl Participant {
     /// Ends what this number began. We hold its lock.
     fn bury(&self, owner: Owner) -> bool {
         // A corrupted slot may name somebody who can't be.
-        let words = self
-            .memory
-            .account(owner)
-            .map(|account| [account.held, account.waiting]);
-        let unfinished: u64 = words
-            .iter()
-            .flatten()
-            .map(|word| word.swap(0, Ordering::AcqRel))
-            .sum();
+        let words = self.memory.account(owner).map(|account| [account.held, account.waiting]);
+        let unfinished: u64 =
+            words.iter().flatten().map(|word| word.swap(0, Ordering::AcqRel)).sum();
         if unfinished > 0 {
             self.memory.lost().fetch_add(unfinished, Ordering::AcqRel);
         }
-        self.ring()
-            .repair(owner, self.me, |slot| self.memory.punch(slot))
-            || unfinished > 0
+        self.ring().repair(owner, self.me, |slot| self.memory.punch(slot)) || unfinished > 0
     }
 
     /// Whether anybody else takes part, in this or another process or on the way to one.

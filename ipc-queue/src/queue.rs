@@ -78,10 +78,7 @@ impl<T> Queue<T> {
 
     fn create(slots: u32, bounded: bool) -> Result<Self, Error> {
         let participant = Participant::create(slots, bounded).map_err(Error::System)?;
-        Ok(Self {
-            handle: Handle::new(participant),
-            item: PhantomData,
-        })
+        Ok(Self { handle: Handle::new(participant), item: PhantomData })
     }
 
     /// How many items there are that nobody has got, those of unbounded producers included: exact
@@ -163,16 +160,13 @@ impl<T: Serialize> Queue<T> {
         let mut frame = FRAME.take();
         let put = match frame::encode(&item, &mut frame) {
             Err(reason) => Err(PutError::Encode(reason)),
-            Ok(()) => self
-                .handle
-                .put(frame::body(&frame), until)
-                .map_err(|failed| match failed {
-                    Failed::Blocked => PutError::Full(item),
-                    Failed::Alone => PutError::Disconnected(item),
-                    Failed::TooLong { length, longest } => PutError::TooLong { length, longest },
-                    Failed::System(reason) => PutError::System(reason),
-                    Failed::Damaged => unreachable!("nothing is read when an item is put"),
-                }),
+            Ok(()) => self.handle.put(frame::body(&frame), until).map_err(|failed| match failed {
+                Failed::Blocked => PutError::Full(item),
+                Failed::Alone => PutError::Disconnected(item),
+                Failed::TooLong { length, longest } => PutError::TooLong { length, longest },
+                Failed::System(reason) => PutError::System(reason),
+                Failed::Damaged => unreachable!("nothing is read when an item is put"),
+            }),
         };
         frame.clear();
         frame.shrink_to(KEPT);
@@ -219,21 +213,13 @@ impl<T: DeserializeOwned> Queue<T> {
 
 impl<T> Clone for Queue<T> {
     fn clone(&self) -> Self {
-        Self {
-            handle: self.handle.clone(),
-            item: PhantomData,
-        }
+        Self { handle: self.handle.clone(), item: PhantomData }
     }
 }
 
 impl<T> fmt::Debug for Queue<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Queue<{}>, {} items",
-            std::any::type_name::<T>(),
-            self.qsize()
-        )
+        write!(f, "Queue<{}>, {} items", std::any::type_name::<T>(), self.qsize())
     }
 }
 
@@ -257,9 +243,6 @@ impl<'de, T> Deserialize<'de> for Queue<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Invitation { opening, number } = Invitation::deserialize(deserializer)?;
         let participant = Participant::attach(opening, number).map_err(de::Error::custom)?;
-        Ok(Self {
-            handle: Handle::new(participant),
-            item: PhantomData,
-        })
+        Ok(Self { handle: Handle::new(participant), item: PhantomData })
     }
 }

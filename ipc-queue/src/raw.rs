@@ -39,9 +39,7 @@ pub(crate) enum Until {
 impl Until {
     /// So long, or for ever if that is too long for the clock.
     pub(crate) fn after(timeout: Duration) -> Self {
-        Instant::now()
-            .checked_add(timeout)
-            .map_or(Self::Forever, Self::Then)
+        Instant::now().checked_add(timeout).map_or(Self::Forever, Self::Then)
     }
 
     fn deadline(self) -> Option<Instant> {
@@ -80,9 +78,7 @@ impl Participant {
             }
         }
         let claim = |thorough| {
-            self.claim(thorough, |ring, me| {
-                ring.claim_to_put(me, message.len() > INLINE)
-            })
+            self.claim(thorough, |ring, me| ring.claim_to_put(me, message.len() > INLINE))
         };
         let claim = self.wait(&self.room(), until, claim, alone)?;
         let payload = self.ring().payload(claim.slot);
@@ -172,11 +168,7 @@ impl Participant {
     /// Items that nobody has got, in slots and in the memory of living producers.
     pub(crate) fn items_waiting(&self) -> usize {
         self.repair_all();
-        let waiting = |owner| {
-            self.memory()
-                .account(owner)
-                .map_or(0, |account| account.waiting())
-        };
+        let waiting = |owner| self.memory().account(owner).map_or(0, |account| account.waiting());
         self.ring().count().0 + (1..=self.memory().highest()).map(waiting).sum::<usize>()
     }
 
@@ -188,14 +180,9 @@ impl Participant {
 
     /// Reports one of the items done that this participant has got.
     pub(crate) fn task_done(&self) -> Result<(), Error> {
-        let account = self
-            .memory()
-            .account(self.me())
-            .ok_or(Error::DoneTooOften)?;
+        let account = self.memory().account(self.me()).ok_or(Error::DoneTooOften)?;
         let one_less = |held: u64| held.checked_sub(1);
-        let before = account
-            .held
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less);
+        let before = account.held.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less);
         before.map_err(|_| Error::DoneTooOften)?;
         self.done().ring_for_all();
         Ok(())
@@ -209,11 +196,8 @@ impl Participant {
             }
             // In this order: an item is counted as held before its slot is free.
             let in_slots = self.ring().count().1;
-            let elsewhere = |owner| {
-                self.memory()
-                    .account(owner)
-                    .map_or(0, |account| account.total())
-            };
+            let elsewhere =
+                |owner| self.memory().account(owner).map_or(0, |account| account.total());
             let done =
                 in_slots == 0 && (1..=self.memory().highest()).all(|owner| elsewhere(owner) == 0);
             if done {
@@ -222,17 +206,13 @@ impl Participant {
                 (thorough && alone()).then_some(Err(Error::Disconnected))
             }
         };
-        self.done()
-            .wait(None, look)
-            .unwrap_or(Err(Error::Disconnected))
+        self.done().wait(None, look).unwrap_or(Err(Error::Disconnected))
     }
 
     /// Items of this participant that found no slot: so many more or fewer.
     pub(crate) fn count_waiting(&self, change: i64) {
         if let Some(account) = self.memory().account(self.me()) {
-            account
-                .waiting
-                .fetch_add(change.cast_unsigned(), Ordering::AcqRel);
+            account.waiting.fetch_add(change.cast_unsigned(), Ordering::AcqRel);
         }
         self.done().ring_for_all();
     }
@@ -270,8 +250,7 @@ impl Participant {
             None if thorough && alone() => Some(claim(true).ok_or(Failed::Alone)),
             None => None,
         };
-        bell.wait(until.deadline(), look)
-            .unwrap_or(Err(Failed::Blocked))
+        bell.wait(until.deadline(), look).unwrap_or(Err(Failed::Blocked))
     }
 
     fn count_held(&self) {

@@ -103,10 +103,7 @@ impl State {
 
     /// Whether somebody works on the slot.
     fn is_claimed(self) -> bool {
-        matches!(
-            self.phase,
-            Phase::Writing | Phase::Reading | Phase::Clearing
-        )
+        matches!(self.phase, Phase::Writing | Phase::Reading | Phase::Clearing)
     }
 }
 
@@ -144,13 +141,7 @@ impl<'a> Ring<'a> {
     /// The ring in these words: head, tail (each on a cache line of its own), then the slots.
     pub(crate) fn new(hints: [&'a AtomicU64; 2], slots: &'a [AtomicU64], stride: usize) -> Self {
         let capacity = u32::try_from(slots.len() / stride).expect("the capacity was checked");
-        Self {
-            head: hints[0],
-            tail: hints[1],
-            slots,
-            stride,
-            capacity,
-        }
+        Self { head: hints[0], tail: hints[1], slots, stride, capacity }
     }
 
     /// Claims the slot at the tail, to write into it.
@@ -160,18 +151,10 @@ impl<'a> Ring<'a> {
             let state = self.state(position.slot);
             match state.against(position) {
                 0 if state.phase == Phase::Empty => {
-                    let claim = State {
-                        phase: Phase::Writing,
-                        owner: me,
-                        large,
-                        ..state
-                    };
+                    let claim = State { phase: Phase::Writing, owner: me, large, ..state };
                     if self.exchange(position.slot, state, claim) {
                         self.advance(self.tail, position);
-                        return Ok(Claim {
-                            slot: position.slot,
-                            state: claim,
-                        });
+                        return Ok(Claim { slot: position.slot, state: claim });
                     }
                 }
                 // Somebody has been here: the hint is old.
@@ -192,16 +175,9 @@ impl<'a> Ring<'a> {
             let state = self.state(position.slot);
             match (state.against(position), state.phase) {
                 (0, Phase::Full) => {
-                    let claim = State {
-                        phase: Phase::Reading,
-                        owner: me,
-                        ..state
-                    };
+                    let claim = State { phase: Phase::Reading, owner: me, ..state };
                     if self.exchange(position.slot, state, claim) {
-                        return Ok(Claim {
-                            slot: position.slot,
-                            state: claim,
-                        });
+                        return Ok(Claim { slot: position.slot, state: claim });
                     }
                 }
                 (1, _) if blocked == Blocked::Really => {
@@ -234,22 +210,12 @@ impl<'a> Ring<'a> {
 
     /// Put: the message is there for others.
     pub(crate) fn publish(&self, claim: Claim) {
-        self.store(
-            claim.slot,
-            State {
-                phase: Phase::Full,
-                owner: 0,
-                ..claim.state
-            },
-        );
+        self.store(claim.slot, State { phase: Phase::Full, owner: 0, ..claim.state });
     }
 
     /// Get, between reading and taking pages away: from here on it is never delivered again.
     pub(crate) fn begin_clearing(&self, claim: Claim) -> Claim {
-        let state = State {
-            phase: Phase::Clearing,
-            ..claim.state
-        };
+        let state = State { phase: Phase::Clearing, ..claim.state };
         self.store(claim.slot, state);
         Claim { state, ..claim }
     }
@@ -262,12 +228,7 @@ impl<'a> Ring<'a> {
     /// The slot is free for the next lap.
     pub(crate) fn release(&self, claim: Claim) {
         let lap = claim.state.lap.wrapping_add(1) & LAPS;
-        let state = State {
-            lap,
-            phase: Phase::Empty,
-            owner: 0,
-            large: false,
-        };
+        let state = State { lap, phase: Phase::Empty, owner: 0, large: false };
         self.store(claim.slot, state);
     }
 
@@ -284,20 +245,10 @@ impl<'a> Ring<'a> {
             }
             repaired = true;
             if state.phase == Phase::Reading {
-                self.store(
-                    slot,
-                    State {
-                        phase: Phase::Full,
-                        owner: 0,
-                        ..state
-                    },
-                );
+                self.store(slot, State { phase: Phase::Full, owner: 0, ..state });
                 continue;
             }
-            let mut claim = Claim {
-                slot,
-                state: State { owner: me, ..state },
-            };
+            let mut claim = Claim { slot, state: State { owner: me, ..state } };
             if state.large {
                 claim = self.begin_clearing(claim);
                 clear(slot);
@@ -321,9 +272,7 @@ impl<'a> Ring<'a> {
     /// Who works on a slot, each as often as it does.
     pub(crate) fn owners(&self) -> impl Iterator<Item = Owner> {
         let states = (0..self.capacity).map(|slot| self.state(slot));
-        states
-            .filter(|state| state.is_claimed())
-            .map(|state| state.owner)
+        states.filter(|state| state.is_claimed()).map(|state| state.owner)
     }
 
     fn word(&self, slot: u32) -> &'a AtomicU64 {
@@ -340,19 +289,14 @@ impl<'a> Ring<'a> {
 
     fn exchange(&self, slot: u32, from: State, to: State) -> bool {
         let (from, to) = (from.word(), to.word());
-        self.word(slot)
-            .compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
+        self.word(slot).compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// Where a hint points.
     fn position(&self, hint: &AtomicU64) -> Position {
         let word = hint.load(Ordering::Acquire);
         let (slot, lap) = (word as u32, (word >> 32) as u32 & LAPS);
-        Position {
-            slot: if slot < self.capacity { slot } else { 0 },
-            lap,
-        }
+        Position { slot: if slot < self.capacity { slot } else { 0 }, lap }
     }
 
     /// Pushes a hint past a position, unless it has moved already; returns where to look next.
@@ -367,15 +311,9 @@ impl<'a> Ring<'a> {
 
     fn after(&self, position: Position) -> Position {
         if position.slot + 1 == self.capacity {
-            Position {
-                slot: 0,
-                lap: position.lap.wrapping_add(1) & LAPS,
-            }
+            Position { slot: 0, lap: position.lap.wrapping_add(1) & LAPS }
         } else {
-            Position {
-                slot: position.slot + 1,
-                ..position
-            }
+            Position { slot: position.slot + 1, ..position }
         }
     }
 }

@@ -29,11 +29,7 @@ pub(crate) fn file_size_limit() -> u64 {
 /// The same file, opened once more: locks belong to an opening.
 pub(crate) fn reopen(file: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    Ok(rustix::fs::open(
-        path,
-        OFlags::RDWR | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?)
+    Ok(rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// Takes memory away again that lies in the file from there on, for so long.
@@ -81,11 +77,7 @@ fn set_lock(
     request.l_len = number(length)?;
     // SAFETY: the descriptor is open, and the struct lives until the call returns.
     let done = unsafe { libc::fcntl(file.as_raw_fd(), command, &raw mut request) };
-    if done == -1 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(libc::c_int::from(request.l_type))
-    }
+    if done == -1 { Err(io::Error::last_os_error()) } else { Ok(libc::c_int::from(request.l_type)) }
 }
 
 /// The beginning of a file as words that all its processes share.
@@ -109,23 +101,11 @@ impl Mapping {
         let size = words * size_of::<AtomicU64>();
         let sealed = rustix::fs::fcntl_get_seals(file)?.contains(SealFlags::SHRINK);
         if !sealed || rustix::fs::fstat(file)?.st_size.cast_unsigned() < size as u64 {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "this is not a queue's memory",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "this is not a queue's memory"));
         }
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
-        let start = unsafe {
-            mmap(
-                std::ptr::null_mut(),
-                size,
-                access,
-                MapFlags::SHARED,
-                file,
-                0,
-            )
-        }?;
+        let start = unsafe { mmap(std::ptr::null_mut(), size, access, MapFlags::SHARED, file, 0) }?;
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self { start, words })
     }
@@ -143,12 +123,7 @@ impl Drop for Mapping {
     #[expect(unsafe_code, reason = "the counterpart of mapping")]
     fn drop(&mut self) {
         // SAFETY: it was mapped with this size, and every borrow of its words has ended.
-        let _ = unsafe {
-            munmap(
-                self.start.as_ptr().cast(),
-                self.words * size_of::<AtomicU64>(),
-            )
-        };
+        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.words * size_of::<AtomicU64>()) };
     }
 }
 

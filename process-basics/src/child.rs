@@ -4,6 +4,7 @@
 //! the process has ended, whoever else waits for it, and that never comes to mean another process
 //! as a number can.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,6 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -20,13 +22,23 @@ use rustix::process::{
 };
 
 use crate::control::{Arguments, ControlLine, Start};
-use crate::entry::{self, Entry};
+use crate::entry;
 use crate::sys::THIS_PROGRAM;
 use crate::wait::wait;
 use crate::{Error, frame};
 
-/// The children that have not been seen to end.
-static CHILDREN: Mutex<Vec<Arc<Child>>> = Mutex::new(Vec::new());
+/// The children of this process.
+static CHILDREN: Mutex<Children> = Mutex::new(Children { running: Vec::new(), closed: false });
+
+struct Children {
+    /// Those that have not been seen to end.
+    running: Vec<Arc<Child>>,
+    /// Whether this process has come so far in its ending that nobody would wait for another.
+    closed: bool,
+}
+
+/// How often to look whether a tracer has let go of a child that has ended.
+const TRACED: Duration = Duration::from_millis(1);
 
 /// How long daemons may take to end after SIGTERM before they are killed.
 const GRACE: Duration = Duration::from_secs(1);
@@ -40,7 +52,8 @@ pub(crate) struct Child {
     pub daemon: bool,
     pub pid: Pid,
     pidfd: OwnedFd,
-    /// Held open until the handle goes: its end means that this process has ended.
+    /// Held open until the child has ended and its handle is gone: its end tells the child that
+    /// this process has ended.
     control: ControlLine,
     /// Whether we ourselves sent it a signal.
     signalled: AtomicBool,
@@ -69,20 +82,17 @@ impl fmt::Display for End {
 impl Child {
     /// Starts this program again and sends it what to do.
     pub(crate) fn start(
-        entry: &Entry,
+        program_arguments: &[OsString],
         start: &Start,
         arguments: &Arguments,
     ) -> Result<Arc<Self>, Error> {
-        let refused = |reason| Error::Start {
-            name: start.name.clone(),
-            reason,
-        };
+        let refused = |reason| Error::Start { name: start.name.clone(), reason };
         let (line, child_end) = UnixStream::pair().map_err(refused)?;
         // The command owns the child's end and goes with this statement: were it kept, the end of
         // file on the line would never come.
         let mut spawned = Command::new(THIS_PROGRAM)
             .arg0(entry::mark(&start.name))
-            .args(&entry.arguments)
+            .args(program_arguments)
             .stdin(OwnedFd::from(child_end))
             .spawn()
             .map_err(refused)?;
@@ -92,8 +102,8 @@ impl Child {
             // else has collected it.)
             if error != Errno::SRCH {
                 let _ = spawned.kill();
+                let _ = spawned.wait();
             }
-            let _ = spawned.wait();
             refused(error.into())
         })?;
         let child = Arc::new(Self {
@@ -105,8 +115,16 @@ impl Child {
             signalled: AtomicBool::new(false),
             end: Mutex::new(None),
         });
-        // From here on somebody waits for it, whatever happens.
-        children().push(Arc::clone(&child));
+        {
+            let mut children = lock(&CHILDREN);
+            // From here on somebody waits for it, whatever happens.
+            children.running.push(Arc::clone(&child));
+            if children.closed {
+                drop(children);
+                child.give_up(frame::Error::EndOfFile);
+                return Err(Error::Ending);
+            }
+        }
         match child.control.send(start, arguments) {
             Ok(()) => Ok(child),
             Err(error) => Err(child.give_up(error)),
@@ -114,37 +132,41 @@ impl Child {
     }
 
     /// Ends a child that couldn't be told what to do.
-    fn give_up(self: Arc<Self>, error: frame::Error) -> Error {
+    fn give_up(&self, error: frame::Error) -> Error {
         let broken = matches!(error, frame::Error::BrokenPipe);
         self.control.hang_up();
         if !self.has_ended_within(FAREWELL).unwrap_or(false) {
             let _ = self.send_signal(Signal::KILL);
         }
         match self.wait_for_end(None) {
-            Ok(Some(end)) if broken => Error::NeverRan {
-                name: self.name.clone(),
-                end: end.to_string(),
-            },
+            Ok(Some(end)) if broken => {
+                Error::NeverRan { name: self.name.clone(), end: end.to_string() }
+            }
             Err(error) => error,
-            _ => Error::Start {
-                name: self.name.clone(),
-                reason: io::Error::other(error),
-            },
+            _ => Error::Start { name: self.name.clone(), reason: io::Error::other(error) },
         }
     }
 
     /// Waits until it has ended, for ever or for so long, and collects it.
     pub(crate) fn wait_for_end(&self, timeout: Option<Duration>) -> Result<Option<End>, Error> {
-        if let Some(end) = self.end()? {
-            return Ok(Some(end));
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        loop {
+            if let Some(end) = self.try_collect()? {
+                return Ok(Some(end));
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if wait(&[&self.pidfd], left).map_err(|error| self.system(error))?.is_empty() {
+                return self.try_collect();
+            }
+            if let Some(end) = self.try_collect()? {
+                return Ok(Some(end));
+            }
+            // It has ended, but whoever traces it (strace, gdb) has yet to let go of it.
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(None);
+            }
+            thread::sleep(TRACED);
         }
-        if wait(&[&self.pidfd], timeout)
-            .map_err(|error| self.system(error))?
-            .is_empty()
-        {
-            return Ok(None);
-        }
-        self.end()
     }
 
     fn has_ended_within(&self, timeout: Duration) -> Result<bool, Error> {
@@ -152,27 +174,26 @@ impl Child {
     }
 
     /// How it has ended, or `None` while it runs. Collects it if it is still a zombie.
-    pub(crate) fn end(&self) -> Result<Option<End>, Error> {
-        let mut end = lock(&self.end);
-        if end.is_none() {
-            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-            *end = match waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
-                Ok(None) => return Ok(None),
-                Ok(Some(status)) => {
-                    Some(match (status.exit_status(), status.terminating_signal()) {
-                        (Some(code), _) => End::Code(code),
-                        (None, Some(signal)) => End::Code(-signal),
-                        (None, None) => End::Unknown,
-                    })
-                }
-                Err(Errno::CHILD) => Some(End::Unknown),
-                Err(error) => return Err(self.system(error.into())),
-            };
-            drop(end);
-            children().retain(|child| !std::ptr::eq(&raw const **child, self));
-            return self.end();
+    pub(crate) fn try_collect(&self) -> Result<Option<End>, Error> {
+        let mut known = lock(&self.end);
+        if known.is_some() {
+            return Ok(*known);
         }
-        Ok(*end)
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        let end = match waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
+            Ok(None) => return Ok(None),
+            Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => End::Code(code),
+                (None, Some(signal)) => End::Code(-signal),
+                (None, None) => End::Unknown,
+            },
+            Err(Errno::CHILD) => End::Unknown,
+            Err(error) => return Err(self.system(error.into())),
+        };
+        *known = Some(end);
+        drop(known);
+        lock(&CHILDREN).running.retain(|child| !std::ptr::eq(&raw const **child, self));
+        Ok(Some(end))
     }
 
     /// Whether its function ran, or we ourselves may have prevented that by a signal.
@@ -182,7 +203,7 @@ impl Child {
 
     /// Sends the signal; to a process that has ended it does nothing.
     pub(crate) fn send_signal(&self, signal: Signal) -> Result<(), Error> {
-        if self.end()?.is_some() {
+        if self.try_collect()?.is_some() {
             return Ok(());
         }
         self.signalled.store(true, Ordering::Relaxed);
@@ -193,10 +214,7 @@ impl Child {
     }
 
     fn system(&self, reason: io::Error) -> Error {
-        Error::System {
-            name: self.name.clone(),
-            reason,
-        }
+        Error::System { name: self.name.clone(), reason }
     }
 }
 
@@ -209,32 +227,42 @@ impl AsFd for Child {
 
 /// The children that run; those that have ended are collected on the way.
 pub(crate) fn active() -> Vec<Arc<Child>> {
-    let all: Vec<Arc<Child>> = children().clone();
-    all.into_iter()
-        .filter(|child| !matches!(child.end(), Ok(Some(_))))
-        .collect()
+    let all = lock(&CHILDREN).running.clone();
+    all.into_iter().filter(|child| !matches!(child.try_collect(), Ok(Some(_)))).collect()
 }
 
-/// The end of a process: ends its daemons, waits for its other children.
+/// The end of a process: ends its daemons, waits for its other children, and for those that its
+/// threads start meanwhile. After that none can be started.
 pub(crate) fn end_all() {
-    let (daemons, others): (Vec<_>, Vec<_>) = active().into_iter().partition(|child| child.daemon);
-    for daemon in &daemons {
-        let _ = daemon.send_signal(Signal::TERM);
-    }
-    let deadline = Instant::now() + GRACE;
-    for daemon in &daemons {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if !daemon.has_ended_within(left).unwrap_or(false) {
-            let _ = daemon.send_signal(Signal::KILL);
+    loop {
+        let (daemons, others): (Vec<_>, Vec<_>) = active().into_iter().partition(|c| c.daemon);
+        for daemon in &daemons {
+            let _ = daemon.send_signal(Signal::TERM);
+        }
+        let deadline = Instant::now() + GRACE;
+        for daemon in &daemons {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !daemon.has_ended_within(left).unwrap_or(false) {
+                let _ = daemon.send_signal(Signal::KILL);
+            }
+        }
+        for child in daemons.into_iter().chain(others) {
+            if child.wait_for_end(None).is_err() {
+                // It can't be waited for: then not for ever.
+                lock(&CHILDREN).running.retain(|running| !Arc::ptr_eq(running, &child));
+            }
+        }
+        let mut children = lock(&CHILDREN);
+        if children.running.is_empty() {
+            children.closed = true;
+            return;
         }
     }
-    for child in daemons.into_iter().chain(others) {
-        let _ = child.wait_for_end(None);
-    }
 }
 
-fn children() -> MutexGuard<'static, Vec<Arc<Child>>> {
-    lock(&CHILDREN)
+/// The beginning of a process's main part: children may be started.
+pub(crate) fn allow() {
+    lock(&CHILDREN).closed = false;
 }
 
 /// No code that panics runs under our locks, so what they guard is whole.

@@ -93,10 +93,7 @@ impl ControlLine {
         frame::encode(start, &mut frame)?;
         let length = frame::body(&frame).len() as u64;
         if length > START_LIMIT {
-            return Err(frame::Error::TooLong {
-                length,
-                limit: START_LIMIT,
-            });
+            return Err(frame::Error::TooLong { length, limit: START_LIMIT });
         }
         let mut line = self;
         line.write_all(&frame)?;

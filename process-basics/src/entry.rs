@@ -7,7 +7,6 @@
 //!                           (body is never run)               · other children are waited for
 //! ```
 
-use std::env;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,6 +14,7 @@ use std::process::{ExitCode, Termination};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::{env, io};
 
 use linkme::distributed_slice;
 use rustix::process::{Signal, getpid, kill_process};
@@ -31,12 +31,6 @@ const MARK: &[u8] = b"process-basics child: ";
 /// The longest name that is shown there, in bytes.
 const SHOWN: usize = 64;
 
-/// How this program is to be started so that it comes to [`run_if_child`].
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) arguments: Vec<OsString>,
-}
-
 /// Whether [`main`] is running: whether a child would find its way.
 static INSIDE_MAIN: AtomicBool = AtomicBool::new(false);
 
@@ -50,11 +44,14 @@ static HOOKS: Mutex<Vec<Box<dyn FnOnce() + Send>>> = Mutex::new(Vec::new());
 
 /// The whole of a program's `main`: runs the body, or, in a child, the child's function.
 ///
-/// When the body has returned, or panicked, the daemonic children are ended and the others waited
-/// for; then its value becomes the exit code, as that of any Rust `main` does. Python does the
-/// same when the main module is through.
+/// When the body has returned (an `Err` is printed then), or panicked, the daemonic children are
+/// ended and the others waited for; its value becomes the exit code, as that of any Rust `main`
+/// does. Python does the same at the end of the main module.
 ///
-/// A child gets the program's own command line, so what stands before this call sees the same.
+/// Write nothing before this call that a child shouldn't do: it comes by there, too, with the
+/// program's own command line (but for `argv[0]`, which bears its name). Its standard input carries
+/// the arguments, so it must not be read there. Descriptors that were opened there without the
+/// close-on-exec flag, which Rust always sets, are closed in a child.
 ///
 /// [`std::process::exit`] in the body leaves all of this out: daemons still end, because they see
 /// that their parent has gone; others go on.
@@ -73,14 +70,16 @@ pub fn main<T: Termination>(body: impl FnOnce() -> T) -> ExitCode {
     }
     impl Drop for Ending {
         fn drop(&mut self) {
-            end();
+            run_exit_steps();
             INSIDE_MAIN.store(self.was_inside, Ordering::Relaxed);
+            if self.was_inside {
+                child::allow();
+            }
         }
     }
     run_if_child();
-    let _ending = Ending {
-        was_inside: INSIDE_MAIN.swap(true, Ordering::Relaxed),
-    };
+    child::allow();
+    let _ending = Ending { was_inside: INSIDE_MAIN.swap(true, Ordering::Relaxed) };
     body().report()
 }
 
@@ -89,10 +88,7 @@ pub fn main<T: Termination>(body: impl FnOnce() -> T) -> ExitCode {
 ///
 /// A process that is killed, or calls [`std::process::exit`], doesn't run it.
 pub fn at_exit(hook: impl FnOnce() + Send + 'static) {
-    HOOKS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(Box::new(hook));
+    HOOKS.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
 }
 
 /// Registers a helper test through which the children of a test file's processes begin. One such
@@ -122,9 +118,7 @@ pub fn run_if_child() {
 
 /// Whether this process was started as a child.
 fn is_marked() -> bool {
-    env::args_os()
-        .next()
-        .is_some_and(|name| name.as_bytes().starts_with(MARK))
+    env::args_os().next().is_some_and(|name| name.as_bytes().starts_with(MARK))
 }
 
 /// `argv[0]` of a child with this name.
@@ -144,27 +138,21 @@ fn shortened(name: &str, most: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
-impl Entry {
-    /// How a child of this process is to be started.
-    pub(crate) fn of_this_program() -> Result<Self, Error> {
-        // A child that has not come to `main` must not start others: they wouldn't come there either.
-        if is_marked() && parent_process().is_none() {
-            return Err(Error::OutsideMain);
-        }
-        // A test's path, as the test harness knows it, lacks the name of the crate.
-        if let Some((_, path)) = TEST_ENTRIES.first().and_then(|path| path.split_once("::")) {
-            let arguments = [path, "--exact", "--nocapture", "--test-threads=1", "-q"];
-            return Ok(Self {
-                arguments: arguments.map(OsString::from).to_vec(),
-            });
-        }
-        if INSIDE_MAIN.load(Ordering::Relaxed) {
-            return Ok(Self {
-                arguments: env::args_os().skip(1).collect(),
-            });
-        }
-        Err(Error::OutsideMain)
+/// The arguments with which this program, started again, comes to [`run_if_child`].
+pub(crate) fn program_arguments() -> Result<Vec<OsString>, Error> {
+    // A child that has not come to `main` must not start others: they wouldn't come there either.
+    if is_marked() && parent_process().is_none() {
+        return Err(Error::OutsideMain);
     }
+    // A test's path, as the test harness knows it, lacks the name of the crate.
+    if let Some((_, path)) = TEST_ENTRIES.first().and_then(|path| path.split_once("::")) {
+        let arguments = [path, "--exact", "--nocapture", "--test-threads=1", "-q"];
+        return Ok(arguments.map(OsString::from).to_vec());
+    }
+    if INSIDE_MAIN.load(Ordering::Relaxed) {
+        return Ok(env::args_os().skip(1).collect());
+    }
+    Err(Error::OutsideMain)
 }
 
 /// The life of a child.
@@ -180,7 +168,7 @@ fn live() -> Exit {
             Exit::FAILURE
         }
     });
-    end();
+    run_exit_steps();
     ended.unwrap_or(Exit::FAILURE)
 }
 
@@ -189,13 +177,11 @@ fn begin_and_run() -> Result<Exit, frame::Error> {
     let line = ControlLine::new(sys::take_control_line()?);
     let (start, arguments) = line.receive()?;
     let task = task::task_at(start.task, &start.task_name);
-    let task = task.ok_or_else(|| frame::Error::Decode {
-        type_name: "task",
-        length: 0,
-        reason: format!(
-            "this executable has no task {} named {}",
-            start.task, start.task_name
-        ),
+    let task = task.ok_or_else(|| {
+        let (place, name) = (start.task, &start.task_name);
+        io::Error::other(format!(
+            "this is not its parent's executable: {name} is not its task {place}"
+        ))
     })?;
     become_child(start, line);
     name_yourself();
@@ -228,18 +214,15 @@ fn end_with_parent() -> std::io::Result<()> {
     let watch = || {
         if let Some(parent) = parent_process() {
             parent.join();
-            // Nothing in this process can delay or forbid it.
+            // No handler in this process can forbid it. (Stopped, it ends when it is continued.)
             let _ = kill_process(getpid(), Signal::KILL);
         }
     };
-    thread::Builder::new()
-        .name(String::from("parent-watch"))
-        .spawn(watch)
-        .map(drop)
+    thread::Builder::new().name(String::from("parent-watch")).spawn(watch).map(drop)
 }
 
 /// The ending of this process, parent or child.
-fn end() {
+fn run_exit_steps() {
     loop {
         let hook = HOOKS.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some(hook) = hook else { break };

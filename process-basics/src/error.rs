@@ -17,7 +17,7 @@ pub enum Error {
     )]
     OutsideMain,
     /// The function isn't in the list of those that may run elsewhere.
-    #[error("the function {function} is not listed: write tasks![{short}]; beside it")]
+    #[error("the function {function} is not listed: write tasks![{short}]; next to its definition")]
     Unlisted {
         /// The function's whole name.
         function: &'static str,
@@ -26,13 +26,16 @@ pub enum Error {
     },
     /// A function pointer or a closure with captured values can't be found in another process.
     #[error(
-        "a {function} can't be found in another process: \
-         pass a function by its name, and list it with tasks![name];"
+        "{function} has no name by which another process could find it: \
+         write a fn, pass it by its name, and list it with tasks![name];"
     )]
     NotAFunctionItem {
         /// The type of what was passed.
         function: &'static str,
     },
+    /// This process has ended its children and waited for them; nobody would wait for another.
+    #[error("no process can be started any more: this one is ending")]
+    Ending,
     /// A daemonic process ends with its parent and could not end its own children first.
     /// Python: `AssertionError("daemonic processes are not allowed to have children")`.
     #[error("daemonic processes are not allowed to have children")]

@@ -7,8 +7,10 @@
 //! | returns `Err(…)` | 1 | `Process child_1:` and the error |
 //! | panics | 1 | `Process child_1:` and the panic's message |
 //! | is killed by signal N | −N, as the parent sees it | |
+//!
+//! (A program built with `panic = "abort"` ends by signal 6 when it panics: −6.)
 
-use std::any::Any;
+use std::any::{Any, type_name};
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
@@ -42,10 +44,7 @@ pub struct Failure {
 impl Failure {
     /// A failure that is only a text.
     pub fn new(message: impl fmt::Display) -> Self {
-        Self {
-            kind: None,
-            messages: vec![message.to_string()],
-        }
+        Self { kind: None, messages: vec![message.to_string()] }
     }
 
     /// The Rust type of the error it was made from: `std::num::ParseIntError`.
@@ -63,10 +62,7 @@ impl<E: Error> From<E> for Failure {
             messages.push(error.to_string());
             cause = error.source();
         }
-        Self {
-            kind: Some(std::any::type_name::<E>().to_owned()),
-            messages,
-        }
+        Self { kind: Some(type_name::<E>().to_owned()), messages }
     }
 }
 
@@ -103,14 +99,36 @@ impl fmt::Debug for Failure {
 
 /// A function's return value, to be asked for its exit code.
 ///
-/// `(&&Returned(value)).exit_code()` finds [`ExitOfResult`] if the value is a `Result`, else, one
-/// reference less, [`ExitOfValue`]: [autoref specialisation][how], which works where the type is
-/// known, as in the expansion of [`tasks!`](crate::tasks).
+/// `(&&&Returned(value)).exit_code()` finds, one reference less each time, the first of the three
+/// traits that fits: [autoref specialisation][how], which works where the type is known, as in the
+/// expansion of [`tasks!`](crate::tasks).
 ///
 /// [how]: https://github.com/dtolnay/case-studies/tree/master/autoref-specialization
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Returned<T>(pub T);
+
+#[doc(hidden)]
+pub trait ExitOfResult {
+    fn exit_code(&self) -> Exit;
+}
+
+impl<T: 'static, E: fmt::Debug> ExitOfResult for &&Returned<Result<T, E>> {
+    fn exit_code(&self) -> Exit {
+        exit_of_result(&self.0, |error| format!("{error:?}"))
+    }
+}
+
+#[doc(hidden)]
+pub trait ExitOfSilentResult {
+    fn exit_code(&self) -> Exit;
+}
+
+impl<T: 'static, E> ExitOfSilentResult for &Returned<Result<T, E>> {
+    fn exit_code(&self) -> Exit {
+        exit_of_result(&self.0, |_| type_name::<E>().to_owned())
+    }
+}
 
 #[doc(hidden)]
 pub trait ExitOfValue {
@@ -123,20 +141,13 @@ impl<T: 'static> ExitOfValue for Returned<T> {
     }
 }
 
-#[doc(hidden)]
-pub trait ExitOfResult {
-    fn exit_code(&self) -> Exit;
-}
-
-impl<T: 'static, E: fmt::Debug> ExitOfResult for &Returned<Result<T, E>> {
-    fn exit_code(&self) -> Exit {
-        match &self.0 {
-            Ok(value) => exit_of_value(value),
-            Err(error) => {
-                let name = crate::current_process().name();
-                complain(format_args!("Process {name}:\n{error:?}"));
-                Exit::FAILURE
-            }
+fn exit_of_result<T: 'static, E>(result: &Result<T, E>, text: impl Fn(&E) -> String) -> Exit {
+    match result {
+        Ok(value) => exit_of_value(value),
+        Err(error) => {
+            let name = crate::current_process().name();
+            complain(format_args!("Process {name}:\n{}", text(error)));
+            Exit::FAILURE
         }
     }
 }
@@ -152,26 +163,22 @@ fn exit_of_value(value: &dyn Any) -> Exit {
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::needless_borrow,
-        reason = "the references choose between the traits"
-    )]
+    #![expect(clippy::needless_borrow, reason = "the references choose between the traits")]
 
     use super::*;
 
     /// SUB-03
     #[test]
     fn a_return_value_stands_for_an_exit_code() {
-        assert_eq!((&&Returned(())).exit_code(), Exit(0));
-        assert_eq!((&&Returned(5)).exit_code(), Exit(0));
-        assert_eq!((&&Returned(Exit(8))).exit_code(), Exit(8));
-        assert_eq!((&&Returned(Ok::<_, Failure>(()))).exit_code(), Exit(0));
-        assert_eq!((&&Returned(Ok::<_, Failure>(Exit(8)))).exit_code(), Exit(8));
-        assert_eq!(
-            (&&Returned(Err::<(), _>(Failure::new("no")))).exit_code(),
-            Exit(1)
-        );
-        assert_eq!((&&Returned(Err::<u64, _>("no"))).exit_code(), Exit(1));
+        assert_eq!((&&&Returned(())).exit_code(), Exit(0));
+        assert_eq!((&&&Returned(5)).exit_code(), Exit(0));
+        assert_eq!((&&&Returned(Exit(8))).exit_code(), Exit(8));
+        assert_eq!((&&&Returned(Ok::<_, Failure>(()))).exit_code(), Exit(0));
+        assert_eq!((&&&Returned(Ok::<_, Failure>(Exit(8)))).exit_code(), Exit(8));
+        assert_eq!((&&&Returned(Err::<(), _>(Failure::new("no")))).exit_code(), Exit(1));
+        assert_eq!((&&&Returned(Err::<u64, _>("no"))).exit_code(), Exit(1));
+        struct WithoutDebug;
+        assert_eq!((&&&Returned(Err::<(), _>(WithoutDebug))).exit_code(), Exit(1));
     }
 
     #[test]
@@ -182,10 +189,7 @@ mod tests {
 
         let number: Result<i32, NoNumber> = "x".parse().map_err(NoNumber);
         let failure = Failure::from(number.unwrap_err());
-        assert_eq!(
-            failure.to_string(),
-            "no number: invalid digit found in string"
-        );
+        assert_eq!(failure.to_string(), "no number: invalid digit found in string");
         assert!(failure.kind().unwrap().ends_with("NoNumber"));
         let bytes = postcard::to_stdvec(&failure).unwrap();
         assert_eq!(postcard::from_bytes::<Failure>(&bytes).unwrap(), failure);

@@ -137,9 +137,7 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, frame: &mut Vec<u8>) -> Result<(
 /// If it is none.
 #[must_use]
 pub fn body(frame: &[u8]) -> &[u8] {
-    let (header, body) = frame
-        .split_first_chunk()
-        .expect("a frame begins with its length");
+    let (header, body) = frame.split_first_chunk().expect("a frame begins with its length");
     &body[..usize::try_from(u64::from_le_bytes(*header)).expect("it was in memory")]
 }
 
@@ -148,18 +146,12 @@ pub fn body(frame: &[u8]) -> &[u8] {
 /// # Errors
 /// [`Error::Decode`], also if bytes are left over.
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
-    let failed = |reason| Error::Decode {
-        type_name: type_name::<T>(),
-        length: body.len(),
-        reason,
-    };
+    let failed = |reason| Error::Decode { type_name: type_name::<T>(), length: body.len(), reason };
     handover::take_refusal();
     match postcard::take_from_bytes(body) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(failed(format!("{} bytes are left over", rest.len()))),
-        Err(error) => Err(failed(
-            handover::take_refusal().unwrap_or_else(|| error.to_string()),
-        )),
+        Err(error) => Err(failed(handover::take_refusal().unwrap_or_else(|| error.to_string()))),
     }
 }
 
@@ -199,9 +191,7 @@ pub fn read(stream: &mut impl Read, limit: u64, body: &mut Vec<u8>) -> Result<()
         0 => return Err(Error::EndOfFile),
         SHORTEST => {}
         part => {
-            return Err(Error::Truncated {
-                missing: (SHORTEST - part) as u64,
-            });
+            return Err(Error::Truncated { missing: (SHORTEST - part) as u64 });
         }
     }
     let (header, start) = first.split_at(HEADER);
@@ -209,10 +199,7 @@ pub fn read(stream: &mut impl Read, limit: u64, body: &mut Vec<u8>) -> Result<()
     let length = usize::try_from(announced)
         .ok()
         .filter(|_| announced <= limit)
-        .ok_or(Error::TooLong {
-            length: announced,
-            limit,
-        })?;
+        .ok_or(Error::TooLong { length: announced, limit })?;
     let mut filled = length.min(start.len());
     body.resize(body.len().max(filled), 0);
     body[..filled].copy_from_slice(&start[..filled]);
@@ -220,16 +207,13 @@ pub fn read(stream: &mut impl Read, limit: u64, body: &mut Vec<u8>) -> Result<()
         let end = length.min(STEP.max(2 * filled));
         if body.len() < end {
             let more = end - body.len();
-            body.try_reserve_exact(more)
-                .map_err(|e| Error::Io(io::Error::other(e)))?;
+            body.try_reserve_exact(more).map_err(|e| Error::Io(io::Error::other(e)))?;
             body.resize(end, 0);
         }
         let got = fill(stream, &mut body[filled..end])?;
         filled += got;
         if filled < end {
-            return Err(Error::Truncated {
-                missing: (length - filled) as u64,
-            });
+            return Err(Error::Truncated { missing: (length - filled) as u64 });
         }
     }
     body.truncate(length);
@@ -239,10 +223,7 @@ pub fn read(stream: &mut impl Read, limit: u64, body: &mut Vec<u8>) -> Result<()
 fn checked_length(length: usize) -> Result<[u8; HEADER], Error> {
     let length = length as u64;
     if length > LIMIT {
-        return Err(Error::TooLong {
-            length,
-            limit: LIMIT,
-        });
+        return Err(Error::TooLong { length, limit: LIMIT });
     }
     Ok(length.to_le_bytes())
 }
@@ -282,21 +263,9 @@ mod tests {
     /// CONN-B09
     #[test]
     fn bodies_of_any_length_come_back() {
-        for length in [
-            0,
-            1,
-            55,
-            56,
-            57,
-            64,
-            16_384,
-            16_385,
-            65_536,
-            65_537,
-            STEP,
-            STEP + 1,
-            5 * STEP,
-        ] {
+        for length in
+            [0, 1, 55, 56, 57, 64, 16_384, 16_385, 65_536, 65_537, STEP, STEP + 1, 5 * STEP]
+        {
             let body: Vec<u8> = (0..length).map(|i| i as u8).collect();
             assert_eq!(body_of(&frame_of(&body), LIMIT).unwrap(), body);
         }
@@ -317,10 +286,7 @@ mod tests {
             read(&mut rest, LIMIT, &mut body).unwrap();
             assert_eq!(body, expected);
         }
-        assert!(matches!(
-            read(&mut rest, LIMIT, &mut body),
-            Err(Error::EndOfFile)
-        ));
+        assert!(matches!(read(&mut rest, LIMIT, &mut body), Err(Error::EndOfFile)));
     }
 
     /// CONN-B04
@@ -328,10 +294,7 @@ mod tests {
     fn a_frame_cut_anywhere_is_truncated_and_no_end_of_file() {
         let frame = frame_of(b"hello");
         for cut in 1..frame.len() {
-            assert!(
-                matches!(body_of(&frame[..cut], LIMIT), Err(Error::Truncated { .. })),
-                "{cut}"
-            );
+            assert!(matches!(body_of(&frame[..cut], LIMIT), Err(Error::Truncated { .. })), "{cut}");
         }
         assert!(matches!(body_of(&[], LIMIT), Err(Error::EndOfFile)));
     }
@@ -340,15 +303,9 @@ mod tests {
     fn a_length_above_the_limit_is_refused() {
         assert!(matches!(
             body_of(&[0xff; 64], LIMIT),
-            Err(Error::TooLong {
-                length: u64::MAX,
-                limit: LIMIT
-            })
+            Err(Error::TooLong { length: u64::MAX, limit: LIMIT })
         ));
-        assert!(matches!(
-            body_of(&frame_of(&[0; 11]), 10),
-            Err(Error::TooLong { length: 11, .. })
-        ));
+        assert!(matches!(body_of(&frame_of(&[0; 11]), 10), Err(Error::TooLong { length: 11, .. })));
     }
 
     #[test]
@@ -365,13 +322,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_such_value_are_an_error() {
-        assert!(matches!(
-            decode::<String>(&[200]),
-            Err(Error::Decode { .. })
-        ));
-        assert!(matches!(
-            decode::<u8>(&[1, 2]),
-            Err(Error::Decode { length: 2, .. })
-        ));
+        assert!(matches!(decode::<String>(&[200]), Err(Error::Decode { .. })));
+        assert!(matches!(decode::<u8>(&[1, 2]), Err(Error::Decode { length: 2, .. })));
     }
 }

@@ -52,9 +52,7 @@ pub fn serialize<F: AsFd, S: Serializer>(holder: &F, serializer: S) -> Result<S:
         outgoing.push(copy.map_err(|error| format!("can't duplicate a descriptor: {error}"))?);
         Ok::<_, String>(outgoing.len() - 1)
     });
-    index
-        .map_err(|reason| ser::Error::custom(refuse(reason)))?
-        .serialize(serializer)
+    index.map_err(|reason| ser::Error::custom(refuse(reason)))?.serialize(serializer)
 }
 
 /// The other direction of [`serialize`].
@@ -68,14 +66,9 @@ pub fn deserialize<'de, F: From<OwnedFd>, D: Deserializer<'de>>(input: D) -> Res
             "a descriptor (of a connection, a queue, a file) can only arrive in the arguments of \
              a new process",
         )?;
-        incoming
-            .get_mut(index)
-            .and_then(Option::take)
-            .ok_or("this descriptor did not come along")
+        incoming.get_mut(index).and_then(Option::take).ok_or("this descriptor did not come along")
     });
-    taken
-        .map(F::from)
-        .map_err(|reason| de::Error::custom(refuse(reason.to_owned())))
+    taken.map(F::from).map_err(|reason| de::Error::custom(refuse(reason.to_owned())))
 }
 
 /// Does the work, in which descriptors may be serialised, and returns those that were.
@@ -144,24 +137,16 @@ mod tests {
             supply(descriptors, || frame::decode(&body)).unwrap();
         write!(writer, "{five}").unwrap();
         drop(writer);
-        assert_eq!(
-            read_to_string(reader).unwrap(),
-            "5",
-            "end of file: no copy is left"
-        );
+        assert_eq!(read_to_string(reader).unwrap(), "5", "end of file: no copy is left");
     }
 
     /// QUEUE-B11
     #[test]
     fn elsewhere_it_is_an_error_that_says_where_it_may_be() {
         let holder = Holder(File::open("/dev/null").unwrap());
-        let error = frame::encode(&holder, &mut Vec::new())
-            .unwrap_err()
-            .to_string();
+        let error = frame::encode(&holder, &mut Vec::new()).unwrap_err().to_string();
         assert!(error.contains("arguments of a new process"), "{error}");
-        let error = frame::decode::<Holder<PipeReader>>(&[0])
-            .unwrap_err()
-            .to_string();
+        let error = frame::decode::<Holder<PipeReader>>(&[0]).unwrap_err().to_string();
         assert!(error.contains("arguments of a new process"), "{error}");
     }
 

@@ -14,9 +14,9 @@
 //! ```
 //!
 //! A child is never a fork: it begins at `main` with nothing but its arguments. So nothing is
-//! shared by accident, and threads are no danger. Whatever dies, and however, nothing is left
-//! behind: daemons see that their parent has gone, and what was not joined is waited for at the
-//! end.
+//! shared by accident, and threads are no danger. Daemons end when their parent does, also when it is
+//! killed; other children are waited for at the end of the program, and outlive it only if it is
+//! killed.
 //!
 //! To read in this order: [`Process`] (`process.rs`), how a program begins and ends (`entry.rs`), the
 //! list of functions (`task.rs`), a started child (`child.rs`), the control line to it
@@ -53,6 +53,6 @@ pub mod __private {
     pub use linkme::{self, distributed_slice};
 
     pub use crate::entry::{TEST_ENTRIES, run_if_child};
-    pub use crate::exit::{ExitOfResult, ExitOfValue, Returned};
+    pub use crate::exit::{ExitOfResult, ExitOfSilentResult, ExitOfValue, Returned};
     pub use crate::task::{TASKS, Task, call, key_of};
 }

@@ -13,9 +13,8 @@ use serde::de::DeserializeOwned;
 use crate::child::{self, Child, End};
 use crate::control::{Arguments, Parent, Start};
 use crate::current::current_process;
-use crate::entry::Entry;
 use crate::exit::Exit;
-use crate::{Error, frame, task};
+use crate::{Error, entry, frame, task};
 
 /// A function that runs in an operating-system process of its own. Python:
 /// `multiprocessing.Process`.
@@ -155,25 +154,18 @@ impl Process {
     /// arguments can't be serialised; if the system refuses, or the child ends before it has all its
     /// arguments. After an error no process is left, and it may be tried again.
     pub fn start(&mut self) -> Result<(), Error> {
-        let target = self
-            .target
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
+        let target = self.target.get_mut().unwrap_or_else(PoisonError::into_inner);
         let Some(wanted) = target else {
-            return Err(Error::StartedTwice {
-                name: self.name.clone(),
-            });
+            return Err(Error::StartedTwice { name: self.name.clone() });
         };
-        let entry = Entry::of_this_program()?;
+        let program_arguments = entry::program_arguments()?;
         let parent = current_process();
         if parent.is_daemon() {
             return Err(Error::DaemonWithChildren);
         }
         let task = (wanted.place)()?;
-        let arguments = (wanted.pack)().map_err(|reason| Error::Arguments {
-            name: self.name.clone(),
-            reason,
-        })?;
+        let arguments = (wanted.pack)()
+            .map_err(|reason| Error::Arguments { name: self.name.clone(), reason })?;
         // Those that have ended meanwhile need not stay zombies until they are asked for.
         child::active();
         let start = Start {
@@ -183,13 +175,10 @@ impl Process {
             path: self.path.clone(),
             daemon: self.daemon,
             authkey: parent.authkey(),
-            parent: Parent {
-                name: parent.name().to_owned(),
-                pid: parent.pid(),
-            },
+            parent: Parent { name: parent.name().to_owned(), pid: parent.pid() },
             descriptors: arguments.descriptors(),
         };
-        self.child = Some(Child::start(&entry, &start, &arguments)?);
+        self.child = Some(Child::start(&program_arguments, &start, &arguments)?);
         *target = None;
         Ok(())
     }
@@ -215,10 +204,9 @@ impl Process {
     fn join_at_most(&self, timeout: Option<Duration>) -> Result<bool, Error> {
         let child = self.started()?;
         match child.wait_for_end(timeout)? {
-            Some(end) if !child.ran() => Err(Error::NeverRan {
-                name: self.name.clone(),
-                end: end.to_string(),
-            }),
+            Some(end) if !child.ran() => {
+                Err(Error::NeverRan { name: self.name.clone(), end: end.to_string() })
+            }
             end => Ok(end.is_some()),
         }
     }
@@ -238,17 +226,13 @@ impl Process {
     /// Its process id, or `None` before its start.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.child
-            .as_ref()
-            .map(|child| child.pid.as_raw_nonzero().get().cast_unsigned())
+        self.child.as_ref().map(|child| child.pid.as_raw_nonzero().get().cast_unsigned())
     }
 
     /// Whether it was started and has not ended.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.child
-            .as_ref()
-            .is_some_and(|child| !matches!(child.end(), Ok(Some(_))))
+        self.child.as_ref().is_some_and(|child| !matches!(child.try_collect(), Ok(Some(_))))
     }
 
     /// `None` until it has ended, then its exit code, or −N if signal N killed it.
@@ -257,7 +241,7 @@ impl Process {
     /// ignored): it is not alive then, and nobody can tell how it ended.
     #[must_use]
     pub fn exitcode(&self) -> Option<i32> {
-        match self.child.as_ref()?.end() {
+        match self.child.as_ref()?.try_collect() {
             Ok(Some(End::Code(code))) => Some(code),
             _ => None,
         }
@@ -325,9 +309,7 @@ impl Process {
     }
 
     fn started(&self) -> Result<&Child, Error> {
-        self.child.as_deref().ok_or_else(|| Error::NotStarted {
-            name: self.name.clone(),
-        })
+        self.child.as_deref().ok_or_else(|| Error::NotStarted { name: self.name.clone() })
     }
 }
 
@@ -342,7 +324,7 @@ impl fmt::Debug for Process {
             return f.write_str(", not started");
         };
         write!(f, ", pid {pid}, ")?;
-        match self.child.as_ref().map(|child| child.end()) {
+        match self.child.as_ref().map(|child| child.try_collect()) {
             Some(Ok(Some(end))) => write!(f, "{end}"),
             _ => f.write_str("running"),
         }

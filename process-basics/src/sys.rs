@@ -24,7 +24,8 @@ pub(crate) fn close_inherited() -> io::Result<()> {
         // SAFETY: the descriptor is only asked for its flags; a closed one answers EBADF.
         let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
         if fcntl_getfd(borrowed).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC)) {
-            // SAFETY: it came through exec, so no object of this program owns it.
+            // SAFETY: it came through exec, so no Rust object of this program owns it: those that Rust
+            // opens have the flag.
             drop(unsafe { OwnedFd::from_raw_fd(number) });
         }
     }

@@ -68,9 +68,9 @@ macro_rules! tasks {
                 key: || private::key_of(&$function),
                 exit: |arguments, attached| {
                     #[allow(unused_imports, reason = "a function's type decides which is used")]
-                    use private::{ExitOfResult, ExitOfValue};
+                    use private::{ExitOfResult, ExitOfSilentResult, ExitOfValue};
                     let returned = private::call($function, arguments, attached)?;
-                    Ok((&&private::Returned(returned)).exit_code())
+                    Ok((&&&private::Returned(returned)).exit_code())
                 },
             };
         };
@@ -89,22 +89,14 @@ pub(crate) fn place_of<F: Any>() -> Result<usize, Error> {
     if size_of::<F>() != 0 || function.ends_with("{{closure}}") {
         return Err(Error::NotAFunctionItem { function });
     }
-    let place = TASKS
-        .iter()
-        .position(|task| (task.key)() == TypeId::of::<F>());
-    place.ok_or_else(|| Error::Unlisted {
-        function,
-        short: short_name(function),
-    })
+    let place = TASKS.iter().position(|task| (task.key)() == TypeId::of::<F>());
+    place.ok_or_else(|| Error::Unlisted { function, short: short_name(function) })
 }
 
 /// How one would write a function's name beside it: `worker`, `worker::<…>`, `SubProcess::run`.
 fn short_name(function: &str) -> String {
     let last = |path: &str| path.rsplit("::").next().unwrap_or(path).to_owned();
-    if let Some((owner, method)) = function
-        .strip_prefix('<')
-        .and_then(|f| f.split_once(" as "))
-    {
+    if let Some((owner, method)) = function.strip_prefix('<').and_then(|f| f.split_once(" as ")) {
         return format!("{}::{}", last(owner), last(method));
     }
     match function.split_once('<') {
@@ -137,13 +129,7 @@ mod tests {
     #[test]
     fn an_unlisted_function_is_told_as_one_would_write_it() {
         assert_eq!(short_name("a::b::worker"), "worker");
-        assert_eq!(
-            short_name("a::worker<alloc::string::String>"),
-            "worker::<…>"
-        );
-        assert_eq!(
-            short_name("<a::Sub as process_basics::process::Run>::run"),
-            "Sub::run"
-        );
+        assert_eq!(short_name("a::worker<alloc::string::String>"), "worker::<…>");
+        assert_eq!(short_name("<a::Sub as process_basics::process::Run>::run"), "Sub::run");
     }
 }

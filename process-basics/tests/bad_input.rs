@@ -37,19 +37,13 @@ fn refusal<A: Serialize + Send + 'static, F: Fn(A) + Any>(function: F, arguments
 #[test]
 fn a_function_that_is_not_listed_is_refused_by_name() {
     let text = refusal(unlisted, ());
-    assert!(
-        text.contains("bad_input::unlisted") && text.contains("tasks![unlisted]"),
-        "{text}"
-    );
+    assert!(text.contains("bad_input::unlisted") && text.contains("tasks![unlisted]"), "{text}");
 }
 
 #[test]
 fn an_instance_of_a_listed_generic_function_may_be_unlisted() {
     let text = refusal(generic::<String>, String::new());
-    assert!(
-        text.contains("bad_input::generic<alloc::string::String>"),
-        "{text}"
-    );
+    assert!(text.contains("bad_input::generic<alloc::string::String>"), "{text}");
     assert!(text.contains("tasks!["), "{text}");
     let _deadline = Deadline::seconds(60);
     assert_eq!(ended(Process::new(generic::<u8>, 1)), Some(0));
@@ -59,25 +53,16 @@ fn an_instance_of_a_listed_generic_function_may_be_unlisted() {
 fn a_function_pointer_is_refused() {
     let pointer: fn(()) = do_nothing;
     let text = refusal(pointer, ());
-    assert!(
-        text.contains("fn(())") && text.contains("tasks!["),
-        "{text}"
-    );
+    assert!(text.contains("fn(())") && text.contains("tasks!["), "{text}");
 }
 
 #[test]
 fn a_closure_is_refused() {
     let captured = String::from("captured");
     let text = refusal(move |()| assert!(captured.is_empty()), ());
-    assert!(
-        text.contains("a_closure_is_refused") && text.contains("tasks!["),
-        "{text}"
-    );
+    assert!(text.contains("a_closure_is_refused") && text.contains("tasks!["), "{text}");
     let text = refusal(|()| {}, ());
-    assert!(
-        text.contains("a_closure_is_refused") && text.contains("tasks!["),
-        "{text}"
-    );
+    assert!(text.contains("a_closure_is_refused") && text.contains("tasks!["), "{text}");
 }
 
 /// Can't be serialised, in one way or another; begins with a descriptor that can.
@@ -122,11 +107,7 @@ fn arguments_that_cannot_travel((): ()) {
             assert!(children().is_empty() && !process.is_alive());
         }
         drop(process);
-        assert_eq!(
-            std::io::read_to_string(reader).unwrap(),
-            "",
-            "no copy is left"
-        );
+        assert_eq!(std::io::read_to_string(reader).unwrap(), "", "no copy is left");
     }
     assert_eq!(descriptors(), before);
     assert_eq!(ended(Process::new(do_nothing, ())), Some(0));
@@ -142,10 +123,7 @@ fn arguments_that_cannot_be_serialised_start_nothing_and_leave_nothing() {
 fn a_descriptor_travels_in_no_other_way() {
     let (_reader, report) = support::reports();
     let error = frame::encode(&report, &mut Vec::new()).unwrap_err();
-    assert!(
-        whole_text(&error).contains("the arguments of a new process"),
-        "{error}"
-    );
+    assert!(whole_text(&error).contains("the arguments of a new process"), "{error}");
 }
 
 /// What its sender calls a number arrives as something else.
@@ -182,10 +160,7 @@ fn a_name_of_megabytes_is_an_error_or_works_and_does_not_hang() {
     let mut process = Process::new(do_nothing, ()).named("x".repeat(2 << 20));
     match process.start().and_then(|()| process.join()) {
         Ok(()) => assert_eq!(process.exitcode(), Some(0)),
-        Err(error) => assert!(matches!(
-            error,
-            Error::NeverRan { .. } | Error::Start { .. }
-        )),
+        Err(error) => assert!(matches!(error, Error::NeverRan { .. } | Error::Start { .. })),
     }
     assert!(!process.is_alive());
 }

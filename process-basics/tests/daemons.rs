@@ -50,14 +50,8 @@ impl Way {
     }
 }
 
-const WAYS: [Way; 6] = [
-    Way::Return,
-    Way::Panic,
-    Way::Exit,
-    Way::Abort,
-    Way::Signal(9),
-    Way::Signal(15),
-];
+const WAYS: [Way; 6] =
+    [Way::Return, Way::Panic, Way::Exit, Way::Abort, Way::Signal(9), Way::Signal(15)];
 
 tasks![have_a_daemon_and_end, live_for_ever];
 
@@ -107,10 +101,7 @@ fn start_daemons_without_end((report, complaints, waiting): (Report, Report, Wai
     report.say(());
     for _ in 0..8 {
         let arguments = (report.another(), waiting.another().unwrap());
-        Process::new(ignore_sigterm_for_ever, arguments)
-            .daemonic(true)
-            .start()
-            .unwrap();
+        Process::new(ignore_sigterm_for_ever, arguments).daemonic(true).start().unwrap();
     }
     waiting.wait();
 }
@@ -228,14 +219,9 @@ tasks![end_with_both_kinds];
 fn end_with_both_kinds((report, waiting): (Report, Waiting)) {
     let (mut answers, ready) = reports();
     let arguments = (report.another(), ready, true);
-    Process::new(live_for_ever, arguments)
-        .daemonic(true)
-        .start()
-        .unwrap();
+    Process::new(live_for_ever, arguments).daemonic(true).start().unwrap();
     answers.next::<()>();
-    Process::new(wait_then_say_done, (report.another(), waiting))
-        .start()
-        .unwrap();
+    Process::new(wait_then_say_done, (report.another(), waiting)).start().unwrap();
     at_exit(move || report.say("returned"));
 }
 

@@ -132,9 +132,7 @@ tasks![hundred_processes, sleep_a_little, sleep_for_long];
 fn hundred_processes((): ()) {
     let _deadline = Deadline::seconds(100);
     let mut sleepers: Vec<Process> = (0..100).map(|_| Process::new(sleep_a_little, ())).collect();
-    sleepers
-        .iter_mut()
-        .for_each(|process| process.start().unwrap());
+    sleepers.iter_mut().for_each(|process| process.start().unwrap());
     for process in &sleepers {
         process.join().unwrap();
         assert_eq!(process.exitcode(), Some(0));
@@ -197,10 +195,7 @@ fn join_under_signals((): ()) {
     });
     about_to_join.store(true, Ordering::SeqCst);
     process.join().unwrap();
-    assert_eq!(
-        (process.exitcode(), arrived.load(Ordering::SeqCst)),
-        (Some(0), 5)
-    );
+    assert_eq!((process.exitcode(), arrived.load(Ordering::SeqCst)), (Some(0), 5));
     sender.join().unwrap();
 }
 
@@ -237,17 +232,8 @@ fn register_hooks((report, killed): (Report, bool)) {
 fn hooks_run_in_reverse_order_at_the_end_even_if_one_panics() {
     let _deadline = Deadline::seconds(60);
     let (mut answers, report) = reports();
-    assert_eq!(
-        ended(Process::new(register_hooks, (report, false))),
-        Some(0)
-    );
-    for name in [
-        "returns",
-        "third",
-        "registered by a hook",
-        "second",
-        "first",
-    ] {
+    assert_eq!(ended(Process::new(register_hooks, (report, false))), Some(0));
+    for name in ["returns", "third", "registered by a hook", "second", "first"] {
         assert_eq!(answers.next::<String>(), name);
     }
     answers.end();
@@ -257,10 +243,7 @@ fn hooks_run_in_reverse_order_at_the_end_even_if_one_panics() {
 fn hooks_do_not_run_in_a_child_that_is_killed() {
     let _deadline = Deadline::seconds(60);
     let (answers, report) = reports();
-    assert_eq!(
-        ended(Process::new(register_hooks, (report, true))),
-        Some(-9)
-    );
+    assert_eq!(ended(Process::new(register_hooks, (report, true))), Some(-9));
     answers.end();
 }
 
@@ -284,11 +267,7 @@ tasks![start_a_child];
 
 /// Runs in the child.
 fn start_a_child(report: Report) {
-    report.say(
-        Process::new(sleep_a_little, ())
-            .start()
-            .map_err(|error| error.to_string()),
-    );
+    report.say(Process::new(sleep_a_little, ()).start().map_err(|error| error.to_string()));
 }
 
 /// PROC-B01
@@ -296,15 +275,9 @@ fn start_a_child(report: Report) {
 fn a_daemon_may_not_have_children() {
     let _deadline = Deadline::seconds(60);
     let (mut answers, report) = reports();
-    assert_eq!(
-        ended(Process::new(start_a_child, report.another()).daemonic(true)),
-        Some(0)
-    );
+    assert_eq!(ended(Process::new(start_a_child, report.another()).daemonic(true)), Some(0));
     let refused = answers.next::<Result<(), String>>();
-    assert_eq!(
-        refused.unwrap_err(),
-        "daemonic processes are not allowed to have children"
-    );
+    assert_eq!(refused.unwrap_err(), "daemonic processes are not allowed to have children");
     assert_eq!(ended(Process::new(start_a_child, report)), Some(0));
     answers.next::<Result<(), String>>().unwrap();
 }
@@ -346,10 +319,7 @@ fn only_an_ended_process_can_be_closed() {
     let (process, _answers, gate) = started(Act::Wait);
     let pid = process.pid();
     assert!(matches!(process.close(), Err(Error::StillRunning { .. })));
-    let process = active_children()
-        .into_iter()
-        .find(|child| child.pid() == pid)
-        .unwrap();
+    let process = active_children().into_iter().find(|child| child.pid() == pid).unwrap();
     gate.open();
     process.join().unwrap();
     process.close().unwrap();
@@ -385,10 +355,7 @@ fn an_error_or_a_panic_is_exit_code_1_and_is_told_on_standard_error() {
     assert_eq!(code, Some(1));
     assert!(text.starts_with("Process child_1:\n"), "{text}");
     assert!(text.contains("this panic is wanted"), "{text}");
-    assert!(
-        text.contains(concat!(file!(), ":")),
-        "the place in the source: {text}"
-    );
+    assert!(text.contains(concat!(file!(), ":")), "the place in the source: {text}");
 }
 
 tasks![fail_unheard];
@@ -524,11 +491,7 @@ fn a_child_that_ignores_sigterm_lives_until_it_is_killed() {
     assert_eq!(process.exitcode(), Some(-9));
     process.terminate().unwrap();
     process.kill().unwrap();
-    assert_eq!(
-        process.exitcode(),
-        Some(-9),
-        "signals to one that has ended do nothing"
-    );
+    assert_eq!(process.exitcode(), Some(-9), "signals to one that has ended do nothing");
     answers.end();
 }
 
@@ -536,9 +499,7 @@ tasks![leave_a_grandchild_behind];
 
 /// Runs in the child.
 fn leave_a_grandchild_behind((report, waiting): (Report, Waiting)) {
-    Process::new(outlive_the_parent, (report, waiting))
-        .start()
-        .unwrap();
+    Process::new(outlive_the_parent, (report, waiting)).start().unwrap();
     std::process::exit(5);
 }
 
@@ -571,11 +532,7 @@ fn somebody_else_collects((): ()) {
         assert!(collector.join().unwrap().is_some());
     });
     end_is_unknown(&process);
-    assert_eq!(
-        ended(Process::new(sleep_a_little, ())),
-        Some(0),
-        "the next is as always"
-    );
+    assert_eq!(ended(Process::new(sleep_a_little, ())), Some(0), "the next is as always");
 }
 
 /// It has ended, and nobody hangs, but how it ended is not known.
@@ -609,12 +566,7 @@ fn sigchld_is_ignored((): ()) {
     let (process, _answers, _gate) = started(Act::Wait);
     process.kill().unwrap();
     end_is_unknown(&process);
-    for act in [
-        Act::Return,
-        Act::LeaveWith(3),
-        Act::Abort,
-        Act::SignalSelf(9),
-    ] {
+    for act in [Act::Return, Act::LeaveWith(3), Act::Abort, Act::SignalSelf(9)] {
         let (process, _answers, _gate) = started(act);
         end_is_unknown(&process);
     }
@@ -632,11 +584,7 @@ fn all_threads_that_join_see_the_exit_code() {
     let _deadline = Deadline::seconds(60);
     for _ in 0..20 {
         let (process, _answers, gate) = started(Act::Wait);
-        let handle = || {
-            active_children()
-                .into_iter()
-                .find(|child| child.pid() == process.pid())
-        };
+        let handle = || active_children().into_iter().find(|child| child.pid() == process.pid());
         let handles = [(); 4].map(|()| handle().unwrap());
         thread::scope(|scope| {
             let joiners = handles.map(|handle| {
@@ -699,19 +647,14 @@ tasks![ends_wait_for_children, wait_and_say];
 /// Runs in the child: returns while a child of its own still runs.
 fn ends_wait_for_children((report, waiting): (Report, Waiting)) {
     let hook = report.another();
-    Process::new(wait_and_say, (report, waiting))
-        .start()
-        .unwrap();
+    Process::new(wait_and_say, (report, waiting)).start().unwrap();
     at_exit(move || hook.say("returned"));
 }
 
 /// Runs in the grandchild.
 fn wait_and_say((report, waiting): (Report, Waiting)) {
     waiting.wait();
-    report.say((
-        current_process().name(),
-        parent_process().unwrap().is_alive(),
-    ));
+    report.say((current_process().name(), parent_process().unwrap().is_alive()));
 }
 
 /// PROC-B06
@@ -725,10 +668,7 @@ fn a_child_ends_only_after_its_own_children() {
     assert_eq!(answers.next::<String>(), "returned");
     assert!(!process.join_timeout(Duration::from_millis(50)).unwrap());
     gate.open();
-    assert!(
-        answers.next::<(String, bool)>().1,
-        "the parent is there until its children end"
-    );
+    assert!(answers.next::<(String, bool)>().1, "the parent is there until its children end");
     process.join().unwrap();
     assert_eq!(process.exitcode(), Some(0));
 }

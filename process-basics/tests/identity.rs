@@ -34,14 +34,7 @@ fn the_main_process_lives_is_no_daemon_and_has_no_exit_code() {
 
 tasks![return_arguments];
 
-type Payloads = (
-    i32,
-    String,
-    Vec<i32>,
-    (i32,),
-    Option<f64>,
-    BTreeMap<char, ()>,
-);
+type Payloads = (i32, String, Vec<i32>, (i32,), Option<f64>, BTreeMap<char, ()>);
 
 /// Runs in the child.
 fn return_arguments((report, payloads): (Report, Payloads)) {
@@ -52,21 +45,10 @@ fn return_arguments((report, payloads): (Report, Payloads)) {
 #[test]
 fn arguments_of_any_type_reach_the_child_as_they_were() {
     let _deadline = Deadline::seconds(60);
-    let payloads = || {
-        (
-            1,
-            "str".to_owned(),
-            vec![1],
-            (1,),
-            Some(-0.5),
-            BTreeMap::from([('啊', ())]),
-        )
-    };
+    let payloads =
+        || (1, "str".to_owned(), vec![1], (1,), Some(-0.5), BTreeMap::from([('啊', ())]));
     let (mut answers, report) = reports();
-    assert_eq!(
-        ended(Process::new(return_arguments, (report, payloads()))),
-        Some(0)
-    );
+    assert_eq!(ended(Process::new(return_arguments, (report, payloads()))), Some(0));
     assert_eq!(answers.next::<Payloads>(), payloads());
     answers.end();
 }
@@ -93,10 +75,7 @@ fn the_daemon_flag_is_inherited_unless_it_is_set() {
         let process = Process::new(report_daemon_flags, report.another()).daemonic(flag);
         assert_eq!(process.is_daemon(), flag);
         assert_eq!(ended(process), Some(0));
-        assert_eq!(
-            answers.next::<(bool, bool, [bool; 2])>(),
-            (flag, flag, [true, false])
-        );
+        assert_eq!(answers.next::<(bool, bool, [bool; 2])>(), (flag, flag, [true, false]));
     }
     assert!(!Process::new(do_nothing, ()).is_daemon());
 }
@@ -124,9 +103,7 @@ tasks![have_a_child_and_wait, report_the_end_of_the_parent];
 
 /// Runs in the child: has a child of its own, and waits for its own end.
 fn have_a_child_and_wait((report, waiting): (Report, Waiting)) {
-    Process::new(report_the_end_of_the_parent, report)
-        .start()
-        .unwrap();
+    Process::new(report_the_end_of_the_parent, report).start().unwrap();
     waiting.wait();
 }
 
@@ -167,13 +144,7 @@ tasks![report_yourself];
 
 /// Runs in the child.
 fn report_yourself((one, two, keywords, report, waiting): (u8, u8, Keywords, Report, Waiting)) {
-    report.say((
-        one,
-        two,
-        keywords,
-        current_process().name(),
-        current_process().pid(),
-    ));
+    report.say((one, two, keywords, current_process().name(), current_process().pid()));
     waiting.wait();
 }
 
@@ -183,17 +154,10 @@ fn a_process_has_its_attributes_before_while_and_after_it_runs() {
     let _deadline = Deadline::seconds(60);
     let (mut answers, report) = reports();
     let (gate, waiting) = Gate::new().unwrap();
-    let keywords = Keywords {
-        hello: 23,
-        bye: 2.54,
-    };
+    let keywords = Keywords { hello: 23, bye: 2.54 };
     let arguments = (1, 2, keywords.clone(), report, waiting);
     let mut process = Process::new(report_yourself, arguments).named("SomeProcess");
-    let is_active = || {
-        active_children()
-            .iter()
-            .any(|child| child.name() == "SomeProcess")
-    };
+    let is_active = || active_children().iter().any(|child| child.name() == "SomeProcess");
     assert!(!process.is_alive() && !is_active());
     assert_eq!((process.pid(), process.exitcode()), (None, None));
     assert_eq!(process.authkey(), current_process().authkey());
@@ -201,26 +165,14 @@ fn a_process_has_its_attributes_before_while_and_after_it_runs() {
 
     process.start().unwrap();
     let child = answers.next::<(u8, u8, Keywords, String, u32)>();
-    assert_eq!(
-        child,
-        (
-            1,
-            2,
-            keywords,
-            "SomeProcess".to_owned(),
-            process.pid().unwrap()
-        )
-    );
+    assert_eq!(child, (1, 2, keywords, "SomeProcess".to_owned(), process.pid().unwrap()));
     assert!(process.is_alive() && is_active());
     assert_eq!(process.exitcode(), None);
 
     gate.open();
     process.join().unwrap();
     assert!(!process.is_alive() && !is_active());
-    assert_eq!(
-        (process.exitcode(), process.pid()),
-        (Some(0), Some(child.4))
-    );
+    assert_eq!((process.exitcode(), process.pid()), (Some(0), Some(child.4)));
 }
 
 tasks![report_thread];
@@ -257,20 +209,12 @@ fn active_children_are_those_that_run((): ()) {
     let none: [&str; 0] = [];
     let (gate, waiting) = Gate::new().unwrap();
     let mut first = Process::new(wait_at_gate, waiting.another().unwrap()).named("first");
-    let mut second = Process::new(wait_at_gate, waiting)
-        .named("second")
-        .daemonic(true);
+    let mut second = Process::new(wait_at_gate, waiting).named("second").daemonic(true);
     assert_eq!(names(), none);
     second.start().unwrap();
     first.start().unwrap();
     assert_eq!(names(), ["second", "first"], "in the order of their start");
-    assert_eq!(
-        active_children()
-            .iter()
-            .filter(|child| child.is_daemon())
-            .count(),
-        1
-    );
+    assert_eq!(active_children().iter().filter(|child| child.is_daemon()).count(), 1);
     second.kill().unwrap();
     second.join().unwrap();
     assert_eq!(names(), ["first"]);
@@ -302,9 +246,7 @@ fn dropped_handles_are_found_again((): ()) {
     process.start().unwrap();
     let pid = process.pid();
     drop(process);
-    let [child] = &active_children()[..] else {
-        panic!("one child")
-    };
+    let [child] = &active_children()[..] else { panic!("one child") };
     assert!(child.is_alive());
     assert_eq!((child.name(), child.pid()), ("dropped", pid));
     gate.open();
@@ -326,10 +268,7 @@ fn tree((report, place): (Report, Vec<u8>)) {
     if place.len() < 2 {
         for branch in 0..2 {
             let place = [&place[..], &[branch]].concat();
-            assert_eq!(
-                ended(Process::new(tree, (report.another(), place))),
-                Some(0)
-            );
+            assert_eq!(ended(Process::new(tree, (report.another(), place))), Some(0));
         }
     }
 }
@@ -341,10 +280,7 @@ fn children_have_children_in_order() {
     let (mut answers, report) = reports();
     assert_eq!(ended(Process::new(tree, (report, vec![]))), Some(0));
     let places: Vec<Vec<u8>> = std::iter::from_fn(|| answers.try_next()).collect();
-    assert_eq!(
-        places,
-        [&[][..], &[0], &[0, 0], &[0, 1], &[1], &[1, 0], &[1, 1]]
-    );
+    assert_eq!(places, [&[][..], &[0], &[0, 0], &[0, 1], &[1], &[1, 0], &[1, 1]]);
 }
 
 tasks![count_names, report_default_names];
@@ -398,17 +334,7 @@ fn names_arrive(names: &[&str]) {
 
 #[test]
 fn any_text_is_a_name() {
-    names_arrive(&[
-        "",
-        " ",
-        "a b",
-        "a\0b",
-        "--exact",
-        "\n",
-        "%s{}",
-        "子进程",
-        &"x".repeat(1_000),
-    ]);
+    names_arrive(&["", " ", "a b", "a\0b", "--exact", "\n", "%s{}", "子进程", &"x".repeat(1_000)]);
 }
 
 /// What process lists show of it is cut, and not inside a character.
@@ -437,14 +363,8 @@ fn process_lists_show_a_child_under_its_name() {
     process.start().unwrap();
     answers.next::<()>();
     let line = fs::read_to_string(format!("/proc/{}/cmdline", process.pid().unwrap())).unwrap();
-    assert!(
-        line.split('\0').next().unwrap().ends_with("child_1"),
-        "{line}"
-    );
-    assert_eq!(
-        format!("{process:?}"),
-        format!("child_1, pid {}, running", process.pid().unwrap())
-    );
+    assert!(line.split('\0').next().unwrap().ends_with("child_1"), "{line}");
+    assert_eq!(format!("{process:?}"), format!("child_1, pid {}, running", process.pid().unwrap()));
     process.kill().unwrap();
     process.join().unwrap();
     assert!(format!("{process:?}").ends_with("killed by signal 9"));
@@ -456,10 +376,7 @@ tasks![report_authkey];
 fn report_authkey((report, depth): (Report, u8)) {
     report.say(current_process().authkey());
     if depth > 0 {
-        assert_eq!(
-            ended(Process::new(report_authkey, (report, depth - 1))),
-            Some(0)
-        );
+        assert_eq!(ended(Process::new(report_authkey, (report, depth - 1))), Some(0));
     }
 }
 
@@ -512,12 +429,7 @@ fn an_inheritable_descriptor((): ()) {
     let (mut answers, report) = reports();
     assert_eq!(ended(Process::new(report_open_numbers, report)), Some(0));
     let numbers: Vec<String> = answers.next();
-    assert!(
-        numbers
-            .iter()
-            .all(|number| number.parse::<u32>().unwrap() < 50),
-        "{numbers:?}"
-    );
+    assert!(numbers.iter().all(|number| number.parse::<u32>().unwrap() < 50), "{numbers:?}");
     fcntl_setfd(&inheritable, FdFlags::CLOEXEC).unwrap();
 }
 
@@ -525,11 +437,7 @@ fn an_inheritable_descriptor((): ()) {
 fn report_open_numbers(report: Report) {
     let numbers = fs::read_dir("/proc/self/fd").unwrap();
     let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string();
-    report.say(
-        numbers
-            .map(|entry| name(entry).unwrap())
-            .collect::<Vec<_>>(),
-    );
+    report.say(numbers.map(|entry| name(entry).unwrap()).collect::<Vec<_>>());
 }
 
 /// PROC-24
@@ -554,10 +462,7 @@ fn a_childs_standard_input_is_empty() {
     let _deadline = Deadline::seconds(60);
     let (mut answers, report) = reports();
     assert_eq!(ended(Process::new(report_standard_input, report)), Some(0));
-    assert_eq!(
-        answers.next::<(String, String)>(),
-        (String::new(), "/dev/null".to_owned())
-    );
+    assert_eq!(answers.next::<(String, String)>(), (String::new(), "/dev/null".to_owned()));
 }
 
 tasks![Counter::run];
@@ -583,17 +488,11 @@ impl Run for Counter {
 fn run_called_directly_runs_in_the_calling_process() {
     let _deadline = Deadline::seconds(60);
     let (mut answers, report) = reports();
-    let here = Counter {
-        from: 98,
-        report: Some(report.another()),
-    };
+    let here = Counter { from: 98, report: Some(report.another()) };
     assert_eq!(here.run(), Exit(99));
     assert_eq!(answers.next::<(i32, u32)>(), (99, std::process::id()));
 
-    let mut there = Process::of(Counter {
-        from: 6,
-        report: Some(report),
-    });
+    let mut there = Process::of(Counter { from: 6, report: Some(report) });
     assert_eq!(there.pid(), None);
     there.start().unwrap();
     assert_eq!(answers.next::<(i32, u32)>(), (7, there.pid().unwrap()));

@@ -13,15 +13,7 @@ use support::{alone, children, descriptors, ended, resident, threads};
 
 process_basics::test_entry!();
 
-tasks![
-    start_a_thousand,
-    start_join_close,
-    exit_with,
-    fail,
-    panic_silently,
-    wait_at_gate,
-    take
-];
+tasks![start_a_thousand, start_join_close, exit_with, fail, panic_silently, wait_at_gate, take];
 
 /// Runs in the child.
 fn exit_with(code: i32) -> Exit {
@@ -30,11 +22,7 @@ fn exit_with(code: i32) -> Exit {
 
 /// Runs in the child.
 fn fail((): ()) -> Result<(), Failure> {
-    std::process::exit(if Failure::new("").kind().is_none() {
-        1
-    } else {
-        2
-    });
+    std::process::exit(if Failure::new("").kind().is_none() { 1 } else { 2 });
 }
 
 /// Runs in the child.
@@ -86,9 +74,7 @@ fn one_of_each() {
 
 /// Waits for those that nobody joined.
 fn join_the_rest() {
-    active_children()
-        .iter()
-        .for_each(|child| child.join().unwrap());
+    active_children().iter().for_each(|child| child.join().unwrap());
 }
 
 /// Runs in a process of its own.

@@ -17,9 +17,7 @@ fn without_a_name_all_lessons_are_told_in_order() {
     assert!(run.status.success());
     let text = String::from_utf8(run.stdout).expect("it is UTF-8");
     let titles = text.lines().filter(|line| line.starts_with("# "));
-    let told: Vec<&str> = titles
-        .filter_map(|title| title[2..].split(' ').next())
-        .collect();
+    let told: Vec<&str> = titles.filter_map(|title| title[2..].split(' ').next()).collect();
     assert_eq!(told, common::contents::lessons_of("process-basics"));
     assert!(!text.contains('\u{1b}'), "no colours in a pipe");
 }

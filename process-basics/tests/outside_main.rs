@@ -19,14 +19,8 @@ fn a_start_outside_of_main_is_an_error_that_names_it_and_starts_nothing() {
         let error = process.start().unwrap_err();
         assert!(matches!(error, Error::OutsideMain));
         let text = error.to_string();
-        assert!(
-            text.contains("process_basics::main") && !text.contains('\n'),
-            "{text}"
-        );
-        assert_eq!(
-            (process.pid(), process.is_alive(), process.exitcode()),
-            (None, false, None)
-        );
+        assert!(text.contains("process_basics::main") && !text.contains('\n'), "{text}");
+        assert_eq!((process.pid(), process.is_alive(), process.exitcode()), (None, false, None));
     }
     assert!(active_children().is_empty() && children().is_empty());
 }

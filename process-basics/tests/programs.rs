@@ -40,10 +40,7 @@ impl Run {
 
     fn of_file(file: &Path, name: &str) -> Self {
         let mut command = Command::new(file);
-        command
-            .args(["program", name])
-            .env_remove("RUST_BACKTRACE")
-            .stdin(Stdio::null());
+        command.args(["program", name]).env_remove("RUST_BACKTRACE").stdin(Stdio::null());
         Self(command)
     }
 
@@ -57,11 +54,7 @@ impl Run {
         let output = self.output();
         let complaints = String::from_utf8(output.stderr).unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(
-            (output.status.code(), &said[..]),
-            (Some(code), expected),
-            "{complaints}"
-        );
+        assert_eq!((output.status.code(), &said[..]), (Some(code), expected), "{complaints}");
         assert_eq!(complaints.is_empty(), code == 0, "{complaints}");
     }
 }
@@ -128,11 +121,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "a_child_that_does_not_reach_main_never_ran",
         program: || {
-            if env::args()
-                .next()
-                .unwrap()
-                .starts_with("process-basics child")
-            {
+            if env::args().next().unwrap().starts_with("process-basics child") {
                 let refused = Process::new(nothing, ()).start();
                 return ExitCode::from(if refused.is_err() { 0 } else { 9 });
             }
@@ -170,10 +159,7 @@ const SCENARIOS: &[Scenario] = &[
                 assert_eq!(ended(Process::new(nothing, ())), Some(0));
             });
             println!("after");
-            assert!(matches!(
-                Process::new(nothing, ()).start(),
-                Err(Error::OutsideMain)
-            ));
+            assert!(matches!(Process::new(nothing, ()).start(), Err(Error::OutsideMain)));
             code
         },
         check: |run| run.says(0, "before\nbody\nbefore\nafter\n"),
@@ -239,10 +225,7 @@ const SCENARIOS: &[Scenario] = &[
             let mut program = run.0.spawn().unwrap();
             program.stdin.take().unwrap().write_all(b"hello").unwrap();
             let output = program.wait_with_output().unwrap();
-            assert_eq!(
-                String::from_utf8(output.stdout).unwrap(),
-                "0 bytes\n5 bytes\n"
-            );
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), "0 bytes\n5 bytes\n");
             assert!(output.status.success());
         },
     },
@@ -250,11 +233,7 @@ const SCENARIOS: &[Scenario] = &[
         name: "a_hook_may_start_a_process_and_that_is_waited_for",
         program: || {
             process_basics::main(|| {
-                at_exit(|| {
-                    Process::new(say, "started by a hook".to_owned())
-                        .start()
-                        .unwrap()
-                });
+                at_exit(|| Process::new(say, "started by a hook".to_owned()).start().unwrap());
             })
         },
         check: |run| run.says(0, "started by a hook\n"),
@@ -273,10 +252,7 @@ const SCENARIOS: &[Scenario] = &[
         },
         check: |run| {
             let output = run.output();
-            assert_eq!(
-                (output.status.code(), &output.stdout[..]),
-                (Some(0), &b"printed"[..])
-            );
+            assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b"printed"[..]));
             let told = String::from_utf8(output.stderr).unwrap();
             assert!(told.starts_with("Process Process-1:\n"), "{told}");
         },
@@ -303,10 +279,7 @@ const SCENARIOS: &[Scenario] = &[
         program: || {
             process_basics::main(|| {
                 let (mut answers, report) = reports();
-                assert_eq!(
-                    ended(Process::new(report_standard_streams, report)),
-                    Some(0)
-                );
+                assert_eq!(ended(Process::new(report_standard_streams, report)), Some(0));
                 for _ in 0..3 {
                     assert_eq!(answers.next::<String>(), "/dev/null");
                 }
@@ -329,13 +302,7 @@ const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-tasks![
-    say_done_when_open,
-    live_for_ever,
-    nothing,
-    show_command_line,
-    show_names
-];
+tasks![say_done_when_open, live_for_ever, nothing, show_command_line, show_names];
 tasks![print_and_end, read_everything, say, report_standard_streams];
 
 /// Starts a child that still runs when the body of main is through.
@@ -351,26 +318,14 @@ fn leave_a_child() {
 /// Runs in the child.
 fn say_done_when_open(waiting: Waiting) {
     waiting.wait();
-    let deserted = parent_process()
-        .unwrap()
-        .join_timeout(Duration::from_millis(200));
-    println!(
-        "{}",
-        if deserted {
-            "nobody waits"
-        } else {
-            "child done"
-        }
-    );
+    let deserted = parent_process().unwrap().join_timeout(Duration::from_millis(200));
+    println!("{}", if deserted { "nobody waits" } else { "child done" });
 }
 
 /// Starts a daemon that never ends by itself.
 fn leave_a_daemon() {
     let (mut answers, report) = reports();
-    Process::new(live_for_ever, report)
-        .daemonic(true)
-        .start()
-        .unwrap();
+    Process::new(live_for_ever, report).daemonic(true).start().unwrap();
     answers.next::<()>();
 }
 
@@ -406,11 +361,7 @@ fn show_command_line((): ()) {
 
 /// Runs in the child, and in the grandchildren.
 fn show_names(children: u8) {
-    println!(
-        "{} of {}",
-        current_process().name(),
-        parent_process().unwrap().name()
-    );
+    println!("{} of {}", current_process().name(), parent_process().unwrap().name());
     for _ in 0..children {
         assert_eq!(ended(Process::new(show_names, 0)), Some(0));
     }
@@ -436,11 +387,7 @@ fn main() -> ExitCode {
     if let [first, name, ..] = &arguments[..]
         && first == "program"
     {
-        return (SCENARIOS
-            .iter()
-            .find(|scenario| scenario.name == name)
-            .unwrap()
-            .program)();
+        return (SCENARIOS.iter().find(|scenario| scenario.name == name).unwrap().program)();
     }
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     if has("--list") {
@@ -456,24 +403,14 @@ fn main() -> ExitCode {
     };
     let mut failed = false;
     for scenario in SCENARIOS.iter().filter(chosen) {
-        let ok = thread::Builder::new()
-            .name(scenario.name.to_owned())
-            .spawn(|| {
-                let _deadline = Deadline::seconds(60);
-                catch_unwind(|| (scenario.check)(Run::of(scenario.name))).is_ok()
-            });
+        let ok = thread::Builder::new().name(scenario.name.to_owned()).spawn(|| {
+            let _deadline = Deadline::seconds(60);
+            catch_unwind(|| (scenario.check)(Run::of(scenario.name))).is_ok()
+        });
         let ok = ok.unwrap().join().unwrap();
-        println!(
-            "test {} ... {}",
-            scenario.name,
-            if ok { "ok" } else { "FAILED" }
-        );
+        println!("test {} ... {}", scenario.name, if ok { "ok" } else { "FAILED" });
         failed |= !ok;
     }
     // What Rust's own test harness ends with.
-    if failed {
-        ExitCode::from(101)
-    } else {
-        ExitCode::SUCCESS
-    }
+    if failed { ExitCode::from(101) } else { ExitCode::SUCCESS }
 }

@@ -67,11 +67,7 @@ tasks![compare];
 
 /// Runs in the child.
 fn compare((length, bytes): (usize, Bytes)) -> Exit {
-    Exit(if bytes.0 == Bytes::large(length).0 {
-        17
-    } else {
-        1
-    })
+    Exit(if bytes.0 == Bytes::large(length).0 { 17 } else { 1 })
 }
 
 #[test]
@@ -79,11 +75,7 @@ fn arguments_of_any_size_arrive_whole() {
     let _deadline = Deadline::seconds(100);
     for length in [0, 40, 50, 60, 70, 4096, 65_536, 212_992, 1 << 20, LARGE] {
         let arguments = (length, Bytes::large(length));
-        assert_eq!(
-            ended(Process::new(compare, arguments)),
-            Some(17),
-            "{length}"
-        );
+        assert_eq!(ended(Process::new(compare, arguments)), Some(17), "{length}");
     }
 }
 
@@ -160,11 +152,7 @@ impl<'de> Deserialize<'de> for Hangs {
     }
 }
 
-tasks![
-    never_runs::<Exits>,
-    never_runs::<Panics>,
-    never_runs::<Hangs>
-];
+tasks![never_runs::<Exits>, never_runs::<Panics>, never_runs::<Hangs>];
 
 /// Its argument never comes.
 fn never_runs<W>((_trap, report): (Trap<W>, Report)) {
@@ -177,11 +165,7 @@ where
     W: Serialize + DeserializeOwned + Send + 'static,
 {
     let some = |length| (length > 0).then(|| Bytes(vec![7; length]));
-    let trap = Trap {
-        before: some(before),
-        trap,
-        after: some(after),
-    };
+    let trap = Trap { before: some(before), trap, after: some(after) };
     let (answers, report) = reports();
     let mut process = Process::new(never_runs::<W>, (trap, report)).named(name);
     let outcome = process.start().and_then(|()| process.join());
@@ -199,17 +183,11 @@ fn a_child_that_ends_before_it_has_its_arguments_never_ran() {
     for (before, after) in [(0, 0), (LARGE / 20, 0), (0, LARGE / 20)] {
         let (outcome, code) = fate(Exits, before, after, "exits");
         let text = outcome.unwrap_err().to_string();
-        assert!(
-            text.contains("never ran") && text.contains("exit code 3"),
-            "{text}"
-        );
+        assert!(text.contains("never ran") && text.contains("exit code 3"), "{text}");
         assert_eq!(code, Some(3));
         let (outcome, code) = fate(Panics, before, after, "panics");
         let text = outcome.unwrap_err().to_string();
-        assert!(
-            text.contains("never ran") && text.contains("exit code 1"),
-            "{text}"
-        );
+        assert!(text.contains("never ran") && text.contains("exit code 1"), "{text}");
         assert_eq!(code, Some(1));
     }
 }
@@ -217,11 +195,7 @@ fn a_child_that_ends_before_it_has_its_arguments_never_ran() {
 #[test]
 fn signals_to_a_child_that_never_ran_do_not_change_what_join_says() {
     let _deadline = Deadline::seconds(60);
-    let trap = Trap {
-        before: None,
-        trap: Exits,
-        after: None,
-    };
+    let trap = Trap { before: None, trap: Exits, after: None };
     let mut process = Process::new(never_runs::<Exits>, (trap, reports().1));
     process.start().unwrap();
     assert!(matches!(process.join(), Err(Error::NeverRan { .. })));
@@ -234,9 +208,7 @@ fn signals_to_a_child_that_never_ran_do_not_change_what_join_says() {
 fn find(name: &str) -> Option<u32> {
     children().into_iter().find(|child| {
         let line = fs::read_to_string(format!("/proc/{child}/cmdline")).unwrap_or_default();
-        line.split('\0')
-            .next()
-            .is_some_and(|first| first.ends_with(name))
+        line.split('\0').next().is_some_and(|first| first.ends_with(name))
     })
 }
 
@@ -248,23 +220,14 @@ fn a_child_killed_while_its_arguments_are_on_the_way_never_ran() {
             let name = &format!("killed on the way {round} {length}");
             let (outcome, code) = thread::scope(|scope| {
                 scope.spawn(|| {
-                    let child = std::iter::repeat_with(|| find(name))
-                        .flatten()
-                        .next()
-                        .unwrap();
+                    let child = std::iter::repeat_with(|| find(name)).flatten().next().unwrap();
                     support::signal(child, Signal::KILL);
                 });
                 fate(Hangs, 0, length, name)
             });
             let text = outcome.unwrap_err().to_string();
-            assert!(
-                text.contains("never ran") && text.contains("signal 9"),
-                "{text}"
-            );
-            assert!(
-                matches!(code, None | Some(-9)),
-                "None: start gave the child up itself"
-            );
+            assert!(text.contains("never ran") && text.contains("signal 9"), "{text}");
+            assert!(matches!(code, None | Some(-9)), "None: start gave the child up itself");
         }
     }
 }
@@ -272,11 +235,7 @@ fn a_child_killed_while_its_arguments_are_on_the_way_never_ran() {
 #[test]
 fn whoever_ends_a_child_before_it_has_its_arguments_does_not_get_an_error() {
     let _deadline = Deadline::seconds(60);
-    let trap = Trap {
-        before: None,
-        trap: Hangs,
-        after: None,
-    };
+    let trap = Trap { before: None, trap: Hangs, after: None };
     let mut process = Process::new(never_runs::<Hangs>, (trap, reports().1));
     process.start().unwrap();
     process.terminate().unwrap();
@@ -304,19 +263,10 @@ tasks![send_descriptors];
 fn send_descriptors((): ()) {
     let _deadline = Deadline::seconds(60);
     let maximum = getrlimit(Resource::Nofile).maximum;
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: maximum,
-            maximum,
-        },
-    )
-    .unwrap();
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
     for count in [1, 252, 253, 254, 506, 507, MANY] {
-        let (readers, writers): (Vec<PipeReader>, Vec<Numbered>) = (0..count)
-            .map(|_| pipe().unwrap())
-            .map(|(r, w)| (r, Numbered(w)))
-            .unzip();
+        let (readers, writers): (Vec<PipeReader>, Vec<Numbered>) =
+            (0..count).map(|_| pipe().unwrap()).map(|(r, w)| (r, Numbered(w))).unzip();
         let mut process = Process::new(write_numbers, writers);
         process.start().unwrap();
         for (number, reader) in readers.into_iter().enumerate() {
@@ -347,14 +297,7 @@ fn no_descriptor_left((): ()) {
     let _deadline = Deadline::seconds(60);
     assert_eq!(ended(Process::new(do_nothing, ())), Some(0), "to warm up");
     let maximum = getrlimit(Resource::Nofile).maximum;
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: Some(64),
-            maximum,
-        },
-    )
-    .unwrap();
+    setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum }).unwrap();
     let before = descriptors();
     let mut refused = 0;
     for left in 0..12 {
@@ -371,10 +314,7 @@ fn no_descriptor_left((): ()) {
             let Err(error) = started else { continue };
             let text = whole_text(&error);
             assert!(text.contains("oo many open files"), "{left} left: {text}");
-            assert!(
-                matches!(error, Error::Start { .. } | Error::Arguments { .. }),
-                "{text}"
-            );
+            assert!(matches!(error, Error::Start { .. } | Error::Arguments { .. }), "{text}");
             refused += 1;
             // The question takes descriptors of its own.
             all.truncate(all.len().saturating_sub(3));
@@ -476,9 +416,6 @@ fn the_parents_copies_of_descriptors_go_with_the_start() {
     process.start().unwrap();
     let mut text = String::new();
     reader.read_to_string(&mut text).unwrap();
-    assert_eq!(
-        text, "1",
-        "the end of file came, although the handle is still here"
-    );
+    assert_eq!(text, "1", "the end of file came, although the handle is still here");
     process.join().unwrap();
 }

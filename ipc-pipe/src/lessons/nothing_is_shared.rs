@@ -41,29 +41,18 @@ fn tell(story: &Story) -> Told {
     let (gate, waiting) = Gate::new()?;
     let rounds = story.rounds(ROUNDS);
     // Daemonic: even endless ones end with this program.
-    let mut producer = Process::new(produce, (rounds, story.pace()))
-        .named("producer")
-        .daemonic(true);
-    let mut consumer = Process::new(consume, (rounds, story.pace(), waiting))
-        .named("consumer")
-        .daemonic(true);
-    story.event(
-        "parent",
-        "starts a producer that counts and a consumer that looks",
-    );
+    let mut producer =
+        Process::new(produce, (rounds, story.pace())).named("producer").daemonic(true);
+    let mut consumer =
+        Process::new(consume, (rounds, story.pace(), waiting)).named("consumer").daemonic(true);
+    story.event("parent", "starts a producer that counts and a consumer that looks");
     producer.start()?;
     consumer.start()?;
     producer.join()?;
     gate.open();
     consumer.join()?;
-    story.ok(
-        "the producer has counted, in its own copy",
-        producer.exitcode() > Some(0),
-    )?;
-    story.ok(
-        "after that, the consumer still saw 0",
-        consumer.exitcode() == Some(0),
-    )?;
+    story.ok("the producer has counted, in its own copy", producer.exitcode() > Some(0))?;
+    story.ok("after that, the consumer still saw 0", consumer.exitcode() == Some(0))?;
     story.ok("and so does the parent", COUNT.load(Ordering::Relaxed) == 0)?;
     Ok(())
 }

@@ -43,21 +43,12 @@ fn tell(story: &Story) -> Told {
     story.event("parent", "gives its word and polls without a time limit");
     story.ok("something has come", parent.poll(None)?)?;
     story.ok("it is the number 42", parent.recv()? == 42)?;
-    story.ok(
-        "the next message is five bytes",
-        parent.recv_bytes(16)? == b"world",
-    )?;
+    story.ok("the next message is five bytes", parent.recv_bytes(16)? == b"world")?;
 
     process.join()?;
     story.event("parent", "joins the child");
-    story.ok(
-        "poll says that something is there",
-        parent.poll(Duration::ZERO)?,
-    )?;
-    story.ok(
-        "it is the end of file",
-        matches!(parent.recv(), Err(Error::EndOfFile)),
-    )?;
+    story.ok("poll says that something is there", parent.poll(Duration::ZERO)?)?;
+    story.ok("it is the end of file", matches!(parent.recv(), Err(Error::EndOfFile)))?;
     Ok(())
 }
 

@@ -39,9 +39,7 @@ fn tell(story: &Story) -> Told {
     let task = (to_consumer, story.rounds(PRODUCTS), story.pace());
     // Daemonic: even endless ones end with this program.
     let mut producer = Process::new(produce, task).named("producer").daemonic(true);
-    let mut consumer = Process::new(consume, from_producer)
-        .named("consumer")
-        .daemonic(true);
+    let mut consumer = Process::new(consume, from_producer).named("consumer").daemonic(true);
     story.event("parent", "starts a producer and a consumer");
     producer.start()?;
     consumer.start()?;

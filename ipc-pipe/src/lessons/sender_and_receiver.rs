@@ -39,10 +39,7 @@ fn tell(story: &Story) -> Told {
     receiver.start()?;
     sender.join()?;
     receiver.join()?;
-    story.ok(
-        "the sender sent its text and closed",
-        sender.exitcode() == Some(0),
-    )?;
+    story.ok("the sender sent its text and closed", sender.exitcode() == Some(0))?;
     let received = receiver.exitcode() == Some(0);
     story.ok("the receiver got that text, then the end of file", received)?;
     Ok(())
@@ -60,9 +57,5 @@ fn receive(mut sender: Receiver<String>) -> Result<Exit, Failure> {
     let text = sender.recv()?;
     speak("receiver", format!("received \"{text}\""));
     let ended = matches!(sender.recv(), Err(Error::EndOfFile));
-    Ok(if text == TEXT && ended {
-        Exit::SUCCESS
-    } else {
-        Exit::FAILURE
-    })
+    Ok(if text == TEXT && ended { Exit::SUCCESS } else { Exit::FAILURE })
 }

@@ -38,9 +38,6 @@ fn tell(story: &Story) -> Told {
     // receiver.send(…) does not compile: the documentation of one_way proves it.
     drop(receiver);
     let refused = sender.send(&"anybody?".to_string());
-    story.ok(
-        "once the receiver is gone, sending is an error",
-        refused.is_err(),
-    )?;
+    story.ok("once the receiver is gone, sending is an error", refused.is_err())?;
     Ok(())
 }

@@ -16,10 +16,7 @@ const ITEMS: u32 = 1000;
 pub(crate) const LESSON: Lesson = Lesson {
     name: "a-consumer-is-killed",
     section: "3.2",
-    question: (
-        "一个消费者被杀死，队列会坏吗？",
-        "A consumer is killed: does the queue break?",
-    ),
+    question: ("一个消费者被杀死，队列会坏吗？", "A consumer is killed: does the queue break?"),
     remember: (
         "没有锁可以带走：被杀的只带走它手里的那一件。",
         "There is no lock to take along: the killed one takes only what it had in its hands.",
@@ -52,10 +49,7 @@ fn tell(story: &Story) -> Told {
 
     let mut third = Process::new(take_all, (work.clone(), taken.clone())).named("third");
     third.start()?;
-    story.event(
-        "parent",
-        format!("puts items 2 to {ITEMS} for a third, and an end marker"),
-    );
+    story.event("parent", format!("puts items 2 to {ITEMS} for a third, and an end marker"));
     for item in 2..=ITEMS {
         work.put(item)?;
     }

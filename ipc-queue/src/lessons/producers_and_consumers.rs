@@ -18,11 +18,7 @@ use ipc_queue::Queue;
 use process_basics::{Exit, Failure, Process, tasks};
 use rand::RngExt;
 
-const COOKS: [(&str, &str); 3] = [
-    ("Anna", "chocolate"),
-    ("Ben", "ice cream"),
-    ("Clara", "cola"),
-];
+const COOKS: [(&str, &str); 3] = [("Anna", "chocolate"), ("Ben", "ice cream"), ("Clara", "cola")];
 const GUESTS: [&str; 2] = ["Dora", "Emil"];
 const EACH: u32 = 3;
 
@@ -60,10 +56,7 @@ fn tell(story: &Story) -> Told {
     for cook in &cooks {
         cook.join()?;
     }
-    story.event(
-        "parent",
-        "sees the last cook leave and puts one end marker for each guest",
-    );
+    story.event("parent", "sees the last cook leave and puts one end marker for each guest");
     for _ in GUESTS {
         table.put(None)?;
     }

@@ -46,30 +46,17 @@ impl Run for SubProcess {
         speak(me.name(), format!("begins; my id is {}", me.pid()));
         let watch = Stopwatch::start();
         self.pace.work(self.interval);
-        speak(
-            me.name(),
-            format!("worked for {:.2} s", watch.elapsed().as_secs_f64()),
-        );
+        speak(me.name(), format!("worked for {:.2} s", watch.elapsed().as_secs_f64()));
         Exit::SUCCESS
     }
 }
 
 fn tell(story: &Story) -> Told {
     let pace = story.pace();
-    let mut p1 = Process::of(SubProcess {
-        interval: 1.0,
-        pace,
-    })
-    .named("p1");
-    let mut p2 = Process::of(SubProcess {
-        interval: 2.0,
-        pace,
-    });
+    let mut p1 = Process::of(SubProcess { interval: 1.0, pace }).named("p1");
+    let mut p2 = Process::of(SubProcess { interval: 2.0, pace });
     story.ok("the first has the name it was given", p1.name() == "p1")?;
-    story.ok(
-        "the second has a default name",
-        p2.name().starts_with("Process-"),
-    )?;
+    story.ok("the second has a default name", p2.name().starts_with("Process-"))?;
     story.event("parent", "starts and joins both");
     p1.start()?;
     p2.start()?;

@@ -29,21 +29,13 @@ fn tell(story: &Story) -> Told {
     let (gate, waiting) = Gate::new()?;
     let key = current_process().authkey();
     let unnamed = Process::new(compare_keys, (waiting.another()?, key));
-    let numbered = unnamed
-        .name()
-        .strip_prefix("Process-")
-        .map(str::parse::<u32>);
+    let numbered = unnamed.name().strip_prefix("Process-").map(str::parse::<u32>);
     story.ok(
         "its name, if none is given, is Process- and a number",
         matches!(numbered, Some(Ok(_))),
     )?;
-    let mut process = Process::new(compare_keys, (waiting, key))
-        .named("attributes")
-        .daemonic(true);
-    story.ok(
-        "its name, if one is given, is that",
-        process.name() == "attributes",
-    )?;
+    let mut process = Process::new(compare_keys, (waiting, key)).named("attributes").daemonic(true);
+    story.ok("its name, if one is given, is that", process.name() == "attributes")?;
     story.ok("daemonic, it will end with its parent", process.is_daemon())?;
     story.ok("before its start it has no pid", process.pid().is_none())?;
     story.ok("and no sentinel to wait for", process.sentinel().is_none())?;
@@ -77,9 +69,5 @@ fn tell(story: &Story) -> Told {
 /// Runs in the child. Fails if it didn't inherit the key.
 fn compare_keys((waiting, parents_key): (Waiting, [u8; 32])) -> Exit {
     waiting.wait();
-    if current_process().authkey() == parents_key {
-        Exit::SUCCESS
-    } else {
-        Exit::FAILURE
-    }
+    if current_process().authkey() == parents_key { Exit::SUCCESS } else { Exit::FAILURE }
 }

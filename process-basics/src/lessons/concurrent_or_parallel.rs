@@ -45,17 +45,11 @@ tasks![compute];
 fn tell(story: &Story) -> Told {
     let (all, work) = (cores::usable()?, story.pace().real(1.0));
     let one = &all[..1];
-    story.event(
-        "parent",
-        "binds six tasks to one core and lets them begin together",
-    );
+    story.event("parent", "binds six tasks to one core and lets them begin together");
     let results = run_all(one, work)?;
     let (begin, end) = picture(story, &results);
     let computed: Duration = results.iter().map(|result| result.computed).sum();
-    story.ok(
-        "each was bound to that core",
-        results.iter().all(|result| result.cores == one),
-    )?;
+    story.ok("each was bound to that core", results.iter().all(|result| result.cores == one))?;
     story.ok(
         "all of them together computed no longer than the clock ran",
         computed <= end - begin,
@@ -73,12 +67,7 @@ fn run_all(cores: &[usize], work: Duration) -> Result<Vec<Computed>, Failure> {
     let mut tasks: Vec<(Process, PipeReader)> = Vec::new();
     for number in 1..=TASKS {
         let (reader, report) = pipe()?;
-        let task = Task {
-            cores: cores.to_vec(),
-            work,
-            waiting: waiting.another()?,
-            report,
-        };
+        let task = Task { cores: cores.to_vec(), work, waiting: waiting.another()?, report };
         let mut process = Process::new(compute, task).named(format!("task {number}"));
         process.start()?;
         tasks.push((process, reader));
@@ -99,11 +88,7 @@ fn picture(story: &Story, results: &[Computed]) -> Interval {
         timeline.row(format!("task {number}"), result.running.clone());
     }
     let (begin, end) = timeline.whole();
-    story.varies(format!(
-        "the first {} of {}:",
-        show(SHOWN.min(end - begin)),
-        show(end - begin)
-    ));
+    story.varies(format!("the first {} of {}:", show(SHOWN.min(end - begin)), show(end - begin)));
     story.varies(timeline.first(SHOWN));
     (begin, end)
 }
@@ -142,14 +127,7 @@ fn compute(mut task: Task) -> Result<(), Failure> {
         }
     }
     let mut bytes = Vec::new();
-    frame::encode(
-        &Computed {
-            cores: cores::usable()?,
-            computed,
-            running,
-        },
-        &mut bytes,
-    )?;
+    frame::encode(&Computed { cores: cores::usable()?, computed, running }, &mut bytes)?;
     task.report.write_all(&bytes)?;
     Ok(())
 }

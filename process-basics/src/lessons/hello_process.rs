@@ -49,10 +49,7 @@ fn tell(story: &Story) -> Told {
     first.join()?;
     second.join()?;
     let codes = [first.exitcode(), second.exitcode()];
-    story.ok(
-        "both children found this process as their parent",
-        codes == [Some(0); 2],
-    )?;
+    story.ok("both children found this process as their parent", codes == [Some(0); 2])?;
     Ok(())
 }
 
@@ -64,14 +61,7 @@ fn say_hello((rounds, pace): (u64, Pace)) -> Exit {
         return Exit::FAILURE;
     }
     for _ in (0..rounds).take_while(|_| is_heard()) {
-        speak(
-            me.name(),
-            format!(
-                "hello: my id is {}, my parent's is {}",
-                me.pid(),
-                parent_id()
-            ),
-        );
+        speak(me.name(), format!("hello: my id is {}, my parent's is {}", me.pid(), parent_id()));
         pace.work(1.0);
     }
     Exit::SUCCESS

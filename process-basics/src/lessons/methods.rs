@@ -16,10 +16,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) const LESSON: Lesson = Lesson {
     name: "methods",
     section: "2.1",
-    question: (
-        "怎样启动、观察和结束一个进程？",
-        "How does one start, watch and end a process?",
-    ),
+    question: ("怎样启动、观察和结束一个进程？", "How does one start, watch and end a process?"),
     remember: (
         "terminate 是请求，kill 是强制；之后都要 join。",
         "To terminate is to ask, to kill is to force; after either, join.",
@@ -49,51 +46,33 @@ fn tell(story: &Story) -> Told {
 
     story.ok("before its start it is not alive", !patient.is_alive())?;
     let joined = patient.join();
-    story.ok(
-        "and can't be joined",
-        matches!(joined, Err(Error::NotStarted { .. })),
-    )?;
+    story.ok("and can't be joined", matches!(joined, Err(Error::NotStarted { .. })))?;
     for process in [&mut asked, &mut forced, &mut patient] {
         process.start()?;
     }
     story.event("parent", "starts three processes that wait for its word");
     story.ok("after its start it is alive", patient.is_alive())?;
     let again = patient.start();
-    story.ok(
-        "and can't be started again",
-        matches!(again, Err(Error::StartedTwice { .. })),
-    )?;
+    story.ok("and can't be started again", matches!(again, Err(Error::StartedTwice { .. })))?;
     let in_time = patient.join_timeout(Duration::from_millis(20))?;
     story.ok("joining for 20 ms at most comes back without it", !in_time)?;
 
     story.event("parent", "terminates the first");
     asked.terminate()?;
     asked.join()?;
-    story.ok(
-        "it ended by signal 15, SIGTERM",
-        asked.exitcode() == Some(-15),
-    )?;
+    story.ok("it ended by signal 15, SIGTERM", asked.exitcode() == Some(-15))?;
     story.event("parent", "kills the second");
     forced.kill()?;
     forced.join()?;
-    story.ok(
-        "it ended by signal 9, SIGKILL",
-        forced.exitcode() == Some(-9),
-    )?;
+    story.ok("it ended by signal 9, SIGKILL", forced.exitcode() == Some(-9))?;
     story.event("parent", "gives its word to the third");
     gate.open();
     patient.join()?;
-    story.ok(
-        "it ended by itself, with exit code 0",
-        patient.exitcode() == Some(0),
-    )?;
+    story.ok("it ended by itself, with exit code 0", patient.exitcode() == Some(0))?;
     patient.close()?;
     story.event("parent", "closes it: nothing is left of it");
 
     let here = Patient(waiting).run();
-    story.ok(
-        "run, called directly, runs here: no process is started",
-        here == Exit::SUCCESS,
-    )?;
+    story.ok("run, called directly, runs here: no process is started", here == Exit::SUCCESS)?;
     Ok(())
 }

@@ -18,10 +18,7 @@ pub(crate) const LESSON: Lesson = Lesson {
         "主进程启动了三个子进程，它会等它们吗？",
         "The main process starts three children: does it wait for them?",
     ),
-    remember: (
-        "start 不等待；join 才等待。",
-        "Starting doesn't wait; joining does.",
-    ),
+    remember: ("start 不等待；join 才等待。", "Starting doesn't wait; joining does."),
     tell,
 };
 
@@ -36,20 +33,14 @@ fn tell(story: &Story) -> Told {
         workers.push(process);
     }
     story.event("parent", "has started workers 0, 1 and 2, and is through");
-    story.ok(
-        "all three are still at work",
-        workers.iter().all(Process::is_alive),
-    )?;
+    story.ok("all three are still at work", workers.iter().all(Process::is_alive))?;
     gate.open();
     story.event("parent", "joins them");
     for process in &workers {
         process.join()?;
     }
     let ended_well = |process: &Process| process.exitcode() == Some(0);
-    story.ok(
-        "all three have ended with exit code 0",
-        workers.iter().all(ended_well),
-    )?;
+    story.ok("all three have ended with exit code 0", workers.iter().all(ended_well))?;
     Ok(())
 }
 

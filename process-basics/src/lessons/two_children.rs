@@ -65,18 +65,9 @@ fn child_2((seconds, pace, parent_has_looked): (f64, Pace, Waiting)) {
 
 /// Runs in both.
 fn work(how: &str, seconds: f64, pace: Pace) {
-    let (me, parent) = (
-        current_process(),
-        parent_process().map_or(0, |parent| parent.pid()),
-    );
-    speak(
-        me.name(),
-        format!("{how}; my id is {}, my parent's is {parent}", me.pid()),
-    );
+    let (me, parent) = (current_process(), parent_process().map_or(0, |parent| parent.pid()));
+    speak(me.name(), format!("{how}; my id is {}, my parent's is {parent}", me.pid()));
     let watch = Stopwatch::start();
     pace.work(seconds);
-    speak(
-        me.name(),
-        format!("worked for {:.2} s", watch.elapsed().as_secs_f64()),
-    );
+    speak(me.name(), format!("worked for {:.2} s", watch.elapsed().as_secs_f64()));
 }

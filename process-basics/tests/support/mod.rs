@@ -115,9 +115,7 @@ pub(crate) fn children() -> Vec<u32> {
         fs::read_to_string(thread.unwrap().path().join("children")).unwrap_or_default()
     };
     let all: String = threads.map(of).collect();
-    all.split_whitespace()
-        .map(|pid| pid.parse().unwrap())
-        .collect()
+    all.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
 /// The state of a process or thread as `ps` shows it: `S` sleeps, `Z` is a zombie; `None`: gone.
@@ -129,10 +127,7 @@ pub(crate) fn state(pid: u32) -> Option<char> {
 /// The memory of this process that is in RAM, in KiB.
 pub(crate) fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
