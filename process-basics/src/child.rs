@@ -33,7 +33,7 @@ static CHILDREN: Mutex<Children> = Mutex::new(Children { running: Vec::new(), cl
 struct Children {
     /// Those that have not been seen to end.
     running: Vec<Arc<Child>>,
-    /// Whether this process has come so far in its ending that nobody would wait for another.
+    /// Whether this process is ending, so that nobody would wait for another.
     closed: bool,
 }
 
@@ -231,32 +231,23 @@ pub(crate) fn active() -> Vec<Arc<Child>> {
     all.into_iter().filter(|child| !matches!(child.try_collect(), Ok(Some(_)))).collect()
 }
 
-/// The end of a process: ends its daemons, waits for its other children, and for those that its
-/// threads start meanwhile. After that none can be started.
+/// The end of a process: from here on none can be started; its daemons are ended, its other
+/// children waited for.
 pub(crate) fn end_all() {
-    loop {
-        let (daemons, others): (Vec<_>, Vec<_>) = active().into_iter().partition(|c| c.daemon);
-        for daemon in &daemons {
-            let _ = daemon.send_signal(Signal::TERM);
+    lock(&CHILDREN).closed = true;
+    let (daemons, others): (Vec<_>, Vec<_>) = active().into_iter().partition(|child| child.daemon);
+    for daemon in &daemons {
+        let _ = daemon.send_signal(Signal::TERM);
+    }
+    let deadline = Instant::now() + GRACE;
+    for daemon in &daemons {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if !daemon.has_ended_within(left).unwrap_or(false) {
+            let _ = daemon.send_signal(Signal::KILL);
         }
-        let deadline = Instant::now() + GRACE;
-        for daemon in &daemons {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if !daemon.has_ended_within(left).unwrap_or(false) {
-                let _ = daemon.send_signal(Signal::KILL);
-            }
-        }
-        for child in daemons.into_iter().chain(others) {
-            if child.wait_for_end(None).is_err() {
-                // It can't be waited for: then not for ever.
-                lock(&CHILDREN).running.retain(|running| !Arc::ptr_eq(running, &child));
-            }
-        }
-        let mut children = lock(&CHILDREN);
-        if children.running.is_empty() {
-            children.closed = true;
-            return;
-        }
+    }
+    for child in daemons.into_iter().chain(others) {
+        let _ = child.wait_for_end(None);
     }
 }
 

@@ -33,7 +33,7 @@ pub enum Error {
         /// The type of what was passed.
         function: &'static str,
     },
-    /// This process has ended its children and waited for them; nobody would wait for another.
+    /// This process ends its children just now; nobody would wait for another.
     #[error("no process can be started any more: this one is ending")]
     Ending,
     /// A daemonic process ends with its parent and could not end its own children first.
