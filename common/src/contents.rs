@@ -76,6 +76,13 @@ pub fn lessons_of(package: &str) -> Vec<&'static str> {
     sections.flat_map(|section| section.lessons).copied().collect()
 }
 
+/// The number of the section that a lesson belongs to.
+#[must_use]
+pub fn section_of(lesson: &str) -> &'static str {
+    let section = CONTENTS.iter().find(|section| section.lessons.contains(&lesson));
+    section.map_or("", |section| section.number)
+}
+
 /// The table of contents as it is printed.
 #[derive(Debug)]
 pub struct Contents;

@@ -79,7 +79,7 @@ fn command(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Co
     Command::new(package)
         .about(about)
         .after_help(format!(
-            "Lessons:\n{list}\nLines with ~ differ from run to run; a line with ok was checked just then."
+            "Lessons:\n{list}\nLines that begin with ~ may differ from run to run; ok marks a claim just checked."
         ))
         .arg(
             Arg::new("lesson")
@@ -91,9 +91,12 @@ fn command(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Co
             Arg::new("speed")
                 .long("speed")
                 .value_name("X")
-                .default_value("10")
                 .value_parser(|text: &str| text.parse::<Pace>())
-                .help("Tutorial seconds in a real second; 1 is the tutorial's own pace"),
+                .help(format!(
+                    "How many tutorial seconds pass in a real second; 1 is the tutorial's pace \
+                     [default: {}]",
+                    Pace::DEFAULT
+                )),
         )
         .arg(
             Arg::new("forever")

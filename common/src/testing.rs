@@ -71,6 +71,8 @@ pub fn check_chapter(package: &str, program: &str, readme: &str) {
         let errors = text(&run.stderr);
         assert!(run.status.success(), "{name}: {:?}\n{errors}", run.status);
         let printed = stable(text(&run.stdout).trim_end());
+        let number = crate::contents::section_of(name);
+        assert!(printed.starts_with(&format!("# {name} · §{number}\n")), "{name}: the section");
         assert_eq!(printed, stable(expected.trim_end()), "{name} and the README differ");
     }
 }

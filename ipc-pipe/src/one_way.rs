@@ -40,7 +40,7 @@ pub fn one_way<T>() -> Result<(Receiver<T>, Sender<T>), Error> {
     Ok((reader.into(), writer.into()))
 }
 
-/// The end that sends. Serialisable only as (part of) an argument of a new process.
+/// The end that sends; Python: a write-only `Connection`. Serialisable only as (part of) an argument of a new process.
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Sender<T> {
@@ -57,6 +57,9 @@ pub struct Sender<T> {
 
 impl<T: Serialize> Sender<T> {
     /// Sends one message; waits while the pipe is full (64 KiB on Linux). Python: `send`.
+    ///
+    /// A pipe that nobody reads any more raises SIGPIPE. Rust programs ignore that; one that has taken
+    /// it back is ended by it.
     ///
     /// # Errors
     /// [`Error::BrokenPipe`] if the receiver is gone, [`Error::Encode`] and [`Error::TooLong`] if
@@ -107,7 +110,7 @@ fn close<P: From<OwnedFd>>(pipe: &mut P) {
     }
 }
 
-/// The end that receives. Serialisable only as (part of) an argument of a new process.
+/// The end that receives; Python: a read-only `Connection`. Serialisable only as (part of) an argument of a new process.
 ///
 /// It never reads ahead: what has not been received is still in the pipe, for [`wait`](wait()) to
 /// see, or for another process to which this end is handed on.
@@ -129,7 +132,7 @@ impl<T: DeserializeOwned> Receiver<T> {
     /// The next message; waits for it. Python: `recv`.
     ///
     /// # Errors
-    /// [`Error::EndOfFile`] when all senders are gone and all was received, [`Error::Truncated`] if
+    /// [`Error::EndOfFile`] when the sender is gone and all was received, [`Error::Truncated`] if
     /// the sender died inside a message, [`Error::Decode`] if it is no `T` (it is used up then),
     /// [`Error::TooLong`] if its length is garbage, [`Error::Io`] if the system refuses (this end is
     /// closed then).
@@ -201,7 +204,7 @@ impl<T> AsFd for Receiver<T> {
     }
 }
 
-/// The reading end of any pipe, for example that of a program's output, received in frames.
+/// The reading end of any pipe into which somebody writes [frames](process_basics::frame).
 impl<T> From<PipeReader> for Receiver<T> {
     fn from(pipe: PipeReader) -> Self {
         Self { pipe, closed: false, body: Vec::new(), message: PhantomData }

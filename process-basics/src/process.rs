@@ -99,7 +99,8 @@ pub trait Run: Serialize + DeserializeOwned {
 
 impl Process {
     /// A process that will call the function with these arguments: one value, a tuple or a struct
-    /// if there are more. The function is listed by [`tasks!`](crate::tasks).
+    /// if there are more, that serde can serialise and deserialise. The function is listed by
+    /// [`tasks!`](crate::tasks); whether it is shows at the start. Python: `Process(target=f, args=…)`.
     ///
     /// It is named `Process-1`, `Process-2` … in the order of this call, a child of `Process-1`
     /// `Process-1:1`; and it is daemonic if the process that makes it is.
@@ -124,7 +125,7 @@ impl Process {
         }
     }
 
-    /// A process whose body is this value's [`run`](Run::run).
+    /// A process whose body is this value's [`run`](Run::run). Python: an instance of the subclass.
     pub fn of<S: Run + Send + 'static>(body: S) -> Self {
         Self::new(S::run, body)
     }
@@ -139,7 +140,8 @@ impl Process {
     /// The same, ending with its parent (true) or outliving it (false). Python:
     /// `Process(daemon=…)`.
     ///
-    /// A daemon ends even if its parent is killed, which Python's doesn't.
+    /// A daemon ends even if its parent is killed, which Python's doesn't; unless it has exec'd another
+    /// program, and only when it is continued if it is stopped.
     #[must_use]
     pub fn daemonic(mut self, daemon: bool) -> Self {
         self.daemon = daemon;
@@ -147,7 +149,10 @@ impl Process {
     }
 
     /// Starts the process; returns when its arguments are on their way. From then on only the child
-    /// has them: connections among them are closed here.
+    /// has them: connections among them are closed here. Python: `start()`.
+    ///
+    /// Arguments of more than the socket's buffer (some 200 KB) are on their way when the child has read
+    /// them: a child that hangs before [`main`](crate::main) keeps its parent waiting here.
     ///
     /// # Errors
     /// Outside of [`main`](crate::main); if the function isn't listed; in a daemon; twice; if the
@@ -183,7 +188,7 @@ impl Process {
         Ok(())
     }
 
-    /// Waits until the process has ended.
+    /// Waits until the process has ended. Python: `join()`.
     ///
     /// # Errors
     /// If it was not started, or ended before it had its arguments ([`Error::NeverRan`]); how it
@@ -211,31 +216,31 @@ impl Process {
         }
     }
 
-    /// Its name.
+    /// Its name. Python: `name`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether it ends when its parent does.
+    /// Whether it ends when its parent does. Python: `daemon`.
     #[must_use]
     pub fn is_daemon(&self) -> bool {
         self.daemon
     }
 
-    /// Its process id, or `None` before its start.
+    /// Its process id, or `None` before its start. Python: `pid`, `ident`.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(|child| child.pid.as_raw_nonzero().get().cast_unsigned())
     }
 
-    /// Whether it was started and has not ended.
+    /// Whether it was started and has not ended. Python: `is_alive()`.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.child.as_ref().is_some_and(|child| !matches!(child.try_collect(), Ok(Some(_))))
     }
 
-    /// `None` until it has ended, then its exit code, or −N if signal N killed it.
+    /// `None` until it has ended, then its exit code, or −N if signal N killed it. Python: `exitcode`.
     ///
     /// `None` also if somebody else collected it (a `waitpid` elsewhere in the program, or SIGCHLD
     /// ignored): it is not alive then, and nobody can tell how it ended.
@@ -247,7 +252,7 @@ impl Process {
         }
     }
 
-    /// Asks it to end: SIGTERM. It has not ended when this returns: join it. Its own children
+    /// Asks it to end: SIGTERM. Python: `terminate()`. It has not ended when this returns: join it. Its own children
     /// are not touched, unless they are daemonic.
     ///
     /// # Errors
@@ -256,7 +261,7 @@ impl Process {
         self.started()?.send_signal(Signal::TERM)
     }
 
-    /// Ends it by force: SIGKILL.
+    /// Ends it by force: SIGKILL. Python: `kill()`.
     ///
     /// # Errors
     /// As [`terminate`](Self::terminate).
@@ -264,7 +269,7 @@ impl Process {
         self.started()?.send_signal(Signal::KILL)
     }
 
-    /// Interrupts it as Ctrl-C does: SIGINT.
+    /// Interrupts it as Ctrl-C does: SIGINT. Python: `interrupt()`.
     ///
     /// # Errors
     /// As [`terminate`](Self::terminate).
@@ -272,7 +277,7 @@ impl Process {
         self.started()?.send_signal(Signal::INT)
     }
 
-    /// Gives up this handle on a process that has ended, or was never started.
+    /// Gives up this handle on a process that has ended, or was never started. Python: `close()`.
     ///
     /// ```compile_fail,E0382
     /// # fn main() -> std::process::ExitCode {
@@ -295,7 +300,7 @@ impl Process {
     }
 
     /// A descriptor that becomes ready when the process has ended, for [`wait`](crate::wait());
-    /// `None` before the start.
+    /// `None` before the start. Python: `sentinel`.
     #[must_use]
     pub fn sentinel(&self) -> Option<BorrowedFd<'_>> {
         self.child.as_ref().map(|child| child.as_fd())

@@ -26,7 +26,7 @@ pub(crate) const LESSON: Lesson = Lesson {
         "One process changes a global variable: does another see it?",
     ),
     remember: (
-        "每个进程有自己的一份内存；要交流，就得传消息。",
+        "每个进程有自己的内存；要通信，就得传递消息。",
         "Each process has its own copy of everything; to share, send messages.",
     ),
     tell,
@@ -53,7 +53,7 @@ fn tell(story: &Story) -> Told {
     consumer.join()?;
     story.ok("the producer has counted, in its own copy", producer.exitcode() > Some(0))?;
     story.ok("after that, the consumer still saw 0", consumer.exitcode() == Some(0))?;
-    story.ok("and so does the parent", COUNT.load(Ordering::Relaxed) == 0)?;
+    story.ok("and the parent still sees 0", COUNT.load(Ordering::Relaxed) == 0)?;
     Ok(())
 }
 

@@ -18,11 +18,11 @@ pub(crate) const LESSON: Lesson = Lesson {
     name: "poll-and-end-of-file",
     section: "3.1",
     question: (
-        "还没有消息，或者对方已经关闭，怎么知道？",
-        "Nothing has come yet, or the other end is closed: how does one know?",
+        "怎么知道是还没有消息，还是对方已经关闭？",
+        "Nothing has come yet, or the other end is closed: how can you tell which?",
     ),
     remember: (
-        "poll 问有没有；对方关闭后，recv 报告文件结束。",
+        "poll 查询有没有消息；对方关闭后，recv 会报告文件结束（EOF）。",
         "poll asks whether there is anything; once the other end is closed, recv says so.",
     ),
     tell,
@@ -35,12 +35,12 @@ fn tell(story: &Story) -> Told {
     let (gate, waiting) = Gate::new()?;
     let mut process = Process::new(send_two, (child, waiting));
     process.start()?;
-    story.event("parent", "starts a child that waits for its word");
+    story.event("parent", "starts a child that waits at a gate");
     story.ok("nothing has come yet", !parent.poll(Duration::ZERO)?)?;
     story.ok("nor within 10 ms", !parent.poll(Duration::from_millis(10))?)?;
 
     gate.open();
-    story.event("parent", "gives its word and polls without a time limit");
+    story.event("parent", "opens the gate and polls without a time limit");
     story.ok("something has come", parent.poll(None)?)?;
     story.ok("it is the number 42", parent.recv()? == 42)?;
     story.ok("the next message is five bytes", parent.recv_bytes(16)? == b"world")?;

@@ -26,7 +26,7 @@ pub(crate) const LESSON: Lesson = Lesson {
         "One makes, the other takes: how do they keep in step?",
     ),
     remember: (
-        "recv 会等待，所以消费者不用猜；生产者结束，它也结束。",
+        "recv 会等待，所以消费者不用猜；生产者结束，消费者也随之结束。",
         "recv waits, so the consumer needn't guess; when the producer ends, so does it.",
     ),
     tell,

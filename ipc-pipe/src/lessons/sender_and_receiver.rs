@@ -18,11 +18,11 @@ pub(crate) const LESSON: Lesson = Lesson {
     name: "sender-and-receiver",
     section: "3.1",
     question: (
-        "一段文字怎样从一个进程到另一个进程？",
+        "一段文字怎样从一个进程传到另一个进程？",
         "How does a text get from one process to another?",
     ),
     remember: (
-        "管道的每一端交给一个进程；发送端关闭，接收端就知道结束了。",
+        "管道的两端各交给一个进程；发送端一关闭，接收端就知道数据结束了。",
         "Each end goes to one process; when the sender is closed, the receiver knows.",
     ),
     tell,

@@ -9,7 +9,7 @@
 
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
-use ipc_pipe::{one_way, pipe};
+use ipc_pipe::{Error, one_way, pipe};
 
 pub(crate) const LESSON: Lesson = Lesson {
     name: "two-ends",
@@ -17,7 +17,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     question: ("管道的两端各能做什么？", "What can each end of a pipe do?"),
     remember: (
         "双向管道两端都能收发；单向管道一端只收，一端只发。",
-        "Of a two-way pipe both ends send and receive; of a one-way pipe, one does each.",
+        "Both ends of a two-way pipe send and receive; a one-way pipe has an end for each.",
     ),
     tell,
 };
@@ -37,7 +37,7 @@ fn tell(story: &Story) -> Told {
     story.ok("the receiver received it", receiver.recv()? == "hi")?;
     // receiver.send(…) does not compile: the documentation of one_way proves it.
     drop(receiver);
-    let refused = sender.send(&"anybody?".to_string());
-    story.ok("once the receiver is gone, sending is an error", refused.is_err())?;
+    let broken = matches!(sender.send(&"anybody?".to_string()), Err(Error::BrokenPipe));
+    story.ok("once the receiver is gone, sending is refused: broken pipe", broken)?;
     Ok(())
 }

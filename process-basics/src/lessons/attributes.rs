@@ -1,4 +1,4 @@
-//! You'll see what a process is known by, before, while and after it runs.
+//! You'll see the attributes of a process before, while and after it runs.
 //!
 //! ```python
 //! p.name, p.pid, p.exitcode, p.daemon, p.authkey, p.sentinel
@@ -13,8 +13,8 @@ pub(crate) const LESSON: Lesson = Lesson {
     name: "attributes",
     section: "2.1",
     question: (
-        "一个进程有哪些属性，什么时候才有？",
-        "What is a process known by, and from when on?",
+        "进程有哪些属性，它们什么时候才有值？",
+        "Which attributes does a process have, and when do they get a value?",
     ),
     remember: (
         "启动后才有 pid，结束后才有 exitcode；被信号 N 杀死则为 −N。",
@@ -34,9 +34,9 @@ fn tell(story: &Story) -> Told {
         "its name, if none is given, is Process- and a number",
         matches!(numbered, Some(Ok(_))),
     )?;
-    let mut process = Process::new(compare_keys, (waiting, key)).named("attributes").daemonic(true);
-    story.ok("its name, if one is given, is that", process.name() == "attributes")?;
-    story.ok("daemonic, it will end with its parent", process.is_daemon())?;
+    let mut process = Process::new(compare_keys, (waiting, key)).named("worker").daemonic(true);
+    story.ok("a given name is kept", process.name() == "worker")?;
+    story.ok("it is marked as daemonic", process.is_daemon())?;
     story.ok("before its start it has no pid", process.pid().is_none())?;
     story.ok("and no sentinel to wait for", process.sentinel().is_none())?;
 

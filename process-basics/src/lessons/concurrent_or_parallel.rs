@@ -30,11 +30,11 @@ pub(crate) const LESSON: Lesson = Lesson {
     name: "concurrent-or-parallel",
     section: "一",
     question: (
-        "六个任务，一个核：它们同时运行吗？",
+        "六个任务、一个 CPU 核：它们是同时运行的吗？",
         "Six tasks and one core: do they run at the same time?",
     ),
     remember: (
-        "一个核上轮流运行是并发；多个核上同时运行是并行。",
+        "在一个核上轮流运行叫并发；在多个核上同时运行叫并行。",
         "Taking turns on one core is concurrent; running on several at once is parallel.",
     ),
     tell,
@@ -54,7 +54,7 @@ fn tell(story: &Story) -> Told {
         "all of them together computed no longer than the clock ran",
         computed <= end - begin,
     )?;
-    story.event("parent", "lets the same six use every core");
+    story.event("parent", "starts six more, which may use every core");
     picture(story, &run_all(&all, work)?);
     if all.len() == 1 {
         story.varies("there is only one core here, so both pictures show the same");
@@ -73,9 +73,10 @@ fn run_all(cores: &[usize], work: Duration) -> Result<Vec<Computed>, Failure> {
         tasks.push((process, reader));
     }
     gate.open();
-    let report = |(_, reader): &mut (Process, PipeReader)| {
+    let report = |(process, reader): &mut (Process, PipeReader)| {
         let mut bytes = Vec::new();
         frame::read(reader, frame::LIMIT, &mut bytes)?;
+        process.join()?;
         Ok(frame::decode(&bytes)?)
     };
     tasks.iter_mut().map(report).collect()

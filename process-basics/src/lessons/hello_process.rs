@@ -23,7 +23,7 @@ pub(crate) const LESSON: Lesson = Lesson {
         "The same program, started twice: is that one process or two?",
     ),
     remember: (
-        "程序是文件；进程是它的一次运行，各有自己的编号。",
+        "程序是文件；进程是程序的一次运行，每个进程都有自己的进程号。",
         "A program is a file; a process is one run of it, with an id of its own.",
     ),
     tell,

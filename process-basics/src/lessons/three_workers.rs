@@ -15,7 +15,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     name: "three-workers",
     section: "2.1",
     question: (
-        "主进程启动了三个子进程，它会等它们吗？",
+        "主进程启动三个子进程后，会等它们结束吗？",
         "The main process starts three children: does it wait for them?",
     ),
     remember: ("start 不等待；join 才等待。", "Starting doesn't wait; joining does."),
@@ -32,7 +32,7 @@ fn tell(story: &Story) -> Told {
         process.start()?;
         workers.push(process);
     }
-    story.event("parent", "has started workers 0, 1 and 2, and is through");
+    story.event("parent", "has started workers 0, 1 and 2, and has nothing left to do");
     story.ok("all three are still at work", workers.iter().all(Process::is_alive))?;
     gate.open();
     story.event("parent", "joins them");

@@ -21,7 +21,7 @@ pub(crate) const LESSON: Lesson = Lesson {
         "Two children, each with its own work: what can the parent know of them?",
     ),
     remember: (
-        "父进程知道子进程的名字、编号和死活；它们的数据它看不到。",
+        "父进程知道子进程的名字、进程号和是否存活，但看不到它们的数据。",
         "The parent knows their names, ids and whether they live; it doesn't see their data.",
     ),
     tell,
@@ -33,7 +33,7 @@ fn tell(story: &Story) -> Told {
     let (gate, waiting) = Gate::new()?;
     let mut first = Process::new(child_1, (1.0, story.pace(), waiting.another()?)).named("child_1");
     let mut second = Process::new(child_2, (2.0, story.pace(), waiting)).named("child_2");
-    story.event("parent", "starts child_1 for 1 s and child_2 for 2 s");
+    story.event("parent", "starts child_1 for 1 tutorial second and child_2 for 2");
     first.start()?;
     second.start()?;
     for process in [&first, &second] {
