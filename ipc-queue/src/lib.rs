@@ -15,18 +15,31 @@
 //! The layers, each in one file, from the middle outwards: the ring over atomic words (`ring.rs`), the
 //! memory it lies in (`memory.rs`), the participants with their numbers (`participant.rs`), waiting
 //! (`bell.rs`), all together a queue of bytes (`raw.rs`); on it the handle of a process
-//! (`handle.rs`) and the typed [`Queue`] (`queue.rs`).
+//! (`handle.rs`) and the typed `Queue` (`queue.rs`).
+//!
+//! Under `--cfg loom` there is only the ring, for loom to try every order of events on it:
+//! `RUSTFLAGS="--cfg loom" cargo test --release -p ipc-queue --lib`.
 
 mod atomic;
+#[cfg(not(loom))]
 mod bell;
+#[cfg(not(loom))]
 mod error;
+#[cfg(not(loom))]
 mod handle;
+#[cfg(not(loom))]
 mod memory;
+#[cfg(not(loom))]
 mod participant;
+#[cfg(not(loom))]
 mod queue;
+#[cfg(not(loom))]
 mod raw;
 mod ring;
+#[cfg(not(loom))]
 mod sys;
 
+#[cfg(not(loom))]
 pub use error::{Error, GetError, PutError};
+#[cfg(not(loom))]
 pub use queue::Queue;

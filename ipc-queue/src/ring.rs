@@ -199,7 +199,7 @@ impl<'a> Ring<'a> {
 
     /// More steps than any search needs, so that a corrupted ring keeps nobody for ever.
     fn patience(&self) -> usize {
-        (1 << 16) + 4 * self.capacity as usize
+        (1 << 12) + 4 * self.capacity as usize
     }
 
     /// The words of a slot's payload; the first of them is the message's length.
@@ -314,6 +314,298 @@ impl<'a> Ring<'a> {
             Position { slot: 0, lap: position.lap.wrapping_add(1) & LAPS }
         } else {
             Position { slot: position.slot + 1, ..position }
+        }
+    }
+}
+
+/// The ring over ordinary memory: one after the other by the tests, in every order by loom.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words of a slot: its state, the length, one word of payload.
+    const STRIDE: usize = 3;
+    const A: Owner = 1;
+    const B: Owner = 2;
+    const C: Owner = 3;
+
+    struct Words {
+        hints: [AtomicU64; 2],
+        slots: Vec<AtomicU64>,
+    }
+
+    impl Words {
+        fn new(capacity: usize) -> Self {
+            let zero = || AtomicU64::new(0);
+            let slots = (0..capacity * STRIDE).map(|_| zero()).collect();
+            Self { hints: [zero(), zero()], slots }
+        }
+
+        fn ring(&self) -> Ring<'_> {
+            Ring::new([&self.hints[0], &self.hints[1]], &self.slots, STRIDE)
+        }
+
+        fn put(&self, me: Owner, item: u64) -> Result<(), Blocked> {
+            let claim = self.ring().claim_to_put(me, false)?;
+            self.write(&claim, item);
+            self.ring().publish(claim);
+            Ok(())
+        }
+
+        fn write(&self, claim: &Claim, item: u64) {
+            self.ring().payload(claim.slot)[1].store(item, Ordering::Relaxed);
+        }
+
+        fn get(&self, me: Owner) -> Result<u64, Blocked> {
+            let claim = self.ring().claim_to_get(me)?;
+            let item = self.read(&claim);
+            self.ring().release(claim);
+            Ok(item)
+        }
+
+        fn read(&self, claim: &Claim) -> u64 {
+            self.ring().payload(claim.slot)[1].load(Ordering::Relaxed)
+        }
+
+        /// So many laps, so that the next ones come round.
+        #[cfg(loom)]
+        fn turn(&self, laps: u64) {
+            for item in 0..laps * u64::from(self.ring().capacity) {
+                self.put(A, item).unwrap();
+                assert_eq!(self.get(A), Ok(item));
+            }
+        }
+    }
+
+    #[cfg(not(loom))]
+    mod one_after_the_other {
+        use super::*;
+
+        #[test]
+        fn it_has_exactly_its_places_and_gives_back_in_order() {
+            for capacity in 1..5 {
+                let words = Words::new(capacity);
+                for round in 0..10 {
+                    for item in 0..capacity as u64 {
+                        words.put(A, round + item).unwrap();
+                    }
+                    assert_eq!(words.put(A, 99), Err(Blocked::Really));
+                    assert_eq!(words.ring().count(), (capacity, capacity));
+                    for item in 0..capacity as u64 {
+                        assert_eq!(words.get(B), Ok(round + item));
+                    }
+                    assert_eq!(words.get(B), Err(Blocked::Really));
+                    assert_eq!(words.ring().count(), (0, 0));
+                }
+            }
+        }
+
+        #[test]
+        fn a_put_that_died_never_happened_and_keeps_the_next_behind_it_until_repaired() {
+            let words = Words::new(2);
+            let _died = words.ring().claim_to_put(A, false).unwrap();
+            words.put(B, 7).unwrap();
+            assert_eq!(words.get(C), Err(Blocked::Perhaps));
+            assert!(words.ring().repair(A, C, |_| ()));
+            assert_eq!(words.get(C), Ok(7));
+            assert_eq!(words.ring().count(), (0, 0));
+            assert!(!words.ring().repair(A, C, |_| ()));
+        }
+
+        #[test]
+        fn a_get_that_died_never_happened() {
+            let words = Words::new(2);
+            words.put(A, 1).unwrap();
+            words.put(A, 2).unwrap();
+            let _died = words.ring().claim_to_get(B).unwrap();
+            assert_eq!(words.get(C), Ok(2), "the item behind it needn't wait");
+            assert_eq!(words.get(C), Err(Blocked::Perhaps));
+            words.ring().repair(B, C, |_| ());
+            assert_eq!(words.get(C), Ok(1));
+        }
+
+        #[test]
+        fn an_item_that_was_being_cleared_is_cleared_and_not_delivered_again() {
+            let words = Words::new(1);
+            let claim = words.ring().claim_to_put(A, true).unwrap();
+            words.ring().publish(claim);
+            let claim = words.ring().claim_to_get(B).unwrap();
+            let _died = words.ring().begin_clearing(claim);
+            assert_eq!(words.put(A, 1), Err(Blocked::Perhaps));
+            let cleared = std::cell::Cell::new(0);
+            words.ring().repair(B, C, |_| cleared.set(cleared.get() + 1));
+            assert_eq!(cleared.get(), 1);
+            words.put(A, 5).unwrap();
+            assert_eq!(words.get(B), Ok(5));
+        }
+
+        #[test]
+        fn any_words_at_all_end_every_search() {
+            let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+            let mut next = || {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                random
+            };
+            for _ in 0..200 {
+                let words = Words::new(3);
+                for word in words.slots.iter().chain(&words.hints) {
+                    word.store(next(), Ordering::Relaxed);
+                }
+                for _ in 0..5 {
+                    let _ = words.put(A, 1);
+                    let _ = words.get(B);
+                    for owner in words.ring().owners().collect::<Vec<_>>() {
+                        words.ring().repair(owner, C, |_| ());
+                    }
+                    let _ = words.ring().count();
+                }
+            }
+        }
+    }
+
+    /// `RUSTFLAGS="--cfg loom" cargo test --release -p ipc-queue --lib`
+    #[cfg(loom)]
+    mod in_every_order {
+        use loom::sync::Arc;
+        use loom::sync::atomic::AtomicBool;
+        use loom::thread;
+
+        use super::*;
+
+        /// Tries until it can be done; repairs after A once A is known to be dead.
+        fn until<T>(
+            words: &Words,
+            me: Owner,
+            dead: &AtomicBool,
+            mut attempt: impl FnMut() -> Result<T, Blocked>,
+        ) -> T {
+            loop {
+                match attempt() {
+                    Ok(done) => return done,
+                    Err(Blocked::Perhaps) if dead.load(Ordering::Acquire) => {
+                        words.ring().repair(A, me, |_| ());
+                    }
+                    Err(_) => thread::yield_now(),
+                }
+            }
+        }
+
+        fn model(
+            capacity: usize,
+            laps: u64,
+            run: impl Fn(Arc<Words>, Arc<AtomicBool>) + Sync + Send + 'static,
+        ) {
+            let mut builder = loom::model::Builder::new();
+            builder.preemption_bound = Some(3);
+            builder.check(move || {
+                let words = Arc::new(Words::new(capacity));
+                words.turn(laps);
+                run(words, Arc::new(AtomicBool::new(false)));
+            });
+        }
+
+        #[test]
+        fn one_producers_items_come_once_and_in_order() {
+            for (capacity, laps) in [(1, 0), (1, 7), (2, 7)] {
+                model(capacity, laps, |words, dead| {
+                    let producer = {
+                        let (words, dead) = (words.clone(), dead.clone());
+                        thread::spawn(move || {
+                            for item in [11, 12] {
+                                until(&words, A, &dead, || words.put(A, item));
+                            }
+                        })
+                    };
+                    assert_eq!(until(&words, B, &dead, || words.get(B)), 11);
+                    assert_eq!(until(&words, B, &dead, || words.get(B)), 12);
+                    producer.join().unwrap();
+                    assert_eq!(words.ring().count(), (0, 0));
+                });
+            }
+        }
+
+        #[test]
+        fn two_consumers_never_get_the_same_item() {
+            model(2, 7, |words, dead| {
+                words.put(A, 11).unwrap();
+                words.put(A, 12).unwrap();
+                let other = {
+                    let (words, dead) = (words.clone(), dead.clone());
+                    thread::spawn(move || until(&words, B, &dead, || words.get(B)))
+                };
+                let mine = until(&words, C, &dead, || words.get(C));
+                let mut both = [mine, other.join().unwrap()];
+                both.sort_unstable();
+                assert_eq!(both, [11, 12]);
+            });
+        }
+
+        #[test]
+        fn a_producer_that_stops_for_ever_stops_nobody() {
+            for laps in [0, 7] {
+                model(2, laps, |words, dead| {
+                    let dying = {
+                        let (words, dead) = (words.clone(), dead.clone());
+                        thread::spawn(move || {
+                            let claim =
+                                until(&words, A, &dead, || words.ring().claim_to_put(A, false));
+                            words.write(&claim, 66);
+                            drop(claim);
+                            dead.store(true, Ordering::Release);
+                        })
+                    };
+                    until(&words, B, &dead, || words.put(B, 11));
+                    assert_eq!(until(&words, B, &dead, || words.get(B)), 11);
+                    dying.join().unwrap();
+                    words.ring().repair(A, B, |_| ());
+                    assert_eq!(words.ring().count(), (0, 0));
+                });
+            }
+        }
+
+        #[test]
+        fn a_consumer_that_stops_for_ever_gives_its_item_back() {
+            for laps in [0, 7] {
+                model(1, laps, |words, dead| {
+                    words.put(B, 11).unwrap();
+                    let dying = {
+                        let (words, dead) = (words.clone(), dead.clone());
+                        thread::spawn(move || {
+                            drop(words.ring().claim_to_get(A));
+                            dead.store(true, Ordering::Release);
+                        })
+                    };
+                    assert_eq!(until(&words, C, &dead, || words.get(C)), 11);
+                    // The dying one may have come too late for anything.
+                    dying.join().unwrap();
+                    words.ring().repair(A, C, |_| ());
+                    assert_eq!(words.ring().count(), (0, 0));
+                    until(&words, B, &dead, || words.put(B, 12));
+                    assert_eq!(until(&words, C, &dead, || words.get(C)), 12);
+                });
+            }
+        }
+
+        #[test]
+        fn a_consumer_that_stops_for_ever_while_clearing_keeps_the_slot_from_nobody() {
+            model(1, 7, |words, dead| {
+                let claim = words.ring().claim_to_put(B, true).unwrap();
+                words.ring().publish(claim);
+                let dying = {
+                    let (words, dead) = (words.clone(), dead.clone());
+                    thread::spawn(move || {
+                        let claim = words.ring().claim_to_get(A).unwrap();
+                        drop(words.ring().begin_clearing(claim));
+                        dead.store(true, Ordering::Release);
+                    })
+                };
+                until(&words, B, &dead, || words.put(B, 12));
+                assert_eq!(until(&words, C, &dead, || words.get(C)), 12);
+                dying.join().unwrap();
+                assert_eq!(words.ring().count(), (0, 0));
+            });
         }
     }
 }
