@@ -332,13 +332,28 @@ mod tests {
     struct Words {
         hints: [AtomicU64; 2],
         slots: Vec<AtomicU64>,
+        /// Loom complains if one of them is written while another looks at it, or may still.
+        #[cfg(loom)]
+        guards: Vec<loom::cell::UnsafeCell<()>>,
     }
+
+    // SAFETY: what the guards hold is never looked at; only loom watches who could.
+    #[cfg(loom)]
+    #[expect(unsafe_code, reason = "loom's cells are not Sync, so that it can tell on their users")]
+    unsafe impl Sync for Words {}
 
     impl Words {
         fn new(capacity: usize) -> Self {
             let zero = || AtomicU64::new(0);
             let slots = (0..capacity * STRIDE).map(|_| zero()).collect();
-            Self { hints: [zero(), zero()], slots }
+            #[cfg(loom)]
+            let guards = (0..capacity).map(|_| loom::cell::UnsafeCell::new(())).collect();
+            Self {
+                hints: [zero(), zero()],
+                slots,
+                #[cfg(loom)]
+                guards,
+            }
         }
 
         fn ring(&self) -> Ring<'_> {
@@ -353,6 +368,8 @@ mod tests {
         }
 
         fn write(&self, claim: &Claim, item: u64) {
+            #[cfg(loom)]
+            self.guards[claim.slot as usize].with_mut(|_| ());
             self.ring().payload(claim.slot)[1].store(item, Ordering::Relaxed);
         }
 
@@ -364,6 +381,8 @@ mod tests {
         }
 
         fn read(&self, claim: &Claim) -> u64 {
+            #[cfg(loom)]
+            self.guards[claim.slot as usize].with(|_| ());
             self.ring().payload(claim.slot)[1].load(Ordering::Relaxed)
         }
 
