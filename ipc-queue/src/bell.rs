@@ -37,13 +37,18 @@ pub(crate) struct Bell<'a>(pub(crate) &'a AtomicU32);
 
 impl Bell<'_> {
     /// Wakes one who sleeps here, if there is one.
-    pub(crate) fn ring(&self) {
+    pub(crate) fn ring(&self, more: impl FnOnce() -> bool) {
         // What was done before, others see before we look whether they sleep.
         fence(Ordering::SeqCst);
-        if self.0.load(Ordering::Relaxed) != 0 && wake(self.0, 1) == 0 {
+        if self.0.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        // What was done earlier behind an obstacle woke somebody in vain: now there is more to do.
+        let most = if more() { i32::MAX.cast_unsigned() } else { 1 };
+        if wake(self.0, most) == 0 {
             self.0.store(0, Ordering::SeqCst);
-            // One may have gone to sleep between the two.
-            wake(self.0, 1);
+            // Some may have gone to sleep between the two, and nobody would ring for them.
+            wake(self.0, i32::MAX.cast_unsigned());
         }
     }
 

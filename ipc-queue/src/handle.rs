@@ -95,7 +95,9 @@ impl Handle {
     }
 
     pub(crate) fn join(&self) -> Result<u64, Error> {
-        self.participant().join(|| self.is_alone())
+        // A feeder at work will put something into a free slot, or has just done so.
+        let stuck = || self.participant().ring().count().1 > 0 || !self.shared.overflow().feeding;
+        self.participant().join(|| self.is_alone() && stuck())
     }
 
     /// Whether nobody else can put or get: no other process, and no other handle in this one.
@@ -112,22 +114,26 @@ impl Shared {
     /// The feeder: puts what waits into slots, in order, until nothing does.
     fn feed(&self) {
         loop {
-            let Some(message) = self.overflow().messages.front().cloned() else {
-                break;
-            };
-            let given_up = || self.overflow().messages.is_empty();
-            match self.participant.put(&message, Until::Forever, given_up) {
-                Ok(()) => {}
-                Err(Failed::Alone) => break,
-                Err(failed) => {
-                    // Without memory now, perhaps not later; without hope, it is given up.
-                    if let Failed::System(_) = failed {
-                        thread::sleep(LOOK);
-                        continue;
-                    }
-                }
-            }
             let mut overflow = self.overflow();
+            // In one step for all who look: either it waits here or it is in a slot.
+            let put = match overflow.messages.front() {
+                Some(message) => self.participant.put(message, Until::Now, || false),
+                None => Ok(()),
+            };
+            match put {
+                Err(Failed::Blocked) => {
+                    drop(overflow);
+                    self.participant.wait_for_room(|| self.overflow().messages.is_empty());
+                    continue;
+                }
+                Err(Failed::System(_)) => {
+                    // There is no memory now; perhaps there will be.
+                    drop(overflow);
+                    thread::sleep(LOOK);
+                    continue;
+                }
+                _ => {}
+            }
             if overflow.messages.pop_front().is_some() {
                 self.participant.count_waiting(-1);
             }
@@ -137,8 +143,6 @@ impl Shared {
                 return;
             }
         }
-        self.overflow().feeding = false;
-        self.flushed.notify_all();
     }
 }
 

@@ -112,7 +112,13 @@ impl Participant {
         if unfinished > 0 {
             self.memory.lost().fetch_add(unfinished, Ordering::AcqRel);
         }
-        self.ring().repair(owner, self.me, |slot| self.memory.punch(slot)) || unfinished > 0
+        let repaired = self.ring().repair(owner, self.me, |slot| self.memory.punch(slot));
+        if repaired {
+            // Some may have been woken in vain by what lies behind it.
+            self.items().ring_for_all();
+            self.room().ring_for_all();
+        }
+        repaired || unfinished > 0
     }
 
     /// Whether anybody else takes part, in this or another process or on the way to one.

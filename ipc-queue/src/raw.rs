@@ -86,6 +86,8 @@ impl Participant {
         if claim.is_large() {
             if let Err(error) = self.memory().write(claim.slot, message) {
                 self.clear(claim);
+                // What lies behind it was out of reach.
+                self.items().ring_for_all();
                 return Err(Failed::System(error));
             }
         } else {
@@ -95,8 +97,9 @@ impl Participant {
                 word.store(u64::from_le_bytes(eight), Ordering::Relaxed);
             }
         }
+        let (slot, lap) = (claim.slot, claim.lap());
         self.ring().publish(claim);
-        self.items().ring();
+        self.items().ring(|| self.ring().is_next_full(slot, lap));
         Ok(())
     }
 
@@ -149,7 +152,7 @@ impl Participant {
         });
         if let Err(error) = read {
             self.ring().give_back(claim);
-            self.items().ring();
+            self.items().ring(|| true);
             return Err(Failed::System(error));
         }
         self.count_held();
@@ -163,6 +166,15 @@ impl Participant {
         message.shrink_to(KEPT);
         MESSAGE.set(message);
         Ok(taken)
+    }
+
+    /// Waits until a put may succeed, or is given up.
+    pub(crate) fn wait_for_room(&self, given_up: impl Fn() -> bool) {
+        let look = |thorough: bool| {
+            let repaired = thorough && !self.ring().has_room() && self.repair();
+            (repaired || self.ring().has_room() || given_up()).then_some(())
+        };
+        self.room().wait(None, look);
     }
 
     /// Items that nobody has got, in slots and in the memory of living producers.
@@ -194,16 +206,29 @@ impl Participant {
             if thorough {
                 self.repair_all();
             }
-            // In this order: an item is counted as held before its slot is free.
-            let in_slots = self.ring().count().1;
-            let elsewhere =
-                |owner| self.memory().account(owner).map_or(0, |account| account.total());
-            let done =
-                in_slots == 0 && (1..=self.memory().highest()).all(|owner| elsewhere(owner) == 0);
-            if done {
+            // In this order: an item is in a slot before it isn't counted as waiting any more, and
+            // counted as held before its slot is free.
+            let done = || {
+                let all = |what: fn(&crate::memory::Account<'_>) -> bool| {
+                    (1..=self.memory().highest()).all(|owner| {
+                        self.memory().account(owner).is_none_or(|account| what(&account))
+                    })
+                };
+                all(|account| account.waiting() == 0)
+                    && self.ring().count().1 == 0
+                    && all(|account| account.total() == 0)
+            };
+            let mut is_done = done();
+            let alone = !is_done && thorough && alone();
+            if alone {
+                // The last one may have done its work, or died, since we looked.
+                self.repair_all();
+                is_done = done();
+            }
+            if is_done {
                 Some(Ok(self.memory().lost().swap(0, Ordering::AcqRel)))
             } else {
-                (thorough && alone()).then_some(Err(Error::Disconnected))
+                alone.then_some(Err(Error::Disconnected))
             }
         };
         self.done().wait(None, look).unwrap_or(Err(Error::Disconnected))
@@ -260,8 +285,9 @@ impl Participant {
     }
 
     fn release(&self, claim: Claim) {
+        let (slot, lap) = (claim.slot, claim.lap());
         self.ring().release(claim);
-        self.room().ring();
+        self.room().ring(|| self.ring().is_next_free(slot, lap));
     }
 
     /// Releases a slot whose window has pages to give back.

@@ -123,6 +123,10 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
+    pub(crate) fn lap(&self) -> u32 {
+        self.state.lap
+    }
+
     pub(crate) fn is_large(&self) -> bool {
         self.state.large
     }
@@ -211,6 +215,26 @@ impl<'a> Ring<'a> {
     /// Put: the message is there for others.
     pub(crate) fn publish(&self, claim: Claim) {
         self.store(claim.slot, State { phase: Phase::Full, owner: 0, ..claim.state });
+    }
+
+    /// Whether the slot at the tail is free, or the hint too old to tell.
+    pub(crate) fn has_room(&self) -> bool {
+        let position = self.position(self.tail);
+        self.state(position.slot).against(position) >= 0
+    }
+
+    /// After a publication: whether the next item is there already.
+    pub(crate) fn is_next_full(&self, slot: u32, lap: u32) -> bool {
+        let next = self.after(Position { slot, lap });
+        let state = self.state(next.slot);
+        state.phase == Phase::Full && state.lap == next.lap
+    }
+
+    /// After a release: whether the next place is free already.
+    pub(crate) fn is_next_free(&self, slot: u32, lap: u32) -> bool {
+        let next = self.after(Position { slot, lap: lap.wrapping_add(1) & LAPS });
+        let state = self.state(next.slot);
+        state.phase == Phase::Empty && state.lap == next.lap
     }
 
     /// Get, between reading and taking pages away: from here on it is never delivered again.
