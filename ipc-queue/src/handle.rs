@@ -64,6 +64,7 @@ impl Handle {
         if participant.is_bounded() {
             return participant.put(message, until, || self.is_alone());
         }
+        participant.check_length(message)?;
         let mut overflow = self.shared.overflow();
         if overflow.messages.is_empty() {
             match participant.put(message, Until::Now, || false) {

@@ -200,7 +200,12 @@ impl Memory {
         self.file.read_exact_at(message, self.offset(slot))
     }
 
-    /// The longest message, in bytes.
+    /// The longest message that there can be, in bytes.
+    pub(crate) fn window(&self) -> u64 {
+        self.window
+    }
+
+    /// The longest message that this process may put, in bytes.
     pub(crate) fn longest(&self) -> u64 {
         // The limit may have been lowered since the queue was made.
         let end = self.offset(self.capacity - 1) + self.window;

@@ -107,8 +107,11 @@ impl Participant {
     fn bury(&self, owner: Owner) -> bool {
         // A corrupted slot may name somebody who can't be.
         let words = self.memory.account(owner).map(|account| [account.held, account.waiting]);
-        let unfinished: u64 =
-            words.iter().flatten().map(|word| word.swap(0, Ordering::AcqRel)).sum();
+        let unfinished: u64 = words
+            .iter()
+            .flatten()
+            .map(|word| word.swap(0, Ordering::AcqRel))
+            .fold(0, u64::saturating_add);
         if unfinished > 0 {
             self.memory.lost().fetch_add(unfinished, Ordering::AcqRel);
         }

@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use process_basics::frame;
+use process_basics::{frame, handover};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
@@ -178,6 +178,8 @@ impl<T: Serialize> Queue<T> {
 impl<T: DeserializeOwned> Queue<T> {
     /// The next item; waits for it. Python: `get`.
     ///
+    /// An item that turns out to be no `T` counts as got.
+    ///
     /// # Errors
     /// [`GetError`], but not `Empty`.
     pub fn get(&self) -> Result<T, GetError> {
@@ -231,10 +233,14 @@ struct Invitation {
     number: u16,
 }
 
+fn refuse(reason: std::io::Error) -> String {
+    handover::refuse(format!("a queue can't be handed over: {reason}"))
+}
+
 impl<T> Serialize for Queue<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let invited = self.handle.participant().invite();
-        let (opening, number) = invited.map_err(ser::Error::custom)?;
+        let (opening, number) = invited.map_err(refuse).map_err(ser::Error::custom)?;
         Invitation { opening, number }.serialize(serializer)
     }
 }
@@ -242,7 +248,8 @@ impl<T> Serialize for Queue<T> {
 impl<'de, T> Deserialize<'de> for Queue<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Invitation { opening, number } = Invitation::deserialize(deserializer)?;
-        let participant = Participant::attach(opening, number).map_err(de::Error::custom)?;
+        let participant = Participant::attach(opening, number);
+        let participant = participant.map_err(refuse).map_err(de::Error::custom)?;
         Ok(Self { handle: Handle::new(participant), item: PhantomData })
     }
 }

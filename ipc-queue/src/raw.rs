@@ -70,13 +70,8 @@ impl Participant {
         until: Until,
         alone: impl Fn() -> bool,
     ) -> Result<(), Failed> {
+        self.check_length(message)?;
         let length = message.len() as u64;
-        if message.len() > INLINE {
-            let longest = self.memory().longest();
-            if length > longest {
-                return Err(Failed::TooLong { length, longest });
-            }
-        }
         let claim = |thorough| {
             self.claim(thorough, |ring, me| ring.claim_to_put(me, message.len() > INLINE))
         };
@@ -100,6 +95,15 @@ impl Participant {
         let (slot, lap) = (claim.slot, claim.lap());
         self.ring().publish(claim);
         self.items().ring(|| self.ring().is_next_full(slot, lap));
+        Ok(())
+    }
+
+    /// Whether a message of this length can be put.
+    pub(crate) fn check_length(&self, message: &[u8]) -> Result<(), Failed> {
+        let length = message.len() as u64;
+        if message.len() > INLINE && length > self.memory().longest() {
+            return Err(Failed::TooLong { length, longest: self.memory().longest() });
+        }
         Ok(())
     }
 
@@ -139,7 +143,7 @@ impl Participant {
         thread_local! {
             static MESSAGE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
-        if length > self.memory().longest() {
+        if length > self.memory().window() {
             self.clear(claim);
             return Err(Failed::Damaged);
         }
@@ -181,7 +185,8 @@ impl Participant {
     pub(crate) fn items_waiting(&self) -> usize {
         self.repair_all();
         let waiting = |owner| self.memory().account(owner).map_or(0, |account| account.waiting());
-        self.ring().count().0 + (1..=self.memory().highest()).map(waiting).sum::<usize>()
+        let elsewhere = (1..=self.memory().highest()).map(waiting);
+        elsewhere.fold(self.ring().count().0, usize::saturating_add)
     }
 
     /// Whether every slot is taken, and there is a limit.

@@ -87,7 +87,9 @@ pub(crate) fn take_refusal() -> Option<String> {
     REFUSAL.take()
 }
 
-fn refuse(reason: String) -> String {
+/// For a type whose `Serialize` or `Deserialize` hands descriptors over by itself: keeps the reason
+/// why it can't, because serde formats may drop the texts of errors, and gives it back.
+pub fn refuse(reason: String) -> String {
     REFUSAL.set(Some(reason.clone()));
     reason
 }

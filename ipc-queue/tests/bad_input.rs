@@ -1,0 +1,392 @@
+//! What can't be put, got or made is refused in one sentence; a damaged memory costs items, but no
+//! panic and no hang.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod support;
+
+use std::fmt::Display;
+use std::fs::{self, File, OpenOptions};
+use std::hint::black_box;
+use std::os::unix::fs::FileExt;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::testing::Deadline;
+use ipc_queue::{Error, GetError, PutError, Queue};
+use process_basics::{Process, frame, tasks};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use support::{Random, alone, ends_well, queue_mappings, start, text};
+
+process_basics::test_entry!();
+tasks![
+    below_a_limit_of_file_sizes,
+    damage_queues,
+    damage_shared_queues,
+    do_nothing,
+    get_a_large_one_below_a_limit,
+    hand_over_what_is_no_queue,
+    use_a_damaged_queue,
+    without_descriptors,
+];
+
+/// It is one sentence without its full stop, as all our errors are.
+fn is_a_sentence(error: impl Display) -> bool {
+    let text = error.to_string();
+    text.len() > 10 && !text.contains('\n') && !text.ends_with('.')
+}
+
+#[test]
+fn a_queue_of_no_places_is_refused_and_what_to_use_is_named() {
+    let error = Queue::<u32>::bounded(0).unwrap_err();
+    assert!(matches!(error, Error::NoPlaces));
+    assert!(error.to_string().contains("Queue::unbounded()"), "{error}");
+}
+
+#[test]
+fn an_absurd_size_is_refused_and_the_largest_is_named_and_works() {
+    for places in [(1 << 20) + 1, 1 << 32, (1 << 32) + 1, usize::MAX] {
+        let error = Queue::<u32>::bounded(places).unwrap_err();
+        let Error::TooManyPlaces { most, .. } = error else {
+            panic!("{error}");
+        };
+        assert!(error.to_string().contains(&most.to_string()), "{error}");
+        assert!(error.to_string().contains("Queue::unbounded()"), "{error}");
+        let largest = Queue::bounded(most as usize).unwrap();
+        largest.put(text(1, 1 << 20)).unwrap();
+        assert!(largest.get().unwrap() == text(1, 1 << 20));
+    }
+}
+
+/// QUEUE-B11
+#[test]
+fn a_queue_elsewhere_than_in_process_arguments_says_where_it_may_be() {
+    let (inner, outer) = (Queue::<u32>::bounded(1).unwrap(), Queue::bounded(1).unwrap());
+    for _ in 0..10 {
+        let error = frame::encode(&inner, &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().contains("the arguments of a new process"));
+        let error = outer.put(inner.clone()).unwrap_err();
+        assert!(matches!(error, PutError::Encode(_)));
+        assert!(error.to_string().contains("the arguments of a new process"));
+    }
+    assert!(outer.is_empty());
+    inner.put(1).unwrap();
+    assert_eq!(inner.get().unwrap(), 1);
+}
+
+/// A flag that can't be serialised if it is false, nor deserialised if it was sent as 2.
+#[derive(Debug, PartialEq)]
+struct Stubborn(Option<bool>);
+
+impl Serialize for Stubborn {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(true) => serializer.serialize_u8(1),
+            Some(false) => Err(serde::ser::Error::custom("stubborn")),
+            None => serializer.serialize_u8(2),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Stubborn {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        match u8::deserialize(input)? {
+            1 => Ok(Self(Some(true))),
+            _ => Err(serde::de::Error::custom("stubborn")),
+        }
+    }
+}
+
+/// QUEUE-07, QUEUE-08
+#[test]
+fn an_item_that_cannot_be_serialised_is_an_error_of_put_and_costs_no_place() {
+    for queue in [Queue::bounded(1).unwrap(), Queue::unbounded().unwrap()] {
+        for _ in 0..10 {
+            let refused = queue.put(Stubborn(Some(false)));
+            let Err(PutError::Encode(reason)) = refused else {
+                panic!("{refused:?}");
+            };
+            assert!(reason.to_string().contains("Stubborn"), "{reason}");
+            let refused = queue.put_timeout(Stubborn(Some(false)), Duration::MAX);
+            assert!(matches!(refused, Err(PutError::Encode(_))));
+            assert_eq!(queue.qsize(), 0);
+            queue.try_put(Stubborn(Some(true))).unwrap();
+            assert_eq!(queue.qsize(), 1);
+            assert_eq!(queue.get().unwrap(), Stubborn(Some(true)));
+            assert!(queue.is_empty());
+        }
+    }
+}
+
+#[test]
+fn an_item_that_cannot_be_deserialised_is_an_error_of_get_and_used_up() {
+    let queue = Queue::bounded(1).unwrap();
+    for _ in 0..10 {
+        queue.try_put(Stubborn(None)).unwrap();
+        let got = queue.get();
+        let Err(GetError::Decode(reason)) = got else {
+            panic!("{got:?}");
+        };
+        assert!(reason.to_string().contains("Stubborn"), "{reason}");
+        assert!(queue.is_empty());
+    }
+    queue.try_put(Stubborn(Some(true))).unwrap();
+    assert_eq!(queue.try_get().unwrap(), Stubborn(Some(true)));
+}
+
+/// Changes what of a resource this process may use; back by `None`.
+fn limit(resource: Resource, most: Option<u64>) {
+    let maximum = getrlimit(resource).maximum;
+    let current = most.or(maximum);
+    setrlimit(resource, Rlimit { current, maximum }).unwrap();
+}
+
+/// Runs in the child. Its parent has put a large item, which nothing forbids it to read.
+fn get_a_large_one_below_a_limit(queue: Queue<String>) {
+    limit(Resource::Fsize, Some(1 << 20));
+    let got = queue.get();
+    limit(Resource::Fsize, None);
+    assert!(got.unwrap() == text(1, 2 << 20));
+}
+
+/// Runs in a process of its own. Nothing may be printed below the limit: the output may be a file.
+fn below_a_limit_of_file_sizes((): ()) {
+    let _deadline = Deadline::seconds(120);
+    let before = Queue::bounded(2).unwrap();
+    for most in [0, 1, 4096, 1 << 18, 1 << 20, 1 << 24, 1 << 30] {
+        limit(Resource::Fsize, Some(most));
+        let below = [Queue::bounded(1), Queue::bounded(1024), Queue::unbounded()];
+        let mut said = Vec::new();
+        for queue in [Ok(before.clone())].into_iter().chain(below) {
+            match queue {
+                Ok(queue) => {
+                    said.push(put_and_get(&queue, 10));
+                    said.push(put_and_get(&queue, 100_000));
+                    said.push(put_and_get(&queue, 2 << 20));
+                    said.push(put_and_get(&queue, 10));
+                }
+                Err(error) => said.push(Some(error.to_string())),
+            }
+        }
+        limit(Resource::Fsize, None);
+        assert_eq!(said[0], None, "a small item fits below {most}");
+        assert_eq!(said[3], None, "a small item fits afterwards");
+        assert!(said.iter().flatten().all(is_a_sentence), "{said:?}");
+    }
+    // Nor is such an item lost where others wait before it.
+    limit(Resource::Fsize, Some(1 << 24));
+    let queue = Queue::unbounded().unwrap();
+    let waiting: Vec<bool> = (0..1100).map(|n| queue.put(text(n, 10)).is_ok()).collect();
+    let put = queue.put(text(0, 1 << 16));
+    let got: Vec<Option<String>> = (0..1100).map(|_| queue.get().ok()).collect();
+    limit(Resource::Fsize, None);
+    assert!(waiting.into_iter().all(|put| put));
+    assert!((0..1100).all(|n| got[n] == Some(text(n, 10))));
+    assert!(matches!(put, Err(PutError::TooLong { .. })), "{:?}", put.is_ok());
+}
+
+/// What is said about an item of this length, if it is refused; it comes back if it isn't.
+fn put_and_get(queue: &Queue<String>, length: usize) -> Option<String> {
+    let refused = queue.put(text(length, length)).err();
+    if refused.is_none() {
+        assert!(queue.get().unwrap() == text(length, length));
+    }
+    assert!(queue.is_empty());
+    refused.map(|error| error.to_string())
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_an_error_and_no_signal() {
+    alone(below_a_limit_of_file_sizes);
+}
+
+#[test]
+fn below_a_limit_of_file_sizes_large_items_can_still_be_got() {
+    let _deadline = Deadline::seconds(120);
+    let queue = Queue::bounded(1).unwrap();
+    queue.put(text(1, 2 << 20)).unwrap();
+    ends_well(&start(get_a_large_one_below_a_limit, queue));
+}
+
+/// Runs in the child.
+fn do_nothing(_queue: Queue<String>) {}
+
+/// Runs in a process of its own.
+fn without_descriptors((): ()) {
+    let _deadline = Deadline::seconds(120);
+    let queue = Queue::bounded(1).unwrap();
+    let mut all = Vec::new();
+    limit(Resource::Nofile, Some(40));
+    while let Ok(file) = File::open("/dev/null") {
+        all.push(file);
+    }
+    for spare in 0..20 {
+        let made = Queue::<u32>::bounded(1);
+        let started = Process::new(do_nothing, queue.clone()).start();
+        // The queue itself needs no more.
+        for length in [1, 100_000] {
+            queue.try_put(text(spare, length)).unwrap();
+            assert!(queue.is_full());
+            assert!(queue.try_get().unwrap() == text(spare, length));
+        }
+        if spare == 0 {
+            let (made, started) = (made.unwrap_err(), started.unwrap_err());
+            for error in [made.to_string(), started.to_string()] {
+                assert!(is_a_sentence(&error), "{error}");
+                assert!(error.contains("Too many open files"), "{error}");
+            }
+        }
+        all.pop();
+    }
+    drop(all);
+    let child = start(do_nothing, queue);
+    ends_well(&child);
+}
+
+#[test]
+fn without_descriptors_making_and_handing_over_fail_and_the_rest_works() {
+    alone(without_descriptors);
+}
+
+/// The memory of the only queue of this process, for whoever wants to damage it.
+struct Memory {
+    file: File,
+    words: u64,
+}
+
+impl Memory {
+    fn find() -> Self {
+        let mut descriptors = fs::read_dir("/proc/self/fd").unwrap();
+        let path = descriptors.find_map(|entry| {
+            let path = entry.unwrap().path();
+            let target = fs::read_link(&path).unwrap_or_default();
+            target.to_str()?.starts_with("/memfd:queue").then_some(path)
+        });
+        let file = OpenOptions::new().write(true).open(path.unwrap());
+        Self { file: file.unwrap(), words: queue_mappings()[0] / 8 }
+    }
+
+    /// Writes something into a word of the mapped part: anywhere, or near its beginning or end,
+    /// where more depends on it.
+    fn damage(&self, random: &mut Random) {
+        let index = match random.below(4) {
+            0 => random.below(self.words),
+            1 => random.below(64),
+            2 => 64 + random.below(32),
+            _ => self.words - 1 - random.below(200),
+        };
+        let value = match random.below(6) {
+            0 => u64::MAX,
+            1 => random.below(10),
+            2 => 1 << random.below(64),
+            // What could be the first word of a slot.
+            3 => random.below(4) << 32 | random.below(16) << 16 | random.below(5),
+            4 => random.next() << 32 | random.below(8) << 16 | random.below(1 << 12),
+            _ => random.next(),
+        };
+        self.file.write_all_at(&value.to_le_bytes(), 8 * index).unwrap();
+    }
+}
+
+/// Uses the queue in one way or another. What comes of it doesn't matter, but that it ends does.
+fn use_queue(queue: &Queue<String>, random: &mut Random) {
+    let start = Instant::now();
+    let length = [0, 10, 239, 300, 5000, 100_000][random.below(6) as usize];
+    match random.below(8) {
+        0 | 1 => drop(queue.try_put(text(length, length))),
+        2 | 3 => drop(queue.try_get()),
+        4 => drop(black_box(queue.qsize())),
+        5 => drop(black_box((queue.is_full(), queue.is_empty()))),
+        6 => drop(queue.task_done()),
+        _ => drop(queue.get_timeout(Duration::from_micros(100))),
+    }
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+/// Runs in a process of its own.
+fn damage_queues((): ()) {
+    let _deadline = Deadline::seconds(120);
+    // A length that is a lie must not take all memory of the machine that tests.
+    limit(Resource::As, Some(2 << 30));
+    let mut random = Random(0xDD_B1A5_E5BA_D5EE);
+    for _ in 0..300 {
+        let places = [1, 3, 17][random.below(3) as usize];
+        let queue = Queue::bounded(places).unwrap();
+        let other = queue.clone();
+        let memory = Memory::find();
+        for _ in 0..10 {
+            use_queue(&queue, &mut random);
+        }
+        for _ in 0..4 {
+            for _ in 0..=random.below(20) {
+                memory.damage(&mut random);
+            }
+            for _ in 0..10 {
+                use_queue(&queue, &mut random);
+            }
+        }
+        drop(other);
+        let unfinished = queue.join();
+        assert!(matches!(unfinished, Ok(_) | Err(Error::Disconnected)));
+    }
+}
+
+#[test]
+fn a_damaged_memory_makes_errors_but_no_panic_and_no_hang() {
+    alone(damage_queues);
+}
+
+/// Runs in the child. From the first get on its parent damages the queue's memory.
+fn use_a_damaged_queue((queue, seed): (Queue<String>, u64)) {
+    limit(Resource::As, Some(2 << 30));
+    drop(queue.get());
+    let mut random = Random(seed);
+    for _ in 0..200 {
+        use_queue(&queue, &mut random);
+    }
+}
+
+/// Runs in a process of its own.
+fn damage_shared_queues((): ()) {
+    let _deadline = Deadline::seconds(120);
+    let mut random = Random(0x0B5E_55ED);
+    for seed in 1..=10 {
+        let queue = Queue::bounded(3).unwrap();
+        let memory = Memory::find();
+        queue.put(text(0, 0)).unwrap();
+        let child = start(use_a_damaged_queue, (queue.clone(), seed));
+        while !queue.is_empty() {
+            thread::yield_now();
+        }
+        while child.is_alive() {
+            memory.damage(&mut random);
+        }
+        ends_well(&child);
+    }
+}
+
+#[test]
+fn a_memory_that_is_being_damaged_stops_nobody() {
+    alone(damage_shared_queues);
+}
+
+/// Runs in a process of its own.
+fn hand_over_what_is_no_queue((): ()) {
+    let _deadline = Deadline::seconds(120);
+    for index in 0..4 {
+        let queue = Queue::bounded(1).unwrap();
+        let memory = Memory::find();
+        let word = (u64::MAX - 1).to_le_bytes();
+        memory.file.write_all_at(&word, 8 * index).unwrap();
+        let mut child = Process::new(do_nothing, queue);
+        match child.start().and_then(|()| child.join()) {
+            Ok(()) => assert_eq!(child.exitcode(), Some(0)),
+            Err(error) => assert!(error.to_string().contains("never ran"), "{error}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_no_queue_any_more_ends_a_child_before_its_function() {
+    alone(hand_over_what_is_no_queue);
+}

@@ -1,0 +1,71 @@
+//! Nothing is left of queues that were used: no descriptor, no mapping, no child, no thread. Alone
+//! in its file, because other tests open and close things too.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod support;
+
+use std::thread;
+
+use common::testing::Deadline;
+use ipc_queue::{PutError, Queue};
+use process_basics::{Failure, Process, tasks};
+use support::{Possessions, ends_well, kill, start, text};
+
+process_basics::test_entry!();
+tasks![echo, echo_for_ever];
+
+/// Runs in the child.
+fn echo((there, back): (Queue<String>, Queue<String>)) -> Result<(), Failure> {
+    for _ in 0..3 {
+        back.put(there.get()?)?;
+    }
+    Ok(there.task_done()?)
+}
+
+/// Runs in the child, until it is killed.
+fn echo_for_ever((there, back): (Queue<String>, Queue<String>)) -> Result<(), Failure> {
+    loop {
+        back.put(there.get()?)?;
+    }
+}
+
+/// Two queues and a process, used in one of several ways.
+fn make_use_and_end(round: usize) {
+    let (there, back) = (Queue::unbounded().unwrap(), Queue::bounded(3).unwrap());
+    let task = (there.clone(), back.clone());
+    let child = match round % 4 {
+        0 => return drop(Process::new(echo, task)),
+        1 => start(echo_for_ever, task),
+        _ => start(echo, task),
+    };
+    for number in 0..3 {
+        there.put(text(number, 30_000 * round % 100_000)).unwrap();
+        back.get().unwrap();
+    }
+    if round % 4 == 1 {
+        there.put(text(0, 10)).unwrap();
+        kill(&child);
+    } else {
+        ends_well(&child);
+    }
+    if round % 4 == 3 {
+        // More than there are slots: a thread is started, and gives up.
+        (0..1100).for_each(|number| there.put(text(number, 5)).unwrap());
+        let clone = there.clone();
+        thread::spawn(move || drop(clone)).join().unwrap();
+        let nested = Queue::bounded(1).unwrap();
+        assert!(matches!(nested.put(back.clone()), Err(PutError::Encode(_))));
+    }
+}
+
+#[test]
+fn three_hundred_queues_and_processes_leave_nothing() {
+    let _deadline = Deadline::seconds(120);
+    make_use_and_end(3);
+    let before = Possessions::now();
+    (0..300).for_each(make_use_and_end);
+    // A thread that has done its work may need a moment to end.
+    while Possessions::now() != before {
+        thread::yield_now();
+    }
+}

@@ -1,0 +1,112 @@
+//! What the test files need: processes that end well, scenarios in a process of their own, texts of
+//! any length, and what the kernel says about this process.
+
+#![allow(dead_code, reason = "each test file needs some of it")]
+
+use std::any::Any;
+use std::fs;
+use std::io;
+
+use common::testing::Deadline;
+use process_basics::Process;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A process that runs.
+pub(crate) fn start<A, R, F>(function: F, arguments: A) -> Process
+where
+    A: Serialize + DeserializeOwned + Send + 'static,
+    F: Fn(A) -> R + Any,
+{
+    let mut process = Process::new(function, arguments);
+    process.start().unwrap();
+    process
+}
+
+/// Waits for its end: its function returned, without an error or a panic.
+pub(crate) fn ends_well(process: &Process) {
+    process.join().unwrap();
+    assert_eq!(process.exitcode(), Some(0), "{process:?}");
+}
+
+/// Waits until it is dead by SIGKILL.
+pub(crate) fn kill(process: &Process) {
+    process.kill().unwrap();
+    process.join().unwrap();
+    assert_eq!(process.exitcode(), Some(-9), "{process:?}");
+}
+
+/// Runs a scenario in a process of its own, where no other test disturbs it: what another thread
+/// starts holds copies of all descriptors for a moment, so the dead seem to live as long.
+pub(crate) fn alone(scenario: impl Fn(()) + Any) {
+    let _deadline = Deadline::seconds(300);
+    ends_well(&start(scenario, ()));
+}
+
+/// A text of so many bytes that differs from its neighbours' of the same length.
+pub(crate) fn text(seed: usize, length: usize) -> String {
+    const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678";
+    let start = seed % LETTERS.len();
+    let mut text = LETTERS.repeat((start + length) / LETTERS.len() + 1);
+    text.truncate(start + length);
+    text.split_off(start)
+}
+
+/// Numbers that look random and are the same in every run (xorshift64).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// A number below the limit.
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+}
+
+/// What a process has of the kernel; equal to what it had if nothing was left behind.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Possessions {
+    descriptors: usize,
+    queue_mappings: usize,
+    threads: usize,
+    children: Vec<u32>,
+}
+
+impl Possessions {
+    /// Those of this process.
+    pub(crate) fn now() -> Self {
+        Self {
+            descriptors: fs::read_dir("/proc/self/fd").unwrap().count(),
+            queue_mappings: queue_mappings().len(),
+            threads: fs::read_dir("/proc/self/task").unwrap().count(),
+            children: children(),
+        }
+    }
+}
+
+/// The sizes of the queues' memories that are mapped here, in bytes.
+pub(crate) fn queue_mappings() -> Vec<u64> {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    let queues = maps.lines().filter(|line| line.contains("memfd:queue"));
+    let size = |line: &str| {
+        let (start, end) = line.split(' ').next()?.split_once('-')?;
+        Some(u64::from_str_radix(end, 16).ok()? - u64::from_str_radix(start, 16).ok()?)
+    };
+    queues.map(|line| size(line).unwrap()).collect()
+}
+
+/// The process ids of the children of this process, zombies included.
+fn children() -> Vec<u32> {
+    let threads = fs::read_dir("/proc/self/task").unwrap();
+    let of = |thread: io::Result<fs::DirEntry>| {
+        fs::read_to_string(thread.unwrap().path().join("children")).unwrap_or_default()
+    };
+    let all: String = threads.map(of).collect();
+    all.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
