@@ -200,9 +200,12 @@ impl Memory {
         self.file.read_exact_at(message, self.offset(slot))
     }
 
-    /// The longest message that there can be, in bytes.
-    pub(crate) fn window(&self) -> u64 {
-        self.window
+    /// Whether so many bytes have been written into the slot's window: a length that was damaged
+    /// must not make us reserve memory for what isn't there.
+    pub(crate) fn holds(&self, slot: u32, length: u64) -> bool {
+        let start = self.offset(slot);
+        let end = sys::hole_after(self.file.as_fd(), start).unwrap_or(start);
+        length <= self.window && end - start >= length
     }
 
     /// The longest message that this process may put, in bytes.

@@ -32,7 +32,8 @@ pub(crate) const KEPT: usize = 4 << 20;
 /// Python's `Queue`, `JoinableQueue` and `SimpleQueue`.
 ///
 /// A clone is the same queue, for another thread; as an argument it is the same queue, for a new
-/// process. Elsewhere it can't be serialised.
+/// process. Elsewhere it can't be serialised. Give each thread a clone of its own: who waits is told
+/// [`Disconnected`](GetError::Disconnected) when no other handle is left.
 ///
 /// The items of one producer come in their order to one consumer. Whoever is killed, at whatever
 /// instant: nobody else is stopped by it, an item whose `put` had returned is not lost unless the
@@ -95,6 +96,9 @@ impl<T> Queue<T> {
     }
 
     /// Whether no place is free; an unbounded queue is never full. Python: `full`.
+    ///
+    /// Places are used in turn: while an item waits that a dead consumer gave back, a put may have to
+    /// wait for it although others behind it are free.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.handle.participant().is_full()

@@ -143,7 +143,7 @@ impl Participant {
         thread_local! {
             static MESSAGE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
-        if length > self.memory().window() {
+        if !self.memory().holds(claim.slot, length) {
             self.clear(claim);
             return Err(Failed::Damaged);
         }
