@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use common::testing::Deadline;
 use ipc_queue::{Error, GetError, PutError, Queue};
-use process_basics::{Process, frame, tasks};
+use process_basics::{Gate, Process, Waiting, frame, tasks};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use support::{Random, alone, ends_well, queue_mappings, start, text};
@@ -26,6 +26,7 @@ tasks![
     do_nothing,
     get_a_large_one_below_a_limit,
     hand_over_what_is_no_queue,
+    make_a_bounded_queue_look_unbounded,
     use_a_damaged_queue,
     without_descriptors,
 ];
@@ -336,10 +337,11 @@ fn a_damaged_memory_makes_errors_but_no_panic_and_no_hang() {
     alone(damage_queues);
 }
 
-/// Runs in the child. From the first get on its parent damages the queue's memory.
-fn use_a_damaged_queue((queue, seed): (Queue<String>, u64)) {
+/// Runs in the child. When it has got the first item, its parent begins to damage the memory.
+fn use_a_damaged_queue((queue, seed, waiting): (Queue<String>, u64, Waiting)) {
     limit(Resource::As, Some(2 << 30));
-    drop(queue.get());
+    queue.get().unwrap();
+    waiting.wait();
     let mut random = Random(seed);
     for _ in 0..200 {
         use_queue(&queue, &mut random);
@@ -354,10 +356,12 @@ fn damage_shared_queues((): ()) {
         let queue = Queue::bounded(3).unwrap();
         let memory = Memory::find();
         queue.put(text(0, 0)).unwrap();
-        let child = start(use_a_damaged_queue, (queue.clone(), seed));
+        let (gate, waiting) = Gate::new().unwrap();
+        let child = start(use_a_damaged_queue, (queue.clone(), seed, waiting));
         while !queue.is_empty() {
             thread::yield_now();
         }
+        gate.open();
         while child.is_alive() {
             memory.damage(&mut random);
         }
@@ -389,4 +393,23 @@ fn hand_over_what_is_no_queue((): ()) {
 #[test]
 fn what_is_no_queue_any_more_ends_a_child_before_its_function() {
     alone(hand_over_what_is_no_queue);
+}
+
+/// Runs in a process of its own.
+fn make_a_bounded_queue_look_unbounded((): ()) {
+    let _deadline = Deadline::seconds(120);
+    for index in 0..8 {
+        let queue = Queue::bounded(1).unwrap();
+        let memory = Memory::find();
+        queue.put(text(1, 1)).unwrap();
+        memory.file.write_all_at(&[0; 8], 8 * index).unwrap();
+        // Else the item would wait for a place, and the drop of this handle for the item.
+        let refused = queue.try_put(text(2, 2));
+        assert!(matches!(refused, Err(PutError::Full(_))), "word {index}");
+    }
+}
+
+#[test]
+fn a_bounded_queue_stays_bounded_whatever_its_memory_says() {
+    alone(make_a_bounded_queue_look_unbounded);
 }
