@@ -88,6 +88,7 @@ pub(crate) struct Memory {
     file: File,
     capacity: u32,
     window: u64,
+    bounded: bool,
 }
 
 /// The size of the file for so many slots, and of a window in it.
@@ -145,8 +146,9 @@ impl Memory {
         if window > WINDOW {
             return Err(no_queue("its windows are too large"));
         }
+        let bounded = field(at::BOUNDED) != 0;
         let mapping = Mapping::new(file.as_fd(), words(capacity))?;
-        Ok(Self { mapping, file: file.into(), capacity, window })
+        Ok(Self { mapping, file: file.into(), capacity, window, bounded })
     }
 
     pub(crate) fn ring(&self) -> Ring<'_> {
@@ -161,7 +163,7 @@ impl Memory {
 
     /// Whether a put waits for a free slot.
     pub(crate) fn is_bounded(&self) -> bool {
-        self.mapping.words()[at::BOUNDED].load(Ordering::Relaxed) != 0
+        self.bounded
     }
 
     pub(crate) fn bell(&self, which: usize) -> &AtomicU64 {
@@ -212,7 +214,8 @@ impl Memory {
     pub(crate) fn longest(&self) -> u64 {
         // The limit may have been lowered since the queue was made.
         let end = self.offset(self.capacity - 1) + self.window;
-        self.window.saturating_sub(end.saturating_sub(sys::file_size_limit()))
+        let within = self.window.saturating_sub(end.saturating_sub(sys::file_size_limit()));
+        within.max(INLINE as u64)
     }
 
     /// Whether a message of this length gives its window's memory back.

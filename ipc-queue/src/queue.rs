@@ -47,6 +47,18 @@ pub(crate) const KEPT: usize = 4 << 20;
 /// assert_eq!(queue.get()?, "milk");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// There is no `close`: a handle is closed by dropping it, and can't be used after that. A process that
+/// drops its last handle on an unbounded queue waits until its items have found places, as long as
+/// anybody could get them; so get them before you join it, if there are more than 1024.
+///
+/// ```compile_fail,E0382
+/// let queue = ipc_queue::Queue::bounded(1)?;
+/// queue.put(1)?;
+/// drop(queue);
+/// queue.try_get()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Queue<T> {
     handle: Handle,
     item: PhantomData<fn(T) -> T>,
