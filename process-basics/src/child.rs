@@ -151,9 +151,6 @@ impl Child {
     pub(crate) fn wait_for_end(&self, timeout: Option<Duration>) -> Result<Option<End>, Error> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
-            if let Some(end) = self.try_collect()? {
-                return Ok(Some(end));
-            }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if wait(&[&self.pidfd], left).map_err(|error| self.system(error))?.is_empty() {
                 return self.try_collect();
