@@ -13,8 +13,8 @@
 
 use std::hint::spin_loop;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, Ordering, fence};
-use std::thread::available_parallelism;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+use std::thread::{available_parallelism, yield_now};
 use std::time::{Duration, Instant};
 
 use crate::sys::{sleep, wake};
@@ -22,17 +22,57 @@ use crate::sys::{sleep, wake};
 /// The longest sleep before looking again.
 const NAP: Duration = Duration::from_millis(100);
 
-/// How often to look before sleeping, if others can work meanwhile: after a first pause, and then
-/// each time after twice the last one. Who looks all the time takes the slot's cache line away from
-/// who is filling it. Measured with first pauses of 1, 64 and 256: 4.6, 10.1 and 11.7 million items
-/// a second from one to one; there and back 0.7, 1.6 and 5 µs.
-const LOOKS: u32 = 3;
-const FIRST_PAUSE: u32 = 256;
+/// The pauses between the looks before the first sleep: each is twice the last, up to this one. All
+/// together last about as long as it takes to be woken on another core.
+const LAST_PAUSE: u32 = 1024;
 
-static SPINS: LazyLock<u32> = LazyLock::new(|| {
-    let others = available_parallelism().is_ok_and(|cores| cores.get() > 1);
-    if others { LOOKS } else { 0 }
-});
+/// The first pause of who lets items gather: about 6 µs.
+const GATHERING: u32 = 256;
+
+/// So many items since the last wait are a stream.
+const STREAM: u64 = 8;
+
+/// Every so many waits somebody tries whether a stream would come of it to let items gather.
+const TRIAL: u32 = 32;
+
+/// Whether this process has one core only: others can work there only if it lets them.
+static ONE_CORE: LazyLock<bool> =
+    LazyLock::new(|| available_parallelism().is_ok_and(|cores| cores.get() == 1));
+
+/// How a process waits at a bell, learned from what came of it before.
+///
+/// Who looks all the time is there at once when something happens, but takes the slot's cache line
+/// away from who is filling it. When items come one by one, it is best to look often; when they
+/// stream, to let some gather and then take them in one go. The two are told apart after a long first
+/// pause: have many items passed until the next wait? Measured from one to one, in million items
+/// a second, and there and back: with short pauses 4.6 and 0.7 µs, with long ones 11.7 and 5 µs,
+/// learning 19.0 and 0.8 µs.
+#[derive(Debug, Default)]
+pub(crate) struct Rhythm {
+    streams: AtomicBool,
+    /// Whether the last wait began with a long pause.
+    gathered: AtomicBool,
+    waits: AtomicU32,
+    /// The position of the item that ended the last wait.
+    last: AtomicU64,
+}
+
+/// Threads that wait at the same time may mix up what is learned: that costs only time.
+impl Rhythm {
+    /// Whether the wait that begins now should let items gather.
+    pub(crate) fn gathers(&self) -> bool {
+        let waits = self.waits.fetch_add(1, Ordering::Relaxed);
+        self.streams.load(Ordering::Relaxed) || waits.is_multiple_of(TRIAL)
+    }
+
+    /// The wait is over, with the item at this position.
+    pub(crate) fn learn(&self, gathered: bool, position: u64) {
+        let passed = position.wrapping_sub(self.last.swap(position, Ordering::Relaxed));
+        if self.gathered.swap(gathered, Ordering::Relaxed) {
+            self.streams.store(passed >= STREAM, Ordering::Relaxed);
+        }
+    }
+}
 
 pub(crate) struct Bell<'a>(pub(crate) &'a AtomicU32);
 
@@ -61,20 +101,25 @@ impl Bell<'_> {
         }
     }
 
-    /// Looks until there is something, or the deadline has passed. The last look before each sleep
-    /// is a thorough one.
+    /// Looks until there is something, or the deadline has passed; lets items gather first or not. The
+    /// last look before each sleep is a thorough one.
     pub(crate) fn wait<T>(
         &self,
         deadline: Option<Instant>,
+        gather: bool,
         mut look: impl FnMut(bool) -> Option<T>,
     ) -> Option<T> {
-        for look_number in 0..*SPINS {
-            for _ in 0..FIRST_PAUSE << look_number {
-                spin_loop();
+        let mut pause = if gather { GATHERING } else { 1 };
+        while pause <= LAST_PAUSE {
+            if *ONE_CORE {
+                yield_now();
+            } else {
+                (0..pause).for_each(|_| spin_loop());
             }
             if let Some(found) = look(false) {
                 return Some(found);
             }
+            pause *= 2;
         }
         loop {
             self.0.store(1, Ordering::SeqCst);
@@ -91,6 +136,33 @@ impl Bell<'_> {
             if let Some(found) = look(false) {
                 return Some(found);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Waits so often, and so many items pass from wait to wait if those before it gathered, or not.
+    fn wait_often(rhythm: &Rhythm, position: &mut u64, after: [u64; 2]) {
+        let mut gathered = false;
+        for _ in 0..3 * TRIAL {
+            *position += after[usize::from(gathered)];
+            gathered = rhythm.gathers();
+            rhythm.learn(gathered, *position);
+        }
+    }
+
+    #[test]
+    fn it_lets_a_stream_gather_and_is_quick_when_items_come_one_by_one() {
+        let (rhythm, mut position) = (Rhythm::default(), 0);
+        let gathers = |rhythm: &Rhythm| (0..TRIAL).filter(|_| rhythm.gathers()).count();
+        for _ in 0..2 {
+            wait_often(&rhythm, &mut position, [1, 50]);
+            assert_eq!(gathers(&rhythm), TRIAL as usize);
+            wait_often(&rhythm, &mut position, [1, 1]);
+            assert_eq!(gathers(&rhythm), 1, "only to try");
         }
     }
 }

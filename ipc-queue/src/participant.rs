@@ -15,6 +15,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
+use crate::bell::Rhythm;
 use crate::memory::{self, Memory, PARTICIPANTS};
 use crate::ring::{Owner, Ring};
 use crate::sys;
@@ -25,6 +26,8 @@ pub(crate) struct Participant {
     me: Owner,
     /// Of the threads of this process only one repairs at a time: they share its locks.
     repairing: Mutex<()>,
+    /// How its gets and its puts wait.
+    rhythms: [Rhythm; 2],
 }
 
 impl Participant {
@@ -39,7 +42,12 @@ impl Participant {
 
     /// Begins to take part, by an opening that has this number already.
     pub(crate) fn attach(opening: OwnedFd, me: Owner) -> io::Result<Self> {
-        Ok(Self { memory: Memory::open(opening)?, me, repairing: Mutex::new(()) })
+        Ok(Self {
+            memory: Memory::open(opening)?,
+            me,
+            repairing: Mutex::new(()),
+            rhythms: Default::default(),
+        })
     }
 
     /// Makes one more participant, for another process.
@@ -58,6 +66,14 @@ impl Participant {
 
     pub(crate) fn me(&self) -> Owner {
         self.me
+    }
+
+    pub(crate) fn rhythm_of_gets(&self) -> &Rhythm {
+        &self.rhythms[0]
+    }
+
+    pub(crate) fn rhythm_of_puts(&self) -> &Rhythm {
+        &self.rhythms[1]
     }
 
     pub(crate) fn is_bounded(&self) -> bool {

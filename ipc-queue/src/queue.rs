@@ -174,9 +174,9 @@ impl<T: Serialize> Queue<T> {
             static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
         let mut frame = FRAME.take();
-        let put = match frame::encode(&item, &mut frame) {
+        let put = match frame::encode_body(&item, &mut frame) {
             Err(reason) => Err(PutError::Encode(reason)),
-            Ok(()) => self.handle.put(frame::body(&frame), until).map_err(|failed| match failed {
+            Ok(()) => self.handle.put(&frame, until).map_err(|failed| match failed {
                 Failed::Blocked => PutError::Full(item),
                 Failed::Alone => PutError::Disconnected(item),
                 Failed::TooLong { length, longest } => PutError::TooLong { length, longest },

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::bell::Bell;
+use crate::bell::{Bell, Rhythm};
 use crate::error::Error;
 use crate::memory::INLINE;
 use crate::participant::Participant;
@@ -75,7 +75,7 @@ impl Participant {
         let claim = |thorough| {
             self.claim(thorough, |ring, me| ring.claim_to_put(me, message.len() > INLINE))
         };
-        let claim = self.wait(&self.room(), until, claim, alone)?;
+        let claim = self.wait(&self.room(), self.rhythm_of_puts(), until, claim, alone)?;
         let payload = self.ring().payload(claim.slot);
         payload[0].store(length, Ordering::Relaxed);
         if claim.is_large() {
@@ -115,7 +115,7 @@ impl Participant {
         taken: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, Failed> {
         let claim = |thorough| self.claim(thorough, |ring, me| ring.claim_to_get(me));
-        let claim = self.wait(&self.items(), until, claim, alone)?;
+        let claim = self.wait(&self.items(), self.rhythm_of_gets(), until, claim, alone)?;
         let payload = self.ring().payload(claim.slot);
         let length = payload[0].load(Ordering::Relaxed);
         if claim.is_large() {
@@ -178,7 +178,7 @@ impl Participant {
             let repaired = thorough && !self.ring().has_room() && self.repair();
             (repaired || self.ring().has_room() || given_up()).then_some(())
         };
-        self.room().wait(None, look);
+        self.room().wait(None, false, look);
     }
 
     /// Items that nobody has got, in slots and in the memory of living producers.
@@ -236,7 +236,7 @@ impl Participant {
                 alone.then_some(Err(Error::Disconnected))
             }
         };
-        self.done().wait(None, look).unwrap_or(Err(Error::Disconnected))
+        self.done().wait(None, false, look).unwrap_or(Err(Error::Disconnected))
     }
 
     /// Items of this participant that found no slot: so many more or fewer.
@@ -264,6 +264,7 @@ impl Participant {
     fn wait(
         &self,
         bell: &Bell<'_>,
+        rhythm: &Rhythm,
         until: Until,
         claim: impl Fn(bool) -> Option<Claim>,
         alone: impl Fn() -> bool,
@@ -280,7 +281,11 @@ impl Participant {
             None if thorough && alone() => Some(claim(true).ok_or(Failed::Alone)),
             None => None,
         };
-        bell.wait(until.deadline(), look).unwrap_or(Err(Failed::Blocked))
+        let gather = rhythm.gathers();
+        let waited = bell.wait(until.deadline(), gather, look);
+        let claim = waited.unwrap_or(Err(Failed::Blocked))?;
+        rhythm.learn(gather, self.ring().position_of(&claim));
+        Ok(claim)
     }
 
     fn count_held(&self) {

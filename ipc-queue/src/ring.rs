@@ -206,6 +206,11 @@ impl<'a> Ring<'a> {
         (1 << 12) + 4 * self.capacity as usize
     }
 
+    /// Which item it is, counted from the queue's beginning (modulo the laps).
+    pub(crate) fn position_of(&self, claim: &Claim) -> u64 {
+        u64::from(claim.state.lap) * u64::from(self.capacity) + u64::from(claim.slot)
+    }
+
     /// The words of a slot's payload; the first of them is the message's length.
     pub(crate) fn payload(&self, slot: u32) -> &'a [AtomicU64] {
         let start = slot as usize * self.stride;

@@ -117,18 +117,34 @@ impl From<io::Error> for Error {
 /// # Errors
 /// [`Error::Encode`], [`Error::TooLong`].
 pub fn encode<T: Serialize + ?Sized>(value: &T, frame: &mut Vec<u8>) -> Result<(), Error> {
-    handover::take_refusal();
     frame.clear();
     frame.extend_from_slice(&[0; HEADER]);
-    postcard::to_io(value, &mut *frame).map_err(|error| Error::Encode {
-        type_name: type_name::<T>(),
-        // postcard drops the texts of custom errors; ours says where a descriptor may be.
-        reason: handover::take_refusal().unwrap_or_else(|| error.to_string()),
-    })?;
+    append(value, frame)?;
     let length = checked_length(frame.len() - HEADER)?;
     frame[..HEADER].copy_from_slice(&length);
     frame.resize(frame.len().max(SHORTEST), 0);
     Ok(())
+}
+
+/// Puts the value's bytes, which are a frame's body, into the buffer, in place of what was there.
+///
+/// # Errors
+/// [`Error::Encode`].
+pub fn encode_body<T: Serialize + ?Sized>(value: &T, body: &mut Vec<u8>) -> Result<(), Error> {
+    body.clear();
+    append(value, body)
+}
+
+fn append<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), Error> {
+    handover::take_refusal();
+    match postcard::to_io(value, bytes) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::Encode {
+            type_name: type_name::<T>(),
+            // postcard drops the texts of custom errors; ours says where a descriptor may be.
+            reason: handover::take_refusal().unwrap_or_else(|| error.to_string()),
+        }),
+    }
 }
 
 /// The body of a whole frame that [`encode`] made.
