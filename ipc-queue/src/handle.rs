@@ -8,12 +8,18 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+use std::{fmt, io};
+
+use process_basics::handover;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 use crate::error::Error;
+use crate::memory::{Kind, MOST};
 use crate::participant::Participant;
 use crate::raw::{Failed, Until};
 
@@ -41,7 +47,18 @@ struct Overflow {
 }
 
 impl Handle {
-    pub(crate) fn new(participant: Participant) -> Self {
+    /// A new queue.
+    pub(crate) fn create(places: usize, kind: Kind) -> Result<Self, Error> {
+        match u32::try_from(places) {
+            Ok(0) => Err(Error::NoPlaces),
+            Ok(capacity) if capacity <= MOST => {
+                Participant::create(capacity, kind).map(Self::new).map_err(Error::System)
+            }
+            _ => Err(Error::TooManyPlaces { places, most: MOST }),
+        }
+    }
+
+    fn new(participant: Participant) -> Self {
         let shared = Shared {
             participant,
             handles: AtomicUsize::new(1),
@@ -55,8 +72,14 @@ impl Handle {
         &self.shared.participant
     }
 
-    pub(crate) fn get<T>(&self, until: Until, taken: impl FnOnce(&[u8]) -> T) -> Result<T, Failed> {
-        self.participant().get(until, || self.is_alone() && !self.shared.overflow().feeding, taken)
+    pub(crate) fn get<T>(
+        &self,
+        until: Until,
+        note: impl FnOnce(u64, &[u8]),
+        taken: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, Failed> {
+        let alone = || self.is_alone() && !self.shared.overflow().feeding;
+        self.participant().get(until, alone, note, taken)
     }
 
     pub(crate) fn put(&self, message: &[u8], until: Until) -> Result<(), Failed> {
@@ -166,5 +189,39 @@ impl Drop for Handle {
             shared.participant.count_waiting(-i64::try_from(lost).unwrap_or(0));
             eprintln!("a queue was dropped with {lost} items in it that nobody was left to get");
         }
+    }
+}
+
+/// A queue on its way to a new process, where it has its number already.
+#[derive(Serialize, Deserialize)]
+struct Invitation {
+    #[serde(with = "process_basics::handover")]
+    opening: OwnedFd,
+    number: u16,
+}
+
+fn refuse(reason: io::Error) -> String {
+    handover::refuse(format!("a queue can't be handed over: {reason}"))
+}
+
+impl Serialize for Handle {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let invited = self.participant().invite();
+        let (opening, number) = invited.map_err(refuse).map_err(ser::Error::custom)?;
+        Invitation { opening, number }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Handle {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Invitation { opening, number } = Invitation::deserialize(deserializer)?;
+        let attached = Participant::attach(opening, number).map(Self::new);
+        attached.map_err(refuse).map_err(de::Error::custom)
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "participant {}", self.participant().me())
     }
 }

@@ -15,7 +15,8 @@
 //! The layers, each in one file, from the middle outwards: the ring over atomic words (`ring.rs`), the
 //! memory it lies in (`memory.rs`), the participants with their numbers (`participant.rs`), waiting
 //! (`bell.rs`), all together a queue of bytes (`raw.rs`); on it the handle of a process
-//! (`handle.rs`) and the typed `Queue` (`queue.rs`).
+//! (`handle.rs`) and the typed `Queue` (`queue.rs`). For those who build on them, there are also a queue
+//! of bytes (`bytes.rs`) and words of memory (`words.rs`).
 //!
 //! Under `--cfg loom` there is only the ring, for loom to try every order of events on it:
 //! `RUSTFLAGS="--cfg loom" cargo test --release -p ipc-queue --lib`.
@@ -23,6 +24,8 @@
 mod atomic;
 #[cfg(not(loom))]
 mod bell;
+#[cfg(not(loom))]
+mod bytes;
 #[cfg(not(loom))]
 mod error;
 #[cfg(not(loom))]
@@ -38,8 +41,14 @@ mod raw;
 mod ring;
 #[cfg(not(loom))]
 mod sys;
+#[cfg(not(loom))]
+mod words;
 
+#[cfg(not(loom))]
+pub use bytes::ByteQueue;
 #[cfg(not(loom))]
 pub use error::{Error, GetError, PutError};
 #[cfg(not(loom))]
 pub use queue::Queue;
+#[cfg(not(loom))]
+pub use words::Words;

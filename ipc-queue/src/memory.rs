@@ -52,7 +52,7 @@ mod at {
     pub(super) const MAGIC: usize = 0;
     pub(super) const CAPACITY: usize = 1;
     pub(super) const WINDOW: usize = 2;
-    pub(super) const BOUNDED: usize = 3;
+    pub(super) const KIND: usize = 3;
     pub(super) const HEAD: usize = LINE;
     pub(super) const TAIL: usize = 2 * LINE;
     pub(super) const BELLS: usize = 3 * LINE;
@@ -81,6 +81,27 @@ impl Account<'_> {
     }
 }
 
+/// What kind of queue it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A put never waits for a free slot.
+    Unbounded,
+    /// It does.
+    Bounded,
+    /// It does, and only the maker puts and repairs.
+    Work,
+}
+
+impl Kind {
+    fn of(word: u64) -> Self {
+        match word {
+            0 => Self::Unbounded,
+            2 => Self::Work,
+            _ => Self::Bounded,
+        }
+    }
+}
+
 /// A queue's memory, opened by one participant.
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -88,7 +109,7 @@ pub(crate) struct Memory {
     file: File,
     capacity: u32,
     window: u64,
-    bounded: bool,
+    kind: Kind,
 }
 
 /// The size of the file for so many slots, and of a window in it.
@@ -117,11 +138,11 @@ fn words(capacity: u32) -> usize {
 }
 
 /// A new queue's file.
-pub(crate) fn create(capacity: u32, bounded: bool) -> io::Result<OwnedFd> {
+pub(crate) fn create(capacity: u32, kind: Kind) -> io::Result<OwnedFd> {
     let (size, window) = sizes(capacity)?;
     let file = sys::create(size)?;
     let mapping = Mapping::new(file.as_fd(), at::HEAD)?;
-    let fields = [MAGIC, u64::from(capacity), window, bounded.into()];
+    let fields = [MAGIC, u64::from(capacity), window, kind as u64];
     for (word, field) in mapping.words().iter().zip(fields) {
         word.store(field, Ordering::Release);
     }
@@ -146,9 +167,9 @@ impl Memory {
         if window > WINDOW {
             return Err(no_queue("its windows are too large"));
         }
-        let bounded = field(at::BOUNDED) != 0;
+        let kind = Kind::of(field(at::KIND));
         let mapping = Mapping::new(file.as_fd(), words(capacity))?;
-        Ok(Self { mapping, file: file.into(), capacity, window, bounded })
+        Ok(Self { mapping, file: file.into(), capacity, window, kind })
     }
 
     pub(crate) fn ring(&self) -> Ring<'_> {
@@ -161,9 +182,8 @@ impl Memory {
         self.capacity
     }
 
-    /// Whether a put waits for a free slot.
-    pub(crate) fn is_bounded(&self) -> bool {
-        self.bounded
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
 
     pub(crate) fn bell(&self, which: usize) -> &AtomicU64 {

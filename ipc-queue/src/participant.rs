@@ -16,9 +16,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use crate::bell::Rhythm;
-use crate::memory::{self, Memory, PARTICIPANTS};
+use crate::memory::{self, Kind, Memory, PARTICIPANTS};
 use crate::ring::{Owner, Ring};
 use crate::sys;
+
+/// The number of the process that made the queue.
+const MAKER: Owner = 1;
 
 #[derive(Debug)]
 pub(crate) struct Participant {
@@ -26,17 +29,19 @@ pub(crate) struct Participant {
     me: Owner,
     /// Of the threads of this process only one repairs at a time: they share its locks.
     repairing: Mutex<()>,
+    /// Positions of items that are in the queue again; only of a queue of work, by its maker.
+    given_back: Mutex<Vec<u64>>,
     /// How its gets and its puts wait.
     rhythms: [Rhythm; 2],
 }
 
 impl Participant {
     /// The first participant of a new queue.
-    pub(crate) fn create(capacity: u32, bounded: bool) -> io::Result<Self> {
-        let file = memory::create(capacity, bounded)?;
-        let first = Self::attach(file, 1)?;
-        sys::lock(first.memory.as_fd(), 1)?;
-        first.memory.raise_highest(1);
+    pub(crate) fn create(capacity: u32, kind: Kind) -> io::Result<Self> {
+        let file = memory::create(capacity, kind)?;
+        let first = Self::attach(file, MAKER)?;
+        sys::lock(first.memory.as_fd(), MAKER.into())?;
+        first.memory.raise_highest(MAKER);
         Ok(first)
     }
 
@@ -45,7 +50,8 @@ impl Participant {
         Ok(Self {
             memory: Memory::open(opening)?,
             me,
-            repairing: Mutex::new(()),
+            repairing: Mutex::default(),
+            given_back: Mutex::default(),
             rhythms: Default::default(),
         })
     }
@@ -77,7 +83,7 @@ impl Participant {
     }
 
     pub(crate) fn is_bounded(&self) -> bool {
-        self.memory.is_bounded()
+        self.memory.kind() != Kind::Unbounded
     }
 
     pub(crate) fn memory(&self) -> &Memory {
@@ -90,6 +96,9 @@ impl Participant {
 
     /// Repairs what dead participants left in the ring; returns whether there was anything.
     pub(crate) fn repair(&self) -> bool {
+        if self.leaves_repairs() {
+            return false;
+        }
         let mut owners: Vec<Owner> =
             self.ring().owners().filter(|owner| *owner != self.me).collect();
         owners.sort_unstable();
@@ -99,12 +108,25 @@ impl Participant {
 
     /// The same for all that ever took part, and their accounts.
     pub(crate) fn repair_all(&self) {
+        if self.leaves_repairs() {
+            return;
+        }
         for owner in self.others() {
             if self.memory.account(owner).is_some_and(|account| account.total() > 0) {
                 self.repair_after(owner);
             }
         }
         self.repair();
+    }
+
+    /// Repairs, and tells which items are in the queue again since the last call.
+    pub(crate) fn given_back(&self) -> Vec<u64> {
+        self.repair();
+        std::mem::take(&mut *self.given_back.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn leaves_repairs(&self) -> bool {
+        self.memory.kind() == Kind::Work && self.me != MAKER
     }
 
     /// Takes the number of a dead one for as long as it takes to repair what it left.
@@ -132,12 +154,16 @@ impl Participant {
             self.memory.lost().fetch_add(unfinished, Ordering::AcqRel);
         }
         let repaired = self.ring().repair(owner, self.me, |slot| self.memory.punch(slot));
-        if repaired {
+        if self.memory.kind() == Kind::Work {
+            let mut given_back = self.given_back.lock().unwrap_or_else(PoisonError::into_inner);
+            given_back.extend(&repaired.given_back);
+        }
+        if repaired.any {
             // Some may have been woken in vain by what lies behind it.
             self.items().ring_for_all();
             self.room().ring_for_all();
         }
-        repaired || unfinished > 0
+        repaired.any || unfinished > 0
     }
 
     /// Whether anybody else takes part, in this or another process or on the way to one.

@@ -9,21 +9,19 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use process_basics::{frame, handover};
+use process_basics::frame;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, GetError, PutError};
 use crate::handle::Handle;
-use crate::memory::MOST;
-use crate::participant::Participant;
+use crate::memory::Kind;
 use crate::raw::{Failed, Until};
 
 /// Slots of an unbounded queue.
-const SLOTS: u32 = 1024;
+const SLOTS: usize = 1024;
 
 /// Buffers that grew beyond this, in bytes, for one large item are given back.
 pub(crate) const KEPT: usize = 4 << 20;
@@ -59,8 +57,11 @@ pub(crate) const KEPT: usize = 4 << 20;
 /// queue.try_get()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "")]
 pub struct Queue<T> {
     handle: Handle,
+    #[serde(skip)]
     item: PhantomData<fn(T) -> T>,
 }
 
@@ -71,11 +72,8 @@ impl<T> Queue<T> {
     /// [`Error::NoPlaces`], [`Error::TooManyPlaces`]; [`Error::System`] if there are no descriptors
     /// or the limit of file sizes (`ulimit -f`) is too low.
     pub fn bounded(places: usize) -> Result<Self, Error> {
-        match u32::try_from(places) {
-            Ok(0) => Err(Error::NoPlaces),
-            Ok(places) if places <= MOST => Self::create(places, true),
-            _ => Err(Error::TooManyPlaces { places, most: MOST }),
-        }
+        let handle = Handle::create(places, Kind::Bounded)?;
+        Ok(Self { handle, item: PhantomData })
     }
 
     /// A queue without a limit but memory: a `put` never waits. Python: `Queue()`.
@@ -86,12 +84,8 @@ impl<T> Queue<T> {
     /// # Errors
     /// As [`bounded`](Self::bounded).
     pub fn unbounded() -> Result<Self, Error> {
-        Self::create(SLOTS, false)
-    }
-
-    fn create(slots: u32, bounded: bool) -> Result<Self, Error> {
-        let participant = Participant::create(slots, bounded).map_err(Error::System)?;
-        Ok(Self { handle: Handle::new(participant), item: PhantomData })
+        let handle = Handle::create(SLOTS, Kind::Unbounded)?;
+        Ok(Self { handle, item: PhantomData })
     }
 
     /// How many items there are that nobody has got, those of unbounded producers included: exact
@@ -176,13 +170,7 @@ impl<T: Serialize> Queue<T> {
         let mut frame = FRAME.take();
         let put = match frame::encode_body(&item, &mut frame) {
             Err(reason) => Err(PutError::Encode(reason)),
-            Ok(()) => self.handle.put(&frame, until).map_err(|failed| match failed {
-                Failed::Blocked => PutError::Full(item),
-                Failed::Alone => PutError::Disconnected(item),
-                Failed::TooLong { length, longest } => PutError::TooLong { length, longest },
-                Failed::System(reason) => PutError::System(reason),
-                Failed::Damaged => unreachable!("nothing is read when an item is put"),
-            }),
+            Ok(()) => self.handle.put(&frame, until).map_err(|failed| failed.of_put(item)),
         };
         frame.clear();
         frame.shrink_to(KEPT);
@@ -219,13 +207,8 @@ impl<T: DeserializeOwned> Queue<T> {
     }
 
     fn get_until(&self, until: Until) -> Result<T, GetError> {
-        match self.handle.get(until, frame::decode) {
-            Ok(item) => item.map_err(GetError::Decode),
-            Err(Failed::Blocked) => Err(GetError::Empty),
-            Err(Failed::Alone) => Err(GetError::Disconnected),
-            Err(Failed::System(reason)) => Err(GetError::System(reason)),
-            Err(Failed::Damaged | Failed::TooLong { .. }) => Err(GetError::Damaged),
-        }
+        let got = self.handle.get(until, |_, _| (), frame::decode);
+        got.map_err(Failed::of_get)?.map_err(GetError::Decode)
     }
 }
 
@@ -238,34 +221,5 @@ impl<T> Clone for Queue<T> {
 impl<T> fmt::Debug for Queue<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Queue<{}>, {} items", std::any::type_name::<T>(), self.qsize())
-    }
-}
-
-/// A queue on its way to a new process, where it has its number already.
-#[derive(Serialize, Deserialize)]
-struct Invitation {
-    #[serde(with = "process_basics::handover")]
-    opening: OwnedFd,
-    number: u16,
-}
-
-fn refuse(reason: std::io::Error) -> String {
-    handover::refuse(format!("a queue can't be handed over: {reason}"))
-}
-
-impl<T> Serialize for Queue<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let invited = self.handle.participant().invite();
-        let (opening, number) = invited.map_err(refuse).map_err(ser::Error::custom)?;
-        Invitation { opening, number }.serialize(serializer)
-    }
-}
-
-impl<'de, T> Deserialize<'de> for Queue<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Invitation { opening, number } = Invitation::deserialize(deserializer)?;
-        let participant = Participant::attach(opening, number);
-        let participant = participant.map_err(refuse).map_err(de::Error::custom)?;
-        Ok(Self { handle: Handle::new(participant), item: PhantomData })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::bell::{Bell, Rhythm};
-use crate::error::Error;
+use crate::error::{Error, GetError, PutError};
 use crate::memory::INLINE;
 use crate::participant::Participant;
 use crate::queue::KEPT;
@@ -26,6 +26,29 @@ pub(crate) enum Failed {
     Damaged,
     /// The system refused.
     System(io::Error),
+}
+
+impl Failed {
+    /// The error of a put of this item.
+    pub(crate) fn of_put<T>(self, item: T) -> PutError<T> {
+        match self {
+            Self::Blocked => PutError::Full(item),
+            Self::Alone => PutError::Disconnected(item),
+            Self::TooLong { length, longest } => PutError::TooLong { length, longest },
+            Self::System(reason) => PutError::System(reason),
+            Self::Damaged => unreachable!("nothing is read when an item is put"),
+        }
+    }
+
+    /// The error of a get.
+    pub(crate) fn of_get(self) -> GetError {
+        match self {
+            Self::Blocked => GetError::Empty,
+            Self::Alone => GetError::Disconnected,
+            Self::System(reason) => GetError::System(reason),
+            Self::Damaged | Self::TooLong { .. } => GetError::Damaged,
+        }
+    }
 }
 
 /// How long to wait.
@@ -107,11 +130,13 @@ impl Participant {
         Ok(())
     }
 
-    /// Gets the next message and gives its bytes to `taken`; what that returns is returned.
+    /// Gets the next message and gives its bytes to `taken`; what that returns is returned. Before the
+    /// slot is free, `note` sees them, and the position.
     pub(crate) fn get<T>(
         &self,
         until: Until,
         alone: impl Fn() -> bool,
+        note: impl FnOnce(u64, &[u8]),
         taken: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, Failed> {
         let claim = |thorough| self.claim(thorough, |ring, me| ring.claim_to_get(me));
@@ -119,7 +144,7 @@ impl Participant {
         let payload = self.ring().payload(claim.slot);
         let length = payload[0].load(Ordering::Relaxed);
         if claim.is_large() {
-            return self.get_large(claim, length, taken);
+            return self.get_large(claim, length, note, taken);
         }
         let mut message = [0; INLINE];
         let Some(message) = message.get_mut(..length as usize) else {
@@ -129,6 +154,7 @@ impl Participant {
         for (bytes, word) in message.chunks_mut(8).zip(&payload[1..]) {
             bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes()[..bytes.len()]);
         }
+        note(self.ring().position_of(&claim), message);
         self.count_held();
         self.release(claim);
         Ok(taken(message))
@@ -138,6 +164,7 @@ impl Participant {
         &self,
         claim: Claim,
         length: u64,
+        note: impl FnOnce(u64, &[u8]),
         taken: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, Failed> {
         thread_local! {
@@ -159,6 +186,7 @@ impl Participant {
             self.items().ring(|| true);
             return Err(Failed::System(error));
         }
+        note(self.ring().position_of(&claim), &message[..length]);
         self.count_held();
         if self.memory().is_punched(length as u64) {
             self.clear(claim);

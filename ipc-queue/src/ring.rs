@@ -132,6 +132,15 @@ impl Claim {
     }
 }
 
+/// What a repair has done.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Repaired {
+    /// Whether there was anything to do.
+    pub any: bool,
+    /// The positions of the items that will be delivered again.
+    pub given_back: Vec<u64>,
+}
+
 /// Why nothing can be put or got just now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Blocked {
@@ -263,17 +272,16 @@ impl<'a> Ring<'a> {
 
     /// Ends what a dead participant began. Only one may do this for it at a time, and nobody may
     /// take its number meanwhile. `clear` takes away the pages of a large message.
-    ///
-    /// Returns whether there was anything to repair.
-    pub(crate) fn repair(&self, dead: Owner, me: Owner, clear: impl Fn(u32)) -> bool {
-        let mut repaired = false;
+    pub(crate) fn repair(&self, dead: Owner, me: Owner, clear: impl Fn(u32)) -> Repaired {
+        let mut repaired = Repaired::default();
         for slot in 0..self.capacity {
             let state = self.state(slot);
             if !state.is_claimed() || state.owner != dead {
                 continue;
             }
-            repaired = true;
+            repaired.any = true;
             if state.phase == Phase::Reading {
+                repaired.given_back.push(self.position_of(&Claim { slot, state }));
                 self.store(slot, State { phase: Phase::Full, owner: 0, ..state });
                 continue;
             }
@@ -454,10 +462,10 @@ mod tests {
             let _died = words.ring().claim_to_put(A, false).unwrap();
             words.put(B, 7).unwrap();
             assert_eq!(words.get(C), Err(Blocked::Perhaps));
-            assert!(words.ring().repair(A, C, |_| ()));
+            assert!(words.ring().repair(A, C, |_| ()).any);
             assert_eq!(words.get(C), Ok(7));
             assert_eq!(words.ring().count(), (0, 0));
-            assert!(!words.ring().repair(A, C, |_| ()));
+            assert_eq!(words.ring().repair(A, C, |_| ()), Repaired::default());
         }
 
         #[test]
@@ -465,10 +473,11 @@ mod tests {
             let words = Words::new(2);
             words.put(A, 1).unwrap();
             words.put(A, 2).unwrap();
-            let _died = words.ring().claim_to_get(B).unwrap();
+            let died = words.ring().claim_to_get(B).unwrap();
             assert_eq!(words.get(C), Ok(2), "the item behind it needn't wait");
             assert_eq!(words.get(C), Err(Blocked::Perhaps));
-            words.ring().repair(B, C, |_| ());
+            let repaired = words.ring().repair(B, C, |_| ());
+            assert_eq!(repaired.given_back, [words.ring().position_of(&died)]);
             assert_eq!(words.get(C), Ok(1));
         }
 

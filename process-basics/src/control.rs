@@ -45,25 +45,32 @@ pub(crate) struct Parent {
     pub pid: u32,
 }
 
-/// The arguments of a task as they travel.
-#[doc(hidden)]
-#[derive(Debug)]
+/// The arguments of a function, ready to travel: their bytes, and the descriptors among them. They
+/// can be part of the arguments of a new process themselves.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Arguments {
-    /// A whole frame on the way out, its body on the way in.
     bytes: Vec<u8>,
-    descriptors: Vec<OwnedFd>,
+    descriptors: Vec<Handed>,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+struct Handed(#[serde(with = "handover")] OwnedFd);
+
 impl Arguments {
-    pub(crate) fn pack<A: Serialize>(arguments: &A) -> Result<Self, frame::Error> {
+    /// Serialises the arguments, and duplicates the descriptors that are in them.
+    ///
+    /// # Errors
+    /// [`frame::Error::Encode`], [`frame::Error::TooLong`].
+    pub fn pack<A: Serialize>(arguments: &A) -> Result<Self, frame::Error> {
         let mut bytes = Vec::new();
-        let (done, descriptors) = handover::collect(|| frame::encode(arguments, &mut bytes));
+        let (done, descriptors) = handover::collect(|| frame::encode_body(arguments, &mut bytes));
         done?;
-        Ok(Self { bytes, descriptors })
+        Ok(Self { bytes, descriptors: descriptors.into_iter().map(Handed).collect() })
     }
 
     pub(crate) fn unpack<A: DeserializeOwned>(self) -> Result<A, frame::Error> {
-        handover::supply(self.descriptors, || frame::decode(&self.bytes))
+        let descriptors = self.descriptors.into_iter().map(|handed| handed.0).collect();
+        handover::supply(descriptors, || frame::decode(&self.bytes))
     }
 
     pub(crate) fn descriptors(&self) -> usize {
@@ -98,7 +105,7 @@ impl ControlLine {
         let mut line = self;
         line.write_all(&frame)?;
         let borrowed: Vec<BorrowedFd<'_>> =
-            arguments.descriptors.iter().map(OwnedFd::as_fd).collect();
+            arguments.descriptors.iter().map(|handed| handed.0.as_fd()).collect();
         for some in borrowed.chunks(MOST) {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
             let mut control = SendAncillaryBuffer::new(&mut space);
@@ -106,8 +113,7 @@ impl ControlLine {
             let byte = [IoSlice::new(b"d")];
             retry(|| sendmsg(&self.0, &byte, &mut control, SendFlags::NOSIGNAL))?;
         }
-        line.write_all(&arguments.bytes)?;
-        Ok(())
+        frame::write(&mut line, &arguments.bytes)
     }
 
     /// Child: receives what [`send`](Self::send) sent.
@@ -130,7 +136,7 @@ impl ControlLine {
             let before = descriptors.len();
             for message in control.drain() {
                 if let RecvAncillaryMessage::ScmRights(some) = message {
-                    descriptors.extend(some);
+                    descriptors.extend(some.map(Handed));
                 }
             }
             if got.flags.contains(ReturnFlags::CTRUNC) || descriptors.len() == before {

@@ -129,13 +129,18 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, frame: &mut Vec<u8>) -> Result<(
 /// Puts the value's bytes, which are a frame's body, into the buffer, in place of what was there.
 ///
 /// # Errors
-/// [`Error::Encode`].
+/// [`Error::Encode`], [`Error::TooLong`].
 pub fn encode_body<T: Serialize + ?Sized>(value: &T, body: &mut Vec<u8>) -> Result<(), Error> {
     body.clear();
-    append(value, body)
+    append(value, body)?;
+    checked_length(body.len()).map(drop)
 }
 
-fn append<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), Error> {
+/// Puts the value's bytes behind what is in the buffer.
+///
+/// # Errors
+/// [`Error::Encode`]; part of the bytes may be in the buffer then.
+pub fn append<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), Error> {
     handover::take_refusal();
     match postcard::to_io(value, bytes) {
         Ok(_) => Ok(()),

@@ -39,12 +39,14 @@ mod sys;
 mod task;
 mod wait;
 
+pub use control::Arguments;
 pub use current::{CurrentProcess, ParentProcess, current_process, parent_process};
 pub use entry::{at_exit, main};
 pub use error::Error;
 pub use exit::{Exit, Failure};
 pub use gate::{Gate, Waiting};
 pub use process::{Process, Run, active_children, cpu_count};
+pub use task::Listed;
 pub use wait::wait;
 
 /// What the macros expand to; not for use by hand.
@@ -54,5 +56,5 @@ pub mod __private {
 
     pub use crate::entry::{TEST_ENTRIES, run_if_child};
     pub use crate::exit::{ExitOfResult, ExitOfSilentResult, ExitOfValue, Returned};
-    pub use crate::task::{TASKS, Task, call, key_of};
+    pub use crate::task::{TASKS, Task, call, key_of, run};
 }

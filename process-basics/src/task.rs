@@ -4,10 +4,11 @@
 //! linker: the parent looks a function up by its type, and its place in the list is what travels.
 
 use std::any::{Any, TypeId, type_name};
+use std::io;
 
 use linkme::distributed_slice;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::control::Arguments;
 use crate::exit::Exit;
@@ -23,6 +24,8 @@ pub struct Task {
     pub key: fn() -> TypeId,
     /// Calls the function with these arguments; tells when it has them.
     pub exit: fn(Arguments, &mut dyn FnMut()) -> Result<Exit, frame::Error>,
+    /// Calls the function with the arguments in these bytes, and appends the bytes of its result.
+    pub run: fn(&[u8], &mut Vec<u8>) -> Result<(), frame::Error>,
 }
 
 /// All that `tasks!` lists, anywhere in the program.
@@ -72,6 +75,7 @@ macro_rules! tasks {
                     let returned = private::call($function, arguments, attached)?;
                     Ok((&&&private::Returned(returned)).exit_code())
                 },
+                run: |arguments, result| private::run($function, arguments, result),
             };
         };
     )+ };
@@ -120,6 +124,53 @@ pub fn call<A: DeserializeOwned, R: Serialize>(
     let arguments = arguments.unpack()?;
     attached();
     Ok(function(arguments))
+}
+
+/// Calls the function, as often as one likes, with and without a process of its own.
+#[doc(hidden)]
+pub fn run<A: DeserializeOwned, R: Serialize>(
+    function: impl Fn(A) -> R,
+    arguments: &[u8],
+    result: &mut Vec<u8>,
+) -> Result<(), frame::Error> {
+    let arguments = frame::decode(arguments)?;
+    frame::append(&function(arguments), result)
+}
+
+/// A listed function as every process of this program knows it: what a pool sends to its workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed(usize);
+
+impl Listed {
+    /// This function in the list.
+    ///
+    /// # Errors
+    /// [`Error::Unlisted`], [`Error::NotAFunctionItem`].
+    pub fn of<F: Any>(_function: &F) -> Result<Self, Error> {
+        place_of::<F>().map(Self)
+    }
+
+    /// Calls it with the arguments in these bytes, and appends the bytes of its result.
+    ///
+    /// # Errors
+    /// [`frame::Error::Decode`] if these are no arguments for it, [`frame::Error::Encode`] if its
+    /// result can't be serialised, [`frame::Error::Io`] if there is no such function.
+    pub fn call(self, arguments: &[u8], result: &mut Vec<u8>) -> Result<(), frame::Error> {
+        (self.task()?.run)(arguments, result)
+    }
+
+    /// Calls it with these arguments; its result becomes an exit code, as if it were a process.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn call_once(self, arguments: Arguments) -> Result<Exit, frame::Error> {
+        (self.task()?.exit)(arguments, &mut || ())
+    }
+
+    fn task(self) -> Result<&'static Task, frame::Error> {
+        let missing = || io::Error::other(format!("there is no function {} in the list", self.0));
+        TASKS.get(self.0).ok_or_else(|| frame::Error::Io(missing()))
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,99 @@
+//! The queue of bytes, for those who build something else than a [`Queue`](crate::Queue) on it: a
+//! pool of processes.
+//!
+//! ```text
+//!   maker ──put──▶ ▓ ▓ ▓ ▓ ──▶ worker A   get: ① notes what it is getting  ② gives the place up  ③ works
+//!                          └─▶ worker B   ✝ before ②: the item goes to another, and the maker is told
+//!                                         ✝ after ②: it is gone, and B's note tells which it was
+//! ```
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, GetError, PutError};
+use crate::handle::Handle;
+use crate::memory::Kind;
+use crate::raw::{Failed, Until};
+
+/// A bounded queue of bytes. What is true of a [`Queue`](crate::Queue) is true of it; besides, who
+/// gets an item can take a note of it before the item is gone from the queue.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ByteQueue(Handle);
+
+impl ByteQueue {
+    /// A queue of so many places.
+    ///
+    /// # Errors
+    /// As [`Queue::bounded`](crate::Queue::bounded).
+    pub fn bounded(places: usize) -> Result<Self, Error> {
+        Handle::create(places, Kind::Bounded).map(Self)
+    }
+
+    /// A queue of so many places that only its maker repairs, so that it can be told which items the dead
+    /// have given back. Only the maker puts; so nobody else has to wait for a repair.
+    ///
+    /// # Errors
+    /// As [`Queue::bounded`](crate::Queue::bounded).
+    pub fn of_work(places: usize) -> Result<Self, Error> {
+        Handle::create(places, Kind::Work).map(Self)
+    }
+
+    /// Puts an item; waits for a free place.
+    ///
+    /// # Errors
+    /// [`PutError`], but not `Full`.
+    pub fn put(&self, item: &[u8]) -> Result<(), PutError<()>> {
+        self.0.put(item, Until::Forever).map_err(|failed| failed.of_put(()))
+    }
+
+    /// Puts an item if a place is free now.
+    ///
+    /// # Errors
+    /// [`PutError`]; `Full` at once.
+    pub fn try_put(&self, item: &[u8]) -> Result<(), PutError<()>> {
+        self.0.put(item, Until::Now).map_err(|failed| failed.of_put(()))
+    }
+
+    /// Gets the next item if there is one within the time (`None`: however long it takes), and gives it
+    /// to `work`, whose value is returned.
+    ///
+    /// Before that, while the item is still in its place, `note` sees it and its position, a number
+    /// that no other item has. If this process is killed before `note` has returned, the item
+    /// stays in the queue; later, it doesn't.
+    ///
+    /// # Errors
+    /// [`GetError`], but not `Decode`.
+    pub fn get<R>(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+        note: impl FnOnce(u64, &[u8]),
+        work: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R, GetError> {
+        let until = timeout.into().map_or(Until::Forever, Until::after);
+        self.0.get(until, note, work).map_err(Failed::of_get)
+    }
+
+    /// The same, only if there is an item now.
+    ///
+    /// # Errors
+    /// [`GetError`]; `Empty` at once.
+    pub fn try_get<R>(&self, work: impl FnOnce(&[u8]) -> R) -> Result<R, GetError> {
+        self.0.get(Until::Now, |_, _| (), work).map_err(Failed::of_get)
+    }
+
+    /// Repairs after all who have died, and tells the positions of the items that they were just getting
+    /// and that are in the queue again: those since the last call. Only for the maker of a queue of
+    /// work; to others, and of other queues, it tells none.
+    #[must_use]
+    pub fn given_back(&self) -> Vec<u64> {
+        self.0.participant().given_back()
+    }
+}
+
+/// One more handle on the same queue, for another thread.
+impl Clone for ByteQueue {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}

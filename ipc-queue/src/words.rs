@@ -1,0 +1,73 @@
+//! Words that processes share.
+
+use std::io;
+use std::ops::Deref;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use process_basics::handover;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::sys::{self, Mapping};
+
+/// So many words of 64 bits that processes share; all are 0 at first. Like a queue, they can be
+/// handed to a new process among its arguments. A clone is the same words. Python:
+/// `multiprocessing.RawArray("Q", count)`.
+///
+/// ```
+/// use std::sync::atomic::Ordering;
+///
+/// let words = ipc_queue::Words::new(3)?;
+/// words[2].store(7, Ordering::Release);
+/// assert_eq!(words.len(), 3);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Words(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    mapping: Mapping,
+    file: OwnedFd,
+}
+
+impl Words {
+    /// New words.
+    ///
+    /// # Errors
+    /// If the system has no memory or no descriptors for them.
+    pub fn new(count: usize) -> io::Result<Self> {
+        Self::open(sys::create((count * size_of::<AtomicU64>()) as u64)?, count)
+    }
+
+    fn open(file: OwnedFd, count: usize) -> io::Result<Self> {
+        Ok(Self(Arc::new(Shared { mapping: Mapping::new(file.as_fd(), count)?, file })))
+    }
+}
+
+impl Deref for Words {
+    type Target = [AtomicU64];
+
+    fn deref(&self) -> &[AtomicU64] {
+        self.0.mapping.words()
+    }
+}
+
+impl Serialize for Words {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Sent<'a>(#[serde(with = "handover")] &'a OwnedFd, usize);
+        Sent(&self.0.file, self.len()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Received(#[serde(with = "handover")] OwnedFd, usize);
+        let Received(file, count) = Received::deserialize(deserializer)?;
+        let opened = Self::open(file, count);
+        opened.map_err(|reason| de::Error::custom(handover::refuse(reason.to_string())))
+    }
+}

@@ -1,0 +1,665 @@
+//! The engine of a pool: workers, what they are given, what they report, and what is done when they
+//! die. A pool is one way to use it, a process executor another.
+//!
+//! ```text
+//!   callers ──submit──▶ backlog ──▶ queue of tasks ──┬──▶ worker 1
+//!      ▲                  ▲                          ├──▶ worker 2
+//!      │                  │ room                     └──▶ worker 3 ✝
+//!      │               manager ◀── queue of reports ◀──────┘  ▲
+//!      └── sink of the job ┘ ▲                                │
+//!                            └─ "ended" ◀─ watch threads ◀────┘ one waits for the end of each worker
+//! ```
+//!
+//! The manager is one thread: whatever happens, happens in the order of the reports. A worker's end is
+//! a report, too, behind all that the worker reported itself; so when it comes, its note tells
+//! exactly which item died with it:
+//!
+//! | the note says | and | so |
+//! | --- | --- | --- |
+//! | nothing | | it had no task |
+//! | a task | its position was given back by the queue | it never ran: another gets it |
+//! | item k of a task | k was reported | items from k + 1 on never ran: they become a task |
+//! | item k of a task | k was not reported | k died; the same for those behind it |
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::mem::take;
+use std::ops::Deref;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle, ThreadId};
+use std::time::{Duration, Instant};
+
+use ipc_queue::{ByteQueue, GetError, PutError, Words};
+use process_basics::{Arguments, Listed, Process, frame};
+
+use crate::error::{Error, TaskError};
+use crate::message::{Item, Items, Message, Report};
+use crate::worker::{self, Note};
+
+/// Places of the queue of tasks: enough for the workers not to wait for the manager between two short
+/// tasks.
+const PLACES: usize = 1024;
+
+/// So many bytes of tasks are in the queue at most, unless each worker needs one. What waits
+/// longer, waits in this process.
+const BYTES: u64 = 32 << 20;
+
+/// How often in a row a worker may end by itself before it is ready, until the pool gives up.
+const FAILED_STARTS: u32 = 3;
+
+/// The same for workers that were killed: others may have reasons to do that.
+const KILLED_STARTS: u32 = 20;
+
+/// How long workers may take to end after SIGTERM before they are killed.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How often the manager looks whether there is something to do, if nobody tells.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often the manager looks for a report before it sleeps, letting others run in between.
+const LOOKS: u32 = 50;
+
+/// What a job does with what comes of its items.
+pub(crate) trait Sink: Send + Sync {
+    /// Something came of this item; nothing is to be done if it is known already. True if the job has
+    /// nothing left to wait for.
+    fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool;
+
+    /// Nothing will come of the items that are left.
+    fn give_up(&self, error: &TaskError);
+}
+
+/// How the engine is to be.
+pub(crate) struct Settings {
+    pub processes: usize,
+    pub most_tasks: Option<u64>,
+    pub initializer: Option<Initializer>,
+}
+
+/// The function that each worker calls first, and how its arguments are made ready for one more worker.
+pub(crate) struct Initializer {
+    pub function: Listed,
+    pub pack: Box<dyn Fn() -> Result<Arguments, frame::Error> + Send>,
+}
+
+/// The owner's handle. To drop it is to terminate the workers.
+pub(crate) struct Engine {
+    shared: Arc<Shared>,
+    manager: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    tasks: ByteQueue,
+    reports: ByteQueue,
+    notes: Words,
+    settings: Mutex<Settings>,
+    state: Mutex<State>,
+    /// Signalled when the manager has ended.
+    ended: Condvar,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Takes tasks.
+    Open,
+    /// Takes none; ends when all are done.
+    Closed,
+    /// Ends now, for this reason.
+    Ending(TaskError),
+    /// All workers have ended.
+    Ended,
+}
+
+struct State {
+    phase: Phase,
+    jobs: HashMap<u64, Job>,
+    next_job: u64,
+    /// Tasks that are not in the queue yet, in their order.
+    backlog: VecDeque<Waiting>,
+    /// Tasks, and their bytes, that are in the queue or run.
+    outstanding: (usize, u64),
+    places: Vec<Place>,
+    started: usize,
+    /// After that, workers that still live are killed.
+    deadline: Option<Instant>,
+}
+
+struct Job {
+    sink: Arc<dyn Sink>,
+    /// The thread that submits its items little by little, as results are taken.
+    fed_by: Option<ThreadId>,
+    /// Its tasks of several items, by their first: if a worker dies, the rest is still to do.
+    chunks: BTreeMap<u64, Arc<[u8]>>,
+}
+
+/// A task's message that waits for its turn.
+enum Waiting {
+    Item(Box<[u8]>),
+    Chunk(Arc<[u8]>),
+}
+
+impl Deref for Waiting {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Item(message) => message,
+            Self::Chunk(message) => message,
+        }
+    }
+}
+
+/// Where a worker is, and after its end the next one.
+#[derive(Default)]
+struct Place {
+    worker: Option<Worker>,
+    /// How many ended in a row before they were ready: by themselves, or killed.
+    failed: [u32; 2],
+}
+
+struct Worker {
+    process: Arc<Process>,
+    watch: JoinHandle<()>,
+    ready: bool,
+    /// Whether it has been told to end.
+    told: bool,
+    /// The last task that it has reported as ended: its job, and its last item.
+    latest: Option<(u64, u64)>,
+}
+
+impl Engine {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// [`Error::Start`], [`Error::System`]; no worker is left then.
+    pub(crate) fn start(settings: Settings) -> Result<Self, Error> {
+        let processes = settings.processes;
+        let system = |error| match error {
+            ipc_queue::Error::System(error) => Error::System(error),
+            other => Error::System(std::io::Error::other(other)),
+        };
+        let shared = Shared {
+            tasks: ByteQueue::of_work(PLACES).map_err(system)?,
+            reports: ByteQueue::bounded(PLACES).map_err(system)?,
+            notes: Words::new(processes * Note::WORDS).map_err(Error::System)?,
+            settings: Mutex::new(settings),
+            state: Mutex::new(State {
+                phase: Phase::Open,
+                jobs: HashMap::new(),
+                next_job: 1,
+                backlog: VecDeque::new(),
+                outstanding: (0, 0),
+                places: (0..processes).map(|_| Place::default()).collect(),
+                started: 0,
+                deadline: None,
+            }),
+            ended: Condvar::new(),
+        };
+        let mut engine = Self { shared: Arc::new(shared), manager: None };
+        // An error drops the engine, which ends the workers that have been started.
+        for place in 0..processes {
+            engine.shared.start_worker(place).map_err(Error::Start)?;
+        }
+        let shared = Arc::clone(&engine.shared);
+        let manager = thread::Builder::new().name(String::from("pool-manager"));
+        let manager = manager.spawn(move || Manager::new(&shared).run());
+        engine.manager = Some(manager.map_err(Error::System)?);
+        Ok(engine)
+    }
+
+    /// A new job, whose items may be submitted: all now, or little by little by this thread.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`], [`Error::Broken`].
+    pub(crate) fn open_job(
+        &self,
+        sink: Arc<dyn Sink>,
+        fed_by: Option<ThreadId>,
+    ) -> Result<u64, Error> {
+        let mut state = self.shared.state();
+        state.check_open()?;
+        let job = state.next_job;
+        state.next_job += 1;
+        state.jobs.insert(job, Job { sink, fed_by, chunks: BTreeMap::new() });
+        Ok(job)
+    }
+
+    /// Gives a task to the workers, when its turn comes. If the job is over by now, it does nothing.
+    pub(crate) fn submit(&self, job: u64, first: u64, items: u64, message: &Message) {
+        let message = message.bytes();
+        let mut state = self.shared.state();
+        let Some(job) = state.jobs.get_mut(&job) else { return };
+        if items > 1 {
+            let message: Arc<[u8]> = message.into();
+            job.chunks.insert(first, Arc::clone(&message));
+            state.backlog.push_back(Waiting::Chunk(message));
+        } else if state.backlog.is_empty() && self.shared.put(&mut state, message).unwrap_or(false)
+        {
+            return;
+        } else {
+            state.backlog.push_back(Waiting::Item(message.into()));
+        }
+        self.shared.feed(state);
+    }
+
+    /// This job's items have all been submitted.
+    pub(crate) fn all_submitted(&self, job: u64) {
+        if let Some(job) = self.shared.state().jobs.get_mut(&job) {
+            job.fed_by = None;
+        }
+    }
+
+    /// This job is over: what has not begun of it is not done any more.
+    pub(crate) fn close_job(&self, job: u64) {
+        let mut state = self.shared.state();
+        if state.jobs.remove(&job).is_some() {
+            state
+                .backlog
+                .retain(|message| Items::of(message).is_none_or(|(task, _)| task.job != job));
+        }
+        drop(state);
+        self.shared.look();
+    }
+
+    /// The process ids of the workers.
+    pub(crate) fn worker_pids(&self) -> Vec<u32> {
+        let state = self.shared.state();
+        let workers = state.places.iter().filter_map(|place| place.worker.as_ref());
+        workers.filter_map(|worker| worker.process.pid()).collect()
+    }
+
+    /// Takes no more tasks; ends the workers when all are done.
+    pub(crate) fn close(&self) {
+        let mut state = self.shared.state();
+        if state.phase == Phase::Open {
+            state.phase = Phase::Closed;
+        }
+        drop(state);
+        self.shared.look();
+    }
+
+    /// Ends the workers now. What has no result yet fails with [`TaskError::Terminated`].
+    pub(crate) fn terminate(&self) {
+        self.shared.end(TaskError::Terminated);
+        self.shared.look();
+    }
+
+    /// Waits until all workers have ended.
+    ///
+    /// # Errors
+    /// [`Error::StillRunning`], [`Error::Unfinished`].
+    pub(crate) fn join(&self) -> Result<(), Error> {
+        let mut state = self.shared.state();
+        if state.phase == Phase::Open {
+            return Err(Error::StillRunning);
+        }
+        let me = Some(thread::current().id());
+        if state.jobs.values().any(|job| job.fed_by == me) {
+            return Err(Error::Unfinished);
+        }
+        while state.phase != Phase::Ended {
+            state = self.shared.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.terminate();
+        let Some(manager) = self.manager.take() else {
+            // It never came to that: an error while the workers were being started.
+            Manager::new(&self.shared).run();
+            return;
+        };
+        // A callback may hold the last handle.
+        if manager.thread().id() != thread::current().id() {
+            let _ = manager.join();
+        }
+    }
+}
+
+impl State {
+    fn check_open(&self) -> Result<(), Error> {
+        match &self.phase {
+            Phase::Open => Ok(()),
+            Phase::Ending(TaskError::Broken(reason)) => Err(Error::Broken(reason.clone())),
+            _ => Err(Error::NotRunning),
+        }
+    }
+
+    /// A task is over, in one way or another.
+    fn task_has_ended(&mut self, job: u64, first: u64, bytes: u64) -> Option<Arc<[u8]>> {
+        let (tasks, all_bytes) = self.outstanding;
+        self.outstanding = (tasks.saturating_sub(1), all_bytes.saturating_sub(bytes));
+        self.jobs.get_mut(&job)?.chunks.remove(&first)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.jobs.is_empty() && self.backlog.is_empty() && self.outstanding.0 == 0
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the manager that there may be something to do.
+    fn look(&self) {
+        let mut report = Vec::new();
+        Report::Look.begin(&mut report);
+        // If there is no room, it has something to do anyway.
+        let _ = self.reports.try_put(&report);
+    }
+
+    /// Puts a task into the queue; says whether there was room.
+    fn put(&self, state: &mut State, message: &[u8]) -> Result<bool, TaskError> {
+        let (tasks, bytes) = state.outstanding;
+        let length = message.len() as u64;
+        if tasks > state.places.len() && bytes + length > BYTES {
+            return Ok(false);
+        }
+        match self.tasks.try_put(message) {
+            Ok(()) => {
+                state.outstanding = (tasks + 1, bytes + length);
+                Ok(true)
+            }
+            Err(PutError::Full(()) | PutError::Disconnected(())) => Ok(false),
+            Err(error) => Err(TaskError::ArgumentsNotSent(error.to_string())),
+        }
+    }
+
+    /// Puts tasks into the queue as long as there is room.
+    fn feed(&self, mut state: MutexGuard<'_, State>) {
+        let mut refused = Vec::new();
+        while let Some(message) = state.backlog.pop_front() {
+            match self.put(&mut state, &message) {
+                Ok(true) => {}
+                Ok(false) => {
+                    state.backlog.push_front(message);
+                    break;
+                }
+                Err(error) => refused.push((message, error)),
+            }
+        }
+        drop(state);
+        for (message, error) in refused {
+            let Some((task, items)) = Items::of(&message) else { continue };
+            for (item, _) in (task.first..).zip(items) {
+                self.done(task.job, item, Err(error.clone()), None);
+            }
+        }
+    }
+
+    /// Something came of an item. If it ended its task: `ended` is the task's bytes.
+    fn done(
+        &self,
+        job: u64,
+        item: u64,
+        outcome: Result<&[u8], TaskError>,
+        sink: Option<Arc<dyn Sink>>,
+    ) -> Option<Arc<dyn Sink>> {
+        let find = || self.state().jobs.get(&job).map(|job| Arc::clone(&job.sink));
+        let sink = sink.or_else(find)?;
+        // Without our lock: the sink may call the owner back, who may submit more.
+        if sink.done(item, outcome) {
+            self.state().jobs.remove(&job);
+            return None;
+        }
+        Some(sink)
+    }
+
+    /// Starts a worker in this place, where none is.
+    fn start_worker(&self, place: usize) -> Result<(), process_basics::Error> {
+        let number = {
+            let mut state = self.state();
+            state.started += 1;
+            state.started
+        };
+        let name = format!("PoolWorker-{number}");
+        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let initializer = match &settings.initializer {
+            Some(Initializer { function, pack }) => {
+                let failed =
+                    |reason| process_basics::Error::Arguments { name: name.clone(), reason };
+                Some((*function, pack().map_err(failed)?))
+            }
+            None => None,
+        };
+        let start = worker::Start {
+            place,
+            tasks: self.tasks.clone(),
+            reports: self.reports.clone(),
+            notes: self.notes.clone(),
+            initializer,
+            most_tasks: settings.most_tasks.unwrap_or(u64::MAX),
+        };
+        drop(settings);
+        let mut process = Process::new(worker::work, start).named(name.clone()).daemonic(true);
+        process.start()?;
+        let process = Arc::new(process);
+        let watch = {
+            let (process, reports) = (Arc::clone(&process), self.reports.clone());
+            move || {
+                // How it ended, the manager asks the process.
+                let _ = process.join();
+                let mut report = Vec::new();
+                Report::Ended { worker: place }.begin(&mut report);
+                let _ = reports.put(&report);
+            }
+        };
+        let watch = match thread::Builder::new().name(format!("watch {name}")).spawn(watch) {
+            Ok(watch) => watch,
+            Err(reason) => {
+                let _ = process.kill();
+                let _ = process.join();
+                return Err(process_basics::Error::Start { name, reason });
+            }
+        };
+        let mut state = self.state();
+        if matches!(state.phase, Phase::Ending(_)) {
+            // All others were told while this one began.
+            let _ = process.terminate();
+        }
+        state.places[place].worker =
+            Some(Worker { process, watch, ready: false, told: false, latest: None });
+        Ok(())
+    }
+
+    /// Ends the workers now, for this reason; nothing more will come of what is left to do.
+    fn end(&self, reason: TaskError) {
+        let mut state = self.state();
+        if matches!(state.phase, Phase::Ending(_) | Phase::Ended) {
+            return;
+        }
+        state.phase = Phase::Ending(reason.clone());
+        state.deadline = Some(Instant::now() + GRACE);
+        state.backlog.clear();
+        let jobs = take(&mut state.jobs);
+        for worker in state.places.iter().filter_map(|place| place.worker.as_ref()) {
+            let _ = worker.process.terminate();
+        }
+        drop(state);
+        for job in jobs.into_values() {
+            job.sink.give_up(&reason);
+        }
+    }
+}
+
+/// What the manager's thread keeps to itself.
+struct Manager<'a> {
+    shared: &'a Shared,
+    /// Positions of tasks that the queue got back from dead workers.
+    given_back: Vec<u64>,
+    /// The job of the last report, which is most often that of the next.
+    latest: Option<(u64, Arc<dyn Sink>)>,
+}
+
+impl<'a> Manager<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        Self { shared, given_back: Vec::new(), latest: None }
+    }
+
+    /// Until the last worker has ended.
+    fn run(mut self) {
+        loop {
+            self.next_report();
+            let mut state = self.shared.state();
+            if state.phase == Phase::Closed && state.is_idle() {
+                self.tell_to_end(&mut state);
+            }
+            if state.phase != Phase::Open {
+                if state.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                    for worker in state.places.iter().filter_map(|place| place.worker.as_ref()) {
+                        let _ = worker.process.kill();
+                    }
+                }
+                if state.places.iter().all(|place| place.worker.is_none()) {
+                    state.phase = Phase::Ended;
+                    self.shared.ended.notify_all();
+                    return;
+                }
+            }
+            if !state.backlog.is_empty() {
+                self.shared.feed(state);
+            }
+        }
+    }
+
+    fn next_report(&mut self) {
+        let shared = self.shared;
+        for _ in 0..LOOKS {
+            match shared.reports.try_get(|message| self.handle(message)) {
+                Err(GetError::Empty) => thread::yield_now(),
+                _ => return,
+            }
+        }
+        let ending = shared.state().deadline.is_some();
+        let time = if ending { GRACE / 4 } else { LOOK };
+        let got = shared.reports.get(time, |_, _| (), |message| self.handle(message));
+        if let Err(GetError::System(_)) = got {
+            // There is no memory now; perhaps there will be.
+            thread::sleep(GRACE / 4);
+        }
+    }
+
+    fn handle(&mut self, message: &[u8]) {
+        match Report::of(message) {
+            Some((Report::Done(item), result)) => self.item_is_done(item, Ok(result)),
+            Some((Report::Failed(item, error), _)) => self.item_is_done(item, Err(error)),
+            Some((Report::Ready { worker }, _)) => {
+                if let Some(place) = self.shared.state().places.get_mut(worker) {
+                    place.failed = [0, 0];
+                    if let Some(worker) = &mut place.worker {
+                        worker.ready = true;
+                    }
+                }
+            }
+            Some((Report::Ended { worker }, _)) => self.worker_has_ended(worker),
+            Some((Report::Look, _)) | None => {}
+        }
+    }
+
+    fn item_is_done(&mut self, item: Item, outcome: Result<&[u8], TaskError>) {
+        if let Some(bytes) = item.ends {
+            let mut state = self.shared.state();
+            state.task_has_ended(item.job, item.first, bytes);
+            let place = state.places.get_mut(item.worker);
+            if let Some(worker) = place.and_then(|place| place.worker.as_mut()) {
+                worker.latest = Some((item.job, item.number));
+            }
+        }
+        let known = match self.latest.take() {
+            Some((job, sink)) if job == item.job => Some(sink),
+            _ => None,
+        };
+        let sink = self.shared.done(item.job, item.number, outcome, known);
+        self.latest = sink.map(|sink| (item.job, sink));
+    }
+
+    fn worker_has_ended(&mut self, place: usize) {
+        let shared = self.shared;
+        self.given_back.extend(shared.tasks.given_back());
+        let ended = shared.state().places.get_mut(place).and_then(|place| place.worker.take());
+        let Some(ended) = ended else { return };
+        let _ = ended.watch.join();
+        let exitcode = ended.process.exitcode();
+        let end = end_of(exitcode);
+        let note = Note::of(&shared.notes, place);
+        if let Some(noted) = note.read() {
+            note.end();
+            let given_back = self.given_back.iter().position(|given| *given == noted.position);
+            if let Some(index) = given_back {
+                self.given_back.swap_remove(index);
+            } else if ended.latest != Some((noted.job, noted.item)) {
+                let error = TaskError::WorkerDied { end: end.clone(), exitcode };
+                self.item_died(noted, error);
+            }
+        }
+        let mut state = shared.state();
+        if !ended.ready {
+            let place = &mut state.places[place];
+            let killed = usize::from(exitcode.is_none_or(|code| code < 0));
+            place.failed[killed] += 1;
+            if place.failed[killed] >= [FAILED_STARTS, KILLED_STARTS][killed] {
+                drop(state);
+                let tries = [FAILED_STARTS, KILLED_STARTS][killed];
+                let reason =
+                    format!("{tries} workers in a row ended before they could work: {end}");
+                return shared.end(TaskError::Broken(reason));
+            }
+        }
+        let goes_on = match state.phase {
+            Phase::Open => true,
+            Phase::Closed => !state.is_idle(),
+            Phase::Ending(_) | Phase::Ended => false,
+        };
+        drop(state);
+        if goes_on && let Err(error) = shared.start_worker(place) {
+            shared.end(match error {
+                // The whole program is.
+                process_basics::Error::Ending => TaskError::Terminated,
+                error => TaskError::Broken(error.to_string()),
+            });
+        }
+    }
+
+    /// A worker died with this item in its hands, or between it and the next.
+    fn item_died(&mut self, noted: worker::Noted, error: TaskError) {
+        let mut state = self.shared.state();
+        // Those behind it never ran.
+        let chunk = state.task_has_ended(noted.job, noted.first, noted.bytes);
+        let rest = chunk.and_then(|chunk| Message::from(&chunk, noted.item + 1));
+        if let Some(rest) = rest
+            && let Some(job) = state.jobs.get_mut(&noted.job)
+        {
+            let rest: Arc<[u8]> = rest.bytes().into();
+            job.chunks.insert(noted.item + 1, Arc::clone(&rest));
+            state.backlog.push_front(Waiting::Chunk(rest));
+        }
+        drop(state);
+        self.latest = None;
+        // If the item was reported, its job knows, and this changes nothing.
+        self.shared.done(noted.job, noted.item, Err(error), None);
+    }
+
+    fn tell_to_end(&self, state: &mut State) {
+        let workers = state.places.iter_mut().filter_map(|place| place.worker.as_mut());
+        for worker in workers.filter(|worker| !worker.told) {
+            // No message at all says so. There is room: nothing else is in the queue.
+            worker.told = self.shared.tasks.try_put(&[]).is_ok();
+        }
+    }
+}
+
+/// How a process ended, in words.
+fn end_of(exitcode: Option<i32>) -> String {
+    match exitcode {
+        None => String::from("somebody else collected its exit code"),
+        Some(code @ 0..) => format!("exit code {code}"),
+        Some(signal) => {
+            let name = signal_hook::low_level::signal_name(-signal).unwrap_or("unknown");
+            format!("killed by signal {} ({name})", -signal)
+        }
+    }
+}

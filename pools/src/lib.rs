@@ -1,0 +1,29 @@
+//! Pools of processes that lose nothing: what Python's `multiprocessing.Pool` is, in Rust.
+//!
+//! ```text
+//!                      ┌──▶ worker 1 ──┐
+//!   apply, map ──tasks─┼──▶ worker 2 ──┼─results──▶ apply, map
+//!                      └──▶ worker 3 ✝ ┘
+//!                           worker 4 takes its place; one task has an error
+//! ```
+//!
+//! Python's pool waits for ever for the result of a worker that was killed, and starts workers for
+//! ever whose initializer fails. Here each task ends: in its result or in an error that says what
+//! happened.
+//!
+//! To read in this order: [`Pool`] (`pool.rs`), what its workers do (`worker.rs`), the engine that
+//! gives them their tasks and sees to it when they die (`engine.rs`), the messages between them
+//! (`message.rs`), results that come later (`result.rs`, `imap.rs`).
+
+mod engine;
+mod error;
+mod imap;
+mod message;
+mod pool;
+mod result;
+mod worker;
+
+pub use error::{Error, MapError, TaskError};
+pub use imap::Imap;
+pub use pool::{Builder, Pool};
+pub use result::AsyncResult;

@@ -1,0 +1,399 @@
+//! [`Pool`]: what its users call.
+
+use std::any::Any;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+
+use process_basics::{Arguments, Listed, cpu_count};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::engine::{Engine, Initializer, Settings};
+use crate::error::{Error, MapError};
+use crate::imap::{Imap, Stream, submit_chunk};
+use crate::message::{Message, Task};
+use crate::result::{AsyncResult, Many, One};
+
+/// Processes that do tasks: calls of functions that are listed by
+/// [`tasks!`](process_basics::tasks). Python: `multiprocessing.Pool`.
+///
+/// ```
+/// use pools::Pool;
+/// use process_basics::tasks;
+///
+/// tasks![square];
+///
+/// fn square(number: u64) -> u64 {
+///     number * number
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     process_basics::main(|| -> Result<(), process_basics::Failure> {
+///         let pool = Pool::new(3)?;
+///         assert_eq!(pool.apply(square, 5)?, 25);
+///         assert_eq!(pool.map(square, 1..=6)?, [1, 4, 9, 16, 25, 36]);
+///         Ok(())
+///     })
+/// }
+/// ```
+///
+/// A task goes to whichever worker is free first. Whatever kills a worker: the item that it was at
+/// ends in [`TaskError::WorkerDied`](crate::TaskError::WorkerDied), all others are done, each once,
+/// and another worker takes the place.
+///
+/// Workers are daemons: they end when this process does, however that ends, and can't start
+/// processes. Ctrl-C doesn't touch them; this process decides what it means. To drop a pool is to
+/// [terminate](Self::terminate) it, as leaving Python's `with` does.
+pub struct Pool {
+    engine: Engine,
+    processes: usize,
+}
+
+/// How a pool is to be. [`Pool::builder`] makes one.
+#[derive(Default)]
+#[must_use]
+pub struct Builder {
+    processes: Option<usize>,
+    most_tasks: Option<u64>,
+    initializer: Option<Result<Initializer, process_basics::Error>>,
+}
+
+impl Builder {
+    /// So many workers; else as many as there are cores to use. Python: `processes`.
+    pub fn processes(mut self, processes: usize) -> Self {
+        self.processes = Some(processes);
+        self
+    }
+
+    /// A function that each worker calls before its first task, with these arguments, in which queues
+    /// and connections may be. Python: `initializer`, `initargs`.
+    ///
+    /// If it panics, or returns an `Err` or an [`Exit`](process_basics::Exit) that isn't 0, the
+    /// worker ends. After three of those in a row the pool gives up: its tasks end in
+    /// [`TaskError::Broken`](crate::TaskError::Broken). (Python's starts workers for ever.)
+    pub fn initializer<A, R, F>(mut self, function: F, arguments: A) -> Self
+    where
+        A: Serialize + Send + 'static,
+        F: Fn(A) -> R + Any,
+    {
+        let listed = Listed::of(&function);
+        self.initializer = Some(listed.map(|function| Initializer {
+            function,
+            pack: Box::new(move || Arguments::pack(&arguments)),
+        }));
+        self
+    }
+
+    /// A worker ends after so many tasks, and another takes its place; else it stays as long as
+    /// the pool. A chunk counts as one task. Python: `maxtasksperchild`.
+    pub fn max_tasks_per_child(mut self, tasks: u64) -> Self {
+        self.most_tasks = Some(tasks);
+        self
+    }
+
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// [`Error::NoProcesses`], [`Error::NoTasks`], [`Error::Function`] if the initializer isn't listed;
+    /// [`Error::Start`], [`Error::System`]: no worker is left then.
+    pub fn build(self) -> Result<Pool, Error> {
+        let processes = self.processes.unwrap_or_else(cpu_count);
+        if processes == 0 {
+            return Err(Error::NoProcesses);
+        }
+        if self.most_tasks == Some(0) {
+            return Err(Error::NoTasks);
+        }
+        let initializer = self.initializer.transpose().map_err(Error::Function)?;
+        let settings = Settings { processes, most_tasks: self.most_tasks, initializer };
+        Ok(Pool { engine: Engine::start(settings)?, processes })
+    }
+}
+
+impl Pool {
+    /// A pool of so many workers. Python: `Pool(processes)`.
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub fn new(processes: usize) -> Result<Self, Error> {
+        Self::builder().processes(processes).build()
+    }
+
+    /// The same with more to say about it.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Calls the function in a worker, and waits for its result. Python: `apply`.
+    ///
+    /// # Errors
+    /// [`Error::Task`], with what became of it; else as [`apply_async`](Self::apply_async).
+    pub fn apply<A, R, F>(&self, function: F, argument: A) -> Result<R, Error>
+    where
+        A: Serialize,
+        R: DeserializeOwned + Send + 'static,
+        F: Fn(A) -> R + Any,
+    {
+        Ok(self.apply_async(function, argument)?.get()?)
+    }
+
+    /// Calls the function in a worker, and doesn't wait. Python: `apply_async`.
+    ///
+    /// # Errors
+    /// [`Error::Function`] if it isn't listed; [`Error::NotRunning`], [`Error::Broken`].
+    pub fn apply_async<A, R, F>(&self, function: F, argument: A) -> Result<AsyncResult<R>, Error>
+    where
+        A: Serialize,
+        R: DeserializeOwned + Send + 'static,
+        F: Fn(A) -> R + Any,
+    {
+        let function = Listed::of(&function).map_err(Error::Function)?;
+        let (one, result) = One::new();
+        let one = Arc::new(one);
+        let job = self.engine.open_job(Arc::clone(&one) as _, None)?;
+        let task = Task { job, first: 0, function };
+        submit_chunk(&self.engine, task, &[argument], &mut Message::default(), &*one);
+        Ok(result)
+    }
+
+    /// Calls the function with each item, and waits for all results, in the items' order. Python: `map`.
+    ///
+    /// The items go to the workers in chunks of a quarter of each worker's share, as in Python. If items
+    /// take different times, `map_chunked(…, 1)` spreads them better.
+    ///
+    /// # Errors
+    /// If an item has no result: the first error, with the results of all others. Else as
+    /// [`apply_async`](Self::apply_async).
+    ///
+    /// # Panics
+    /// If the input does; the pool goes on.
+    pub fn map<A, R, F>(
+        &self,
+        function: F,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, MapError<R>>
+    where
+        A: Serialize,
+        R: DeserializeOwned + Send + 'static,
+        F: Fn(A) -> R + Any,
+    {
+        self.map_async(function, items)?.get()
+    }
+
+    /// The same in chunks of so many items. Python: `map(chunksize=…)`.
+    ///
+    /// # Errors
+    /// As [`map`](Self::map); [`Error::NoItems`].
+    ///
+    /// # Panics
+    /// As [`map`](Self::map).
+    pub fn map_chunked<A, R, F>(
+        &self,
+        function: F,
+        items: impl IntoIterator<Item = A>,
+        chunk: usize,
+    ) -> Result<Vec<R>, MapError<R>>
+    where
+        A: Serialize,
+        R: DeserializeOwned + Send + 'static,
+        F: Fn(A) -> R + Any,
+    {
+        let chunk = NonZero::new(chunk).ok_or(Error::NoItems)?;
+        self.submit_all(function, items, Some(chunk))?.get()
+    }
+
+    /// The same without waiting. Python: `map_async`.
+    ///
+    /// # Errors
+    /// As [`apply_async`](Self::apply_async).
+    ///
+    /// # Panics
+    /// As [`map`](Self::map).
+    pub fn map_async<A, R, F>(
+        &self,
+        function: F,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<AsyncResult<Vec<R>, MapError<R>>, Error>
+    where
+        A: Serialize,
+        R: DeserializeOwned + Send + 'static,
+        F: Fn(A) -> R + Any,
+    {
+        self.submit_all(function, items, None)
+    }
+
+    /// What [`map`](Self::map) is: a function of several arguments takes a tuple here. Python: `starmap`.
+    ///
+    /// # Errors
+    /// As [`map`](Self::map).
+    ///
+    /// # Panics
+    /// As [`map`](Self::map).
+    pub fn starmap<A, R, F>(
+        &self,
+        function: F,
+        tuples: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, MapError<R>>
+    where
+        A: Serialize,
+        R: DeserializeOwned + Send + 'static,
+        F: Fn(A) -> R + Any,
+    {
+        self.map(function, tuples)
+    }
+
+    /// Calls the function with each item; the results come one by one, in the items' order. Python:
+    /// `imap`.
+    ///
+    /// An input whose length has a known bound is taken now, as in Python. One without is taken as its
+    /// results are, some way ahead: it may be endless.
+    ///
+    /// # Errors
+    /// As [`apply_async`](Self::apply_async). What becomes of an item is told with its result.
+    pub fn imap<A, R, F, I>(&self, function: F, items: I) -> Result<Imap<'_, I::IntoIter, R>, Error>
+    where
+        A: Serialize,
+        R: DeserializeOwned + Send + 'static,
+        F: Fn(A) -> R + Any,
+        I: IntoIterator<Item = A>,
+    {
+        self.stream(function, items, 1, true)
+    }
+
+    /// The same in chunks of so many items. Python: `imap(chunksize=…)`.
+    ///
+    /// # Errors
+    /// As [`imap`](Self::imap); [`Error::NoItems`].
+    pub fn imap_chunked<A, R, F, I>(
+        &self,
+        function: F,
+        items: I,
+        chunk: usize,
+    ) -> Result<Imap<'_, I::IntoIter, R>, Error>
+    where
+        A: Serialize,
+        R: DeserializeOwned + Send + 'static,
+        F: Fn(A) -> R + Any,
+        I: IntoIterator<Item = A>,
+    {
+        self.stream(function, items, chunk, true)
+    }
+
+    /// The same, in whatever order the results come. Python: `imap_unordered`.
+    ///
+    /// # Errors
+    /// As [`imap`](Self::imap).
+    pub fn imap_unordered<A, R, F, I>(
+        &self,
+        function: F,
+        items: I,
+    ) -> Result<Imap<'_, I::IntoIter, R>, Error>
+    where
+        A: Serialize,
+        R: DeserializeOwned + Send + 'static,
+        F: Fn(A) -> R + Any,
+        I: IntoIterator<Item = A>,
+    {
+        self.stream(function, items, 1, false)
+    }
+
+    /// The same in chunks of so many items. Python: `imap_unordered(chunksize=…)`.
+    ///
+    /// # Errors
+    /// As [`imap`](Self::imap); [`Error::NoItems`].
+    pub fn imap_unordered_chunked<A, R, F, I>(
+        &self,
+        function: F,
+        items: I,
+        chunk: usize,
+    ) -> Result<Imap<'_, I::IntoIter, R>, Error>
+    where
+        A: Serialize,
+        R: DeserializeOwned + Send + 'static,
+        F: Fn(A) -> R + Any,
+        I: IntoIterator<Item = A>,
+    {
+        self.stream(function, items, chunk, false)
+    }
+
+    /// The process ids of the workers. (In Python one looks into `_pool`.)
+    #[must_use]
+    pub fn worker_pids(&self) -> Vec<u32> {
+        self.engine.worker_pids()
+    }
+
+    /// Takes no more tasks; the workers end when all are done. Python: `close`.
+    pub fn close(&self) {
+        self.engine.close();
+    }
+
+    /// Waits until the workers have ended. Python: `join`.
+    ///
+    /// # Errors
+    /// [`Error::StillRunning`] before [`close`](Self::close) or [`terminate`](Self::terminate);
+    /// [`Error::Unfinished`].
+    pub fn join(&self) -> Result<(), Error> {
+        self.engine.join()
+    }
+
+    /// Ends the workers now: by SIGTERM, and after half a second by SIGKILL. Tasks without a result end
+    /// in [`TaskError::Terminated`](crate::TaskError::Terminated). Python: `terminate`.
+    pub fn terminate(&self) {
+        self.engine.terminate();
+    }
+
+    fn submit_all<A, R, F>(
+        &self,
+        function: F,
+        items: impl IntoIterator<Item = A>,
+        chunk: Option<NonZero<usize>>,
+    ) -> Result<AsyncResult<Vec<R>, MapError<R>>, Error>
+    where
+        A: Serialize,
+        R: DeserializeOwned + Send + 'static,
+        F: Fn(A) -> R + Any,
+    {
+        let function = Listed::of(&function).map_err(Error::Function)?;
+        // If the input panics, nothing has been done yet.
+        let items: Vec<A> = items.into_iter().collect();
+        let (many, result) = Many::new(items.len());
+        let many = Arc::new(many);
+        let job = self.engine.open_job(Arc::clone(&many) as _, None)?;
+        let quarter = items.len().div_ceil(4 * self.processes).max(1);
+        let chunk = chunk.map_or(quarter, NonZero::get);
+        let mut message = Message::default();
+        for (index, items) in items.chunks(chunk).enumerate() {
+            let task = Task { job, first: (index * chunk) as u64, function };
+            submit_chunk(&self.engine, task, items, &mut message, &*many);
+        }
+        if items.is_empty() {
+            self.engine.close_job(job);
+        }
+        Ok(result)
+    }
+
+    fn stream<A, R, F, I>(
+        &self,
+        function: F,
+        items: I,
+        chunk: usize,
+        in_order: bool,
+    ) -> Result<Imap<'_, I::IntoIter, R>, Error>
+    where
+        A: Serialize,
+        R: DeserializeOwned + Send + 'static,
+        F: Fn(A) -> R + Any,
+        I: IntoIterator<Item = A>,
+    {
+        let function = Listed::of(&function).map_err(Error::Function)?;
+        if chunk == 0 {
+            return Err(Error::NoItems);
+        }
+        let items = items.into_iter();
+        let results = Stream::new(in_order);
+        let fed_by = items.size_hint().1.is_none().then(|| thread::current().id());
+        let job = self.engine.open_job(Arc::clone(&results) as _, fed_by)?;
+        Ok(Imap::new(&self.engine, job, (function, chunk, self.processes), items, results))
+    }
+}

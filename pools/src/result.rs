@@ -1,0 +1,293 @@
+//! A result that comes later, and what it is put together from.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use process_basics::frame;
+use serde::de::DeserializeOwned;
+
+use crate::engine::Sink;
+use crate::{MapError, TaskError};
+
+/// How often to look for a result before sleeping, letting others run in between.
+const LOOKS: u32 = 50;
+
+/// A result that comes later. Python: `multiprocessing.pool.AsyncResult`.
+///
+/// To drop it changes nothing for the task, whose result is thrown away when it comes.
+pub struct AsyncResult<T, E = TaskError> {
+    place: Arc<Place<T, E>>,
+}
+
+impl<T, E> AsyncResult<T, E> {
+    /// Waits until the result is there, and takes it. Python: `get()`.
+    ///
+    /// # Errors
+    /// What became of the task instead; [`TaskError::Taken`] the second time.
+    pub fn get(&self) -> Result<T, E>
+    where
+        E: From<TaskError>,
+    {
+        self.place.wait(None);
+        self.place.take()
+    }
+
+    /// Takes the result, if it is there within the time. Python: `get(timeout)`.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); [`TaskError::TimedOut`] after the time. It may be asked again then.
+    pub fn get_timeout(&self, timeout: Duration) -> Result<T, E>
+    where
+        E: From<TaskError>,
+    {
+        self.place.wait(Some(timeout));
+        self.place.take()
+    }
+
+    /// Waits until the result is there, or there is none to come. Python: `wait()`.
+    pub fn wait(&self) {
+        self.place.wait(None);
+    }
+
+    /// The same, but no longer than this; says whether it is there. Python: `wait(timeout)`.
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        self.place.wait(Some(timeout));
+        self.ready()
+    }
+
+    /// Whether the result is there, or there is none to come. Python: `ready()`.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        self.place.is_there.load(Ordering::Acquire)
+    }
+
+    /// Whether there is a result and no error; `None` if it isn't there yet. Python: `successful()`.
+    #[must_use]
+    pub fn successful(&self) -> Option<bool> {
+        self.place.lock().successful
+    }
+
+    /// Calls this with the result when it comes, or at once if it is there and not taken. Python:
+    /// `apply_async(callback=…, error_callback=…)`.
+    ///
+    /// It is called in the pool's own thread, which does nothing else meanwhile: so it mustn't wait for
+    /// other results of the pool. If it panics, the panic is printed, and nothing else happens.
+    pub fn on_result(&self, callback: impl FnOnce(&Result<T, E>) + Send + 'static) {
+        let mut state = self.place.lock();
+        if state.successful.is_none() {
+            state.callbacks.push(Box::new(callback));
+        } else if let Some(result) = state.result.take() {
+            // Without our lock: it may do anything.
+            drop(state);
+            let _ = catch_unwind(AssertUnwindSafe(|| callback(&result)));
+            self.place.lock().result = Some(result);
+        }
+    }
+}
+
+/// Where the result will be.
+struct Place<T, E> {
+    is_there: AtomicBool,
+    state: Mutex<State<T, E>>,
+    changed: Condvar,
+}
+
+struct State<T, E> {
+    result: Option<Result<T, E>>,
+    /// What it was, also when it has been taken.
+    successful: Option<bool>,
+    callbacks: Vec<Callback<T, E>>,
+}
+
+type Callback<T, E> = Box<dyn FnOnce(&Result<T, E>) + Send>;
+
+impl<T, E> Place<T, E> {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            is_there: AtomicBool::new(false),
+            state: Mutex::new(State { result: None, successful: None, callbacks: Vec::new() }),
+            changed: Condvar::new(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T, E>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The result has come.
+    fn set(&self, result: Result<T, E>) {
+        let callbacks = std::mem::take(&mut self.lock().callbacks);
+        for callback in callbacks {
+            let _ = catch_unwind(AssertUnwindSafe(|| callback(&result)));
+        }
+        let mut state = self.lock();
+        state.successful = Some(result.is_ok());
+        // Those that came in the meantime.
+        let late = std::mem::take(&mut state.callbacks);
+        state.result = Some(result);
+        self.is_there.store(true, Ordering::Release);
+        self.changed.notify_all();
+        if !late.is_empty()
+            && let Some(result) = state.result.take()
+        {
+            drop(state);
+            for callback in late {
+                let _ = catch_unwind(AssertUnwindSafe(|| callback(&result)));
+            }
+            self.lock().result = Some(result);
+        }
+    }
+
+    fn wait(&self, timeout: Option<Duration>) {
+        let deadline = timeout.map(|timeout| Instant::now().checked_add(timeout));
+        for _ in 0..LOOKS {
+            if self.is_there.load(Ordering::Acquire) {
+                return;
+            }
+            thread::yield_now();
+        }
+        let mut state = self.lock();
+        while state.successful.is_none() {
+            state = match deadline.flatten() {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return;
+                    }
+                    let waited = self.changed.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn take(&self) -> Result<T, E>
+    where
+        E: From<TaskError>,
+    {
+        let mut state = self.lock();
+        let missing =
+            if state.successful.is_none() { TaskError::TimedOut } else { TaskError::Taken };
+        state.result.take().unwrap_or_else(|| Err(missing.into()))
+    }
+}
+
+/// What came of an item, as a value.
+pub(crate) fn decoded<R: DeserializeOwned>(
+    outcome: Result<&[u8], TaskError>,
+) -> Result<R, TaskError> {
+    let bytes = outcome?;
+    match catch_unwind(AssertUnwindSafe(|| frame::decode(bytes))) {
+        Ok(decoded) => decoded.map_err(|error| TaskError::ResultNotReceived(error.to_string())),
+        Err(_) => Err(TaskError::ResultNotReceived(String::from("its deserialisation panicked"))),
+    }
+}
+
+/// A job of one item.
+pub(crate) struct One<R>(Arc<Place<R, TaskError>>);
+
+impl<R> One<R> {
+    pub(crate) fn new() -> (Self, AsyncResult<R>) {
+        let place = Place::new();
+        (Self(Arc::clone(&place)), AsyncResult { place })
+    }
+}
+
+impl<R: DeserializeOwned + Send> Sink for One<R> {
+    fn done(&self, _item: u64, outcome: Result<&[u8], TaskError>) -> bool {
+        if !self.0.is_there.load(Ordering::Acquire) {
+            self.0.set(decoded(outcome));
+        }
+        true
+    }
+
+    fn give_up(&self, error: &TaskError) {
+        self.done(0, Err(error.clone()));
+    }
+}
+
+/// A job of many items whose results make one.
+pub(crate) struct Many<R> {
+    place: Arc<Place<Vec<R>, MapError<R>>>,
+    items: Mutex<Items<R>>,
+}
+
+struct Items<R> {
+    /// What came of each; gone when the result has been put together. Errors are rare: in a box they
+    /// take no room.
+    outcomes: Option<Outcomes<R>>,
+    left: usize,
+}
+
+type Outcomes<R> = Vec<Option<Result<R, Box<TaskError>>>>;
+
+impl<R> Many<R> {
+    pub(crate) fn new(items: usize) -> (Self, AsyncResult<Vec<R>, MapError<R>>) {
+        let place = Place::new();
+        let outcomes = Some((0..items).map(|_| None).collect());
+        let items = Mutex::new(Items { outcomes, left: items });
+        let many = Self { place: Arc::clone(&place), items };
+        many.finish(many.lock());
+        (many, AsyncResult { place })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Items<R>> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts the result together, if nothing is left to wait for; says whether that is so.
+    fn finish(&self, mut items: MutexGuard<'_, Items<R>>) -> bool {
+        if items.left > 0 {
+            return false;
+        }
+        if let Some(outcomes) = items.outcomes.take() {
+            // Without our lock: callbacks may do anything.
+            drop(items);
+            self.place.set(whole(outcomes));
+        }
+        true
+    }
+}
+
+/// All results, or the first error with what came of each.
+fn whole<R>(outcomes: Outcomes<R>) -> Result<Vec<R>, MapError<R>> {
+    let first = outcomes.iter().position(|outcome| !matches!(outcome, Some(Ok(_))));
+    let Some(index) = first else {
+        return Ok(outcomes.into_iter().flatten().flatten().collect());
+    };
+    let unbox = |outcome: Option<Result<R, Box<TaskError>>>| match outcome {
+        Some(outcome) => outcome.map_err(|error| *error),
+        None => Err(TaskError::Terminated),
+    };
+    let results: Vec<Result<R, TaskError>> = outcomes.into_iter().map(unbox).collect();
+    let error = results[index].as_ref().err().cloned().unwrap_or(TaskError::Terminated);
+    Err(MapError { index: Some(index), error: error.into(), results })
+}
+
+impl<R: DeserializeOwned + Send> Sink for Many<R> {
+    fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool {
+        let outcome = decoded(outcome).map_err(Box::new);
+        let mut items = self.lock();
+        let outcomes = items.outcomes.as_mut();
+        let place = usize::try_from(item).ok().and_then(|item| outcomes?.get_mut(item));
+        if let Some(place @ None) = place {
+            *place = Some(outcome);
+            items.left -= 1;
+        }
+        self.finish(items)
+    }
+
+    fn give_up(&self, error: &TaskError) {
+        let mut items = self.lock();
+        let outcomes = items.outcomes.iter_mut().flatten();
+        for outcome in outcomes.filter(|outcome| outcome.is_none()) {
+            *outcome = Some(Err(Box::new(error.clone())));
+        }
+        items.left = 0;
+        self.finish(items);
+    }
+}
