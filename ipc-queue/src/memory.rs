@@ -1,16 +1,19 @@
 //! The memory of a queue: one sparse file, mapped by all who use it.
 //!
 //! ```text
-//!   ┌────────────┬───────┬───────┬──────────┬───────────────┬───────────┬──────────────────────────┐
-//!   │ what it is │ hints │ bells │ accounts │ slots         │ … nothing │ a window for each slot   │
-//!   └────────────┴───────┴───────┴──────────┴───────────────┴───────────┴──────────────────────────┘
-//!   └──────────── mapped: words ────────────────────────────┘           └ written, read, punched ──┘
+//!   ┌────────────┬───────┬───────┬──────────┬─────────┬─────┬─────────────────┬────────────────────────┐
+//!   │ what it is │ hints │ bells │ accounts │ slots   │  …  │ a few windows   │ a window for each slot │
+//!   │            │       │       │          │         │     │ that are shared │                        │
+//!   └────────────┴───────┴───────┴──────────┴─────────┴─────┴─────────────────┴────────────────────────┘
+//!   └──────────── mapped: words ──────────────────────┘     └──────── written, read, punched ──────────┘
 //!
 //!   locks, one byte each:  ▢ ■ ■ ▢ ■ ▢ …   byte n is locked: participant n lives
 //! ```
 //!
 //! The file is given its whole size at once, but only what is written takes memory. A message that
-//! doesn't fit into its slot lies in the slot's window.
+//! doesn't fit into its slot lies in a window. Each slot has one of its own, so there is always one;
+//! but first it tries to get one of those that slots take turns with, because these keep their memory,
+//! and memory that is new for each message costs more than the message.
 
 use std::fs::File;
 use std::io;
@@ -30,10 +33,15 @@ const STRIDE: usize = 32;
 /// The longest message that lies in its slot, in bytes.
 pub(crate) const INLINE: usize = (STRIDE - 2) * 8;
 
-/// A message above this, in bytes, gives its window's memory back when it has been received; with
+/// A message above this, in bytes, gives its own window's memory back when it has been received; with
 /// many slots the limit is lower, so that all windows together keep at most [`KEPT`].
 const KEPT_EACH: u64 = 64 << 10;
 const KEPT: u64 = 16 << 20;
+
+/// How many windows are shared, and how many bytes each keeps: a message of a mebibyte and what is
+/// around it.
+const SHARED: usize = LINE;
+const KEPT_SHARED: u64 = 5 << 18;
 
 /// The largest window, in bytes.
 const WINDOW: u64 = 1 << 32;
@@ -58,7 +66,8 @@ mod at {
     pub(super) const BELLS: usize = 3 * LINE;
     pub(super) const LOST: usize = 6 * LINE;
     pub(super) const HIGHEST: usize = 7 * LINE;
-    pub(super) const ACCOUNTS: usize = 8 * LINE;
+    pub(super) const SHARED: usize = 8 * LINE;
+    pub(super) const ACCOUNTS: usize = 9 * LINE;
     pub(super) const SLOTS: usize = ACCOUNTS + LINE * PARTICIPANTS as usize;
 }
 
@@ -116,7 +125,8 @@ pub(crate) struct Memory {
 fn sizes(capacity: u32) -> io::Result<(u64, u64)> {
     let base = base(capacity);
     let limit = sys::file_size_limit().min(1 << 62);
-    let window = (limit.saturating_sub(base) / u64::from(capacity)).min(WINDOW) & !0xfff;
+    let windows = u64::from(capacity) + SHARED as u64;
+    let window = (limit.saturating_sub(base) / windows).min(WINDOW) & !0xfff;
     if window == 0 {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
@@ -125,7 +135,7 @@ fn sizes(capacity: u32) -> io::Result<(u64, u64)> {
             ),
         ));
     }
-    Ok((base + u64::from(capacity) * window, window))
+    Ok((base + windows * window, window))
 }
 
 /// Where the windows begin, in bytes.
@@ -212,20 +222,26 @@ impl Memory {
         self.mapping.words()[at::HIGHEST].fetch_max(number.into(), Ordering::AcqRel);
     }
 
-    /// Puts a large message into the slot's window.
-    pub(crate) fn write(&self, slot: u32, message: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(message, self.offset(slot))
+    /// Puts a large message into a window. The slot is claimed for that, in this lap.
+    pub(crate) fn write(&self, (slot, lap): (u32, u32), message: &[u8]) -> io::Result<()> {
+        let _ = self.shared(slot).compare_exchange(
+            0,
+            tenant(slot, lap),
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+        self.file.write_all_at(message, self.offset(slot, lap))
     }
 
     /// The message in the slot's window.
-    pub(crate) fn read(&self, slot: u32, message: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(message, self.offset(slot))
+    pub(crate) fn read(&self, (slot, lap): (u32, u32), message: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(message, self.offset(slot, lap))
     }
 
     /// Whether so many bytes have been written into the slot's window: a length that was damaged
     /// must not make us reserve memory for what isn't there.
-    pub(crate) fn holds(&self, slot: u32, length: u64) -> bool {
-        let start = self.offset(slot);
+    pub(crate) fn holds(&self, (slot, lap): (u32, u32), length: u64) -> bool {
+        let start = self.offset(slot, lap);
         let end = sys::hole_after(self.file.as_fd(), start).unwrap_or(start);
         length <= self.window && end - start >= length
     }
@@ -233,25 +249,59 @@ impl Memory {
     /// The longest message that this process may put, in bytes.
     pub(crate) fn longest(&self) -> u64 {
         // The limit may have been lowered since the queue was made.
-        let end = self.offset(self.capacity - 1) + self.window;
+        let end = self.own(self.capacity - 1) + self.window;
         let within = self.window.saturating_sub(end.saturating_sub(sys::file_size_limit()));
         within.max(INLINE as u64)
     }
 
-    /// Whether a message of this length gives its window's memory back.
-    pub(crate) fn is_punched(&self, length: u64) -> bool {
-        length > KEPT_EACH.min(KEPT / u64::from(self.capacity))
+    /// Whether the slot's window must be cleared when its message, of this length, has been received.
+    pub(crate) fn is_cleared(&self, (slot, lap): (u32, u32), length: u64) -> bool {
+        self.is_tenant(slot, lap) || length > KEPT_EACH.min(KEPT / u64::from(self.capacity))
     }
 
-    /// Gives the memory of the slot's window back.
-    pub(crate) fn punch(&self, slot: u32) {
+    /// Gives up the slot's window, and the memory of a message of this length if it isn't kept.
+    pub(crate) fn clear(&self, (slot, lap): (u32, u32), length: u64) {
+        if self.is_tenant(slot, lap) {
+            if length > KEPT_SHARED {
+                self.punch(self.offset(slot, lap));
+            }
+            self.shared(slot).store(0, Ordering::Release);
+        } else {
+            self.punch(self.own(slot));
+        }
+    }
+
+    fn punch(&self, window: u64) {
         // Failing, it only stays: the next message there overwrites it.
-        let _ = sys::punch(self.file.as_fd(), self.offset(slot), self.window);
+        let _ = sys::punch(self.file.as_fd(), window, self.window);
     }
 
-    fn offset(&self, slot: u32) -> u64 {
-        base(self.capacity) + u64::from(slot) * self.window
+    /// Who is in the window that the slot may share.
+    fn shared(&self, slot: u32) -> &AtomicU64 {
+        &self.mapping.words()[at::SHARED + slot as usize % SHARED]
     }
+
+    fn is_tenant(&self, slot: u32, lap: u32) -> bool {
+        self.shared(slot).load(Ordering::Acquire) == tenant(slot, lap)
+    }
+
+    /// Where the window is in which the slot's message lies.
+    fn offset(&self, slot: u32, lap: u32) -> u64 {
+        if self.is_tenant(slot, lap) {
+            return base(self.capacity) + u64::from(slot) % SHARED as u64 * self.window;
+        }
+        self.own(slot)
+    }
+
+    /// Where the slot's own window is.
+    fn own(&self, slot: u32) -> u64 {
+        base(self.capacity) + (u64::from(slot) + SHARED as u64) * self.window
+    }
+}
+
+/// How a slot's message is called that is in a shared window; never 0, which is nobody.
+fn tenant(slot: u32, lap: u32) -> u64 {
+    u64::from(lap) << 32 | u64::from(slot) << 1 | 1
 }
 
 impl AsFd for Memory {

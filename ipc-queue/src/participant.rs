@@ -153,7 +153,8 @@ impl Participant {
         if unfinished > 0 {
             self.memory.lost().fetch_add(unfinished, Ordering::AcqRel);
         }
-        let repaired = self.ring().repair(owner, self.me, |slot| self.memory.punch(slot));
+        let repaired =
+            self.ring().repair(owner, self.me, |place| self.memory.clear(place, u64::MAX));
         if self.memory.kind() == Kind::Work {
             let mut given_back = self.given_back.lock().unwrap_or_else(PoisonError::into_inner);
             given_back.extend(&repaired.given_back);

@@ -102,8 +102,8 @@ impl Participant {
         let payload = self.ring().payload(claim.slot);
         payload[0].store(length, Ordering::Relaxed);
         if claim.is_large() {
-            if let Err(error) = self.memory().write(claim.slot, message) {
-                self.clear(claim);
+            if let Err(error) = self.memory().write(claim.place(), message) {
+                self.clear(claim, u64::MAX);
                 // What lies behind it was out of reach.
                 self.items().ring_for_all();
                 return Err(Failed::System(error));
@@ -115,9 +115,9 @@ impl Participant {
                 word.store(u64::from_le_bytes(eight), Ordering::Relaxed);
             }
         }
-        let (slot, lap) = (claim.slot, claim.lap());
+        let place = claim.place();
         self.ring().publish(claim);
-        self.items().ring(|| self.ring().is_next_full(slot, lap));
+        self.items().ring(|| self.ring().is_next_full(place));
         Ok(())
     }
 
@@ -148,7 +148,7 @@ impl Participant {
         }
         let mut message = [0; INLINE];
         let Some(message) = message.get_mut(..length as usize) else {
-            self.clear(claim);
+            self.clear(claim, u64::MAX);
             return Err(Failed::Damaged);
         };
         for (bytes, word) in message.chunks_mut(8).zip(&payload[1..]) {
@@ -170,8 +170,8 @@ impl Participant {
         thread_local! {
             static MESSAGE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
-        if !self.memory().holds(claim.slot, length) {
-            self.clear(claim);
+        if !self.memory().holds(claim.place(), length) {
+            self.clear(claim, u64::MAX);
             return Err(Failed::Damaged);
         }
         let (mut message, length) = (MESSAGE.take(), length as usize);
@@ -179,7 +179,7 @@ impl Participant {
         let read = room.map_err(io::Error::other).and_then(|()| {
             // What the buffer held before is overwritten, not cleared first.
             message.resize(length.max(message.len()), 0);
-            self.memory().read(claim.slot, &mut message[..length])
+            self.memory().read(claim.place(), &mut message[..length])
         });
         if let Err(error) = read {
             self.ring().give_back(claim);
@@ -188,8 +188,8 @@ impl Participant {
         }
         note(self.ring().position_of(&claim), &message[..length]);
         self.count_held();
-        if self.memory().is_punched(length as u64) {
-            self.clear(claim);
+        if self.memory().is_cleared(claim.place(), length as u64) {
+            self.clear(claim, length as u64);
         } else {
             self.release(claim);
         }
@@ -323,15 +323,15 @@ impl Participant {
     }
 
     fn release(&self, claim: Claim) {
-        let (slot, lap) = (claim.slot, claim.lap());
+        let place = claim.place();
         self.ring().release(claim);
-        self.room().ring(|| self.ring().is_next_free(slot, lap));
+        self.room().ring(|| self.ring().is_next_free(place));
     }
 
-    /// Releases a slot whose window has pages to give back.
-    fn clear(&self, claim: Claim) {
+    /// Releases a slot whose window, with a message of this length, is to be given up.
+    fn clear(&self, claim: Claim, length: u64) {
         let claim = self.ring().begin_clearing(claim);
-        self.memory().punch(claim.slot);
+        self.memory().clear(claim.place(), length);
         self.release(claim);
     }
 }

@@ -123,8 +123,9 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    pub(crate) fn lap(&self) -> u32 {
-        self.state.lap
+    /// Its slot and its lap.
+    pub(crate) fn place(&self) -> (u32, u32) {
+        (self.slot, self.state.lap)
     }
 
     pub(crate) fn is_large(&self) -> bool {
@@ -238,14 +239,14 @@ impl<'a> Ring<'a> {
     }
 
     /// After a publication: whether the next item is there already.
-    pub(crate) fn is_next_full(&self, slot: u32, lap: u32) -> bool {
+    pub(crate) fn is_next_full(&self, (slot, lap): (u32, u32)) -> bool {
         let next = self.after(Position { slot, lap });
         let state = self.state(next.slot);
         state.phase == Phase::Full && state.lap == next.lap
     }
 
     /// After a release: whether the next place is free already.
-    pub(crate) fn is_next_free(&self, slot: u32, lap: u32) -> bool {
+    pub(crate) fn is_next_free(&self, (slot, lap): (u32, u32)) -> bool {
         let next = self.after(Position { slot, lap: lap.wrapping_add(1) & LAPS });
         let state = self.state(next.slot);
         state.phase == Phase::Empty && state.lap == next.lap
@@ -271,8 +272,8 @@ impl<'a> Ring<'a> {
     }
 
     /// Ends what a dead participant began. Only one may do this for it at a time, and nobody may
-    /// take its number meanwhile. `clear` takes away the pages of a large message.
-    pub(crate) fn repair(&self, dead: Owner, me: Owner, clear: impl Fn(u32)) -> Repaired {
+    /// take its number meanwhile. `clear` gives up the window of a large message.
+    pub(crate) fn repair(&self, dead: Owner, me: Owner, clear: impl Fn((u32, u32))) -> Repaired {
         let mut repaired = Repaired::default();
         for slot in 0..self.capacity {
             let state = self.state(slot);
@@ -288,7 +289,7 @@ impl<'a> Ring<'a> {
             let mut claim = Claim { slot, state: State { owner: me, ..state } };
             if state.large {
                 claim = self.begin_clearing(claim);
-                clear(slot);
+                clear(claim.place());
             }
             self.release(claim);
         }

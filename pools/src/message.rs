@@ -12,6 +12,8 @@
 //! A *job* is a call of `apply`, `map` and so on; its *items* are its single calls of the function. A
 //! *task* is what a worker takes at once: one item, or a chunk of them that follow each other.
 
+use std::cell::Cell;
+
 use process_basics::{Listed, frame};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +32,25 @@ pub(crate) struct Task {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Message(Vec<u8>);
 
+thread_local! {
+    /// A message that was used, for the next.
+    static USED: Cell<Message> = const { Cell::new(Message(Vec::new())) };
+}
+
+/// A message that grew beyond this, in bytes, is not used again.
+const KEPT: usize = 4 << 20;
+
 impl Message {
+    /// An empty message, for as long as the work takes.
+    pub(crate) fn with<T>(work: impl FnOnce(&mut Self) -> T) -> T {
+        let mut message = USED.take();
+        let done = work(&mut message);
+        if message.0.capacity() <= KEPT {
+            USED.set(message);
+        }
+        done
+    }
+
     pub(crate) fn begin(&mut self, task: Task) {
         self.0.clear();
         frame::append(&task, &mut self.0).expect("three numbers can be serialised");

@@ -153,7 +153,7 @@ impl Pool {
         let one = Arc::new(one);
         let job = self.engine.open_job(Arc::clone(&one) as _, None)?;
         let task = Task { job, first: 0, function };
-        submit_chunk(&self.engine, task, &[argument], &mut Message::default(), &*one);
+        Message::with(|message| submit_chunk(&self.engine, task, &[argument], message, &*one));
         Ok(result)
     }
 

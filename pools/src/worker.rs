@@ -144,7 +144,7 @@ struct Worker<'a> {
 struct Gone;
 
 /// A buffer that grew beyond this, in bytes, for one large result is given back.
-const KEPT: usize = 1 << 20;
+const KEPT: usize = 4 << 20;
 
 impl Worker<'_> {
     /// Does a task; returns whether there may be more.
