@@ -82,7 +82,7 @@ impl Participant {
         owners.into_iter().filter(|owner| self.repair_after(*owner)).count() > 0
     }
 
-    /// The same for all that ever took part, and their accounts.
+    /// Repairs that too, and the accounts of the dead: who held items may have left no slot.
     pub(crate) fn repair_all(&self) {
         for owner in self.others() {
             if self.memory.account(owner).is_some_and(|account| account.total() > 0) {
