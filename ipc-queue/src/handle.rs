@@ -173,6 +173,9 @@ impl Drop for Handle {
             let lost = overflow.messages.len();
             overflow.messages.clear();
             shared.participant.count_waiting(-i64::try_from(lost).unwrap_or(0));
+            // The feeder may be waiting for a slot, and keeps this participant alive.
+            drop(overflow);
+            shared.participant.room().ring_for_all();
             // Not by `eprintln!`: it panics if nobody reads it.
             let _ = writeln!(
                 io::stderr(),
