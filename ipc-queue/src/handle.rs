@@ -8,12 +8,13 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
-use std::{fmt, io};
 
 use process_basics::handover;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
@@ -109,7 +110,7 @@ impl Handle {
     pub(crate) fn flush(&self) -> Result<(), Error> {
         let mut overflow = self.shared.overflow();
         while !overflow.messages.is_empty() {
-            if self.is_alone() {
+            if self.is_last() && self.participant().is_last_to_get() {
                 return Err(Error::Disconnected);
             }
             let waited = self.shared.flushed.wait_timeout(overflow, LOOK);
@@ -126,7 +127,12 @@ impl Handle {
 
     /// Whether nobody else can put or get: no other process, and no other handle in this one.
     fn is_alone(&self) -> bool {
-        self.shared.handles.load(Ordering::Acquire) <= 1 && self.participant().is_alone()
+        self.is_last() && self.participant().is_alone()
+    }
+
+    /// Whether there is no other handle in this process.
+    fn is_last(&self) -> bool {
+        self.shared.handles.load(Ordering::Acquire) <= 1
     }
 }
 
@@ -150,8 +156,8 @@ impl Shared {
                     self.participant.wait_for_room(|| self.overflow().messages.is_empty());
                     continue;
                 }
-                Err(Failed::System(_)) => {
-                    // There is no memory now; perhaps there will be.
+                Err(Failed::System(_) | Failed::TooLong { .. }) => {
+                    // There is no memory now, or a limit of file sizes; perhaps it will be better.
                     drop(overflow);
                     thread::sleep(LOOK);
                     continue;
@@ -181,13 +187,23 @@ impl Clone for Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         let shared = &self.shared;
-        let last = shared.handles.fetch_sub(1, Ordering::AcqRel) == 1;
-        if last && self.flush().is_err() {
+        if shared.handles.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
+        shared.participant.leave();
+        if self.flush().is_err() {
             let mut overflow = shared.overflow();
             let lost = overflow.messages.len();
             overflow.messages.clear();
             shared.participant.count_waiting(-i64::try_from(lost).unwrap_or(0));
-            eprintln!("a queue was dropped with {lost} items in it that nobody was left to get");
+            // The feeder may be waiting for a slot, and keeps this participant alive.
+            drop(overflow);
+            shared.participant.room().ring_for_all();
+            // Not by `eprintln!`: it panics if nobody reads it.
+            let _ = writeln!(
+                io::stderr(),
+                "a queue was dropped with {lost} items in it that nobody was left to get"
+            );
         }
     }
 }

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::ring::{Owner, Ring};
 use crate::sys::{self, Mapping};
 
-/// How many participants there may be at once.
+/// Participants have the numbers below this; nobody has 0.
 pub(crate) const PARTICIPANTS: Owner = 4096;
 
 /// Words of a slot: its state, the length, and 240 bytes of payload.
@@ -77,6 +77,8 @@ pub(crate) struct Account<'a> {
     pub(crate) held: &'a AtomicU64,
     /// Items it has accepted that have found no slot yet.
     pub(crate) waiting: &'a AtomicU64,
+    /// Not 0 if it won't get anything any more, and only waits until others have made room.
+    pub(crate) leaving: &'a AtomicU64,
 }
 
 impl Account<'_> {
@@ -209,7 +211,11 @@ impl Memory {
     pub(crate) fn account(&self, owner: Owner) -> Option<Account<'_>> {
         let index = at::ACCOUNTS + usize::from(owner) * LINE;
         let words = self.mapping.words();
-        (owner < PARTICIPANTS).then(|| Account { held: &words[index], waiting: &words[index + 1] })
+        (owner < PARTICIPANTS).then(|| Account {
+            held: &words[index],
+            waiting: &words[index + 1],
+            leaving: &words[index + 2],
+        })
     }
 
     /// The highest number that a participant ever had.

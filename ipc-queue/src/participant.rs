@@ -12,11 +12,11 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::bell::Rhythm;
-use crate::memory::{self, Kind, Memory, PARTICIPANTS};
+use crate::memory::{self, Account, Kind, Memory, PARTICIPANTS};
 use crate::ring::{Owner, Ring};
 use crate::sys;
 
@@ -67,7 +67,8 @@ impl Participant {
                 return Ok((opening, number));
             }
         }
-        Err(io::Error::other(format!("{PARTICIPANTS} processes use this queue already")))
+        let most = PARTICIPANTS - 1;
+        Err(io::Error::other(format!("{most} processes use this queue already")))
     }
 
     pub(crate) fn me(&self) -> Owner {
@@ -106,7 +107,7 @@ impl Participant {
         owners.into_iter().filter(|owner| self.repair_after(*owner)).count() > 0
     }
 
-    /// The same for all that ever took part, and their accounts.
+    /// Repairs that too, and the accounts of the dead: who held items may have left no slot.
     pub(crate) fn repair_all(&self) {
         if self.leaves_repairs() {
             return;
@@ -144,12 +145,11 @@ impl Participant {
     /// Ends what this number began. We hold its lock.
     fn bury(&self, owner: Owner) -> bool {
         // A corrupted slot may name somebody who can't be.
-        let words = self.memory.account(owner).map(|account| [account.held, account.waiting]);
-        let unfinished: u64 = words
-            .iter()
-            .flatten()
-            .map(|word| word.swap(0, Ordering::AcqRel))
-            .fold(0, u64::saturating_add);
+        let unfinished = self.memory.account(owner).map_or(0, |account| {
+            account.leaving.store(0, Ordering::Release);
+            let take = |word: &AtomicU64| word.swap(0, Ordering::AcqRel);
+            take(account.held).saturating_add(take(account.waiting))
+        });
         if unfinished > 0 {
             self.memory.lost().fetch_add(unfinished, Ordering::AcqRel);
         }
@@ -171,6 +171,24 @@ impl Participant {
     pub(crate) fn is_alone(&self) -> bool {
         // Our own locks don't count, and not to know means that there is somebody.
         !sys::is_locked(self.memory.as_fd(), 1..PARTICIPANTS.into()).unwrap_or(true)
+    }
+
+    /// From here on this participant gets nothing.
+    pub(crate) fn leave(&self) {
+        if let Some(account) = self.memory.account(self.me) {
+            account.leaving.store(1, Ordering::Release);
+        }
+    }
+
+    /// Whether nobody else could get an item: all others have gone or are leaving, too.
+    pub(crate) fn is_last_to_get(&self) -> bool {
+        let is_leaving = |account: Account<'_>| account.leaving.load(Ordering::Acquire) != 0;
+        let lives = |owner: Owner| {
+            let byte = u64::from(owner);
+            sys::is_locked(self.memory.as_fd(), byte..byte + 1).unwrap_or(true)
+        };
+        self.others()
+            .all(|owner| self.memory.account(owner).is_some_and(is_leaving) || !lives(owner))
     }
 
     pub(crate) fn others(&self) -> impl Iterator<Item = Owner> {

@@ -48,7 +48,7 @@ pub(crate) const KEPT: usize = 4 << 20;
 ///
 /// There is no `close`: a handle is closed by dropping it, and can't be used after that. A process that
 /// drops its last handle on an unbounded queue waits until its items have found places, as long as
-/// anybody could get them; so get them before you join it, if there are more than 1024.
+/// anybody could get them; so get them before you join that process, if there are more than 1024.
 ///
 /// ```compile_fail,E0382
 /// let queue = ipc_queue::Queue::bounded(1)?;

@@ -18,7 +18,7 @@ use crate::sys;
 pub(crate) enum Failed {
     /// The queue is full or empty, and so it was until the deadline.
     Blocked,
-    /// And nobody is left who could change that.
+    /// The queue is full or empty, and nobody is left who could change that.
     Alone,
     /// The message is longer than the longest.
     TooLong { length: u64, longest: u64 },

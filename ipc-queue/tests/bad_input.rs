@@ -184,6 +184,17 @@ fn below_a_limit_of_file_sizes((): ()) {
     assert!(waiting.into_iter().all(|put| put));
     assert!((0..1100).all(|n| got[n] == Some(text(n, 10))));
     assert!(matches!(put, Err(PutError::TooLong { .. })), "{:?}", put.is_ok());
+    // Nor one that waits already when the limit comes.
+    let queue = Queue::unbounded().unwrap();
+    (0..1024).for_each(|n| queue.put(text(n, 10)).unwrap());
+    queue.put(text(0, 1 << 16)).unwrap();
+    limit(Resource::Fsize, Some(1 << 20));
+    let got: Vec<Option<String>> = (0..1024).map(|_| queue.get().ok()).collect();
+    let too_early = queue.get_timeout(Duration::from_millis(50));
+    limit(Resource::Fsize, None);
+    assert!((0..1024).all(|n| got[n] == Some(text(n, 10))));
+    assert!(matches!(too_early, Err(GetError::Empty)), "{:?}", too_early.is_ok());
+    assert!(queue.get().unwrap() == text(0, 1 << 16));
 }
 
 /// What is said about an item of this length, if it is refused; it comes back if it isn't.

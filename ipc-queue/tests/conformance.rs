@@ -17,6 +17,7 @@ use common::testing::Deadline;
 use ipc_queue::{Error, GetError, PutError, Queue};
 use process_basics::{Failure, Gate, Process, Waiting, tasks};
 use rustix::process::{Signal, getpid, kill_process};
+use rustix::stdio::dup2_stderr;
 use serde::{Deserialize, Serialize};
 use support::{alone, ends_well, kill, start, text};
 
@@ -26,6 +27,7 @@ tasks![
     daemon_on_my_own_queue,
     daemon_puts_one,
     die_unfinished,
+    drop_items_unheard,
     drop_what_nobody_gets,
     flush_and_die,
     get_in_vain,
@@ -34,6 +36,7 @@ tasks![
     get_when_told_and_finish_when_told,
     hold,
     leave_text_behind,
+    leave_together,
     number,
     others_end,
     others_exec,
@@ -43,6 +46,7 @@ tasks![
     finish_one,
     put_1_and_let_a_child_put_2,
     put_2,
+    put_and_leave,
     put_2_3_4_5,
     put_in_vain,
     put_much,
@@ -633,6 +637,52 @@ fn drop_what_nobody_gets((): ()) {
 #[test]
 fn an_unbounded_queue_that_nobody_else_uses_can_be_dropped_with_items() {
     alone(drop_what_nobody_gets);
+}
+
+/// Runs in a process of its own, whose messages nobody reads.
+fn drop_items_unheard((): ()) {
+    let (reader, writer) = pipe().unwrap();
+    drop(reader);
+    dup2_stderr(&writer).unwrap();
+    drop_what_nobody_gets(());
+}
+
+#[test]
+fn a_dropped_queue_needs_nobody_to_hear_what_it_says() {
+    alone(drop_items_unheard);
+}
+
+/// Runs in the child. Its items are more than there are slots.
+fn put_and_leave((queue, ready, waiting): (Queue<u32>, Queue<()>, Waiting)) -> Result<(), Failure> {
+    (0..3000).try_for_each(|number| queue.put(number))?;
+    ready.put(())?;
+    waiting.wait();
+    Ok(())
+}
+
+/// Runs in a process of its own.
+fn leave_together((): ()) {
+    let _deadline = Deadline::seconds(120);
+    let (queue, ready) = (Queue::unbounded().unwrap(), Queue::bounded(2).unwrap());
+    let gates = [(); 2].map(|()| Gate::new().unwrap());
+    let leaving = gates.map(|(gate, waiting)| {
+        let task = (queue.clone(), ready.clone(), waiting);
+        let mut process = Process::new(put_and_leave, task).daemonic(true);
+        process.start().unwrap();
+        (process, gate)
+    });
+    drop(queue);
+    leaving.iter().for_each(|_| ready.get().unwrap());
+    let leaving = leaving.map(|(process, gate)| {
+        gate.open();
+        process
+    });
+    leaving.iter().for_each(ends_well);
+}
+
+#[test]
+fn who_only_waits_for_room_keeps_no_other_waiting_for_room() {
+    alone(leave_together);
 }
 
 /// Runs in the child.

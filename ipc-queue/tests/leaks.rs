@@ -1,5 +1,4 @@
-//! Nothing is left of queues that were used: no descriptor, no mapping, no child, no thread. Alone
-//! in its file, because other tests open and close things too.
+//! Nothing is left of queues that were used: no descriptor, no mapping, no child, no thread.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
@@ -9,10 +8,10 @@ use std::thread;
 use common::testing::Deadline;
 use ipc_queue::{PutError, Queue};
 use process_basics::{Failure, Process, tasks};
-use support::{Possessions, ends_well, kill, start, text};
+use support::{Possessions, alone, ends_well, kill, start, text};
 
 process_basics::test_entry!();
-tasks![echo, echo_for_ever];
+tasks![echo, echo_for_ever, make_use_and_end_many];
 
 /// Runs in the child.
 fn echo((there, back): (Queue<String>, Queue<String>)) -> Result<(), Failure> {
@@ -58,14 +57,20 @@ fn make_use_and_end(round: usize) {
     }
 }
 
-#[test]
-fn three_hundred_queues_and_processes_leave_nothing() {
+/// Runs in a process of its own: the threads of other tests begin and end, too.
+fn make_use_and_end_many((): ()) {
     let _deadline = Deadline::seconds(120);
-    make_use_and_end(3);
+    // What is made once, at the first use, is made. No feeder was started that may still be ending.
+    make_use_and_end(2);
     let before = Possessions::now();
     (0..300).for_each(make_use_and_end);
     // A thread that has done its work may need a moment to end.
     while Possessions::now() != before {
         thread::yield_now();
     }
+}
+
+#[test]
+fn three_hundred_queues_and_processes_leave_nothing() {
+    alone(make_use_and_end_many);
 }

@@ -24,7 +24,7 @@ use common::testing::Deadline;
 use ipc_queue::{GetError, PutError, Queue};
 use process_basics::{Exit, Process, active_children, tasks};
 use rustix::fs::MemfdFlags;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -52,15 +52,28 @@ struct Variant {
     large: bool,
     /// Whether consumers never wait but ask again and again.
     try_only: bool,
+    /// Whether there are a producer and a consumer more, which no descriptor is left to. They
+    /// outlive all others again and again, so they must repair what those leave.
+    exhausted: bool,
 }
 
-const ONE: Variant = Variant { name: "bounded(1)", places: Some(1), large: false, try_only: false };
+const ONE: Variant = Variant {
+    name: "bounded(1)",
+    places: Some(1),
+    large: false,
+    try_only: false,
+    exhausted: false,
+};
 const THREE: Variant = Variant { name: "bounded(3)", places: Some(3), ..ONE };
 const THOUSAND: Variant = Variant { name: "bounded(1024)", places: Some(1024), ..ONE };
 const LARGE_ITEMS: Variant = Variant { name: "bounded(3), 1 MB", large: true, ..THREE };
 const TRY_THREE: Variant = Variant { name: "bounded(3), try_get", try_only: true, ..THREE };
 const TRY_THOUSAND: Variant =
     Variant { name: "bounded(1024), try_get", try_only: true, ..THOUSAND };
+const EXHAUSTED: Variant =
+    Variant { name: "bounded(3), 1 MB, no descriptors", exhausted: true, ..LARGE_ITEMS };
+const EXHAUSTED_ONE: Variant =
+    Variant { name: "bounded(1), no descriptors", exhausted: true, ..ONE };
 const UNBOUNDED: Variant = Variant { name: "unbounded", places: None, ..ONE };
 
 macro_rules! torture {
@@ -86,6 +99,7 @@ torture! {
     a_thousand_places, long_a_thousand_places: [THOUSAND];
     large_items, long_large_items: [LARGE_ITEMS];
     consumers_that_only_try, long_consumers_that_only_try: [TRY_THREE, TRY_THOUSAND];
+    without_descriptors_others_die, long_without_descriptors_others_die: [EXHAUSTED, EXHAUSTED_ONE];
     unbounded_producers_that_flush, long_unbounded_producers_that_flush: [UNBOUNDED];
 }
 
@@ -373,13 +387,24 @@ struct Work {
     large: bool,
     try_only: bool,
     bounded: bool,
+    exhausted: bool,
     log: Log,
     queue: Queue<Item>,
+}
+
+/// Takes all descriptors that this process may have; no more are left while they live.
+fn take_all_descriptors() -> Vec<File> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum }).unwrap();
+    let all = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    assert!(File::open("/dev/null").is_err());
+    all
 }
 
 /// Runs in a child: puts until it is told to stop, and writes down how many puts have returned.
 fn produce(work: Work) -> Exit {
     let Work { me, log, queue, .. } = work;
+    let _descriptors = work.exhausted.then(take_all_descriptors);
     let mut random = Random(mixed(me.into()) | 1);
     let mut number = 0;
     while !log.is_stopped() {
@@ -420,6 +445,7 @@ fn produce(work: Work) -> Exit {
 /// Runs in a child: gets until it gets the end, and writes down what it got.
 fn consume(work: Work) -> Exit {
     let Work { me, log, queue, .. } = work;
+    let _descriptors = work.exhausted.then(take_all_descriptors);
     let mut random = Random(mixed(me.into()) | 1);
     let mut index = 0;
     loop {
@@ -462,6 +488,7 @@ struct Worker {
     process: Process,
     id: u32,
     role: Role,
+    exhausted: bool,
     stopped_until: Option<Instant>,
 }
 
@@ -494,7 +521,7 @@ struct Driver {
 }
 
 impl Driver {
-    fn start(&mut self, role: Role) {
+    fn start(&mut self, role: Role, exhausted: bool) {
         self.all.push((role, false));
         let id = u32::try_from(self.all.len()).unwrap();
         let work = Work {
@@ -502,6 +529,7 @@ impl Driver {
             large: self.variant.large,
             try_only: self.variant.try_only,
             bounded: self.variant.places.is_some(),
+            exhausted,
             log: self.log.for_another(),
             queue: self.queue.clone(),
         };
@@ -512,7 +540,7 @@ impl Driver {
         let mut process = process.daemonic(true);
         process.start().unwrap();
         self.counts.started += 1;
-        self.workers.push(Worker { process, id, role, stopped_until: None });
+        self.workers.push(Worker { process, id, role, exhausted, stopped_until: None });
     }
 
     /// Kills it, and doesn't wait for its end.
@@ -551,7 +579,8 @@ impl Driver {
                 while self.queue.qsize() > 0 {
                     thread::sleep(Duration::from_millis(1));
                 }
-                for _ in 0..EACH {
+                let consumers = self.workers.iter().filter(|worker| worker.role == role);
+                for _ in consumers {
                     self.queue.put(Item::end()).unwrap();
                 }
             }
@@ -583,6 +612,10 @@ impl Driver {
             // The driver repairs, too.
             let (_, _) = (self.queue.qsize(), self.queue.is_full());
         }
+        if self.variant.exhausted && victims == Victims::All && random.one_in(16) {
+            self.leave_the_exhausted_alone();
+            return;
+        }
         let index = random.below(self.workers.len());
         if victims == Victims::None || random.one_in(4) {
             let worker = &mut self.workers[index];
@@ -599,7 +632,7 @@ impl Driver {
             Victims::Producers => Some(Role::Consumer),
             Victims::Consumers => Some(Role::Producer),
         };
-        if Some(self.workers[index].role) == spared {
+        if Some(self.workers[index].role) == spared || self.workers[index].exhausted {
             return;
         }
         let role = self.kill(index);
@@ -607,7 +640,33 @@ impl Driver {
         if random.one_in(2) {
             self.collect();
         }
-        self.start(role);
+        self.start(role, false);
+    }
+
+    /// All die who can be replaced; the other two must go on, and repair what these leave.
+    fn leave_the_exhausted_alone(&mut self) {
+        self.go_on(true);
+        while let Some(index) = self.workers.iter().position(|worker| !worker.exhausted) {
+            self.kill(index);
+        }
+        self.collect();
+        let producer = self.workers.iter().find(|worker| worker.role == Role::Producer);
+        let producer = producer.unwrap().id;
+        // More than there are places: so its consumer goes on, too.
+        let enough = self.log.count_of(producer) + 10;
+        let begun = Instant::now();
+        while self.log.count_of(producer) < enough {
+            assert!(begun.elapsed() < Duration::from_secs(20), "the exhausted don't go on");
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.start_each();
+    }
+
+    fn start_each(&mut self) {
+        for _ in 0..EACH {
+            self.start(Role::Producer, false);
+            self.start(Role::Consumer, false);
+        }
     }
 }
 
@@ -626,10 +685,11 @@ fn round(variant: Variant, victims: Victims, seed: u64, time: Duration) -> Count
         all: Vec::new(),
         counts: Counts::default(),
     };
-    for _ in 0..EACH {
-        driver.start(Role::Producer);
-        driver.start(Role::Consumer);
+    if variant.exhausted {
+        driver.start(Role::Producer, true);
+        driver.start(Role::Consumer, true);
     }
+    driver.start_each();
     let begun = Instant::now();
     while begun.elapsed() < time {
         driver.one_step(victims, &mut random);
