@@ -560,9 +560,7 @@ mod tests {
             laps: u64,
             run: impl Fn(Arc<Words>, Arc<AtomicBool>) + Sync + Send + 'static,
         ) {
-            let mut builder = loom::model::Builder::new();
-            builder.preemption_bound = Some(3);
-            builder.check(move || {
+            loom::model(move || {
                 let words = Arc::new(Words::new(capacity));
                 words.turn(laps);
                 run(words, Arc::new(AtomicBool::new(false)));

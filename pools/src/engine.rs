@@ -18,8 +18,8 @@
 //! | --- | --- | --- |
 //! | nothing | | it had no task |
 //! | a task | its position was given back by the queue | it never ran: another gets it |
-//! | item k of a task | k was reported | items from k + 1 on never ran: they become a task |
-//! | item k of a task | k was not reported | k died; the same for those behind it |
+//! | item k of a task | k's result was reported, or is kept in the note | items from k + 1 on never ran: they become a task |
+//! | item k of a task | k has no result | k died; the same for those behind it |
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::mem::take;
@@ -32,7 +32,7 @@ use ipc_queue::{ByteQueue, GetError, PutError, Words};
 use process_basics::{Arguments, Listed, Process, frame};
 
 use crate::error::{Error, TaskError};
-use crate::message::{Item, Items, Message, Report};
+use crate::message::{Items, Message, Progress, Report};
 use crate::worker::{self, Note};
 
 /// Places of the queue of tasks: enough for the workers not to wait for the manager between two short
@@ -162,8 +162,8 @@ struct Worker {
     ready: bool,
     /// Whether it has been told to end.
     told: bool,
-    /// The last task that it has reported as ended: its job, and its last item.
-    latest: Option<(u64, u64)>,
+    /// What it reported last.
+    latest: Option<Progress>,
 }
 
 impl Engine {
@@ -347,7 +347,7 @@ impl Shared {
     /// Tells the manager that there may be something to do.
     fn look(&self) {
         let mut report = Vec::new();
-        Report::Look.begin(&mut report);
+        Report::Look.end(&mut report);
         // If there is no room, it has something to do anyway.
         let _ = self.reports.try_put(&report);
     }
@@ -386,27 +386,18 @@ impl Shared {
         for (message, error) in refused {
             let Some((task, items)) = Items::of(&message) else { continue };
             for (item, _) in (task.first..).zip(items) {
-                self.done(task.job, item, Err(error.clone()), None);
+                self.done(task.job, item, Err(error.clone()));
             }
         }
     }
 
-    /// Something came of an item. If it ended its task: `ended` is the task's bytes.
-    fn done(
-        &self,
-        job: u64,
-        item: u64,
-        outcome: Result<&[u8], TaskError>,
-        sink: Option<Arc<dyn Sink>>,
-    ) -> Option<Arc<dyn Sink>> {
-        let find = || self.state().jobs.get(&job).map(|job| Arc::clone(&job.sink));
-        let sink = sink.or_else(find)?;
+    /// Something came of an item.
+    fn done(&self, job: u64, item: u64, outcome: Result<&[u8], TaskError>) {
+        let sink = self.state().jobs.get(&job).map(|job| Arc::clone(&job.sink));
         // Without our lock: the sink may call the owner back, who may submit more.
-        if sink.done(item, outcome) {
+        if sink.is_some_and(|sink| sink.done(item, outcome)) {
             self.state().jobs.remove(&job);
-            return None;
         }
-        Some(sink)
     }
 
     /// Starts a worker in this place, where none is.
@@ -444,7 +435,7 @@ impl Shared {
                 // How it ended, the manager asks the process.
                 let _ = process.join();
                 let mut report = Vec::new();
-                Report::Ended { worker: place }.begin(&mut report);
+                Report::Ended { worker: place }.end(&mut report);
                 let _ = reports.put(&report);
             }
         };
@@ -491,13 +482,11 @@ struct Manager<'a> {
     shared: &'a Shared,
     /// Positions of tasks that the queue got back from dead workers.
     given_back: Vec<u64>,
-    /// The job of the last report, which is most often that of the next.
-    latest: Option<(u64, Arc<dyn Sink>)>,
 }
 
 impl<'a> Manager<'a> {
     fn new(shared: &'a Shared) -> Self {
-        Self { shared, given_back: Vec::new(), latest: None }
+        Self { shared, given_back: Vec::new() }
     }
 
     /// Until the last worker has ended.
@@ -545,8 +534,14 @@ impl<'a> Manager<'a> {
 
     fn handle(&mut self, message: &[u8]) {
         match Report::of(message) {
-            Some((Report::Done(item), result)) => self.item_is_done(item, Ok(result)),
-            Some((Report::Failed(item, error), _)) => self.item_is_done(item, Err(error)),
+            Some((Report::Done(progress), results)) => {
+                self.note_progress(progress);
+                self.done(progress.job, (progress.from..).zip(results));
+            }
+            Some((Report::Failed(progress, error), _)) => {
+                self.note_progress(progress);
+                self.shared.done(progress.job, progress.to, Err(error));
+            }
             Some((Report::Ready { worker }, _)) => {
                 if let Some(place) = self.shared.state().places.get_mut(worker) {
                     place.failed = [0, 0];
@@ -560,21 +555,29 @@ impl<'a> Manager<'a> {
         }
     }
 
-    fn item_is_done(&mut self, item: Item, outcome: Result<&[u8], TaskError>) {
-        if let Some(bytes) = item.ends {
-            let mut state = self.shared.state();
-            state.task_has_ended(item.job, item.first, bytes);
-            let place = state.places.get_mut(item.worker);
-            if let Some(worker) = place.and_then(|place| place.worker.as_mut()) {
-                worker.latest = Some((item.job, item.number));
-            }
+    fn note_progress(&self, progress: Progress) {
+        let mut state = self.shared.state();
+        if let Some(bytes) = progress.ends {
+            state.task_has_ended(progress.job, progress.first, bytes);
         }
-        let known = match self.latest.take() {
-            Some((job, sink)) if job == item.job => Some(sink),
-            _ => None,
-        };
-        let sink = self.shared.done(item.job, item.number, outcome, known);
-        self.latest = sink.map(|sink| (item.job, sink));
+        let place = state.places.get_mut(progress.worker);
+        if let Some(worker) = place.and_then(|place| place.worker.as_mut()) {
+            worker.latest = Some(progress);
+        }
+    }
+
+    /// These items have these results.
+    fn done<'r>(&self, job: u64, results: impl Iterator<Item = (u64, &'r [u8])>) {
+        let sink = self.shared.state().jobs.get(&job).map(|job| Arc::clone(&job.sink));
+        let Some(sink) = sink else { return };
+        let mut over = false;
+        for (item, result) in results {
+            // Without our lock: the sink may call the owner back, who may submit more.
+            over = sink.done(item, Ok(result));
+        }
+        if over {
+            self.shared.state().jobs.remove(&job);
+        }
     }
 
     fn worker_has_ended(&mut self, place: usize) {
@@ -585,15 +588,13 @@ impl<'a> Manager<'a> {
         let _ = ended.watch.join();
         let exitcode = ended.process.exitcode();
         let end = end_of(exitcode);
-        let note = Note::of(&shared.notes, place);
-        if let Some(noted) = note.read() {
-            note.end();
+        if let Some(noted) = Note::of(&shared.notes, place).read() {
             let given_back = self.given_back.iter().position(|given| *given == noted.position);
             if let Some(index) = given_back {
                 self.given_back.swap_remove(index);
-            } else if ended.latest != Some((noted.job, noted.item)) {
+            } else {
                 let error = TaskError::WorkerDied { end: end.clone(), exitcode };
-                self.item_died(noted, error);
+                self.task_died(place, noted, ended.latest, error);
             }
         }
         let mut state = shared.state();
@@ -601,11 +602,10 @@ impl<'a> Manager<'a> {
             let place = &mut state.places[place];
             let killed = usize::from(exitcode.is_none_or(|code| code < 0));
             place.failed[killed] += 1;
-            if place.failed[killed] >= [FAILED_STARTS, KILLED_STARTS][killed] {
+            let most = [FAILED_STARTS, KILLED_STARTS][killed];
+            if place.failed[killed] >= most {
                 drop(state);
-                let tries = [FAILED_STARTS, KILLED_STARTS][killed];
-                let reason =
-                    format!("{tries} workers in a row ended before they could work: {end}");
+                let reason = format!("{most} workers in a row ended before they could work: {end}");
                 return shared.end(TaskError::Broken(reason));
             }
         }
@@ -624,11 +624,32 @@ impl<'a> Manager<'a> {
         }
     }
 
-    /// A worker died with this item in its hands, or between it and the next.
-    fn item_died(&mut self, noted: worker::Noted, error: TaskError) {
+    /// A worker died with this task in its hands; `latest` is what it reported last.
+    fn task_died(
+        &self,
+        place: usize,
+        noted: worker::Noted,
+        latest: Option<Progress>,
+        error: TaskError,
+    ) {
+        // Of this task, not of one before it.
+        let latest = latest.filter(|it| (it.job, it.first) == (noted.job, noted.first));
+        if latest.is_some_and(|latest| latest.ends.is_some()) {
+            return;
+        }
+        // Results that it had not reported yet.
+        let (from, kept) = Note::of(&self.shared.notes, place).kept();
+        let mut known = latest.map(|latest| latest.to);
+        let unreported = (from..)
+            .zip(Items { rest: &kept })
+            .filter(|(item, _)| known.is_none_or(|known| *item > known))
+            .collect::<Vec<_>>();
+        known = unreported.last().map(|(item, _)| *item).or(known);
+        self.done(noted.job, unreported.into_iter());
+
         let mut state = self.shared.state();
-        // Those behind it never ran.
         let chunk = state.task_has_ended(noted.job, noted.first, noted.bytes);
+        // Those behind it never ran.
         let rest = chunk.and_then(|chunk| Message::from(&chunk, noted.item + 1));
         if let Some(rest) = rest
             && let Some(job) = state.jobs.get_mut(&noted.job)
@@ -638,9 +659,9 @@ impl<'a> Manager<'a> {
             state.backlog.push_front(Waiting::Chunk(rest));
         }
         drop(state);
-        self.latest = None;
-        // If the item was reported, its job knows, and this changes nothing.
-        self.shared.done(noted.job, noted.item, Err(error), None);
+        if known.is_none_or(|known| noted.item > known) {
+            self.shared.done(noted.job, noted.item, Err(error));
+        }
     }
 
     fn tell_to_end(&self, state: &mut State) {

@@ -1,13 +1,16 @@
 //! What goes from the pool to its workers and back.
 //!
 //! ```text
-//!   a task      ┌─────┬───────┬──────────┬────────┬──────┬────────┬──────┬───
-//!               │ job │ first │ function │ length │ item │ length │ item │ …     (nothing at all: end)
-//!               └─────┴───────┴──────────┴────────┴──────┴────────┴──────┴───
-//!   a report    ┌───────────────────────────┬──────────────────┐
-//!               │ which item, what came of it │ result, if any │
-//!               └───────────────────────────┴──────────────────┘
+//!   a task     ┌───────────────────────┬────────┬──────┬────────┬──────┬───
+//!              │ job, first, function  │ length │ item │ length │ item │ …     (nothing at all: end)
+//!              └───────────────────────┴────────┴──────┴────────┴──────┴───
+//!   a report   ┌────────┬────────┬────────┬────────┬───┬─────────────────────────────┬────────┐
+//!              │ length │ result │ length │ result │ … │ which items, what came of them │ length │
+//!              └────────┴────────┴────────┴────────┴───┴─────────────────────────────┴────────┘
 //! ```
+//!
+//! Items and results are filled up to whole words of 8 bytes. What a report is stands at its end,
+//! because it is known last.
 //!
 //! A *job* is a call of `apply`, `map` and so on; its *items* are its single calls of the function. A
 //! *task* is what a worker takes at once: one item, or a chunk of them that follow each other.
@@ -58,15 +61,8 @@ impl Message {
 
     /// Adds an item; or nothing, if it can't be serialised.
     pub(crate) fn push<A: Serialize>(&mut self, item: &A) -> Result<(), TaskError> {
-        let start = self.0.len();
-        self.0.extend_from_slice(&[0; 8]);
-        if let Err(reason) = frame::append(item, &mut self.0) {
-            self.0.truncate(start);
-            return Err(TaskError::ArgumentsNotSent(reason.to_string()));
-        }
-        let length = (self.0.len() - start - 8) as u64;
-        self.0[start..start + 8].copy_from_slice(&length.to_le_bytes());
-        Ok(())
+        let pushed = push(&mut self.0, |bytes| frame::append(item, bytes));
+        pushed.map_err(|reason| TaskError::ArgumentsNotSent(reason.to_string()))
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -86,10 +82,32 @@ impl Message {
     }
 }
 
-/// The items of a task, each as its bytes.
+/// Adds an item or a result to the buffer, behind its length, in whole words; or nothing, if it can't be
+/// written.
+pub(crate) fn push<E>(
+    buffer: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
+    let start = buffer.len();
+    buffer.extend_from_slice(&[0; WORD]);
+    let written = write(buffer);
+    if written.is_err() {
+        buffer.truncate(start);
+        return written;
+    }
+    let length = buffer.len() - start - WORD;
+    buffer[start..start + WORD].copy_from_slice(&(length as u64).to_le_bytes());
+    buffer.resize(start + WORD + length.next_multiple_of(WORD), 0);
+    Ok(())
+}
+
+/// Bytes of a word.
+pub(crate) const WORD: usize = size_of::<u64>();
+
+/// The items of a task, or the results of a report, each as its bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Items<'a> {
-    rest: &'a [u8],
+    pub rest: &'a [u8],
 }
 
 impl<'a> Items<'a> {
@@ -107,8 +125,8 @@ impl<'a> Iterator for Items<'a> {
         let (length, rest) = self.rest.split_first_chunk()?;
         let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
         let item;
-        (item, self.rest) = rest.split_at_checked(length)?;
-        Some(item)
+        (item, self.rest) = rest.split_at_checked(length.checked_next_multiple_of(WORD)?)?;
+        item.get(..length)
     }
 }
 
@@ -117,39 +135,46 @@ impl<'a> Iterator for Items<'a> {
 pub(crate) enum Report {
     /// This worker has begun.
     Ready { worker: usize },
-    /// An item was done; its result follows.
-    Done(Item),
-    /// An item has no result.
-    Failed(Item, TaskError),
+    /// These items were done; their results are in the report.
+    Done(Progress),
+    /// This item has no result.
+    Failed(Progress, TaskError),
     /// This worker has ended. It comes behind all that it has reported itself.
     Ended { worker: usize },
     /// There may be something to do.
     Look,
 }
 
-/// Which item a report is about.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Item {
-    /// The place of the worker that did it.
+/// Which items a report is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// The place of the worker that did them.
     pub worker: usize,
     pub job: u64,
-    pub number: u64,
-    /// The first item of its task.
+    /// The first item of the task.
     pub first: u64,
-    /// If it was the last of its task: how many bytes the task's message had.
+    /// The first and the last item that the report is about.
+    pub from: u64,
+    pub to: u64,
+    /// If this ends the task: how many bytes the task's message had.
     pub ends: Option<u64>,
 }
 
 impl Report {
-    /// Puts the report into the buffer, in place of what was there; a result may follow.
-    pub(crate) fn begin(&self, buffer: &mut Vec<u8>) {
-        buffer.clear();
+    /// Adds what the report is to the results that are in the buffer.
+    pub(crate) fn end(&self, buffer: &mut Vec<u8>) {
+        let start = buffer.len();
         frame::append(self, buffer).expect("numbers and texts can be serialised");
+        let length = (buffer.len() - start) as u64;
+        buffer.extend_from_slice(&length.to_le_bytes());
     }
 
-    /// The report, and the result that follows it.
-    pub(crate) fn of(message: &[u8]) -> Option<(Self, &[u8])> {
-        postcard::take_from_bytes(message).ok()
+    /// The report, and the results in it.
+    pub(crate) fn of(message: &[u8]) -> Option<(Self, Items<'_>)> {
+        let (rest, length) = message.split_last_chunk::<WORD>()?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+        let (results, report) = rest.split_at_checked(rest.len().checked_sub(length)?)?;
+        Some((postcard::from_bytes(report).ok()?, Items { rest: results }))
     }
 }
 

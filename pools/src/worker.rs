@@ -16,7 +16,7 @@ use process_basics::{Arguments, Exit, Listed, frame, tasks};
 use serde::{Deserialize, Serialize};
 
 use crate::TaskError;
-use crate::message::{Item, Items, Report};
+use crate::message::{Items, Progress, Report, Task, WORD, push};
 
 tasks![work];
 
@@ -36,6 +36,19 @@ pub(crate) struct Start {
 /// What a worker is at, in words that outlive it. It is valid if the job isn't 0.
 pub(crate) struct Note<'a>(&'a [AtomicU64]);
 
+/// Where things lie in a note.
+mod at {
+    pub(super) const JOB: usize = 0;
+    pub(super) const FIRST: usize = 1;
+    pub(super) const ITEM: usize = 2;
+    pub(super) const POSITION: usize = 3;
+    pub(super) const BYTES: usize = 4;
+    /// The first item whose result is kept here, and how many words the results have.
+    pub(super) const FROM: usize = 5;
+    pub(super) const KEPT: usize = 6;
+    pub(super) const RESULTS: usize = 8;
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Noted {
     pub job: u64,
@@ -50,34 +63,66 @@ pub(crate) struct Noted {
 
 impl<'a> Note<'a> {
     /// Words of a note: those of two workers don't share a cache line.
-    pub(crate) const WORDS: usize = 8;
+    pub(crate) const WORDS: usize = at::RESULTS + Self::RESULTS;
+
+    /// How many words of results it may keep.
+    const RESULTS: usize = 1024;
 
     /// That of the worker in this place.
     pub(crate) fn of(words: &'a Words, place: usize) -> Self {
         Self(&words[place * Self::WORDS..][..Self::WORDS])
     }
 
-    fn begin(&self, noted: Noted) {
-        self.0[1].store(noted.item, Ordering::Relaxed);
-        self.0[2].store(noted.position, Ordering::Relaxed);
-        self.0[3].store(noted.bytes, Ordering::Relaxed);
-        self.0[4].store(noted.first, Ordering::Relaxed);
-        self.0[0].store(noted.job, Ordering::Release);
+    fn set(&self, word: usize, value: u64) {
+        self.0[word].store(value, Ordering::Release);
     }
 
-    fn next_item(&self, item: u64) {
-        self.0[1].store(item, Ordering::Release);
+    fn get(&self, word: usize) -> u64 {
+        self.0[word].load(Ordering::Acquire)
+    }
+
+    fn begin(&self, noted: Noted) {
+        self.set(at::FIRST, noted.first);
+        self.set(at::ITEM, noted.item);
+        self.set(at::POSITION, noted.position);
+        self.set(at::BYTES, noted.bytes);
+        self.set(at::JOB, noted.job);
+    }
+
+    /// Keeps the last of these results, from there on, until they have been reported; those before are
+    /// kept already.
+    fn keep(&self, from: u64, results: &[u8], start: usize) {
+        let words = self.0[at::RESULTS..].iter().skip(start / WORD);
+        for (word, bytes) in words.zip(results[start..].chunks_exact(WORD)) {
+            let bytes = bytes.try_into().expect("a chunk is a word");
+            word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
+        }
+        self.set(at::FROM, from);
+        self.set(at::KEPT, (results.len() / WORD) as u64);
+    }
+
+    fn forget(&self) {
+        self.set(at::KEPT, 0);
     }
 
     pub(crate) fn end(&self) {
-        self.0[0].store(0, Ordering::Release);
+        self.set(at::JOB, 0);
+        self.forget();
     }
 
     pub(crate) fn read(&self) -> Option<Noted> {
-        let job = self.0[0].load(Ordering::Acquire);
-        let [item, position, bytes, first] =
-            [1, 2, 3, 4].map(|word| self.0[word].load(Ordering::Acquire));
+        let job = self.get(at::JOB);
+        let [first, item] = [at::FIRST, at::ITEM].map(|word| self.get(word));
+        let [position, bytes] = [at::POSITION, at::BYTES].map(|word| self.get(word));
         (job != 0).then_some(Noted { job, first, item, position, bytes })
+    }
+
+    /// The first item whose result is kept here, and the results.
+    pub(crate) fn kept(&self) -> (u64, Vec<u8>) {
+        let kept = usize::try_from(self.get(at::KEPT)).unwrap_or(0).min(Self::RESULTS);
+        let words = self.0[at::RESULTS..][..kept].iter();
+        let bytes = words.flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes());
+        (self.get(at::FROM), bytes.collect())
     }
 }
 
@@ -101,7 +146,7 @@ pub(crate) fn work(start: Start) -> Exit {
         place: start.place,
         reports: start.reports,
         note: Note::of(&start.notes, start.place),
-        buffer: Vec::new(),
+        results: Vec::new(),
     };
     if worker.report(&Report::Ready { worker: start.place }).is_err() {
         return Exit::FAILURE;
@@ -136,8 +181,9 @@ struct Worker<'a> {
     place: usize,
     reports: ByteQueue,
     note: Note<'a>,
-    /// A report, with the result; used again for the next.
-    buffer: Vec<u8>,
+    /// Results that have not been reported. The note has them, too: if this process is killed, they
+    /// aren't lost.
+    results: Vec<u8>,
 }
 
 /// The pool has gone.
@@ -152,47 +198,87 @@ impl Worker<'_> {
         let Some((task, mut items)) = Items::of(message) else {
             return Ok(false);
         };
-        let mut number = task.first;
+        let Task { job, first, function } = task;
+        let mut progress =
+            Progress { worker: self.place, job, first, from: first, to: first, ends: None };
         let mut next = items.next();
         while let Some(arguments) = next {
             next = items.next();
-            self.note.next_item(number);
-            let ends = next.is_none().then_some(message.len() as u64);
-            let item = Item { worker: self.place, job: task.job, number, first: task.first, ends };
-            self.do_item(task.function, arguments, item)?;
-            number += 1;
+            self.note.set(at::ITEM, progress.to);
+            progress.ends = next.is_none().then_some(message.len() as u64);
+            self.do_item(function, arguments, &mut progress)?;
+            progress.to += 1;
         }
         self.note.end();
         Ok(true)
     }
 
-    fn do_item(&mut self, function: Listed, arguments: &[u8], item: Item) -> Result<(), Gone> {
-        Report::Done(item).begin(&mut self.buffer);
-        let done = guarded(|| function.call(arguments, &mut self.buffer)).and_then(|called| {
+    /// Does the item up to which the progress goes. What has not been reported after that is in
+    /// `results`, and in the note.
+    fn do_item(
+        &mut self,
+        function: Listed,
+        arguments: &[u8],
+        progress: &mut Progress,
+    ) -> Result<(), Gone> {
+        let mut start = self.results.len();
+        let results = &mut self.results;
+        let called = guarded(|| push(results, |result| function.call(arguments, result)));
+        let done = called.and_then(|called| {
             called.map_err(|error| match error {
                 frame::Error::Encode { .. } => TaskError::ResultNotSent(error.to_string()),
                 _ => TaskError::ArgumentsNotReceived(error.to_string()),
             })
         });
-        let sent = match done {
-            Ok(()) => self.reports.put(&self.buffer),
-            Err(error) => return self.report(&Report::Failed(item, error)),
-        };
-        let sent = match sent {
-            Err(error @ (PutError::TooLong { .. } | PutError::System(_))) => {
-                let error = TaskError::ResultNotSent(error.to_string());
-                self.report(&Report::Failed(item, error))
+        if done.is_err() {
+            self.results.truncate(start);
+        }
+        let too_many = self.results.len() > Note::RESULTS * WORD;
+        if start > 0 && (done.is_err() || too_many) {
+            let last = self.results.split_off(start);
+            self.report_done(Progress { to: progress.to - 1, ends: None, ..*progress })?;
+            self.results = last;
+            progress.from = progress.to;
+            start = 0;
+        }
+        let fits = self.results.len() <= Note::RESULTS * WORD;
+        match done {
+            Ok(()) if fits && progress.ends.is_none() => {
+                self.note.keep(progress.from, &self.results, start);
+                return Ok(());
             }
-            sent => sent.map_err(|_| Gone),
-        };
-        self.buffer.truncate(KEPT);
-        self.buffer.shrink_to(KEPT);
-        sent
+            Ok(()) => self.report_done(*progress)?,
+            Err(error) => self.report(&Report::Failed(*progress, error))?,
+        }
+        progress.from = progress.to + 1;
+        Ok(())
     }
 
-    fn report(&mut self, report: &Report) -> Result<(), Gone> {
-        report.begin(&mut self.buffer);
-        self.reports.put(&self.buffer).map_err(|_| Gone)
+    /// Reports the results that are there.
+    fn report_done(&mut self, progress: Progress) -> Result<(), Gone> {
+        Report::Done(progress).end(&mut self.results);
+        let sent = self.reports.put(&self.results);
+        self.results.clear();
+        self.results.shrink_to(KEPT);
+        if let Err(error @ (PutError::TooLong { .. } | PutError::System(_))) = sent {
+            let error = TaskError::ResultNotSent(error.to_string());
+            for item in progress.from..=progress.to {
+                let ends = progress.ends.filter(|_| item == progress.to);
+                let progress = Progress { from: item, to: item, ends, ..progress };
+                self.report(&Report::Failed(progress, error.clone()))?;
+            }
+        } else {
+            sent.map_err(|_| Gone)?;
+        }
+        self.note.forget();
+        Ok(())
+    }
+
+    /// Reports what has no results.
+    fn report(&self, report: &Report) -> Result<(), Gone> {
+        let mut message = Vec::new();
+        report.end(&mut message);
+        self.reports.put(&message).map_err(|_| Gone)
     }
 }
 

@@ -1,5 +1,5 @@
 //! First.
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use pools::{Error, Pool, TaskError};
 use process_basics::tasks;
 process_basics::test_entry!();
