@@ -1,0 +1,339 @@
+//! How it is measured: interleaved, repeated, until the medians are narrow or the time is up.
+//!
+//! ```text
+//!   round 1   ours  CPython  ipc-channel      every peer gives one sample in every round, so
+//!   round 2   ipc-channel  CPython  ours      whatever disturbs the machine disturbs all;
+//!   round 3   CPython  ipc-channel  ours      the order changes from round to round
+//!
+//!   ratio = the median of the rounds' ratios, with the smallest and the largest
+//! ```
+
+use std::time::{Duration, Instant};
+
+use process_basics::Failure;
+use serde::Serialize;
+
+use crate::scene::Terms;
+
+/// What is measured of whom.
+pub(crate) struct Row {
+    pub(crate) name: String,
+    /// The same in words.
+    pub(crate) says: String,
+    pub(crate) unit: Unit,
+    /// Ours first.
+    pub(crate) peers: Vec<Peer>,
+    /// A sample is not shorter than this.
+    pub(crate) seconds_at_least: f64,
+}
+
+/// One who is measured.
+pub(crate) struct Peer {
+    /// `CPython 3.12.1, spawn`.
+    pub(crate) name: String,
+    /// Under which head it stands in the README's table.
+    pub(crate) column: String,
+    /// Or why there is none.
+    pub(crate) sample: Result<Sample, String>,
+}
+
+/// Starts what is to be measured, works for about as long as the terms say, checks the result;
+/// returns the figure.
+pub(crate) type Sample = Box<dyn Fn(&Terms) -> Result<f64, Failure>>;
+
+impl Peer {
+    /// A peer that stands in the column of its own name.
+    pub(crate) fn new(
+        name: &str,
+        sample: impl Fn(&Terms) -> Result<f64, Failure> + 'static,
+    ) -> Self {
+        let sample: Sample = Box::new(sample);
+        Self { name: name.to_owned(), column: name.to_owned(), sample: Ok(sample) }
+    }
+
+    /// One that can't be measured.
+    pub(crate) fn missing(name: &str, reason: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), column: name.to_owned(), sample: Err(reason.into()) }
+    }
+
+    /// The same in another's column.
+    pub(crate) fn in_column(mut self, column: &str) -> Self {
+        column.clone_into(&mut self.column);
+        self
+    }
+}
+
+/// What the figures of a row are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum Unit {
+    /// Per second, more is better.
+    Rate,
+    /// Seconds, less is better.
+    Time,
+    /// Per second, less is better.
+    WakeUps,
+    /// Seconds per second, less is better.
+    Cpu,
+    /// Less is better.
+    Bytes,
+}
+
+impl Unit {
+    /// How many times better the first figure is than the second.
+    fn ratio(self, ours: f64, other: f64) -> f64 {
+        if self == Self::Rate { ours / other } else { other / ours }
+    }
+}
+
+/// The smallest, the middle and the largest of several figures.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Spread {
+    pub(crate) min: f64,
+    pub(crate) median: f64,
+    pub(crate) max: f64,
+}
+
+impl Spread {
+    /// `None` if there are none.
+    pub(crate) fn of(figures: &[f64]) -> Option<Self> {
+        let sorted = sorted(figures);
+        let (min, max) = (*sorted.first()?, *sorted.last()?);
+        let middle = sorted.len() / 2;
+        let lower = sorted[(sorted.len() - 1) / 2];
+        Some(Self { min, median: f64::midpoint(lower, sorted[middle]), max })
+    }
+}
+
+fn sorted(figures: &[f64]) -> Vec<f64> {
+    let mut sorted = figures.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted
+}
+
+/// Between which of the figures the true median lies, with a probability of 95 %; with fewer than
+/// six no two are sure enough, and it is the smallest and the largest.
+///
+/// Each figure is above the true median as likely as below it, so how many of n are below is
+/// binomial: leaving out the k smallest and the k largest fails with twice the probability that at
+/// most k are below (David and Nagaraja, *Order Statistics*, 7.1).
+fn confidence(figures: &[f64]) -> Option<(f64, f64)> {
+    let sorted = sorted(figures);
+    let n = sorted.len();
+    let mut outside = 0;
+    let mut ways = 1.0;
+    let mut at_most = 0.0;
+    for k in 0..n / 2 {
+        at_most += ways * 0.5_f64.powf(n as f64);
+        if 2.0 * at_most > 0.05 {
+            break;
+        }
+        outside = k;
+        ways *= (n - k) as f64 / (k + 1) as f64;
+    }
+    Some((*sorted.get(outside)?, *sorted.get(n.checked_sub(outside + 1)?)?))
+}
+
+/// Whether the true median is known to within 5 %.
+fn is_narrow(figures: &[f64]) -> bool {
+    let (Some((low, high)), Some(spread)) = (confidence(figures), Spread::of(figures)) else {
+        return false;
+    };
+    let margin = 0.05 * spread.median.abs();
+    spread.median - low <= margin && high - spread.median <= margin
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Effort {
+    /// Work of a sample.
+    pub(crate) seconds: f64,
+    /// Rounds, whatever the medians say.
+    pub(crate) least: usize,
+    /// No further round.
+    pub(crate) most: usize,
+    /// After this no further round is begun.
+    pub(crate) limit: Duration,
+}
+
+/// What a row's measurement has brought.
+pub(crate) struct Measured {
+    pub(crate) row: Row,
+    /// In the order of the row's peers: a figure from every round, or why not.
+    pub(crate) figures: Vec<Result<Vec<f64>, String>>,
+}
+
+/// Measures the row; tells after every sample how far it is.
+pub(crate) fn measure(row: Row, effort: &Effort, mut tell: impl FnMut(usize, &str)) -> Measured {
+    let seconds = effort.seconds.max(row.seconds_at_least);
+    let mut figures: Vec<Result<Vec<f64>, String>> = row
+        .peers
+        .iter()
+        .map(|peer| peer.sample.as_ref().map(|_| Vec::new()).map_err(Clone::clone))
+        .collect();
+    let sample =
+        |figures: &mut Vec<Result<Vec<f64>, String>>, place: usize, seconds: f64, keep: bool| {
+            let (Ok(sample), Ok(so_far)) = (&row.peers[place].sample, &mut figures[place]) else {
+                return;
+            };
+            match sample(&Terms::of(seconds)) {
+                Ok(figure) if keep => so_far.push(figure),
+                Ok(_) => {}
+                Err(reason) => figures[place] = Err(reason.to_string()),
+            }
+        };
+    let begun = Instant::now();
+    for place in 0..row.peers.len() {
+        tell(0, &row.peers[place].name);
+        sample(&mut figures, place, seconds / 10.0, false);
+    }
+    for round in 1..=effort.most {
+        for place in order(round, row.peers.len()) {
+            tell(round, &row.peers[place].name);
+            sample(&mut figures, place, seconds, true);
+        }
+        let narrow = figures.iter().flatten().all(|figures| is_narrow(figures));
+        if round >= effort.least && (narrow || begun.elapsed() >= effort.limit) {
+            break;
+        }
+    }
+    Measured { row, figures }
+}
+
+/// The order of the peers in a round: each begins in its turn, and every other round runs
+/// backwards, so that nobody always follows the same neighbour.
+fn order(round: usize, peers: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..peers).collect();
+    order.rotate_left(round % peers.max(1));
+    if round % 2 == 0 {
+        order.reverse();
+    }
+    order
+}
+
+impl Measured {
+    /// The figure of a peer.
+    pub(crate) fn value(&self, place: usize) -> Option<Spread> {
+        Spread::of(self.figures.get(place)?.as_ref().ok()?)
+    }
+
+    /// How many times better ours is than a peer.
+    pub(crate) fn ratio(&self, place: usize) -> Option<Spread> {
+        let (ours, other) = (self.figures.first()?.as_ref(), self.figures.get(place)?.as_ref());
+        let rounds = ours.ok()?.iter().zip(other.ok()?);
+        let ratios: Vec<f64> = rounds.map(|(a, b)| self.row.unit.ratio(*a, *b)).collect();
+        Spread::of(&ratios).filter(|ratio| ratio.min > 0.0 && ratio.max.is_finite())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    const EFFORT: Effort =
+        Effort { seconds: 0.0, least: 5, most: 40, limit: Duration::from_secs(60) };
+
+    fn row(peers: Vec<Peer>) -> Row {
+        Row {
+            name: "a-row".into(),
+            says: "a row".into(),
+            unit: Unit::Time,
+            peers,
+            seconds_at_least: 0.0,
+        }
+    }
+
+    /// A peer that gives these figures one after the other, then the last for ever.
+    fn giving(name: &str, figures: &'static [f64]) -> Peer {
+        let given = RefCell::new(0);
+        Peer::new(name, move |_| {
+            let mut given = given.borrow_mut();
+            *given += 1;
+            Ok(figures[(*given - 1).min(figures.len() - 1)])
+        })
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_lies_between_the_middle_two() {
+        let spread = Spread::of(&[4.0, 1.0, 9.0, 2.0]).unwrap();
+        assert_eq!(spread, Spread { min: 1.0, median: 3.0, max: 9.0 });
+        assert_eq!(Spread::of(&[]), None);
+    }
+
+    #[test]
+    fn the_interval_leaves_out_as_many_as_the_binomial_law_allows() {
+        let figures = |n: u32| (1..=n).map(f64::from).collect::<Vec<_>>();
+        assert_eq!(confidence(&figures(5)), Some((1.0, 5.0)));
+        assert_eq!(confidence(&figures(8)), Some((1.0, 8.0)));
+        assert_eq!(confidence(&figures(9)), Some((2.0, 8.0)));
+        assert_eq!(confidence(&figures(20)), Some((6.0, 15.0)));
+        assert_eq!(confidence(&[]), None);
+    }
+
+    #[test]
+    fn it_stops_when_all_are_narrow_but_not_before_the_fifth_round() {
+        let measured = measure(row(vec![giving("ours", &[1.0])]), &EFFORT, |_, _| {});
+        assert_eq!(measured.figures[0].as_ref().unwrap().len(), 5);
+        let peers = vec![giving("ours", &[1.0]), giving("other", &[1.0, 1.0, 3.0, 1.0])];
+        let measured = measure(row(peers), &EFFORT, |_, _| {});
+        assert_eq!(measured.figures[1].as_ref().unwrap().len(), 9);
+    }
+
+    #[test]
+    fn it_stops_when_the_time_is_up_however_wide_they_are() {
+        let effort = Effort { limit: Duration::ZERO, ..EFFORT };
+        let measured = measure(row(vec![giving("ours", &[1.0, 1.0, 9.0])]), &effort, |_, _| {});
+        assert_eq!(measured.figures[0].as_ref().unwrap().len(), 5);
+    }
+
+    #[test]
+    fn a_ratio_is_the_median_of_the_rounds_ratios() {
+        // The first of each is the warm-up; the machine is twice as slow in the second round.
+        let peers =
+            vec![giving("ours", &[9.0, 1.0, 2.0, 1.0]), giving("other", &[9.0, 3.0, 6.0, 5.0])];
+        let effort = Effort { least: 3, most: 3, ..EFFORT };
+        let measured = measure(row(peers), &effort, |_, _| {});
+        assert_eq!(measured.ratio(1).unwrap(), Spread { min: 3.0, median: 3.0, max: 5.0 });
+        assert_eq!(measured.value(1).unwrap().median, 5.0);
+    }
+
+    #[test]
+    fn more_is_better_only_for_rates() {
+        assert_eq!(Unit::Rate.ratio(6.0, 2.0), 3.0);
+        assert_eq!(Unit::Time.ratio(6.0, 2.0), 1.0 / 3.0);
+    }
+
+    #[test]
+    fn a_peer_that_fails_is_asked_no_more_and_keeps_its_reason() {
+        let asked = Rc::new(RefCell::new(0));
+        let counter = Rc::clone(&asked);
+        let failing = Peer::new("other", move |_| {
+            *counter.borrow_mut() += 1;
+            Err(Failure::new("it hangs"))
+        });
+        let peers = vec![giving("ours", &[1.0]), failing, Peer::missing("third", "not there")];
+        let measured = measure(row(peers), &EFFORT, |_, _| {});
+        assert_eq!(*asked.borrow(), 1);
+        assert_eq!(measured.figures[1], Err("it hangs".into()));
+        assert_eq!(measured.figures[2], Err("not there".into()));
+        assert_eq!(measured.ratio(1), None);
+    }
+
+    #[test]
+    fn every_peer_comes_once_in_a_round_and_none_is_always_first() {
+        let first: Vec<usize> = (1..=4).map(|round| order(round, 3)[0]).collect();
+        assert_eq!(first, [1, 1, 0, 0]);
+        for round in 0..6 {
+            let mut order = order(round, 4);
+            order.sort_unstable();
+            assert_eq!(order, [0, 1, 2, 3]);
+        }
+    }
+
+    #[test]
+    fn nothing_is_no_ratio() {
+        let peers = vec![giving("ours", &[10.0]), giving("other", &[0.0])];
+        assert_eq!(measure(row(peers), &EFFORT, |_, _| {}).ratio(1), None);
+    }
+}

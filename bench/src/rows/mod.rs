@@ -1,0 +1,98 @@
+//! The rows: one small file for each, or for each family of one shape. A new one is a file here and
+//! a line in [`all`].
+
+use process_basics::Failure;
+
+use crate::method::{Peer, Row, Unit};
+use crate::python::Python;
+use crate::scene::{Report, Scene, Terms};
+
+mod pipe_echo;
+mod pipe_round_trip;
+mod queue_after_kills;
+mod queue_idle;
+mod queue_latency;
+mod queue_memory;
+mod queue_round_trip;
+mod queue_sizes;
+mod queue_stream;
+mod start_join;
+mod tokens;
+
+/// All rows, in the order of the chapters.
+pub(crate) fn all(pythons: &[Python]) -> Vec<Row> {
+    [
+        start_join::rows(pythons),
+        pipe_round_trip::rows(pythons),
+        pipe_echo::rows(pythons),
+        queue_stream::rows(pythons),
+        queue_round_trip::rows(pythons),
+        queue_latency::rows(pythons),
+        queue_sizes::rows(pythons),
+        tokens::rows(pythons),
+        queue_idle::rows(pythons),
+        queue_after_kills::rows(pythons),
+        queue_memory::rows(pythons),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+pub(crate) const OURS: &str = "ours";
+pub(crate) const IPC_CHANNEL: &str = "ipc-channel";
+pub(crate) const PROCSPAWN: &str = "procspawn";
+pub(crate) const CROSSBEAM: &str = "crossbeam, threads";
+pub(crate) const KERNEL: &str = "kernel";
+
+/// What plays a scene.
+type Medium = fn(&Scene, &Terms) -> Result<Vec<Report>, Failure>;
+
+/// What a figure is made of.
+type Figure = fn(&[Report]) -> Result<f64, Failure>;
+
+/// A row whose peers all play the same scene.
+struct Play {
+    name: String,
+    says: String,
+    unit: Unit,
+    scene: Scene,
+    figure: Figure,
+}
+
+impl Play {
+    /// Us and those who play it over a medium of their own, and every Python.
+    fn row(self, media: &[(&str, Medium)], pythons: &[Python], python_medium: &'static str) -> Row {
+        let mut peers: Vec<Peer> =
+            media.iter().map(|(name, medium)| self.peer(name, *medium)).collect();
+        // Ours stands first, Python second.
+        peers.splice(1..1, self.pythons(pythons, python_medium));
+        let Self { name, says, unit, .. } = self;
+        Row { name, says, unit, peers, seconds_at_least: 0.0 }
+    }
+
+    fn peer(&self, name: &str, medium: Medium) -> Peer {
+        let (scene, figure) = (self.scene.clone(), self.figure);
+        Peer::new(name, move |terms| figure(&medium(&scene, terms)?))
+    }
+
+    fn pythons(&self, pythons: &[Python], medium: &'static str) -> Vec<Peer> {
+        let (scene, figure) = (self.scene.clone(), self.figure);
+        for_each(pythons, move |python, terms| figure(&python.play(medium, &scene, terms)?))
+    }
+}
+
+/// A peer for every Python, or an empty cell.
+fn for_each(
+    pythons: &[Python],
+    sample: impl Fn(&Python, &Terms) -> Result<f64, Failure> + Clone + 'static,
+) -> Vec<Peer> {
+    if pythons.is_empty() {
+        return vec![Peer::missing("CPython", "no python3 was found: give one by --python PATH")];
+    }
+    let peer = |python: &Python| {
+        let (python, sample) = (python.clone(), sample.clone());
+        Peer::new(&python.name.clone(), move |terms| sample(&python, terms))
+    };
+    pythons.iter().map(peer).collect()
+}

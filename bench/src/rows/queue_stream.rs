@@ -1,0 +1,40 @@
+//! How many numbers a queue moves, from the first put to the last get.
+
+use super::{CROSSBEAM, IPC_CHANNEL, KERNEL, OURS, Play};
+use crate::method::{Peer, Row, Unit};
+use crate::python::Python;
+use crate::scene::{Act, Placement, Scene, bare_pipe, ipc, ours, rate, threads};
+
+pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
+    let placements = [
+        (1, Placement::Free),
+        (1, Placement::TwoCores),
+        (2, Placement::Free),
+        (4, Placement::Free),
+    ];
+    placements.map(|(pairs, placement)| row(pairs, placement, pythons)).into()
+}
+
+fn row(pairs: usize, placement: Placement, pythons: &[Python]) -> Row {
+    let acts = [Act::Produce, Act::Consume].repeat(pairs);
+    let play = Play {
+        name: format!("queue-{pairs}-{pairs}{}", placement.suffix()),
+        says: format!(
+            "numbers through a queue of 1024 places, {pairs} → {pairs}{}",
+            placement.words()
+        ),
+        unit: Unit::Rate,
+        scene: Scene { placement, ..Scene::new(&acts) },
+        figure: rate,
+    };
+    let mut media: Vec<(&str, super::Medium)> = vec![(OURS, ours::queue)];
+    if pairs == 1 {
+        media.push((IPC_CHANNEL, ipc::channels));
+    }
+    media.extend([(CROSSBEAM, threads::crossbeam as super::Medium), (KERNEL, bare_pipe::pipes)]);
+    let mut row = play.row(&media, pythons, "queue");
+    if pairs > 1 {
+        row.peers.push(Peer::missing(IPC_CHANNEL, "it has one receiver only"));
+    }
+    row
+}
