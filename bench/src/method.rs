@@ -29,10 +29,8 @@ pub(crate) struct Row {
 
 /// One who is measured.
 pub(crate) struct Peer {
-    /// `CPython 3.12.1, spawn`.
+    /// Who, and if there are several ways: which. `CPython 3.12.1, spawn`.
     pub(crate) name: String,
-    /// Under which head it stands in the README's table.
-    pub(crate) column: String,
     /// Or why there is none.
     pub(crate) sample: Result<Sample, String>,
 }
@@ -42,24 +40,30 @@ pub(crate) struct Peer {
 pub(crate) type Sample = Box<dyn Fn(&Terms) -> Result<f64, Failure>>;
 
 impl Peer {
-    /// A peer that stands in the column of its own name.
+    /// One that can be measured.
     pub(crate) fn new(
         name: &str,
         sample: impl Fn(&Terms) -> Result<f64, Failure> + 'static,
     ) -> Self {
-        let sample: Sample = Box::new(sample);
-        Self { name: name.to_owned(), column: name.to_owned(), sample: Ok(sample) }
+        Self { name: name.to_owned(), sample: Ok(Box::new(sample)) }
     }
 
-    /// One that can't be measured.
+    /// One that can't.
     pub(crate) fn missing(name: &str, reason: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), column: name.to_owned(), sample: Err(reason.into()) }
+        Self { name: name.to_owned(), sample: Err(reason.into()) }
     }
 
-    /// The same in another's column.
-    pub(crate) fn in_column(mut self, column: &str) -> Self {
-        column.clone_into(&mut self.column);
-        self
+    /// The same, used in this way.
+    pub(crate) fn variant(self, way: &str) -> Self {
+        Self { name: format!("{}, {way}", self.name), ..self }
+    }
+
+    /// Under which head it stands in the README's table, and which of several there it is.
+    pub(crate) fn column(&self) -> (&str, Option<&str>) {
+        match self.name.split_once(", ") {
+            Some((column, variant)) => (column, Some(variant)),
+            None => (&self.name, None),
+        }
     }
 }
 
@@ -204,7 +208,7 @@ pub(crate) fn measure(row: Row, effort: &Effort, mut tell: impl FnMut(usize, &st
 fn order(round: usize, peers: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..peers).collect();
     order.rotate_left(round % peers.max(1));
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         order.reverse();
     }
     order

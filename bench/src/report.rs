@@ -1,8 +1,5 @@
 //! What was measured, in words: the table on the screen, the README's, JSON.
 
-use std::time::Duration;
-
-use common::time::show;
 use prettytable::format::FormatBuilder;
 use prettytable::{Cell, Row as Line, Table, format};
 use serde_json::{Value, json};
@@ -43,8 +40,8 @@ fn columns() -> format::TableFormat {
 pub(crate) fn markdown(machine: &Machine, all: &[Measured]) -> String {
     let mut heads: Vec<&str> = Vec::new();
     for peer in all.iter().flat_map(|measured| &measured.row.peers) {
-        if !heads.contains(&peer.column.as_str()) {
-            heads.push(&peer.column);
+        if !heads.contains(&peer.column().0) {
+            heads.push(peer.column().0);
         }
     }
     let mut text = format!("| | {} |\n|{}\n", heads.join(" | "), " --- |".repeat(heads.len() + 1));
@@ -58,11 +55,10 @@ pub(crate) fn markdown(machine: &Machine, all: &[Measured]) -> String {
 /// All peers of a column in one cell.
 fn cell(measured: &Measured, column: &str) -> String {
     let row = &measured.row;
-    let places = (0..row.peers.len()).filter(|place| row.peers[*place].column == column);
+    let places = (0..row.peers.len()).filter(|place| row.peers[*place].column().0 == column);
     let of_peer = |place: usize| {
-        let name = row.peers[place].name.strip_prefix(column).unwrap_or(&row.peers[place].name);
-        let name = name.trim_start_matches(", ");
-        let label = if name.is_empty() { String::new() } else { format!("{name}: ") };
+        let variant = row.peers[place].column().1;
+        let label = variant.map(|variant| format!("{variant}: ")).unwrap_or_default();
         let Some(value) = measured.value(place) else {
             let reason = measured.figures[place].as_ref().err().cloned().unwrap_or_default();
             return format!("{label}— *{reason}*");
@@ -120,18 +116,30 @@ pub(crate) fn factor(ratio: f64) -> String {
     if ratio >= 10.0 { format!("{ratio:.0}") } else { format!("{ratio:.2}") }
 }
 
-/// A figure in the unit that suits it.
+/// A figure in the unit that suits it, in three digits.
 fn figure(unit: Unit, value: f64) -> String {
-    let time = |seconds| show(Duration::try_from_secs_f64(seconds).unwrap_or_default());
     match unit {
-        Unit::Rate if value >= 1e6 => format!("{:.2} M/s", value / 1e6),
-        Unit::Rate if value >= 1e4 => format!("{:.0} k/s", value / 1e3),
-        Unit::Rate => format!("{value:.0} /s"),
-        Unit::Time => time(value),
-        Unit::WakeUps => format!("{value:.1} /s"),
-        Unit::Cpu => format!("{} per s", time(value)),
-        Unit::Bytes => format!("{:.1} MiB", value / f64::from(1 << 20)),
+        Unit::Rate => scaled(value, "/s", &[(1e6, "M/s"), (1e3, "k/s")]),
+        Unit::Time => scaled(value * 1e9, "ns", &[(1e9, "s"), (1e6, "ms"), (1e3, "µs")]),
+        Unit::WakeUps => scaled(value, "/s", &[]),
+        Unit::Cpu => scaled(value * 1e6, "µs per s", &[(1e3, "ms per s")]),
+        Unit::Bytes => scaled(value, "B", &[(f64::from(1 << 20), "MiB"), (1024.0, "KiB")]),
     }
+}
+
+/// In the first of these units of which there is at least one, the largest first.
+fn scaled(value: f64, unit: &str, larger: &[(f64, &str)]) -> String {
+    let fitting = larger.iter().find(|(size, _)| value >= *size);
+    let (size, unit) = fitting.copied().unwrap_or((1.0, unit));
+    let value = value / size;
+    let digits = if value >= 99.95 {
+        0
+    } else if value >= 9.995 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.digits$} {unit}")
 }
 
 #[cfg(test)]
@@ -147,7 +155,7 @@ mod tests {
             unit: Unit::Rate,
             peers: vec![
                 sample("ours"),
-                sample("CPython 3.12.1, fork").in_column("CPython 3.12.1"),
+                sample("CPython 3.12.1, fork"),
                 Peer::missing("ipc-channel", "it has one receiver only"),
             ],
             seconds_at_least: 0.0,
@@ -168,8 +176,8 @@ mod tests {
     fn a_line_has_the_median_the_range_and_how_many_times_ours_is_as_fast() {
         let text = table(&[measured()]);
         assert!(text.starts_with("queue-1-1: numbers\n"));
-        assert!(text.contains("21.00 M/s"), "{text}");
-        assert!(text.contains("20.00 M/s – 22.00 M/s"), "{text}");
+        assert!(text.contains("21.0 M/s"), "{text}");
+        assert!(text.contains("20.0 M/s – 22.0 M/s"), "{text}");
         assert!(text.contains("200 k/s"), "{text}");
         assert!(text.contains("105 × as fast (100 – 110)"), "{text}");
     }
@@ -190,18 +198,19 @@ mod tests {
     fn a_readmes_table_names_variants_in_the_cell_and_the_machine_below() {
         let readme = markdown(&machine(), &[measured()]);
         assert!(readme.starts_with("| | ours | CPython 3.12.1 | ipc-channel |\n| --- |"));
-        assert!(readme.contains("| queue-1-1 | 21.00 M/s | fork: 200 k/s (105×) |"), "{readme}");
+        assert!(readme.contains("| queue-1-1 | 21.0 M/s | fork: 200 k/s (105×) |"), "{readme}");
         assert!(readme.contains("Measured on 2") && readme.contains("procspawn 1."), "{readme}");
     }
 
     #[test]
     fn figures_are_shown_in_the_unit_that_suits_them() {
         assert_eq!(figure(Unit::Rate, 870.0), "870 /s");
-        assert_eq!(figure(Unit::Rate, 153_000.0), "153 k/s");
-        assert_eq!(figure(Unit::Time, 12.3e-6), "12.3 µs");
+        assert_eq!(figure(Unit::Rate, 153_400.0), "153 k/s");
+        assert_eq!(figure(Unit::Time, 12.34e-6), "12.3 µs");
+        assert_eq!(figure(Unit::Time, 0.00057), "570 µs");
         assert_eq!(figure(Unit::WakeUps, 10.04), "10.0 /s");
-        assert_eq!(figure(Unit::Cpu, 350e-6), "0.4 ms per s");
-        assert_eq!(figure(Unit::Bytes, 3_145_728.0), "3.0 MiB");
+        assert_eq!(figure(Unit::Cpu, 350e-6), "350 µs per s");
+        assert_eq!(figure(Unit::Bytes, 3_145_728.0), "3.00 MiB");
         assert_eq!([0.834, 1.6, 87.3].map(factor), ["0.83", "1.60", "87"]);
     }
 }

@@ -5,7 +5,7 @@ use process_basics::Failure;
 
 use crate::method::{Peer, Row, Unit};
 use crate::python::Python;
-use crate::scene::{Report, Scene, Terms};
+use crate::scene::{Report, Scene, Terms, bare_pipe, ipc, ours, threads};
 
 mod pipe_echo;
 mod pipe_round_trip;
@@ -39,17 +39,30 @@ pub(crate) fn all(pythons: &[Python]) -> Vec<Row> {
     .collect()
 }
 
-pub(crate) const OURS: &str = "ours";
-pub(crate) const IPC_CHANNEL: &str = "ipc-channel";
-pub(crate) const PROCSPAWN: &str = "procspawn";
-pub(crate) const CROSSBEAM: &str = "crossbeam, threads";
-pub(crate) const KERNEL: &str = "kernel";
-
 /// What plays a scene.
 type Medium = fn(&Scene, &Terms) -> Result<Vec<Report>, Failure>;
 
 /// What a figure is made of.
 type Figure = fn(&[Report]) -> Result<f64, Failure>;
+
+const OURS: &str = "ours";
+const IPC_CHANNEL: &str = "ipc-channel";
+const CROSSBEAM: &str = "crossbeam (threads)";
+
+/// Who plays a scene with a queue.
+const QUEUES: [(&str, Medium); 4] = [
+    (OURS, ours::queue),
+    (IPC_CHANNEL, ipc::channels),
+    (CROSSBEAM, threads::crossbeam),
+    ("kernel, bare pipe", bare_pipe::pipes),
+];
+
+/// Who plays a scene with a pipe of both directions.
+const PIPES: [(&str, Medium); 3] = [
+    (OURS, ours::pipe),
+    (IPC_CHANNEL, ipc::channels),
+    ("kernel, two bare pipes", bare_pipe::pipes),
+];
 
 /// A row whose peers all play the same scene.
 struct Play {

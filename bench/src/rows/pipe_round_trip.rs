@@ -1,9 +1,9 @@
 //! A number there and back over a pipe of both directions.
 
-use super::{IPC_CHANNEL, KERNEL, OURS, Play};
+use super::{PIPES, Play};
 use crate::method::{Row, Unit};
 use crate::python::Python;
-use crate::scene::{Act, Placement, Scene, bare_pipe, ipc, ours, round};
+use crate::scene::{Act, Placement, Scene, round};
 
 pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
     let row = |placement: Placement| {
@@ -14,9 +14,7 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
             scene: Scene { placement, ..Scene::new(&[Act::Ask, Act::Answer]) },
             figure: round,
         };
-        let media: [(&str, super::Medium); 3] =
-            [(OURS, ours::pipe), (IPC_CHANNEL, ipc::channels), (KERNEL, bare_pipe::pipes)];
-        play.row(&media, pythons, "pipe")
+        play.row(&PIPES, pythons, "pipe")
     };
     [Placement::Free, Placement::OneCore, Placement::TwoCores].map(row).into()
 }

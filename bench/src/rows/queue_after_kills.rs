@@ -20,7 +20,7 @@ const UNTIL_THEY_WAIT: Duration = Duration::from_millis(50);
 pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
     let mut peers = vec![
         Peer::new(OURS, |terms| rate(&after_kills(terms)?)),
-        Peer::new("ours, before", |terms| rate(&ours::queue(&scene(), terms)?)).in_column(OURS),
+        Peer::new("ours, before", |terms| rate(&ours::queue(&scene(), terms)?)),
     ];
     peers.extend(for_each(pythons, |python, terms| {
         let mut wanted = scene_as_json(&scene(), terms)?;

@@ -1,9 +1,9 @@
 //! What a process costs that waits in get and gets nothing.
 
-use super::{CROSSBEAM, Figure, IPC_CHANNEL, KERNEL, OURS, Play};
+use super::{Figure, Play, QUEUES};
 use crate::method::{Row, Unit};
 use crate::python::Python;
-use crate::scene::{Act, Scene, Waiter, bare_pipe, ipc, ours, threads, waited};
+use crate::scene::{Act, Scene, Waiter, waited};
 
 /// A waiter naps for 0.1 s at a time: shorter than this, and one can't count.
 const LONG_ENOUGH: f64 = 0.5;
@@ -25,13 +25,7 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
             scene: Scene::new(&[Act::Wake, Act::Wait]),
             figure,
         };
-        let media: [(&str, super::Medium); 4] = [
-            (OURS, ours::queue),
-            (IPC_CHANNEL, ipc::channels),
-            (CROSSBEAM, threads::crossbeam),
-            (KERNEL, bare_pipe::pipes),
-        ];
-        Row { seconds_at_least: LONG_ENOUGH, ..play.row(&media, pythons, "queue") }
+        Row { seconds_at_least: LONG_ENOUGH, ..play.row(&QUEUES, pythons, "queue") }
     };
     figures.map(row).into()
 }

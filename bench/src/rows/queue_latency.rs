@@ -1,9 +1,9 @@
 //! How old a message is when it is got, if one is put every 100 µs.
 
-use super::{CROSSBEAM, Figure, IPC_CHANNEL, KERNEL, OURS, Play};
+use super::{Figure, Play, QUEUES};
 use crate::method::{Row, Unit};
 use crate::python::Python;
-use crate::scene::{Act, Scene, bare_pipe, ipc, median, ours, p99, threads};
+use crate::scene::{Act, Scene, median, p99};
 
 pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
     let figures: [(&str, &str, Figure); 2] =
@@ -16,16 +16,7 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
             scene: Scene::new(&[Act::Tick, Act::Listen]),
             figure,
         };
-        play.row(
-            &[
-                (OURS, ours::queue),
-                (IPC_CHANNEL, ipc::channels),
-                (CROSSBEAM, threads::crossbeam),
-                (KERNEL, bare_pipe::pipes),
-            ],
-            pythons,
-            "queue",
-        )
+        play.row(&QUEUES, pythons, "queue")
     };
     figures.map(row).into()
 }

@@ -1,9 +1,9 @@
 //! A number there over one queue and back over another.
 
-use super::{CROSSBEAM, IPC_CHANNEL, KERNEL, OURS, Play};
+use super::{Play, QUEUES};
 use crate::method::{Row, Unit};
 use crate::python::Python;
-use crate::scene::{Act, Placement, Scene, bare_pipe, ipc, ours, round, threads};
+use crate::scene::{Act, Placement, Scene, round};
 
 pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
     let row = |placement: Placement| {
@@ -14,16 +14,7 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
             scene: Scene { placement, ..Scene::new(&[Act::Ask, Act::Answer]) },
             figure: round,
         };
-        play.row(
-            &[
-                (OURS, ours::queue),
-                (IPC_CHANNEL, ipc::channels),
-                (CROSSBEAM, threads::crossbeam),
-                (KERNEL, bare_pipe::pipes),
-            ],
-            pythons,
-            "queue",
-        )
+        play.row(&QUEUES, pythons, "queue")
     };
     [Placement::Free, Placement::OneCore, Placement::TwoCores].map(row).into()
 }

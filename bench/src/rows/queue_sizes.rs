@@ -1,9 +1,9 @@
 //! Messages of bytes of one size, from 8 bytes to 1 MiB.
 
-use super::{CROSSBEAM, IPC_CHANNEL, KERNEL, OURS, Play};
+use super::{Play, QUEUES};
 use crate::method::{Peer, Row, Unit};
 use crate::python::Python;
-use crate::scene::{Act, Scene, bare_pipe, ipc, ours, rate, threads};
+use crate::scene::{Act, Scene, ours, rate};
 
 /// Sizes, their names, and places: of large messages fewer, so that 16 MiB wait at most.
 const SIZES: [(usize, &str, usize); 5] = [
@@ -29,20 +29,11 @@ fn row((size, name, places): (usize, &str, usize), pythons: &[Python]) -> Row {
         scene: scene(size, places),
         figure: rate,
     };
-    let mut row = play.row(
-        &[
-            (OURS, ours::queue),
-            (IPC_CHANNEL, ipc::channels),
-            (CROSSBEAM, threads::crossbeam),
-            (KERNEL, bare_pipe::pipes),
-        ],
-        pythons,
-        "queue",
-    );
+    let mut row = play.row(&QUEUES, pythons, "queue");
     if size == 200 {
         let eight = scene(8, places);
         let ours = Peer::new("ours, 8 B", move |terms| rate(&ours::queue(&eight, terms)?));
-        row.peers.insert(1, ours.in_column(OURS));
+        row.peers.insert(1, ours);
     }
     row
 }

@@ -1,9 +1,9 @@
 //! How many numbers a queue moves, from the first put to the last get.
 
-use super::{CROSSBEAM, IPC_CHANNEL, KERNEL, OURS, Play};
+use super::{IPC_CHANNEL, Play, QUEUES};
 use crate::method::{Peer, Row, Unit};
 use crate::python::Python;
-use crate::scene::{Act, Placement, Scene, bare_pipe, ipc, ours, rate, threads};
+use crate::scene::{Act, Placement, Scene, rate};
 
 pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
     let placements = [
@@ -27,14 +27,11 @@ fn row(pairs: usize, placement: Placement, pythons: &[Python]) -> Row {
         scene: Scene { placement, ..Scene::new(&acts) },
         figure: rate,
     };
-    let mut media: Vec<(&str, super::Medium)> = vec![(OURS, ours::queue)];
-    if pairs == 1 {
-        media.push((IPC_CHANNEL, ipc::channels));
-    }
-    media.extend([(CROSSBEAM, threads::crossbeam as super::Medium), (KERNEL, bare_pipe::pipes)]);
-    let mut row = play.row(&media, pythons, "queue");
-    if pairs > 1 {
-        row.peers.push(Peer::missing(IPC_CHANNEL, "it has one receiver only"));
+    let mut row = play.row(&QUEUES, pythons, "queue");
+    if pairs > 1
+        && let Some(peer) = row.peers.iter_mut().find(|peer| peer.name == IPC_CHANNEL)
+    {
+        *peer = Peer::missing(IPC_CHANNEL, "it has one receiver only");
     }
     row
 }

@@ -7,7 +7,7 @@ use ipc_pipe::Sender;
 use process_basics::{Failure, Process, tasks};
 use serde_json::json;
 
-use super::{KERNEL, OURS, PROCSPAWN, for_each};
+use super::{OURS, for_each};
 use crate::method::{Peer, Row, Unit};
 use crate::python::Python;
 use crate::scene::{Placement, Terms, alone};
@@ -19,32 +19,33 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
 }
 
 fn row(placement: Placement, pythons: &[Python]) -> Row {
-    let mut peers =
-        vec![Peer::new(OURS, move |terms| alone(terms, with_ours, work(placement, terms)?))];
+    let mut peers = vec![peer(OURS, placement, with_ours)];
     for method in ["fork", "forkserver", "spawn"] {
-        for peer in
-            for_each(pythons, move |python, terms| python_sample(python, method, placement, terms))
-        {
-            let column = peer.column.clone();
-            peers.push(Peer { name: format!("{column}, {method}"), ..peer });
-        }
+        let started = for_each(pythons, move |python, terms| {
+            let (cores, seconds) = work(placement, terms)?;
+            let wanted = json!({ "start_method": method, "cores": cores, "seconds": seconds });
+            Ok(serde_json::from_value(python.run("start_join.py", &wanted, terms)?)?)
+        });
+        peers.extend(started.into_iter().map(|peer| peer.variant(method)));
     }
-    peers.push(Peer::new(PROCSPAWN, move |terms| {
-        alone(terms, with_procspawn, work(placement, terms)?)
-    }));
-    let kernel =
-        Peer::new("/bin/true", move |terms| alone(terms, with_true, work(placement, terms)?));
-    peers.push(kernel.in_column(KERNEL));
+    peers.push(peer("procspawn", placement, with_procspawn));
+    peers.push(peer("kernel, /bin/true", placement, with_true));
+    let where_if = if placement == Placement::Free { "" } else { ", all on one core" };
     Row {
         name: format!("start-join{}", placement.suffix()),
-        says: format!(
-            "start and join of a process{}",
-            if placement == Placement::OneCore { ", on one core" } else { "" }
-        ),
+        says: format!("start and join of a process that does nothing{where_if}"),
         unit: Unit::Time,
         peers,
         seconds_at_least: 0.0,
     }
+}
+
+/// One whose parent runs in a process of its own.
+fn peer<F>(name: &str, placement: Placement, parent: F) -> Peer
+where
+    F: Fn((Work, Sender<f64>)) -> Result<(), Failure> + Copy + 'static,
+{
+    Peer::new(name, move |terms| alone(terms, parent, work(placement, terms)?))
 }
 
 /// The parent's cores, and how long it goes on.
@@ -52,17 +53,6 @@ type Work = (Vec<usize>, f64);
 
 fn work(placement: Placement, terms: &Terms) -> Result<Work, Failure> {
     Ok((placement.cores(0)?, terms.seconds))
-}
-
-fn python_sample(
-    python: &Python,
-    method: &str,
-    placement: Placement,
-    terms: &Terms,
-) -> Result<f64, Failure> {
-    let (cores, seconds) = work(placement, terms)?;
-    let argument = json!({ "start_method": method, "cores": cores, "seconds": seconds });
-    Ok(serde_json::from_value(python.run("start_join.py", &argument, terms)?)?)
 }
 
 /// Runs in the parent of those that are started: seconds for each, three of them at least.

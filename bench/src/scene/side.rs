@@ -74,14 +74,14 @@ pub(crate) struct Side {
 
 /// What travels: a number, in as many bytes as the scene says.
 pub(crate) trait Message: Sized {
-    fn new(number: u64, size: usize) -> Self;
+    fn numbered(number: u64, size: usize) -> Self;
 
     /// The number, if the message is whole.
     fn number(&self, size: usize) -> Result<u64, Failure>;
 }
 
 impl Message for u64 {
-    fn new(number: u64, _size: usize) -> Self {
+    fn numbered(number: u64, _size: usize) -> Self {
         number
     }
 
@@ -92,7 +92,7 @@ impl Message for u64 {
 
 /// The number stands at the front and at the end, so that a torn message shows.
 impl Message for ByteBuf {
-    fn new(number: u64, size: usize) -> Self {
+    fn numbered(number: u64, size: usize) -> Self {
         let number = number.to_le_bytes();
         let mut bytes = Vec::with_capacity(size);
         bytes.extend(number);
@@ -129,7 +129,7 @@ impl Side {
         mut get: impl FnMut() -> Result<M, Failure>,
     ) -> Result<Report, Failure> {
         let size = self.size;
-        let put = |number: u64| put(M::new(number, size));
+        let put = |number: u64| put(M::numbered(number, size));
         let get = || get()?.number(size);
         match self.act {
             Act::Produce => self.produce(put),
@@ -352,15 +352,15 @@ mod tests {
     #[test]
     fn a_message_is_as_long_as_wanted_and_a_torn_one_is_noticed() {
         for size in [8, 9, 16, 200, 65536] {
-            let message = ByteBuf::new(258, size);
+            let message = ByteBuf::numbered(258, size);
             assert_eq!(message.len(), size);
             let whole = message.number(size);
             assert!(whole.is_ok_and(|number| number == 258) || (9..16).contains(&size), "{size}");
         }
-        let mut torn = ByteBuf::new(258, 200);
+        let mut torn = ByteBuf::numbered(258, 200);
         torn[199] ^= 1;
         assert!(torn.number(200).is_err());
-        assert!(ByteBuf::new(258, 200).number(201).is_err());
+        assert!(ByteBuf::numbered(258, 200).number(201).is_err());
     }
 
     #[test]

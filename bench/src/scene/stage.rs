@@ -123,7 +123,9 @@ impl Stage {
         for player in &mut self.players {
             player.hear(self.deadline)?;
         }
-        self.gate.take().map(Gate::open);
+        if let Some(gate) = self.gate.take() {
+            gate.open();
+        }
         Ok(())
     }
 
