@@ -33,6 +33,9 @@ use machine::Machine;
 use method::{Effort, Measured, Row};
 use options::{Form, Options};
 
+#[cfg(test)]
+process_basics::test_entry!();
+
 /// The whole program inside `process_basics::main`: reads the command line, measures, prints.
 ///
 /// The exit code is 1 if a sample of ours failed, and 2 if the command line or the build is wrong.

@@ -15,7 +15,7 @@ pub(crate) struct Machine {
     cores: usize,
     system: String,
     /// UTC.
-    pub(crate) date: String,
+    date: String,
     versions: Vec<String>,
 }
 
@@ -38,17 +38,14 @@ impl Machine {
         }
     }
 
-    /// All of it in one sentence.
-    pub(crate) fn sentence(&self) -> String {
-        format!(
-            "Measured on {}: {}, {} {}, {}; {}.",
-            self.date,
-            self.processor,
-            self.cores,
-            if self.cores == 1 { "core" } else { "cores" },
-            self.system,
-            self.versions.join(", ")
-        )
+    /// Where and when, and with which versions.
+    pub(crate) fn lines(&self) -> [String; 2] {
+        let Self { processor, cores, system, date, versions } = self;
+        let plural = if *cores == 1 { "" } else { "s" };
+        [
+            format!("Measured on {date}: {processor}, {cores} core{plural}, {system}"),
+            versions.join(", "),
+        ]
     }
 }
 

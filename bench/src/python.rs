@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::time::Instant;
@@ -39,25 +39,22 @@ const ASK: &str = "import multiprocessing, platform; \
                    print(platform.python_implementation(), platform.python_version())";
 
 /// Those given, or else what `python3` and `python3.N` on the search path are, without the same
-/// version twice. A given one that doesn't run is an error; a found one is passed over (it may be a
-/// stand-in of a version manager with nothing behind it).
+/// version twice. A given one that doesn't run is an error; a found one is passed over, for it may be
+/// a stand-in of a version manager with nothing behind it.
 pub(crate) fn find(given: &[PathBuf]) -> Result<Vec<Python>, Failure> {
+    let versions = if given.is_empty() {
+        on_search_path().into_iter().flat_map(with_version).collect()
+    } else {
+        given.iter().cloned().map(with_version).collect::<Result<Vec<_>, _>>()?
+    };
+    distinct(versions)
+}
+
+fn distinct(versions: Vec<(PathBuf, String)>) -> Result<Vec<Python>, Failure> {
     let programs = Rc::new(write_programs()?);
     let mut known = BTreeSet::new();
-    let mut found = Vec::new();
-    let candidates = if given.is_empty() { on_search_path() } else { given.to_vec() };
-    for path in candidates {
-        match version(&path) {
-            Ok(name) if known.insert(name.clone()) => {
-                found.push(Python { path, name, programs: Rc::clone(&programs) });
-            }
-            Err(error) if !given.is_empty() => {
-                return Err(Failure::new(format!("{} does not run: {error}", path.display())));
-            }
-            _ => {}
-        }
-    }
-    Ok(found)
+    let new = versions.into_iter().filter(|(_, name)| known.insert(name.clone()));
+    Ok(new.map(|(path, name)| Python { path, name, programs: Rc::clone(&programs) }).collect())
 }
 
 fn write_programs() -> io::Result<TempDir> {
@@ -68,12 +65,19 @@ fn write_programs() -> io::Result<TempDir> {
     Ok(folder)
 }
 
-fn version(path: &Path) -> io::Result<String> {
-    let output = Command::new(path).args(["-c", ASK]).stdin(Stdio::null()).output()?;
-    if !output.status.success() {
-        return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+/// The interpreter with what it says of itself.
+fn with_version(path: PathBuf) -> Result<(PathBuf, String), Failure> {
+    let output = Command::new(&path).args(["-c", ASK]).stdin(Stdio::null()).output();
+    match output {
+        Ok(output) if output.status.success() => {
+            Ok((path, String::from_utf8_lossy(&output.stdout).trim().to_owned()))
+        }
+        Ok(output) => {
+            let reason = String::from_utf8_lossy(&output.stderr);
+            Err(Failure::new(format!("{} does not run: {}", path.display(), reason.trim())))
+        }
+        Err(error) => Err(Failure::new(format!("{} does not run: {error}", path.display()))),
     }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// `python3` first, then the others by version.
@@ -187,4 +191,44 @@ pub(crate) fn clean_up_at_signals(pythons: &[Python]) -> Result<(), Failure> {
         }
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_given_python_that_does_not_run_is_an_error_that_names_it() {
+        for path in ["/bin/false", "/no/such/python3"] {
+            let error = find(&[path.into()]).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{path} does not run:")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_same_version_is_compared_with_once() {
+        // It says of itself whatever it is asked.
+        let echo = PathBuf::from("/bin/echo");
+        assert_eq!(find(&[echo.clone(), echo]).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_program_that_fails_or_hangs_is_a_reason_and_leaves_nothing_behind() {
+        for python in find(&[]).unwrap().into_iter().take(1) {
+            let folder = python.programs.path();
+            fs::write(folder.join("fails.py"), "raise ValueError('no queue')").unwrap();
+            let hangs =
+                "import os, time\nprint(os.getpid(), file=open('pid', 'w'))\ntime.sleep(99)";
+            let hangs = hangs.replace("'pid'", &format!("{:?}", folder.join("pid")));
+            fs::write(folder.join("hangs.py"), hangs).unwrap();
+
+            let failure = python.run("fails.py", &json!({}), &Terms::of(0.1)).unwrap_err();
+            assert_eq!(failure.to_string(), "ValueError: no queue");
+            let deadline = Instant::now() + std::time::Duration::from_millis(500);
+            let terms = Terms { deadline, ..Terms::of(0.1) };
+            assert_eq!(python.run("hangs.py", &json!({}), &terms).unwrap_err().to_string(), HANGS);
+            let pid = fs::read_to_string(folder.join("pid")).unwrap();
+            assert!(!fs::exists(format!("/proc/{}", pid.trim())).unwrap());
+        }
+    }
 }

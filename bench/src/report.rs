@@ -44,12 +44,16 @@ pub(crate) fn markdown(machine: &Machine, all: &[Measured]) -> String {
             heads.push(peer.column().0);
         }
     }
+    // The limit stands last.
+    heads.sort_by_key(|head| head.starts_with("kernel"));
     let mut text = format!("| | {} |\n|{}\n", heads.join(" | "), " --- |".repeat(heads.len() + 1));
     for measured in all {
         let cells: Vec<String> = heads.iter().map(|head| cell(measured, head)).collect();
         text.push_str(&format!("| {} | {} |\n", measured.row.name, cells.join(" | ")));
     }
-    text + "\nThe median; in brackets, how many times better ours is. " + &machine.sentence() + "\n"
+    text + "\nThe median; in brackets, how many times better ours is. "
+        + &machine.lines().join("; ")
+        + ".\n"
 }
 
 /// All peers of a column in one cell.
@@ -113,7 +117,12 @@ pub(crate) fn in_words(unit: Unit, ratio: Spread) -> String {
 
 /// A ratio with as many digits as mean something.
 pub(crate) fn factor(ratio: f64) -> String {
-    if ratio >= 10.0 { format!("{ratio:.0}") } else { format!("{ratio:.2}") }
+    let digits = match ratio {
+        10.0.. => 0,
+        0.1.. => 2,
+        _ => 3,
+    };
+    format!("{ratio:.digits$}")
 }
 
 /// A figure in the unit that suits it, in three digits.
@@ -211,6 +220,6 @@ mod tests {
         assert_eq!(figure(Unit::WakeUps, 10.04), "10.0 /s");
         assert_eq!(figure(Unit::Cpu, 350e-6), "350 µs per s");
         assert_eq!(figure(Unit::Bytes, 3_145_728.0), "3.00 MiB");
-        assert_eq!([0.834, 1.6, 87.3].map(factor), ["0.83", "1.60", "87"]);
+        assert_eq!([0.0834, 0.834, 1.6, 87.3].map(factor), ["0.083", "0.83", "1.60", "87"]);
     }
 }

@@ -109,3 +109,64 @@ fn for_each(
     };
     pythons.iter().map(peer).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One sample of everybody in every row whom the filter lets through.
+    fn sample_all(pythons: &[Python], wanted: impl Fn(&Row, &Peer) -> bool) {
+        for row in all(pythons) {
+            for peer in row.peers.iter().filter(|peer| wanted(&row, peer)) {
+                let Ok(sample) = &peer.sample else { continue };
+                let figure = sample(&Terms::of(0.01));
+                let figure = figure.unwrap_or_else(|e| panic!("{}, {}: {e}", row.name, peer.name));
+                assert!(figure.is_finite() && figure >= 0.0, "{}: {figure}", row.name);
+            }
+        }
+    }
+
+    /// Placements that this machine can't have are no failure of the row.
+    fn fits(row: &Row) -> bool {
+        process_basics::cpu_count() > 1 || !row.name.ends_with("-two-cores")
+    }
+
+    #[test]
+    fn every_row_gives_a_checked_sample_of_ours_and_of_the_crates() {
+        let _deadline = common::testing::Deadline::seconds(120);
+        // What procspawn starts doesn't find its way through a test harness.
+        sample_all(&[], |row, peer| fits(row) && peer.name != "procspawn");
+    }
+
+    #[test]
+    fn a_row_of_every_shape_gives_a_checked_sample_of_python() {
+        let _deadline = common::testing::Deadline::seconds(120);
+        let mut pythons = crate::python::find(&[]).unwrap();
+        pythons.truncate(1);
+        let shapes = "start-join pipe-round-trip pipe-echo-1-MiB queue-2-2 queue-latency \
+                      queue-200-B queue-idle-cpu token-processes token-threads";
+        let shapes: Vec<&str> = shapes.split_whitespace().collect();
+        sample_all(&pythons, |row, peer| {
+            let (column, way) = peer.column();
+            let is_python = pythons.iter().any(|python| python.name == column);
+            is_python && shapes.contains(&row.name.as_str()) && way.is_none_or(|way| way == "fork")
+        });
+    }
+
+    #[test]
+    fn names_are_the_rows_own_and_ours_stands_first() {
+        let rows = all(&[]);
+        for (place, row) in rows.iter().enumerate() {
+            assert!(rows[..place].iter().all(|earlier| earlier.name != row.name), "{}", row.name);
+            assert_eq!(row.peers[0].name, OURS, "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn without_a_python_its_cell_says_how_to_give_one() {
+        for row in all(&[]).iter().filter(|row| row.name != "queue-memory") {
+            let python = row.peers.iter().find(|peer| peer.column().0 == "CPython").unwrap();
+            assert!(python.sample.as_ref().is_err_and(|reason| reason.contains("--python PATH")));
+        }
+    }
+}

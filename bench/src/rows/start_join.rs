@@ -55,7 +55,8 @@ fn work(placement: Placement, terms: &Terms) -> Result<Work, Failure> {
     Ok((placement.cores(0)?, terms.seconds))
 }
 
-/// Runs in the parent of those that are started: seconds for each, three of them at least.
+/// Runs in the parent of those that are started: seconds for each, three of them at least. The first
+/// isn't counted: Python starts its helpers with it.
 fn measure(
     ((cores, seconds), mut result): (Work, Sender<f64>),
     mut start_and_join: impl FnMut() -> Result<(), Failure>,
@@ -63,6 +64,7 @@ fn measure(
     if !cores.is_empty() {
         common::cores::bind_to(&cores)?;
     }
+    start_and_join()?;
     let watch = Stopwatch::start();
     let mut count = 0;
     while count < 3 || watch.elapsed().as_secs_f64() < seconds {

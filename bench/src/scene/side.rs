@@ -310,7 +310,8 @@ pub(crate) enum Waiter {
 fn wait(mut get: impl FnMut() -> Result<u64, Failure>) -> Result<Report, Failure> {
     let (begun, slept, computed) = (now(), times_slept()?, cpu_time());
     let number = get()?;
-    let (computed, slept) = (cpu_time() - computed, times_slept()? - slept);
+    // A thread that has ended meanwhile has taken its count along.
+    let (computed, slept) = (cpu_time() - computed, times_slept()?.saturating_sub(slept));
     let last_get = now();
     let seconds = last_get - begun;
     let wake_ups = slept.saturating_sub(1) as f64 / seconds;
