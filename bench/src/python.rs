@@ -16,7 +16,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 
-use crate::scene::{HANGS, Report, Scene, Terms};
+use crate::scene::{HANGS, Report, Scene, Terms, time_until};
 
 /// The programs, by the names under which they import each other.
 const PROGRAMS: [(&str, &str); 3] = [
@@ -143,8 +143,7 @@ struct Group(Child);
 impl Group {
     fn answer(mut self, deadline: Instant) -> Result<Value, Failure> {
         let stdout = self.0.stdout.take().ok_or_else(|| Failure::new("no standard output"))?;
-        let timeout = deadline.saturating_duration_since(Instant::now());
-        if ipc_pipe::wait(&[&stdout], Some(timeout))?.is_empty() {
+        if ipc_pipe::wait(&[&stdout], Some(time_until(deadline)))?.is_empty() {
             return Err(Failure::new(HANGS));
         }
         let mut line = String::new();

@@ -25,7 +25,7 @@ use process_basics::Failure;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use side::{Act, Side, Waiter};
-pub(crate) use stage::{Part, Stage, alone};
+pub(crate) use stage::{Part, Stage, alone, time_until};
 
 /// What is said of a peer whose sample isn't there in time.
 pub(crate) const HANGS: &str = "it hangs";

@@ -8,7 +8,7 @@
 //! ```
 
 use std::any::Any;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ipc_pipe::{Receiver, Sender, one_way};
 use process_basics::{Failure, Gate, Process, Waiting};
@@ -129,12 +129,17 @@ impl Stage {
         Ok(())
     }
 
-    /// The same; returns the reports of all.
+    /// The same; returns the reports of all, or why the first that failed did.
     pub(crate) fn perform(mut self) -> Result<Vec<Report>, Failure> {
         self.begin()?;
+        let mut playing: Vec<usize> = (0..self.players.len()).collect();
         let mut all = Vec::new();
-        for player in &mut self.players {
-            match player.hear(self.deadline)? {
+        while !playing.is_empty() {
+            // Whoever has something to say: others may wait in vain for one that has failed.
+            let said: Vec<_> = playing.iter().map(|number| &self.players[*number].said).collect();
+            let speakers = ipc_pipe::wait(&said, Some(time_until(self.deadline)))?;
+            let first = speakers.first().ok_or_else(|| Failure::new(HANGS))?;
+            match self.players[playing.remove(*first)].hear(self.deadline)? {
                 Said::Done(reports) => all.extend(reports?),
                 _ => return Err(Failure::new("a side has no report")),
             }
@@ -150,7 +155,7 @@ impl Player {
 }
 
 fn hear<T: DeserializeOwned>(receiver: &mut Receiver<T>, deadline: Instant) -> Result<T, Failure> {
-    if !receiver.poll(deadline.saturating_duration_since(Instant::now()))? {
+    if !receiver.poll(time_until(deadline))? {
         return Err(Failure::new(HANGS));
     }
     receiver.recv().map_err(|error| match error {
@@ -159,8 +164,12 @@ fn hear<T: DeserializeOwned>(receiver: &mut Receiver<T>, deadline: Instant) -> R
     })
 }
 
-/// Calls the function in a process of its own, which may start others; returns what it returns.
-/// Ours and no other answer: a process whose result is the sample.
+pub(crate) fn time_until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+/// Calls the function in a process of its own, which may start others; returns the one
+/// figure that it sends.
 pub(crate) fn alone<A, F>(terms: &Terms, function: F, arguments: A) -> Result<f64, Failure>
 where
     A: Serialize + DeserializeOwned + Send + 'static,
