@@ -162,44 +162,23 @@ impl Chart<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::method::{Peer, Row, Unit};
-
-    fn measured() -> Measured {
-        let sample = |name: &str| Peer::new(name, |_| Ok(0.0));
-        let row = Row {
-            name: "queue-1-1".into(),
-            says: "numbers".into(),
-            unit: Unit::Rate,
-            peers: vec![
-                sample("ours"),
-                sample("slow"),
-                sample("fast"),
-                Peer::missing("third", "?"),
-            ],
-            seconds_at_least: 0.0,
-        };
-        let figures =
-            vec![Ok(vec![200.0]), Ok(vec![2.0]), Ok(vec![400.0]), Err("not there".into())];
-        Measured { row, figures }
-    }
 
     #[test]
     fn every_ratio_is_a_bar_and_a_missing_peer_is_none() {
-        let all = [measured()];
-        let document = svg(&Machine::here(&[]), &all).unwrap();
-        for text in ["queue-1-1", "slow", "100 × (100 – 100)", "fast", "0.50 × (0.50 – 0.50)"]
+        let document = svg(&Machine::default(), &[Measured::example()]).unwrap();
+        for text in ["queue-1-1", "fork", "105 × (100 – 110)", "threads", "0.50 × (0.48 – 0.52)"]
         {
             assert!(document.contains(text), "{text}");
         }
-        assert!(!document.contains("third"));
+        assert!(!document.contains("ipc-channel"));
     }
 
     #[test]
     fn the_axis_holds_every_range_and_one_lies_between_worse_and_better() {
-        let all = [measured()];
+        let all = [Measured::example()];
         let axis = Axis::of(&lines(&all));
-        assert_eq!((axis.lowest, axis.highest), (-1, 2));
-        assert_eq!((axis.place(0.1), axis.place(100.0)), (NAMES, WIDTH - FIGURES));
+        assert_eq!((axis.lowest, axis.highest), (-1, 3));
+        assert_eq!((axis.place(0.1), axis.place(1000.0)), (NAMES, WIDTH - FIGURES));
         assert!(axis.place(0.5) < axis.place(1.0) && axis.place(1.0) < axis.place(2.0));
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::python::Python;
 
 /// Machine, date and versions.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Machine {
     processor: String,
     cores: usize,

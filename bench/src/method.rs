@@ -229,6 +229,29 @@ impl Measured {
     }
 }
 
+/// For the tests of what is made of it.
+#[cfg(test)]
+impl Measured {
+    pub(crate) fn example() -> Self {
+        let sample = |name: &str| Peer::new(name, |_| Ok(0.0));
+        let missing = "it has one receiver only";
+        let peers = vec![
+            sample("ours"),
+            sample("CPython 3.12.1, fork"),
+            sample("crossbeam (threads)"),
+            Peer::missing("ipc-channel", missing),
+        ];
+        let figures = vec![
+            Ok(vec![20e6, 21e6, 22e6]),
+            Ok(vec![2e5; 3]),
+            Ok(vec![42e6; 3]),
+            Err(missing.into()),
+        ];
+        let (name, says) = ("queue-1-1".into(), "numbers".into());
+        Self { row: Row { name, says, unit: Unit::Rate, peers, seconds_at_least: 0.0 }, figures }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -76,30 +76,24 @@ fn command() -> Command {
     Command::new("bench")
         .about("This project and its peers, side by side in one run on this machine")
         .after_help(
-            "Every peer gives one sample in every round; a figure is the median of its samples, with the \
-             smallest\nand the largest; a ratio is the median of the rounds' ratios. A full run takes about \
-             half an hour.",
+            "Every peer gives one sample in every round. A figure is the median of its samples, with\n\
+             the smallest and the largest; a ratio is the median of the rounds' ratios. A full run\n\
+             takes about twenty minutes.",
         )
-        .arg(flag("quick", "Short samples, three rounds: two minutes in all"))
-        .arg(
+        .args([
+            flag("quick", "Short samples, three rounds: a minute or two in all"),
             option("only", "ROW", "Measure this row only; may be given several times")
                 .action(ArgAction::Append),
-        )
-        .arg(flag("list", "Print the names of the rows, one a line, and measure none"))
-        .arg(
-            option("python", "PATH", "A python3 to compare with; may be given several times [default: those on the search path]")
+            flag("list", "Print the names of the rows, one a line, and measure none"),
+            option("python", "PATH", "A python3 to compare with [default: those on the search path]")
                 .action(ArgAction::Append)
                 .value_parser(value_parser!(PathBuf)),
-        )
-        .arg(option("seconds", "S", "How long a sample works [default: 1; quick: 0.1]").value_parser(seconds))
-        .arg(
-            option("rounds", "N", "So many rounds [default: until the medians are known to within 5 %, 5 to 25]")
+            option("seconds", "S", "How long a sample works [default: 1; quick: 0.1]")
+                .value_parser(seconds),
+            option("rounds", "N", "So many rounds [default: 5 to 25, as the medians need; quick: 3]")
                 .value_parser(value_parser!(u32).range(1..)),
-        )
-        .arg(flag("json", "Print the machine and all samples as JSON").conflicts_with("markdown"))
-        .arg(flag("markdown", "Print a table for a README, with machine, date and versions"))
-        .arg(
-            option("svg", "FILE", "Draw the ratios, too")
-                .value_parser(value_parser!(PathBuf)),
-        )
+            flag("json", "Print the machine and all samples as JSON").conflicts_with("markdown"),
+            flag("markdown", "Print a table for a README, with machine, date and versions"),
+            option("svg", "FILE", "Draw the ratios, too").value_parser(value_parser!(PathBuf)),
+        ])
 }

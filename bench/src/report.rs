@@ -154,28 +154,6 @@ fn scaled(value: f64, unit: &str, larger: &[(f64, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::method::{Peer, Row};
-
-    fn measured() -> Measured {
-        let sample = |name: &str| Peer::new(name, |_| Ok(0.0));
-        let row = Row {
-            name: "queue-1-1".into(),
-            says: "numbers".into(),
-            unit: Unit::Rate,
-            peers: vec![
-                sample("ours"),
-                sample("CPython 3.12.1, fork"),
-                Peer::missing("ipc-channel", "it has one receiver only"),
-            ],
-            seconds_at_least: 0.0,
-        };
-        let figures = vec![
-            Ok(vec![20e6, 21e6, 22e6]),
-            Ok(vec![2e5, 2e5, 2e5]),
-            Err("it has one receiver only".into()),
-        ];
-        Measured { row, figures }
-    }
 
     fn machine() -> Machine {
         Machine::here(&[])
@@ -183,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_line_has_the_median_the_range_and_how_many_times_ours_is_as_fast() {
-        let text = table(&[measured()]);
+        let text = table(&[Measured::example()]);
         assert!(text.starts_with("queue-1-1: numbers\n"));
         assert!(text.contains("21.0 M/s"), "{text}");
         assert!(text.contains("20.0 M/s – 22.0 M/s"), "{text}");
@@ -193,20 +171,22 @@ mod tests {
 
     #[test]
     fn a_missing_peer_says_why_in_every_form() {
-        let line = table(&[measured()]);
+        let line = table(&[Measured::example()]);
         assert!(line.contains("it has one receiver only"), "{line}");
-        let readme = markdown(&machine(), &[measured()]);
+        let readme = markdown(&machine(), &[Measured::example()]);
         assert!(readme.contains("| — *it has one receiver only* |"), "{readme}");
-        let value: Value = serde_json::from_str(&json(&machine(), &[measured()])).unwrap();
-        let peer = &value["rows"][0]["peers"][2];
+        let value: Value = serde_json::from_str(&json(&machine(), &[Measured::example()])).unwrap();
+        let peer = &value["rows"][0]["peers"][3];
         assert_eq!(peer["missing"], "it has one receiver only");
         assert_eq!(peer["samples"], Value::Null);
     }
 
     #[test]
     fn a_readmes_table_names_variants_in_the_cell_and_the_machine_below() {
-        let readme = markdown(&machine(), &[measured()]);
-        assert!(readme.starts_with("| | ours | CPython 3.12.1 | ipc-channel |\n| --- |"));
+        let readme = markdown(&machine(), &[Measured::example()]);
+        assert!(readme.starts_with(
+            "| | ours | CPython 3.12.1 | crossbeam (threads) | ipc-channel |\n| --- |"
+        ));
         assert!(readme.contains("| queue-1-1 | 21.0 M/s | fork: 200 k/s (105×) |"), "{readme}");
         assert!(readme.contains("Measured on 2") && readme.contains("procspawn 1."), "{readme}");
     }

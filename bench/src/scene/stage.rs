@@ -164,6 +164,7 @@ fn hear<T: DeserializeOwned>(receiver: &mut Receiver<T>, deadline: Instant) -> R
     })
 }
 
+/// How long to wait for something at most.
 pub(crate) fn time_until(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }
