@@ -166,41 +166,30 @@ pub(crate) struct Measured {
     pub(crate) figures: Vec<Result<Vec<f64>, String>>,
 }
 
-/// Measures the row; tells after every sample how far it is.
+/// Measures the row; tells before every sample how far it is.
 pub(crate) fn measure(row: Row, effort: &Effort, mut tell: impl FnMut(usize, &str)) -> Measured {
     let seconds = effort.seconds.max(row.seconds_at_least);
-    let mut figures: Vec<Result<Vec<f64>, String>> = row
-        .peers
-        .iter()
-        .map(|peer| peer.sample.as_ref().map(|_| Vec::new()).map_err(Clone::clone))
-        .collect();
-    let sample =
-        |figures: &mut Vec<Result<Vec<f64>, String>>, place: usize, seconds: f64, keep: bool| {
-            let (Ok(sample), Ok(so_far)) = (&row.peers[place].sample, &mut figures[place]) else {
-                return;
-            };
-            match sample(&Terms::of(seconds)) {
-                Ok(figure) if keep => so_far.push(figure),
-                Ok(_) => {}
-                Err(reason) => figures[place] = Err(reason.to_string()),
-            }
-        };
+    let mut measured = Measured::nothing_of(row);
+    let peers = measured.row.peers.len();
     let begun = Instant::now();
-    for place in 0..row.peers.len() {
-        tell(0, &row.peers[place].name);
-        sample(&mut figures, place, seconds / 10.0, false);
-    }
-    for round in 1..=effort.most {
-        for place in order(round, row.peers.len()) {
-            tell(round, &row.peers[place].name);
-            sample(&mut figures, place, seconds, true);
+    // Round 0 is the warm-up.
+    for round in 0..=effort.most {
+        for place in order(round, peers) {
+            tell(round, &measured.row.peers[place].name);
+            let warm_up = round == 0;
+            let figure = measured.sample(place, if warm_up { seconds / 10.0 } else { seconds });
+            if let (false, Some(figure), Ok(figures)) =
+                (warm_up, figure, &mut measured.figures[place])
+            {
+                figures.push(figure);
+            }
         }
-        let narrow = figures.iter().flatten().all(|figures| is_narrow(figures));
+        let narrow = measured.figures.iter().flatten().all(|figures| is_narrow(figures));
         if round >= effort.least && (narrow || begun.elapsed() >= effort.limit) {
             break;
         }
     }
-    Measured { row, figures }
+    measured
 }
 
 /// The order of the peers in a round: each begins in its turn, and every other round runs
@@ -215,6 +204,22 @@ fn order(round: usize, peers: usize) -> Vec<usize> {
 }
 
 impl Measured {
+    fn nothing_of(row: Row) -> Self {
+        let nothing = |peer: &Peer| match &peer.sample {
+            Ok(_) => Ok(Vec::new()),
+            Err(reason) => Err(reason.clone()),
+        };
+        Self { figures: row.peers.iter().map(nothing).collect(), row }
+    }
+
+    /// A sample of this peer. One that has failed is asked no more.
+    fn sample(&mut self, place: usize, seconds: f64) -> Option<f64> {
+        let figures = &mut self.figures[place];
+        let (Ok(sample), Ok(_)) = (&self.row.peers[place].sample, &figures) else { return None };
+        let figure = sample(&Terms::of(seconds));
+        figure.map_err(|reason| *figures = Err(reason.to_string())).ok()
+    }
+
     /// The figure of a peer.
     pub(crate) fn value(&self, place: usize) -> Option<Spread> {
         Spread::of(self.figures.get(place)?.as_ref().ok()?)
