@@ -88,24 +88,22 @@ fn measure_and_print(options: &Options) -> Result<ExitCode, Failure> {
     Ok(if ours_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Measures row by row, and says on standard error how far it is.
+/// Measures, and says on standard error how far it is.
 fn measure(rows: Vec<Row>, effort: &Effort) -> Vec<Measured> {
-    let bar = ProgressBar::new(rows.len() as u64);
-    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {elapsed} {msg}") {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
         bar.set_style(style);
     }
-    bar.enable_steady_tick(Duration::from_secs(1));
-    let mut all = Vec::new();
-    for row in rows {
-        let name = row.name.clone();
-        if bar.is_hidden() {
-            eprintln!("{name}");
+    bar.enable_steady_tick(Duration::from_millis(500));
+    let mut last = String::new();
+    let all = method::measure(rows, effort, |round, row, peer| {
+        bar.set_message(format!("round {round}, {row}: {peer}"));
+        let line = format!("round {round}, {row}");
+        if bar.is_hidden() && last != line {
+            eprintln!("{line}");
+            last = line;
         }
-        all.push(method::measure(row, effort, |round, peer| {
-            bar.set_message(format!("{name}, round {round}: {peer}"));
-        }));
-        bar.inc(1);
-    }
+    });
     bar.finish_and_clear();
     all
 }

@@ -1,9 +1,10 @@
 //! How it is measured: interleaved, repeated, until the medians are narrow or the time is up.
 //!
 //! ```text
-//!   round 1   ours  CPython  ipc-channel      every peer gives one sample in every round, so
-//!   round 2   ipc-channel  CPython  ours      whatever disturbs the machine disturbs all;
-//!   round 3   CPython  ipc-channel  ours      the order changes from round to round
+//!              a row: its peers                  another row
+//!   round 1    ours  CPython  ipc-channel   ──▶  …  ──▶       every peer gives one sample in every
+//!   round 2    ipc-channel  CPython  ours   ──▶  …  ──▶       round, so what disturbs the machine
+//!   round 3    CPython  ipc-channel  ours   ──▶  …  ──▶       disturbs all; the order changes
 //!
 //!   ratio = the median of the rounds' ratios, with the smallest and the largest
 //! ```
@@ -155,7 +156,7 @@ pub(crate) struct Effort {
     pub(crate) least: usize,
     /// No further round.
     pub(crate) most: usize,
-    /// After this no further round is begun.
+    /// After this time with a row no further round of it is begun.
     pub(crate) limit: Duration,
 }
 
@@ -164,32 +165,29 @@ pub(crate) struct Measured {
     pub(crate) row: Row,
     /// In the order of the row's peers: a figure from every round, or why not.
     pub(crate) figures: Vec<Result<Vec<f64>, String>>,
+    /// How long that took.
+    pub(crate) spent: Duration,
 }
 
-/// Measures the row; tells before every sample how far it is.
-pub(crate) fn measure(row: Row, effort: &Effort, mut tell: impl FnMut(usize, &str)) -> Measured {
-    let seconds = effort.seconds.max(row.seconds_at_least);
-    let mut measured = Measured::nothing_of(row);
-    let peers = measured.row.peers.len();
-    let begun = Instant::now();
+/// Measures all rows; tells before every sample in which round, which row, which peer it is.
+///
+/// A round goes through all rows, so that the rounds of a row are spread over the whole run: a
+/// machine that is slower for a minute widens the ranges, and doesn't shift a row unseen.
+pub(crate) fn measure(
+    rows: Vec<Row>,
+    effort: &Effort,
+    mut tell: impl FnMut(usize, &str, &str),
+) -> Vec<Measured> {
+    let mut all: Vec<Measured> = rows.into_iter().map(Measured::nothing_of).collect();
     // Round 0 is the warm-up.
     for round in 0..=effort.most {
-        for place in order(round, peers) {
-            tell(round, &measured.row.peers[place].name);
-            let warm_up = round == 0;
-            let figure = measured.sample(place, if warm_up { seconds / 10.0 } else { seconds });
-            if let (false, Some(figure), Ok(figures)) =
-                (warm_up, figure, &mut measured.figures[place])
-            {
-                figures.push(figure);
+        for measured in &mut all {
+            if round <= effort.least || !measured.is_enough(effort) {
+                measured.play(round, effort, &mut tell);
             }
         }
-        let narrow = measured.figures.iter().flatten().all(|figures| is_narrow(figures));
-        if round >= effort.least && (narrow || begun.elapsed() >= effort.limit) {
-            break;
-        }
     }
-    measured
+    all
 }
 
 /// The order of the peers in a round: each begins in its turn, and every other round runs
@@ -209,15 +207,31 @@ impl Measured {
             Ok(_) => Ok(Vec::new()),
             Err(reason) => Err(reason.clone()),
         };
-        Self { figures: row.peers.iter().map(nothing).collect(), row }
+        Self { figures: row.peers.iter().map(nothing).collect(), row, spent: Duration::ZERO }
     }
 
-    /// A sample of this peer. One that has failed is asked no more.
-    fn sample(&mut self, place: usize, seconds: f64) -> Option<f64> {
-        let figures = &mut self.figures[place];
-        let (Ok(sample), Ok(_)) = (&self.row.peers[place].sample, &figures) else { return None };
-        let figure = sample(&Terms::of(seconds));
-        figure.map_err(|reason| *figures = Err(reason.to_string())).ok()
+    fn is_enough(&self, effort: &Effort) -> bool {
+        self.spent >= effort.limit
+            || self.figures.iter().flatten().all(|figures| is_narrow(figures))
+    }
+
+    /// One round: a sample of every peer. One that has failed is asked no more.
+    fn play(&mut self, round: usize, effort: &Effort, tell: &mut impl FnMut(usize, &str, &str)) {
+        let begun = Instant::now();
+        let warm_up = round == 0;
+        let seconds = effort.seconds.max(self.row.seconds_at_least);
+        let seconds = if warm_up { seconds / 10.0 } else { seconds };
+        for place in order(round, self.row.peers.len()) {
+            let (peer, figures) = (&self.row.peers[place], &mut self.figures[place]);
+            tell(round, &self.row.name, &peer.name);
+            let (Ok(sample), Ok(so_far)) = (&peer.sample, &mut *figures) else { continue };
+            match sample(&Terms::of(seconds)) {
+                Ok(_) if warm_up => {}
+                Ok(figure) => so_far.push(figure),
+                Err(reason) => *figures = Err(reason.to_string()),
+            }
+        }
+        self.spent += begun.elapsed();
     }
 
     /// The figure of a peer.
@@ -253,7 +267,8 @@ impl Measured {
             Err(missing.into()),
         ];
         let (name, says) = ("queue-1-1".into(), "numbers".into());
-        Self { row: Row { name, says, unit: Unit::Rate, peers, seconds_at_least: 0.0 }, figures }
+        let row = Row { name, says, unit: Unit::Rate, peers, seconds_at_least: 0.0 };
+        Self { row, figures, spent: Duration::ZERO }
     }
 }
 
@@ -266,14 +281,13 @@ mod tests {
     const EFFORT: Effort =
         Effort { seconds: 0.0, least: 5, most: 40, limit: Duration::from_secs(60) };
 
-    fn row(peers: Vec<Peer>) -> Row {
-        Row {
-            name: "a-row".into(),
-            says: "a row".into(),
-            unit: Unit::Time,
-            peers,
-            seconds_at_least: 0.0,
-        }
+    fn row(name: &str, peers: Vec<Peer>) -> Row {
+        let name = name.to_owned();
+        Row { says: name.clone(), name, unit: Unit::Time, peers, seconds_at_least: 0.0 }
+    }
+
+    fn one(peers: Vec<Peer>, effort: &Effort) -> Measured {
+        measure(vec![row("a-row", peers)], effort, |_, _, _| {}).remove(0)
     }
 
     /// A peer that gives these figures one after the other, then the last for ever.
@@ -305,17 +319,17 @@ mod tests {
 
     #[test]
     fn it_stops_when_all_are_narrow_but_not_before_the_fifth_round() {
-        let measured = measure(row(vec![giving("ours", &[1.0])]), &EFFORT, |_, _| {});
+        let measured = one(vec![giving("ours", &[1.0])], &EFFORT);
         assert_eq!(measured.figures[0].as_ref().unwrap().len(), 5);
         let peers = vec![giving("ours", &[1.0]), giving("other", &[1.0, 1.0, 3.0, 1.0])];
-        let measured = measure(row(peers), &EFFORT, |_, _| {});
+        let measured = one(peers, &EFFORT);
         assert_eq!(measured.figures[1].as_ref().unwrap().len(), 9);
     }
 
     #[test]
     fn it_stops_when_the_time_is_up_however_wide_they_are() {
         let effort = Effort { limit: Duration::ZERO, ..EFFORT };
-        let measured = measure(row(vec![giving("ours", &[1.0, 1.0, 9.0])]), &effort, |_, _| {});
+        let measured = one(vec![giving("ours", &[1.0, 1.0, 9.0])], &effort);
         assert_eq!(measured.figures[0].as_ref().unwrap().len(), 5);
     }
 
@@ -325,7 +339,7 @@ mod tests {
         let peers =
             vec![giving("ours", &[9.0, 1.0, 2.0, 1.0]), giving("other", &[9.0, 3.0, 6.0, 5.0])];
         let effort = Effort { least: 3, most: 3, ..EFFORT };
-        let measured = measure(row(peers), &effort, |_, _| {});
+        let measured = one(peers, &effort);
         assert_eq!(measured.ratio(1).unwrap(), Spread { min: 3.0, median: 3.0, max: 5.0 });
         assert_eq!(measured.value(1).unwrap().median, 5.0);
     }
@@ -345,7 +359,7 @@ mod tests {
             Err(Failure::new("it hangs"))
         });
         let peers = vec![giving("ours", &[1.0]), failing, Peer::missing("third", "not there")];
-        let measured = measure(row(peers), &EFFORT, |_, _| {});
+        let measured = one(peers, &EFFORT);
         assert_eq!(*asked.borrow(), 1);
         assert_eq!(measured.figures[1], Err("it hangs".into()));
         assert_eq!(measured.figures[2], Err("not there".into()));
@@ -364,8 +378,21 @@ mod tests {
     }
 
     #[test]
+    fn a_round_goes_through_all_rows_that_are_not_narrow_yet() {
+        let rows = vec![
+            row("narrow", vec![giving("ours", &[1.0])]),
+            row("wide", vec![giving("ours", &[1.0, 1.0, 9.0, 1.0])]),
+        ];
+        let mut told = Vec::new();
+        let effort = Effort { least: 2, most: 3, ..EFFORT };
+        measure(rows, &effort, |round, row, _| told.push(format!("{round} {row}")));
+        let both = (0..=2).flat_map(|round| [format!("{round} narrow"), format!("{round} wide")]);
+        assert_eq!(told, both.chain(["3 wide".into()]).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn nothing_is_no_ratio() {
         let peers = vec![giving("ours", &[10.0]), giving("other", &[0.0])];
-        assert_eq!(measure(row(peers), &EFFORT, |_, _| {}).ratio(1), None);
+        assert_eq!(one(peers, &EFFORT).ratio(1), None);
     }
 }

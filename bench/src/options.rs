@@ -26,7 +26,7 @@ pub(crate) enum Form {
 }
 
 const FULL: Effort = Effort { seconds: 1.0, least: 5, most: 25, limit: Duration::from_secs(45) };
-const QUICK: Effort = Effort { seconds: 0.1, least: 3, most: 3, limit: Duration::from_secs(45) };
+const QUICK: Effort = Effort { seconds: 0.1, least: 5, most: 5, limit: Duration::from_secs(45) };
 
 /// The options, or the exit code after what was wrong (or help) has been said.
 pub(crate) fn read() -> Result<Options, ExitCode> {
@@ -81,7 +81,7 @@ fn command() -> Command {
              takes about twenty minutes.",
         )
         .args([
-            flag("quick", "Short samples, three rounds: a minute or two in all"),
+            flag("quick", "Short samples, five rounds: less than two minutes in all"),
             option("only", "ROW", "Measure this row only; may be given several times")
                 .action(ArgAction::Append),
             flag("list", "Print the names of the rows, one a line, and measure none"),
@@ -90,7 +90,7 @@ fn command() -> Command {
                 .value_parser(value_parser!(PathBuf)),
             option("seconds", "S", "How long a sample works [default: 1; quick: 0.1]")
                 .value_parser(seconds),
-            option("rounds", "N", "So many rounds [default: 5 to 25, as the medians need; quick: 3]")
+            option("rounds", "N", "So many rounds [default: 5 to 25, as the medians need; quick: 5]")
                 .value_parser(value_parser!(u32).range(1..)),
             flag("json", "Print the machine and all samples as JSON").conflicts_with("markdown"),
             flag("markdown", "Print a table for a README, with machine, date and versions"),

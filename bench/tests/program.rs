@@ -75,6 +75,6 @@ fn a_row_is_printed_in_every_form() {
         let run = bench(&[&short[..], &[form]].concat());
         assert!(run.status.success(), "{}", text(&run.stderr));
         assert!(text(&run.stdout).starts_with(begin));
-        assert_eq!(text(&run.stderr), "queue-memory\n");
+        assert_eq!(text(&run.stderr), "round 0, queue-memory\nround 1, queue-memory\n");
     }
 }
