@@ -9,7 +9,7 @@ use ipc_queue::Queue;
 use process_basics::{Failure, tasks};
 use serde_bytes::ByteBuf;
 
-use super::OURS;
+use super::{IPC_CHANNEL, OURS};
 use crate::method::{Peer, Row, Unit};
 use crate::python::Python;
 use crate::scene::alone;
@@ -22,16 +22,16 @@ const SIZES: [usize; 6] = [8, 200, 4 << 10, 64 << 10, 256 << 10, 1 << 20];
 /// Messages that are under way at once.
 const UNDER_WAY: usize = 4;
 
-pub(super) fn rows(_pythons: &[Python]) -> Vec<Row> {
+pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
+    let mut peers = vec![Peer::new(OURS, |terms| alone(terms, after_traffic, terms.seconds))];
+    let in_kernel = pythons.iter().map(|python| python.name.as_str()).chain([IPC_CHANNEL]);
+    peers.extend(in_kernel.map(|name| Peer::missing(name, "what waits, waits in the kernel")));
     vec![Row {
         name: "queue-memory".into(),
         says: "memory of a queue without a limit after traffic of 8 B to 1 MiB, all of it got"
             .into(),
         unit: Unit::Bytes,
-        peers: vec![
-            Peer::new(OURS, |terms| alone(terms, after_traffic, terms.seconds)),
-            Peer::missing("CPython", "its pipe lies in the kernel"),
-        ],
+        peers,
         seconds_at_least: 0.0,
     }]
 }
