@@ -1,0 +1,109 @@
+//! Side by side, in one run: this project and its peers on the reader's machine.
+//!
+//! ```text
+//!   rows ──▶ method: every peer a sample in every round ──▶ report, chart
+//!              │
+//!              └─ a sample: scene (who puts, who gets) × medium (ours, Python's, …)
+//! ```
+//!
+//! To read in this order: how it is measured (`method.rs`), a row (`rows/queue_stream.rs`), the
+//! scene it plays (`scene/mod.rs`, `side.rs`, `stage.rs`), Python (`python.rs`, `sides.py`), the
+//! output (`report.rs`, `chart.rs`, `machine.rs`).
+
+#![forbid(unsafe_code)]
+
+mod chart;
+mod machine;
+mod method;
+mod options;
+mod python;
+mod report;
+mod rows;
+mod scene;
+
+use std::fs;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use process_basics::Failure;
+
+use machine::Machine;
+use method::{Effort, Measured, Row};
+use options::{Form, Options};
+
+#[cfg(test)]
+process_basics::test_entry!();
+
+/// The whole program inside `process_basics::main`: reads the command line, measures, prints.
+///
+/// The exit code is 1 if a sample of ours failed, and 2 if the command line or the build is wrong.
+#[must_use]
+pub fn run() -> ExitCode {
+    let options = match options::read() {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    match measure_and_print(&options) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("bench: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure_and_print(options: &Options) -> Result<ExitCode, Failure> {
+    let pythons = python::find(&options.pythons)?;
+    let mut rows = rows::all(&pythons);
+    if options.list {
+        let names: String = rows.iter().map(|row| format!("{}\n", row.name)).collect();
+        io::stdout().write_all(names.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(unknown) = options.only.iter().find(|name| !rows.iter().any(|r| r.name == **name)) {
+        let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+        eprintln!("bench has no row \"{unknown}\"; it has {}.", names.join(", "));
+        return Ok(ExitCode::from(2));
+    }
+    if cfg!(debug_assertions) {
+        eprintln!("bench measures release builds only: cargo run --release -p bench");
+        return Ok(ExitCode::from(2));
+    }
+    rows.retain(|row| options.only.is_empty() || options.only.contains(&row.name));
+    python::clean_up_at_signals(&pythons)?;
+    let machine = Machine::here(&pythons);
+    let measured = measure(rows, &options.effort);
+    let text = match options.form {
+        Form::Table => report::table(&measured),
+        Form::Markdown => report::markdown(&machine, &measured),
+        Form::Json => report::json(&machine, &measured),
+    };
+    io::stdout().write_all(text.as_bytes())?;
+    if let Some(file) = &options.svg {
+        fs::write(file, chart::svg(&machine, &measured)?)?;
+    }
+    let ours_failed = measured.iter().any(|row| row.figures.first().is_some_and(Result::is_err));
+    Ok(if ours_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Measures, and says on standard error how far it is.
+fn measure(rows: Vec<Row>, effort: &Effort) -> Vec<Measured> {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(500));
+    let mut last = String::new();
+    let all = method::measure(rows, effort, |round, row, peer| {
+        bar.set_message(format!("round {round}, {row}: {peer}"));
+        let line = format!("round {round}, {row}");
+        if bar.is_hidden() && last != line {
+            eprintln!("{line}");
+            last = line;
+        }
+    });
+    bar.finish_and_clear();
+    all
+}

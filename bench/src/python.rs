@@ -1,0 +1,233 @@
+//! CPython: finding the interpreters, and running a small program of this crate in one.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::time::Instant;
+use std::{env, fs, io, thread};
+
+use process_basics::Failure;
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::{Value, json};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tempfile::TempDir;
+
+use crate::scene::{HANGS, Report, Scene, Terms, time_until};
+
+/// The programs, by the names under which they import each other.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("sides.py", include_str!("scene/sides.py")),
+    ("start_join.py", include_str!("rows/start_join.py")),
+    ("queue_after_kills.py", include_str!("rows/queue_after_kills.py")),
+];
+
+/// An interpreter.
+#[derive(Clone, Debug)]
+pub(crate) struct Python {
+    path: PathBuf,
+    /// `CPython 3.12.1`.
+    pub(crate) name: String,
+    programs: Rc<TempDir>,
+}
+
+/// What Python says of itself: `CPython 3.12.1`.
+const ASK: &str = "import multiprocessing, platform; \
+                   print(platform.python_implementation(), platform.python_version())";
+
+/// Those given, or else what `python3` and `python3.N` on the search path are, without the same
+/// version twice. A given one that doesn't run is an error; a found one is passed over, for it may be
+/// a stand-in of a version manager with nothing behind it.
+pub(crate) fn find(given: &[PathBuf]) -> Result<Vec<Python>, Failure> {
+    let versions = if given.is_empty() {
+        on_search_path().into_iter().flat_map(with_version).collect()
+    } else {
+        given.iter().cloned().map(with_version).collect::<Result<Vec<_>, _>>()?
+    };
+    distinct(versions)
+}
+
+fn distinct(versions: Vec<(PathBuf, String)>) -> Result<Vec<Python>, Failure> {
+    let programs = Rc::new(write_programs()?);
+    let mut known = BTreeSet::new();
+    let new = versions.into_iter().filter(|(_, name)| known.insert(name.clone()));
+    Ok(new.map(|(path, name)| Python { path, name, programs: Rc::clone(&programs) }).collect())
+}
+
+fn write_programs() -> io::Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("bench-").tempdir()?;
+    for (name, text) in PROGRAMS {
+        fs::write(folder.path().join(name), text)?;
+    }
+    Ok(folder)
+}
+
+/// The interpreter with what it says of itself.
+fn with_version(path: PathBuf) -> Result<(PathBuf, String), Failure> {
+    let output = Command::new(&path).args(["-c", ASK]).stdin(Stdio::null()).output();
+    match output {
+        Ok(output) if output.status.success() => {
+            Ok((path, String::from_utf8_lossy(&output.stdout).trim().to_owned()))
+        }
+        Ok(output) => {
+            let reason = String::from_utf8_lossy(&output.stderr);
+            Err(Failure::new(format!("{} does not run: {}", path.display(), reason.trim())))
+        }
+        Err(error) => Err(Failure::new(format!("{} does not run: {error}", path.display()))),
+    }
+}
+
+/// `python3` first, then the others by version.
+fn on_search_path() -> Vec<PathBuf> {
+    let folders: Vec<PathBuf> =
+        env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
+    let names = ["python3".to_owned()].into_iter();
+    let names = names.chain((8..30).map(|minor| format!("python3.{minor}")));
+    names
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(&name)).collect::<Vec<_>>())
+        .filter(|path| path.is_file())
+        .collect()
+}
+
+impl Python {
+    /// Plays a scene over one of Python's media: `queue`, `pipe` or `threads`.
+    pub(crate) fn play(
+        &self,
+        medium: &str,
+        scene: &Scene,
+        terms: &Terms,
+    ) -> Result<Vec<Report>, Failure> {
+        let mut wanted = scene_as_json(scene, terms)?;
+        wanted["medium"] = json!(medium);
+        Ok(serde_json::from_value(self.run("sides.py", &wanted, terms)?)?)
+    }
+
+    /// Runs one of the programs with this argument; returns what it prints. It and what it has
+    /// started are killed when it isn't done in time.
+    pub(crate) fn run(
+        &self,
+        program: &str,
+        argument: &Value,
+        terms: &Terms,
+    ) -> Result<Value, Failure> {
+        let child = Command::new(&self.path)
+            .arg("-B")
+            .arg(self.programs.path().join(program))
+            .arg(argument.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        Group(child).answer(terms.deadline)
+    }
+}
+
+/// A scene as `sides.py` wants it.
+pub(crate) fn scene_as_json(scene: &Scene, terms: &Terms) -> Result<Value, Failure> {
+    let channels: Vec<_> = (0..scene.acts.len()).map(|side| scene.channels(side)).collect();
+    Ok(json!({
+        "sides": scene.sides(terms)?,
+        "channels": channels,
+        "places": scene.places,
+        "is_bytes": scene.size.is_some(),
+    }))
+}
+
+/// A Python process and all that it has started.
+struct Group(Child);
+
+impl Group {
+    fn answer(mut self, deadline: Instant) -> Result<Value, Failure> {
+        let stdout = self.0.stdout.take().ok_or_else(|| Failure::new("no standard output"))?;
+        if ipc_pipe::wait(&[&stdout], Some(time_until(deadline)))?.is_empty() {
+            return Err(Failure::new(HANGS));
+        }
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        if line.is_empty() {
+            return Err(Failure::new(self.complaint()));
+        }
+        Ok(serde_json::from_str(&line)?)
+    }
+
+    /// The last line of what it says on standard error.
+    fn complaint(&mut self) -> String {
+        self.kill();
+        let stderr = self.0.stderr.take().map(io::read_to_string);
+        let text = stderr.and_then(Result::ok).unwrap_or_default();
+        text.trim().lines().last().unwrap_or("it ended without a word").to_owned()
+    }
+
+    fn kill(&mut self) {
+        if let Some(group) = Pid::from_raw(self.0.id().cast_signed()) {
+            // If it has ended, its watcher is still in the group.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Removes the programs when a signal ends this process. Everything that measures ends by itself when
+/// the driver has ended.
+pub(crate) fn clean_up_at_signals(pythons: &[Python]) -> Result<(), Failure> {
+    let folder = pythons.first().map(|python| python.programs.path().to_owned());
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            // It may be gone already.
+            let _ = folder.map(fs::remove_dir_all);
+            std::process::exit(128 + signal);
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_given_python_that_does_not_run_is_an_error_that_names_it() {
+        for path in ["/bin/false", "/no/such/python3"] {
+            let error = find(&[path.into()]).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{path} does not run:")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_same_version_is_compared_with_once() {
+        // It says of itself whatever it is asked.
+        let echo = PathBuf::from("/bin/echo");
+        assert_eq!(find(&[echo.clone(), echo]).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_program_that_fails_or_hangs_is_a_reason_and_leaves_nothing_behind() {
+        for python in find(&[]).unwrap().into_iter().take(1) {
+            let folder = python.programs.path();
+            fs::write(folder.join("fails.py"), "raise ValueError('no queue')").unwrap();
+            let hangs =
+                "import os, time\nprint(os.getpid(), file=open('pid', 'w'))\ntime.sleep(99)";
+            let hangs = hangs.replace("'pid'", &format!("{:?}", folder.join("pid")));
+            fs::write(folder.join("hangs.py"), hangs).unwrap();
+
+            let failure = python.run("fails.py", &json!({}), &Terms::of(0.1)).unwrap_err();
+            assert_eq!(failure.to_string(), "ValueError: no queue");
+            let deadline = Instant::now() + std::time::Duration::from_millis(500);
+            let terms = Terms { deadline, ..Terms::of(0.1) };
+            assert_eq!(python.run("hangs.py", &json!({}), &terms).unwrap_err().to_string(), HANGS);
+            let pid = fs::read_to_string(folder.join("pid")).unwrap();
+            assert!(!fs::exists(format!("/proc/{}", pid.trim())).unwrap());
+        }
+    }
+}

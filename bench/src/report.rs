@@ -1,0 +1,205 @@
+//! What was measured, in words: the table on the screen, the README's, JSON.
+
+use prettytable::format::FormatBuilder;
+use prettytable::{Cell, Row as Line, Table, format};
+use serde_json::{Value, json};
+
+use crate::machine::Machine;
+use crate::method::{Measured, Spread, Unit};
+
+/// The table on the screen: a block for each row, a line for each peer.
+pub(crate) fn table(all: &[Measured]) -> String {
+    let mut text = String::new();
+    for measured in all {
+        let row = &measured.row;
+        let mut table = Table::new();
+        table.set_format(columns());
+        for (place, peer) in row.peers.iter().enumerate() {
+            let cells = match (&measured.figures[place], measured.value(place)) {
+                (Err(reason), _) => vec![peer.name.clone(), "—".into(), reason.clone()],
+                (Ok(_), None) => vec![peer.name.clone(), "—".into(), "no sample".into()],
+                (Ok(_), Some(value)) => {
+                    vec![peer.name.clone(), median(row.unit, value), range(row.unit, value), {
+                        let ratio = measured.ratio(place).filter(|_| place > 0);
+                        ratio.map(|ratio| in_words(row.unit, ratio)).unwrap_or_default()
+                    }]
+                }
+            };
+            table.add_row(Line::new(cells.iter().map(|cell| Cell::new(cell)).collect()));
+        }
+        text.push_str(&format!("{}: {}\n{table}\n", row.name, row.says));
+    }
+    text
+}
+
+fn columns() -> format::TableFormat {
+    FormatBuilder::new().column_separator('│').borders(' ').padding(1, 1).build()
+}
+
+/// The README's table: a line for each row, a column for each peer, and what it was measured on.
+pub(crate) fn markdown(machine: &Machine, all: &[Measured]) -> String {
+    let mut heads: Vec<&str> = Vec::new();
+    for peer in all.iter().flat_map(|measured| &measured.row.peers) {
+        if !heads.contains(&peer.column().0) {
+            heads.push(peer.column().0);
+        }
+    }
+    // The limit stands last.
+    heads.sort_by_key(|head| head.starts_with("kernel"));
+    let mut text = format!("| | {} |\n|{}\n", heads.join(" | "), " --- |".repeat(heads.len() + 1));
+    for measured in all {
+        let cells: Vec<String> = heads.iter().map(|head| cell(measured, head)).collect();
+        text.push_str(&format!("| {} | {} |\n", measured.row.name, cells.join(" | ")));
+    }
+    text + "\nThe median; in brackets, how many times better ours is. "
+        + &machine.lines().join("; ")
+        + ".\n"
+}
+
+/// All peers of a column in one cell.
+fn cell(measured: &Measured, column: &str) -> String {
+    let row = &measured.row;
+    let places = (0..row.peers.len()).filter(|place| row.peers[*place].column().0 == column);
+    let of_peer = |place: usize| {
+        let variant = row.peers[place].column().1;
+        let label = variant.map(|variant| format!("{variant}: ")).unwrap_or_default();
+        let Some(value) = measured.value(place) else {
+            let reason = measured.figures[place].as_ref().err().cloned().unwrap_or_default();
+            return format!("{label}— *{reason}*");
+        };
+        let ratio = measured.ratio(place).filter(|_| place > 0);
+        let ratio = ratio.map(|ratio| format!(" ({}×)", factor(ratio.median))).unwrap_or_default();
+        format!("{label}{}{ratio}", median(row.unit, value))
+    };
+    places.map(of_peer).collect::<Vec<_>>().join("<br>")
+}
+
+/// The machine and all samples.
+pub(crate) fn json(machine: &Machine, all: &[Measured]) -> String {
+    let peer = |measured: &Measured, place: usize| {
+        json!({
+            "name": measured.row.peers[place].name,
+            "samples": measured.figures[place].as_ref().ok(),
+            "missing": measured.figures[place].as_ref().err(),
+            "value": measured.value(place),
+            "ours_is_better_by": measured.ratio(place).filter(|_| place > 0),
+        })
+    };
+    let rows: Vec<Value> = all
+        .iter()
+        .map(|measured| {
+            let peers = (0..measured.row.peers.len()).map(|place| peer(measured, place));
+            json!({
+                "name": measured.row.name,
+                "says": measured.row.says,
+                "unit": measured.row.unit,
+                "peers": peers.collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    format!("{:#}\n", json!({ "machine": machine, "rows": rows }))
+}
+
+fn median(unit: Unit, value: Spread) -> String {
+    figure(unit, value.median)
+}
+
+fn range(unit: Unit, value: Spread) -> String {
+    format!("{} – {}", figure(unit, value.min), figure(unit, value.max))
+}
+
+/// `87 × as fast (84 – 90)`.
+pub(crate) fn in_words(unit: Unit, ratio: Spread) -> String {
+    let better = if matches!(unit, Unit::Rate | Unit::Time) { "as fast" } else { "as good" };
+    let [median, min, max] = [ratio.median, ratio.min, ratio.max].map(factor);
+    format!("{median} × {better} ({min} – {max})")
+}
+
+/// A ratio with as many digits as mean something.
+pub(crate) fn factor(ratio: f64) -> String {
+    let digits = match ratio {
+        10.0.. => 0,
+        0.1.. => 2,
+        _ => 3,
+    };
+    format!("{ratio:.digits$}")
+}
+
+/// A figure in the unit that suits it, in three digits.
+fn figure(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Rate => scaled(value, "/s", &[(1e6, "M/s"), (1e3, "k/s")]),
+        Unit::Time => scaled(value * 1e9, "ns", &[(1e9, "s"), (1e6, "ms"), (1e3, "µs")]),
+        Unit::WakeUps => scaled(value, "/s", &[]),
+        Unit::Cpu => scaled(value * 1e6, "µs per s", &[(1e3, "ms per s")]),
+        Unit::Bytes => scaled(value, "B", &[(f64::from(1 << 20), "MiB"), (1024.0, "KiB")]),
+    }
+}
+
+/// In the first of these units of which there is at least one, the largest first.
+fn scaled(value: f64, unit: &str, larger: &[(f64, &str)]) -> String {
+    let fitting = larger.iter().find(|(size, _)| value >= *size);
+    let (size, unit) = fitting.copied().unwrap_or((1.0, unit));
+    let value = value / size;
+    let digits = if value >= 99.95 {
+        0
+    } else if value >= 9.995 {
+        1
+    } else {
+        2
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine() -> Machine {
+        Machine::here(&[])
+    }
+
+    #[test]
+    fn a_line_has_the_median_the_range_and_how_many_times_ours_is_as_fast() {
+        let text = table(&[Measured::example()]);
+        assert!(text.starts_with("queue-1-1: numbers\n"));
+        assert!(text.contains("21.0 M/s"), "{text}");
+        assert!(text.contains("20.0 M/s – 22.0 M/s"), "{text}");
+        assert!(text.contains("200 k/s"), "{text}");
+        assert!(text.contains("105 × as fast (100 – 110)"), "{text}");
+    }
+
+    #[test]
+    fn a_missing_peer_says_why_in_every_form() {
+        let line = table(&[Measured::example()]);
+        assert!(line.contains("it has one receiver only"), "{line}");
+        let readme = markdown(&machine(), &[Measured::example()]);
+        assert!(readme.contains("| — *it has one receiver only* |"), "{readme}");
+        let value: Value = serde_json::from_str(&json(&machine(), &[Measured::example()])).unwrap();
+        let peer = &value["rows"][0]["peers"][3];
+        assert_eq!(peer["missing"], "it has one receiver only");
+        assert_eq!(peer["samples"], Value::Null);
+    }
+
+    #[test]
+    fn a_readmes_table_names_variants_in_the_cell_and_the_machine_below() {
+        let readme = markdown(&machine(), &[Measured::example()]);
+        assert!(readme.starts_with(
+            "| | ours | CPython 3.12.1 | crossbeam (threads) | ipc-channel |\n| --- |"
+        ));
+        assert!(readme.contains("| queue-1-1 | 21.0 M/s | fork: 200 k/s (105×) |"), "{readme}");
+        assert!(readme.contains("Measured on 2") && readme.contains("procspawn 1."), "{readme}");
+    }
+
+    #[test]
+    fn figures_are_shown_in_the_unit_that_suits_them() {
+        assert_eq!(figure(Unit::Rate, 870.0), "870 /s");
+        assert_eq!(figure(Unit::Rate, 153_400.0), "153 k/s");
+        assert_eq!(figure(Unit::Time, 12.34e-6), "12.3 µs");
+        assert_eq!(figure(Unit::Time, 0.00057), "570 µs");
+        assert_eq!(figure(Unit::WakeUps, 10.04), "10.0 /s");
+        assert_eq!(figure(Unit::Cpu, 350e-6), "350 µs per s");
+        assert_eq!(figure(Unit::Bytes, 3_145_728.0), "3.00 MiB");
+        assert_eq!([0.0834, 0.834, 1.6, 87.3].map(factor), ["0.083", "0.83", "1.60", "87"]);
+    }
+}

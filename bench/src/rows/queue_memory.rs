@@ -1,0 +1,73 @@
+//! How much memory a queue without a limit holds after traffic of every size, however long.
+
+use std::fs;
+use std::os::linux::fs::MetadataExt;
+
+use common::time::Stopwatch;
+use ipc_pipe::Sender;
+use ipc_queue::Queue;
+use process_basics::{Failure, tasks};
+use serde_bytes::ByteBuf;
+
+use super::{IPC_CHANNEL, OURS};
+use crate::method::{Peer, Row, Unit};
+use crate::python::Python;
+use crate::scene::alone;
+
+tasks![after_traffic];
+
+/// From the smallest message to the largest, in bytes.
+const SIZES: [usize; 6] = [8, 200, 4 << 10, 64 << 10, 256 << 10, 1 << 20];
+
+/// Messages that are under way at once.
+const UNDER_WAY: usize = 4;
+
+pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
+    let mut peers = vec![Peer::new(OURS, |terms| alone(terms, after_traffic, terms.seconds))];
+    let in_kernel = pythons.iter().map(|python| python.name.as_str()).chain([IPC_CHANNEL]);
+    peers.extend(in_kernel.map(|name| Peer::missing(name, "what waits, waits in the kernel")));
+    vec![Row {
+        name: "queue-memory".into(),
+        says: "memory of a queue without a limit after traffic of 8 B to 1 MiB, all of it got"
+            .into(),
+        unit: Unit::Bytes,
+        peers,
+        seconds_at_least: 0.0,
+    }]
+}
+
+/// Runs in a process of its own: puts, gets what it has put, and asks the kernel.
+fn after_traffic((seconds, mut result): (f64, Sender<f64>)) -> Result<(), Failure> {
+    let queue = Queue::unbounded()?;
+    let watch = Stopwatch::start();
+    for sizes in (0..).map(|start| (start..start + UNDER_WAY).map(|at| SIZES[at % SIZES.len()])) {
+        for size in sizes.clone() {
+            queue.put(ByteBuf::from(vec![1; size]))?;
+        }
+        for size in sizes {
+            if queue.get()?.len() != size {
+                return Err(Failure::new("a message has another length"));
+            }
+        }
+        if watch.elapsed().as_secs_f64() >= seconds {
+            break;
+        }
+    }
+    Ok(result.send(&(held()? as f64))?)
+}
+
+/// Bytes of memory behind the queue's descriptors; each opening is the same file.
+fn held() -> Result<u64, Failure> {
+    let mut held = 0;
+    for descriptor in fs::read_dir("/proc/self/fd")? {
+        let path = descriptor?.path();
+        let file = fs::read_link(&path).unwrap_or_default();
+        if file.to_string_lossy().starts_with("/memfd:queue") {
+            held = held.max(fs::metadata(&path)?.st_blocks() * 512);
+        }
+    }
+    if held == 0 {
+        return Err(Failure::new("the queue's memory was not found"));
+    }
+    Ok(held)
+}

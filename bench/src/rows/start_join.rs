@@ -1,0 +1,105 @@
+//! One process after the other that does nothing: start and join.
+
+use std::process::Command;
+
+use common::time::Stopwatch;
+use ipc_pipe::Sender;
+use process_basics::{Failure, Process, tasks};
+use serde_json::json;
+
+use super::{OURS, for_each};
+use crate::method::{Peer, Row, Unit};
+use crate::python::Python;
+use crate::scene::{Placement, Terms, alone};
+
+tasks![with_ours, with_procspawn, with_true, nothing];
+
+pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
+    [Placement::Free, Placement::OneCore].map(|placement| row(placement, pythons)).into()
+}
+
+fn row(placement: Placement, pythons: &[Python]) -> Row {
+    let mut peers = vec![peer(OURS, placement, with_ours)];
+    for method in ["fork", "forkserver", "spawn"] {
+        let started = for_each(pythons, move |python, terms| {
+            let (cores, seconds) = work(placement, terms)?;
+            let wanted = json!({ "start_method": method, "cores": cores, "seconds": seconds });
+            Ok(serde_json::from_value(python.run("start_join.py", &wanted, terms)?)?)
+        });
+        peers.extend(started.into_iter().map(|peer| peer.variant(method)));
+    }
+    peers.push(peer("procspawn", placement, with_procspawn));
+    peers.push(peer("kernel, /bin/true", placement, with_true));
+    let where_if = if placement == Placement::Free { "" } else { ", all on one core" };
+    Row {
+        name: format!("start-join{}", placement.suffix()),
+        says: format!("start and join of a process that does nothing{where_if}"),
+        unit: Unit::Time,
+        peers,
+        seconds_at_least: 0.0,
+    }
+}
+
+/// One whose parent runs in a process of its own.
+fn peer<F>(name: &str, placement: Placement, parent: F) -> Peer
+where
+    F: Fn((Work, Sender<f64>)) -> Result<(), Failure> + Copy + 'static,
+{
+    Peer::new(name, move |terms| alone(terms, parent, work(placement, terms)?))
+}
+
+/// The parent's cores, and how long it goes on.
+type Work = (Vec<usize>, f64);
+
+fn work(placement: Placement, terms: &Terms) -> Result<Work, Failure> {
+    Ok((placement.cores(0)?, terms.seconds))
+}
+
+/// Runs in the parent of those that are started: seconds for each, three of them at least. The first
+/// isn't counted: Python starts its helpers with it.
+fn measure(
+    ((cores, seconds), mut result): (Work, Sender<f64>),
+    mut start_and_join: impl FnMut() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if !cores.is_empty() {
+        common::cores::bind_to(&cores)?;
+    }
+    start_and_join()?;
+    let watch = Stopwatch::start();
+    let mut count = 0;
+    while count < 3 || watch.elapsed().as_secs_f64() < seconds {
+        start_and_join()?;
+        count += 1;
+    }
+    Ok(result.send(&(watch.elapsed().as_secs_f64() / f64::from(count)))?)
+}
+
+/// Runs in the parent.
+fn with_ours(work: (Work, Sender<f64>)) -> Result<(), Failure> {
+    measure(work, || {
+        let mut process = Process::new(nothing, ());
+        process.start()?;
+        process.join()?;
+        ended_well(process.exitcode())
+    })
+}
+
+/// Runs in the parent.
+fn with_procspawn(work: (Work, Sender<f64>)) -> Result<(), Failure> {
+    measure(work, || Ok(procspawn::spawn((), nothing).join()?))
+}
+
+/// Runs in the parent.
+fn with_true(work: (Work, Sender<f64>)) -> Result<(), Failure> {
+    measure(work, || ended_well(Command::new("/bin/true").spawn()?.wait()?.code()))
+}
+
+/// Runs in each child.
+fn nothing((): ()) {}
+
+fn ended_well(code: Option<i32>) -> Result<(), Failure> {
+    match code {
+        Some(0) => Ok(()),
+        code => Err(Failure::new(format!("a child ended with {code:?}"))),
+    }
+}

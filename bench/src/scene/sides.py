@@ -1,0 +1,302 @@
+"""The loops of side.rs and the media of Python, for the same scenes.
+
+One argument: the scene as JSON. One line on standard output: the reports of its sides as JSON.
+"""
+
+import json
+import multiprocessing
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+
+END = (1 << 64) - 1
+PRODUCER_BITS = 3
+PRODUCERS = 1 << PRODUCER_BITS
+SLOT = 100e-6
+
+
+class Numbers:
+    """Messages are numbers."""
+
+    def __init__(self, size):
+        pass
+
+    def new(self, number):
+        return number
+
+    def number(self, message):
+        return message
+
+
+class Bytes:
+    """Messages are bytes with the number at the front and at the end."""
+
+    def __init__(self, size):
+        self.size = size
+        self.filler = b"." * (size - 16)
+
+    def new(self, number):
+        number = number.to_bytes(8, "little")
+        return number if self.size == 8 else b"".join((number, self.filler, number))
+
+    def number(self, message):
+        if len(message) != self.size or message[:8] != message[-8:]:
+            raise ValueError("a message is torn")
+        return int.from_bytes(message[:8], "little")
+
+
+def expect(number, got):
+    if got != number:
+        raise ValueError(f"message {number} was due, but {got} came")
+
+
+def report(**values):
+    nothing = {"count": 0, "sum": 0}
+    empty = {"first_put": None, "last_get": None, "put": nothing, "got": nothing, "figures": []}
+    return {**empty, **values}
+
+
+def tally(count, total):
+    return {"count": count, "sum": total & END}
+
+
+def in_row(count):
+    """The tally of the numbers from 0 to count - 1."""
+    return tally(count, count * (count - 1) // 2)
+
+
+def produce(side, put, get, messages):
+    between_looks = min(max((64 << 10) // side["size"], 1), 64)
+    producer = side["number"] % PRODUCERS
+    count = 0
+    first_put = time.monotonic()
+    over = first_put + side["seconds"]
+    while time.monotonic() < over:
+        for _ in range(between_looks):
+            put(messages.new(count << PRODUCER_BITS | producer))
+            count += 1
+    put(messages.new(END))
+    total = (count * (count - 1) // 2 << PRODUCER_BITS) + count * producer
+    return report(first_put=first_put, put=tally(count, total))
+
+
+def consume(side, put, get, messages):
+    due = [0] * PRODUCERS
+    count = total = 0
+    while True:
+        number = messages.number(get())
+        if number == END:
+            return report(last_get=time.monotonic(), got=tally(count, total))
+        producer = number % PRODUCERS
+        if number < due[producer]:
+            raise ValueError(f"{number} came when {due[producer]} or more was due")
+        due[producer] = number + 1
+        count += 1
+        total += number
+
+
+def ask(side, put, get, messages):
+    count = 0
+    first_put = time.monotonic()
+    over = first_put + side["seconds"]
+    while time.monotonic() < over:
+        put(messages.new(count))
+        expect(count, messages.number(get()))
+        count += 1
+    last_get = time.monotonic()
+    put(messages.new(END))
+    row = in_row(count)
+    return report(first_put=first_put, last_get=last_get, put=row, got=row)
+
+
+def answer(side, put, get, messages):
+    count = 0
+    while True:
+        message = get()
+        number = messages.number(message)
+        if number == END:
+            return report(put=in_row(count), got=in_row(count))
+        expect(count, number)
+        put(message)
+        count += 1
+
+
+def lead(side, put, get, messages):
+    result = ask(side, put, get, messages)
+    expect(result["got"]["count"], messages.number(get()))
+    return result
+
+
+def follow(side, put, get, messages):
+    count = 0
+    while True:
+        put(messages.new(count))
+        number = messages.number(get())
+        if number == END:
+            return report(put=in_row(count), got=in_row(count))
+        expect(count, number)
+        count += 1
+
+
+def tick(side, put, get, messages):
+    count = total = 0
+    first_put = slot = time.monotonic()
+    over = first_put + side["seconds"]
+    while slot < over:
+        slot += SLOT
+        time.sleep(max(slot - time.monotonic(), 0))
+        reading = time.monotonic_ns()
+        put(reading)
+        count += 1
+        total += reading
+    put(END)
+    return report(first_put=first_put, put=tally(count, total))
+
+
+def listen(side, put, get, messages):
+    ages = []
+    total = 0
+    while True:
+        reading = get()
+        if reading == END:
+            break
+        ages.append((time.monotonic_ns() - reading) / 1e9)
+        total += reading
+    return report(last_get=time.monotonic(), got=tally(len(ages), total), figures=ages)
+
+
+def wake(side, put, get, messages):
+    first_put = time.monotonic()
+    time.sleep(side["seconds"])
+    put(0)
+    return report(first_put=first_put, put=tally(1, 0))
+
+
+def wait(side, put, get, messages):
+    begun, slept, computed = time.monotonic(), times_slept(), time.process_time()
+    number = get()
+    computed, slept = time.process_time() - computed, times_slept() - slept
+    last_get = time.monotonic()
+    seconds = last_get - begun
+    figures = [max(slept - 1, 0) / seconds, computed / seconds]
+    return report(last_get=last_get, got=tally(1, number), figures=figures)
+
+
+def times_slept():
+    total = 0
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{thread}/status") as status:
+                switches = [line for line in status if line.startswith("voluntary_ctxt_switches:")]
+        except OSError:
+            continue  # one that ends just now counts no more
+        total += int(switches[0].split()[1])
+    return total
+
+
+ACTS = {
+    "Produce": produce,
+    "Consume": consume,
+    "Ask": ask,
+    "Answer": answer,
+    "Lead": lead,
+    "Follow": follow,
+    "Tick": tick,
+    "Listen": listen,
+    "Wake": wake,
+    "Wait": wait,
+}
+
+
+def play(side, put, get, is_bytes, barrier, tell):
+    """Runs in each side."""
+    try:
+        if side["cores"]:
+            os.sched_setaffinity(0, side["cores"])
+        messages = (Bytes if is_bytes else Numbers)(side["size"])
+        barrier.wait()
+        outcome = ACTS[side["act"]](side, put, get, messages)
+    except Exception as error:
+        outcome = f"{type(error).__name__}: {error}"
+    tell(outcome)
+
+
+def queue_ends(scene, new_queue):
+    """What each side puts with and gets with, over one queue or two."""
+    queues = [new_queue(scene["places"] or 0) for _ in range(2)]
+    return [(queues[into].put, queues[out].get) for into, out in scene["channels"]]
+
+
+def pipe_ends(scene):
+    ends = multiprocessing.Pipe()
+    if scene["is_bytes"]:
+        return [(end.send_bytes, end.recv_bytes) for end in ends]
+    return [(end.send, end.recv) for end in ends]
+
+
+def processes(scene, ends):
+    """Plays the sides in processes, and ends them."""
+    barrier = multiprocessing.Barrier(len(ends))
+    reports = multiprocessing.SimpleQueue()
+    sides = [
+        multiprocessing.Process(
+            target=play, args=(side, *end, scene["is_bytes"], barrier, reports.put)
+        )
+        for side, end in zip(scene["sides"], ends)
+    ]
+    return perform(sides, reports)
+
+
+def threads(scene):
+    barrier = threading.Barrier(len(scene["sides"]))
+    reports = queue.SimpleQueue()
+    ends = queue_ends(scene, queue.Queue)
+    sides = [
+        threading.Thread(target=play, args=(side, *end, scene["is_bytes"], barrier, reports.put))
+        for side, end in zip(scene["sides"], ends)
+    ]
+    return perform(sides, reports)
+
+
+def perform(sides, reports):
+    for side in sides:
+        side.daemon = True
+        side.start()
+    outcomes = []
+    for _ in sides:
+        outcomes.append(reports.get())
+        if isinstance(outcomes[-1], str):
+            sys.exit(outcomes[-1])
+    for side in sides:
+        side.join()
+    return outcomes
+
+
+def main(measure):
+    """Prints what the function makes of the scene.
+
+    Whatever ends the driver ends this process and all it has started.
+    """
+    if os.fork() == 0:
+        os.close(1)
+        sys.stdin.buffer.read()
+        os.killpg(0, signal.SIGKILL)
+    scene = json.loads(sys.argv[1])
+    multiprocessing.set_start_method(scene.get("start_method", "fork"))
+    print(json.dumps(measure(scene)), flush=True)
+
+
+def measure(scene):
+    medium = scene["medium"]
+    if medium == "threads":
+        return threads(scene)
+    return processes(
+        scene, pipe_ends(scene) if medium == "pipe" else queue_ends(scene, multiprocessing.Queue)
+    )
+
+
+if __name__ == "__main__":
+    main(measure)
