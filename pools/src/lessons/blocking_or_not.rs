@@ -82,7 +82,7 @@ fn picture(story: &Story, ways: &[(&str, &[Done])]) {
         let end = tasks.iter().map(|done| done.time.1).max().unwrap_or_default();
         for done in *tasks {
             let time = (done.time.0 - begin, done.time.1 - begin);
-            timeline.marked_row(format!("{way} on {}", done.worker), [(done.task, time)]);
+            timeline.marked_row(*way, [(done.task, time)]);
         }
         story.varies(format!("by {way} {}", show(end - begin)));
     }

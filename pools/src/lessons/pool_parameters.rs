@@ -40,9 +40,9 @@ fn tell(story: &Story) -> Told {
     let pool = Pool::builder().build()?;
     let workers = pool.worker_pids().len();
     story.ok("by default there is a worker for each usable core", workers == cpu_count())?;
-    story.varies(format!("here: {workers}"));
+    story.varies(format!("on this machine: {workers}"));
 
-    let reports = Queue::bounded(3)?;
+    let reports = Queue::bounded(10)?;
     let arguments = (String::from("hello"), reports.clone());
     let pool = Pool::builder().processes(3).initializer(prepare, arguments).build()?;
     story.event("parent", "starts three workers, with a greeting and a queue for the initializer");
