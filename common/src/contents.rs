@@ -39,6 +39,21 @@ pub const CONTENTS: &[Section] = &[
         lessons: &["a-process-of-your-own"],
     },
     Section {
+        number: "2.3",
+        title: "Pools",
+        package: "pools",
+        lessons: &[
+            "ten-basins-three-taps",
+            "pool-parameters",
+            "pool-methods",
+            "blocking-or-not",
+            "four-tasks-three-workers",
+            "in-sequence-or-in-parallel",
+            "pools-of-threads",
+            "a-worker-is-killed",
+        ],
+    },
+    Section {
         number: "三",
         title: "Nothing is shared",
         package: "ipc-pipe",

@@ -3,15 +3,16 @@
 //! ```text
 //! task 1  ▕████░░░░████░░░░░░░░▏
 //! task 2  ▕░░░░████░░░░████░░░░▏
+//! worker  ▕AAAAAAAABBBBBBBB░░░░▏
 //! ```
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 /// Rows of intervals on one common [clock](crate::time::clock).
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
-    rows: Vec<(String, Vec<Interval>)>,
+    rows: Vec<(String, Vec<(char, Interval)>)>,
 }
 
 /// From when to when, on the common clock.
@@ -23,24 +24,33 @@ const WIDTH: usize = 60;
 impl Timeline {
     /// Adds a row below the others: the intervals in which its owner worked.
     pub fn row(&mut self, label: impl Into<String>, worked: impl Into<Vec<Interval>>) {
-        self.rows.push((label.into(), worked.into()));
+        self.marked_row(label, worked.into().into_iter().map(|interval| ('█', interval)));
+    }
+
+    /// The same, each interval drawn with a character of its own: what its owner worked at.
+    pub fn marked_row(
+        &mut self,
+        label: impl Into<String>,
+        worked: impl IntoIterator<Item = (char, Interval)>,
+    ) {
+        self.rows.push((label.into(), worked.into_iter().collect()));
     }
 
     /// From the beginning of the first work to the end of the last.
     #[must_use]
     pub fn whole(&self) -> Interval {
         let all = || self.rows.iter().flat_map(|(_, worked)| worked);
-        let begin = all().map(|(from, _)| *from).min().unwrap_or_default();
-        (begin, all().map(|(_, to)| *to).max().unwrap_or_default())
+        let begin = all().map(|(_, (from, _))| *from).min().unwrap_or_default();
+        (begin, all().map(|(_, (_, to))| *to).max().unwrap_or_default())
     }
 
     /// Only what was in the beginning of the whole, for this long.
     #[must_use]
     pub fn first(&self, duration: Duration) -> Self {
         let end = self.whole().0 + duration;
-        let cut = |worked: &Vec<Interval>| {
-            let early = worked.iter().filter(|(from, _)| *from < end);
-            early.map(|(from, to)| (*from, end.min(*to))).collect()
+        let cut = |worked: &Vec<(char, Interval)>| {
+            let early = worked.iter().filter(|(_, (from, _))| *from < end);
+            early.map(|&(mark, (from, to))| (mark, (from, end.min(to)))).collect()
         };
         Self {
             rows: self.rows.iter().map(|(label, worked)| (label.clone(), cut(worked))).collect(),
@@ -48,7 +58,7 @@ impl Timeline {
     }
 }
 
-/// A cell is full where its owner worked for at least half of it.
+/// A cell is full where its owner worked for at least half of it, and has the mark of the longest work.
 impl fmt::Display for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (start, end) = self.whole();
@@ -59,11 +69,14 @@ impl fmt::Display for Timeline {
             write!(f, "{label:<width$}  ▕", width = label_width.unwrap_or(0))?;
             for column in 0..WIDTH {
                 let from = start + cell * column as f64;
-                let overlap = |&(a, b): &Interval| {
-                    (b.as_secs_f64().min(from + cell) - a.as_secs_f64().max(from)).max(0.0)
+                let overlap = |&(mark, (a, b)): &(char, Interval)| {
+                    let time = b.as_secs_f64().min(from + cell) - a.as_secs_f64().max(from);
+                    (time.max(0.0), mark)
                 };
-                let busy: f64 = worked.iter().map(overlap).sum();
-                f.write_str(if busy >= cell / 2.0 { "█" } else { "░" })?;
+                let busy: f64 = worked.iter().map(|work| overlap(work).0).sum();
+                let longest = worked.iter().map(overlap).max_by(|a, b| a.0.total_cmp(&b.0));
+                let mark = longest.filter(|_| busy >= cell / 2.0).map_or('░', |(_, mark)| mark);
+                f.write_char(mark)?;
             }
             f.write_str("▏\n")?;
         }
@@ -91,6 +104,19 @@ mod tests {
         let a = format!("a     ▕{}▏\n", "█".repeat(WIDTH));
         let both = "█".repeat(half) + &"░".repeat(half);
         assert_eq!(beginning.to_string(), a + &format!("both  ▕{both}▏\n"));
+    }
+
+    #[test]
+    fn marks_tell_one_work_from_the_next() {
+        let second = Duration::from_secs;
+        let mut timeline = Timeline::default();
+        let (a, b) = ((second(0), second(10)), (second(10), second(20)));
+        timeline.marked_row("worker", [('A', a), ('B', b)]);
+        timeline.row("other", [(second(20), second(30))]);
+        let third = |mark: &str| mark.repeat(WIDTH / 3);
+        let worker = third("A") + &third("B") + &third("░");
+        let other = third("░") + &third("░") + &third("█");
+        assert_eq!(timeline.to_string(), format!("worker  ▕{worker}▏\nother   ▕{other}▏\n"));
     }
 
     #[test]
