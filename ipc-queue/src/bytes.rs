@@ -58,8 +58,8 @@ impl ByteQueue {
     /// Gets the next item if there is one within the time (`None`: however long it takes), and gives it
     /// to `work`, whose value is returned.
     ///
-    /// Before that, while the item is still in its place, `note` sees it and its position, a number
-    /// that no other item has. If this process is killed before `note` has returned, the item
+    /// Before that, while the item is still in its place, `note` sees it, and the number of this delivery:
+    /// no other has it, also not of the same item. If this process is killed before `note` has returned, the item
     /// stays in the queue; later, it doesn't.
     ///
     /// # Errors
@@ -82,8 +82,8 @@ impl ByteQueue {
         self.0.get(Until::Now, |_, _| (), work).map_err(Failed::of_get)
     }
 
-    /// Repairs after all who have died, and tells the positions of the items that they were just getting
-    /// and that are in the queue again: those since the last call. Only for the maker of a queue of
+    /// Repairs after all who have died, and tells the numbers of the deliveries that came to nothing,
+    /// because they were just getting those items: these are in the queue again. Those since the last call. Only for the maker of a queue of
     /// work; to others, and of other queues, it tells none.
     #[must_use]
     pub fn given_back(&self) -> Vec<u64> {

@@ -29,7 +29,7 @@ pub(crate) struct Participant {
     me: Owner,
     /// Of the threads of this process only one repairs at a time: they share its locks.
     repairing: Mutex<()>,
-    /// Positions of items that are in the queue again; only of a queue of work, by its maker.
+    /// Deliveries that came to nothing; only of a queue of work, by its maker.
     given_back: Mutex<Vec<u64>>,
     /// How its gets and its puts wait.
     rhythms: [Rhythm; 2],
@@ -120,7 +120,7 @@ impl Participant {
         self.repair();
     }
 
-    /// Repairs, and tells which items are in the queue again since the last call.
+    /// Repairs, and tells which deliveries came to nothing since the last call.
     pub(crate) fn given_back(&self) -> Vec<u64> {
         self.repair();
         std::mem::take(&mut *self.given_back.lock().unwrap_or_else(PoisonError::into_inner))

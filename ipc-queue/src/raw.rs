@@ -131,7 +131,7 @@ impl Participant {
     }
 
     /// Gets the next message and gives its bytes to `taken`; what that returns is returned. Before the
-    /// slot is free, `note` sees them, and the position.
+    /// slot is free, `note` sees them, and the number of the delivery.
     pub(crate) fn get<T>(
         &self,
         until: Until,
@@ -154,7 +154,7 @@ impl Participant {
         for (bytes, word) in message.chunks_mut(8).zip(&payload[1..]) {
             bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes()[..bytes.len()]);
         }
-        note(self.ring().position_of(&claim), message);
+        note(self.ring().delivery_of(&claim), message);
         self.count_held();
         self.release(claim);
         Ok(taken(message))
@@ -186,7 +186,7 @@ impl Participant {
             self.items().ring(|| true);
             return Err(Failed::System(error));
         }
-        note(self.ring().position_of(&claim), &message[..length]);
+        note(self.ring().delivery_of(&claim), &message[..length]);
         self.count_held();
         if self.memory().is_cleared(claim.place(), length as u64) {
             self.clear(claim, length as u64);

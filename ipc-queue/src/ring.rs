@@ -59,12 +59,17 @@ pub(crate) struct State {
     pub owner: Owner,
     /// Whether the message lies outside of the slot.
     pub large: bool,
+    /// How often the item has been given back.
+    pub returns: u16,
 }
 
 /// How many laps are told apart. A participant would have to sleep through half of them, between
 /// two of its steps, to take one for another. Under loom so few that they come round.
 const LAP_BITS: u32 = if cfg!(loom) { 3 } else { 32 };
 const LAPS: u32 = u32::MAX >> (32 - LAP_BITS);
+
+/// How many returns of an item are told apart: twelve bits of them.
+const RETURNS: u16 = 0xfff;
 
 impl State {
     fn of(word: u64) -> Self {
@@ -81,12 +86,14 @@ impl State {
             phase,
             owner: word as u16,
             large: word >> 19 & 1 == 1,
+            returns: (word >> 20) as u16 & RETURNS,
         }
     }
 
     fn word(self) -> u64 {
         let phase = self.phase as u64;
         u64::from(self.lap) << 32
+            | u64::from(self.returns) << 20
             | u64::from(self.large) << 19
             | phase << 16
             | u64::from(self.owner)
@@ -141,7 +148,7 @@ impl Claim {
 pub(crate) struct Repaired {
     /// Whether there was anything to do.
     pub any: bool,
-    /// The positions of the items that will be delivered again.
+    /// Which deliveries came to nothing: their items will be delivered again.
     pub given_back: Vec<u64>,
 }
 
@@ -224,6 +231,11 @@ impl<'a> Ring<'a> {
         u64::from(claim.state.lap) * u64::from(self.capacity) + u64::from(claim.slot)
     }
 
+    /// Which delivery of an item it is: a number that no other has, also not of the same item.
+    pub(crate) fn delivery_of(&self, claim: &Claim) -> u64 {
+        self.position_of(claim) << 12 | u64::from(claim.state.returns)
+    }
+
     /// The words of a slot's payload; the first of them is the message's length.
     pub(crate) fn payload(&self, slot: u32) -> &'a [AtomicU64] {
         let start = slot as usize * self.stride;
@@ -270,7 +282,7 @@ impl<'a> Ring<'a> {
     /// The slot is free for the next lap.
     pub(crate) fn release(&self, claim: Claim) {
         let lap = claim.state.lap.wrapping_add(1) & LAPS;
-        let state = State { lap, phase: Phase::Empty, owner: 0, large: false };
+        let state = State { lap, phase: Phase::Empty, owner: 0, large: false, returns: 0 };
         self.store(claim.slot, state);
     }
 
@@ -285,8 +297,9 @@ impl<'a> Ring<'a> {
             }
             repaired.any = true;
             if state.phase == Phase::Reading {
-                repaired.given_back.push(self.position_of(&Claim { slot, state }));
-                self.store(slot, State { phase: Phase::Full, owner: 0, ..state });
+                repaired.given_back.push(self.delivery_of(&Claim { slot, state }));
+                let returns = (state.returns + 1) & RETURNS;
+                self.store(slot, State { phase: Phase::Full, owner: 0, returns, ..state });
                 continue;
             }
             let mut claim = Claim { slot, state: State { owner: me, ..state } };
@@ -481,7 +494,10 @@ mod tests {
             assert_eq!(words.get(C), Ok(2), "the item behind it needn't wait");
             assert_eq!(words.get(C), Err(Blocked::Perhaps));
             let repaired = words.ring().repair(B, C, |_| ());
-            assert_eq!(repaired.given_back, [words.ring().position_of(&died)]);
+            assert_eq!(repaired.given_back, [words.ring().delivery_of(&died)]);
+            let again = words.ring().claim_to_get(B).unwrap();
+            assert_ne!(words.ring().delivery_of(&again), words.ring().delivery_of(&died));
+            words.ring().give_back(again);
             assert_eq!(words.get(C), Ok(1));
         }
 

@@ -17,7 +17,7 @@
 //! | the note says | and | so |
 //! | --- | --- | --- |
 //! | nothing | | it had no task |
-//! | a task | its position was given back by the queue | it never ran: another gets it |
+//! | a task | its delivery came to nothing, says the queue | it never ran: another gets it |
 //! | item k of a task | k's result was reported, or is kept in the note | items from k + 1 on never ran: they become a task |
 //! | item k of a task | k has no result | k died; the same for those behind it |
 
@@ -105,8 +105,8 @@ enum Phase {
     Closed,
     /// Ends now, for this reason.
     Ending(TaskError),
-    /// All workers have ended.
-    Ended,
+    /// All workers have ended, for this reason, or because all is done.
+    Ended(Option<TaskError>),
 }
 
 struct State {
@@ -296,7 +296,7 @@ impl Engine {
         if state.jobs.values().any(|job| job.fed_by == me) {
             return Err(Error::Unfinished);
         }
-        while state.phase != Phase::Ended {
+        while !matches!(state.phase, Phase::Ended(_)) {
             state = self.shared.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         Ok(())
@@ -322,7 +322,8 @@ impl State {
     fn check_open(&self) -> Result<(), Error> {
         match &self.phase {
             Phase::Open => Ok(()),
-            Phase::Ending(TaskError::Broken(reason)) => Err(Error::Broken(reason.clone())),
+            Phase::Ending(TaskError::Broken(reason))
+            | Phase::Ended(Some(TaskError::Broken(reason))) => Err(Error::Broken(reason.clone())),
             _ => Err(Error::NotRunning),
         }
     }
@@ -460,7 +461,7 @@ impl Shared {
     /// Ends the workers now, for this reason; nothing more will come of what is left to do.
     fn end(&self, reason: TaskError) {
         let mut state = self.state();
-        if matches!(state.phase, Phase::Ending(_) | Phase::Ended) {
+        if matches!(state.phase, Phase::Ending(_) | Phase::Ended(_)) {
             return;
         }
         state.phase = Phase::Ending(reason.clone());
@@ -480,7 +481,7 @@ impl Shared {
 /// What the manager's thread keeps to itself.
 struct Manager<'a> {
     shared: &'a Shared,
-    /// Positions of tasks that the queue got back from dead workers.
+    /// Deliveries of tasks that came to nothing, because a worker died.
     given_back: Vec<u64>,
 }
 
@@ -504,7 +505,11 @@ impl<'a> Manager<'a> {
                     }
                 }
                 if state.places.iter().all(|place| place.worker.is_none()) {
-                    state.phase = Phase::Ended;
+                    let reason = match &state.phase {
+                        Phase::Ending(reason) => Some(reason.clone()),
+                        _ => None,
+                    };
+                    state.phase = Phase::Ended(reason);
                     self.shared.ended.notify_all();
                     return;
                 }
@@ -589,7 +594,7 @@ impl<'a> Manager<'a> {
         let exitcode = ended.process.exitcode();
         let end = end_of(exitcode);
         if let Some(noted) = Note::of(&shared.notes, place).read() {
-            let given_back = self.given_back.iter().position(|given| *given == noted.position);
+            let given_back = self.given_back.iter().position(|given| *given == noted.delivery);
             if let Some(index) = given_back {
                 self.given_back.swap_remove(index);
             } else {
@@ -612,7 +617,7 @@ impl<'a> Manager<'a> {
         let goes_on = match state.phase {
             Phase::Open => true,
             Phase::Closed => !state.is_idle(),
-            Phase::Ending(_) | Phase::Ended => false,
+            Phase::Ending(_) | Phase::Ended(_) => false,
         };
         drop(state);
         if goes_on && let Err(error) = shared.start_worker(place) {

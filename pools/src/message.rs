@@ -16,6 +16,7 @@
 //! *task* is what a worker takes at once: one item, or a chunk of them that follow each other.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use process_basics::{Listed, frame};
 use serde::{Deserialize, Serialize};
@@ -61,8 +62,13 @@ impl Message {
 
     /// Adds an item; or nothing, if it can't be serialised.
     pub(crate) fn push<A: Serialize>(&mut self, item: &A) -> Result<(), TaskError> {
-        let pushed = push(&mut self.0, |bytes| frame::append(item, bytes));
-        pushed.map_err(|reason| TaskError::ArgumentsNotSent(reason.to_string()))
+        let append = |bytes: &mut Vec<u8>| match catch_unwind(AssertUnwindSafe(|| {
+            frame::append(item, bytes)
+        })) {
+            Ok(appended) => appended.map_err(|reason| reason.to_string()),
+            Err(_) => Err(String::from("their serialisation panicked")),
+        };
+        push(&mut self.0, append).map_err(TaskError::ArgumentsNotSent)
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

@@ -1,7 +1,7 @@
 //! A worker: takes tasks from the shared queue, one after the other, until it is told to end.
 //!
 //! ```text
-//!   queue of tasks ──▶ ① note: job, item, position ──▶ ② give the place up ──▶ ③ run ──▶ queue of results
+//!   queue of tasks ──▶ ① note: job, item, delivery ──▶ ② give the place up ──▶ ③ run ──▶ queue of results
 //!                            │                                                ▲
 //!                            └── words that the pool reads if the worker dies ┘ item by item
 //! ```
@@ -41,7 +41,7 @@ mod at {
     pub(super) const JOB: usize = 0;
     pub(super) const FIRST: usize = 1;
     pub(super) const ITEM: usize = 2;
-    pub(super) const POSITION: usize = 3;
+    pub(super) const DELIVERY: usize = 3;
     pub(super) const BYTES: usize = 4;
     /// The first item whose result is kept here, and how many words the results have.
     pub(super) const FROM: usize = 5;
@@ -55,8 +55,8 @@ pub(crate) struct Noted {
     /// The first item of the task, and the one that runs, or ran last.
     pub first: u64,
     pub item: u64,
-    /// The position of the task in the queue.
-    pub position: u64,
+    /// The number of its delivery by the queue.
+    pub delivery: u64,
     /// How many bytes the task's message has.
     pub bytes: u64,
 }
@@ -84,7 +84,7 @@ impl<'a> Note<'a> {
     fn begin(&self, noted: Noted) {
         self.set(at::FIRST, noted.first);
         self.set(at::ITEM, noted.item);
-        self.set(at::POSITION, noted.position);
+        self.set(at::DELIVERY, noted.delivery);
         self.set(at::BYTES, noted.bytes);
         self.set(at::JOB, noted.job);
     }
@@ -113,8 +113,8 @@ impl<'a> Note<'a> {
     pub(crate) fn read(&self) -> Option<Noted> {
         let job = self.get(at::JOB);
         let [first, item] = [at::FIRST, at::ITEM].map(|word| self.get(word));
-        let [position, bytes] = [at::POSITION, at::BYTES].map(|word| self.get(word));
-        (job != 0).then_some(Noted { job, first, item, position, bytes })
+        let [delivery, bytes] = [at::DELIVERY, at::BYTES].map(|word| self.get(word));
+        (job != 0).then_some(Noted { job, first, item, delivery, bytes })
     }
 
     /// The first item whose result is kept here, and the results.
@@ -152,14 +152,14 @@ pub(crate) fn work(start: Start) -> Exit {
         return Exit::FAILURE;
     }
     for _ in 0..start.most_tasks {
-        let note = |position, message: &[u8]| {
+        let note = |delivery, message: &[u8]| {
             if let Some((task, _)) = Items::of(message) {
                 let bytes = message.len() as u64;
                 Note::of(&start.notes, start.place).begin(Noted {
                     job: task.job,
                     first: task.first,
                     item: task.first,
-                    position,
+                    delivery,
                     bytes,
                 });
             }
