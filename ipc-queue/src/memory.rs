@@ -1,19 +1,18 @@
 //! The memory of a queue: one sparse file, mapped by all who use it.
 //!
 //! ```text
-//!   ┌────────────┬───────┬───────┬──────────┬─────────┬─────┬─────────────────┬────────────────────────┐
-//!   │ what it is │ hints │ bells │ accounts │ slots   │  …  │ a few windows   │ a window for each slot │
-//!   │            │       │       │          │         │     │ that are shared │                        │
-//!   └────────────┴───────┴───────┴──────────┴─────────┴─────┴─────────────────┴────────────────────────┘
-//!   └──────────── mapped: words ──────────────────────┘     └──────── written, read, punched ──────────┘
+//!   ┌────────────┬───────┬───────┬─────────┬──────────┬───────┬───────┬────────────────────────┐
+//!   │ what it is │ hints │ bells │ tenants │ accounts │ slots │ areas │ a window for each slot │
+//!   └────────────┴───────┴───────┴─────────┴──────────┴───────┴───────┴────────────────────────┘
+//!   └──────────────────────── mapped: words ──────────────────────────┘└ written, read, punched ┘
 //!
 //!   locks, one byte each:  ▢ ■ ■ ▢ ■ ▢ …   byte n is locked: participant n lives
 //! ```
 //!
 //! The file is given its whole size at once, but only what is written takes memory. A message that
-//! doesn't fit into its slot lies in a window. Each slot has one of its own, so there is always one;
-//! but first it tries to get one of those that slots take turns with, because these keep their memory,
-//! and memory that is new for each message costs more than the message.
+//! doesn't fit into its slot lies in an area, if one that is large enough is free: slots take turns with
+//! them, and they keep their memory. Else it lies in its slot's own window, whose memory is new for
+//! each message: that costs more than the message itself, but there is always one.
 
 use std::fs::File;
 use std::io;
@@ -21,7 +20,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::ring::{Owner, Ring};
+use crate::ring::{Owner, Place, Ring};
 use crate::sys::{self, Mapping};
 
 /// Participants have the numbers below this; nobody has 0.
@@ -33,15 +32,22 @@ const STRIDE: usize = 32;
 /// The longest message that lies in its slot, in bytes.
 pub(crate) const INLINE: usize = (STRIDE - 2) * 8;
 
-/// A message above this, in bytes, gives its own window's memory back when it has been received; with
-/// many slots the limit is lower, so that all windows together keep at most [`KEPT`].
-const KEPT_EACH: u64 = 64 << 10;
-const KEPT: u64 = 16 << 20;
+/// The areas, from small to large: how many there are of so many bytes each, 30 MiB in all. Around a
+/// message of a round number of bytes there are always some more.
+const AREAS: [(usize, usize); 3] = [(1024, 12 << 10), (64, 128 << 10), (8, 5 << 18)];
 
-/// How many windows are shared, and how many bytes each keeps: a message of a mebibyte and what is
-/// around it.
-const SHARED: usize = LINE;
-const KEPT_SHARED: u64 = 5 << 18;
+/// How many areas there are before those of a kind, and all together; the same for their words.
+const fn before(kind: usize) -> (usize, usize) {
+    let (mut areas, mut words, mut earlier) = (0, 0, 0);
+    while earlier < kind {
+        let (count, bytes) = AREAS[earlier];
+        (areas, words) = (areas + count, words + count * bytes / WORD);
+        earlier += 1;
+    }
+    (areas, words)
+}
+
+const WORD: usize = size_of::<AtomicU64>();
 
 /// The largest window, in bytes.
 const WINDOW: u64 = 1 << 32;
@@ -56,18 +62,19 @@ const LINE: usize = 8;
 
 /// Where things lie, in words.
 mod at {
-    use super::{LINE, PARTICIPANTS};
+    use super::{AREAS, LINE, PARTICIPANTS, before};
     pub(super) const MAGIC: usize = 0;
     pub(super) const CAPACITY: usize = 1;
     pub(super) const WINDOW: usize = 2;
     pub(super) const KIND: usize = 3;
+    pub(super) const HAS_AREAS: usize = 4;
     pub(super) const HEAD: usize = LINE;
     pub(super) const TAIL: usize = 2 * LINE;
     pub(super) const BELLS: usize = 3 * LINE;
     pub(super) const LOST: usize = 6 * LINE;
     pub(super) const HIGHEST: usize = 7 * LINE;
-    pub(super) const SHARED: usize = 8 * LINE;
-    pub(super) const ACCOUNTS: usize = 9 * LINE;
+    pub(super) const TENANTS: usize = 8 * LINE;
+    pub(super) const ACCOUNTS: usize = TENANTS + before(AREAS.len()).0;
     pub(super) const SLOTS: usize = ACCOUNTS + LINE * PARTICIPANTS as usize;
 }
 
@@ -121,28 +128,49 @@ pub(crate) struct Memory {
     capacity: u32,
     window: u64,
     kind: Kind,
+    has_areas: bool,
 }
 
-/// The size of the file for so many slots, and of a window in it.
-fn sizes(capacity: u32) -> io::Result<(u64, u64)> {
-    let base = base(capacity);
-    let limit = sys::file_size_limit().min(1 << 62);
-    let windows = u64::from(capacity) + SHARED as u64;
-    let window = (limit.saturating_sub(base) / windows).min(WINDOW) & !0xfff;
-    if window == 0 {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!(
-                "the limit of file sizes ({limit} bytes, ulimit -f) is too low for {capacity} places"
-            ),
-        ));
+/// How a queue's file is divided.
+#[derive(Clone, Copy)]
+struct Layout {
+    has_areas: bool,
+    window: u64,
+    size: u64,
+}
+
+impl Layout {
+    /// For so many slots, within the limit of file sizes.
+    fn new(capacity: u32) -> io::Result<Self> {
+        let limit = sys::file_size_limit().min(1 << 62);
+        let windows = |has_areas| {
+            let base = base(capacity, has_areas);
+            (limit.saturating_sub(base) / u64::from(capacity)).min(WINDOW) & !0xfff
+        };
+        let has_areas = windows(true) > 0;
+        let window = windows(has_areas);
+        if window == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!(
+                    "the limit of file sizes ({limit} bytes, ulimit -f) is too low for {capacity} places"
+                ),
+            ));
+        }
+        let size = base(capacity, has_areas) + u64::from(capacity) * window;
+        Ok(Self { has_areas, window, size })
     }
-    Ok((base + windows * window, window))
 }
 
 /// Where the windows begin, in bytes.
-fn base(capacity: u32) -> u64 {
-    ((words(capacity) * 8) as u64 + 0xfff) & !0xfff
+fn base(capacity: u32, has_areas: bool) -> u64 {
+    let words = areas(capacity) + if has_areas { before(AREAS.len()).1 } else { 0 };
+    (words * WORD) as u64
+}
+
+/// Where the areas begin, in words: on a page of their own.
+fn areas(capacity: u32) -> usize {
+    words(capacity).next_multiple_of(4096 / WORD)
 }
 
 fn words(capacity: u32) -> usize {
@@ -151,10 +179,10 @@ fn words(capacity: u32) -> usize {
 
 /// A new queue's file.
 pub(crate) fn create(capacity: u32, kind: Kind) -> io::Result<OwnedFd> {
-    let (size, window) = sizes(capacity)?;
+    let Layout { has_areas, window, size } = Layout::new(capacity)?;
     let file = sys::create(size)?;
     let mapping = Mapping::new(file.as_fd(), at::HEAD)?;
-    let fields = [MAGIC, u64::from(capacity), window, kind as u64];
+    let fields = [MAGIC, u64::from(capacity), window, kind as u64, has_areas.into()];
     for (word, field) in mapping.words().iter().zip(fields) {
         word.store(field, Ordering::Release);
     }
@@ -180,8 +208,10 @@ impl Memory {
             return Err(no_queue("its windows are too large"));
         }
         let kind = Kind::of(field(at::KIND));
-        let mapping = Mapping::new(file.as_fd(), words(capacity))?;
-        Ok(Self { mapping, file: file.into(), capacity, window, kind })
+        let has_areas = field(at::HAS_AREAS) != 0;
+        let words = base(capacity, has_areas) as usize / WORD;
+        let mapping = Mapping::new(file.as_fd(), words)?;
+        Ok(Self { mapping, file: file.into(), capacity, window, kind, has_areas })
     }
 
     pub(crate) fn ring(&self) -> Ring<'_> {
@@ -228,26 +258,40 @@ impl Memory {
         self.mapping.words()[at::HIGHEST].fetch_max(number.into(), Ordering::AcqRel);
     }
 
-    /// Puts a large message into a window. The slot is claimed for that, in this lap.
-    pub(crate) fn write(&self, (slot, lap): (u32, u32), message: &[u8]) -> io::Result<()> {
-        let _ = self.shared(slot).compare_exchange(
-            0,
-            tenant(slot, lap),
-            Ordering::AcqRel,
-            Ordering::Relaxed,
-        );
-        self.file.write_all_at(message, self.offset(slot, lap))
+    /// Puts a large message into an area, or into the slot's window. The slot is claimed for that.
+    pub(crate) fn write(&self, place: Place, message: &[u8]) -> io::Result<()> {
+        let kinds = if self.has_areas { &AREAS[..] } else { &[] };
+        for kind in (0..kinds.len()).filter(|kind| kinds[*kind].1 >= message.len()) {
+            let taken = self.tenant(kind, place).compare_exchange(
+                0,
+                name_of(place),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            if taken.is_ok() {
+                store(self.area(kind, place), message);
+                return Ok(());
+            }
+        }
+        self.file.write_all_at(message, self.own(place.slot))
     }
 
-    /// The message in the slot's window.
-    pub(crate) fn read(&self, (slot, lap): (u32, u32), message: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(message, self.offset(slot, lap))
+    /// The message of this length that lies in an area or in the slot's window, if there is one.
+    pub(crate) fn read(&self, place: Place, message: &mut [u8]) -> io::Result<()> {
+        if let Some(kind) = self.area_of(place) {
+            load(self.area(kind, place), message);
+            return Ok(());
+        }
+        self.file.read_exact_at(message, self.own(place.slot))
     }
 
-    /// Whether so many bytes have been written into the slot's window: a length that was damaged
-    /// must not make us reserve memory for what isn't there.
-    pub(crate) fn holds(&self, (slot, lap): (u32, u32), length: u64) -> bool {
-        let start = self.offset(slot, lap);
+    /// Whether so many bytes have been written there: a length that was damaged must not make us
+    /// reserve memory for what isn't there.
+    pub(crate) fn holds(&self, place: Place, length: u64) -> bool {
+        if let Some(kind) = self.area_of(place) {
+            return length <= AREAS[kind].1 as u64;
+        }
+        let start = self.own(place.slot);
         let end = sys::hole_after(self.file.as_fd(), start).unwrap_or(start);
         length <= self.window && end - start >= length
     }
@@ -260,58 +304,115 @@ impl Memory {
         within.max(INLINE as u64)
     }
 
-    /// Whether the slot's window must be cleared when its message, of this length, has been received.
-    pub(crate) fn is_cleared(&self, (slot, lap): (u32, u32), length: u64) -> bool {
-        self.is_tenant(slot, lap) || length > KEPT_EACH.min(KEPT / u64::from(self.capacity))
-    }
-
-    /// Gives up the slot's window, and the memory of a message of this length if it isn't kept.
-    pub(crate) fn clear(&self, (slot, lap): (u32, u32), length: u64) {
-        if self.is_tenant(slot, lap) {
-            if length > KEPT_SHARED {
-                self.punch(self.offset(slot, lap));
-            }
-            self.shared(slot).store(0, Ordering::Release);
-        } else {
-            self.punch(self.own(slot));
+    /// Gives up the slot's area, or the memory of its window.
+    pub(crate) fn clear(&self, place: Place) {
+        if let Some(kind) = self.area_of(place) {
+            self.tenant(kind, place).store(0, Ordering::Release);
+            return;
         }
-    }
-
-    fn punch(&self, window: u64) {
         // Failing, it only stays: the next message there overwrites it.
-        let _ = sys::punch(self.file.as_fd(), window, self.window);
+        let _ = sys::punch(self.file.as_fd(), self.own(place.slot), self.window);
     }
 
-    /// Who is in the window that the slot may share.
-    fn shared(&self, slot: u32) -> &AtomicU64 {
-        &self.mapping.words()[at::SHARED + slot as usize % SHARED]
+    /// In what kind of area the slot's message lies.
+    fn area_of(&self, place: Place) -> Option<usize> {
+        let is_there =
+            |kind: &usize| self.tenant(*kind, place).load(Ordering::Acquire) == name_of(place);
+        (0..AREAS.len()).find(|kind| self.has_areas && is_there(kind))
     }
 
-    fn is_tenant(&self, slot: u32, lap: u32) -> bool {
-        self.shared(slot).load(Ordering::Acquire) == tenant(slot, lap)
+    /// Who is in the area of this kind that may be the slot's.
+    fn tenant(&self, kind: usize, place: Place) -> &AtomicU64 {
+        let number = before(kind).0 + place.slot as usize % AREAS[kind].0;
+        &self.mapping.words()[at::TENANTS + number]
     }
 
-    /// Where the window is in which the slot's message lies.
-    fn offset(&self, slot: u32, lap: u32) -> u64 {
-        if self.is_tenant(slot, lap) {
-            return base(self.capacity) + u64::from(slot) % SHARED as u64 * self.window;
-        }
-        self.own(slot)
+    /// That area.
+    fn area(&self, kind: usize, place: Place) -> &[AtomicU64] {
+        let (count, bytes) = AREAS[kind];
+        let number = place.slot as usize % count;
+        let start = areas(self.capacity) + before(kind).1 + number * bytes / WORD;
+        &self.mapping.words()[start..][..bytes / WORD]
     }
 
-    /// Where the slot's own window is.
+    /// Where the slot's own window is, in bytes.
     fn own(&self, slot: u32) -> u64 {
-        base(self.capacity) + (u64::from(slot) + SHARED as u64) * self.window
+        base(self.capacity, self.has_areas) + u64::from(slot) * self.window
     }
 }
 
-/// How a slot's message is called that is in a shared window; never 0, which is nobody.
-fn tenant(slot: u32, lap: u32) -> u64 {
-    u64::from(lap) << 32 | u64::from(slot) << 1 | 1
+/// How a slot's message is called as the tenant of an area; never 0, which is nobody.
+fn name_of(place: Place) -> u64 {
+    u64::from(place.lap) << 32 | u64::from(place.slot) << 1 | 1
+}
+
+/// Puts bytes into words. They become visible with the slot's state.
+pub(crate) fn store(words: &[AtomicU64], message: &[u8]) {
+    let (whole, rest) = message.as_chunks();
+    let mut words = words.iter();
+    for (eight, word) in whole.iter().zip(words.by_ref()) {
+        word.store(u64::from_le_bytes(*eight), Ordering::Relaxed);
+    }
+    if let (Some(word), false) = (words.next(), rest.is_empty()) {
+        let mut eight = [0; WORD];
+        eight[..rest.len()].copy_from_slice(rest);
+        word.store(u64::from_le_bytes(eight), Ordering::Relaxed);
+    }
+}
+
+/// Gets bytes from words.
+pub(crate) fn load(words: &[AtomicU64], message: &mut [u8]) {
+    let (whole, rest) = message.as_chunks_mut();
+    let mut words = words.iter();
+    for (eight, word) in whole.iter_mut().zip(words.by_ref()) {
+        *eight = word.load(Ordering::Relaxed).to_le_bytes();
+    }
+    if let Some(word) = words.next() {
+        let eight = word.load(Ordering::Relaxed).to_le_bytes();
+        rest.copy_from_slice(&eight[..rest.len()]);
+    }
 }
 
 impl AsFd for Memory {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_any_number_come_back_from_words() {
+        let words: Vec<AtomicU64> = (0..4).map(|_| AtomicU64::new(u64::MAX)).collect();
+        for length in 0..=32 {
+            let message: Vec<u8> = (1..=length).collect();
+            store(&words, &message);
+            let mut back = vec![0; message.len()];
+            load(&words, &mut back);
+            assert_eq!(back, message);
+        }
+    }
+
+    #[test]
+    fn areas_lie_behind_each_other_and_before_the_windows() {
+        for capacity in [1, 7, 1024, 5000] {
+            let memory = Memory::open(create(capacity, Kind::Bounded).unwrap()).unwrap();
+            let bytes_of = |kind: usize, slot: u32| {
+                let area = memory.area(kind, Place { slot, lap: 0 });
+                let start = area.as_ptr() as usize - memory.mapping.words().as_ptr() as usize;
+                (start as u64, (start + area.len() * WORD) as u64)
+            };
+            let all = (0..AREAS.len()).flat_map(|kind| {
+                (0..AREAS[kind].0.min(capacity as usize)).map(move |slot| (kind, slot as u32))
+            });
+            let mut end = (areas(capacity) * WORD) as u64;
+            for (start, next) in all.map(|(kind, slot)| bytes_of(kind, slot)) {
+                assert!(start >= end, "they don't overlap");
+                end = next;
+            }
+            assert!(memory.own(0) >= end);
+        }
     }
 }

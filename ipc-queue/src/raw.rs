@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::bell::{Bell, Rhythm};
 use crate::error::{Error, GetError, PutError};
-use crate::memory::INLINE;
+use crate::memory::{self, INLINE};
 use crate::participant::Participant;
 use crate::queue::KEPT;
 use crate::ring::{Blocked, Claim};
@@ -103,17 +103,13 @@ impl Participant {
         payload[0].store(length, Ordering::Relaxed);
         if claim.is_large() {
             if let Err(error) = self.memory().write(claim.place(), message) {
-                self.clear(claim, u64::MAX);
+                self.clear(claim);
                 // What lies behind it was out of reach.
                 self.items().ring_for_all();
                 return Err(Failed::System(error));
             }
         } else {
-            for (word, bytes) in payload[1..].iter().zip(message.chunks(8)) {
-                let mut eight = [0; 8];
-                eight[..bytes.len()].copy_from_slice(bytes);
-                word.store(u64::from_le_bytes(eight), Ordering::Relaxed);
-            }
+            memory::store(&payload[1..], message);
         }
         let place = claim.place();
         self.ring().publish(claim);
@@ -148,12 +144,10 @@ impl Participant {
         }
         let mut message = [0; INLINE];
         let Some(message) = message.get_mut(..length as usize) else {
-            self.clear(claim, u64::MAX);
+            self.clear(claim);
             return Err(Failed::Damaged);
         };
-        for (bytes, word) in message.chunks_mut(8).zip(&payload[1..]) {
-            bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes()[..bytes.len()]);
-        }
+        memory::load(&payload[1..], message);
         note(self.ring().delivery_of(&claim), message);
         self.count_held();
         self.release(claim);
@@ -171,7 +165,7 @@ impl Participant {
             static MESSAGE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
         if !self.memory().holds(claim.place(), length) {
-            self.clear(claim, u64::MAX);
+            self.clear(claim);
             return Err(Failed::Damaged);
         }
         let (mut message, length) = (MESSAGE.take(), length as usize);
@@ -188,11 +182,7 @@ impl Participant {
         }
         note(self.ring().delivery_of(&claim), &message[..length]);
         self.count_held();
-        if self.memory().is_cleared(claim.place(), length as u64) {
-            self.clear(claim, length as u64);
-        } else {
-            self.release(claim);
-        }
+        self.clear(claim);
         let taken = taken(&message[..length]);
         message.truncate(KEPT);
         message.shrink_to(KEPT);
@@ -328,10 +318,10 @@ impl Participant {
         self.room().ring(|| self.ring().is_next_free(place));
     }
 
-    /// Releases a slot whose window, with a message of this length, is to be given up.
-    fn clear(&self, claim: Claim, length: u64) {
+    /// Releases a slot whose message lies elsewhere.
+    fn clear(&self, claim: Claim) {
         let claim = self.ring().begin_clearing(claim);
-        self.memory().clear(claim.place(), length);
+        self.memory().clear(claim.place());
         self.release(claim);
     }
 }

@@ -100,7 +100,7 @@ impl State {
     }
 
     /// Is its lap the position's (0), a later (1) or an earlier one (-1)?
-    fn against(self, position: Position) -> i32 {
+    fn against(self, position: Place) -> i32 {
         let ahead = self.lap.wrapping_sub(position.lap) & LAPS;
         if ahead == 0 {
             0
@@ -119,9 +119,9 @@ impl State {
 
 /// A place in the queue: which slot, in which lap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Position {
-    slot: u32,
-    lap: u32,
+pub(crate) struct Place {
+    pub slot: u32,
+    pub lap: u32,
 }
 
 /// A slot that its holder works on. To drop it is to leave it so: what a death does.
@@ -133,9 +133,8 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Its slot and its lap.
-    pub(crate) fn place(&self) -> (u32, u32) {
-        (self.slot, self.state.lap)
+    pub(crate) fn place(&self) -> Place {
+        Place { slot: self.slot, lap: self.state.lap }
     }
 
     pub(crate) fn is_large(&self) -> bool {
@@ -254,15 +253,15 @@ impl<'a> Ring<'a> {
     }
 
     /// After a publication: whether the next item is there already.
-    pub(crate) fn is_next_full(&self, (slot, lap): (u32, u32)) -> bool {
-        let next = self.after(Position { slot, lap });
+    pub(crate) fn is_next_full(&self, place: Place) -> bool {
+        let next = self.after(place);
         let state = self.state(next.slot);
         state.phase == Phase::Full && state.lap == next.lap
     }
 
     /// After a release: whether the next place is free already.
-    pub(crate) fn is_next_free(&self, (slot, lap): (u32, u32)) -> bool {
-        let next = self.after(Position { slot, lap: lap.wrapping_add(1) & LAPS });
+    pub(crate) fn is_next_free(&self, place: Place) -> bool {
+        let next = self.after(Place { lap: place.lap.wrapping_add(1) & LAPS, ..place });
         let state = self.state(next.slot);
         state.phase == Phase::Empty && state.lap == next.lap
     }
@@ -288,7 +287,7 @@ impl<'a> Ring<'a> {
 
     /// Ends what a dead participant began. Only one may do this for it at a time, and nobody may
     /// take its number meanwhile. `clear` gives up the window of a large message.
-    pub(crate) fn repair(&self, dead: Owner, me: Owner, clear: impl Fn((u32, u32))) -> Repaired {
+    pub(crate) fn repair(&self, dead: Owner, me: Owner, clear: impl Fn(Place)) -> Repaired {
         let mut repaired = Repaired::default();
         for slot in 0..self.capacity {
             let state = self.state(slot);
@@ -347,15 +346,15 @@ impl<'a> Ring<'a> {
     }
 
     /// Where a hint points.
-    fn position(&self, hint: &AtomicU64) -> Position {
+    fn position(&self, hint: &AtomicU64) -> Place {
         let word = hint.load(Ordering::Acquire);
         let (slot, lap) = (word as u32, (word >> 32) as u32 & LAPS);
-        Position { slot: if slot < self.capacity { slot } else { 0 }, lap }
+        Place { slot: if slot < self.capacity { slot } else { 0 }, lap }
     }
 
     /// Pushes a hint past a position, unless it has moved already; returns where to look next.
-    fn advance(&self, hint: &AtomicU64, past: Position) -> Position {
-        let pack = |position: Position| u64::from(position.lap) << 32 | u64::from(position.slot);
+    fn advance(&self, hint: &AtomicU64, past: Place) -> Place {
+        let pack = |position: Place| u64::from(position.lap) << 32 | u64::from(position.slot);
         let (from, to) = (pack(past), self.after(past));
         match hint.compare_exchange(from, pack(to), Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => to,
@@ -363,11 +362,11 @@ impl<'a> Ring<'a> {
         }
     }
 
-    fn after(&self, position: Position) -> Position {
+    fn after(&self, position: Place) -> Place {
         if position.slot + 1 == self.capacity {
-            Position { slot: 0, lap: position.lap.wrapping_add(1) & LAPS }
+            Place { slot: 0, lap: position.lap.wrapping_add(1) & LAPS }
         } else {
-            Position { slot: position.slot + 1, ..position }
+            Place { slot: position.slot + 1, ..position }
         }
     }
 }
