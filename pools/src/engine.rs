@@ -105,8 +105,8 @@ enum Phase {
     Closed,
     /// Ends now, for this reason.
     Ending(TaskError),
-    /// All workers have ended.
-    Ended,
+    /// All workers have ended, for this reason (or because all is done).
+    Ended(TaskError),
 }
 
 struct State {
@@ -296,7 +296,7 @@ impl Engine {
         if state.jobs.values().any(|job| job.fed_by == me) {
             return Err(Error::Unfinished);
         }
-        while state.phase != Phase::Ended {
+        while !matches!(state.phase, Phase::Ended(_)) {
             state = self.shared.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         Ok(())
@@ -322,7 +322,9 @@ impl State {
     fn check_open(&self) -> Result<(), Error> {
         match &self.phase {
             Phase::Open => Ok(()),
-            Phase::Ending(TaskError::Broken(reason)) => Err(Error::Broken(reason.clone())),
+            Phase::Ending(TaskError::Broken(reason)) | Phase::Ended(TaskError::Broken(reason)) => {
+                Err(Error::Broken(reason.clone()))
+            }
             _ => Err(Error::NotRunning),
         }
     }
@@ -469,7 +471,7 @@ impl Shared {
     /// Ends the workers now, for this reason; nothing more will come of what is left to do.
     fn end(&self, reason: TaskError) {
         let mut state = self.state();
-        if matches!(state.phase, Phase::Ending(_) | Phase::Ended) {
+        if matches!(state.phase, Phase::Ending(_) | Phase::Ended(_)) {
             return;
         }
         state.phase = Phase::Ending(reason.clone());
@@ -515,7 +517,10 @@ impl<'a> Manager<'a> {
                     }
                 }
                 if state.places.iter().all(|place| place.worker.is_none()) {
-                    state.phase = Phase::Ended;
+                    state.phase = Phase::Ended(match &state.phase {
+                        Phase::Ending(reason) => reason.clone(),
+                        _ => TaskError::Terminated,
+                    });
                     self.shared.ended.notify_all();
                     return;
                 }
@@ -612,7 +617,7 @@ impl<'a> Manager<'a> {
         let goes_on = match state.phase {
             Phase::Open => true,
             Phase::Closed => !state.is_idle(),
-            Phase::Ending(_) | Phase::Ended => false,
+            Phase::Ending(_) | Phase::Ended(_) => false,
         };
         drop(state);
         if goes_on && let Err(error) = shared.start_worker(place) {

@@ -12,6 +12,8 @@
 //! A *job* is a call of `apply`, `map` and so on; its *items* are its single calls of the function. A
 //! *task* is what a worker takes at once: one item, or a chunk of them that follow each other.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use process_basics::{Listed, frame};
 use serde::{Deserialize, Serialize};
 
@@ -40,9 +42,14 @@ impl Message {
     pub(crate) fn push<A: Serialize>(&mut self, item: &A) -> Result<(), TaskError> {
         let start = self.0.len();
         self.0.extend_from_slice(&[0; 8]);
-        if let Err(reason) = frame::append(item, &mut self.0) {
+        let bytes = &mut self.0;
+        let appended = match catch_unwind(AssertUnwindSafe(|| frame::append(item, bytes))) {
+            Ok(appended) => appended.map_err(|reason| reason.to_string()),
+            Err(_) => Err(String::from("their serialisation panicked")),
+        };
+        if let Err(reason) = appended {
             self.0.truncate(start);
-            return Err(TaskError::ArgumentsNotSent(reason.to_string()));
+            return Err(TaskError::ArgumentsNotSent(reason));
         }
         let length = (self.0.len() - start - 8) as u64;
         self.0[start..start + 8].copy_from_slice(&length.to_le_bytes());
