@@ -162,8 +162,6 @@ struct Worker {
     ready: bool,
     /// Whether it has been told to end.
     told: bool,
-    /// The last task that it has reported as ended: its job, and its last item.
-    latest: Option<(u64, u64)>,
 }
 
 impl Engine {
@@ -464,7 +462,7 @@ impl Shared {
             let _ = process.terminate();
         }
         state.places[place].worker =
-            Some(Worker { process, watch, ready: false, told: false, latest: None });
+            Some(Worker { process, watch, ready: false, told: false });
         Ok(())
     }
 
@@ -495,11 +493,14 @@ struct Manager<'a> {
     given_back: Vec<u64>,
     /// The job of the last report, which is most often that of the next.
     latest: Option<(u64, Arc<dyn Sink>)>,
+    /// The last item that each worker has reported: its job, its number, whether it ended its task.
+    reported: Vec<Option<(u64, u64, bool)>>,
 }
 
 impl<'a> Manager<'a> {
     fn new(shared: &'a Shared) -> Self {
-        Self { shared, given_back: Vec::new(), latest: None }
+        let reported = vec![None; shared.state().places.len()];
+        Self { shared, given_back: Vec::new(), latest: None, reported }
     }
 
     /// Until the last worker has ended.
@@ -569,10 +570,9 @@ impl<'a> Manager<'a> {
         if let Some(bytes) = item.ends {
             let mut state = self.shared.state();
             state.task_has_ended(item.job, item.first, bytes);
-            let place = state.places.get_mut(item.worker);
-            if let Some(worker) = place.and_then(|place| place.worker.as_mut()) {
-                worker.latest = Some((item.job, item.number));
-            }
+        }
+        if let Some(reported) = self.reported.get_mut(item.worker) {
+            *reported = Some((item.job, item.number, item.ends.is_some()));
         }
         let known = match self.latest.take() {
             Some((job, sink)) if job == item.job => Some(sink),
@@ -591,14 +591,23 @@ impl<'a> Manager<'a> {
         let exitcode = ended.process.exitcode();
         let end = end_of(exitcode);
         let note = Note::of(&shared.notes, place);
+        let reported = self.reported[place].take();
         if let Some(noted) = note.read() {
             note.end();
             let given_back = self.given_back.iter().position(|given| *given == noted.position);
             if let Some(index) = given_back {
                 self.given_back.swap_remove(index);
-            } else if ended.latest != Some((noted.job, noted.item)) {
-                let error = TaskError::WorkerDied { end: end.clone(), exitcode };
-                self.item_died(noted, error);
+            } else {
+                match reported {
+                    Some((job, item, true)) if (job, item) == (noted.job, noted.item) => {}
+                    Some((job, item, false)) if (job, item) == (noted.job, noted.item) => {
+                        self.task_died(noted, None);
+                    }
+                    _ => {
+                        let error = TaskError::WorkerDied { end: end.clone(), exitcode };
+                        self.task_died(noted, Some(error));
+                    }
+                }
             }
         }
         let mut state = shared.state();
@@ -629,8 +638,8 @@ impl<'a> Manager<'a> {
         }
     }
 
-    /// A worker died with this item in its hands, or between it and the next.
-    fn item_died(&mut self, noted: worker::Noted, error: TaskError) {
+    /// A worker died with this item in its hands, or (without an error) between it and the next.
+    fn task_died(&mut self, noted: worker::Noted, error: Option<TaskError>) {
         let mut state = self.shared.state();
         // Those behind it never ran.
         let chunk = state.task_has_ended(noted.job, noted.first, noted.bytes);
@@ -644,8 +653,9 @@ impl<'a> Manager<'a> {
         }
         drop(state);
         self.latest = None;
-        // If the item was reported, its job knows, and this changes nothing.
-        self.shared.done(noted.job, noted.item, Err(error), None);
+        if let Some(error) = error {
+            self.shared.done(noted.job, noted.item, Err(error), None);
+        }
     }
 
     fn tell_to_end(&self, state: &mut State) {
