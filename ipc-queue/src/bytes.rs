@@ -82,12 +82,19 @@ impl ByteQueue {
         self.0.get(Until::Now, |_, _| (), work).map_err(Failed::of_get)
     }
 
-    /// Repairs after all who have died, and tells the positions of the items that they were just getting
-    /// and that are in the queue again: those since the last call. Only for the maker of a queue of
-    /// work; to others, and of other queues, it tells none.
+    /// Repairs after all who have died, and tells which items they were just getting and are in the queue
+    /// again: whose [`number`](Self::number) it was, and the item's position. Those since the last call.
+    /// Only for the maker of a queue of work; to others, and of other queues, it tells none.
     #[must_use]
-    pub fn given_back(&self) -> Vec<u64> {
+    pub fn given_back(&self) -> Vec<(u16, u64)> {
         self.0.participant().given_back()
+    }
+
+    /// The number of this process among those that use the queue, from 1. After its end another may
+    /// get it.
+    #[must_use]
+    pub fn number(&self) -> u16 {
+        self.0.participant().me()
     }
 }
 

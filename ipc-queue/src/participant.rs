@@ -29,8 +29,9 @@ pub(crate) struct Participant {
     me: Owner,
     /// Of the threads of this process only one repairs at a time: they share its locks.
     repairing: Mutex<()>,
-    /// Positions of items that are in the queue again; only of a queue of work, by its maker.
-    given_back: Mutex<Vec<u64>>,
+    /// Items that are in the queue again: by whom, and their positions; only of a queue of work, by
+    /// its maker.
+    given_back: Mutex<Vec<(Owner, u64)>>,
     /// How its gets and its puts wait.
     rhythms: [Rhythm; 2],
 }
@@ -120,7 +121,7 @@ impl Participant {
     }
 
     /// Repairs, and tells which items are in the queue again since the last call.
-    pub(crate) fn given_back(&self) -> Vec<u64> {
+    pub(crate) fn given_back(&self) -> Vec<(Owner, u64)> {
         self.repair();
         std::mem::take(&mut *self.given_back.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -156,7 +157,7 @@ impl Participant {
         let repaired = self.ring().repair(owner, self.me, |slot| self.memory.punch(slot));
         if self.memory.kind() == Kind::Work {
             let mut given_back = self.given_back.lock().unwrap_or_else(PoisonError::into_inner);
-            given_back.extend(&repaired.given_back);
+            given_back.extend(repaired.given_back.iter().map(|position| (owner, *position)));
         }
         if repaired.any {
             // Some may have been woken in vain by what lies behind it.

@@ -489,8 +489,8 @@ impl Shared {
 /// What the manager's thread keeps to itself.
 struct Manager<'a> {
     shared: &'a Shared,
-    /// Positions of tasks that the queue got back from dead workers.
-    given_back: Vec<u64>,
+    /// Tasks that the queue got back from dead workers: whose numbers, and their positions.
+    given_back: Vec<(u16, u64)>,
     /// The job of the last report, which is most often that of the next.
     latest: Option<(u64, Arc<dyn Sink>)>,
     /// The last item that each worker has reported: its job, its number, whether it ended its task.
@@ -592,12 +592,14 @@ impl<'a> Manager<'a> {
         let end = end_of(exitcode);
         let note = Note::of(&shared.notes, place);
         let reported = self.reported[place].take();
+        // Also one that it had not noted yet: when its next worker dies, it isn't given back again.
+        let number = note.number();
+        let its = |given: &mut (u16, u64)| u64::from(given.0) == number;
+        let its: Vec<u64> = self.given_back.extract_if(.., its).map(|(_, position)| position).collect();
+        note.set_number(0);
         if let Some(noted) = note.read() {
             note.end();
-            let given_back = self.given_back.iter().position(|given| *given == noted.position);
-            if let Some(index) = given_back {
-                self.given_back.swap_remove(index);
-            } else {
+            if !its.contains(&noted.position) {
                 match reported {
                     Some((job, item, true)) if (job, item) == (noted.job, noted.item) => {}
                     Some((job, item, false)) if (job, item) == (noted.job, noted.item) => {

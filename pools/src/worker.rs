@@ -73,6 +73,15 @@ impl<'a> Note<'a> {
         self.0[0].store(0, Ordering::Release);
     }
 
+    /// The worker's number in the queue of tasks; 0 until it may get one.
+    pub(crate) fn number(&self) -> u64 {
+        self.0[5].load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_number(&self, number: u16) {
+        self.0[5].store(number.into(), Ordering::Release);
+    }
+
     pub(crate) fn read(&self) -> Option<Noted> {
         let job = self.0[0].load(Ordering::Acquire);
         let [item, position, bytes, first] =
@@ -97,6 +106,7 @@ pub(crate) fn work(start: Start) -> Exit {
         }
     }
     keep_panics_of_tasks();
+    Note::of(&start.notes, start.place).set_number(start.tasks.number());
     let mut worker = Worker {
         place: start.place,
         reports: start.reports,
