@@ -461,8 +461,7 @@ impl Shared {
             // All others were told while this one began.
             let _ = process.terminate();
         }
-        state.places[place].worker =
-            Some(Worker { process, watch, ready: false, told: false });
+        state.places[place].worker = Some(Worker { process, watch, ready: false, told: false });
         Ok(())
     }
 
@@ -595,7 +594,8 @@ impl<'a> Manager<'a> {
         // Also one that it had not noted yet: when its next worker dies, it isn't given back again.
         let number = note.number();
         let its = |given: &mut (u16, u64)| u64::from(given.0) == number;
-        let its: Vec<u64> = self.given_back.extract_if(.., its).map(|(_, position)| position).collect();
+        let its: Vec<u64> =
+            self.given_back.extract_if(.., its).map(|(_, position)| position).collect();
         note.set_number(0);
         if let Some(noted) = note.read() {
             note.end();
