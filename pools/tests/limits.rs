@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use common::testing::Deadline;
@@ -52,6 +53,34 @@ fn queue_many((): ()) {
 #[test]
 fn ten_thousand_tasks_wait_with_few_descriptors() {
     alone(queue_many);
+}
+
+#[test]
+fn tasks_that_wait_are_not_all_in_the_memory_of_the_queue() {
+    alone(queue_much);
+}
+
+tasks![queue_much];
+
+/// Runs in the child: 200 MiB wait, the queue has room for 32.
+fn queue_much((): ()) {
+    let stage = Stage::new(1);
+    let pool = stage.pool(1);
+    let held = pool.apply_async(hold, 0).unwrap();
+    stage.next_waiting();
+    let results = pool.imap(length, (0..200).map(|seed| text(seed, 1 << 20))).unwrap();
+    let entries = std::fs::read_dir("/proc/self/fd").unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let queues = paths.filter(|path| {
+        let target = std::fs::read_link(path).unwrap_or_default();
+        target.to_string_lossy().contains("memfd:queue")
+    });
+    let sizes = queues.map(|path| std::fs::metadata(path).unwrap().blocks() * 512);
+    let largest = sizes.max().unwrap() >> 20;
+    assert!((1..40).contains(&largest), "{largest} MiB");
+    stage.open(1);
+    assert_eq!(held.get(), Ok(0));
+    assert!(results.map(Result::unwrap).eq([1 << 20; 200]));
 }
 
 #[test]
