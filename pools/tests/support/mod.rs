@@ -1,0 +1,307 @@
+//! What the test files need: a stage that workers share with the test, scenarios in a process of
+//! their own, and what the kernel says about processes.
+
+#![allow(dead_code, reason = "each test file needs some of it")]
+
+use std::any::Any;
+use std::fs;
+use std::io::{self, PipeReader, PipeWriter, Read, pipe};
+use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::testing::Deadline;
+use ipc_queue::{Queue, Words};
+use pools::{Builder, Pool, TaskError};
+use process_basics::{Process, tasks};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, getrlimit, setrlimit};
+use serde::{Deserialize, Serialize};
+
+/// No wait of a test lasts longer.
+pub(crate) const LONG: Duration = Duration::from_secs(30);
+
+tasks![enter, hold, count, pid_of_worker];
+
+/// What a test shares with the workers of its pool.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Stage {
+    /// How often each numbered task has begun.
+    words: Words,
+    /// Tasks that wait at the gate, and the pids of their workers.
+    waiting: Queue<(u64, u32)>,
+    gate: Queue<()>,
+}
+
+static STAGE: OnceLock<Stage> = OnceLock::new();
+
+impl Stage {
+    pub(crate) fn new(words: usize) -> Self {
+        Self {
+            words: Words::new(words).unwrap(),
+            waiting: Queue::bounded(1000).unwrap(),
+            gate: Queue::bounded(1000).unwrap(),
+        }
+    }
+
+    /// A pool of so many workers that are on this stage.
+    pub(crate) fn builder(&self, processes: usize) -> Builder {
+        Pool::builder().processes(processes).initializer(enter, self.clone())
+    }
+
+    pub(crate) fn pool(&self, processes: usize) -> Pool {
+        self.builder(processes).build().unwrap()
+    }
+
+    /// Waits until one more task waits at the gate: its number, its worker.
+    pub(crate) fn next_waiting(&self) -> (u64, u32) {
+        self.waiting.get_timeout(LONG).unwrap()
+    }
+
+    /// Lets so many through, now or when they come.
+    pub(crate) fn open(&self, times: usize) {
+        (0..times).for_each(|_| self.gate.put(()).unwrap());
+    }
+
+    /// In a task: waits at the gate.
+    pub(crate) fn pass(&self) {
+        self.gate.get().unwrap();
+    }
+
+    pub(crate) fn nobody_waits(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(crate) fn begun(&self, task: u64) -> u64 {
+        self.words[task as usize].load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn all_begun(&self) -> Vec<u64> {
+        self.words.iter().map(|word| word.load(Ordering::SeqCst)).collect()
+    }
+}
+
+/// Runs in each worker, as its initializer.
+pub(crate) fn enter(stage: Stage) {
+    STAGE.set(stage).unwrap();
+}
+
+/// In a worker: the stage it is on.
+pub(crate) fn stage() -> &'static Stage {
+    STAGE.get().unwrap()
+}
+
+/// A task: counts that it has begun.
+pub(crate) fn count(task: u64) -> u64 {
+    stage().words[task as usize].fetch_add(1, Ordering::SeqCst);
+    task
+}
+
+/// A task: the same, and waits at the gate.
+pub(crate) fn hold(task: u64) -> u64 {
+    begin(task);
+    stage().pass();
+    task
+}
+
+/// In a task: counts and tells that it has begun.
+pub(crate) fn begin(task: u64) {
+    count(task);
+    stage().waiting.put((task, std::process::id())).unwrap();
+}
+
+/// A task.
+pub(crate) fn pid_of_worker(_: u64) -> u32 {
+    std::process::id()
+}
+
+/// A process that runs.
+pub(crate) fn start<A, R, F>(function: F, arguments: A) -> Process
+where
+    A: Serialize + Send + 'static,
+    F: Fn(A) -> R + Any,
+{
+    let mut process = Process::new(function, arguments);
+    process.start().unwrap();
+    process
+}
+
+/// Runs a scenario in a process of its own, where no other test disturbs it.
+pub(crate) fn alone(scenario: impl Fn(()) + Any) {
+    let _deadline = Deadline::seconds(120);
+    let process = start(scenario, ());
+    process.join().unwrap();
+    assert_eq!(process.exitcode(), Some(0), "{process:?}");
+}
+
+/// A promise to be alive: whoever holds the other end sees when the last one that made it is gone.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Alive(#[serde(with = "process_basics::handover")] PipeWriter);
+
+pub(crate) struct Lives(PipeReader);
+
+pub(crate) fn lives() -> (Lives, Alive) {
+    let (reader, writer) = pipe().unwrap();
+    (Lives(reader), Alive(writer))
+}
+
+impl Lives {
+    /// How long it takes until all are gone.
+    pub(crate) fn end(mut self) -> Duration {
+        let begun = Instant::now();
+        self.0.read_to_end(&mut Vec::new()).unwrap();
+        begun.elapsed()
+    }
+}
+
+/// Whatever the name of an error is.
+pub(crate) const fn kind(error: &TaskError) -> &'static str {
+    match error {
+        TaskError::Panicked { .. } => "Panicked",
+        TaskError::WorkerDied { .. } => "WorkerDied",
+        TaskError::ArgumentsNotSent(_) => "ArgumentsNotSent",
+        TaskError::ArgumentsNotReceived(_) => "ArgumentsNotReceived",
+        TaskError::ResultNotSent(_) => "ResultNotSent",
+        TaskError::ResultNotReceived(_) => "ResultNotReceived",
+        TaskError::Terminated => "Terminated",
+        TaskError::Broken(_) => "Broken",
+        TaskError::TimedOut => "TimedOut",
+        TaskError::Taken => "Taken",
+        _ => "unknown",
+    }
+}
+
+/// A process that stays the one it is, whatever becomes of its number.
+pub(crate) struct Other(OwnedFd);
+
+impl Other {
+    /// `None` if it has gone.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        let pid = Pid::from_raw(pid.cast_signed()).unwrap();
+        rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok().map(Self)
+    }
+
+    /// Says whether it was there to get it.
+    pub(crate) fn signal(&self, signal: Signal) -> bool {
+        rustix::process::pidfd_send_signal(&self.0, signal).is_ok()
+    }
+
+    /// Whether it has ended, or does within the time.
+    pub(crate) fn ends_within(&self, time: Duration) -> bool {
+        let time = Timespec::try_from(time).unwrap();
+        poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&time)).unwrap() == 1
+    }
+}
+
+/// Kills it, and waits until it is dead.
+pub(crate) fn kill(pid: u32) {
+    let other = Other::of(pid).unwrap();
+    other.signal(Signal::KILL);
+    assert!(other.ends_within(LONG));
+}
+
+/// Until it is so; else the test has failed. What it asks can't be waited for otherwise.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LONG;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        thread::yield_now();
+    }
+}
+
+/// Changes what of descriptors this process may use.
+pub(crate) fn limit_descriptors(most: u64) {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum }).unwrap();
+}
+
+/// A text of so many bytes that differs from its neighbours' of the same length.
+pub(crate) fn text(seed: usize, length: usize) -> String {
+    const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678";
+    let start = seed % LETTERS.len();
+    let mut text = LETTERS.repeat((start + length) / LETTERS.len() + 1);
+    text.truncate(start + length);
+    text.split_off(start)
+}
+
+/// Numbers that look random and are the same for the same seed (xorshift64).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16
+    }
+
+    /// A number below the limit.
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+}
+
+/// What a process has of the kernel; equal to what it had if nothing was left behind.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Possessions {
+    descriptors: Vec<String>,
+    mappings: usize,
+    threads: Vec<String>,
+    children: Vec<u32>,
+}
+
+impl Possessions {
+    /// Those of this process.
+    pub(crate) fn now() -> Self {
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        Self {
+            descriptors: descriptors(),
+            mappings: maps.lines().filter(|line| line.contains("memfd:")).count(),
+            threads: threads(),
+            children: children(),
+        }
+    }
+
+    /// Waits until this process has no more than that again: threads may need a moment to end.
+    pub(crate) fn come_back(&self) {
+        let deadline = Instant::now() + LONG;
+        while Self::now() != *self {
+            if Instant::now() > deadline {
+                assert_eq!(Self::now(), *self, "left behind");
+            }
+            thread::yield_now();
+        }
+    }
+}
+
+/// The names of the threads that pools and queues have started in this process.
+fn threads() -> Vec<String> {
+    let tasks = fs::read_dir("/proc/self/task").unwrap();
+    let names = tasks.filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok());
+    names
+        .filter(|name| ["pool-", "watch ", "queue-"].iter().any(|ours| name.starts_with(ours)))
+        .collect()
+}
+
+/// What the descriptors of this process are, sorted.
+pub(crate) fn descriptors() -> Vec<String> {
+    let entries = fs::read_dir("/proc/self/fd").unwrap();
+    // The one of read_dir itself has gone by the time we ask, or is a folder of processes.
+    let targets = entries.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+    let targets = targets.map(|target| target.to_string_lossy().into_owned());
+    let mut all: Vec<String> = targets.filter(|target| !target.starts_with("/proc/")).collect();
+    all.sort();
+    all
+}
+
+/// The process ids of the children of this process, zombies included.
+pub(crate) fn children() -> Vec<u32> {
+    let threads = fs::read_dir("/proc/self/task").unwrap();
+    let of = |thread: io::Result<fs::DirEntry>| {
+        fs::read_to_string(thread.unwrap().path().join("children")).unwrap_or_default()
+    };
+    let all: String = threads.map(of).collect();
+    all.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
