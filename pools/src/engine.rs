@@ -593,14 +593,17 @@ impl<'a> Manager<'a> {
         let _ = ended.watch.join();
         let exitcode = ended.process.exitcode();
         let end = end_of(exitcode);
-        if let Some(noted) = Note::of(&shared.notes, place).read() {
+        let note = Note::of(&shared.notes, place);
+        if let Some(noted) = note.read() {
             let given_back = self.given_back.iter().position(|given| *given == noted.delivery);
             if let Some(index) = given_back {
                 self.given_back.swap_remove(index);
             } else {
                 let error = TaskError::WorkerDied { end: end.clone(), exitcode };
-                self.task_died(place, noted, ended.latest, error);
+                self.task_died(&note, noted, ended.latest, error);
             }
+            // For the next worker in this place.
+            note.end();
         }
         let mut state = shared.state();
         if !ended.ready {
@@ -632,7 +635,7 @@ impl<'a> Manager<'a> {
     /// A worker died with this task in its hands; `latest` is what it reported last.
     fn task_died(
         &self,
-        place: usize,
+        note: &Note<'_>,
         noted: worker::Noted,
         latest: Option<Progress>,
         error: TaskError,
@@ -643,7 +646,7 @@ impl<'a> Manager<'a> {
             return;
         }
         // Results that it had not reported yet.
-        let (from, kept) = Note::of(&self.shared.notes, place).kept();
+        let (from, kept) = note.kept();
         let mut known = latest.map(|latest| latest.to);
         let unreported = (from..)
             .zip(Items { rest: &kept })
