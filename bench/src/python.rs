@@ -19,9 +19,10 @@ use tempfile::TempDir;
 use crate::scene::{HANGS, Report, Scene, Terms, time_until};
 
 /// The programs, by the names under which they import each other.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 4] = [
     ("sides.py", include_str!("scene/sides.py")),
     ("start_join.py", include_str!("rows/start_join.py")),
+    ("pool.py", include_str!("rows/pool.py")),
     ("queue_after_kills.py", include_str!("rows/queue_after_kills.py")),
 ];
 
@@ -223,7 +224,7 @@ mod tests {
 
             let failure = python.run("fails.py", &json!({}), &Terms::of(0.1)).unwrap_err();
             assert_eq!(failure.to_string(), "ValueError: no queue");
-            let deadline = Instant::now() + std::time::Duration::from_millis(500);
+            let deadline = Instant::now() + std::time::Duration::from_secs(4);
             let terms = Terms { deadline, ..Terms::of(0.1) };
             assert_eq!(python.run("hangs.py", &json!({}), &terms).unwrap_err().to_string(), HANGS);
             let pid = fs::read_to_string(folder.join("pid")).unwrap();

@@ -9,6 +9,7 @@ use crate::scene::{Report, Scene, Terms, bare_pipe, ipc, ours, threads};
 
 mod pipe_echo;
 mod pipe_round_trip;
+mod pool;
 mod queue_after_kills;
 mod queue_idle;
 mod queue_latency;
@@ -33,6 +34,7 @@ pub(crate) fn all(pythons: &[Python]) -> Vec<Row> {
         queue_idle::rows(pythons),
         queue_after_kills::rows(pythons),
         queue_memory::rows(pythons),
+        pool::rows(pythons),
     ]
     .into_iter()
     .flatten()

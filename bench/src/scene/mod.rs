@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use process_basics::Failure;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use side::{Act, Side, Waiter};
+pub(crate) use side::{Act, Side, Waiter, times_slept_by};
 pub(crate) use stage::{Part, Stage, alone, time_until};
 
 /// What is said of a peer whose sample isn't there in time.

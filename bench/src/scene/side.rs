@@ -323,8 +323,13 @@ fn wait(mut get: impl FnMut() -> Result<u64, Failure>) -> Result<Report, Failure
 
 /// How often the threads of this process went to sleep.
 fn times_slept() -> Result<u64, Failure> {
+    times_slept_by(std::process::id())
+}
+
+/// The same of another process.
+pub(crate) fn times_slept_by(pid: u32) -> Result<u64, Failure> {
     let mut total = 0;
-    for thread in fs::read_dir("/proc/self/task")? {
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
         // One that ends just now counts no more.
         let Ok(status) = fs::read_to_string(thread?.path().join("status")) else { continue };
         let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
