@@ -1,7 +1,7 @@
 //! A worker that dies when it has reported an item, and is not at the next one yet: that item has
 //! come, and is not lost as well.
 //!
-//! The window is short. So all runs on one core, and the result itself kills the worker that it comes
+//! The window is short. So all runs on one core, where workers come last, and the result itself kills the worker that it comes
 //! from, as soon as it is deserialised here: most often before that worker has gone on.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use support::{Other, alone};
 
 process_basics::test_entry!();
-tasks![tell, kill_at_each_result];
+tasks![give_way, tell, kill_at_each_result];
 
 /// How many workers have been killed.
 static KILLED: AtomicU64 = AtomicU64::new(0);
@@ -41,6 +41,11 @@ impl<'de> Deserialize<'de> for Deadly {
     }
 }
 
+/// Runs in each worker, which lets all others go first from then on.
+fn give_way((): ()) {
+    rustix::process::nice(19).unwrap();
+}
+
 /// A task. It takes a moment, so that the pool is asleep, and is woken by its report.
 fn tell(number: u64) -> Deadly {
     thread::sleep(Duration::from_micros(100));
@@ -56,7 +61,7 @@ fn kill_at_each_result((): ()) {
     sched_setaffinity(None, &one).unwrap();
     const ITEMS: u64 = 500;
     for chunk in [1, 4, 50] {
-        let pool = Pool::new(2).unwrap();
+        let pool = Pool::builder().processes(2).initializer(give_way, ()).build().unwrap();
         for in_order in [true, false] {
             let results: Vec<_> = match in_order {
                 true => pool.imap_chunked(tell, 0..ITEMS, chunk).unwrap().collect(),
