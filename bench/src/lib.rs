@@ -36,6 +36,9 @@ use options::{Form, Options};
 #[cfg(test)]
 process_basics::test_entry!();
 
+/// With this argument the program ends before it has begun: how long that takes is measured, too.
+pub const END_AT_ONCE: &str = "--end-at-once";
+
 /// The whole program inside `process_basics::main`: reads the command line, measures, prints.
 ///
 /// The exit code is 1 if a sample of ours failed, and 2 if the command line or the build is wrong.

@@ -10,11 +10,13 @@
 //! ```
 //!
 //! The file is given its whole size at once, but only what is written takes memory. A message that
-//! doesn't fit into its slot lies in an area, if one that is large enough is free: slots take turns with
-//! them, and they keep their memory. Else it lies in its slot's own window, whose memory is new for
-//! each message: that costs more than the message itself, but there is always one.
+//! doesn't fit into its slot lies in the slot's own area; or in one of some larger ones, which slots
+//! take turns with. Areas keep their memory. If no area that is large enough is free, it lies in its
+//! slot's window, whose memory is new for each message: that costs more than the message itself, but
+//! there is always one.
 
 use std::fs::File;
+use std::hint::spin_loop;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
@@ -32,9 +34,19 @@ const STRIDE: usize = 32;
 /// The longest message that lies in its slot, in bytes.
 pub(crate) const INLINE: usize = (STRIDE - 2) * 8;
 
-/// The areas, from small to large: how many there are of so many bytes each, 30 MiB in all. Around a
-/// message of a round number of bytes there are always some more.
-const AREAS: [(usize, usize); 3] = [(1024, 12 << 10), (64, 128 << 10), (8, 5 << 18)];
+/// Each slot has an area of its own, of this size at most, in bytes; with many slots they are
+/// smaller, so that all together have no more than [`OWN`].
+const OWN_MOST: usize = 5 << 18;
+const OWN: usize = 17 << 20;
+
+/// The areas that slots take turns with, from small to large: how many there are of so many bytes each.
+/// Around a message of a round number of bytes there are always some more.
+const AREAS: [(usize, usize); 2] = [(32, 128 << 10), (8, 5 << 18)];
+
+/// How often to look for a free area, and how long to pause in between, before a window is used: all
+/// together about 20 µs, half of what the window costs. Whoever gets an item frees one.
+const LOOKS: u32 = 12;
+const PAUSE: u32 = 64;
 
 /// How many areas there are before those of a kind, and all together; the same for their words.
 const fn before(kind: usize) -> (usize, usize) {
@@ -164,12 +176,18 @@ impl Layout {
 
 /// Where the windows begin, in bytes.
 fn base(capacity: u32, has_areas: bool) -> u64 {
-    let words = areas(capacity) + if has_areas { before(AREAS.len()).1 } else { 0 };
+    let areas = capacity as usize * own_area(capacity) / WORD + before(AREAS.len()).1;
+    let words = start_of_areas(capacity) + if has_areas { areas } else { 0 };
     (words * WORD) as u64
 }
 
+/// How many bytes a slot's own area has: whole pages.
+fn own_area(capacity: u32) -> usize {
+    (OWN / capacity as usize).min(OWN_MOST) & !0xfff
+}
+
 /// Where the areas begin, in words: on a page of their own.
-fn areas(capacity: u32) -> usize {
+fn start_of_areas(capacity: u32) -> usize {
     words(capacity).next_multiple_of(4096 / WORD)
 }
 
@@ -260,38 +278,63 @@ impl Memory {
 
     /// Puts a large message into an area, or into the slot's window. The slot is claimed for that.
     pub(crate) fn write(&self, place: Place, message: &[u8]) -> io::Result<()> {
-        let kinds = if self.has_areas { &AREAS[..] } else { &[] };
-        for kind in (0..kinds.len()).filter(|kind| kinds[*kind].1 >= message.len()) {
-            let taken = self.tenant(kind, place).compare_exchange(
-                0,
-                name_of(place),
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            );
-            if taken.is_ok() {
+        if let Some(area) = self.own_area(place, message.len() as u64) {
+            store(area, message);
+            return Ok(());
+        }
+        let looks = if message.len() <= AREAS[AREAS.len() - 1].1 { LOOKS } else { 1 };
+        for look in 0..looks {
+            if let Some(kind) = self.take_area(place, message.len()) {
                 store(self.area(kind, place), message);
                 return Ok(());
             }
+            if look + 1 < looks {
+                (0..PAUSE).for_each(|_| spin_loop());
+            }
         }
-        self.file.write_all_at(message, self.own(place.slot))
+        self.file.write_all_at(message, self.window(place.slot))
+    }
+
+    /// Takes the smallest area for so many bytes that is free.
+    fn take_area(&self, place: Place, length: usize) -> Option<usize> {
+        let take = |kind: &usize| {
+            let (name, free) = (name_of(place), 0);
+            let tenant = self.tenant(*kind, place);
+            tenant.compare_exchange(free, name, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        };
+        let kinds = if self.has_areas { 0..AREAS.len() } else { 0..0 };
+        kinds.filter(|kind| AREAS[*kind].1 >= length).find(take)
+    }
+
+    /// The slot's message, if it has so many bytes that it lies in the slot's own area.
+    fn own_area(&self, place: Place, length: u64) -> Option<&[AtomicU64]> {
+        let bytes = own_area(self.capacity);
+        let start = start_of_areas(self.capacity) + place.slot as usize * bytes / WORD;
+        let fits = self.has_areas && length <= bytes as u64;
+        fits.then(|| &self.mapping.words()[start..][..bytes / WORD])
     }
 
     /// The message of this length that lies in an area or in the slot's window, if there is one.
     pub(crate) fn read(&self, place: Place, message: &mut [u8]) -> io::Result<()> {
-        if let Some(kind) = self.area_of(place) {
-            load(self.area(kind, place), message);
-            return Ok(());
+        let own = self.own_area(place, message.len() as u64);
+        let area = own.or_else(|| Some(self.area(self.area_of(place)?, place)));
+        match area {
+            Some(area) => load(area, message),
+            None => self.file.read_exact_at(message, self.window(place.slot))?,
         }
-        self.file.read_exact_at(message, self.own(place.slot))
+        Ok(())
     }
 
     /// Whether so many bytes have been written there: a length that was damaged must not make us
     /// reserve memory for what isn't there.
     pub(crate) fn holds(&self, place: Place, length: u64) -> bool {
+        if self.own_area(place, length).is_some() {
+            return true;
+        }
         if let Some(kind) = self.area_of(place) {
             return length <= AREAS[kind].1 as u64;
         }
-        let start = self.own(place.slot);
+        let start = self.window(place.slot);
         let end = sys::hole_after(self.file.as_fd(), start).unwrap_or(start);
         length <= self.window && end - start >= length
     }
@@ -299,22 +342,22 @@ impl Memory {
     /// The longest message that this process may put, in bytes.
     pub(crate) fn longest(&self) -> u64 {
         // The limit may have been lowered since the queue was made.
-        let end = self.own(self.capacity - 1) + self.window;
+        let end = self.window(self.capacity - 1) + self.window;
         let within = self.window.saturating_sub(end.saturating_sub(sys::file_size_limit()));
         within.max(INLINE as u64)
     }
 
-    /// Gives up the slot's area, or the memory of its window.
-    pub(crate) fn clear(&self, place: Place) {
+    /// Gives up what the slot's message of this length, or whatever has been written of it, lies in.
+    pub(crate) fn clear(&self, place: Place, length: Option<u64>) {
         if let Some(kind) = self.area_of(place) {
             self.tenant(kind, place).store(0, Ordering::Release);
-            return;
+        } else if length.is_none_or(|length| self.own_area(place, length).is_none()) {
+            // Failing, it only stays: the next message there overwrites it.
+            let _ = sys::punch(self.file.as_fd(), self.window(place.slot), self.window);
         }
-        // Failing, it only stays: the next message there overwrites it.
-        let _ = sys::punch(self.file.as_fd(), self.own(place.slot), self.window);
     }
 
-    /// In what kind of area the slot's message lies.
+    /// In what kind of shared area the slot's message lies.
     fn area_of(&self, place: Place) -> Option<usize> {
         let is_there =
             |kind: &usize| self.tenant(*kind, place).load(Ordering::Acquire) == name_of(place);
@@ -331,12 +374,14 @@ impl Memory {
     fn area(&self, kind: usize, place: Place) -> &[AtomicU64] {
         let (count, bytes) = AREAS[kind];
         let number = place.slot as usize % count;
-        let start = areas(self.capacity) + before(kind).1 + number * bytes / WORD;
+        let shared =
+            start_of_areas(self.capacity) + self.capacity as usize * own_area(self.capacity) / WORD;
+        let start = shared + before(kind).1 + number * bytes / WORD;
         &self.mapping.words()[start..][..bytes / WORD]
     }
 
-    /// Where the slot's own window is, in bytes.
-    fn own(&self, slot: u32) -> u64 {
+    /// Where the slot's window is, in bytes.
+    fn window(&self, slot: u32) -> u64 {
         base(self.capacity, self.has_areas) + u64::from(slot) * self.window
     }
 }
@@ -404,15 +449,21 @@ mod tests {
                 let start = area.as_ptr() as usize - memory.mapping.words().as_ptr() as usize;
                 (start as u64, (start + area.len() * WORD) as u64)
             };
+            let mut end = (words(capacity) * WORD) as u64;
+            for slot in 0..capacity.min(3) {
+                let Some(area) = memory.own_area(Place { slot, lap: 0 }, 300) else { continue };
+                let start = area.as_ptr() as usize - memory.mapping.words().as_ptr() as usize;
+                assert!(start as u64 >= end, "they don't overlap");
+                end = (start + area.len() * WORD) as u64;
+            }
             let all = (0..AREAS.len()).flat_map(|kind| {
                 (0..AREAS[kind].0.min(capacity as usize)).map(move |slot| (kind, slot as u32))
             });
-            let mut end = (areas(capacity) * WORD) as u64;
             for (start, next) in all.map(|(kind, slot)| bytes_of(kind, slot)) {
                 assert!(start >= end, "they don't overlap");
                 end = next;
             }
-            assert!(memory.own(0) >= end);
+            assert!(memory.window(0) >= end);
         }
     }
 }

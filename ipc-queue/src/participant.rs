@@ -153,7 +153,7 @@ impl Participant {
         if unfinished > 0 {
             self.memory.lost().fetch_add(unfinished, Ordering::AcqRel);
         }
-        let repaired = self.ring().repair(owner, self.me, |place| self.memory.clear(place));
+        let repaired = self.ring().repair(owner, self.me, |place| self.memory.clear(place, None));
         if self.memory.kind() == Kind::Work {
             let mut given_back = self.given_back.lock().unwrap_or_else(PoisonError::into_inner);
             given_back.extend(&repaired.given_back);

@@ -103,7 +103,7 @@ impl Participant {
         payload[0].store(length, Ordering::Relaxed);
         if claim.is_large() {
             if let Err(error) = self.memory().write(claim.place(), message) {
-                self.clear(claim);
+                self.clear(claim, None);
                 // What lies behind it was out of reach.
                 self.items().ring_for_all();
                 return Err(Failed::System(error));
@@ -144,7 +144,7 @@ impl Participant {
         }
         let mut message = [0; INLINE];
         let Some(message) = message.get_mut(..length as usize) else {
-            self.clear(claim);
+            self.clear(claim, None);
             return Err(Failed::Damaged);
         };
         memory::load(&payload[1..], message);
@@ -165,7 +165,7 @@ impl Participant {
             static MESSAGE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
         if !self.memory().holds(claim.place(), length) {
-            self.clear(claim);
+            self.clear(claim, None);
             return Err(Failed::Damaged);
         }
         let (mut message, length) = (MESSAGE.take(), length as usize);
@@ -182,7 +182,7 @@ impl Participant {
         }
         note(self.ring().delivery_of(&claim), &message[..length]);
         self.count_held();
-        self.clear(claim);
+        self.clear(claim, Some(length as u64));
         let taken = taken(&message[..length]);
         message.truncate(KEPT);
         message.shrink_to(KEPT);
@@ -319,9 +319,9 @@ impl Participant {
     }
 
     /// Releases a slot whose message lies elsewhere.
-    fn clear(&self, claim: Claim) {
+    fn clear(&self, claim: Claim, length: Option<u64>) {
         let claim = self.ring().begin_clearing(claim);
-        self.memory().clear(claim.place());
+        self.memory().clear(claim.place(), length);
         self.release(claim);
     }
 }

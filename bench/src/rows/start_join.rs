@@ -12,7 +12,7 @@ use crate::method::{Peer, Row, Unit};
 use crate::python::Python;
 use crate::scene::{Placement, Terms, alone};
 
-tasks![with_ours, with_procspawn, with_true, nothing];
+tasks![with_ours, with_procspawn, with_true, with_this_program, nothing];
 
 pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
     [Placement::Free, Placement::OneCore].map(|placement| row(placement, pythons)).into()
@@ -30,6 +30,7 @@ fn row(placement: Placement, pythons: &[Python]) -> Row {
     }
     peers.push(peer("procspawn", placement, with_procspawn));
     peers.push(peer("kernel, /bin/true", placement, with_true));
+    peers.push(peer("kernel, this program", placement, with_this_program));
     let where_if = if placement == Placement::Free { "" } else { ", all on one core" };
     Row {
         name: format!("start-join{}", placement.suffix()),
@@ -92,6 +93,15 @@ fn with_procspawn(work: (Work, Sender<f64>)) -> Result<(), Failure> {
 /// Runs in the parent.
 fn with_true(work: (Work, Sender<f64>)) -> Result<(), Failure> {
     measure(work, || ended_well(Command::new("/bin/true").spawn()?.wait()?.code()))
+}
+
+/// Runs in the parent. What is larger than `/bin/true` takes longer to be loaded: this is the limit for
+/// whoever starts itself again.
+fn with_this_program(work: (Work, Sender<f64>)) -> Result<(), Failure> {
+    let program = "/proc/self/exe";
+    measure(work, || {
+        ended_well(Command::new(program).arg(crate::END_AT_ONCE).spawn()?.wait()?.code())
+    })
 }
 
 /// Runs in each child.
