@@ -32,8 +32,8 @@ const STRIDE: usize = 32;
 /// The longest message that lies in its slot, in bytes.
 pub(crate) const INLINE: usize = (STRIDE - 2) * 8;
 
-/// The areas, from small to large: how many there are of so many bytes each, 30 MiB in all. Around a
-/// message of a round number of bytes there are always some more.
+/// The areas, from small to large: how many there are of so many bytes each, 30 MiB in all. They are
+/// larger than round numbers, because a message of so many bytes always has some more around it.
 const AREAS: [(usize, usize); 3] = [(1024, 12 << 10), (64, 128 << 10), (8, 5 << 18)];
 
 /// How many areas there are before those of a kind, and all together; the same for their words.
@@ -273,7 +273,7 @@ impl Memory {
                 return Ok(());
             }
         }
-        self.file.write_all_at(message, self.own(place.slot))
+        self.file.write_all_at(message, self.window_of(place.slot))
     }
 
     /// The message of this length that lies in an area or in the slot's window, if there is one.
@@ -282,7 +282,7 @@ impl Memory {
             load(self.area(kind, place), message);
             return Ok(());
         }
-        self.file.read_exact_at(message, self.own(place.slot))
+        self.file.read_exact_at(message, self.window_of(place.slot))
     }
 
     /// Whether so many bytes have been written there: a length that was damaged must not make us
@@ -291,7 +291,7 @@ impl Memory {
         if let Some(kind) = self.area_of(place) {
             return length <= AREAS[kind].1 as u64;
         }
-        let start = self.own(place.slot);
+        let start = self.window_of(place.slot);
         let end = sys::hole_after(self.file.as_fd(), start).unwrap_or(start);
         length <= self.window && end - start >= length
     }
@@ -299,7 +299,7 @@ impl Memory {
     /// The longest message that this process may put, in bytes.
     pub(crate) fn longest(&self) -> u64 {
         // The limit may have been lowered since the queue was made.
-        let end = self.own(self.capacity - 1) + self.window;
+        let end = self.window_of(self.capacity - 1) + self.window;
         let within = self.window.saturating_sub(end.saturating_sub(sys::file_size_limit()));
         within.max(INLINE as u64)
     }
@@ -311,7 +311,7 @@ impl Memory {
             return;
         }
         // Failing, it only stays: the next message there overwrites it.
-        let _ = sys::punch(self.file.as_fd(), self.own(place.slot), self.window);
+        let _ = sys::punch(self.file.as_fd(), self.window_of(place.slot), self.window);
     }
 
     /// In what kind of area the slot's message lies.
@@ -336,7 +336,7 @@ impl Memory {
     }
 
     /// Where the slot's own window is, in bytes.
-    fn own(&self, slot: u32) -> u64 {
+    fn window_of(&self, slot: u32) -> u64 {
         base(self.capacity, self.has_areas) + u64::from(slot) * self.window
     }
 }
@@ -412,7 +412,7 @@ mod tests {
                 assert!(start >= end, "they don't overlap");
                 end = next;
             }
-            assert!(memory.own(0) >= end);
+            assert!(memory.window_of(0) >= end);
         }
     }
 }
