@@ -6,13 +6,13 @@ mod support;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
-use common::testing::Deadline;
+use common::testing::{Deadline, text};
 use pools::{Error, Pool, TaskError};
 use process_basics::tasks;
 use rustix::process::Signal;
 use support::{
     Other, Possessions, Stage, alone, children, count, descriptors, hold, limit_descriptors,
-    pid_of_worker, text,
+    pid_of_worker,
 };
 
 process_basics::test_entry!();
