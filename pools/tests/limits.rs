@@ -84,6 +84,20 @@ fn queue_much((): ()) {
 }
 
 #[test]
+fn a_chunk_may_be_larger_than_any_input() {
+    let _deadline = Deadline::seconds(60);
+    let pool = Pool::new(1).unwrap();
+    // What is ahead of the results is counted in items: the product must not wrap to none.
+    for chunk in [1 << 58, usize::MAX] {
+        let mut numbers = 0..10;
+        let unknown = std::iter::from_fn(|| numbers.next());
+        let squares = pool.imap_chunked(square, unknown, chunk).unwrap();
+        assert!(squares.map(Result::unwrap).eq((0..10).map(|number| number * number)));
+        assert_eq!(pool.map_chunked(square, 0..3, chunk).unwrap(), [0, 1, 4]);
+    }
+}
+
+#[test]
 fn a_million_single_tasks_have_right_results() {
     let _deadline = Deadline::seconds(120);
     let count = if cfg!(debug_assertions) { 200_000 } else { 1_000_000 };
