@@ -180,7 +180,7 @@ impl Engine {
         let shared = Shared {
             tasks: ByteQueue::of_work(PLACES).map_err(system)?,
             reports: ByteQueue::bounded(PLACES).map_err(system)?,
-            notes: Words::new(processes * Note::WORDS).map_err(Error::System)?,
+            notes: Words::new(processes.saturating_mul(Note::WORDS)).map_err(Error::System)?,
             settings: Mutex::new(settings),
             state: Mutex::new(State {
                 phase: Phase::Open,

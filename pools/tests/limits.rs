@@ -84,6 +84,12 @@ fn queue_much((): ()) {
 }
 
 #[test]
+fn more_workers_than_there_is_memory_for_are_an_error() {
+    let _deadline = Deadline::seconds(60);
+    assert!(matches!(Pool::new(usize::MAX), Err(Error::System(_))));
+}
+
+#[test]
 fn a_chunk_may_be_larger_than_any_input() {
     let _deadline = Deadline::seconds(60);
     let pool = Pool::new(1).unwrap();
