@@ -1,4 +1,5 @@
-//! What the tests of several crates need: a kill timer, a program's output, a lesson's stable part.
+//! What the tests of several crates need: a kill timer, texts and numbers to try things with, a program's
+//! output, a lesson's stable part.
 
 use std::io::{self, Write};
 use std::process::{Command, Output, Stdio};
@@ -32,6 +33,36 @@ impl Deadline {
     }
 }
 
+/// A text of so many bytes that differs from its neighbours' of the same length.
+#[must_use]
+pub fn text(seed: usize, length: usize) -> String {
+    const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678";
+    let start = seed % LETTERS.len();
+    let mut text = LETTERS.repeat((start + length) / LETTERS.len() + 1);
+    text.truncate(start + length);
+    text.split_off(start)
+}
+
+/// Numbers that look random and are the same for the same seed, which isn't 0 (xorshift64*).
+#[derive(Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    /// The next number.
+    pub const fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        // The upper bits of the product are the better ones; a small limit asks for the lower ones.
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_right(32)
+    }
+
+    /// A number below the limit.
+    pub const fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+}
+
 /// What the program at this path says and how it ends, without a terminal; killed after a minute.
 ///
 /// # Panics
@@ -62,21 +93,21 @@ pub fn stable(text: &str) -> String {
 pub fn check_chapter(package: &str, program: &str, readme: &str) {
     let list = output(program, &["--list"]);
     let names = crate::contents::lessons_of(package);
-    assert_eq!(text(&list.stdout), names.join("\n") + "\n", "the table of contents of {package}");
+    assert_eq!(utf8(&list.stdout), names.join("\n") + "\n", "the table of contents of {package}");
     for name in names {
         let prompt = format!("$ cargo run -p {package} -- {name}\n");
         let block = readme.split("```").find_map(|block| block.split_once(&prompt));
         let (_, expected) = block.unwrap_or_else(|| panic!("the README has no block for {name}"));
         let run = output(program, &[name, "--speed", "100"]);
-        let errors = text(&run.stderr);
+        let errors = utf8(&run.stderr);
         assert!(run.status.success(), "{name}: {:?}\n{errors}", run.status);
-        let printed = stable(text(&run.stdout).trim_end());
+        let printed = stable(utf8(&run.stdout).trim_end());
         let number = crate::contents::section_of(name);
         assert!(printed.starts_with(&format!("# {name} · §{number}\n")), "{name}: the section");
         assert_eq!(printed, stable(expected.trim_end()), "{name} and the README differ");
     }
 }
 
-fn text(bytes: &[u8]) -> String {
+fn utf8(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("it is UTF-8")
 }

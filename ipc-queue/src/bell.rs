@@ -4,7 +4,7 @@
 //!   sleeper                              ringer
 //!   says "somebody sleeps"               does its work
 //!   looks once more ◀──── or ──────────▶ sees "somebody sleeps": wakes one
-//!   sleeps, 100 ms at most               nobody woke? says "nobody sleeps", wakes one more
+//!   sleeps, 100 ms at most               nobody woke? says "nobody sleeps", wakes all
 //! ```
 //!
 //! Of the two who cross, one sees the other. Whoever is killed here leaves nothing behind but a
@@ -44,9 +44,9 @@ static ONE_CORE: LazyLock<bool> =
 /// Who looks all the time is there at once when something happens, but takes the slot's cache line
 /// away from who is filling it. When items come one by one, it is best to look often; when they
 /// stream, to let some gather and then take them in one go. The two are told apart after a long first
-/// pause: have many items passed until the next wait? Measured from one to one, in million items
-/// a second, and there and back: with short pauses 4.6 and 0.7 µs, with long ones 11.7 and 5 µs,
-/// learning 19.0 and 0.8 µs.
+/// pause: have many items passed until the next wait? Measured from one to one, a stream and a round
+/// trip: with short pauses 4.6 million items a second and 0.7 µs, with long ones 11.7 million and
+/// 5 µs, learning 19.0 million and 0.8 µs.
 #[derive(Debug, Default)]
 pub(crate) struct Rhythm {
     streams: AtomicBool,
@@ -57,7 +57,7 @@ pub(crate) struct Rhythm {
     last: AtomicU64,
 }
 
-/// Threads that wait at the same time may mix up what is learned: that costs only time.
+// Threads that wait at the same time may mix up what is learned: that costs only time.
 impl Rhythm {
     /// Whether the wait that begins now should let items gather.
     pub(crate) fn gathers(&self) -> bool {
@@ -77,7 +77,7 @@ impl Rhythm {
 pub(crate) struct Bell<'a>(pub(crate) &'a AtomicU32);
 
 impl Bell<'_> {
-    /// Wakes one who sleeps here, if there is one.
+    /// Wakes one who sleeps here, if there is one; all, if there is `more` to do than for one.
     pub(crate) fn ring(&self, more: impl FnOnce() -> bool) {
         // What was done before, others see before we look whether they sleep.
         fence(Ordering::SeqCst);

@@ -31,7 +31,7 @@ impl ByteQueue {
     }
 
     /// A queue of so many places that only its maker repairs, so that it can be told which items the dead
-    /// have given back. Only the maker puts; so nobody else has to wait for a repair.
+    /// have given back. Only the maker is to put: then nobody else ever waits for a repair.
     ///
     /// # Errors
     /// As [`Queue::bounded`](crate::Queue::bounded).
@@ -58,9 +58,9 @@ impl ByteQueue {
     /// Gets the next item if there is one within the time (`None`: however long it takes), and gives it
     /// to `work`, whose value is returned.
     ///
-    /// Before that, while the item is still in its place, `note` sees it, and the number of this delivery:
-    /// no other has it, also not of the same item. If this process is killed before `note` has returned, the item
-    /// stays in the queue; later, it doesn't.
+    /// Before that, while the item is still in its place, `note` sees it, and the number of this delivery,
+    /// which no other has, not even of the same item. If this process is killed before `note` has
+    /// returned, the item stays in the queue; once `work` has begun, it doesn't.
     ///
     /// # Errors
     /// [`GetError`], but not `Decode`.
@@ -82,9 +82,10 @@ impl ByteQueue {
         self.0.get(Until::Now, |_, _| (), work).map_err(Failed::of_get)
     }
 
-    /// Repairs after all who have died, and tells the numbers of the deliveries that came to nothing,
-    /// because they were just getting those items: these are in the queue again. Those since the last call. Only for the maker of a queue of
-    /// work; to others, and of other queues, it tells none.
+    /// The numbers of the deliveries that have come to nothing since the last call: who was getting the
+    /// items has died, and they are in the queue again.
+    ///
+    /// Only the maker of a [queue of work](Self::of_work) is told; others, and of other queues, get none.
     #[must_use]
     pub fn given_back(&self) -> Vec<u64> {
         self.0.participant().given_back()

@@ -14,9 +14,9 @@
 //!
 //! The layers, each in one file, from the middle outwards: the ring over atomic words (`ring.rs`), the
 //! memory it lies in (`memory.rs`), the participants with their numbers (`participant.rs`), waiting
-//! (`bell.rs`), all together a queue of bytes (`raw.rs`); on it the handle of a process
-//! (`handle.rs`) and the typed `Queue` (`queue.rs`). For those who build on them, there are also a queue
-//! of bytes (`bytes.rs`) and words of memory (`words.rs`).
+//! (`bell.rs`), all together putting and getting bytes (`raw.rs`); on that the handle of a process
+//! (`handle.rs`) and the typed `Queue` (`queue.rs`). For those who build on them, such as a pool, there
+//! are also `ByteQueue` (`bytes.rs`) and words that processes share (`words.rs`).
 //!
 //! Under `--cfg loom` there is only the ring, for loom to try every order of events on it:
 //! `RUSTFLAGS="--cfg loom" cargo test --release -p ipc-queue --lib`.

@@ -40,7 +40,7 @@ const OWN_MOST: usize = 5 << 18;
 const OWN: usize = 17 << 20;
 
 /// The areas that slots take turns with, from small to large: how many there are of so many bytes each.
-/// Around a message of a round number of bytes there are always some more.
+/// They are larger than round numbers, because a message of so many bytes always has some more around it.
 const AREAS: [(usize, usize); 2] = [(32, 128 << 10), (8, 5 << 18)];
 
 /// How often to look for a free area, and how long to pause in between, before a window is used: all

@@ -1,4 +1,4 @@
-//! The queue of bytes: the ring, its memory and its bells put together.
+//! Putting and getting bytes: the ring, its memory and its bells put together.
 
 use std::cell::RefCell;
 use std::io;

@@ -286,7 +286,7 @@ impl<'a> Ring<'a> {
     }
 
     /// Ends what a dead participant began. Only one may do this for it at a time, and nobody may
-    /// take its number meanwhile. `clear` gives up the window of a large message.
+    /// take its number meanwhile. `clear` gives up the memory of a large message.
     pub(crate) fn repair(&self, dead: Owner, me: Owner, clear: impl Fn(Place)) -> Repaired {
         let mut repaired = Repaired::default();
         for slot in 0..self.capacity {

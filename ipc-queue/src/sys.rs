@@ -103,7 +103,8 @@ impl Mapping {
     /// Maps so many words of a file that is at least as long and can't shrink.
     #[expect(unsafe_code, reason = "the kernel returns an address")]
     pub(crate) fn new(file: BorrowedFd<'_>, words: usize) -> io::Result<Self> {
-        let size = words * size_of::<AtomicU64>();
+        // A size that wraps would be a mapping shorter than its words.
+        let size = words.checked_mul(size_of::<AtomicU64>()).ok_or(io::ErrorKind::OutOfMemory)?;
         let sealed = rustix::fs::fcntl_get_seals(file)?.contains(SealFlags::SHRINK);
         if !sealed || rustix::fs::fstat(file)?.st_size.cast_unsigned() < size as u64 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "this is not a queue's memory"));

@@ -38,7 +38,7 @@ impl Words {
     /// # Errors
     /// If the system has no memory or no descriptors for them.
     pub fn new(count: usize) -> io::Result<Self> {
-        Self::open(sys::create((count * size_of::<AtomicU64>()) as u64)?, count)
+        Self::open(sys::create(count.saturating_mul(size_of::<AtomicU64>()) as u64)?, count)
     }
 
     fn open(file: OwnedFd, count: usize) -> io::Result<Self> {
@@ -69,5 +69,20 @@ impl<'de> Deserialize<'de> for Words {
         let Received(file, count) = Received::deserialize(deserializer)?;
         let opened = Self::open(file, count);
         opened.map_err(|reason| de::Error::custom(handover::refuse(reason.to_string())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_words_than_there_is_memory_are_an_error() {
+        // Some of these numbers would wrap to a few bytes.
+        for count in [1 << 60, usize::MAX / 8 + 2, usize::MAX] {
+            assert!(Words::new(count).is_err(), "{count}");
+        }
+        let file = sys::create(64).unwrap();
+        assert!(Mapping::new(file.as_fd(), usize::MAX / 8 + 2).is_err());
     }
 }

@@ -11,12 +11,12 @@ use std::os::unix::fs::FileExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::Deadline;
+use common::testing::{Deadline, Random, text};
 use ipc_queue::{Error, GetError, PutError, Queue};
 use process_basics::{Gate, Process, Waiting, frame, tasks};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use support::{Random, alone, ends_well, queue_mappings, start, text};
+use support::{alone, ends_well, queue_mappings, start};
 
 process_basics::test_entry!();
 tasks![

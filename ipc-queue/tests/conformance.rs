@@ -13,13 +13,13 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::Deadline;
+use common::testing::{Deadline, Random, text};
 use ipc_queue::{Error, GetError, PutError, Queue};
 use process_basics::{Failure, Gate, Process, Waiting, tasks};
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::stdio::dup2_stderr;
 use serde::{Deserialize, Serialize};
-use support::{alone, ends_well, kill, start, text};
+use support::{alone, ends_well, kill, start};
 
 process_basics::test_entry!();
 tasks![
@@ -568,7 +568,7 @@ fn who_waits_in_vain_is_told_when_the_last_other_has_ended_or_was_killed() {
 fn qsize_is_empty_and_is_full_are_exact_at_rest() {
     let queue = Queue::bounded(3).unwrap();
     let mut model = VecDeque::new();
-    let mut random = support::Random(42);
+    let mut random = Random(42);
     for number in 0..2000 {
         let length = [1, 300, 100_000][random.below(3) as usize];
         if random.below(2) == 0 {

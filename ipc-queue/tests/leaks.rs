@@ -5,10 +5,10 @@ mod support;
 
 use std::thread;
 
-use common::testing::Deadline;
+use common::testing::{Deadline, text};
 use ipc_queue::{PutError, Queue};
 use process_basics::{Failure, Process, tasks};
-use support::{Possessions, alone, ends_well, kill, start, text};
+use support::{Possessions, alone, ends_well, kill, start};
 
 process_basics::test_entry!();
 tasks![echo, echo_for_ever, make_use_and_end_many];

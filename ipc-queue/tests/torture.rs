@@ -20,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use common::testing::Deadline;
+use common::testing::{Deadline, Random};
 use ipc_queue::{GetError, PutError, Queue};
 use process_basics::{Exit, Process, active_children, tasks};
 use rustix::fs::MemfdFlags;
@@ -278,25 +278,6 @@ fn mixed(mut x: u64) -> u64 {
     x ^ x >> 31
 }
 
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        mixed(self.0)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
-    fn one_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-}
-
 // ------------------------------------------------------------------------------------- the log
 
 /// What all processes of a round write down: a region for each.
@@ -422,7 +403,7 @@ fn produce(work: Work) -> Exit {
         loop {
             let put = match me % 4 {
                 0 | 1 => queue.put(item),
-                2 => queue.put_timeout(item, Duration::from_micros(random.next() % 2000)),
+                2 => queue.put_timeout(item, Duration::from_micros(random.below(2000))),
                 _ => queue.try_put(item),
             };
             match put {
@@ -452,7 +433,7 @@ fn consume(work: Work) -> Exit {
         let got = match me % 3 {
             _ if work.try_only => queue.try_get(),
             0 | 1 => queue.get(),
-            _ => queue.get_timeout(Duration::from_micros(random.next() % 2000)),
+            _ => queue.get_timeout(Duration::from_micros(random.below(2000))),
         };
         match got {
             Ok(item) if item == Item::end() => return Exit::SUCCESS,
@@ -606,22 +587,22 @@ impl Driver {
     }
 
     fn one_step(&mut self, victims: Victims, random: &mut Random) {
-        thread::sleep(Duration::from_micros(random.below(3000) as u64));
+        thread::sleep(Duration::from_micros(random.below(3000)));
         self.go_on(false);
-        if random.one_in(12) {
+        if random.below(12) == 0 {
             // The driver repairs, too.
             let (_, _) = (self.queue.qsize(), self.queue.is_full());
         }
-        if self.variant.exhausted && victims == Victims::All && random.one_in(16) {
+        if self.variant.exhausted && victims == Victims::All && random.below(16) == 0 {
             self.leave_the_exhausted_alone();
             return;
         }
-        let index = random.below(self.workers.len());
-        if victims == Victims::None || random.one_in(4) {
+        let index = random.below(self.workers.len() as u64) as usize;
+        if victims == Victims::None || random.below(4) == 0 {
             let worker = &mut self.workers[index];
             if worker.stopped_until.is_none() {
                 worker.signal(Signal::STOP);
-                let time = Duration::from_micros(random.below(8000) as u64);
+                let time = Duration::from_micros(random.below(8000));
                 worker.stopped_until = Some(Instant::now() + time);
                 self.counts.stopped += 1;
             }
@@ -637,7 +618,7 @@ impl Driver {
         }
         let role = self.kill(index);
         // So its number is free for the next, or perhaps not.
-        if random.one_in(2) {
+        if random.below(2) == 0 {
             self.collect();
         }
         self.start(role, false);
@@ -703,9 +684,9 @@ fn round(variant: Variant, victims: Victims, seed: u64, time: Duration) -> Count
         Victims::Consumers => role == Role::Consumer,
         Victims::None => false,
     };
-    let kill_producers = may_die(Role::Producer) && random.one_in(2);
-    let kill_consumers = may_die(Role::Consumer) && !random.one_in(3);
-    if kill_producers && kill_consumers && random.one_in(2) {
+    let kill_producers = may_die(Role::Producer) && random.below(2) == 0;
+    let kill_consumers = may_die(Role::Consumer) && random.below(3) > 0;
+    if kill_producers && kill_consumers && random.below(2) == 0 {
         driver.end(Role::Consumer, true);
         driver.end(Role::Producer, true);
     } else {

@@ -1,5 +1,5 @@
 //! The engine of a pool: workers, what they are given, what they report, and what is done when they
-//! die. A pool is one way to use it, a process executor another.
+//! die.
 //!
 //! ```text
 //!   callers ──submit──▶ backlog ──▶ queue of tasks ──┬──▶ worker 1
@@ -60,8 +60,8 @@ const LOOKS: u32 = 50;
 
 /// What a job does with what comes of its items.
 pub(crate) trait Sink: Send + Sync {
-    /// Something came of this item; nothing is to be done if it is known already. True if the job has
-    /// nothing left to wait for.
+    /// Something came of this item. It is told once, but perhaps after the job was given up. True if the
+    /// job has nothing left to wait for.
     fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool;
 
     /// Nothing will come of the items that are left.
@@ -180,7 +180,7 @@ impl Engine {
         let shared = Shared {
             tasks: ByteQueue::of_work(PLACES).map_err(system)?,
             reports: ByteQueue::bounded(PLACES).map_err(system)?,
-            notes: Words::new(processes * Note::WORDS).map_err(Error::System)?,
+            notes: Words::new(processes.saturating_mul(Note::WORDS)).map_err(Error::System)?,
             settings: Mutex::new(settings),
             state: Mutex::new(State {
                 phase: Phase::Open,
@@ -263,8 +263,7 @@ impl Engine {
     /// The process ids of the workers.
     pub(crate) fn worker_pids(&self) -> Vec<u32> {
         let state = self.shared.state();
-        let workers = state.places.iter().filter_map(|place| place.worker.as_ref());
-        workers.filter_map(|worker| worker.process.pid()).collect()
+        state.workers().filter_map(|worker| worker.process.pid()).collect()
     }
 
     /// Takes no more tasks; ends the workers when all are done.
@@ -335,6 +334,10 @@ impl State {
         self.jobs.get_mut(&job)?.chunks.remove(&first)
     }
 
+    fn workers(&self) -> impl Iterator<Item = &Worker> {
+        self.places.iter().filter_map(|place| place.worker.as_ref())
+    }
+
     fn is_idle(&self) -> bool {
         self.jobs.is_empty() && self.backlog.is_empty() && self.outstanding.0 == 0
     }
@@ -347,10 +350,8 @@ impl Shared {
 
     /// Tells the manager that there may be something to do.
     fn look(&self) {
-        let mut report = Vec::new();
-        Report::Look.end(&mut report);
         // If there is no room, it has something to do anyway.
-        let _ = self.reports.try_put(&report);
+        let _ = self.reports.try_put(&Report::Look.alone());
     }
 
     /// Puts a task into the queue; says whether there was room.
@@ -386,17 +387,24 @@ impl Shared {
         drop(state);
         for (message, error) in refused {
             let Some((task, items)) = Items::of(&message) else { continue };
-            for (item, _) in (task.first..).zip(items) {
-                self.done(task.job, item, Err(error.clone()));
-            }
+            self.done(task.job, (task.first..).zip(items.map(|_| Err(error.clone()))));
         }
     }
 
-    /// Something came of an item.
-    fn done(&self, job: u64, item: u64, outcome: Result<&[u8], TaskError>) {
+    /// Something came of these items.
+    fn done<'r>(
+        &self,
+        job: u64,
+        outcomes: impl Iterator<Item = (u64, Result<&'r [u8], TaskError>)>,
+    ) {
         let sink = self.state().jobs.get(&job).map(|job| Arc::clone(&job.sink));
-        // Without our lock: the sink may call the owner back, who may submit more.
-        if sink.is_some_and(|sink| sink.done(item, outcome)) {
+        let Some(sink) = sink else { return };
+        let mut over = false;
+        for (item, outcome) in outcomes {
+            // Without our lock: the sink may call the owner back, who may submit more.
+            over = sink.done(item, outcome);
+        }
+        if over {
             self.state().jobs.remove(&job);
         }
     }
@@ -435,9 +443,7 @@ impl Shared {
             move || {
                 // How it ended, the manager asks the process.
                 let _ = process.join();
-                let mut report = Vec::new();
-                Report::Ended { worker: place }.end(&mut report);
-                let _ = reports.put(&report);
+                let _ = reports.put(&Report::Ended { worker: place }.alone());
             }
         };
         let watch = match thread::Builder::new().name(format!("watch {name}")).spawn(watch) {
@@ -468,7 +474,7 @@ impl Shared {
         state.deadline = Some(Instant::now() + GRACE);
         state.backlog.clear();
         let jobs = take(&mut state.jobs);
-        for worker in state.places.iter().filter_map(|place| place.worker.as_ref()) {
+        for worker in state.workers() {
             let _ = worker.process.terminate();
         }
         drop(state);
@@ -500,11 +506,11 @@ impl<'a> Manager<'a> {
             }
             if state.phase != Phase::Open {
                 if state.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                    for worker in state.places.iter().filter_map(|place| place.worker.as_ref()) {
+                    for worker in state.workers() {
                         let _ = worker.process.kill();
                     }
                 }
-                if state.places.iter().all(|place| place.worker.is_none()) {
+                if state.workers().next().is_none() {
                     let reason = match &state.phase {
                         Phase::Ending(reason) => Some(reason.clone()),
                         _ => None,
@@ -541,11 +547,11 @@ impl<'a> Manager<'a> {
         match Report::of(message) {
             Some((Report::Done(progress), results)) => {
                 self.note_progress(progress);
-                self.done(progress.job, (progress.from..).zip(results));
+                self.shared.done(progress.job, (progress.from..).zip(results.map(Ok)));
             }
             Some((Report::Failed(progress, error), _)) => {
                 self.note_progress(progress);
-                self.shared.done(progress.job, progress.to, Err(error));
+                self.shared.done(progress.job, [(progress.to, Err(error))].into_iter());
             }
             Some((Report::Ready { worker }, _)) => {
                 if let Some(place) = self.shared.state().places.get_mut(worker) {
@@ -568,20 +574,6 @@ impl<'a> Manager<'a> {
         let place = state.places.get_mut(progress.worker);
         if let Some(worker) = place.and_then(|place| place.worker.as_mut()) {
             worker.latest = Some(progress);
-        }
-    }
-
-    /// These items have these results.
-    fn done<'r>(&self, job: u64, results: impl Iterator<Item = (u64, &'r [u8])>) {
-        let sink = self.shared.state().jobs.get(&job).map(|job| Arc::clone(&job.sink));
-        let Some(sink) = sink else { return };
-        let mut over = false;
-        for (item, result) in results {
-            // Without our lock: the sink may call the owner back, who may submit more.
-            over = sink.done(item, Ok(result));
-        }
-        if over {
-            self.shared.state().jobs.remove(&job);
         }
     }
 
@@ -653,7 +645,8 @@ impl<'a> Manager<'a> {
             .filter(|(item, _)| known.is_none_or(|known| *item > known))
             .collect::<Vec<_>>();
         known = unreported.last().map(|(item, _)| *item).or(known);
-        self.done(noted.job, unreported.into_iter());
+        let unreported = unreported.into_iter().map(|(item, result)| (item, Ok(result)));
+        self.shared.done(noted.job, unreported);
 
         let mut state = self.shared.state();
         let chunk = state.task_has_ended(noted.job, noted.first, noted.bytes);
@@ -668,7 +661,7 @@ impl<'a> Manager<'a> {
         }
         drop(state);
         if known.is_none_or(|known| noted.item > known) {
-            self.shared.done(noted.job, noted.item, Err(error));
+            self.shared.done(noted.job, [(noted.item, Err(error))].into_iter());
         }
     }
 

@@ -16,7 +16,7 @@ pub enum TaskError {
         message: String,
     },
     /// The worker ended while the task ran: it was killed, crashed, or the task called
-    /// [`std::process::exit`]. Another worker has taken its place. (Python's `get` waits for ever.)
+    /// [`std::process::exit`]. Another worker takes its place. (Python's `get` waits for ever.)
     #[error("the task's worker ended: {end}")]
     WorkerDied {
         /// How: `exit code 3`, `killed by signal 9 (SIGKILL)`.
@@ -60,7 +60,7 @@ pub enum Error {
     /// Python: `ValueError("maxtasksperchild must be a positive int or None")`.
     #[error("a worker has to be allowed at least one task: leave the limit out for none")]
     NoTasks,
-    /// A chunk of 0 tasks would never end.
+    /// A map in chunks of 0 items would never end.
     #[error("a chunk has at least one item")]
     NoItems,
     /// The function isn't listed by `tasks!`.

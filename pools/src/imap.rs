@@ -14,7 +14,7 @@ use crate::engine::{Engine, Sink};
 use crate::message::{Message, Task};
 use crate::result::decoded;
 
-/// So many items of an input of unknown length are on their way at once, for each worker.
+/// So many chunks of an input of unknown length are on their way at once, for each worker.
 const AHEAD: u64 = 64;
 
 /// The results of [`Pool::imap`](crate::Pool::imap), one by one.
@@ -106,7 +106,7 @@ where
     ) -> Self {
         let most_ahead = match input.size_hint() {
             (_, Some(_)) => u64::MAX,
-            (_, None) => AHEAD * processes as u64 * chunk as u64,
+            (_, None) => (AHEAD * processes as u64).saturating_mul(chunk as u64),
         };
         let input = Input::More(input);
         let (submitted, taken) = (0, 0);

@@ -41,8 +41,8 @@ thread_local! {
     static USED: Cell<Message> = const { Cell::new(Message(Vec::new())) };
 }
 
-/// A message that grew beyond this, in bytes, is not used again.
-const KEPT: usize = 4 << 20;
+/// A buffer that grew beyond this, in bytes, is given back instead of being used again.
+pub(crate) const KEPT: usize = 4 << 20;
 
 impl Message {
     /// An empty message, for as long as the work takes.
@@ -75,7 +75,7 @@ impl Message {
         &self.0
     }
 
-    /// The same task without its items before this one.
+    /// The same task without its items before this one; `None` if none is left.
     pub(crate) fn from(bytes: &[u8], item: u64) -> Option<Self> {
         let (task, mut items) = Items::of(bytes)?;
         for _ in task.first..item {
@@ -173,6 +173,13 @@ impl Report {
         frame::append(self, buffer).expect("numbers and texts can be serialised");
         let length = (buffer.len() - start) as u64;
         buffer.extend_from_slice(&length.to_le_bytes());
+    }
+
+    /// The message of a report without results.
+    pub(crate) fn alone(&self) -> Vec<u8> {
+        let mut message = Vec::new();
+        self.end(&mut message);
+        message
     }
 
     /// The report, and the results in it.

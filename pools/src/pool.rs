@@ -70,7 +70,7 @@ impl Builder {
     /// and connections may be. Python: `initializer`, `initargs`.
     ///
     /// If it panics, or returns an `Err` or an [`Exit`](process_basics::Exit) that isn't 0, the
-    /// worker ends. After three of those in a row the pool gives up: its tasks end in
+    /// worker ends. After three of those in a row in one place the pool gives up: its tasks end in
     /// [`TaskError::Broken`](crate::TaskError::Broken). (Python's starts workers for ever.)
     pub fn initializer<A, R, F>(mut self, function: F, arguments: A) -> Self
     where
@@ -120,7 +120,7 @@ impl Pool {
         Self::builder().processes(processes).build()
     }
 
-    /// The same with more to say about it.
+    /// A pool of which more is to be said than its number of workers. Python: `Pool(…)`.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -181,7 +181,7 @@ impl Pool {
         self.map_async(function, items)?.get()
     }
 
-    /// The same in chunks of so many items. Python: `map(chunksize=…)`.
+    /// [`map`](Self::map) in chunks of so many items. Python: `map(chunksize=…)`.
     ///
     /// # Errors
     /// As [`map`](Self::map); [`Error::NoItems`].
@@ -203,7 +203,7 @@ impl Pool {
         self.submit_all(function, items, Some(chunk))?.get()
     }
 
-    /// The same without waiting. Python: `map_async`.
+    /// [`map`](Self::map) without waiting. Python: `map_async`, `starmap_async`.
     ///
     /// # Errors
     /// As [`apply_async`](Self::apply_async).
@@ -261,7 +261,7 @@ impl Pool {
         self.stream(function, items, 1, true)
     }
 
-    /// The same in chunks of so many items. Python: `imap(chunksize=…)`.
+    /// [`imap`](Self::imap) in chunks of so many items. Python: `imap(chunksize=…)`.
     ///
     /// # Errors
     /// As [`imap`](Self::imap); [`Error::NoItems`].
@@ -280,7 +280,7 @@ impl Pool {
         self.stream(function, items, chunk, true)
     }
 
-    /// The same, in whatever order the results come. Python: `imap_unordered`.
+    /// [`imap`](Self::imap), in whatever order the results come. Python: `imap_unordered`.
     ///
     /// # Errors
     /// As [`imap`](Self::imap).
@@ -298,7 +298,8 @@ impl Pool {
         self.stream(function, items, 1, false)
     }
 
-    /// The same in chunks of so many items. Python: `imap_unordered(chunksize=…)`.
+    /// [`imap_unordered`](Self::imap_unordered) in chunks of so many items. Python:
+    /// `imap_unordered(chunksize=…)`.
     ///
     /// # Errors
     /// As [`imap`](Self::imap); [`Error::NoItems`].

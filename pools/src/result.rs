@@ -73,8 +73,8 @@ impl<T, E> AsyncResult<T, E> {
     /// Calls this with the result when it comes, or at once if it is there and not taken. Python:
     /// `apply_async(callback=…, error_callback=…)`.
     ///
-    /// It is called in the pool's own thread, which does nothing else meanwhile: so it mustn't wait for
-    /// other results of the pool. If it panics, the panic is printed, and nothing else happens.
+    /// Who brings the result calls it: most often the pool's own thread, which does nothing else
+    /// meanwhile. So it mustn't wait for other results of the pool. If it panics, the panic is printed, and nothing else happens.
     pub fn on_result(&self, callback: impl FnOnce(&Result<T, E>) + Send + 'static) {
         let mut state = self.place.lock();
         if state.successful.is_none() {

@@ -1,7 +1,7 @@
 //! A worker: takes tasks from the shared queue, one after the other, until it is told to end.
 //!
 //! ```text
-//!   queue of tasks ──▶ ① note: job, item, delivery ──▶ ② give the place up ──▶ ③ run ──▶ queue of results
+//!   queue of tasks ──▶ ① note: job, item, delivery ──▶ ② give the place up ──▶ ③ run ──▶ queue of reports
 //!                            │                                                ▲
 //!                            └── words that the pool reads if the worker dies ┘ item by item
 //! ```
@@ -16,7 +16,7 @@ use process_basics::{Arguments, Exit, Listed, frame, tasks};
 use serde::{Deserialize, Serialize};
 
 use crate::TaskError;
-use crate::message::{Items, Progress, Report, Task, WORD, push};
+use crate::message::{Items, KEPT, Progress, Report, Task, WORD, push};
 
 tasks![work];
 
@@ -34,6 +34,7 @@ pub(crate) struct Start {
 }
 
 /// What a worker is at, in words that outlive it. It is valid if the job isn't 0.
+#[derive(Clone, Copy)]
 pub(crate) struct Note<'a>(&'a [AtomicU64]);
 
 /// Where things lie in a note.
@@ -63,10 +64,10 @@ pub(crate) struct Noted {
 
 impl<'a> Note<'a> {
     /// Words of a note: those of two workers don't share a cache line.
-    pub(crate) const WORDS: usize = at::RESULTS + Self::RESULTS;
+    pub(crate) const WORDS: usize = at::RESULTS + Self::ROOM;
 
     /// How many words of results it may keep.
-    const RESULTS: usize = 1024;
+    const ROOM: usize = 1024;
 
     /// That of the worker in this place.
     pub(crate) fn of(words: &'a Words, place: usize) -> Self {
@@ -89,8 +90,8 @@ impl<'a> Note<'a> {
         self.set(at::JOB, noted.job);
     }
 
-    /// Keeps the last of these results, from there on, until they have been reported; those before are
-    /// kept already.
+    /// Keeps these results, the first of which is that of item `from`, until they have been reported.
+    /// What comes before byte `start` is kept already.
     fn keep(&self, from: u64, results: &[u8], start: usize) {
         let words = self.0[at::RESULTS..].iter().skip(start / WORD);
         for (word, bytes) in words.zip(results[start..].chunks_exact(WORD)) {
@@ -119,7 +120,7 @@ impl<'a> Note<'a> {
 
     /// The first item whose result is kept here, and the results.
     pub(crate) fn kept(&self) -> (u64, Vec<u8>) {
-        let kept = usize::try_from(self.get(at::KEPT)).unwrap_or(0).min(Self::RESULTS);
+        let kept = usize::try_from(self.get(at::KEPT)).unwrap_or(0).min(Self::ROOM);
         let words = self.0[at::RESULTS..][..kept].iter();
         let bytes = words.flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes());
         (self.get(at::FROM), bytes.collect())
@@ -142,20 +143,17 @@ pub(crate) fn work(start: Start) -> Exit {
         }
     }
     keep_panics_of_tasks();
-    let mut worker = Worker {
-        place: start.place,
-        reports: start.reports,
-        note: Note::of(&start.notes, start.place),
-        results: Vec::new(),
-    };
+    let note = Note::of(&start.notes, start.place);
+    let mut worker =
+        Worker { place: start.place, reports: start.reports, note, results: Vec::new() };
     if worker.report(&Report::Ready { worker: start.place }).is_err() {
         return Exit::FAILURE;
     }
     for _ in 0..start.most_tasks {
-        let note = |delivery, message: &[u8]| {
+        let begin = |delivery, message: &[u8]| {
             if let Some((task, _)) = Items::of(message) {
                 let bytes = message.len() as u64;
-                Note::of(&start.notes, start.place).begin(Noted {
+                note.begin(Noted {
                     job: task.job,
                     first: task.first,
                     item: task.first,
@@ -164,7 +162,7 @@ pub(crate) fn work(start: Start) -> Exit {
                 });
             }
         };
-        match start.tasks.get(None, note, |message| worker.run(message)) {
+        match start.tasks.get(None, begin, |message| worker.run(message)) {
             Ok(Ok(true)) | Err(GetError::Damaged) => {}
             Ok(Ok(false)) | Err(GetError::Disconnected) => return Exit::SUCCESS,
             Ok(Err(_)) => return Exit::FAILURE,
@@ -188,9 +186,6 @@ struct Worker<'a> {
 
 /// The pool has gone.
 struct Gone;
-
-/// A buffer that grew beyond this, in bytes, for one large result is given back.
-const KEPT: usize = 4 << 20;
 
 impl Worker<'_> {
     /// Does a task; returns whether there may be more.
@@ -233,7 +228,7 @@ impl Worker<'_> {
         if done.is_err() {
             self.results.truncate(start);
         }
-        let too_many = self.results.len() > Note::RESULTS * WORD;
+        let too_many = self.results.len() > Note::ROOM * WORD;
         if start > 0 && (done.is_err() || too_many) {
             let last = self.results.split_off(start);
             self.report_done(Progress { to: progress.to - 1, ends: None, ..*progress })?;
@@ -241,7 +236,7 @@ impl Worker<'_> {
             progress.from = progress.to;
             start = 0;
         }
-        let fits = self.results.len() <= Note::RESULTS * WORD;
+        let fits = self.results.len() <= Note::ROOM * WORD;
         match done {
             Ok(()) if fits && progress.ends.is_none() => {
                 self.note.keep(progress.from, &self.results, start);
@@ -276,9 +271,7 @@ impl Worker<'_> {
 
     /// Reports what has no results.
     fn report(&self, report: &Report) -> Result<(), Gone> {
-        let mut message = Vec::new();
-        report.end(&mut message);
-        self.reports.put(&message).map_err(|_| Gone)
+        self.reports.put(&report.alone()).map_err(|_| Gone)
     }
 }
 

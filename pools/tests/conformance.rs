@@ -11,11 +11,11 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use common::testing::Deadline;
+use common::testing::{Deadline, text};
 use pools::{Error, MapError, Pool, TaskError};
 use process_basics::{Failure, Process, tasks};
 use serde::{Deserialize, Serialize, Serializer};
-use support::{Stage, hold, kind, text};
+use support::{Stage, hold, kind};
 
 process_basics::test_entry!();
 tasks![square, square_of, parse, start_a_process, panic_with_much, boom, refuse, echo];

@@ -11,12 +11,12 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::Deadline;
+use common::testing::{Deadline, text};
 use pools::{Error, MapError, Pool, TaskError};
 use process_basics::tasks;
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use support::{Other, Stage, count, hold, kill, kind, pid_of_worker, text};
+use support::{Other, Stage, count, hold, kill, kind, pid_of_worker};
 
 process_basics::test_entry!();
 tasks![meet, count_or_die, large, never_return, ignore_sigterm_and_never_return];

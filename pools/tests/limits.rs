@@ -6,13 +6,13 @@ mod support;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
-use common::testing::Deadline;
+use common::testing::{Deadline, text};
 use pools::{Error, Pool, TaskError};
 use process_basics::tasks;
 use rustix::process::Signal;
 use support::{
     Other, Possessions, Stage, alone, children, count, descriptors, hold, limit_descriptors,
-    pid_of_worker, text,
+    pid_of_worker,
 };
 
 process_basics::test_entry!();
@@ -81,6 +81,26 @@ fn queue_much((): ()) {
     stage.open(1);
     assert_eq!(held.get(), Ok(0));
     assert!(results.map(Result::unwrap).eq([1 << 20; 200]));
+}
+
+#[test]
+fn more_workers_than_there_is_memory_for_are_an_error() {
+    let _deadline = Deadline::seconds(60);
+    assert!(matches!(Pool::new(usize::MAX), Err(Error::System(_))));
+}
+
+#[test]
+fn a_chunk_may_be_larger_than_any_input() {
+    let _deadline = Deadline::seconds(60);
+    let pool = Pool::new(1).unwrap();
+    // What is ahead of the results is counted in items: the product must not wrap to none.
+    for chunk in [1 << 58, usize::MAX] {
+        let mut numbers = 0..10;
+        let unknown = std::iter::from_fn(|| numbers.next());
+        let squares = pool.imap_chunked(square, unknown, chunk).unwrap();
+        assert!(squares.map(Result::unwrap).eq((0..10).map(|number| number * number)));
+        assert_eq!(pool.map_chunked(square, 0..3, chunk).unwrap(), [0, 1, 4]);
+    }
 }
 
 #[test]

@@ -7,20 +7,18 @@
 
 mod support;
 
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use common::testing::Deadline;
+use common::testing::{Deadline, Random};
 use ipc_queue::{Queue, Words};
 use pools::{MapError, Pool, TaskError};
 use process_basics::tasks;
 use rustix::process::Signal;
-use serde::de::Visitor;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use support::{Alive, Other, Possessions, Random, lives, start};
+use serde_bytes::ByteBuf;
+use support::{Alive, Other, Possessions, lives, start};
 
 process_basics::test_entry!();
 tasks![share, toil, meet_others, share_and_live, make_pools_for_ever];
@@ -46,33 +44,8 @@ fn share(shared: (Words, Queue<()>, Queue<()>)) {
     SHARED.set(shared).unwrap();
 }
 
-/// Bytes that travel as such: one by one they would take long in a debug build.
-struct Payload(Vec<u8>);
-
-impl Serialize for Payload {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Payload {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Bytes;
-        impl Visitor<'_> for Bytes {
-            type Value = Payload;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("bytes")
-            }
-            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Payload, E> {
-                Ok(Payload(bytes.to_vec()))
-            }
-        }
-        deserializer.deserialize_bytes(Bytes)
-    }
-}
-
 /// The bytes of this task, there and back: most are few, some are many.
-fn payload(task: u64, large: bool, way: u64) -> Payload {
+fn payload(task: u64, large: bool, way: u64) -> ByteBuf {
     let mut random = Random(task << 1 | way << 40 | 1);
     let length = match random.below(200) {
         _ if !large => task % 20,
@@ -85,13 +58,13 @@ fn payload(task: u64, large: bool, way: u64) -> Payload {
     let page: Vec<u8> = (0..61_u64).flat_map(|index| (random.0 ^ index).to_le_bytes()).collect();
     let mut bytes = page.repeat(length / page.len() + 1);
     bytes.truncate(length);
-    Payload(bytes)
+    ByteBuf::from(bytes)
 }
 
 /// A task: counts that it runs, looks at its bytes, returns others.
-fn toil((task, large, bytes): (u64, bool, Payload)) -> (u64, Payload) {
+fn toil((task, large, bytes): (u64, bool, ByteBuf)) -> (u64, ByteBuf) {
     SHARED.get().unwrap().0[PIDS + task as usize].fetch_add(1, Ordering::SeqCst);
-    assert!(bytes.0 == payload(task, large, 0).0, "corrupt");
+    assert!(bytes == payload(task, large, 0), "corrupt");
     (task, payload(task, large, 1))
 }
 
@@ -212,8 +185,8 @@ fn round(
                     match result {
                         Ok((number, bytes)) => {
                             let number = number as usize;
-                            let right = payload(task as u64, large, 1).0;
-                            assert!(number == task && bytes.0 == right, "{task}: {number}");
+                            let right = payload(task as u64, large, 1);
+                            assert!(number == task && bytes == right, "{task}: {number}");
                             assert_eq!(runs, 1, "task {task} of way {way}");
                         }
                         Err(TaskError::WorkerDied { exitcode, end }) => {
@@ -292,7 +265,7 @@ fn disturb(
     }
 }
 
-type Done = (u64, Payload);
+type Done = (u64, ByteBuf);
 
 /// A batch of tasks in one of the ways to call: what came of each.
 fn batch(pool: &Pool, large: bool, way: u64) -> Vec<Result<Done, TaskError>> {

@@ -1,5 +1,5 @@
-//! What the test files need: processes that end well, scenarios in a process of their own, texts of
-//! any length, and what the kernel says about this process.
+//! What the test files need: processes that end well, scenarios in a process of their own, and what
+//! the kernel says about this process.
 
 #![allow(dead_code, reason = "each test file needs some of it")]
 
@@ -41,32 +41,6 @@ pub(crate) fn kill(process: &Process) {
 pub(crate) fn alone(scenario: impl Fn(()) + Any) {
     let _deadline = Deadline::seconds(300);
     ends_well(&start(scenario, ()));
-}
-
-/// A text of so many bytes that differs from its neighbours' of the same length.
-pub(crate) fn text(seed: usize, length: usize) -> String {
-    const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678";
-    let start = seed % LETTERS.len();
-    let mut text = LETTERS.repeat((start + length) / LETTERS.len() + 1);
-    text.truncate(start + length);
-    text.split_off(start)
-}
-
-/// Numbers that look random and are the same in every run (xorshift64).
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// A number below the limit.
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
 }
 
 /// What a process has of the kernel; equal to what it had if nothing was left behind.

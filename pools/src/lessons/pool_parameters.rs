@@ -54,7 +54,7 @@ fn tell(story: &Story) -> Told {
     let names = ["PoolWorker-1", "PoolWorker-2", "PoolWorker-3"];
     story.ok("each worker has called it once", prepared == names)?;
     story.ok(
-        "tasks find what it has left there",
+        "a task finds what it has left",
         pool.apply(greet, String::from("Tom"))? == "hello, Tom",
     )?;
 

@@ -2,8 +2,8 @@
 //! either can do that the other can't.
 //!
 //! ```python
-//! Pool(3).map(square, range(1, 7))
-//! ThreadPool(3).map(square, range(1, 7))     # of the same module
+//! Pool(3).map(square, range(1, 1001))
+//! ThreadPool(3).map(square, range(1, 1001))     # of the same module
 //! ```
 
 use std::ops::RangeInclusive;

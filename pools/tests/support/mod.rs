@@ -217,32 +217,6 @@ pub(crate) fn limit_descriptors(most: u64) {
     setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum }).unwrap();
 }
 
-/// A text of so many bytes that differs from its neighbours' of the same length.
-pub(crate) fn text(seed: usize, length: usize) -> String {
-    const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678";
-    let start = seed % LETTERS.len();
-    let mut text = LETTERS.repeat((start + length) / LETTERS.len() + 1);
-    text.truncate(start + length);
-    text.split_off(start)
-}
-
-/// Numbers that look random and are the same for the same seed (xorshift64).
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16
-    }
-
-    /// A number below the limit.
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-}
-
 /// What a process has of the kernel; equal to what it had if nothing was left behind.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Possessions {
