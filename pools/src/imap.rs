@@ -106,7 +106,7 @@ where
     ) -> Self {
         let most_ahead = match input.size_hint() {
             (_, Some(_)) => u64::MAX,
-            (_, None) => AHEAD * processes as u64 * chunk as u64,
+            (_, None) => (AHEAD * processes as u64).saturating_mul(chunk as u64),
         };
         let input = Input::More(input);
         let (submitted, taken) = (0, 0);
