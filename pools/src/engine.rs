@@ -22,8 +22,10 @@
 //! | item k of a task | k has no result | k died; the same for those behind it |
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io;
 use std::mem::take;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
@@ -38,6 +40,9 @@ use crate::worker::{self, Note};
 /// Places of the queue of tasks: enough for the workers not to wait for the manager between two short
 /// tasks.
 const PLACES: usize = 1024;
+
+/// The most workers: so many processes can share a queue with its maker.
+const MOST_PROCESSES: usize = 4094;
 
 /// So many bytes of tasks are in the queue at most, unless each worker needs one. What waits
 /// longer, waits in this process.
@@ -124,11 +129,34 @@ struct State {
 }
 
 struct Job {
-    sink: Arc<dyn Sink>,
+    sink: Held,
     /// The thread that submits its items little by little, as results are taken.
     fed_by: Option<ThreadId>,
     /// Its tasks of several items, by their first: if a worker dies, the rest is still to do.
     chunks: BTreeMap<u64, Arc<[u8]>>,
+}
+
+/// A hold on a job's sink. The last one drops what has come, which may panic: that harms nobody here.
+#[derive(Clone)]
+struct Held(Option<Arc<dyn Sink>>);
+
+impl Held {
+    fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool {
+        self.0.as_ref().is_some_and(|sink| sink.done(item, outcome))
+    }
+
+    fn give_up(&self, error: &TaskError) {
+        if let Some(sink) = &self.0 {
+            sink.give_up(error);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let sink = self.0.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(sink)));
+    }
 }
 
 /// A task's message that waits for its turn.
@@ -173,9 +201,13 @@ impl Engine {
     /// [`Error::Start`], [`Error::System`]; no worker is left then.
     pub(crate) fn start(settings: Settings) -> Result<Self, Error> {
         let processes = settings.processes;
+        if processes > MOST_PROCESSES {
+            let reason = format!("a pool has at most {MOST_PROCESSES} workers, not {processes}");
+            return Err(Error::System(io::Error::new(io::ErrorKind::InvalidInput, reason)));
+        }
         let system = |error| match error {
             ipc_queue::Error::System(error) => Error::System(error),
-            other => Error::System(std::io::Error::other(other)),
+            other => Error::System(io::Error::other(other)),
         };
         let shared = Shared {
             tasks: ByteQueue::of_work(PLACES).map_err(system)?,
@@ -219,7 +251,7 @@ impl Engine {
         state.check_open()?;
         let job = state.next_job;
         state.next_job += 1;
-        state.jobs.insert(job, Job { sink, fed_by, chunks: BTreeMap::new() });
+        state.jobs.insert(job, Job { sink: Held(Some(sink)), fed_by, chunks: BTreeMap::new() });
         Ok(job)
     }
 
@@ -251,12 +283,14 @@ impl Engine {
     /// This job is over: what has not begun of it is not done any more.
     pub(crate) fn close_job(&self, job: u64) {
         let mut state = self.shared.state();
-        if state.jobs.remove(&job).is_some() {
+        let over = state.jobs.remove(&job);
+        if over.is_some() {
             state
                 .backlog
                 .retain(|message| Items::of(message).is_none_or(|(task, _)| task.job != job));
         }
         drop(state);
+        drop(over);
         self.shared.look();
     }
 
@@ -397,7 +431,7 @@ impl Shared {
         job: u64,
         outcomes: impl Iterator<Item = (u64, Result<&'r [u8], TaskError>)>,
     ) {
-        let sink = self.state().jobs.get(&job).map(|job| Arc::clone(&job.sink));
+        let sink = self.state().jobs.get(&job).map(|job| job.sink.clone());
         let Some(sink) = sink else { return };
         let mut over = false;
         for (item, outcome) in outcomes {
@@ -405,8 +439,15 @@ impl Shared {
             over = sink.done(item, outcome);
         }
         if over {
-            self.state().jobs.remove(&job);
+            self.forget(job);
         }
+    }
+
+    /// This job is over.
+    fn forget(&self, job: u64) {
+        let over = self.state().jobs.remove(&job);
+        // Without our lock: to drop what nobody wants may call the owner back.
+        drop(over);
     }
 
     /// Starts a worker in this place, where none is.
@@ -422,7 +463,12 @@ impl Shared {
             Some(Initializer { function, pack }) => {
                 let failed =
                     |reason| process_basics::Error::Arguments { name: name.clone(), reason };
-                Some((*function, pack().map_err(failed)?))
+                // In the manager's thread, too, for the worker that takes the place of another.
+                let packed = catch_unwind(AssertUnwindSafe(pack)).unwrap_or_else(|_| {
+                    let reason = String::from("their serialisation panicked");
+                    Err(frame::Error::Encode { type_name: "initializer's arguments", reason })
+                });
+                Some((*function, packed.map_err(failed)?))
             }
             None => None,
         };
@@ -537,9 +583,12 @@ impl<'a> Manager<'a> {
         let ending = shared.state().deadline.is_some();
         let time = if ending { GRACE / 4 } else { LOOK };
         let got = shared.reports.get(time, |_, _| (), |message| self.handle(message));
-        if let Err(GetError::System(_)) = got {
+        match got {
+            // A process that a task forked may have kept its dead worker's claim on a task alive.
+            Err(GetError::Empty) => self.given_back.extend(shared.tasks.given_back()),
             // There is no memory now; perhaps there will be.
-            thread::sleep(GRACE / 4);
+            Err(GetError::System(_)) => thread::sleep(GRACE / 4),
+            _ => {}
         }
     }
 

@@ -42,6 +42,9 @@ use crate::result::{AsyncResult, Many, One};
 /// ends in [`TaskError::WorkerDied`](crate::TaskError::WorkerDied), all others are done, each once,
 /// and another worker takes the place.
 ///
+/// A task should not fork without exec: what it forks keeps alive, for the kernel, what its worker was at; so if
+/// that is killed, others may have to wait until the fork has ended, too.
+///
 /// Workers are daemons: they end when this process does, however that ends, and can't start
 /// processes. Ctrl-C doesn't touch them; this process decides what it means. To drop a pool is to
 /// [terminate](Self::terminate) it, as leaving Python's `with` does.

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use process_basics::frame;
@@ -77,13 +77,12 @@ impl<T, E> AsyncResult<T, E> {
     /// meanwhile. So it mustn't wait for other results of the pool. If it panics, the panic is printed, and nothing else happens.
     pub fn on_result(&self, callback: impl FnOnce(&Result<T, E>) + Send + 'static) {
         let mut state = self.place.lock();
-        if state.successful.is_none() {
+        if state.successful.is_none() || state.caller.is_some() {
+            // Whoever calls the others calls it, too.
             state.callbacks.push(Box::new(callback));
         } else if let Some(result) = state.result.take() {
-            // Without our lock: it may do anything.
-            drop(state);
-            let _ = catch_unwind(AssertUnwindSafe(|| callback(&result)));
-            self.place.lock().result = Some(result);
+            state.callbacks.push(Box::new(callback));
+            self.place.call_back(state, result);
         }
     }
 }
@@ -100,6 +99,18 @@ struct State<T, E> {
     /// What it was, also when it has been taken.
     successful: Option<bool>,
     callbacks: Vec<Callback<T, E>>,
+    /// The thread that has the result just now, to call the callbacks with it.
+    caller: Option<ThreadId>,
+}
+
+impl<T, E> State<T, E> {
+    /// Whether this thread can wait for the result: a callback would wait for itself.
+    fn is_awaited(&self) -> bool {
+        match self.caller {
+            Some(caller) => caller != thread::current().id(),
+            None => self.successful.is_none(),
+        }
+    }
 }
 
 type Callback<T, E> = Box<dyn FnOnce(&Result<T, E>) + Send>;
@@ -108,7 +119,12 @@ impl<T, E> Place<T, E> {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             is_there: AtomicBool::new(false),
-            state: Mutex::new(State { result: None, successful: None, callbacks: Vec::new() }),
+            state: Mutex::new(State {
+                result: None,
+                successful: None,
+                callbacks: Vec::new(),
+                caller: None,
+            }),
             changed: Condvar::new(),
         })
     }
@@ -117,40 +133,43 @@ impl<T, E> Place<T, E> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The result has come.
+    /// The result has come; the first that does counts.
     fn set(&self, result: Result<T, E>) {
-        let callbacks = std::mem::take(&mut self.lock().callbacks);
-        for callback in callbacks {
-            let _ = catch_unwind(AssertUnwindSafe(|| callback(&result)));
+        let state = self.lock();
+        if state.successful.is_none() && state.caller.is_none() {
+            self.call_back(state, result);
         }
-        let mut state = self.lock();
+    }
+
+    /// Calls the callbacks, also those that come in the meantime, and lays the result down.
+    fn call_back<'a>(&'a self, mut state: MutexGuard<'a, State<T, E>>, result: Result<T, E>) {
+        state.caller = Some(thread::current().id());
+        while !state.callbacks.is_empty() {
+            let callbacks = std::mem::take(&mut state.callbacks);
+            // Without our lock: they may do anything.
+            drop(state);
+            for callback in callbacks {
+                let _ = catch_unwind(AssertUnwindSafe(|| callback(&result)));
+            }
+            state = self.lock();
+        }
+        state.caller = None;
         state.successful = Some(result.is_ok());
-        // Those that came in the meantime.
-        let late = std::mem::take(&mut state.callbacks);
         state.result = Some(result);
         self.is_there.store(true, Ordering::Release);
         self.changed.notify_all();
-        if !late.is_empty()
-            && let Some(result) = state.result.take()
-        {
-            drop(state);
-            for callback in late {
-                let _ = catch_unwind(AssertUnwindSafe(|| callback(&result)));
-            }
-            self.lock().result = Some(result);
-        }
     }
 
     fn wait(&self, timeout: Option<Duration>) {
         let deadline = timeout.map(|timeout| Instant::now().checked_add(timeout));
         for _ in 0..LOOKS {
             if self.is_there.load(Ordering::Acquire) {
-                return;
+                break;
             }
             thread::yield_now();
         }
         let mut state = self.lock();
-        while state.successful.is_none() {
+        while state.is_awaited() {
             state = match deadline.flatten() {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
@@ -170,8 +189,8 @@ impl<T, E> Place<T, E> {
         E: From<TaskError>,
     {
         let mut state = self.lock();
-        let missing =
-            if state.successful.is_none() { TaskError::TimedOut } else { TaskError::Taken };
+        let is_to_come = state.successful.is_none() || state.caller.is_some();
+        let missing = if is_to_come { TaskError::TimedOut } else { TaskError::Taken };
         state.result.take().unwrap_or_else(|| Err(missing.into()))
     }
 }

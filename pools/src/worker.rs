@@ -6,6 +6,7 @@
 //!                            └── words that the pool reads if the worker dies ┘ item by item
 //! ```
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -278,8 +279,8 @@ impl Worker<'_> {
 thread_local! {
     /// Whether this thread runs a task.
     static IN_TASK: Cell<bool> = const { Cell::new(false) };
-    /// What the last panic in a task said.
-    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// Where the last panic in a task was, and what it said.
+    static PANIC: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
 }
 
 /// Does something of a task; a panic becomes its error.
@@ -287,10 +288,23 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, TaskError> {
     IN_TASK.set(true);
     let done = catch_unwind(AssertUnwindSafe(work));
     IN_TASK.set(false);
-    done.map_err(|_| {
-        let message = PANIC.take().unwrap_or_else(|| String::from("without a message"));
+    done.map_err(|payload| {
+        let mut message = String::from(text_of(&*payload));
+        // The task may have caught that panic, and gone on with another by `resume_unwind`.
+        if let Some((text, place)) = PANIC.take()
+            && text == message
+        {
+            message.push_str(&place);
+        }
         TaskError::Panicked { message }
     })
+}
+
+/// What a panic said.
+fn text_of(payload: &(dyn Any + Send)) -> &str {
+    (payload.downcast_ref::<&str>().copied())
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("with a value that is no text")
 }
 
 /// From now on a panic in a task is not printed here: it is the task's error, and goes to its owner.
@@ -300,11 +314,8 @@ fn keep_panics_of_tasks() {
         if !IN_TASK.get() {
             return print(panic);
         }
-        let payload = panic.payload();
-        let text = (payload.downcast_ref::<&str>().copied())
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("with a value that is no text");
+        let text = text_of(panic.payload()).to_owned();
         let place = panic.location().map(|place| format!(" ({place})")).unwrap_or_default();
-        PANIC.set(Some(format!("{text}{place}")));
+        PANIC.set(Some((text, place)));
     }));
 }
