@@ -54,6 +54,19 @@ pub const CONTENTS: &[Section] = &[
         ],
     },
     Section {
+        number: "2.4",
+        title: "Executors and futures",
+        package: "executors",
+        lessons: &[
+            "a-future-s-life",
+            "too-early",
+            "wait-for-all",
+            "leaving-the-scope",
+            "asking-for-results",
+            "the-same-on-processes",
+        ],
+    },
+    Section {
         number: "三",
         title: "Nothing is shared",
         package: "ipc-pipe",
@@ -81,6 +94,24 @@ pub const CONTENTS: &[Section] = &[
             "producers-and-consumers",
             "a-consumer-is-killed",
         ],
+    },
+    Section {
+        number: "四",
+        title: "An image downloader",
+        package: "downloader",
+        lessons: &["image-downloader", "switch-cost"],
+    },
+    Section {
+        number: "5.1",
+        title: "Planning",
+        package: "amdahl",
+        lessons: &["build-a-house", "make-tea", "fourier-transform"],
+    },
+    Section {
+        number: "5.2",
+        title: "Amdahl's law",
+        package: "amdahl",
+        lessons: &["amdahls-law", "how-many-workers"],
     },
 ];
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::narrator::{Bilingual, Story};
 use crate::time::Pace;
@@ -26,13 +26,37 @@ pub struct Lesson {
 /// How a story ends: well, or with an error of any kind.
 pub type Told = Result<(), Box<dyn Error>>;
 
+/// A tool beside the lessons, with a command line of its own: `downloader get`.
+#[derive(Debug)]
+pub struct Tool {
+    /// Its command line; its name is what one types.
+    pub command: fn() -> Command,
+    /// Does what the command line says.
+    pub run: fn(&ArgMatches) -> ExitCode,
+}
+
 /// Reads the command line and tells the lessons it names, or all of them in their order.
 ///
 /// The exit code is 0 if all were told to their end, 1 if one of them failed, and 2 if the
 /// command line was wrong.
 #[must_use]
 pub fn run(package: &'static str, about: &'static str, lessons: &[Lesson]) -> ExitCode {
-    let options = match command(package, about, lessons).try_get_matches() {
+    run_with(package, about, lessons, &[], &[])
+}
+
+/// [`run`] for a crate whose lessons have options of their own, which they find by
+/// [`Story::option`], or that has tools.
+#[must_use]
+pub fn run_with(
+    package: &'static str,
+    about: &'static str,
+    lessons: &[Lesson],
+    options: &[Arg],
+    tools: &[Tool],
+) -> ExitCode {
+    let command = command(package, about, lessons).args(options);
+    let command = command.subcommands(tools.iter().map(|tool| (tool.command)()));
+    let options = match command.args_conflicts_with_subcommands(true).try_get_matches() {
         Ok(options) => options,
         Err(shown) => {
             // Help comes this way too, on standard output and with exit code 0.
@@ -40,6 +64,10 @@ pub fn run(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Ex
             return ExitCode::from(u8::try_from(shown.exit_code()).unwrap_or(2));
         }
     };
+    if let Some((name, options)) = options.subcommand() {
+        let tool = tools.iter().find(|tool| (tool.command)().get_name() == name);
+        return tool.map_or(ExitCode::from(2), |tool| (tool.run)(options));
+    }
     if options.get_flag("list") {
         let names: String = lessons.iter().map(|lesson| format!("{}\n", lesson.name)).collect();
         anstream::print!("{names}");
@@ -58,7 +86,7 @@ pub fn run(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Ex
         }
     };
     let pace = *options.get_one::<Pace>("speed").unwrap_or(&Pace::DEFAULT);
-    let story = Story::new(pace, options.get_flag("forever"));
+    let story = Story::new(pace, options);
     for lesson in told {
         story.open(lesson.name, lesson.section, lesson.question);
         if let Err(error) = (lesson.tell)(&story) {

@@ -18,6 +18,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
+use clap::ArgMatches;
 
 use crate::time::Pace;
 
@@ -31,14 +32,13 @@ const ACTOR: usize = 12;
 #[derive(Debug)]
 pub struct Story {
     pace: Pace,
-    forever: bool,
+    options: ArgMatches,
 }
 
 impl Story {
-    /// A story told at this pace; `forever` makes its endless loops endless.
-    #[must_use]
-    pub fn new(pace: Pace, forever: bool) -> Self {
-        Self { pace, forever }
+    /// A story told at this pace, with these options of the command line.
+    pub(crate) fn new(pace: Pace, options: ArgMatches) -> Self {
+        Self { pace, options }
     }
 
     /// The pace to hand to children that pretend to work.
@@ -50,7 +50,22 @@ impl Story {
     /// How many rounds a loop that is endless in the tutorial shall make.
     #[must_use]
     pub fn rounds(&self, rounds: u64) -> u64 {
-        if self.forever { u64::MAX } else { rounds }
+        if self.has("forever") { u64::MAX } else { rounds }
+    }
+
+    /// What the command line says for an option of this crate; `None` if nothing.
+    ///
+    /// # Panics
+    /// If the crate has no such option of this type.
+    #[must_use]
+    pub fn option<T: Clone + Send + Sync + 'static>(&self, name: &str) -> Option<T> {
+        self.options.get_one(name).cloned()
+    }
+
+    /// Whether the command line has this flag; false if the crate has no such flag.
+    #[must_use]
+    pub fn has(&self, flag: &str) -> bool {
+        matches!(self.options.try_get_one(flag), Ok(Some(true)))
     }
 
     /// An event that happens in this order in every run: who did what.
@@ -141,6 +156,8 @@ fn write(text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use clap::{Arg, ArgAction, Command};
+
     use super::*;
 
     #[test]
@@ -151,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_false_claim_is_an_error_with_the_claim_in_it() {
-        let story = Story::new(Pace::DEFAULT, false);
+        let story = Story::new(Pace::DEFAULT, ArgMatches::default());
         assert_eq!(story.ok("1 is 1", true), Ok(()));
         let untrue = story.ok("1 is 2", false).unwrap_err();
         assert_eq!(untrue.to_string(), "this did not hold: 1 is 2");
@@ -159,7 +176,12 @@ mod tests {
 
     #[test]
     fn only_a_lesson_that_is_told_for_ever_is_endless() {
-        assert_eq!(Story::new(Pace::DEFAULT, false).rounds(3), 3);
-        assert_eq!(Story::new(Pace::DEFAULT, true).rounds(3), u64::MAX);
+        let story = |arguments: &[&str]| {
+            let forever = Arg::new("forever").long("forever").action(ArgAction::SetTrue);
+            let command = Command::new("lesson").no_binary_name(true).arg(forever);
+            Story::new(Pace::DEFAULT, command.get_matches_from(arguments))
+        };
+        assert_eq!(story(&[]).rounds(3), 3);
+        assert_eq!(story(&["--forever"]).rounds(3), u64::MAX);
     }
 }

@@ -1,0 +1,1 @@
+//! An image downloader on threads and on processes.

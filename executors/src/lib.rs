@@ -1,0 +1,1 @@
+//! Executors and futures: the same code on threads and on processes.
