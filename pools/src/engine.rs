@@ -22,6 +22,7 @@
 //! | item k of a task | k has no result | k died; the same for those behind it |
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::fmt;
 use std::io;
 use std::mem::take;
 use std::ops::Deref;
@@ -38,6 +39,7 @@ use crate::claims::Claims;
 use crate::error::{Error, TaskError};
 use crate::manager::Manager;
 use crate::message::{Items, Message, Progress, Report, Task};
+pub use crate::result::decoded;
 use crate::worker::{self, Note};
 
 /// Places of the queue of tasks: enough for the workers not to wait for the manager between two short
@@ -431,15 +433,22 @@ impl Engine {
         self.shared.look();
     }
 
-    /// Ends all jobs of which nothing has begun: nothing will.
+    /// Ends all jobs of which nothing has begun, nor will at once because a worker is free: nothing of
+    /// them will.
     pub fn cancel_waiting(&self) {
         let shared = &self.shared;
         let mut state = shared.state();
-        let begun = |&&(position, _): &&(u64, u64)| !shared.claims.cancel(position);
-        let begun: HashSet<u64> =
-            state.queued.iter().flatten().filter(begun).map(|(_, job)| *job).collect();
+        let queued = state.queued.iter().flatten().filter(|(_, job)| state.jobs.contains_key(job));
+        let (begun, mut next): (Vec<_>, Vec<_>) =
+            queued.partition(|(position, _)| shared.claims.has_begun(*position));
+        next.sort_unstable();
+        let free = state.workers().count().saturating_sub(begun.len());
+        let (next, late) = next.split_at(free.min(next.len()));
+        let late = late.iter().filter(|(position, _)| !shared.claims.cancel(*position));
+        let go_on = begun.iter().chain(next).chain(late).map(|(_, job)| *job);
+        let go_on: HashSet<u64> = go_on.collect();
         let waiting: Vec<Job> =
-            state.jobs.extract_if(|job, _| !begun.contains(job)).map(|(_, job)| job).collect();
+            state.jobs.extract_if(|job, _| !go_on.contains(job)).map(|(_, job)| job).collect();
         state.forget_waiting(waiting.iter().map(|job| job.waiting).sum());
         drop(state);
         // Without our lock: they call their owners back.
@@ -878,5 +887,18 @@ impl Shared {
         for job in jobs.into_values() {
             job.sink.give_up(&reason);
         }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.shared.state();
+        write!(f, "{} workers, {:?}", state.workers().count(), state.phase)
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a link to an engine")
     }
 }
