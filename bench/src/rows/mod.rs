@@ -7,6 +7,7 @@ use crate::method::{Peer, Row, Unit};
 use crate::python::Python;
 use crate::scene::{Report, Scene, Terms, bare_pipe, ipc, ours, threads};
 
+mod executor;
 mod pipe_echo;
 mod pipe_round_trip;
 mod pool;
@@ -35,6 +36,7 @@ pub(crate) fn all(pythons: &[Python]) -> Vec<Row> {
         queue_after_kills::rows(pythons),
         queue_memory::rows(pythons),
         pool::rows(pythons),
+        executor::rows(pythons),
     ]
     .into_iter()
     .flatten()
