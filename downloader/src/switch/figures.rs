@@ -1,0 +1,162 @@
+//! How it is measured: every subject gives a sample in every round, so that what disturbs the machine
+//! for a while disturbs all.
+
+use std::time::Duration;
+
+use common::time::{Spread, order};
+use process_basics::Failure;
+use serde::Serialize;
+
+use super::part::Report;
+use super::{Cell, Places, Subject, Who};
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Terms {
+    /// Work of a sample.
+    pub time: Duration,
+    /// Samples of each subject.
+    pub rounds: usize,
+}
+
+/// What one sample has brought.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Sample {
+    /// How long it takes once.
+    pub time: Duration,
+    /// How often an end was switched away meanwhile, both ends together; `None`: not counted.
+    pub switches: Option<f64>,
+}
+
+impl From<Duration> for Sample {
+    fn from(time: Duration) -> Self {
+        Self { time, switches: None }
+    }
+}
+
+impl Sample {
+    /// Of what the ends report: all of them count the same round trips.
+    pub(crate) fn of(reports: &[Report]) -> Result<Self, Failure> {
+        let rounds = reports.first().map_or(0, |report| report.rounds);
+        let time = reports.iter().map(|report| report.time).max().unwrap_or_default();
+        if rounds == 0 || reports.iter().any(|report| report.rounds != rounds) {
+            return Err(Failure::new(format!("the ends have counted {reports:?}")));
+        }
+        let switches: u64 = reports.iter().map(|report| report.switches).sum();
+        let time = time.div_f64(rounds as f64);
+        Ok(Self { time, switches: Some(switches as f64 / rounds as f64) })
+    }
+}
+
+/// All samples.
+#[derive(Debug, Default)]
+pub struct Figures(pub(crate) Vec<(Subject, Result<Vec<Sample>, String>)>);
+
+impl Figures {
+    /// Measures all; tells before each sample how many are done, of how many.
+    ///
+    /// What can't be measured here is no error but a figure that says why.
+    ///
+    /// # Errors
+    /// If a round trip fails that can be had here.
+    pub fn measure(
+        subjects: Vec<Subject>,
+        places: &Places,
+        terms: Terms,
+        mut tell: impl FnMut(usize, usize),
+    ) -> Result<Self, Failure> {
+        let nothing_yet = |subject: Subject| match subject.why_not(places) {
+            None => (subject, Ok(Vec::new())),
+            Some(reason) => (subject, Err(reason)),
+        };
+        let mut figures: Vec<_> = subjects.into_iter().map(nothing_yet).collect();
+        let count = figures.len();
+        for round in 0..terms.rounds {
+            for (done, place) in order(round, count).into_iter().enumerate() {
+                tell(round * count + done, terms.rounds * count);
+                let (subject, samples) = &mut figures[place];
+                let Ok(so_far) = samples else { continue };
+                match subject.sample(places, terms.time) {
+                    Ok(sample) => so_far.push(sample),
+                    Err(failure) if matches!(subject, Subject::RoundTrip(_)) => {
+                        return Err(failure);
+                    }
+                    Err(reason) => *samples = Err(reason.to_string()),
+                }
+            }
+        }
+        Ok(Self(figures))
+    }
+
+    /// Whether every figure has all its samples, or a reason why it has none.
+    #[must_use]
+    pub fn are_complete(&self, terms: Terms) -> bool {
+        let complete = |samples: &Vec<Sample>| samples.len() == terms.rounds;
+        self.0.iter().all(|(_, samples)| samples.as_ref().is_ok_and(complete) || samples.is_err())
+    }
+
+    /// The samples of a subject, or why there are none.
+    pub(crate) fn samples(&self, subject: Subject) -> Result<&[Sample], &str> {
+        match self.0.iter().find(|(other, _)| *other == subject) {
+            Some((_, Ok(samples))) if !samples.is_empty() => Ok(samples),
+            Some((_, Err(reason))) => Err(reason),
+            _ => Err("it was not measured"),
+        }
+    }
+
+    /// How long the subject takes.
+    pub(crate) fn time(&self, subject: Subject) -> Result<Spread, &str> {
+        let times = self.samples(subject)?.iter().map(|sample| sample.time);
+        Spread::of(times).ok_or("it was not measured")
+    }
+
+    /// Switches in a round trip: the median.
+    pub(crate) fn switches(&self, subject: Subject) -> Option<f64> {
+        let samples = self.samples(subject).ok()?;
+        let mut counts: Vec<f64> = samples.iter().filter_map(|sample| sample.switches).collect();
+        counts.sort_unstable_by(f64::total_cmp);
+        counts.get(counts.len() / 2).copied()
+    }
+
+    /// Half of what the first takes more than the second in the same round: a round trip has two hops.
+    pub(crate) fn per_hop(&self, subject: Subject, without: Subject) -> Result<Spread, &str> {
+        let rounds = self.samples(subject)?.iter().zip(self.samples(without)?);
+        let more = rounds.map(|(with, without)| with.time.saturating_sub(without.time) / 2);
+        Spread::of(more).ok_or("it was not measured")
+    }
+
+    /// Processes compared with threads, all else being the same.
+    pub(crate) fn processes_to_threads(
+        &self,
+        cell: Cell,
+    ) -> Result<(Spread, Spread, Comparison), &str> {
+        let threads = self.time(Subject::RoundTrip(Cell { who: Who::Threads, ..cell }))?;
+        let processes = self.time(Subject::RoundTrip(Cell { who: Who::Processes, ..cell }))?;
+        Ok((threads, processes, Comparison::of(threads, processes)))
+    }
+}
+
+/// What two spreads allow to be said of the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// Their ranges overlap: no difference is shown.
+    NoneShown,
+    /// Every sample took longer than every sample of the first.
+    Longer,
+    /// Every sample took less time than every sample of the first.
+    Shorter,
+}
+
+impl Comparison {
+    /// Compares the second with the first.
+    #[must_use]
+    pub fn of(first: Spread, second: Spread) -> Self {
+        if second.min > first.max {
+            Self::Longer
+        } else if second.max < first.min {
+            Self::Shorter
+        } else {
+            Self::NoneShown
+        }
+    }
+}
