@@ -23,15 +23,19 @@ use ipc_queue::Queue;
 use process_basics::{Failure, Process, tasks};
 use serde_json::json;
 
-/// How often the tutorial sends its token.
-const FULL: u64 = 1_000_000;
-
 /// Seconds of a sample at the tutorial's pace, and the shortest.
-const SAMPLE: f64 = 0.3;
+const SAMPLE: f64 = 0.5;
 const SHORTEST: Duration = Duration::from_millis(2);
 
-/// Samples of each figure.
-const ROUNDS: usize = 5;
+/// Samples of each figure; the second for `--full`.
+const ROUNDS: [usize; 2] = [5, 9];
+
+/// Of the three placements.
+const QUESTIONS: [&str; 3] = [
+    "whose memory? Both on one core, all else the same: who is slower?",
+    "which cores? The same with a core for each",
+    "which cores? The same wherever the kernel puts them",
+];
 
 /// Of a sentence's line.
 const WIDTH: usize = 76;
@@ -69,7 +73,7 @@ pub(crate) fn options() -> [Arg; 3] {
 fn tell(story: &Story) -> Told {
     // At ten times the tutorial's pace, a tenth of its tokens and of the time for a sample.
     let scale = if story.has("full") { 1.0 } else { story.pace().real(1.0).as_secs_f64().min(1.0) };
-    let tokens = ((FULL as f64 * scale) as u64).max(100);
+    let tokens = ((switch::TOKENS as f64 * scale) as u64).max(100);
     let time = Duration::from_secs_f64(SAMPLE * scale).max(SHORTEST);
 
     story.event("parent", "has two processes pass tokens over two of our queues");
@@ -80,16 +84,16 @@ fn tell(story: &Story) -> Told {
     let watch = Stopwatch::start();
     story.ok("each got all tokens of the other, in order", between_threads(tokens)?)?;
     let threads = watch.elapsed();
-    story.varies(as_in_the_tutorial(tokens, [processes, threads]));
+    story.varies(switch::tutorial(tokens, [processes, threads]));
 
     story.event("parent", "finds four things that differ between the two rows at once:");
-    story.event("memory", "processes have each their own, threads share theirs");
-    story.event("queue", "each row has another queue, another program");
+    story.event("memory", "processes have each their own; threads share one");
+    story.event("queue", "each row has another queue, which is another program");
     story.event("bytes", "what goes to another process becomes bytes first");
     story.event("cores", "the kernel puts the two where it likes");
     story.event("parent", "changes one of them at a time, and counts the switches");
     let places = Places::here();
-    let terms = Terms { time, rounds: ROUNDS };
+    let terms = Terms { time, rounds: ROUNDS[usize::from(story.has("full"))] };
     let bar = ProgressBar::new(1);
     let figures = Figures::measure(switch::all(), &places, terms, |done, all| {
         bar.set_length(all as u64);
@@ -97,25 +101,28 @@ fn tell(story: &Story) -> Told {
     });
     bar.finish_and_clear();
     let figures = figures?;
-    // A token out of order, or an end that could leave its core, would have been an error.
-    story
-        .ok("every token came back, and every bound end was bound", figures.are_complete(terms))?;
+    // A token out of order, or a bound end that could leave its core, would have been an error.
+    story.ok(
+        "every token came back in order, and who was bound to a core was",
+        figures.are_complete(terms),
+    )?;
     let memory = switch::memory().ok();
 
-    let (samples, each) = (ROUNDS, show(time));
-    story.varies(format!(
-        "A token there and back: the median of {samples} samples of {each} each, in"
-    ));
-    story.varies(format!(
-        "brackets the smallest and the largest; {}. sw.: switches counted",
+    let legend = format!(
+        "A token there and back: the median of {} samples of {} each, in brackets the smallest and the \
+         largest ({}). sw.: switches in it, counted, both ends together.",
+        terms.rounds,
+        show(time),
         switch::BUILD
-    ));
-    story.varies("in it, both ends together.");
-    story.event("question", "memory, queue, cores: who is slower where?");
-    for placement in Placement::ALL {
+    );
+    story.varies(wrapped(&legend));
+    for (placement, question) in Placement::ALL.into_iter().zip(QUESTIONS) {
+        story.event("question", question);
         story.varies(switch::matrix(&figures, placement));
     }
-    story.event("question", "what do the parts cost on their own?");
+    story.event("question", "which queue? What lies between the tutorial's two rows?");
+    story.varies(switch::queues(&figures));
+    story.event("question", "bytes, and what else is in it: what do the parts cost on their own?");
     story.varies(switch::controls(&figures));
     story.event("question", "do processes lose more of what the caches held?");
     story.varies(switch::caches(&figures));
@@ -187,19 +194,6 @@ fn pass(
         }
     }
     Ok(())
-}
-
-/// The tutorial's two figures, and ours.
-fn as_in_the_tutorial(tokens: u64, ours: [Duration; 2]) -> String {
-    let heads = ["", "tutorial", "a token", "here", "a token"];
-    let row = |(name, place): (&str, usize)| {
-        let (theirs, ours) = (Duration::from_secs_f64(switch::TUTORIAL[place]), ours[place]);
-        let each = |time: Duration, tokens: u64| show(time.div_f64(tokens as f64));
-        vec![name.into(), show(theirs), each(theirs, FULL), show(ours), each(ours, tokens)]
-    };
-    let rows = [("two processes", 0), ("two threads", 1)].map(row).to_vec();
-    let note = format!("the tutorial: {FULL} tokens each way; here: {tokens}, {}", switch::BUILD);
-    format!("{}{note}", switch::table(&heads, rows))
 }
 
 /// In lines that fit the screen, the second and later ones indented.

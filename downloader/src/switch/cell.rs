@@ -70,6 +70,9 @@ impl Cell {
         let [first, second] = cores.map(|core| Part { core, touched: self.touched, time });
         let mut stage = Stage { players: Vec::new(), deadline: Instant::now() + time + PATIENCE };
         match self.who {
+            Who::Processes if self.channel == Channel::Crossbeam => {
+                return Err(Failure::new("crossbeam's channel can't go to another process"));
+            }
             Who::Processes => {
                 let [here, there] = self.channel.ends()?;
                 stage.enter(lead, (first, here))?;
@@ -177,5 +180,58 @@ impl Stage {
             all.extend(player.reports.recv()??);
         }
         Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_ends_on_one_core_are_switched_twice_in_a_round_trip_and_one_alone_is_not() {
+        let _deadline = common::testing::Deadline::seconds(60);
+        let places = Places::here();
+        if places.cores(Placement::OneCore).is_err() {
+            return;
+        }
+        let switches = |who| {
+            let cell = Cell::new(who, Channel::Pipe, Placement::OneCore);
+            cell.sample(&places, Duration::from_millis(20)).unwrap().switches.unwrap()
+        };
+        for who in [Who::Threads, Who::Processes] {
+            assert!((1.9..4.0).contains(&switches(who)), "{who:?}: {}", switches(who));
+        }
+        assert!(switches(Who::Alone) < 0.5);
+    }
+
+    #[test]
+    fn every_cell_can_be_played_by_threads_and_by_processes() {
+        let _deadline = common::testing::Deadline::seconds(60);
+        let places = Places::here();
+        for channel in [Channel::Pipe, Channel::Futex, Channel::Queue, Channel::Yield] {
+            for who in [Who::Threads, Who::Processes] {
+                let cell = Cell { touched: 4096, ..Cell::new(who, channel, Placement::Free) };
+                let sample = cell.sample(&places, Duration::from_millis(2)).unwrap();
+                assert!(sample.time > Duration::ZERO, "{cell:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn crossbeams_ends_cannot_go_to_another_process() {
+        let cell = Cell::new(Who::Processes, Channel::Crossbeam, Placement::Free);
+        let refused = cell.sample(&Places::here(), Duration::ZERO).unwrap_err().to_string();
+        assert!(refused.contains("can't go to another process"), "{refused}");
+    }
+
+    #[test]
+    fn an_end_that_fails_ends_the_sample() {
+        let _deadline = common::testing::Deadline::seconds(15);
+        for who in [Who::Threads, Who::Processes] {
+            // The words of a futex tell nobody that the other end is gone.
+            let places = Places::of(Ok(0), Ok(rustix::thread::CpuSet::MAX_CPU));
+            let cell = Cell::new(who, Channel::Futex, Placement::TwoCores);
+            assert!(cell.sample(&places, Duration::ZERO).is_err(), "{who:?}");
+        }
     }
 }

@@ -2,14 +2,18 @@
 
 use common::time::{Spread, show};
 
+use super::subject::WORKING_SETS;
 use super::{Cell, Channel, Comparison, Figures, Memory, Placement, Subject, Who};
 
 use Channel::{Crossbeam, Futex, Pipe, Queue};
-use Placement::{Free, OneCore, TwoCores};
+use Placement::{OneCore, TwoCores};
 use Who::{Alone, Processes, Threads};
 
-/// The tutorial's figures in seconds: two processes, two threads, a million round trips each.
-pub const TUTORIAL: [f64; 2] = [83.252, 36.538];
+/// How many tokens the tutorial passes each way.
+pub const TOKENS: u64 = 1_000_000;
+
+/// The tutorial's figures in seconds: two processes, two threads.
+pub(crate) const TUTORIAL: [f64; 2] = [83.252, 36.538];
 
 /// Switches in a round trip that is two switches and nothing else, about.
 const TWO: std::ops::RangeInclusive<f64> = 1.8..=2.5;
@@ -48,7 +52,9 @@ pub fn conclusions(figures: &Figures, memory: Option<Memory>) -> Vec<String> {
         channel(figures),
         cores(figures),
         bytes(figures),
+        caches(figures),
         one_more(figures, memory),
+        perf(figures),
         tutorial(figures),
     ];
     let tell = |(about, sentence): (&str, Result<String, String>)| match sentence {
@@ -56,7 +62,14 @@ pub fn conclusions(figures: &Figures, memory: Option<Memory>) -> Vec<String> {
         Err(reason) => format!("{about}: can't be told here, {reason}"),
     };
     let about = ["a switch", "threads or processes", "the queue", "the channel"];
-    let about = about.into_iter().chain(["the cores", "bytes", "one more", "the tutorial"]);
+    let about = about.into_iter().chain([
+        "the cores",
+        "bytes",
+        "caches",
+        "one more",
+        "perf",
+        "the tutorial",
+    ]);
     about.zip(sentences).map(tell).collect()
 }
 
@@ -66,28 +79,53 @@ fn trip(who: Who, channel: Channel, placement: Placement) -> Subject {
 
 /// Half of a round trip over pipes, without what the pipes cost themselves.
 fn switch(figures: &Figures) -> Result<String, String> {
-    let [threads, processes] = [Threads, Processes].map(|who| {
-        let cell = trip(who, Pipe, OneCore);
-        let hop = figures.per_hop(cell, trip(Alone, Pipe, OneCore))?;
-        let switches = figures.switches(cell).unwrap_or_default();
-        if Switching::of(switches) != Switching::EachHop {
-            return Err(format!(
-                "a round trip on one core took {switches:.1} switches, so its time is no switch's"
-            ));
-        }
-        Ok::<_, String>(hop)
-    });
+    let [threads, processes] = [Threads, Processes].map(|who| hop(figures, who, 0));
     let (threads, processes) = (threads?, processes?);
     Ok(format!(
-        "from one thread to another of the same process it costs {threads}, to one of another \
-         process {processes}. {}",
+        "with the wake-up before it, one costs {threads} from a thread to one of the same process, \
+         and {processes} to one of another process. {}",
         said(threads, processes)
+    ))
+}
+
+/// What a hop over pipes on one core costs more than the same work done by one alone: a switch.
+fn hop(figures: &Figures, who: Who, touched: usize) -> Result<Spread, String> {
+    let cell = |who| Subject::RoundTrip(Cell { touched, ..Cell::new(who, Pipe, OneCore) });
+    let hop = figures.per_hop(cell(who), cell(Alone))?;
+    let switches = figures.switches(cell(who)).unwrap_or_default();
+    if Switching::of(switches) == Switching::EachHop {
+        return Ok(hop);
+    }
+    Err(format!("a round trip on one core took {switches:.1} switches, so its time is no switch's"))
+}
+
+/// The same when each end touches memory of its own before every hop.
+fn caches(figures: &Figures) -> Result<String, String> {
+    let mut parts = Vec::new();
+    for touched in WORKING_SETS.into_iter().filter(|touched| *touched > 0) {
+        let (threads, processes) =
+            (hop(figures, Threads, touched)?, hop(figures, Processes, touched)?);
+        let verdict = match Comparison::of(threads, processes) {
+            Comparison::NoneShown => "no difference shown",
+            Comparison::Longer => "processes lose more",
+            Comparison::Shorter => "threads lose more",
+        };
+        let [threads, processes] = [threads, processes].map(|hop| show(hop.median));
+        let touched = kib(touched as u64);
+        parts.push(format!("{threads} and {processes} with {touched} ({verdict})"));
+    }
+    Ok(format!(
+        "a switch between threads and one between processes, when each touches memory of its own \
+         before it: {}.",
+        parts.join(", ")
     ))
 }
 
 /// The verdict on processes, in a sentence.
 fn said(threads: Spread, processes: Spread) -> String {
-    let apart = show(processes.median.abs_diff(threads.median));
+    let apart = processes.median.abs_diff(threads.median);
+    let percent = 100.0 * apart.as_secs_f64() / threads.median.as_secs_f64().max(1e-9);
+    let apart = format!("{}, {percent:.0} %,", show(apart));
     match Comparison::of(threads, processes) {
         Comparison::NoneShown => "The ranges overlap: no difference shown.".into(),
         Comparison::Longer => format!("Between processes it is {apart} longer."),
@@ -118,19 +156,33 @@ fn kinds(figures: &Figures) -> Result<String, String> {
     }
 }
 
-/// The cell that undoes the confounding: one queue, both kinds of ends.
+/// Same threads, another queue.
 fn queue(figures: &Figures) -> Result<String, String> {
-    let crossbeam = figures.time(trip(Threads, Crossbeam, Free))?;
-    let (threads, processes, _) = figures.processes_to_threads(Cell::new(Threads, Queue, Free))?;
+    let factors = factors(figures, [(Threads, Crossbeam), (Threads, Queue)])?;
     Ok(format!(
-        "two threads take {} over crossbeam's and {} over ours, {} times; over ours, two processes \
-         take {}. {}",
-        show(crossbeam.median),
-        show(threads.median),
-        ratio(threads, crossbeam),
-        show(processes.median),
-        said(threads, processes)
+        "the same two threads take over our queue, compared with crossbeam's channel: {factors}."
     ))
+}
+
+/// How many times as long the second takes as the first, in every placement.
+fn factors(figures: &Figures, pair: [(Who, Channel); 2]) -> Result<String, String> {
+    let mut factors = Vec::new();
+    let mut reason = "";
+    for placement in Placement::ALL {
+        let [first, second] =
+            pair.map(|(who, channel)| figures.time(trip(who, channel, placement)));
+        match (first, second) {
+            (Ok(first), Ok(second)) => {
+                let factor = match Comparison::of(first, second) {
+                    Comparison::NoneShown => "no difference shown".into(),
+                    _ => format!("{} times as long", ratio(second, first)),
+                };
+                factors.push(format!("{factor} ({})", placement.name()));
+            }
+            (Err(missing), _) | (_, Err(missing)) => reason = missing,
+        }
+    }
+    if factors.is_empty() { Err(reason.into()) } else { Ok(factors.join(", ")) }
 }
 
 fn channel(figures: &Figures) -> Result<String, String> {
@@ -148,17 +200,18 @@ fn channel(figures: &Figures) -> Result<String, String> {
 }
 
 fn cores(figures: &Figures) -> Result<String, String> {
-    let one = figures.time(trip(Processes, Pipe, OneCore))?;
-    let two = figures.time(trip(Processes, Pipe, TwoCores))?;
-    let verdict = match Comparison::of(one, two) {
+    let (one, two) = (trip(Processes, Pipe, OneCore), trip(Processes, Pipe, TwoCores));
+    let (on_one, on_two) = (figures.time(one)?, figures.time(two)?);
+    let verdict = match Comparison::of(on_one, on_two) {
         Comparison::NoneShown => "no difference shown".into(),
-        _ => format!("{} times", ratio(two, one)),
+        _ => format!("{} times", ratio(on_two, on_one)),
     };
+    let [one, two] = [one, two].map(|subject| figures.switches(subject).unwrap_or_default());
     Ok(format!(
         "the same two processes over the same pipes take {} on one core, {} on one core each: \
-         {verdict}.",
-        show(one.median),
-        show(two.median),
+         {verdict}, with {one:.1} and {two:.1} switches.",
+        show(on_one.median),
+        show(on_two.median),
     ))
 }
 
@@ -189,18 +242,28 @@ fn one_more(figures: &Figures, memory: Option<Memory>) -> Result<String, String>
     ))
 }
 
-/// What is left of the tutorial's factor when only one thing differs.
-fn tutorial(figures: &Figures) -> Result<String, String> {
-    let [processes, threads] = TUTORIAL;
-    let (ours, other, comparison) =
-        figures.processes_to_threads(Cell::new(Threads, Queue, Free))?;
-    let left = match comparison {
-        Comparison::NoneShown => "no difference is shown here".into(),
-        _ => format!("it is {} here", ratio(other, ours)),
-    };
+/// Ours beside what others have written for the same.
+fn perf(figures: &Figures) -> Result<String, String> {
+    let [threads, processes] = [Threads, Processes].map(|who| {
+        let theirs = figures.time(Subject::Perf(who))?;
+        let ours = figures.time(trip(who, Pipe, OneCore))?;
+        let times = ours.median.as_secs_f64() / theirs.median.as_secs_f64().max(1e-9);
+        Ok::<_, String>((show(theirs.median), format!("{times:.2}")))
+    });
+    let ((threads, ours), (processes, and)) = (threads?, processes?);
     Ok(format!(
-        "its factor of {:.1} is a true one, of two queues. Where both sides have the same queue, \
-         {left}.",
+        "`perf bench sched pipe` on the same core takes {threads} between threads and {processes} \
+         between processes; our pipes take {ours} and {and} times that."
+    ))
+}
+
+/// What is left of the tutorial's factor when only one thing differs: both with the same queue.
+fn tutorial(figures: &Figures) -> Result<String, String> {
+    let factors = factors(figures, [(Threads, Queue), (Processes, Queue)])?;
+    let [processes, threads] = TUTORIAL;
+    Ok(format!(
+        "its factor of {:.1} is a true one: of two queues. Where processes have the same queue as \
+         threads, they take: {factors}.",
         processes / threads
     ))
 }
@@ -208,7 +271,12 @@ fn tutorial(figures: &Figures) -> Result<String, String> {
 /// How many times as long the first takes, by the medians.
 fn ratio(first: Spread, second: Spread) -> String {
     let ratio = first.median.as_secs_f64() / second.median.as_secs_f64().max(1e-9);
-    if ratio < 10.0 { format!("{ratio:.1}") } else { format!("{ratio:.0}") }
+    let digits = match ratio {
+        10.0.. => 0,
+        2.0.. => 1,
+        _ => 2,
+    };
+    format!("{ratio:.digits$}")
 }
 
 /// Bytes in KiB.
@@ -222,6 +290,7 @@ mod tests {
 
     use super::super::figures::Sample;
     use super::*;
+    use Placement::Free;
 
     /// A subject with these times in µs, and so many switches each.
     fn figure(
@@ -251,8 +320,11 @@ mod tests {
     #[test]
     fn a_switch_is_half_of_what_a_round_trip_takes_more_than_alone() {
         let sentence = sentence(&pipes(2.0, [53, 51, 55]), "a switch");
-        assert!(sentence.contains("costs 21.0 µs (20.0 µs – 22.0 µs)"), "{sentence}");
-        assert!(sentence.contains("another process 21.5 µs (20.5 µs – 22.5 µs)"), "{sentence}");
+        assert!(sentence.contains("one costs 21.0 µs (20.0 µs – 22.0 µs)"), "{sentence}");
+        assert!(
+            sentence.contains("and 21.5 µs (20.5 µs – 22.5 µs) to one of another"),
+            "{sentence}"
+        );
     }
 
     #[test]
@@ -260,9 +332,9 @@ mod tests {
         let overlapping = sentence(&pipes(2.0, [53, 51, 55]), "a switch");
         assert!(overlapping.ends_with("no difference shown."), "{overlapping}");
         let longer = sentence(&pipes(2.0, [62, 60, 64]), "a switch");
-        assert!(longer.ends_with("Between processes it is 5.0 µs longer."), "{longer}");
+        assert!(longer.ends_with("Between processes it is 5.0 µs, 24 %, longer."), "{longer}");
         let shorter = sentence(&pipes(2.0, [30, 30, 30]), "a switch");
-        assert!(shorter.ends_with("Between processes it is 11.0 µs shorter."), "{shorter}");
+        assert!(shorter.ends_with("Between processes it is 11.0 µs, 52 %, shorter."), "{shorter}");
         let pairs = sentence(&pipes(2.0, [62, 60, 64]), "threads or processes");
         assert!(pairs.contains("of 1 pairs") && pairs.contains("longer in 1"), "{pairs}");
     }
@@ -292,17 +364,24 @@ mod tests {
     #[test]
     fn the_tutorials_factor_is_compared_with_that_over_one_queue() {
         let queue = |processes| {
-            Figures(vec![
-                figure(trip(Threads, Queue, Free), 0.0, [10, 10, 11]),
-                figure(trip(Processes, Queue, Free), 0.0, processes),
-            ])
+            let threads = figure(trip(Threads, Queue, Free), 0.0, [10, 10, 11]);
+            Figures(vec![threads, figure(trip(Processes, Queue, Free), 0.0, processes)])
         };
         let same = sentence(&queue([9, 10, 12]), "the tutorial");
-        assert!(
-            same.contains("factor of 2.3") && same.contains("no difference is shown"),
-            "{same}"
-        );
-        let other = sentence(&queue([30, 31, 30]), "the tutorial");
-        assert!(other.ends_with("it is 3.0 here."), "{other}");
+        assert!(same.contains("its factor of 2.3"), "{same}");
+        assert!(same.ends_with("they take: no difference shown (not pinned)."), "{same}");
+        let other = sentence(&queue([15, 15, 15]), "the tutorial");
+        assert!(other.ends_with("they take: 1.50 times as long (not pinned)."), "{other}");
+    }
+
+    #[test]
+    fn ours_is_told_beside_perfs_where_there_is_one() {
+        let mut figures = pipes(2.0, [53, 51, 55]);
+        figures.0.push((Subject::Perf(Threads), Err("no perf".into())));
+        assert_eq!(sentence(&figures, "perf"), "perf: can't be told here, no perf");
+        figures.0.pop();
+        figures.0.extend([Threads, Processes].map(|who| figure(Subject::Perf(who), 0.0, [50; 3])));
+        let told = sentence(&figures, "perf");
+        assert!(told.ends_with("our pipes take 1.04 and 1.06 times that."), "{told}");
     }
 }

@@ -160,3 +160,65 @@ impl Comparison {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Channel, Placement};
+    use super::*;
+
+    fn spread(min: u64, max: u64) -> Spread {
+        Spread::of([min, max].map(Duration::from_micros)).unwrap()
+    }
+
+    #[test]
+    fn only_ranges_that_do_not_overlap_show_a_difference() {
+        let first = spread(10, 20);
+        assert_eq!(Comparison::of(first, spread(20, 30)), Comparison::NoneShown);
+        assert_eq!(Comparison::of(first, spread(12, 13)), Comparison::NoneShown);
+        assert_eq!(Comparison::of(first, spread(21, 30)), Comparison::Longer);
+        assert_eq!(Comparison::of(first, spread(5, 9)), Comparison::Shorter);
+    }
+
+    #[test]
+    fn a_sample_is_the_leaders_time_and_the_switches_of_both() {
+        let time = Duration::from_micros(50);
+        let leader = Report { rounds: 10, time, switches: 11, cores: vec![0] };
+        let follower = Report { time: Duration::ZERO, switches: 9, ..leader.clone() };
+        let sample = Sample::of(&[follower.clone(), leader.clone()]).unwrap();
+        assert_eq!(sample, Sample { time: Duration::from_micros(5), switches: Some(2.0) });
+        let other = Report { rounds: 9, ..follower };
+        assert!(Sample::of(&[leader, other]).is_err(), "one has lost a token");
+        assert!(Sample::of(&[]).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_had_here_is_not_tried_and_what_others_fail_at_is_no_error() {
+        let places = Places::of(Ok(0), Err("there is only one core here".into()));
+        let cell = Cell::new(Who::Threads, Channel::Pipe, Placement::TwoCores);
+        let trip = Subject::RoundTrip(cell);
+        let subjects = vec![trip, Subject::Bytes];
+        let terms = Terms { time: Duration::ZERO, rounds: 3 };
+        let mut told = Vec::new();
+        let figures =
+            Figures::measure(subjects, &places, terms, |done, all| told.push((done, all))).unwrap();
+        assert_eq!(told, (0..6).map(|done| (done, 6)).collect::<Vec<_>>());
+        assert_eq!(figures.samples(trip), Err("there is only one core here"));
+        assert_eq!(figures.samples(Subject::Bytes).unwrap().len(), 3);
+        assert!(figures.are_complete(terms));
+        assert!(!figures.are_complete(Terms { rounds: 4, ..terms }));
+    }
+
+    #[test]
+    fn a_hop_is_half_of_what_a_round_takes_more_in_the_same_round() {
+        let trip = |who| Subject::RoundTrip(Cell::new(who, Channel::Pipe, Placement::OneCore));
+        let samples =
+            |micros: [u64; 3]| Ok(micros.map(|m| Duration::from_micros(m).into()).to_vec());
+        // The second round was slow for both.
+        let figures = Figures(vec![
+            (trip(Who::Threads), samples([10, 90, 12])),
+            (trip(Who::Alone), samples([4, 80, 4])),
+        ]);
+        let hop = figures.per_hop(trip(Who::Threads), trip(Who::Alone)).unwrap();
+        assert_eq!((hop.min, hop.max), (Duration::from_micros(3), Duration::from_micros(5)));
+    }
+}

@@ -9,12 +9,14 @@
 //!
 //! To read in this order: the channels (`channel.rs`), what an end does (`part.rs`), who holds the
 //! ends (`cell.rs`), where they run (`places.rs`); everything that is measured (`subject.rs`), how
-//! (`figures.rs`); what follows (`conclusion.rs`), and how it is shown (`table.rs`, `plot.rs`).
+//! (`figures.rs`); what follows (`conclusion.rs`), and how it is shown (`table.rs`,
+//! `plot.rs`, `json.rs`).
 
 mod cell;
 mod channel;
 mod conclusion;
 mod figures;
+mod json;
 mod part;
 pub mod perf;
 mod places;
@@ -26,13 +28,14 @@ mod table;
 
 pub use cell::{Cell, Who};
 pub use channel::Channel;
-pub use conclusion::{TUTORIAL, conclusions};
+pub use conclusion::{TOKENS, conclusions};
 pub use figures::{Comparison, Figures, Sample, Terms};
+pub use json::json;
 pub use places::{Placement, Places};
 pub use plot::svg;
 pub use start::{Memory, memory};
 pub use subject::{Subject, all};
-pub use table::{caches, controls, json, matrix, start_up, table};
+pub use table::{caches, controls, matrix, queues, start_up, tutorial};
 
 /// Which build was measured.
 pub const BUILD: &str = if cfg!(debug_assertions) { "debug build" } else { "release build" };

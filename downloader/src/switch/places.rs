@@ -54,6 +54,12 @@ impl Places {
         Self { one, two }
     }
 
+    /// Made up.
+    #[cfg(test)]
+    pub(crate) const fn of(one: Result<usize, String>, two: Result<usize, String>) -> Self {
+        Self { one, two }
+    }
+
     /// The core of each end, `None` if it isn't bound.
     ///
     /// # Errors
@@ -103,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_placement_that_cannot_be_had_says_why() {
-        let places = Places { one: Ok(3), two: Err("there is only one core here".into()) };
+        let places = Places::of(Ok(3), Err("there is only one core here".into()));
         assert_eq!(places.cores(Placement::OneCore).unwrap(), [Some(3), Some(3)]);
         assert_eq!(places.cores(Placement::Free).unwrap(), [None, None]);
         let reason = places.cores(Placement::TwoCores).unwrap_err();

@@ -168,3 +168,34 @@ impl Plot<'_, '_> {
         self.area.draw_text(text, &style, place)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::Sample;
+    use super::*;
+
+    fn figures() -> Figures {
+        let cell = Cell::new(Who::Threads, Channel::Futex, Placement::OneCore);
+        let samples = [1, 5, 30].map(|micros| Sample::from(Duration::from_micros(micros)));
+        Figures(vec![(Subject::RoundTrip(cell), Ok(samples.to_vec()))])
+    }
+
+    #[test]
+    fn every_measured_cell_is_a_dot_and_a_missing_one_is_none() {
+        let document = svg(&figures()).unwrap();
+        // Two are the legend's.
+        assert_eq!(document.matches("<circle").count(), 3);
+        for text in ["both on one core", "not pinned", "futex word", "processes"] {
+            assert!(document.contains(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_axis_holds_every_range() {
+        let axis = Axis::of(&lines(&figures()));
+        assert_eq!((axis.lowest, axis.highest), (0, 2));
+        assert_eq!((axis.place(0.0), axis.place(2.0)), (NAMES, WIDTH - MARGIN));
+    }
+}

@@ -1,19 +1,20 @@
-//! The figures as tables of at most 76 columns, and as JSON.
+//! The figures as tables of at most 76 columns.
+
+use std::time::Duration;
 
 use common::time::{Spread, show};
 use prettytable::format::{FormatBuilder, LinePosition, LineSeparator};
 use prettytable::{Cell as Field, Row, Table};
-use serde_json::{Value, json};
 
-use super::conclusion::{Switching, kib};
+use super::conclusion::{Switching, TUTORIAL, kib};
 use super::subject::WORKING_SETS;
-use super::{Cell, Channel, Comparison, Figures, Memory, Placement, Subject, Terms, Who};
+use super::{BUILD, Cell, Channel, Comparison, Figures, Memory, Placement, Subject, TOKENS, Who};
 
 /// Threads and processes side by side over every channel, and below it what their switches say.
 #[must_use]
 pub fn matrix(figures: &Figures, placement: Placement) -> String {
     use Channel::{Crossbeam, Futex, Pipe, Queue};
-    let heads = [placement.name(), "threads, µs", "sw.", "processes, µs", "sw.", "difference"];
+    let heads = ["channel", "threads, µs", "sw.", "processes, µs", "sw.", "difference"];
     let mut rows = Vec::new();
     let mut notes = Vec::new();
     for channel in [Pipe, Futex, Queue, Crossbeam] {
@@ -32,11 +33,12 @@ pub fn matrix(figures: &Figures, placement: Placement) -> String {
         }
         row.push(match figures.processes_to_threads(cell) {
             Ok((threads, processes, comparison)) => {
-                let apart = show(processes.median.abs_diff(threads.median));
+                let apart = processes.median.abs_diff(threads.median);
+                let percent = 100.0 * apart.as_secs_f64() / threads.median.as_secs_f64();
                 match comparison {
                     Comparison::NoneShown => "none shown".into(),
-                    Comparison::Longer => format!("+{apart}"),
-                    Comparison::Shorter => format!("−{apart}"),
+                    Comparison::Longer => format!("+{percent:.0} %"),
+                    Comparison::Shorter => format!("−{percent:.0} %"),
                 }
             }
             Err(_) => String::new(),
@@ -58,6 +60,43 @@ fn note(switches: f64, who: Who, cell: Cell) -> Option<String> {
         }
         (Switching::Other, _) => None,
     }
+}
+
+/// The tutorial's two rows, and between them the one that tells the queue from who uses it.
+#[must_use]
+pub fn queues(figures: &Figures) -> String {
+    let heads = [&["the queue, µs"][..], &Placement::ALL.map(Placement::name)].concat();
+    let mut notes = Vec::new();
+    let rows = [
+        ("threads, crossbeam", Who::Threads, Channel::Crossbeam),
+        ("threads, our queue", Who::Threads, Channel::Queue),
+        ("processes, our queue", Who::Processes, Channel::Queue),
+    ];
+    let rows = rows.map(|(name, who, channel)| {
+        let times = Placement::ALL.map(|placement| {
+            let cell = Cell::new(who, channel, placement);
+            micros(figures.time(Subject::RoundTrip(cell)), &mut notes)
+        });
+        [vec![name.to_owned()], times.to_vec()].concat()
+    });
+    with_notes(table(&heads, rows.to_vec()), notes)
+}
+
+/// The tutorial's figures beside ours: seconds for two processes and for two threads, and each token's
+/// share.
+#[must_use]
+pub fn tutorial(tokens: u64, ours: [Duration; 2]) -> String {
+    let heads = ["", "tutorial", "a token", "here", "a token"];
+    let each = |time: Duration, tokens: u64| show(time.div_f64(tokens as f64));
+    let row = |(name, theirs, ours): (&str, f64, Duration)| {
+        let theirs = Duration::from_secs_f64(theirs);
+        vec![name.into(), show(theirs), each(theirs, TOKENS), show(ours), each(ours, tokens)]
+    };
+    let [processes, threads] = TUTORIAL;
+    let rows = [("two processes", processes, ours[0]), ("two threads", threads, ours[1])];
+    let [all, tokens] = [TOKENS, tokens].map(thousands);
+    let note = format!("{all} tokens each way in the tutorial, {tokens} here ({BUILD})\n");
+    table(&heads, rows.map(row).to_vec()) + &note
 }
 
 /// The parts of a round trip on their own, and perf's figures beside ours.
@@ -125,48 +164,8 @@ pub fn start_up(figures: &Figures, memory: Option<Memory>) -> String {
     with_notes(table(&heads, rows.to_vec()), notes)
 }
 
-/// All samples, in seconds, and what was concluded.
-#[must_use]
-pub fn json(
-    figures: &Figures,
-    terms: Terms,
-    memory: Option<Memory>,
-    tutorial: &Value,
-    conclusions: &[String],
-) -> String {
-    let figure = |(subject, samples): &(Subject, Result<_, String>)| {
-        let time = figures.time(*subject).ok();
-        let [min, median, max] = [
-            time.map(|time| time.min.as_secs_f64()),
-            time.map(|time| time.median.as_secs_f64()),
-            time.map(|time| time.max.as_secs_f64()),
-        ];
-        let times = samples.as_ref().ok().map(|samples: &Vec<super::Sample>| {
-            samples.iter().map(|sample| sample.time.as_secs_f64()).collect::<Vec<_>>()
-        });
-        json!({
-            "subject": subject,
-            "seconds": { "median": median, "min": min, "max": max, "samples": times },
-            "switches": figures.switches(*subject),
-            "missing": samples.as_ref().err(),
-        })
-    };
-    let figures: Vec<Value> = figures.0.iter().map(figure).collect();
-    let document = json!({
-        "build": super::BUILD,
-        "cores": process_basics::cpu_count(),
-        "sample_seconds": terms.time.as_secs_f64(),
-        "rounds": terms.rounds,
-        "tutorial": tutorial,
-        "figures": figures,
-        "memory_bytes": memory,
-        "conclusions": conclusions,
-    });
-    format!("{document:#}\n")
-}
-
 /// A table as the lesson shows it.
-pub fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
+fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
     let line = LineSeparator::new('─', '─', '─', '─');
     let format = FormatBuilder::new()
         .column_separator(' ')
@@ -180,7 +179,7 @@ pub fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
     for row in &rows {
         table.add_row(fields(&mut row.iter().map(String::as_str)));
     }
-    table.to_string()
+    table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 /// `5.31 (5.20–5.44)`; what can't be measured is a dash, and a note.
@@ -198,14 +197,28 @@ fn micros(time: Result<Spread, &str>, notes: &mut Vec<String>) -> String {
 }
 
 /// Microseconds with as many digits as mean something.
-fn digits(time: std::time::Duration) -> String {
+fn digits(time: Duration) -> String {
     let micros = time.as_secs_f64() * 1e6;
     let digits = match micros {
         99.95.. => 0,
         9.995.. => 1,
-        _ => 2,
+        0.0995.. => 2,
+        _ => 3,
     };
     format!("{micros:.digits$}")
+}
+
+/// `1,000,000`
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// Each note once.
@@ -219,4 +232,60 @@ fn with_notes(mut table: String, notes: Vec<String>) -> String {
         }
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Sample, all};
+    use super::*;
+
+    /// Every subject with the same times, and so many switches.
+    fn figures(micros: [u64; 3], switches: f64) -> Figures {
+        let sample =
+            |micros| Sample { time: Duration::from_micros(micros), switches: Some(switches) };
+        let samples = micros.map(sample).to_vec();
+        Figures(all().into_iter().map(|subject| (subject, Ok(samples.clone()))).collect())
+    }
+
+    #[test]
+    fn a_table_fits_a_screen_of_80_columns_with_slow_figures_too() {
+        let figures = figures([1000, 2000, 3000], 2.0);
+        let memory = Some(Memory { thread: 11_000, process: 160_000 });
+        let times = [Duration::from_secs(83), Duration::from_secs(36)];
+        let tables = Placement::ALL.map(|placement| matrix(&figures, placement)).concat()
+            + &[queues(&figures), controls(&figures), caches(&figures)].concat()
+            + &start_up(&figures, memory)
+            + &tutorial(1_000_000, times);
+        for line in tables.lines() {
+            assert!(line.chars().count() <= 76, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_cell_says_what_its_switches_do() {
+        let one_core = |switches| matrix(&figures([4, 5, 6], switches), Placement::OneCore);
+        assert!(one_core(2.0).contains("5.00 (4.00–6.00)  2.0"), "{}", one_core(2.0));
+        assert!(!one_core(2.0).contains("switch "));
+        let marked = "not a switch cost: kernel pipes, threads: 1.2 in a round trip";
+        assert!(one_core(1.2).contains(marked), "{}", one_core(1.2));
+        assert!(one_core(0.0).contains("no switch took place: our queue, processes"));
+        let two_cores = matrix(&figures([4, 5, 6], 1.2), Placement::TwoCores);
+        assert!(!two_cores.contains("not a switch cost"), "{two_cores}");
+    }
+
+    #[test]
+    fn a_cell_that_could_not_be_measured_is_a_dash_with_its_reason_once() {
+        let reason = "there is only one core here";
+        let missing = all().into_iter().map(|subject| (subject, Err(reason.into()))).collect();
+        let table = matrix(&Figures(missing), Placement::TwoCores);
+        assert_eq!(table.matches(reason).count(), 1, "{table}");
+        assert_eq!(table.matches('—').count(), 7 + 1, "{table}");
+    }
+
+    #[test]
+    fn figures_have_as_many_digits_as_mean_something() {
+        let shown = [9, 120, 5312, 62_140, 117_800].map(Duration::from_nanos).map(digits);
+        assert_eq!(shown, ["0.009", "0.12", "5.31", "62.1", "118"]);
+        assert_eq!([0, 999, 1000, 1_000_000].map(thousands), ["0", "999", "1,000", "1,000,000"]);
+    }
 }
