@@ -8,9 +8,11 @@
 //! q1, q2 = queue.Queue(), queue.Queue()                        # a and b are threads
 //! ```
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
-use std::{fs, thread};
 
 use clap::{Arg, ArgAction, value_parser};
 use common::lessons::{Lesson, Told};
@@ -71,6 +73,7 @@ pub(crate) fn options() -> [Arg; 3] {
 }
 
 fn tell(story: &Story) -> Told {
+    let (svg, json) = (create(story, "svg")?, create(story, "json")?);
     // At ten times the tutorial's pace, a tenth of its tokens and of the time for a sample.
     let scale = if story.has("full") { 1.0 } else { story.pace().real(1.0).as_secs_f64().min(1.0) };
     let tokens = ((switch::TOKENS as f64 * scale) as u64).max(100);
@@ -103,7 +106,7 @@ fn tell(story: &Story) -> Told {
     let figures = figures?;
     // A token out of order, or a bound end that could leave its core, would have been an error.
     story.ok(
-        "every token came back in order, and who was bound to a core was",
+        "every token came back in order, and every bound end stayed on its core",
         figures.are_complete(terms),
     )?;
     let memory = switch::memory().ok();
@@ -133,15 +136,23 @@ fn tell(story: &Story) -> Told {
     for conclusion in &conclusions {
         story.varies(wrapped(conclusion));
     }
-    if let Some(file) = story.option::<PathBuf>("svg") {
-        save(&file, &switch::svg(&figures)?)?;
+    if let Some(mut file) = svg {
+        file.write_all(switch::svg(&figures)?.as_bytes())?;
     }
-    if let Some(file) = story.option::<PathBuf>("json") {
+    if let Some(mut file) = json {
         let [processes, threads] = [processes, threads].map(|time| time.as_secs_f64());
         let tutorial = json!({ "tokens": tokens, "processes": processes, "threads": threads });
-        save(&file, &switch::json(&figures, terms, memory, &tutorial, &conclusions))?;
+        let text = switch::json(&figures, terms, memory, &tutorial, &conclusions);
+        file.write_all(text.as_bytes())?;
     }
     Ok(())
+}
+
+/// The file that an option names, before anything is measured in vain.
+fn create(story: &Story, option: &str) -> Result<Option<File>, Failure> {
+    let Some(path) = story.option::<PathBuf>(option) else { return Ok(None) };
+    let refused = |error| Failure::new(format!("{} can't be written: {error}", path.display()));
+    File::create(&path).map(Some).map_err(refused)
 }
 
 /// Whether each of two processes has got the other's tokens.
@@ -210,9 +221,4 @@ fn wrapped(sentence: &str) -> String {
         }
     }
     lines.join("\n")
-}
-
-fn save(file: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(file, text)
-        .map_err(|error| Failure::new(format!("{} can't be written: {error}", file.display())))
 }

@@ -159,9 +159,7 @@ fn kinds(figures: &Figures) -> Result<String, String> {
 /// Same threads, another queue.
 fn queue(figures: &Figures) -> Result<String, String> {
     let factors = factors(figures, [(Threads, Crossbeam), (Threads, Queue)])?;
-    Ok(format!(
-        "the same two threads take over our queue, compared with crossbeam's channel: {factors}."
-    ))
+    Ok(format!("the same two threads over our queue, beside crossbeam's channel, take: {factors}."))
 }
 
 /// How many times as long the second takes as the first, in every placement.
@@ -191,7 +189,7 @@ fn channel(figures: &Figures) -> Result<String, String> {
         channels.push((figures.time(trip(Processes, channel, OneCore))?, channel.name()));
     }
     channels.sort_by_key(|(time, _)| time.median);
-    let each = channels.iter().map(|(time, name)| format!("{} over {name}", show(time.median)));
+    let each = channels.iter().map(|(time, name)| format!("{} ({name})", show(time.median)));
     let most = ratio(channels[2].0, channels[0].0);
     Ok(format!(
         "the same two processes on one core take {}: {most} times from first to last.",

@@ -20,10 +20,11 @@ use super::channel::End;
 use super::sys::switches;
 
 /// Round trips before those that count.
-const WARM_UP: u64 = 64;
+const WARM_UP: u64 = 16;
 
-/// Round trips between two looks at the clock.
-const BATCH: u64 = 16;
+/// Between two looks at the clock are as many round trips as take about so long: a look costs as much
+/// as a hop between two that spin.
+const BETWEEN_LOOKS: Duration = Duration::from_micros(50);
 
 /// The token that ends it.
 const STOP: u64 = u64::MAX;
@@ -126,10 +127,14 @@ impl Part {
         let before = switches()?;
         let watch = Stopwatch::start();
         let mut report = Report::default();
+        let mut batch = 1;
         while report.time < self.time || report.rounds == 0 {
-            rounds(BATCH)?;
-            report.rounds += BATCH;
-            report.time = watch.elapsed();
+            rounds(batch)?;
+            report.rounds += batch;
+            let last = std::mem::replace(&mut report.time, watch.elapsed());
+            if report.time - last < BETWEEN_LOOKS {
+                batch *= 2;
+            }
         }
         Ok(Report { switches: switches()? - before, cores: cores::usable()?, ..report })
     }
