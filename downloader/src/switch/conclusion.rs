@@ -110,14 +110,13 @@ fn caches(figures: &Figures) -> Result<String, String> {
             Comparison::Longer => "processes lose more",
             Comparison::Shorter => "threads lose more",
         };
-        let [threads, processes] = [threads, processes].map(|hop| show(hop.median));
         let touched = kib(touched as u64);
         parts.push(format!("{threads} and {processes} with {touched} ({verdict})"));
     }
     Ok(format!(
         "a switch between threads and one between processes, when each touches memory of its own \
-         before it: {}.",
-        parts.join(", ")
+         before it, costs {}.",
+        parts.join("; ")
     ))
 }
 
@@ -216,9 +215,10 @@ fn cores(figures: &Figures) -> Result<String, String> {
 fn bytes(figures: &Figures) -> Result<String, String> {
     let bytes = figures.time(Subject::Bytes)?;
     let trip = figures.time(trip(Processes, Queue, OneCore))?;
-    let share = 200.0 * bytes.median.as_secs_f64() / trip.median.as_secs_f64();
+    let share = 200.0 * bytes.median.as_secs_f64() / trip.median.as_secs_f64().max(1e-9);
+    let share = if share < 1.0 { "less than 1".into() } else { format!("{share:.0}") };
     Ok(format!(
-        "a token becomes bytes and a token again in {}, twice in a round trip: {share:.0} % of one \
+        "a token becomes bytes and a token again in {}, twice in a round trip: {share} % of one \
          over our queue on one core.",
         show(bytes.median)
     ))
@@ -244,14 +244,13 @@ fn one_more(figures: &Figures, memory: Option<Memory>) -> Result<String, String>
 fn perf(figures: &Figures) -> Result<String, String> {
     let [threads, processes] = [Threads, Processes].map(|who| {
         let theirs = figures.time(Subject::Perf(who))?;
-        let ours = figures.time(trip(who, Pipe, OneCore))?;
-        let times = ours.median.as_secs_f64() / theirs.median.as_secs_f64().max(1e-9);
-        Ok::<_, String>((show(theirs.median), format!("{times:.2}")))
+        let [min, median, max] = figures.ratio(trip(who, Pipe, OneCore), Subject::Perf(who))?;
+        let times = format!("{median:.2} times that ({min:.2} – {max:.2})");
+        Ok::<_, String>(format!("{}, ours {times}", show(theirs.median)))
     });
-    let ((threads, ours), (processes, and)) = (threads?, processes?);
     Ok(format!(
-        "`perf bench sched pipe` on the same core takes {threads} between threads and {processes} \
-         between processes; our pipes take {ours} and {and} times that."
+        "`perf bench sched pipe` on the same core takes between threads {}; between processes {}.",
+        threads?, processes?
     ))
 }
 
@@ -380,6 +379,7 @@ mod tests {
         figures.0.pop();
         figures.0.extend([Threads, Processes].map(|who| figure(Subject::Perf(who), 0.0, [50; 3])));
         let told = sentence(&figures, "perf");
-        assert!(told.ends_with("our pipes take 1.04 and 1.06 times that."), "{told}");
+        assert!(told.contains("between threads 50.0 µs, ours 1.04 times that (1.00 – 1.08)"));
+        assert!(told.ends_with("50.0 µs, ours 1.06 times that (1.02 – 1.10)."), "{told}");
     }
 }

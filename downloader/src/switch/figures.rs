@@ -125,6 +125,22 @@ impl Figures {
         Spread::of(more).ok_or("it was not measured")
     }
 
+    /// How many times as long the first takes as the second in the same round: the smallest, the median
+    /// and the largest.
+    pub(crate) fn ratio(&self, subject: Subject, other: Subject) -> Result<[f64; 3], &str> {
+        let rounds = self.samples(subject)?.iter().zip(self.samples(other)?);
+        let ratio = |(one, other): (&Sample, &Sample)| {
+            one.time.as_secs_f64() / other.time.as_secs_f64().max(1e-9)
+        };
+        let mut ratios: Vec<f64> = rounds.map(ratio).collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        match ratios[..] {
+            [min, .., max] => Ok([min, ratios[ratios.len() / 2], max]),
+            [only] => Ok([only; 3]),
+            [] => Err("it was not measured"),
+        }
+    }
+
     /// Processes compared with threads, all else being the same.
     pub(crate) fn processes_to_threads(
         &self,

@@ -25,33 +25,38 @@ pub enum Subject {
 /// Bytes that each end touches before every hop, in the lesson's table about caches.
 pub(crate) const WORKING_SETS: [usize; 3] = [0, 256 << 10, 2 << 20];
 
-/// All that the lesson measures.
+/// All that the lesson measures. What is compared round by round stands side by side.
 #[must_use]
 pub fn all() -> Vec<Subject> {
     use Channel::{Crossbeam, Futex, Pipe, Queue, Spin, Yield};
     use Placement::{OneCore, TwoCores};
     let both = [Who::Threads, Who::Processes];
-    let mut cells = Vec::new();
-    for placement in Placement::ALL {
-        for channel in [Pipe, Futex, Queue] {
-            cells.extend(both.map(|who| Cell::new(who, channel, placement)));
-        }
-        cells.push(Cell::new(Who::Threads, Crossbeam, placement));
-    }
-    cells.extend(both.map(|who| Cell::new(who, Spin, TwoCores)));
-    cells.extend(both.map(|who| Cell::new(who, Yield, OneCore)));
+    let mut subjects = Vec::new();
     for touched in WORKING_SETS {
-        let whose = [Who::Alone, Who::Threads, Who::Processes];
         let cell = |who| Cell { touched, ..Cell::new(who, Pipe, OneCore) };
-        cells.extend(whose.map(cell));
+        for who in [Who::Alone, Who::Threads, Who::Processes] {
+            subjects.push(Subject::RoundTrip(cell(who)));
+            if touched == 0 && who != Who::Alone {
+                subjects.push(Subject::Perf(who));
+            }
+        }
     }
-    let mut subjects: Vec<Subject> = Vec::new();
-    for subject in cells.into_iter().map(Subject::RoundTrip) {
+    let mut trip = |who, channel, placement| {
+        let subject = Subject::RoundTrip(Cell::new(who, channel, placement));
         if !subjects.contains(&subject) {
             subjects.push(subject);
         }
+    };
+    for placement in Placement::ALL {
+        for channel in [Pipe, Futex, Queue] {
+            both.into_iter().for_each(|who| trip(who, channel, placement));
+        }
+        trip(Who::Threads, Crossbeam, placement);
     }
-    subjects.extend(both.map(Subject::Perf));
+    for who in both {
+        trip(who, Spin, TwoCores);
+        trip(who, Yield, OneCore);
+    }
     subjects.extend(both.map(Subject::Start));
     subjects.push(Subject::Bytes);
     subjects
@@ -106,4 +111,27 @@ fn repeat(
         count += batch;
     }
     Ok((watch.elapsed() / count).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_matrix_is_whole_and_nothing_is_measured_twice() {
+        let all = all();
+        for (place, subject) in all.iter().enumerate() {
+            assert!(!all[..place].contains(subject), "{subject:?}");
+        }
+        let cells = |wanted: fn(&Cell) -> bool| {
+            let is =
+                |subject: &&Subject| matches!(subject, Subject::RoundTrip(cell) if wanted(cell));
+            all.iter().filter(is).count()
+        };
+        assert_eq!(cells(|cell| cell.channel == Channel::Futex), 3 * 2);
+        assert_eq!(cells(|cell| cell.channel == Channel::Queue), 3 * 2);
+        assert_eq!(cells(|cell| cell.channel == Channel::Crossbeam), 3);
+        assert_eq!(cells(|cell| cell.channel == Channel::Pipe && cell.touched == 0), 3 * 2 + 1);
+        assert_eq!(cells(|cell| cell.touched > 0), 2 * 3);
+    }
 }
