@@ -102,20 +102,30 @@ fn hop(figures: &Figures, who: Who, touched: usize) -> Result<Spread, String> {
 /// The same when each end touches memory of its own before every hop.
 fn caches(figures: &Figures) -> Result<String, String> {
     let mut parts = Vec::new();
+    let mut known = Err(String::new());
     for touched in WORKING_SETS.into_iter().filter(|touched| *touched > 0) {
-        let (threads, processes) =
-            (hop(figures, Threads, touched)?, hop(figures, Processes, touched)?);
-        let verdict = match Comparison::of(threads, processes) {
-            Comparison::NoneShown => "no difference shown",
-            Comparison::Longer => "processes lose more",
-            Comparison::Shorter => "threads lose more",
-        };
-        let touched = kib(touched as u64);
-        parts.push(format!("{threads} and {processes} with {touched} ({verdict})"));
+        let size = kib(touched as u64);
+        let hops = [Threads, Processes].map(|who| hop(figures, who, touched));
+        parts.push(match hops {
+            [Ok(threads), Ok(processes)] => {
+                let verdict = match Comparison::of(threads, processes) {
+                    Comparison::NoneShown => "no difference shown",
+                    Comparison::Longer => "processes lose more",
+                    Comparison::Shorter => "threads lose more",
+                };
+                known = Ok(());
+                format!("{threads} and {processes} with {size}, {verdict}")
+            }
+            [Err(reason), _] | [_, Err(reason)] => {
+                known = known.map_err(|_| reason.clone());
+                format!("with {size} unknown, {reason}")
+            }
+        });
     }
+    known?;
     Ok(format!(
         "a switch between threads and one between processes, when each touches memory of its own \
-         before it, costs {}.",
+         before it: {}.",
         parts.join("; ")
     ))
 }

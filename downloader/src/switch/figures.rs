@@ -121,7 +121,9 @@ impl Figures {
     /// Half of what the first takes more than the second in the same round: a round trip has two hops.
     pub(crate) fn per_hop(&self, subject: Subject, without: Subject) -> Result<Spread, &str> {
         let rounds = self.samples(subject)?.iter().zip(self.samples(without)?);
-        let more = rounds.map(|(with, without)| with.time.saturating_sub(without.time) / 2);
+        let more = rounds.map(|(with, without)| Some(with.time.checked_sub(without.time)? / 2));
+        let more: Option<Vec<Duration>> = more.collect();
+        let more = more.ok_or("the machine's unrest hides it: in a round one alone took longer")?;
         Spread::of(more).ok_or("it was not measured")
     }
 
@@ -236,5 +238,7 @@ mod tests {
         ]);
         let hop = figures.per_hop(trip(Who::Threads), trip(Who::Alone)).unwrap();
         assert_eq!((hop.min, hop.max), (Duration::from_micros(3), Duration::from_micros(5)));
+        let hidden = figures.per_hop(trip(Who::Alone), trip(Who::Threads));
+        assert!(hidden.is_err(), "less than nothing is no cost");
     }
 }

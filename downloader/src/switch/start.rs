@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Who;
 
-tasks![nothing, wait];
+tasks![nothing, wait, with_threads];
 
 /// So many are counted together, to be seen beside what the program has already.
 const COUNTED: usize = 16;
@@ -33,6 +33,20 @@ pub fn memory() -> Result<Memory, Failure> {
 }
 
 fn of_a_thread() -> Result<u64, Failure> {
+    let (mut memory, said) = one_way::<Result<u64, Failure>>()?;
+    let mut process = Process::new(with_threads, said);
+    process.start()?;
+    let memory = memory.recv()?;
+    process.join()?;
+    memory
+}
+
+/// Runs in a child, where nobody else takes memory meanwhile.
+fn with_threads(mut said: Sender<Result<u64, Failure>>) -> Result<(), Failure> {
+    Ok(said.send(&of_threads())?)
+}
+
+fn of_threads() -> Result<u64, Failure> {
     let me = process::id();
     let before = private(me)?;
     let (all_here, may_end) = (Barrier::new(COUNTED + 1), Barrier::new(COUNTED + 1));
