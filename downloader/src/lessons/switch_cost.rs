@@ -51,7 +51,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "一次只改变一样东西，才知道差别从哪里来。",
-        "Change one thing at a time: only then you know where a difference comes from.",
+        "Change one thing at a time, or you can't tell what made the difference.",
     ),
     tell,
 };
@@ -106,7 +106,7 @@ fn tell(story: &Story) -> Told {
     let figures = figures?;
     // A token out of order, or a bound end that could leave its core, would have been an error.
     story.ok(
-        "every token came back in order, and every bound end stayed on its core",
+        "every token came back, and every bound end stayed on its core",
         figures.are_complete(terms),
     )?;
     let memory = switch::memory().ok();
@@ -125,7 +125,7 @@ fn tell(story: &Story) -> Told {
     }
     story.event("question", "which queue? What lies between the tutorial's two rows?");
     story.varies(switch::queues(&figures));
-    story.event("question", "bytes, and what else is in it: what do the parts cost on their own?");
+    story.event("question", "bytes, and the rest: what do the parts cost on their own?");
     story.varies(switch::controls(&figures));
     story.event("question", "do processes lose more of what the caches held?");
     story.varies(switch::caches(&figures));
