@@ -184,6 +184,7 @@ mod tests {
 
     #[test]
     fn a_token_out_of_turn_is_noticed() {
+        let _deadline = common::testing::Deadline::seconds(20);
         let [mut here, there] = Channel::Queue.ends().unwrap();
         here.put(2).unwrap();
         let error = part(0).follow(there).unwrap_err().to_string();
