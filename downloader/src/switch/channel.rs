@@ -67,8 +67,8 @@ pub(crate) enum Wait {
 /// at a time.
 const APART: usize = 16;
 
-/// The longest sleep before looking again; a wake-up comes at once.
-const NAP: Duration = Duration::from_millis(100);
+/// The longest sleep before looking again. No wake-up is lost, so nobody sleeps so long.
+const NAP: Duration = Duration::from_secs(10);
 
 impl Channel {
     /// As the tables call it.
