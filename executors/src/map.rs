@@ -1,6 +1,7 @@
 //! [`Map`]: results one by one, in the order of their items.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use pools::TaskError;
@@ -45,7 +46,6 @@ impl MapOptions {
 /// only after [`FutureError::TimedOut`] nothing does, and what has not begun is cancelled.
 ///
 /// To drop it is to cancel what has not begun.
-#[derive(Debug)]
 pub struct Map<'a, E, F, I, R> {
     executor: &'a E,
     function: F,
@@ -170,5 +170,12 @@ where
 impl<E, F, I, R> Drop for Map<'_, E, F, I, R> {
     fn drop(&mut self) {
         self.cancel();
+    }
+}
+
+/// For all functions and inputs: few of them can be shown.
+impl<E, F, I, R> fmt::Debug for Map<'_, E, F, I, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a map with {} tasks on their way", self.tasks.len())
     }
 }
