@@ -87,6 +87,13 @@ struct State<R> {
     caller: Option<ThreadId>,
 }
 
+impl<R> State<R> {
+    fn take_waker(&mut self, number: u64) -> Option<Waker> {
+        let place = self.wakers.iter().position(|(other, _)| *other == number)?;
+        Some(self.wakers.swap_remove(place).1)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Pending,
@@ -435,7 +442,8 @@ impl<R> Clone for Future<R> {
 impl<R> Drop for Future<R> {
     fn drop(&mut self) {
         if let Some(number) = self.waker {
-            self.core.lock().wakers.retain(|(other, _)| *other != number);
+            let waker = self.core.lock().take_waker(number);
+            drop(waker);
         }
     }
 }
@@ -475,6 +483,7 @@ impl<R> std::future::Future for Future<R> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let this = self.get_mut();
+        let waker = context.waker().clone();
         let mut state = this.core.lock();
         let me = Some(thread::current().id());
         if state.phase.is_done() && (state.caller.is_none() || state.caller == me) {
@@ -482,8 +491,11 @@ impl<R> std::future::Future for Future<R> {
             return Poll::Ready(this.take());
         }
         let number = *this.waker.get_or_insert_with(|| NEXT.fetch_add(1, Ordering::Relaxed));
-        state.wakers.retain(|(other, _)| *other != number);
-        state.wakers.push((number, context.waker().clone()));
+        let before = state.take_waker(number);
+        state.wakers.push((number, waker));
+        drop(state);
+        // Without our lock: it may hold another handle on this future.
+        drop(before);
         Poll::Pending
     }
 }
