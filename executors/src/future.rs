@@ -189,7 +189,7 @@ impl<R> Future<R> {
     /// Whether it is finished or cancelled. Python: `done()`.
     #[must_use]
     pub fn done(&self) -> bool {
-        self.phase().is_done()
+        self.core.lock().phase.is_done()
     }
 
     /// Whether the call has begun and is not done. Python: `running()`.
@@ -201,7 +201,7 @@ impl<R> Future<R> {
     /// Whether it was cancelled. Python: `cancelled()`.
     #[must_use]
     pub fn cancelled(&self) -> bool {
-        self.phase() == Phase::Cancelled
+        self.core.lock().phase == Phase::Cancelled
     }
 
     /// Cancels the call, if it has not begun: then it never will. False if it has, or is done. Python:
@@ -424,6 +424,14 @@ impl<R> Core<R> {
     }
 }
 
+/// Does this; if it panics, because of what users give or of what is dropped with it, that ends it and nothing
+/// else.
+pub(crate) fn contained<T>(work: impl FnOnce() -> T) {
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        let _ = work();
+    }));
+}
+
 /// Calls a callback; a panic ends it and nothing else.
 fn call<R>(callback: Callback<R>, future: &Future<R>) {
     if catch_unwind(AssertUnwindSafe(|| callback(future))).is_err() {
@@ -548,6 +556,7 @@ impl<R> Promise<R> {
     /// It can't be fulfilled twice:
     ///
     /// ```compile_fail,E0382
+    /// # // FUT-B03
     /// let (promise, _future) = executors::Promise::new();
     /// promise.set_result(1).unwrap();
     /// promise.set_exception(executors::TaskError::Terminated).unwrap();

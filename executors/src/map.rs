@@ -98,10 +98,11 @@ where
     /// Takes as much of the input as may be on its way.
     fn submit(&mut self) {
         while self.tasks.len() < self.buffer {
-            let Some(input) = &mut self.input else { return };
-            let items: Vec<A> = input.take(self.chunk).collect();
-            if items.len() < self.chunk {
-                self.input = None;
+            // If it panics, it is over.
+            let Some(mut input) = self.input.take() else { return };
+            let items: Vec<A> = input.by_ref().take(self.chunk).collect();
+            if items.len() == self.chunk {
+                self.input = Some(input);
             }
             if items.is_empty() {
                 return;

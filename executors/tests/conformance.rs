@@ -199,7 +199,9 @@ fn shutdown_waits_for_all_calls<E: OnStage>() {
     let futures: Vec<_> = (0..50).map(|task| executor.submit(hold, task).unwrap()).collect();
     thread::scope(|scope| {
         let shutdown = scope.spawn(|| executor.shutdown(true, false));
-        (0..5).for_each(|_| drop(stage.next_waiting()));
+        for _ in 0..5 {
+            stage.next_waiting();
+        }
         assert!(!shutdown.is_finished());
         stage.open(50);
         shutdown.join().unwrap();
@@ -217,7 +219,9 @@ fn shutdown_cancels_what_has_not_begun<E: OnStage>() {
         let executor = E::on(&stage, 5);
         let futures: Vec<_> = (0..50).map(|task| executor.submit(hold, task).unwrap()).collect();
         if begun_before {
-            (0..5).for_each(|_| drop(stage.next_waiting()));
+            for _ in 0..5 {
+                stage.next_waiting();
+            }
         }
         stage.open(if begun_before { 0 } else { 50 });
         thread::scope(|scope| {
@@ -367,7 +371,6 @@ fn only_what_a_worker_has_begun_is_running_and_cannot_be_cancelled<E: OnStage>()
     assert_eq!(stage.all_begun(), [1, 0, 0, 0, 0, 0]);
 }
 
-/// Python: a deadlock.
 fn a_future_that_outlives_its_executor_has_its_result<E: OnStage>() {
     let executor = E::plain(1);
     let future = executor.submit(add, (1, 2)).unwrap();

@@ -496,7 +496,7 @@ fn wait_for_the_first_error_waits_for_all_if_there_is_none<E: OnStage>() {
 /// Each is done only when the one before it has come.
 #[test]
 fn what_a_wait_costs_does_not_grow_with_the_number_of_futures() {
-    const FUTURES: usize = 10_000;
+    const FUTURES: usize = 20_000;
     let _deadline = Deadline::seconds(60);
     let (promises, futures): (Vec<_>, Vec<_>) = (0..FUTURES).map(|_| Promise::new()).unzip();
     let (ask, asked) = channel();
@@ -512,7 +512,7 @@ fn what_a_wait_costs_does_not_grow_with_the_number_of_futures() {
             assert_eq!(future.unwrap().result(), Ok(&1));
             let _ = ask.send(());
         }
-        // Each looking at all others took half a minute.
+        // Each looking at all others took twelve seconds and more.
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     });
 }

@@ -1,7 +1,7 @@
 //! What the test files need: what those of the pools have, one test body for both executors, values that
 //! fail on their way, programs of their own.
 
-#![allow(dead_code, unused_imports, reason = "each test file needs some of it")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "each test file needs some of it")]
 
 #[path = "../../../pools/tests/support/mod.rs"]
 mod of_pools;
@@ -154,10 +154,10 @@ pub(crate) fn program() -> Option<String> {
     env::var(PROGRAM).ok()
 }
 
-/// The test file as a program of its own, which its test `program` is.
+/// The test file as a program of its own, which its test `program_of_its_own` is.
 pub(crate) fn command(name: &str) -> Command {
     let mut command = Command::new("/proc/self/exe");
-    command.args(["program", "--exact", "--nocapture", "--test-threads=1", "-q"]);
+    command.args(["program_of_its_own", "--exact", "--nocapture", "--test-threads=1", "-q"]);
     command.env(PROGRAM, name).stdin(Stdio::null());
     command
 }

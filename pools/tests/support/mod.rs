@@ -215,6 +215,13 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// The memory of a process that is in RAM, in KiB.
+pub(crate) fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 /// Changes what of descriptors this process may use.
 pub(crate) fn limit_descriptors(most: u64) {
     let maximum = getrlimit(Resource::Nofile).maximum;
