@@ -1,5 +1,7 @@
 //! Published plans with known answers, and what is no plan.
 
+#![expect(clippy::unwrap_used, reason = "also the helpers are tests")]
+
 use std::collections::BTreeMap;
 
 use amdahl::{Plan, PlanError, Task, Times, Timetable, three_point};

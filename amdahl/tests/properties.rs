@@ -1,5 +1,7 @@
 //! What holds for any plan and any law.
 
+#![expect(clippy::unwrap_used, reason = "also the helpers are tests")]
+
 use std::collections::BTreeMap;
 
 use amdahl::{Plan, Schedule, Task, Usl, fit, laws};

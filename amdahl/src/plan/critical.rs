@@ -1,13 +1,12 @@
 //! The critical paths, one after the other: with n tasks there can be 2ⁿᐟ² of them and more.
 
-use super::timetable::{Timetable, rounding};
+use super::timetable::Timetable;
 
 /// Gives the critical paths one by one, each as the numbers of its tasks. Made by
 /// [`Timetable::critical_paths`].
 #[derive(Debug)]
 pub struct CriticalPaths<'a> {
     timetable: &'a Timetable<'a>,
-    rounding: f64,
     /// Where the next path may begin.
     starts: std::ops::Range<u32>,
     /// The tasks of the path being made, each with how many of its successors were looked at.
@@ -16,9 +15,7 @@ pub struct CriticalPaths<'a> {
 
 impl<'a> CriticalPaths<'a> {
     pub(super) fn of(timetable: &'a Timetable<'a>) -> Self {
-        let tasks = timetable.tasks.len();
-        let rounding = rounding(tasks, timetable.makespan);
-        Self { timetable, rounding, starts: 0..tasks as u32, way: Vec::new() }
+        Self { timetable, starts: 0..timetable.tasks.len() as u32, way: Vec::new() }
     }
 
     /// How many there are, without making them; [`u64::MAX`] if there are that many or more.
@@ -27,9 +24,14 @@ impl<'a> CriticalPaths<'a> {
         let plan = self.timetable.plan;
         let mut from_here = vec![0_u64; self.timetable.tasks.len()];
         let mut all = 0_u64;
-        for &task in plan.order.iter().rev().filter(|task| self.is_critical(**task)) {
+        for &task in plan
+            .order
+            .iter()
+            .rev()
+            .filter(|task| self.timetable.tasks[**task as usize].is_critical())
+        {
             let successors = plan.graph.successors(task);
-            let next = successors.iter().filter(|next| self.leads(task, **next));
+            let next = successors.iter().filter(|next| self.timetable.leads(task, **next));
             let ways = next.fold(0_u64, |sum, next| sum.saturating_add(from_here[*next as usize]));
             from_here[task as usize] = if successors.is_empty() { 1 } else { ways };
             if plan.graph.predecessors(task).is_empty() {
@@ -37,16 +39,6 @@ impl<'a> CriticalPaths<'a> {
             }
         }
         all
-    }
-
-    fn is_critical(&self, task: u32) -> bool {
-        self.timetable.tasks[task as usize].is_critical()
-    }
-
-    /// Whether a critical task can be followed by this one at once, and must be.
-    fn leads(&self, task: u32, next: u32) -> bool {
-        let [task, next] = [task, next].map(|task| &self.timetable.tasks[task as usize]);
-        next.is_critical() && next.earliest_start - task.earliest_finish <= self.rounding
     }
 }
 
@@ -61,7 +53,9 @@ impl Iterator for CriticalPaths<'_> {
             let Some(&mut (task, ref mut looked)) = self.way.last_mut() else {
                 let is_start = |task: u32| graph.predecessors(task).is_empty();
                 let mut starts = self.starts.clone();
-                let start = starts.find(|task| is_start(*task) && self.is_critical(*task))?;
+                let start = starts.find(|task| {
+                    is_start(*task) && self.timetable.tasks[*task as usize].is_critical()
+                })?;
                 self.starts = starts;
                 self.way.push((start, 0));
                 continue;
@@ -73,7 +67,7 @@ impl Iterator for CriticalPaths<'_> {
                 return Some(self.way.iter().map(|(task, _)| *task).collect());
             }
             match successors.get(from) {
-                Some(&next) if self.leads(task, next) => self.way.push((next, 0)),
+                Some(&next) if self.timetable.leads(task, next) => self.way.push((next, 0)),
                 Some(_) => {}
                 None => {
                     self.way.pop();

@@ -195,10 +195,11 @@ impl Plan {
     /// Who does what when with so many workers (`None`: with enough) and the plan's resources.
     ///
     /// The bounds are Graham's (*Bounds on multiprocessing timing anomalies*, 1969): with P workers
-    /// max(T₁/P, T∞) ≤ T_P ≤ T₁/P + T∞. For a resource the same argument holds: at any time either all tasks
-    /// that can begin are at work, which is at most T∞ long, or one of them waits for a resource of which
-    /// more than `amount − largest need` is held. So each resource adds the amount-time that its tasks
-    /// hold, divided by `amount − largest need + 1`. And somebody is always at work: no longer than T₁.
+    /// max(T₁/P, T∞) ≤ T_P ≤ T₁/P + (1 − 1/P)·T∞. At any time either all tasks that can begin are at work,
+    /// which is at most T∞ long, or all workers are. For a resource the same argument holds: a task that
+    /// could begin waits only while more than `amount − its need` are held. So each resource adds what its
+    /// tasks hold for how long, divided by `amount − largest need + 1`. And since somebody is always at
+    /// work, it is never longer than T₁.
     ///
     /// # Panics
     /// If there are 0 workers and something to do.
@@ -231,8 +232,8 @@ impl Plan {
 
     fn bounds(&self, timetable: &Timetable<'_>, workers: Option<usize>) -> (f64, f64) {
         let (work, span) = (timetable.work, timetable.makespan);
-        let share = workers.map_or(0.0, |workers| work / workers as f64);
-        let (mut at_least, mut at_most) = (span.max(share), span + share);
+        let share = |all: f64| workers.map_or(0.0, |workers| all / workers as f64);
+        let (mut at_least, mut at_most) = (span.max(share(work)), span + share(work - span));
         let mut held = vec![0.0; self.resources.len()];
         let mut largest = vec![0; self.resources.len()];
         for (needs, duration) in self.needs_of.iter().zip(&self.durations) {

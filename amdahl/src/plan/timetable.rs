@@ -47,6 +47,8 @@ pub struct Timetable<'plan> {
     pub makespan: f64,
     /// The time it takes one worker to do everything: T₁.
     pub work: f64,
+    /// Less than this is nothing.
+    rounding: f64,
 }
 
 impl<'plan> Timetable<'plan> {
@@ -78,7 +80,7 @@ impl<'plan> Timetable<'plan> {
             times.latest_start = times.earliest_start + slack;
             times.latest_finish = times.earliest_finish + slack;
         }
-        Self { plan, tasks, makespan, work: plan.work() }
+        Self { plan, tasks, makespan, work: plan.work(), rounding }
     }
 
     /// The best speedup that any number of workers can give: work / span.
@@ -87,6 +89,15 @@ impl<'plan> Timetable<'plan> {
     #[must_use]
     pub fn best_speedup(&self) -> f64 {
         if self.makespan > 0.0 { self.work / self.makespan } else { 1.0 }
+    }
+
+    /// Whether the second of two tasks waits for the first on a critical path: both are critical, and there
+    /// is no time between them.
+    #[must_use]
+    pub fn leads(&self, task: u32, next: u32) -> bool {
+        let [task, next] = [task, next].map(|task| &self.tasks[task as usize]);
+        let gap = next.earliest_start - task.earliest_finish;
+        task.is_critical() && next.is_critical() && gap <= self.rounding
     }
 
     /// All the paths that take as long as the whole, one after the other. There may be more than anybody
@@ -101,6 +112,6 @@ impl<'plan> Timetable<'plan> {
 ///
 /// A sum of k numbers is wrong by less than k times half the machine's epsilon times itself; here are two,
 /// one from either end. It is doubled for the durations, which were rounded when they were read.
-pub(super) fn rounding(tasks: usize, makespan: f64) -> f64 {
+fn rounding(tasks: usize, makespan: f64) -> f64 {
     2.0 * (tasks as f64 + 1.0) * f64::EPSILON * makespan
 }
