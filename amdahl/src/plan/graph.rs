@@ -10,7 +10,7 @@ pub struct Graph {
 /// A list for each task, one behind the other: the list of task `t` is `items[starts[t]..starts[t + 1]]`.
 #[derive(Clone, Debug)]
 struct Rows {
-    starts: Vec<usize>,
+    starts: Vec<u32>,
     items: Vec<u32>,
 }
 
@@ -19,11 +19,12 @@ impl Graph {
     /// that is given twice counts once.
     ///
     /// # Panics
-    /// If an edge names a task that isn't there.
+    /// If an edge names a task that isn't there, or there are 2³² edges or more.
     #[must_use]
     pub fn new(tasks: usize, mut edges: Vec<(u32, u32)>) -> Self {
         edges.sort_unstable();
         edges.dedup();
+        assert!(u32::try_from(edges.len()).is_ok(), "edges are numbered with 32 bits");
         let successors = Rows::new(tasks, edges.iter().copied());
         let predecessors = Rows::new(tasks, edges.into_iter().map(|(before, task)| (task, before)));
         Self { predecessors, successors }
@@ -56,7 +57,7 @@ impl Graph {
     /// For each task, how many others it waits for.
     #[must_use]
     pub fn waits_for(&self) -> Vec<u32> {
-        self.predecessors.starts.windows(2).map(|pair| (pair[1] - pair[0]) as u32).collect()
+        self.predecessors.starts.windows(2).map(|pair| pair[1] - pair[0]).collect()
     }
 
     /// The tasks in an order in which each comes after all that it waits for.
@@ -103,7 +104,7 @@ impl Graph {
 
 impl Rows {
     fn new(tasks: usize, edges: impl Iterator<Item = (u32, u32)> + Clone) -> Self {
-        let mut starts = vec![0; tasks + 1];
+        let mut starts = vec![0_u32; tasks + 1];
         for (task, _) in edges.clone() {
             starts[task as usize + 1] += 1;
         }
@@ -111,9 +112,9 @@ impl Rows {
             starts[task + 1] += starts[task];
         }
         let mut places = starts.clone();
-        let mut items = vec![0; starts[tasks]];
+        let mut items = vec![0; starts[tasks] as usize];
         for (task, item) in edges {
-            items[places[task as usize]] = item;
+            items[places[task as usize] as usize] = item;
             places[task as usize] += 1;
         }
         Self { starts, items }
@@ -121,7 +122,7 @@ impl Rows {
 
     fn row(&self, task: u32) -> &[u32] {
         let task = task as usize;
-        &self.items[self.starts[task]..self.starts[task + 1]]
+        &self.items[self.starts[task] as usize..self.starts[task + 1] as usize]
     }
 }
 
