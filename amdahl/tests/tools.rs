@@ -391,6 +391,16 @@ fn more_critical_paths_than_are_listed_are_counted() {
 }
 
 #[test]
+fn a_plan_too_large_to_be_read_is_told_as_far_as_one_can_read() {
+    let task = |n: u32| format!("[[task]]\nname = \"t{n}\"\nduration = 1\n");
+    let plan: String = (0..1500).map(task).collect();
+    let text = said(&with_input(&["plan", "-", "--workers", "2"], &plan));
+    assert_eq!(text.matches(" … and 500 more tasks; --json has all\n").count(), 2);
+    let found = json(&with_input(&["plan", "-", "--json"], &plan));
+    assert_eq!(found["tasks"].as_array().map(Vec::len), Some(1500));
+}
+
+#[test]
 fn a_reader_that_has_had_enough_is_no_error() {
     let plan = scratch("enough.toml");
     let task = |n: u32| format!("[[task]]\nname = \"t{n}\"\nduration = 1\n");

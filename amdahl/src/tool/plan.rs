@@ -15,11 +15,12 @@ use super::{Refusal, draw, finish, gantt, number, plan_file, read};
 pub(super) const TOOL: Tool = Tool { command, run };
 
 /// At most so many critical paths are listed in JSON, with so many names in all, and in text; and of each so
-/// many names in text.
+/// many names in text. Text is for reading: so many tasks.
 const PATHS: usize = 1000;
 const NAMES: usize = 1_000_000;
 const PATHS_SHOWN: usize = 10;
 const NAMES_SHOWN: usize = 20;
+const TASKS_SHOWN: usize = 1000;
 
 const HELP: &str = "\
 The file:
@@ -191,14 +192,22 @@ fn shown(
     let mut table = Table::new();
     table.set_format(*FORMAT_NO_BORDER_LINE_SEPARATOR);
     table.set_titles(row!["task", r->"start", r->"finish", r->"worker"]);
-    for task in in_order(schedule) {
+    for task in in_order(schedule).take(TASKS_SHOWN) {
         let placed = schedule.tasks[task];
         let worker = placed.worker.map_or(String::new(), |worker| (worker + 1).to_string());
         let (start, finish) = (number(placed.start), number(placed.finish));
         table.add_row(row![plan.names()[task], r->start, r->finish, r->worker]);
     }
-    let _ = write!(text, "{table}");
+    let _ = write!(text, "{table}{}", left_out(plan));
     text
+}
+
+/// A line for the tasks that a table leaves out.
+fn left_out(plan: &Plan) -> String {
+    match plan.names().len().saturating_sub(TASKS_SHOWN) {
+        0 => String::new(),
+        more => format!(" … and {more} more tasks; --json has all\n"),
+    }
 }
 
 fn times(plan: &Plan, timetable: &Timetable<'_>) -> String {
@@ -207,7 +216,7 @@ fn times(plan: &Plan, timetable: &Timetable<'_>) -> String {
     table.set_titles(row![
         "task", r->"duration", r->"earliest", r->"to", r->"latest", r->"to", r->"slack", r->"free", ""
     ]);
-    for (task, times) in timetable.tasks.iter().enumerate() {
+    for (task, times) in timetable.tasks.iter().enumerate().take(TASKS_SHOWN) {
         let critical = if times.is_critical() { "critical" } else { "" };
         table.add_row(row![
             plan.names()[task],
@@ -221,5 +230,5 @@ fn times(plan: &Plan, timetable: &Timetable<'_>) -> String {
             critical
         ]);
     }
-    table.to_string()
+    format!("{table}{}", left_out(plan))
 }
