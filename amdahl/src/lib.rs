@@ -18,15 +18,17 @@
 //! ```
 //!
 //! To read in this order: the plan (`plan/mod.rs`), when its tasks can be done (`plan/timetable.rs`,
-//! `plan/critical.rs`), who does them (`plan/schedule.rs`), the [`laws`] (`laws.rs`), and the law that fits what was
+//! `plan/critical.rs`), who does them (`plan/schedule.rs`), doing them (`run.rs`), the [`laws`] (`laws.rs`), and the law that fits what was
 //! measured (`usl.rs`).
 
 pub mod laws;
 mod plan;
+mod run;
 mod usl;
 
 pub use plan::{
     CriticalPaths, Dispatcher, Graph, Placement, Plan, PlanError, Schedule, Start, Task, Times,
     Timetable, three_point,
 };
+pub use run::RunError;
 pub use usl::{Fit, FitError, MIN_DIFFERENT, MIN_POINTS, Usl, fit};

@@ -413,3 +413,27 @@ fn a_reader_that_has_had_enough_is_no_error() {
     let ended = child.wait_with_output().expect("it ends");
     assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
 }
+
+#[test]
+fn the_tools_print_what_the_readme_shows() {
+    let blocks =
+        include_str!("../README.md").split("```console\n$ cargo run -p amdahl -- ").skip(1);
+    let mut seen = 0;
+    for block in blocks {
+        let (prompt, rest) = block.split_once('\n').expect("a prompt is a line");
+        let words: Vec<&str> = prompt.split(' ').collect();
+        if !["plan", "law", "fit"].contains(&words[0]) {
+            continue;
+        }
+        let mut command = Command::new(PROGRAM);
+        let ran =
+            command.args(&words).current_dir("..").output().expect("the program can be started");
+        let trim = |text: &str| {
+            text.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>()
+        };
+        let (shown, _) = rest.split_once("```").expect("a block ends");
+        assert_eq!(trim(&said(&ran)), shown, "{prompt}");
+        seen += 1;
+    }
+    assert_eq!(seen, 4);
+}
