@@ -1,1 +1,15 @@
-//! An image downloader on threads and on processes.
+//! An image downloader in stages, each of which runs on one thread, on several, or on processes; and
+//! the server that it is tried on.
+//!
+//! ```text
+//!                   network                CPU                    disk
+//!   addresses ──▶ Downloader ──pixels──▶ Hasher ──MD5, pixels──▶ Storager ──▶ MD5.png, MD5.jpg
+//!                     ▲
+//!                     └── ImageServer, a process of its own
+//! ```
+
+mod picture;
+mod server;
+
+pub use picture::{Limits, Picture, convolve, hex, md5_hex};
+pub use server::{ImageServer, Images};

@@ -1,0 +1,211 @@
+//! Pictures as pixels: decoding, the convolution, encoding.
+
+use std::fmt::Write;
+use std::io::Cursor;
+
+use image::{
+    ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader,
+};
+use md5::{Digest, Md5};
+use serde::{Deserialize, Serialize};
+
+/// A decoded picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Picture {
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// 1 grey, 2 grey and alpha, 3 red, green and blue, 4 these and alpha.
+    pub channels: u8,
+    /// What it was decoded from, and is encoded as: `png` or `jpg`.
+    pub extension: String,
+    /// Row after row, pixel after pixel, channel after channel.
+    #[serde(with = "serde_bytes")]
+    pub pixels: Vec<u8>,
+}
+
+/// How large a picture may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// The largest number of pixels. It is looked at before anything is decoded.
+    pub pixels: u64,
+}
+
+impl Default for Limits {
+    /// A hundred million pixels.
+    fn default() -> Self {
+        Self { pixels: 100_000_000 }
+    }
+}
+
+impl Picture {
+    /// Decodes a PNG or JPEG file, which is known by its content. Samples of 16 bits become 8.
+    /// Python: `PIL.Image.open`.
+    ///
+    /// # Errors
+    /// If it is neither, is larger than the limits, or is damaged.
+    pub fn decode(file: &[u8], limits: Limits) -> Result<Self, ImageError> {
+        let reader = ImageReader::new(Cursor::new(file)).with_guessed_format()?;
+        let extension = if reader.format() == Some(ImageFormat::Jpeg) { "jpg" } else { "png" };
+        let mut decoder = reader.into_decoder()?;
+        let (width, height) = decoder.dimensions();
+        if u64::from(width) * u64::from(height) > limits.pixels {
+            let kind = image::error::LimitErrorKind::DimensionError;
+            return Err(ImageError::Limits(image::error::LimitError::from_kind(kind)));
+        }
+        // What the decoder needs, besides: a few bytes for each pixel, and some room.
+        let mut room = image::Limits::no_limits();
+        room.max_alloc = Some(limits.pixels.saturating_mul(16).saturating_add(1 << 24));
+        decoder.set_limits(room)?;
+        let color = decoder.color_type();
+        let image = DynamicImage::from_decoder(decoder)?;
+        let (channels, pixels) = match (color.has_color(), color.has_alpha()) {
+            (false, false) => (1, image.into_luma8().into_raw()),
+            (false, true) => (2, image.into_luma_alpha8().into_raw()),
+            (true, false) => (3, image.into_rgb8().into_raw()),
+            (true, true) => (4, image.into_rgba8().into_raw()),
+        };
+        Ok(Self { width, height, channels, extension: extension.to_owned(), pixels })
+    }
+
+    /// The picture as a file of the kind it was. Python: `image.save`.
+    ///
+    /// # Errors
+    /// If its parts don't fit together.
+    pub fn encode(&self) -> Result<Vec<u8>, ImageError> {
+        let color = match self.channels {
+            1 => ColorType::L8,
+            2 => ColorType::La8,
+            3 => ColorType::Rgb8,
+            _ => ColorType::Rgba8,
+        };
+        let format = if self.extension == "jpg" { ImageFormat::Jpeg } else { ImageFormat::Png };
+        let mut file = Cursor::new(Vec::new());
+        let color = ExtendedColorType::from(color);
+        image::write_buffer_with_format(
+            &mut file,
+            &self.pixels,
+            self.width,
+            self.height,
+            color,
+            format,
+        )?;
+        Ok(file.into_inner())
+    }
+
+    /// The pixels after the tutorial's convolution; each row is two pixels longer.
+    #[must_use]
+    pub fn convolved(&self) -> Vec<u8> {
+        let channels = usize::from(self.channels).max(1);
+        let row = self.width as usize * channels;
+        let mut out = Vec::with_capacity((row + 2 * channels) * self.height as usize);
+        if row > 0 {
+            for row in self.pixels.chunks_exact(row) {
+                convolve(row, channels, &KERNEL, &mut out);
+            }
+        }
+        out
+    }
+}
+
+/// The tutorial's kernel 0.1, 0.05, 0.1 in whole numbers: what to multiply by, and what to divide by.
+const KERNEL: ([u32; 3], u32) = ([2, 1, 2], 20);
+
+/// Convolves one row of pixels, channel by channel, and appends the result, which is longer by
+/// the kernel's length less one: `out[x] = floor((k0·in[x] + k1·in[x−1] + k2·in[x−2]) / divisor)`, and
+/// zero is what lies outside. Python: `numpy.convolve`.
+///
+/// ```
+/// let mut out = Vec::new();
+/// downloader::convolve(&[100, 200, 40], 1, &([2, 1, 2], 20), &mut out);
+/// assert_eq!(out, [10, 25, 24, 22, 4]);
+/// ```
+pub fn convolve<const N: usize>(
+    row: &[u8],
+    channels: usize,
+    kernel: &([u32; N], u32),
+    out: &mut Vec<u8>,
+) {
+    let (weights, divisor) = kernel;
+    let length = row.len() + N.saturating_sub(1) * channels;
+    out.extend((0..length).map(|at| {
+        let sum: u32 = (0..N)
+            .map(|back| {
+                let sample = at.checked_sub(back * channels).and_then(|at| row.get(at));
+                weights[back] * u32::from(sample.copied().unwrap_or(0))
+            })
+            .sum();
+        u8::try_from(sum / divisor).unwrap_or(u8::MAX)
+    }));
+}
+
+/// The MD5 of these bytes, in 32 hexadecimal digits. Python: `hashlib.md5(bytes).hexdigest()`.
+#[must_use]
+pub fn md5_hex(bytes: &[u8]) -> String {
+    hex(&Md5::digest(bytes))
+}
+
+/// Bytes in hexadecimal digits. Python: `bytes.hex()`.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(channels: u8, pixels: &[u8]) -> Picture {
+        let width = u32::try_from(pixels.len()).unwrap() / u32::from(channels);
+        Picture { width, height: 1, channels, extension: "png".into(), pixels: pixels.to_vec() }
+    }
+
+    #[test]
+    fn the_tutorials_row_convolves_as_the_tutorial_says() {
+        assert_eq!(picture(1, &[100, 200, 40]).convolved(), [10, 25, 24, 22, 4]);
+    }
+
+    #[test]
+    fn channels_and_rows_do_not_mix() {
+        let two = picture(3, &[100, 0, 1, 200, 0, 0, 40, 0, 0]).convolved();
+        let red: Vec<u8> = two.iter().copied().step_by(3).collect();
+        assert_eq!(red, [10, 25, 24, 22, 4]);
+        let two_rows = Picture { width: 3, height: 2, ..picture(1, &[100, 200, 40, 100, 200, 40]) };
+        assert_eq!(two_rows.convolved(), [10, 25, 24, 22, 4].repeat(2));
+    }
+
+    #[test]
+    fn a_png_comes_back_as_it_was_in_every_number_of_channels() {
+        for channels in 1..=4 {
+            let before = picture(channels, &[0, 50, 100, 150, 200, 250, 7, 9, 11, 13, 15, 17]);
+            let file = before.encode().unwrap();
+            assert_eq!(Picture::decode(&file, Limits::default()).unwrap(), before);
+        }
+    }
+
+    #[test]
+    fn a_picture_with_more_pixels_than_allowed_is_refused() {
+        let file = picture(1, &[0; 11]).encode().unwrap();
+        let refused = Picture::decode(&file, Limits { pixels: 10 });
+        assert!(matches!(refused, Err(ImageError::Limits(_))));
+        assert!(Picture::decode(&file, Limits { pixels: 11 }).is_ok());
+    }
+
+    #[test]
+    fn damaged_files_and_others_are_errors() {
+        let file = picture(3, &[9; 3000]).encode().unwrap();
+        for end in [0, 1, 8, 20, file.len() / 2] {
+            assert!(Picture::decode(&file[..end], Limits::default()).is_err(), "{end}");
+        }
+        assert!(Picture::decode(b"<html>", Limits::default()).is_err());
+    }
+
+    #[test]
+    fn the_md5_of_nothing_is_the_known_one() {
+        assert_eq!(md5_hex(b""), "d41d8cd98f00b204e9800998ecf8427e");
+    }
+}
