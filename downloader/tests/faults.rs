@@ -221,6 +221,17 @@ fn after_a_reset_in_the_body_the_rest_is_asked_for() {
 }
 
 #[test]
+fn a_connection_that_is_always_reset_fails() {
+    let image = png(8, 99);
+    fails("connection", 2, &["--retries", "1"], move |_, client| {
+        head(client, "200 OK", &format!("Content-Length: {}\r\n", image.len()));
+        client.write_all(&image[..1000]).unwrap();
+        thread::sleep(Duration::from_millis(100));
+        reset(client)
+    });
+}
+
+#[test]
 fn a_server_that_ignores_the_range_sends_all_again() {
     let file = png(9, 99);
     is_stored(

@@ -130,8 +130,6 @@ pub(crate) fn head(client: &mut TcpStream, status: &str, headers: &str) {
 /// Ends the connection by a reset.
 pub(crate) fn reset(client: &TcpStream) -> After {
     rustix::net::sockopt::set_socket_linger(client, Some(Duration::ZERO)).unwrap();
-    // The other half lives in the reader; this sends the reset all the same.
-    client.shutdown(std::net::Shutdown::Read).unwrap();
     After::Close
 }
 
@@ -276,6 +274,7 @@ impl Running {
 
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// The process ids of its children.
