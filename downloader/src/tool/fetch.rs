@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use md5::{Digest, Md5};
 use tempfile::NamedTempFile;
 use ureq::http::header::{
-    CONTENT_LENGTH, CONTENT_RANGE, ETAG, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    CONTENT_RANGE, ETAG, LAST_MODIFIED, LOCATION, RETRY_AFTER,
 };
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body, Error, Timeout};
@@ -50,10 +50,22 @@ pub(super) struct Fetcher {
     received: Arc<AtomicU64>,
 }
 
+/// What has come of an address so far.
+#[derive(Default)]
+pub(super) struct Tried {
+    pub(super) attempts: u32,
+    /// Of the last answer.
+    pub(super) http_status: Option<u16>,
+    /// The length of what has come, also if it is thrown away.
+    pub(super) bytes: u64,
+    /// What has come, if the rest of it can be asked for.
+    part: Option<Part>,
+}
+
 /// What has come of a file so far.
-pub(super) struct Part {
-    pub(super) file: NamedTempFile,
-    pub(super) length: u64,
+struct Part {
+    file: NamedTempFile,
+    length: u64,
     md5: Md5,
     /// How it begins.
     head: Vec<u8>,
@@ -119,17 +131,13 @@ impl Fetcher {
         Self { agent, patience, folder, checked, stopped, received }
     }
 
-    /// Tries once. What has come of it stays in `part` if the rest can be asked for; the status of
-    /// the last answer is noted.
-    pub(super) fn attempt(
-        &self,
-        url: &Url,
-        part: &mut Option<Part>,
-        status: &mut Option<u16>,
-    ) -> Result<Downloaded, Trouble> {
+    /// Tries once, and notes what has come of it.
+    pub(super) fn attempt(&self, url: &Url, tried: &mut Tried) -> Result<Downloaded, Trouble> {
         let deadline = Instant::now() + self.patience.total;
-        let before = part.take();
-        let mut answer = self.ask(url, before.as_ref(), deadline, status)?;
+        let before = tried.part.take();
+        tried.attempts += 1;
+        tried.bytes = 0;
+        let mut answer = self.ask(url, before.as_ref(), deadline, &mut tried.http_status)?;
         let mut now = match (answer.status().as_u16(), before) {
             (200, _) => Part {
                 file: self.folder.new_file().map_err(|error| Trouble::disk(&error))?,
@@ -157,17 +165,18 @@ impl Fetcher {
             }
             (code, _) => return Err(self.refused(code, &mut answer)),
         };
-        let announced = length(answer.headers());
+        let announced = answer.body().content_length();
         if announced.is_some_and(|rest| now.length.saturating_add(rest) > self.patience.bytes) {
             return Err(self.too_large());
         }
         let came = self.receive(&mut answer, &mut now, announced);
+        tried.bytes = now.length;
         match came {
             Ok(()) => self.finish(now),
             Err(trouble) => {
                 // Without a validator the rest might be the rest of something else.
                 let is_resumable = trouble.may_pass && now.length > 0 && now.validator.is_some();
-                *part = Some(now).filter(|_| is_resumable);
+                tried.part = Some(now).filter(|_| is_resumable);
                 Err(trouble)
             }
         }
@@ -275,7 +284,7 @@ impl Fetcher {
             .headers()
             .get(RETRY_AFTER)
             .and_then(|header| retry::retry_after(header.to_str().ok()?, SystemTime::now()));
-        if length(answer.headers()).is_some_and(|length| length <= 16 << 10) {
+        if answer.body().content_length().is_some_and(|length| length <= 16 << 10) {
             // Read to its end, the connection can be used again.
             let _ = answer.body_mut().read_to_vec();
         }
@@ -308,10 +317,6 @@ fn content_range(headers: &HeaderMap) -> Option<(Option<u64>, Option<u64>)> {
     Some((first, all.trim().parse().ok()))
 }
 
-fn length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
-}
-
 /// The entity tag, if it is a strong one, or the date of the last change.
 fn validator(headers: &HeaderMap) -> Option<String> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
@@ -319,7 +324,7 @@ fn validator(headers: &HeaderMap) -> Option<String> {
     tag.or_else(|| text(LAST_MODIFIED)).map(str::to_owned)
 }
 
-/// What an error of the HTTP client means; `slow` is what a read that took too long is called.
+/// What an error of the HTTP client means; `slow` is what a read that takes too long is called there.
 fn trouble(error: Error, slow: Kind) -> Trouble {
     match error {
         Error::Timeout(which) => match which {
@@ -337,6 +342,9 @@ fn trouble(error: Error, slow: Kind) -> Trouble {
             Trouble::lasting(Kind::Tls, error)
         }
         Error::Io(error) => match error.kind() {
+            std::io::ErrorKind::UnexpectedEof if slow == Kind::FirstByteTimeout => {
+                Trouble::passing(Kind::Connection, "the connection ended without an answer")
+            }
             std::io::ErrorKind::UnexpectedEof => {
                 Trouble::passing(Kind::ShortBody, "the connection ended too early")
             }

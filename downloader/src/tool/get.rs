@@ -28,7 +28,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use url::Url;
 
 use super::content;
-use super::fetch::{Downloaded, Fetcher, Part, Trouble};
+use super::fetch::{Downloaded, Fetcher, Tried, Trouble};
 use super::folder::{Folder, Stored};
 use super::list::{Entry, List};
 use super::options::Options;
@@ -53,40 +53,20 @@ struct Job {
     line: u64,
     url: Url,
     host: String,
-    attempts: u32,
     begun: Option<Instant>,
     due: Option<Instant>,
-    http_status: Option<u16>,
-    part: Option<Part>,
+    tried: Tried,
 }
 
 impl Job {
     fn new(line: u64, url: Url) -> Self {
         let host = url.authority().rsplit('@').next().unwrap_or_default().to_owned();
-        Self { line, url, host, attempts: 0, begun: None, due: None, http_status: None, part: None }
-    }
-
-    fn outcome(&self, status: Status, bytes: u64) -> Outcome {
-        Outcome {
-            url: self.url.to_string(),
-            line: self.line,
-            status,
-            http_status: self.http_status,
-            attempts: self.attempts,
-            bytes,
-            seconds: self.begun.map_or(0.0, |begun| begun.elapsed().as_secs_f64()),
-            md5: None,
-            convolved_md5: None,
-            path: None,
-            error: None,
-            message: None,
-        }
+        Self { line, url, host, begun: None, due: None, tried: Tried::default() }
     }
 
     fn failed(&self, failed: Failed) -> Outcome {
-        let bytes = self.part.as_ref().map_or(0, |part| part.length);
-        let outcome = self.outcome(Status::Failed, bytes);
-        Outcome { error: Some(failed.kind), message: Some(failed.message), ..outcome }
+        let (error, message) = (Some(failed.kind), Some(failed.message));
+        Outcome { error, message, ..self.outcome(Status::Failed) }
     }
 }
 
@@ -343,9 +323,8 @@ fn bad_line(run: &Run, entry: Entry) -> Outcome {
 fn fetch_all(run: &Run, downloaded: &Sender<(Job, Downloaded)>, outcomes: &Sender<Outcome>) {
     while let Some(mut job) = run.room.next() {
         job.begun.get_or_insert_with(Instant::now);
-        job.attempts += 1;
         let host = job.host.clone();
-        match run.fetcher.attempt(&job.url, &mut job.part, &mut job.http_status) {
+        match run.fetcher.attempt(&job.url, &mut job.tried) {
             Ok(file) => {
                 run.room.done(&host, None, None);
                 let sent = match run.pool {
@@ -356,9 +335,9 @@ fn fetch_all(run: &Run, downloaded: &Sender<(Job, Downloaded)>, outcomes: &Sende
                     return;
                 }
             }
-            Err(Trouble { may_pass: true, pause, .. }) if job.attempts <= run.options.retries => {
+            Err(Trouble { may_pass: true, pause, .. }) if job.tried.attempts <= run.options.retries => {
                 let now = Instant::now();
-                let wait = retry::back_off(job.attempts);
+                let wait = retry::back_off(job.tried.attempts);
                 job.due = Some(now + pause.unwrap_or_default().max(wait));
                 run.room.done(&host, pause.map(|pause| now + pause), Some(job));
             }
@@ -380,7 +359,7 @@ fn check_and_store(run: &Run, job: &Job, file: Downloaded) -> Outcome {
     };
     match checked {
         Ok(convolved) => store(run, job, file, Some(convolved)),
-        Err(failed) => Outcome { bytes: file.length, md5: Some(file.md5), ..job.failed(failed) },
+        Err(failed) => Outcome { md5: Some(file.md5), ..job.failed(failed) },
     }
 }
 
@@ -412,7 +391,7 @@ fn store(run: &Run, job: &Job, file: Downloaded, convolved: Option<String>) -> O
         md5: Some(file.md5),
         convolved_md5: convolved,
         path: Some(path.to_string_lossy().into_owned()),
-        ..job.outcome(status, file.length)
+        ..job.outcome(status)
     }
 }
 

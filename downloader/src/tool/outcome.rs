@@ -97,7 +97,7 @@ pub(super) struct Outcome {
     pub(super) http_status: Option<u16>,
     /// How often it was tried.
     pub(super) attempts: u32,
-    /// The length of the file, or of what came of it.
+    /// The length of the file, or of what came of it at the last attempt.
     pub(super) bytes: u64,
     /// From the beginning of the first attempt to the end, waits between attempts included.
     pub(super) seconds: f64,
