@@ -1,1 +1,33 @@
-//! Executors and futures: the same code on threads and on processes.
+//! Executors and futures: the same code on threads and on processes. What Python's
+//! `concurrent.futures` is, in Rust.
+//!
+//! ```text
+//!                     ┌──▶ ThreadPoolExecutor:   threads of this process  ──┐
+//!   submit(f, a) ─────┤                                                     ├──▶ Promise
+//!        │            └──▶ ProcessPoolExecutor:  the engine of `pools`    ──┘      ║ one
+//!        ▼                                                                         ║ completion
+//!     Future ◀═════════════════════════════════════════════════════════════════════╝
+//!        result, cancel, add_done_callback, .await;  wait, as_completed
+//! ```
+//!
+//! To read in this order: the trait ([`Executor`], `executor.rs`) with its [`Map`]; [`Future`] and
+//! [`Promise`] (`future.rs`), where each result passes by; several of them ([`wait`], [`as_completed`],
+//! `waiting.rs`); who does the work (`threads.rs`, `processes.rs`).
+
+mod error;
+mod executor;
+mod future;
+mod map;
+mod processes;
+mod threads;
+mod waiting;
+
+pub use error::{BuildError, FutureError, InvalidState, SubmitError, Unfinished};
+pub use executor::Executor;
+pub use future::{Future, Promise};
+pub use map::{Map, MapOptions};
+/// Why a call has no result.
+pub use pools::TaskError;
+pub use processes::{ProcessPoolBuilder, ProcessPoolExecutor};
+pub use threads::{ThreadPoolBuilder, ThreadPoolExecutor};
+pub use waiting::{AsCompleted, ReturnWhen, Waited, as_completed, wait};

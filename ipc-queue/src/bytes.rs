@@ -15,6 +15,7 @@ use crate::error::{Error, GetError, PutError};
 use crate::handle::Handle;
 use crate::memory::Kind;
 use crate::raw::{Failed, Until};
+use crate::ring::Ring;
 
 /// A bounded queue of bytes. What is true of a [`Queue`](crate::Queue) is true of it; besides, who
 /// gets an item can take a note of it before the item is gone from the queue.
@@ -44,15 +45,29 @@ impl ByteQueue {
     /// # Errors
     /// [`PutError`], but not `Full`.
     pub fn put(&self, item: &[u8]) -> Result<(), PutError<()>> {
-        self.0.put(item, Until::Forever).map_err(|failed| failed.of_put(()))
+        self.0.put(item, Until::Forever).map(|_| ()).map_err(|failed| failed.of_put(()))
     }
 
-    /// Puts an item if a place is free now.
+    /// Puts an item if a place is free now; returns its position: how many were put before it, modulo
+    /// 2³² rounds through the places.
     ///
     /// # Errors
     /// [`PutError`]; `Full` at once.
-    pub fn try_put(&self, item: &[u8]) -> Result<(), PutError<()>> {
-        self.0.put(item, Until::Now).map_err(|failed| failed.of_put(()))
+    pub fn try_put(&self, item: &[u8]) -> Result<u64, PutError<()>> {
+        let position = self.0.put(item, Until::Now).map_err(|failed| failed.of_put(()))?;
+        Ok(position.expect("a bounded queue keeps its items in slots only"))
+    }
+
+    /// The position of the item that this delivery, as [`get`](Self::get)'s note is told, is of.
+    #[must_use]
+    pub const fn delivered(delivery: u64) -> u64 {
+        Ring::delivered(delivery)
+    }
+
+    /// The number of the first delivery of the item in this position.
+    #[must_use]
+    pub const fn first_delivery(position: u64) -> u64 {
+        Ring::first_delivery(position)
     }
 
     /// Gets the next item if there is one within the time (`None`: however long it takes), and gives it

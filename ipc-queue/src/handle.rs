@@ -83,17 +83,18 @@ impl Handle {
         self.participant().get(until, alone, note, taken)
     }
 
-    pub(crate) fn put(&self, message: &[u8], until: Until) -> Result<(), Failed> {
+    /// Puts a message; returns its position, if it is in a slot already.
+    pub(crate) fn put(&self, message: &[u8], until: Until) -> Result<Option<u64>, Failed> {
         let participant = self.participant();
         if participant.is_bounded() {
-            return participant.put(message, until, || self.is_alone());
+            return participant.put(message, until, || self.is_alone()).map(Some);
         }
         participant.check_length(message)?;
         let mut overflow = self.shared.overflow();
         if overflow.messages.is_empty() {
             match participant.put(message, Until::Now, || false) {
                 Err(Failed::Blocked) => {}
-                done => return done,
+                done => return done.map(Some),
             }
         }
         if !overflow.feeding {
@@ -104,7 +105,7 @@ impl Handle {
         }
         overflow.messages.push_back(message.into());
         participant.count_waiting(1);
-        Ok(())
+        Ok(None)
     }
 
     pub(crate) fn flush(&self) -> Result<(), Error> {
@@ -147,7 +148,7 @@ impl Shared {
             let mut overflow = self.overflow();
             // In one step for all who look: either it waits here or it is in a slot.
             let put = match overflow.messages.front() {
-                Some(message) => self.participant.put(message, Until::Now, || false),
+                Some(message) => self.participant.put(message, Until::Now, || false).map(|_| ()),
                 None => Ok(()),
             };
             match put {

@@ -170,7 +170,10 @@ impl<T: Serialize> Queue<T> {
         let mut frame = FRAME.take();
         let put = match frame::encode_body(&item, &mut frame) {
             Err(reason) => Err(PutError::Encode(reason)),
-            Ok(()) => self.handle.put(&frame, until).map_err(|failed| failed.of_put(item)),
+            Ok(()) => match self.handle.put(&frame, until) {
+                Ok(_) => Ok(()),
+                Err(failed) => Err(failed.of_put(item)),
+            },
         };
         frame.clear();
         frame.shrink_to(KEPT);

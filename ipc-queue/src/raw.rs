@@ -86,13 +86,13 @@ impl Participant {
         Bell(sys::half(self.memory().bell(2)))
     }
 
-    /// Puts a message. `alone` tells whether nobody could take one.
+    /// Puts a message; returns its position in the queue. `alone` tells whether nobody could take one.
     pub(crate) fn put(
         &self,
         message: &[u8],
         until: Until,
         alone: impl Fn() -> bool,
-    ) -> Result<(), Failed> {
+    ) -> Result<u64, Failed> {
         self.check_length(message)?;
         let length = message.len() as u64;
         let claim = |thorough| {
@@ -111,10 +111,10 @@ impl Participant {
         } else {
             memory::store(&payload[1..], message);
         }
-        let place = claim.place();
+        let (place, position) = (claim.place(), self.ring().position_of(&claim));
         self.ring().publish(claim);
         self.items().ring(|| self.ring().is_next_full(place));
-        Ok(())
+        Ok(position)
     }
 
     /// Whether a message of this length can be put.

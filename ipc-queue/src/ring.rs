@@ -232,7 +232,17 @@ impl<'a> Ring<'a> {
 
     /// Which delivery of an item it is: a number that no other has, also not of the same item.
     pub(crate) fn delivery_of(&self, claim: &Claim) -> u64 {
-        self.position_of(claim) << 12 | u64::from(claim.state.returns)
+        self.position_of(claim) << RETURNS.count_ones() | u64::from(claim.state.returns)
+    }
+
+    /// The other direction: the position of the item that was delivered.
+    pub(crate) const fn delivered(delivery: u64) -> u64 {
+        delivery >> RETURNS.count_ones()
+    }
+
+    /// The number of the first delivery of the item in this position.
+    pub(crate) const fn first_delivery(position: u64) -> u64 {
+        position << RETURNS.count_ones()
     }
 
     /// The words of a slot's payload; the first of them is the message's length.

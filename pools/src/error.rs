@@ -42,6 +42,9 @@ pub enum TaskError {
     /// The pool has given up, because its workers end before they can work.
     #[error("the pool has given up: {0}")]
     Broken(String),
+    /// Who should have given the result has gone without giving any.
+    #[error("nobody is left who could give the task a result")]
+    Abandoned,
     /// No result came within the time. The task goes on. Python: `multiprocessing.TimeoutError`.
     #[error("the task has no result yet")]
     TimedOut,

@@ -11,7 +11,6 @@ use serde::de::DeserializeOwned;
 
 use crate::TaskError;
 use crate::engine::{Engine, Sink};
-use crate::message::{Message, Task};
 use crate::result::decoded;
 
 /// So many chunks of an input of unknown length are on their way at once, for each worker.
@@ -118,7 +117,6 @@ where
 
     /// Takes as much of the input as may be on its way.
     fn submit(&mut self) {
-        let mut message = Message::default();
         while self.submitted - self.taken < self.most_ahead {
             let Input::More(input) = &mut self.input else { return };
             let chunk = self.chunk;
@@ -131,13 +129,9 @@ where
                 }
             };
             let ends = items.len() < chunk;
-            self.submitted += submit_chunk(
-                self.engine,
-                Task { job: self.job, first: self.submitted, function: self.function },
-                &items,
-                &mut message,
-                &*self.results,
-            );
+            // A pool has its workers already.
+            let _ = self.engine.submit_chunk(self.job, self.submitted, self.function, &items);
+            self.submitted += items.len() as u64;
             if ends {
                 self.input = Input::End;
                 self.end();
@@ -153,38 +147,6 @@ where
             self.engine.all_submitted(self.job);
         }
     }
-}
-
-/// Submits these items as a task. An item that can't be serialised is an error of its own, and the
-/// others go on without it. Returns how many there were.
-pub(crate) fn submit_chunk<A: Serialize>(
-    engine: &Engine,
-    mut task: Task,
-    items: &[A],
-    message: &mut Message,
-    sink: &dyn Sink,
-) -> u64 {
-    let (mut next, end) = (task.first, task.first + items.len() as u64);
-    message.begin(task);
-    for item in items {
-        let pushed = message.push(item);
-        next += 1;
-        if let Err(error) = pushed {
-            let item = next - 1;
-            if item > task.first {
-                engine.submit(task.job, task.first, item - task.first, message);
-            }
-            if sink.done(item, Err(error)) {
-                engine.close_job(task.job);
-            }
-            task.first = next;
-            message.begin(task);
-        }
-    }
-    if end > task.first {
-        engine.submit(task.job, task.first, end - task.first, message);
-    }
-    items.len() as u64
 }
 
 impl<A, I, R> Iterator for Imap<'_, I, R>

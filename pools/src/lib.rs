@@ -15,9 +15,11 @@
 //! gives them their tasks and sees to it when they die (`engine.rs`), the messages between them
 //! (`message.rs`), results that come later (`result.rs`, `imap.rs`).
 
-mod engine;
+mod claims;
+pub mod engine;
 mod error;
 mod imap;
+mod manager;
 mod message;
 mod pool;
 mod result;

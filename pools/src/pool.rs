@@ -5,14 +5,13 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
-use process_basics::{Arguments, Listed, cpu_count};
+use process_basics::{Listed, cpu_count};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::engine::{Engine, Initializer, Settings};
+use crate::engine::{Engine, Initializer, Kind, Settings};
 use crate::error::{Error, MapError};
-use crate::imap::{Imap, Stream, submit_chunk};
-use crate::message::{Message, Task};
+use crate::imap::{Imap, Stream};
 use crate::result::{AsyncResult, Many, One};
 
 /// Processes that do tasks: calls of functions that are listed by
@@ -80,11 +79,7 @@ impl Builder {
         A: Serialize + Send + 'static,
         F: Fn(A) -> R + Any,
     {
-        let listed = Listed::of(&function);
-        self.initializer = Some(listed.map(|function| Initializer {
-            function,
-            pack: Box::new(move || Arguments::pack(&arguments)),
-        }));
+        self.initializer = Some(Initializer::new(function, arguments));
         self
     }
 
@@ -102,14 +97,9 @@ impl Builder {
     /// [`Error::Start`], [`Error::System`]: no worker is left then.
     pub fn build(self) -> Result<Pool, Error> {
         let processes = self.processes.unwrap_or_else(cpu_count);
-        if processes == 0 {
-            return Err(Error::NoProcesses);
-        }
-        if self.most_tasks == Some(0) {
-            return Err(Error::NoTasks);
-        }
         let initializer = self.initializer.transpose().map_err(Error::Function)?;
-        let settings = Settings { processes, most_tasks: self.most_tasks, initializer };
+        let (most_tasks, kind) = (self.most_tasks, Kind::Pool);
+        let settings = Settings { processes, most_tasks, initializer, kind, strict: false };
         Ok(Pool { engine: Engine::start(settings)?, processes })
     }
 }
@@ -153,10 +143,8 @@ impl Pool {
     {
         let function = Listed::of(&function).map_err(Error::Function)?;
         let (one, result) = One::new();
-        let one = Arc::new(one);
-        let job = self.engine.open_job(Arc::clone(&one) as _, None)?;
-        let task = Task { job, first: 0, function };
-        Message::with(|message| submit_chunk(&self.engine, task, &[argument], message, &*one));
+        let job = self.engine.open_job(Arc::new(one), None)?;
+        self.engine.submit_chunk(job, 0, function, &[argument]).map_err(Error::Start)?;
         Ok(result)
     }
 
@@ -362,14 +350,12 @@ impl Pool {
         // If the input panics, nothing has been done yet.
         let items: Vec<A> = items.into_iter().collect();
         let (many, result) = Many::new(items.len());
-        let many = Arc::new(many);
-        let job = self.engine.open_job(Arc::clone(&many) as _, None)?;
+        let job = self.engine.open_job(Arc::new(many), None)?;
         let quarter = items.len().div_ceil(4 * self.processes).max(1);
         let chunk = chunk.map_or(quarter, NonZero::get);
-        let mut message = Message::default();
         for (index, items) in items.chunks(chunk).enumerate() {
-            let task = Task { job, first: (index * chunk) as u64, function };
-            submit_chunk(&self.engine, task, items, &mut message, &*many);
+            let submitted = self.engine.submit_chunk(job, (index * chunk) as u64, function, items);
+            submitted.map_err(Error::Start)?;
         }
         if items.is_empty() {
             self.engine.close_job(job);

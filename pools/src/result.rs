@@ -196,9 +196,10 @@ impl<T, E> Place<T, E> {
 }
 
 /// What came of an item, as a value.
-pub(crate) fn decoded<R: DeserializeOwned>(
-    outcome: Result<&[u8], TaskError>,
-) -> Result<R, TaskError> {
+///
+/// # Errors
+/// What came instead; [`TaskError::ResultNotReceived`] if it can't be deserialised.
+pub fn decoded<R: DeserializeOwned>(outcome: Result<&[u8], TaskError>) -> Result<R, TaskError> {
     let bytes = outcome?;
     match catch_unwind(AssertUnwindSafe(|| frame::decode(bytes))) {
         Ok(decoded) => decoded.map_err(|error| TaskError::ResultNotReceived(error.to_string())),

@@ -13,10 +13,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipc_queue::{ByteQueue, GetError, PutError, Words};
-use process_basics::{Arguments, Exit, Listed, frame, tasks};
+use process_basics::{Arguments, Exit, Listed, current_process, frame, tasks};
 use serde::{Deserialize, Serialize};
 
 use crate::TaskError;
+use crate::claims::Claims;
 use crate::message::{Items, KEPT, Progress, Report, Task, WORD, push};
 
 tasks![work];
@@ -29,6 +30,7 @@ pub(crate) struct Start {
     pub tasks: ByteQueue,
     pub reports: ByteQueue,
     pub notes: Words,
+    pub claims: Claims,
     pub initializer: Option<(Listed, Arguments)>,
     /// After so many tasks it ends.
     pub most_tasks: u64,
@@ -133,6 +135,10 @@ pub(crate) fn work(start: Start) -> Exit {
     // Ctrl-C goes to all processes of the terminal: the parent decides what it means. A handler, unlike
     // an ignored signal, isn't inherited by programs that a task execs.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default());
+    if !current_process().is_daemon() && process_basics::end_with_parent().is_err() {
+        eprintln!("a worker can't watch its parent: there is no thread for it");
+        return Exit::FAILURE;
+    }
     if let Some((initializer, arguments)) = start.initializer {
         match initializer.call_once(arguments) {
             Ok(Exit::SUCCESS) => {}
@@ -150,21 +156,19 @@ pub(crate) fn work(start: Start) -> Exit {
     if worker.report(&Report::Ready { worker: start.place }).is_err() {
         return Exit::FAILURE;
     }
-    for _ in 0..start.most_tasks {
+    let mut tasks_done = 0;
+    while tasks_done < start.most_tasks {
+        let has_begun = Cell::new(false);
         let begin = |delivery, message: &[u8]| {
-            if let Some((task, _)) = Items::of(message) {
+            if let Some((Task { job, first, .. }, _)) = Items::of(message) {
                 let bytes = message.len() as u64;
-                note.begin(Noted {
-                    job: task.job,
-                    first: task.first,
-                    item: task.first,
-                    delivery,
-                    bytes,
-                });
+                note.begin(Noted { job, first, item: first, delivery, bytes });
+                has_begun.set(start.claims.begin(delivery));
             }
         };
-        match start.tasks.get(None, begin, |message| worker.run(message)) {
-            Ok(Ok(true)) | Err(GetError::Damaged) => {}
+        match start.tasks.get(None, begin, |message| worker.run(message, has_begun.get())) {
+            Ok(Ok(true)) => tasks_done += u64::from(has_begun.get()),
+            Err(GetError::Damaged) => {}
             Ok(Ok(false)) | Err(GetError::Disconnected) => return Exit::SUCCESS,
             Ok(Err(_)) => return Exit::FAILURE,
             Err(error) => {
@@ -189,14 +193,20 @@ struct Worker<'a> {
 struct Gone;
 
 impl Worker<'_> {
-    /// Does a task; returns whether there may be more.
-    fn run(&mut self, message: &[u8]) -> Result<bool, Gone> {
+    /// Does a task, unless it was cancelled; returns whether there may be more.
+    fn run(&mut self, message: &[u8], has_begun: bool) -> Result<bool, Gone> {
         let Some((task, mut items)) = Items::of(message) else {
             return Ok(false);
         };
         let Task { job, first, function } = task;
         let mut progress =
             Progress { worker: self.place, job, first, from: first, to: first, ends: None };
+        if !has_begun {
+            progress.ends = Some(message.len() as u64);
+            self.report(&Report::Failed(progress, TaskError::Terminated))?;
+            self.note.end();
+            return Ok(true);
+        }
         let mut next = items.next();
         while let Some(arguments) = next {
             next = items.next();

@@ -12,7 +12,7 @@ use process_basics::tasks;
 use rustix::process::Signal;
 use support::{
     Other, Possessions, Stage, alone, children, count, descriptors, hold, limit_descriptors,
-    pid_of_worker,
+    pid_of_worker, until,
 };
 
 process_basics::test_entry!();
@@ -201,13 +201,26 @@ fn replace_without_descriptors((): ()) {
     let pool = stage.pool(2);
     let held = pool.map_async(hold, 0..2).unwrap();
     let waiting = pool.map_async(count, 2..100).unwrap();
-    let (task, pid) = stage.next_waiting();
+    let [(task, pid), _] = [(); 2].map(|()| stage.next_waiting());
     let worker = Other::of(pid).unwrap();
-    limit_descriptors(descriptors().len() as u64);
+    limit_descriptors(0);
     worker.signal(Signal::KILL);
-    let begun = Instant::now();
+    until("one worker is left", || pool.worker_pids().len() == 1);
+    stage.open(1);
     let error = held.get().unwrap_err();
     assert!(matches!(error.results[task as usize], Err(TaskError::WorkerDied { .. })), "{error}");
+    assert!(waiting.get().unwrap().into_iter().eq(2..100), "the other goes on");
+    limit_descriptors(1000);
+    until("a worker has taken the place", || pool.worker_pids().len() == 2);
+    assert_eq!(pool.apply(count, 0).unwrap(), 0);
+
+    let held = pool.map_async(hold, 0..2).unwrap();
+    let waiting = pool.map_async(count, 2..100).unwrap();
+    let workers = [(); 2].map(|()| Other::of(stage.next_waiting().1).unwrap());
+    limit_descriptors(0);
+    let begun = Instant::now();
+    workers.iter().for_each(|worker| assert!(worker.signal(Signal::KILL)));
+    held.get().unwrap_err();
     let error = waiting.get().unwrap_err();
     assert!(matches!(error.error, Error::Task(TaskError::Broken(_))), "{error}");
     assert!(matches!(pool.apply(count, 0), Err(Error::Broken(_))));
@@ -218,6 +231,6 @@ fn replace_without_descriptors((): ()) {
 }
 
 #[test]
-fn without_descriptors_for_another_worker_the_pool_gives_up_and_does_not_hang() {
+fn a_worker_that_cannot_be_replaced_now_is_replaced_later_and_without_any_the_pool_gives_up() {
     alone(replace_without_descriptors);
 }

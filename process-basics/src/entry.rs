@@ -209,8 +209,12 @@ fn name_yourself() {
     }));
 }
 
-/// Sees to it that this daemon ends when its parent has, in whatever way that ended.
-fn end_with_parent() -> std::io::Result<()> {
+/// From now on this process ends when its parent does, in whatever way that ends: what every daemon
+/// does. Nothing happens in a process that has no parent here.
+///
+/// # Errors
+/// If no thread can be started to watch it.
+pub fn end_with_parent() -> io::Result<()> {
     let watch = || {
         if let Some(parent) = parent_process() {
             parent.join();

@@ -41,7 +41,7 @@ mod wait;
 
 pub use control::Arguments;
 pub use current::{CurrentProcess, ParentProcess, current_process, parent_process};
-pub use entry::{at_exit, main};
+pub use entry::{at_exit, end_with_parent, main};
 pub use error::Error;
 pub use exit::{Exit, Failure};
 pub use gate::{Gate, Waiting};

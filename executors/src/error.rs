@@ -1,0 +1,109 @@
+//! What can go wrong with executors and futures.
+
+use std::fmt;
+use std::io;
+
+use pools::TaskError;
+
+/// Why a future gives no result.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FutureError {
+    /// It was cancelled. Python: `CancelledError`.
+    #[error("the future was cancelled")]
+    Cancelled,
+    /// It is not done within the time; it may be asked again. Python: `TimeoutError`.
+    #[error("the future is not done yet")]
+    TimedOut,
+    /// The call ended without a result. Python: the exception of the call, or `BrokenProcessPool`.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// Its result has been taken out.
+    #[error("the future's result has been taken already")]
+    Taken,
+    /// Its result can't be taken out, because another handle on it is there, which keeps it.
+    #[error(
+        "another handle on the future is there: its result can be looked at, but not taken out"
+    )]
+    Shared,
+    /// Who asks is the one who would bring the result: a callback of the same executor of processes.
+    #[error("this thread brings the results of that executor: it can't wait for one")]
+    Deadlock,
+}
+
+/// Why an executor doesn't take a call.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// It was shut down, or the program is ending. Python:
+    /// `RuntimeError("cannot schedule new futures after shutdown")`.
+    #[error("cannot schedule new futures after shutdown")]
+    Shutdown,
+    /// It is broken, for this reason. Python: `BrokenExecutor`.
+    #[error("the executor is broken and takes no more calls: {0}")]
+    Broken(String),
+    /// The function isn't listed by [`tasks!`](process_basics::tasks).
+    #[error(transparent)]
+    Unlisted(process_basics::Error),
+    /// There is no worker, and none can be started.
+    #[error("a worker can't be started: {0}")]
+    Start(String),
+    /// A map of chunks of 0 calls, or with 0 of them on their way, would never end. Python:
+    /// `ValueError("buffersize must be None or > 0")`.
+    #[error("{0} must be greater than 0")]
+    Zero(&'static str),
+}
+
+/// Why an executor can't be made.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Python: `ValueError("max_workers must be greater than 0")`.
+    #[error("max_workers must be greater than 0")]
+    NoWorkers,
+    /// Python: `ValueError("max_tasks_per_child must be >= 1")`.
+    #[error("max_tasks_per_child must be greater than 0: leave it out for no limit")]
+    NoTasks,
+    /// The initializer isn't listed by [`tasks!`](process_basics::tasks).
+    #[error(transparent)]
+    Unlisted(process_basics::Error),
+    /// The system refused what an executor is made of.
+    #[error("the executor can't be made: {0}")]
+    System(#[from] io::Error),
+}
+
+/// The promise was fulfilled, or its future cancelled. Python: `InvalidStateError`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the future is {0} already")]
+pub struct InvalidState(pub(crate) &'static str);
+
+/// The time is over, and not all futures are done. Python: `TimeoutError("2 (of 4) futures unfinished")`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{unfinished} (of {all}) futures unfinished")]
+pub struct Unfinished {
+    /// How many are not done.
+    pub unfinished: usize,
+    /// How many there are.
+    pub all: usize,
+}
+
+/// The same sentence as [`Display`](fmt::Display).
+impl fmt::Debug for FutureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The same sentence as [`Display`](fmt::Display).
+impl fmt::Debug for SubmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The same sentence as [`Display`](fmt::Display).
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,126 @@
+//! [`Executor`]: what threads and processes have in common.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::SubmitError;
+use crate::future::Future;
+use crate::map::{Map, MapOptions};
+
+/// Who does calls somewhere else, and gives a [`Future`] for each. Python: `concurrent.futures.Executor`.
+///
+/// The same code runs on threads and on processes:
+///
+/// ```
+/// use executors::{Executor, ProcessPoolExecutor, ThreadPoolExecutor};
+/// use process_basics::{Failure, tasks};
+///
+/// tasks![power];
+///
+/// fn power((base, exponent): (u64, u32)) -> u64 {
+///     base.pow(exponent)
+/// }
+///
+/// fn two_to_the_eighth(executor: &impl Executor) -> Result<u64, Failure> {
+///     Ok(executor.submit(power, (2, 8))?.into_result()?)
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     process_basics::main(|| -> Result<(), Failure> {
+///         assert_eq!(two_to_the_eighth(&ThreadPoolExecutor::new(3))?, 256);
+///         assert_eq!(two_to_the_eighth(&ProcessPoolExecutor::new(3)?)?, 256);
+///         Ok(())
+///     })
+/// }
+/// ```
+///
+/// To drop an executor is to leave Python's `with` block: it waits for all calls that it was given.
+pub trait Executor: Sized {
+    /// Calls `function(argument)` somewhere else; several arguments are a tuple. Python: `submit`.
+    ///
+    /// # Errors
+    /// [`SubmitError`], if it doesn't take the call. What becomes of the call, the future tells.
+    fn submit<A, R, F>(&self, function: F, argument: A) -> Result<Future<R>, SubmitError>
+    where
+        A: Serialize + Send + 'static,
+        R: DeserializeOwned + Send + Sync + 'static,
+        F: Fn(A) -> R + Copy + Send + 'static;
+
+    /// Several calls that go together, as one task, where that saves something.
+    #[doc(hidden)]
+    fn submit_chunk<A, R, F>(
+        &self,
+        function: F,
+        arguments: Vec<A>,
+    ) -> Result<Vec<Future<R>>, SubmitError>
+    where
+        A: Serialize + Send + 'static,
+        R: DeserializeOwned + Send + Sync + 'static,
+        F: Fn(A) -> R + Copy + Send + 'static,
+    {
+        arguments.into_iter().map(|argument| self.submit(function, argument)).collect()
+    }
+
+    /// Calls the function with each item; the results come in the items' order, a `Result` each. Python:
+    /// `map`.
+    ///
+    /// The whole input is taken now, so it has to end. To drop the iterator is to cancel what has not begun.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    fn map<A, R, F, I>(
+        &self,
+        function: F,
+        items: I,
+    ) -> Result<Map<'_, Self, F, I::IntoIter, R>, SubmitError>
+    where
+        A: Serialize + Send + 'static,
+        R: DeserializeOwned + Send + Sync + 'static,
+        F: Fn(A) -> R + Copy + Send + 'static,
+        I: IntoIterator<Item = A>,
+    {
+        self.map_with(MapOptions::default(), function, items)
+    }
+
+    /// [`map`](Self::map) with a time limit, in chunks, or with so many calls on their way at once that
+    /// the input may be endless. Python: `map(timeout=…, chunksize=…, buffersize=…)`.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit); [`SubmitError::Zero`].
+    fn map_with<A, R, F, I>(
+        &self,
+        options: MapOptions,
+        function: F,
+        items: I,
+    ) -> Result<Map<'_, Self, F, I::IntoIter, R>, SubmitError>
+    where
+        A: Serialize + Send + 'static,
+        R: DeserializeOwned + Send + Sync + 'static,
+        F: Fn(A) -> R + Copy + Send + 'static,
+        I: IntoIterator<Item = A>,
+    {
+        Map::new(self, options, function, items.into_iter())
+    }
+
+    /// Gives the executor to `body`, and then waits for all that it was given. Python: the `with` block.
+    ///
+    /// It is the same as dropping it, but shows where the block ends. An error or a panic of the body
+    /// waits, too, and goes on.
+    fn scope<T>(self, body: impl FnOnce(&Self) -> T) -> T {
+        body(&self)
+    }
+
+    /// Takes no more calls. Python: `shutdown`.
+    ///
+    /// `wait`: returns when all is done and the workers have ended; else at once, while they go on with what
+    /// they were given. `cancel_futures`: what has not begun is cancelled. (Called twice, it doesn't compile.)
+    ///
+    /// ```compile_fail,E0382
+    /// use executors::{Executor, ThreadPoolExecutor};
+    ///
+    /// let executor = ThreadPoolExecutor::new(3);
+    /// executor.shutdown(true, false);
+    /// executor.shutdown(true, false);
+    /// ```
+    fn shutdown(self, wait: bool, cancel_futures: bool);
+}

@@ -1,0 +1,174 @@
+//! [`Map`]: results one by one, in the order of their items.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use pools::TaskError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{FutureError, SubmitError};
+use crate::executor::Executor;
+use crate::future::Future;
+
+/// How a map is to be done.
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use]
+pub struct MapOptions {
+    timeout: Option<Duration>,
+    chunk: Option<usize>,
+    buffer: Option<usize>,
+}
+
+impl MapOptions {
+    /// All results have to be there within this time, counted from the call. Python: `timeout`.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// So many items go to a process together; threads take them one by one. Python: `chunksize`.
+    pub fn chunksize(mut self, items: usize) -> Self {
+        self.chunk = Some(items);
+        self
+    }
+
+    /// So many tasks (items, or chunks of them) are on their way at most: the input is taken as results are.
+    /// Python: `buffersize`.
+    pub fn buffersize(mut self, tasks: usize) -> Self {
+        self.buffer = Some(tasks);
+        self
+    }
+}
+
+/// What [`Executor::map`] gives: a `Result` for each item. After an error the next one comes all the same;
+/// only after [`FutureError::TimedOut`] nothing does, and what has not begun is cancelled.
+///
+/// To drop it is to cancel what has not begun.
+#[derive(Debug)]
+pub struct Map<'a, E, F, I, R> {
+    executor: &'a E,
+    function: F,
+    /// `None` at its end.
+    input: Option<I>,
+    chunk: usize,
+    buffer: usize,
+    deadline: Option<Instant>,
+    /// Tasks on their way; of the first, some futures may have been taken.
+    tasks: VecDeque<VecDeque<Future<R>>>,
+    /// Why no more could be submitted.
+    refused: Option<SubmitError>,
+}
+
+impl<'a, A, E, F, I, R> Map<'a, E, F, I, R>
+where
+    A: Serialize + Send + 'static,
+    E: Executor,
+    F: Fn(A) -> R + Copy + Send + 'static,
+    I: Iterator<Item = A>,
+    R: DeserializeOwned + Send + Sync + 'static,
+{
+    pub(crate) fn new(
+        executor: &'a E,
+        options: MapOptions,
+        function: F,
+        input: I,
+    ) -> Result<Self, SubmitError> {
+        let not_zero = |number: Option<usize>, default, name| match number {
+            Some(0) => Err(SubmitError::Zero(name)),
+            number => Ok(number.unwrap_or(default)),
+        };
+        let mut map = Self {
+            executor,
+            function,
+            input: Some(input),
+            chunk: not_zero(options.chunk, 1, "chunksize")?,
+            buffer: not_zero(options.buffer, usize::MAX, "buffersize")?,
+            deadline: options.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            tasks: VecDeque::new(),
+            refused: None,
+        };
+        map.submit();
+        match map.refused.take() {
+            Some(refused) => Err(refused),
+            None => Ok(map),
+        }
+    }
+
+    /// Takes as much of the input as may be on its way.
+    fn submit(&mut self) {
+        while self.tasks.len() < self.buffer {
+            let Some(input) = &mut self.input else { return };
+            let items: Vec<A> = input.take(self.chunk).collect();
+            if items.len() < self.chunk {
+                self.input = None;
+            }
+            if items.is_empty() {
+                return;
+            }
+            match self.executor.submit_chunk(self.function, items) {
+                Ok(futures) => self.tasks.push_back(futures.into()),
+                Err(refused) => {
+                    self.input = None;
+                    self.refused = Some(refused);
+                }
+            }
+        }
+    }
+}
+
+impl<E, F, I, R> Map<'_, E, F, I, R> {
+    fn cancel(&mut self) {
+        self.input = None;
+        for future in self.tasks.drain(..).flatten() {
+            let _ = future.cancel();
+        }
+    }
+}
+
+impl<A, E, F, I, R> Iterator for Map<'_, E, F, I, R>
+where
+    A: Serialize + Send + 'static,
+    E: Executor,
+    F: Fn(A) -> R + Copy + Send + 'static,
+    I: Iterator<Item = A>,
+    R: DeserializeOwned + Send + Sync + 'static,
+{
+    type Item = Result<R, FutureError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let future = loop {
+            match self.tasks.front_mut() {
+                Some(task) => match task.pop_front() {
+                    Some(future) => break future,
+                    None => drop(self.tasks.pop_front()),
+                },
+                None => self.submit(),
+            }
+            if self.tasks.is_empty() && self.input.is_none() {
+                let refused = self.refused.take()?;
+                return Some(Err(TaskError::Broken(refused.to_string()).into()));
+            }
+        };
+        let left = self.deadline.map(|it| it.saturating_duration_since(Instant::now()));
+        if let Some(left) = left
+            && let Err(FutureError::TimedOut) = future.exception_timeout(left)
+        {
+            let _ = future.cancel();
+            self.cancel();
+            return Some(Err(FutureError::TimedOut));
+        }
+        let result = future.into_result();
+        if self.tasks.front().is_some_and(VecDeque::is_empty) {
+            self.tasks.pop_front();
+        }
+        self.submit();
+        Some(result)
+    }
+}
+
+impl<E, F, I, R> Drop for Map<'_, E, F, I, R> {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}

@@ -1,0 +1,338 @@
+//! [`ProcessPoolExecutor`]: calls that other processes do.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pools::TaskError;
+use pools::engine::{Engine, Initializer, Kind, Link, Settings, Sink, decoded};
+use process_basics::{Listed, cpu_count};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{BuildError, SubmitError};
+use crate::executor::Executor;
+use crate::future::{Doer, Future, Promise};
+
+/// Calls that other processes do: of functions that are listed by [`tasks!`](process_basics::tasks).
+/// Python: `concurrent.futures.ProcessPoolExecutor`.
+///
+/// A worker is started when there is a call and none is free for it. If one dies, however it dies, the
+/// call it was at ends in [`TaskError::WorkerDied`], and all others are done, each once; Python's executor breaks as a whole,
+/// which [`strict`](ProcessPoolBuilder::strict) gives, too.
+///
+/// Calls may start processes. Workers end when this process does, however that ends. At the end of the
+/// program's [`main`](process_basics::main) all calls are waited for. Ctrl-C doesn't touch the workers: this
+/// process decides what it means.
+///
+/// A future's callbacks run in the executor's own thread, which must not wait for another of its futures:
+/// [`FutureError::Deadlock`](crate::FutureError::Deadlock).
+#[derive(Debug)]
+pub struct ProcessPoolExecutor {
+    /// Gone when it is shut down.
+    engine: Option<Engine>,
+    link: Link,
+    max_workers: usize,
+}
+
+/// How an executor of processes is to be. [`ProcessPoolExecutor::builder`] makes one.
+#[derive(Default)]
+#[must_use]
+pub struct ProcessPoolBuilder {
+    max_workers: Option<usize>,
+    most_tasks: Option<u64>,
+    initializer: Option<Result<Initializer, process_basics::Error>>,
+    strict: bool,
+}
+
+impl ProcessPoolBuilder {
+    /// So many workers at most; else as many as there are cores to use. Python: `max_workers`.
+    pub fn max_workers(mut self, workers: usize) -> Self {
+        self.max_workers = Some(workers);
+        self
+    }
+
+    /// A function that each worker calls before its first call, with these arguments, in which queues
+    /// and connections may be. Python: `initializer`, `initargs`.
+    ///
+    /// If it panics, or returns an `Err` or an [`Exit`](process_basics::Exit) that isn't 0, in three workers in
+    /// a row (in the first, if it is [`strict`](Self::strict)), the executor is broken.
+    pub fn initializer<A, R, F>(mut self, function: F, arguments: A) -> Self
+    where
+        A: Serialize + Send + 'static,
+        F: Fn(A) -> R + Any,
+    {
+        self.initializer = Some(Initializer::new(function, arguments));
+        self
+    }
+
+    /// A worker ends after so many calls, and another takes its place if there is something to do.
+    /// Python: `max_tasks_per_child`.
+    pub fn max_tasks_per_child(mut self, tasks: u64) -> Self {
+        self.most_tasks = Some(tasks);
+        self
+    }
+
+    /// The first worker that dies breaks the executor: all futures that are not done end in
+    /// [`TaskError::Broken`], and no call is taken any more. So does Python's: `BrokenProcessPool`.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+
+    /// Makes the executor.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn build(self) -> Result<ProcessPoolExecutor, BuildError> {
+        let max_workers = self.max_workers.unwrap_or_else(cpu_count);
+        let settings = Settings {
+            processes: max_workers,
+            most_tasks: self.most_tasks,
+            initializer: self.initializer.transpose().map_err(BuildError::Unlisted)?,
+            kind: Kind::Executor,
+            strict: self.strict,
+        };
+        let engine = Engine::start(settings).map_err(|error| match error {
+            pools::Error::NoProcesses => BuildError::NoWorkers,
+            pools::Error::NoTasks => BuildError::NoTasks,
+            pools::Error::System(error) => BuildError::System(error),
+            other => BuildError::System(std::io::Error::other(other.to_string())),
+        })?;
+        Ok(ProcessPoolExecutor { link: engine.link(), engine: Some(engine), max_workers })
+    }
+}
+
+impl ProcessPoolExecutor {
+    /// An executor of so many processes at most. Python: `ProcessPoolExecutor(max_workers)`.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn new(max_workers: usize) -> Result<Self, BuildError> {
+        Self::builder().max_workers(max_workers).build()
+    }
+
+    /// An executor of which more is to be said. Python: `ProcessPoolExecutor(…)`.
+    pub fn builder() -> ProcessPoolBuilder {
+        ProcessPoolBuilder::default()
+    }
+
+    /// How many workers it has at most.
+    #[must_use]
+    pub fn max_workers(&self) -> usize {
+        self.max_workers
+    }
+
+    /// The process ids of its workers.
+    #[must_use]
+    pub fn worker_pids(&self) -> Vec<u32> {
+        self.engine.as_ref().map(Engine::worker_pids).unwrap_or_default()
+    }
+
+    /// Ends the workers by SIGTERM, now: what is not done ends in [`TaskError::Terminated`], and no call is
+    /// taken any more. Python: `terminate_workers()`.
+    pub fn terminate_workers(&self) {
+        self.engine.iter().for_each(Engine::terminate);
+    }
+
+    /// The same by SIGKILL. Python: `kill_workers()`.
+    pub fn kill_workers(&self) {
+        self.engine.iter().for_each(Engine::kill);
+    }
+
+    /// Submits these arguments as one task; `sink` and `doer` are of its futures.
+    fn submit_all<A: Serialize, R>(
+        &self,
+        function: Listed,
+        arguments: &[A],
+        futures: &[Future<R>],
+        sink: Arc<dyn Sink>,
+    ) -> Result<(), SubmitError> {
+        let Some(engine) = &self.engine else { return Err(SubmitError::Shutdown) };
+        let job = engine.open_job(sink, None).map_err(refused)?;
+        let (link, left) = (self.link.clone(), AtomicUsize::new(futures.len()));
+        let doer: Arc<dyn Doer> = Arc::new(Process { link, job, left });
+        futures.iter().for_each(|future| future.set_doer(Arc::clone(&doer)));
+        engine.submit_chunk(job, 0, function, arguments).map_err(|error| {
+            engine.close_job(job);
+            match error {
+                process_basics::Error::Ending => SubmitError::Shutdown,
+                error => SubmitError::Start(error.to_string()),
+            }
+        })
+    }
+}
+
+fn refused(error: pools::Error) -> SubmitError {
+    match error {
+        pools::Error::Broken(reason) => SubmitError::Broken(reason),
+        _ => SubmitError::Shutdown,
+    }
+}
+
+impl Executor for ProcessPoolExecutor {
+    fn submit<A, R, F>(&self, function: F, argument: A) -> Result<Future<R>, SubmitError>
+    where
+        A: Serialize + Send + 'static,
+        R: DeserializeOwned + Send + Sync + 'static,
+        F: Fn(A) -> R + Copy + Send + 'static,
+    {
+        let function = Listed::of(&function).map_err(SubmitError::Unlisted)?;
+        let (promise, future) = Promise::new();
+        let sink = Arc::new(One(Mutex::new(Some(promise))));
+        self.submit_all(function, &[argument], std::slice::from_ref(&future), sink)?;
+        Ok(future)
+    }
+
+    fn submit_chunk<A, R, F>(
+        &self,
+        function: F,
+        arguments: Vec<A>,
+    ) -> Result<Vec<Future<R>>, SubmitError>
+    where
+        A: Serialize + Send + 'static,
+        R: DeserializeOwned + Send + Sync + 'static,
+        F: Fn(A) -> R + Copy + Send + 'static,
+    {
+        let function = Listed::of(&function).map_err(SubmitError::Unlisted)?;
+        let (promises, futures): (Vec<_>, Vec<_>) =
+            arguments.iter().map(|_| Promise::new()).unzip();
+        let promises = promises.into_iter().map(Some).collect::<Vec<_>>();
+        let sink = Chunk(Mutex::new((promises.len(), promises)));
+        self.submit_all(function, &arguments, &futures, Arc::new(sink))?;
+        Ok(futures)
+    }
+
+    fn shutdown(mut self, wait: bool, cancel_futures: bool) {
+        let Some(engine) = self.engine.take() else { return };
+        engine.close();
+        if cancel_futures {
+            engine.cancel_waiting();
+        }
+        finish(engine, wait);
+    }
+}
+
+/// Waits for all calls.
+impl Drop for ProcessPoolExecutor {
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            finish(engine, true);
+        }
+    }
+}
+
+fn finish(engine: Engine, wait: bool) {
+    engine.close();
+    // A callback may hold the last handle: it would wait for itself.
+    if wait && !engine.link().is_manager() {
+        let _ = engine.join();
+    } else {
+        engine.leave();
+    }
+}
+
+/// The engine, as the futures of one task see it.
+struct Process {
+    link: Link,
+    job: u64,
+    /// How many of them are not cancelled.
+    left: AtomicUsize,
+}
+
+impl Doer for Process {
+    fn cancel(&self) -> bool {
+        if self.left.load(Ordering::Acquire) > 1 {
+            // Of several calls that go together, one can't be stopped alone.
+            return !self.link.has_begun(self.job);
+        }
+        self.link.cancel(self.job)
+    }
+
+    fn forget(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.link.close_job(self.job);
+        }
+    }
+
+    fn has_begun(&self) -> bool {
+        self.link.has_begun(self.job)
+    }
+
+    fn before_waiting(&self) -> bool {
+        !self.link.is_manager()
+    }
+}
+
+/// A task of one call.
+struct One<R>(Mutex<Option<Promise<R>>>);
+
+impl<R> One<R> {
+    fn take(&self) -> Option<Promise<R>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<R: DeserializeOwned + Send + Sync> Sink for One<R> {
+    fn done(&self, _item: u64, outcome: Result<&[u8], TaskError>) -> bool {
+        if let Some(promise) = self.take() {
+            // If it was cancelled, nobody wants it.
+            let _ = promise.complete(decoded(outcome));
+        }
+        true
+    }
+
+    fn give_up(&self, error: &TaskError) {
+        self.done(0, Err(error.clone()));
+    }
+
+    fn cancelled(&self) {
+        if let Some(promise) = self.take() {
+            promise.cancel();
+        }
+    }
+}
+
+/// A task of several calls: how many are left, and their promises.
+struct Chunk<R>(Mutex<(usize, Vec<Option<Promise<R>>>)>);
+
+impl<R> Chunk<R> {
+    fn take_all(&self) -> Vec<Option<Promise<R>>> {
+        let mut chunk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        chunk.0 = 0;
+        std::mem::take(&mut chunk.1)
+    }
+}
+
+impl<R: DeserializeOwned + Send + Sync> Sink for Chunk<R> {
+    fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool {
+        let mut chunk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = usize::try_from(item).ok().and_then(|item| chunk.1.get_mut(item));
+        let promise = place.and_then(Option::take);
+        chunk.0 = chunk.0.saturating_sub(usize::from(promise.is_some()));
+        let is_over = chunk.0 == 0;
+        drop(chunk);
+        if let Some(promise) = promise {
+            let _ = promise.complete(decoded(outcome));
+        }
+        is_over
+    }
+
+    fn give_up(&self, error: &TaskError) {
+        for promise in self.take_all().into_iter().flatten() {
+            let _ = promise.set_exception(error.clone());
+        }
+    }
+
+    fn cancelled(&self) {
+        self.take_all().into_iter().flatten().for_each(Promise::cancel);
+    }
+}
+
+impl fmt::Debug for ProcessPoolBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { max_workers, most_tasks, strict, .. } = self;
+        write!(f, "ProcessPoolBuilder({max_workers:?}, {most_tasks:?}, strict: {strict})")
+    }
+}
