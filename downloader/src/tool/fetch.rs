@@ -7,9 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use md5::{Digest, Md5};
 use tempfile::NamedTempFile;
-use ureq::http::header::{
-    CONTENT_RANGE, ETAG, LAST_MODIFIED, LOCATION, RETRY_AFTER,
-};
+use ureq::http::header::{CONTENT_RANGE, ETAG, LAST_MODIFIED, LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body, Error, Timeout};
 use url::Url;
@@ -76,7 +74,6 @@ struct Part {
 /// A whole file that has no name yet.
 pub(super) struct Downloaded {
     pub(super) file: NamedTempFile,
-    pub(super) length: u64,
     pub(super) md5: String,
     pub(super) extension: &'static str,
 }
@@ -158,6 +155,7 @@ impl Fetcher {
                 // All of it had come, or the file is another one by now: then from the beginning.
                 if content_range(answer.headers()).and_then(|range| range.1) == Some(before.length)
                 {
+                    tried.bytes = before.length;
                     return self.finish(before);
                 }
                 let message = "the server no longer has the part it was asked for";
@@ -260,7 +258,7 @@ impl Fetcher {
         let extension = self.extension(&part.head)?;
         part.file.as_file().sync_data().map_err(|error| Trouble::disk(&error))?;
         let md5 = downloader::hex(&part.md5.finalize());
-        Ok(Downloaded { file: part.file, length: part.length, md5, extension })
+        Ok(Downloaded { file: part.file, md5, extension })
     }
 
     fn extension(&self, head: &[u8]) -> Result<&'static str, Trouble> {

@@ -30,7 +30,7 @@ use url::Url;
 use super::content;
 use super::fetch::{Downloaded, Fetcher, Tried, Trouble};
 use super::folder::{Folder, Stored};
-use super::list::{Entry, List};
+use super::list::{Bad, Entry, List};
 use super::options::Options;
 use super::outcome::{Failed, Kind, Outcome, Status};
 use super::progress::Progress;
@@ -62,6 +62,16 @@ impl Job {
     fn new(line: u64, url: Url) -> Self {
         let host = url.authority().rsplit('@').next().unwrap_or_default().to_owned();
         Self { line, url, host, begun: None, due: None, tried: Tried::default() }
+    }
+
+    fn outcome(&self, status: Status) -> Outcome {
+        Outcome {
+            http_status: self.tried.http_status,
+            attempts: self.tried.attempts,
+            bytes: self.tried.bytes,
+            seconds: self.begun.map_or(0.0, |begun| begun.elapsed().as_secs_f64()),
+            ..Outcome::new(self.url.as_str(), self.line, status)
+        }
     }
 
     fn failed(&self, failed: Failed) -> Outcome {
@@ -285,8 +295,8 @@ fn read_list(
                     return Ok(Some(list));
                 }
             }
-            bad => {
-                if outcomes.send(bad_line(run, bad)).is_err() {
+            Entry { line, address: Err(bad) } => {
+                if outcomes.send(bad_line(run, line, bad)).is_err() {
                     return Ok(Some(list));
                 }
             }
@@ -297,26 +307,10 @@ fn read_list(
 }
 
 /// The outcome of a line that is no address.
-fn bad_line(run: &Run, entry: Entry) -> Outcome {
-    let (text, reason) = match entry.address {
-        Ok(url) => (url.to_string(), String::new()),
-        Err(bad) => (bad.text, bad.reason),
-    };
-    let message = format!("{}:{}: {reason}", run.options.list.display(), entry.line);
-    Outcome {
-        url: text,
-        line: entry.line,
-        status: Status::Failed,
-        http_status: None,
-        attempts: 0,
-        bytes: 0,
-        seconds: 0.0,
-        md5: None,
-        convolved_md5: None,
-        path: None,
-        error: Some(Kind::BadLine),
-        message: Some(message),
-    }
+fn bad_line(run: &Run, line: u64, bad: Bad) -> Outcome {
+    let message = format!("{}:{line}: {}", run.options.list.display(), bad.reason);
+    let (error, message) = (Some(Kind::BadLine), Some(message));
+    Outcome { error, message, ..Outcome::new(bad.text, line, Status::Failed) }
 }
 
 /// What a thread that fetches does.
@@ -335,7 +329,9 @@ fn fetch_all(run: &Run, downloaded: &Sender<(Job, Downloaded)>, outcomes: &Sende
                     return;
                 }
             }
-            Err(Trouble { may_pass: true, pause, .. }) if job.tried.attempts <= run.options.retries => {
+            Err(Trouble { may_pass: true, pause, .. })
+                if job.tried.attempts <= run.options.retries =>
+            {
                 let now = Instant::now();
                 let wait = retry::back_off(job.tried.attempts);
                 job.due = Some(now + pause.unwrap_or_default().max(wait));

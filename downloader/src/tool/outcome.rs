@@ -111,3 +111,23 @@ pub(super) struct Outcome {
     /// The error in a sentence.
     pub(super) message: Option<String>,
 }
+
+impl Outcome {
+    /// Of an address of which nothing else is known.
+    pub(super) fn new(url: impl Into<String>, line: u64, status: Status) -> Self {
+        Self {
+            url: url.into(),
+            line,
+            status,
+            http_status: None,
+            attempts: 0,
+            bytes: 0,
+            seconds: 0.0,
+            md5: None,
+            convolved_md5: None,
+            path: None,
+            error: None,
+            message: None,
+        }
+    }
+}
