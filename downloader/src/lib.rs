@@ -11,5 +11,5 @@
 mod picture;
 mod server;
 
-pub use picture::{Limits, Picture, convolve, hex, md5_hex};
+pub use picture::{Limits, Picture, convolve, has_end, hex, md5_hex};
 pub use server::{ImageServer, Images};

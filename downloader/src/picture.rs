@@ -47,7 +47,8 @@ impl Picture {
     /// If it is neither, is larger than the limits, or is damaged.
     pub fn decode(file: &[u8], limits: Limits) -> Result<Self, ImageError> {
         let reader = ImageReader::new(Cursor::new(file)).with_guessed_format()?;
-        let extension = if reader.format() == Some(ImageFormat::Jpeg) { "jpg" } else { "png" };
+        let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
+        let extension = if is_jpeg { "jpg" } else { "png" };
         let mut decoder = reader.into_decoder()?;
         let (width, height) = decoder.dimensions();
         if u64::from(width) * u64::from(height) > limits.pixels {
@@ -59,6 +60,12 @@ impl Picture {
         room.max_alloc = Some(limits.pixels.saturating_mul(16).saturating_add(1 << 24));
         decoder.set_limits(room)?;
         let color = decoder.color_type();
+        // The decoders make do with what there is; the rest of a picture would be grey.
+        if !has_end(file) {
+            let format = if is_jpeg { ImageFormat::Jpeg } else { ImageFormat::Png };
+            let error = image::error::DecodingError::new(format.into(), "it ends too early");
+            return Err(ImageError::Decoding(error));
+        }
         let image = DynamicImage::from_decoder(decoder)?;
         let (channels, pixels) = match (color.has_color(), color.has_alpha()) {
             (false, false) => (1, image.into_luma8().into_raw()),
@@ -107,6 +114,49 @@ impl Picture {
         }
         out
     }
+}
+
+/// Whether a PNG or JPEG file has its end; true for what is neither.
+#[must_use]
+pub fn has_end(file: &[u8]) -> bool {
+    match image::guess_format(file) {
+        Ok(ImageFormat::Jpeg) => jpeg_has_end(file),
+        Ok(ImageFormat::Png) => png_has_end(file),
+        _ => true,
+    }
+}
+
+/// Whether the last chunk of a PNG is there.
+fn png_has_end(file: &[u8]) -> bool {
+    file.windows(12).any(|chunk| chunk.starts_with(b"\0\0\0\0IEND"))
+}
+
+/// Whether a JPEG's end marker is there, behind all segments and scans: what a camera has put into a
+/// segment, such as a small JPEG, has an end of its own. (ITU-T T.81, B.1.1 and B.2.)
+fn jpeg_has_end(file: &[u8]) -> bool {
+    // Behind the marker of the beginning.
+    let mut at = 2;
+    while let Some([0xff, marker]) = file.get(at..at + 2) {
+        match marker {
+            0xd9 => return true,
+            // A fill byte, or a marker without a length.
+            0xff => at += 1,
+            0x01 | 0xd0..=0xd7 => at += 2,
+            _ => {
+                let Some([high, low]) = file.get(at + 2..at + 4) else { return false };
+                at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
+                if *marker == 0xda {
+                    // A scan follows, up to the next marker; in it 0xff is followed by 0 or a restart.
+                    let is_marker =
+                        |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7 | 0xff);
+                    let rest = file.get(at..).unwrap_or_default();
+                    let Some(scan) = rest.windows(2).position(is_marker) else { return false };
+                    at += scan;
+                }
+            }
+        }
+    }
+    false
 }
 
 /// The tutorial's kernel 0.1, 0.05, 0.1 in whole numbers: what to multiply by, and what to divide by.
@@ -202,6 +252,17 @@ mod tests {
             assert!(Picture::decode(&file[..end], Limits::default()).is_err(), "{end}");
         }
         assert!(Picture::decode(b"<html>", Limits::default()).is_err());
+    }
+
+    #[test]
+    fn a_truncated_jpeg_is_an_error() {
+        let pixels = (0..30_000_u32).map(|n| (n * n / 7) as u8).collect();
+        let (width, height, extension) = (100, 100, "jpg".into());
+        let file = Picture { width, height, channels: 3, extension, pixels }.encode().unwrap();
+        assert!(Picture::decode(&file, Limits::default()).is_ok());
+        for end in (1..file.len()).step_by(file.len() / 40) {
+            assert!(Picture::decode(&file[..end], Limits::default()).is_err(), "{end}");
+        }
     }
 
     #[test]

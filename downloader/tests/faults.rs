@@ -222,8 +222,9 @@ fn after_a_reset_in_the_body_the_rest_is_asked_for() {
 
 #[test]
 fn a_connection_that_is_always_reset_fails() {
+    fails("connection", 2, &["--retries", "1"], |_, client| reset(client));
     let image = png(8, 99);
-    fails("connection", 2, &["--retries", "1"], move |_, client| {
+    fails("short-body", 2, &["--retries", "1"], move |_, client| {
         head(client, "200 OK", &format!("Content-Length: {}\r\n", image.len()));
         client.write_all(&image[..1000]).unwrap();
         thread::sleep(Duration::from_millis(100));
@@ -402,6 +403,32 @@ fn images_of_other_kinds_are_stored_if_nothing_is_decoded() {
     let ended = Get::of(&[server.url("/x")]).with(&["--download-only"]).run();
     assert_eq!(ended.files, [format!("{}.gif", md5_hex(b"GIF89a and so on"))]);
     assert_eq!(ended.report[0]["convolved_md5"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_body_without_a_length_that_is_cut_is_no_image() {
+    // Nothing but the image itself shows that there is more.
+    let arguments = ["--download-only", "--retries", "1"];
+    for (image, how) in [
+        (png(17, 99), reset as fn(&TcpStream) -> After),
+        (jpg(17, 99), reset),
+        (jpg(17, 99), |_| After::Close),
+    ] {
+        fails("short-body", 2, &arguments, move |_, client| {
+            head(client, "200 OK", "");
+            client.write_all(&image[..image.len() - 20]).unwrap();
+            thread::sleep(Duration::from_millis(100));
+            how(client)
+        });
+    }
+}
+
+#[test]
+fn a_truncated_jpeg_is_damaged() {
+    let image = jpg(18, 99);
+    fails("damaged", 1, &[], move |_, client| {
+        send(client, "200 OK", "", &image[..image.len() / 2])
+    });
 }
 
 #[test]

@@ -170,6 +170,11 @@ impl Fetcher {
         let came = self.receive(&mut answer, &mut now, announced);
         tried.bytes = now.length;
         match came {
+            // The client takes a connection that breaks for the end.
+            Ok(()) if announced.is_none() && !ends_where_it_should(&now.file)? => {
+                let message = "the connection ended before the image did";
+                Err(Trouble::passing(Kind::ShortBody, message))
+            }
             Ok(()) => self.finish(now),
             Err(trouble) => {
                 // Without a validator the rest might be the rest of something else.
@@ -294,6 +299,12 @@ impl Fetcher {
         let pause = pause.filter(|_| may_pass);
         Trouble { failed: Failed::new(Kind::HttpStatus, message), may_pass, pause }
     }
+}
+
+/// Whether an image has its end, as far as it shows.
+fn ends_where_it_should(file: &NamedTempFile) -> Result<bool, Trouble> {
+    let file = std::fs::read(file.path()).map_err(|error| Trouble::disk(&error))?;
+    Ok(downloader::has_end(&file))
 }
 
 /// Where a redirect leads: nowhere else than to http and https, and never from https to http.
