@@ -9,7 +9,12 @@
 //! ```
 
 mod picture;
+mod scheduler;
 mod server;
+mod stage;
+mod stages;
 
 pub use picture::{Limits, Picture, convolve, has_end, hex, md5_hex};
+pub use scheduler::{Scheduler, Times};
 pub use server::{ImageServer, Images};
+pub use stage::CalcType;

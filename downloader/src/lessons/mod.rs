@@ -3,9 +3,12 @@
 use clap::Arg;
 use common::lessons::Lesson;
 
-pub(crate) const ALL: &[Lesson] = &[];
+mod figures;
+mod image_downloader;
+
+pub(crate) const ALL: &[Lesson] = &[image_downloader::LESSON];
 
 /// What their command line has besides.
 pub(crate) fn options() -> Vec<Arg> {
-    Vec::new()
+    image_downloader::options().into()
 }
