@@ -104,12 +104,17 @@ impl Picture {
     /// The pixels after the tutorial's convolution; each row is two pixels longer.
     #[must_use]
     pub fn convolved(&self) -> Vec<u8> {
+        self.convolved_by(&KERNEL)
+    }
+
+    /// The same with another kernel.
+    pub(crate) fn convolved_by(&self, kernel: &Kernel) -> Vec<u8> {
         let channels = usize::from(self.channels).max(1);
         let row = self.width as usize * channels;
         let mut out = Vec::with_capacity((row + 2 * channels) * self.height as usize);
         if row > 0 {
             for row in self.pixels.chunks_exact(row) {
-                convolve(row, channels, &KERNEL, &mut out);
+                convolve(row, channels, kernel, &mut out);
             }
         }
         out
@@ -159,8 +164,11 @@ fn jpeg_has_end(file: &[u8]) -> bool {
     false
 }
 
-/// The tutorial's kernel 0.1, 0.05, 0.1 in whole numbers: what to multiply by, and what to divide by.
-const KERNEL: ([u32; 3], u32) = ([2, 1, 2], 20);
+/// What to multiply by, and what to divide by.
+pub(crate) type Kernel = ([u32; 3], u32);
+
+/// The tutorial's kernel 0.1, 0.05, 0.1 in whole numbers.
+pub(crate) const KERNEL: Kernel = ([2, 1, 2], 20);
 
 /// Convolves one row of pixels, channel by channel, and appends the result, which is longer by
 /// the kernel's length less one: `out[x] = floor((k0·in[x] + k1·in[x−1] + k2·in[x−2]) / divisor)`, and

@@ -1,6 +1,7 @@
 //! The three steps: [`Downloader`] (network), [`Hasher`] (CPU), [`Storager`] (disk).
 
 use std::fs;
+use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use process_basics::{Failure, tasks};
 use serde::{Deserialize, Serialize};
 use ureq::Agent;
 
+use crate::picture::KERNEL;
 use crate::stage::Stage;
 use crate::{Limits, Picture, md5_hex};
 
@@ -61,7 +63,9 @@ impl Stage for Hasher {
     type Output = String;
 
     fn process(picture: Arc<Picture>) -> Result<String, Failure> {
-        Ok(md5_hex(&picture.convolved()))
+        // The convolution is here as a load, with a kernel that is data, as in Python. The compiler, if it
+        // saw the numbers, would make a program for just these that is several times as fast.
+        Ok(md5_hex(&picture.convolved_by(black_box(&KERNEL))))
     }
 }
 

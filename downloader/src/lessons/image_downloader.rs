@@ -26,7 +26,7 @@ const LATENCY: (f64, f64) = (0.2, 0.8);
 
 pub(crate) const LESSON: Lesson = Lesson {
     name: "image-downloader",
-    section: "4.1",
+    section: "四",
     question: (
         "下载一批图片，用线程快，还是用进程快？",
         "Are threads or processes faster at downloading a list of images?",

@@ -11,95 +11,37 @@
 //! All queues are bounded: who is too fast waits. What is in memory at once doesn't depend on the
 //! length of the list.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use pools::{Pool, TaskError};
+use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
+use pools::Pool;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use url::Url;
 
-use super::content;
-use super::fetch::{Downloaded, Fetcher, Tried, Trouble};
-use super::folder::{Folder, Stored};
-use super::list::{Bad, Entry, List};
+use super::fetch::Fetcher;
+use super::folder::Folder;
+use super::list::Entry;
 use super::options::Options;
-use super::outcome::{Failed, Kind, Outcome, Status};
+use super::outcome::{Failed, Kind, Outcome};
 use super::progress::Progress;
 use super::report::Report;
-use super::retry;
-use super::room::{Room, Waiting};
+use super::room::Room;
 use super::stop::{INTERRUPTED, Stop};
+use super::work::{Job, Reader, Run, read_list, start, start_threads};
 
 /// So many addresses wait to be fetched.
 const WAITING: usize = 256;
-/// So many files a process wait to be checked.
-const QUEUED: usize = 4;
 /// How long what is under way has when all is stopped.
 const GRACE: Duration = Duration::from_secs(1);
 /// How often the progress is shown and the report is written.
 const TICK: Duration = Duration::from_millis(100);
-
-/// An address on its way.
-struct Job {
-    line: u64,
-    url: Url,
-    host: String,
-    begun: Option<Instant>,
-    due: Option<Instant>,
-    tried: Tried,
-}
-
-impl Job {
-    fn new(line: u64, url: Url) -> Self {
-        let host = url.authority().rsplit('@').next().unwrap_or_default().to_owned();
-        Self { line, url, host, begun: None, due: None, tried: Tried::default() }
-    }
-
-    fn outcome(&self, status: Status) -> Outcome {
-        Outcome {
-            http_status: self.tried.http_status,
-            attempts: self.tried.attempts,
-            bytes: self.tried.bytes,
-            seconds: self.begun.map_or(0.0, |begun| begun.elapsed().as_secs_f64()),
-            ..Outcome::new(self.url.as_str(), self.line, status)
-        }
-    }
-
-    fn failed(&self, failed: Failed) -> Outcome {
-        let (error, message) = (Some(failed.kind), Some(failed.message));
-        Outcome { error, message, ..self.outcome(Status::Failed) }
-    }
-}
-
-impl Waiting for Job {
-    fn host(&self) -> &str {
-        &self.host
-    }
-
-    fn due(&self) -> Option<Instant> {
-        self.due
-    }
-}
-
-/// What all threads of a run share.
-struct Run {
-    room: Arc<Room<Job>>,
-    fetcher: Fetcher,
-    folder: Arc<Folder>,
-    pool: Option<Pool>,
-    options: Options,
-    /// The addresses that have been read and have no outcome yet, by their line.
-    open: Mutex<BTreeMap<u64, Url>>,
-}
 
 /// What ends a run before it has begun.
 struct Unable {
@@ -170,8 +112,12 @@ fn download_all(options: Options) -> Result<ExitCode, Unable> {
     let run = Arc::new(Run { room, fetcher, folder, pool, options, open });
 
     let (outcomes, to_report) = bounded(WAITING);
-    let reader = start(&run, &outcomes, |run, outcomes| read_list(run, input, outcomes))?;
-    start_threads(&run, &outcomes)?;
+    let reader = start(&run, &outcomes, |run, outcomes| read_list(run, input, outcomes));
+    let reader = reader.and_then(|reader| start_threads(&run, &outcomes).map(|()| reader));
+    let reader = reader.map_err(|error| Unable {
+        code: 3,
+        message: format!("the threads can't be started: {error}"),
+    })?;
     drop(outcomes);
     let mut trouble = collect(&run, &to_report, &stop, &mut report, &progress);
     let mut unread = None;
@@ -235,160 +181,6 @@ fn allow_files() {
 fn is_same_file(one: &Path, other: &Path) -> bool {
     let id = |path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
     id(one).is_some_and(|one| Some(one) == id(other))
-}
-
-type Reader = Option<List<Box<dyn BufRead + Send>>>;
-
-/// Starts a thread of the run. Nobody waits for it after the run has been stopped.
-fn start<T: Send + 'static>(
-    run: &Arc<Run>,
-    outcomes: &Sender<Outcome>,
-    work: impl FnOnce(&Run, &Sender<Outcome>) -> T + Send + 'static,
-) -> Result<JoinHandle<T>, Unable> {
-    let (run, outcomes) = (Arc::clone(run), outcomes.clone());
-    thread::Builder::new()
-        .spawn(move || work(&run, &outcomes))
-        .map_err(|error| Unable { code: 3, message: format!("a thread can't be started: {error}") })
-}
-
-/// The threads that fetch, and those that wait for the check of what these have fetched and store
-/// it. So many of the latter that no process is without work.
-fn start_threads(run: &Arc<Run>, outcomes: &Sender<Outcome>) -> Result<(), Unable> {
-    let processes = run.pool.as_ref().map_or(0, |_| run.options.processes);
-    let (downloaded, to_check) = bounded(QUEUED * processes);
-    for _ in 0..run.options.connections {
-        let downloaded = downloaded.clone();
-        start(run, outcomes, move |run, outcomes| fetch_all(run, &downloaded, outcomes))?;
-    }
-    for _ in 0..2 * processes {
-        let to_check = to_check.clone();
-        start(run, outcomes, move |run, outcomes| {
-            for (job, file) in to_check {
-                if outcomes.send(check_and_store(run, &job, file)).is_err() {
-                    return;
-                }
-            }
-        })?;
-    }
-    Ok(())
-}
-
-/// Reads the list into the room. Gives it back if the room is closed before its end.
-fn read_list(
-    run: &Run,
-    input: Box<dyn BufRead + Send>,
-    outcomes: &Sender<Outcome>,
-) -> io::Result<Reader> {
-    let mut list = List::new(input);
-    while let Some(entry) = list.next() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                run.room.end_list();
-                return Err(error);
-            }
-        };
-        match entry {
-            Entry { line, address: Ok(url) } => {
-                run.open().insert(line, url.clone());
-                if !run.room.put(Job::new(line, url)) {
-                    return Ok(Some(list));
-                }
-            }
-            Entry { line, address: Err(bad) } => {
-                if outcomes.send(bad_line(run, line, bad)).is_err() {
-                    return Ok(Some(list));
-                }
-            }
-        }
-    }
-    run.room.end_list();
-    Ok(None)
-}
-
-/// The outcome of a line that is no address.
-fn bad_line(run: &Run, line: u64, bad: Bad) -> Outcome {
-    let message = format!("{}:{line}: {}", run.options.list.display(), bad.reason);
-    let (error, message) = (Some(Kind::BadLine), Some(message));
-    Outcome { error, message, ..Outcome::new(bad.text, line, Status::Failed) }
-}
-
-/// What a thread that fetches does.
-fn fetch_all(run: &Run, downloaded: &Sender<(Job, Downloaded)>, outcomes: &Sender<Outcome>) {
-    while let Some(mut job) = run.room.next() {
-        job.begun.get_or_insert_with(Instant::now);
-        let host = job.host.clone();
-        match run.fetcher.attempt(&job.url, &mut job.tried) {
-            Ok(file) => {
-                run.room.done(&host, None, None);
-                let sent = match run.pool {
-                    Some(_) => downloaded.send((job, file)).is_ok(),
-                    None => outcomes.send(store(run, &job, file, None)).is_ok(),
-                };
-                if !sent {
-                    return;
-                }
-            }
-            Err(Trouble { may_pass: true, pause, .. })
-                if job.tried.attempts <= run.options.retries =>
-            {
-                let now = Instant::now();
-                let wait = retry::back_off(job.tried.attempts);
-                job.due = Some(now + pause.unwrap_or_default().max(wait));
-                run.room.done(&host, pause.map(|pause| now + pause), Some(job));
-            }
-            Err(Trouble { failed, .. }) => {
-                run.room.done(&host, None, None);
-                if outcomes.send(job.failed(failed)).is_err() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// Has a process decode the file, and stores it if it can be decoded.
-fn check_and_store(run: &Run, job: &Job, file: Downloaded) -> Outcome {
-    let checked = match &run.pool {
-        Some(pool) => check(pool, &file, run.options.limits),
-        None => Ok(String::new()),
-    };
-    match checked {
-        Ok(convolved) => store(run, job, file, Some(convolved)),
-        Err(failed) => Outcome { md5: Some(file.md5), ..job.failed(failed) },
-    }
-}
-
-fn check(pool: &Pool, file: &Downloaded, limits: downloader::Limits) -> Result<String, Failed> {
-    let path = file.file.path().as_os_str().to_owned();
-    let mut checked = Err(pools::Error::NotRunning);
-    for _ in 0..2 {
-        checked = pool.apply(content::check, (path.clone(), limits));
-        // It may have died of something else: whoever takes too much memory has others killed, too.
-        if !matches!(checked, Err(pools::Error::Task(TaskError::WorkerDied { .. }))) {
-            break;
-        }
-    }
-    checked.unwrap_or_else(|error| match error {
-        pools::Error::Task(TaskError::Panicked { .. }) => Err(Failed::new(Kind::Damaged, error)),
-        error => Err(Failed::new(Kind::WorkerDied, error)),
-    })
-}
-
-/// Gives a file its name.
-fn store(run: &Run, job: &Job, file: Downloaded, convolved: Option<String>) -> Outcome {
-    let name = format!("{}.{}", file.md5, file.extension);
-    let (status, path) = match run.folder.store(file.file, &name) {
-        Ok(Stored::New(path)) => (Status::Stored, path),
-        Ok(Stored::WasThere(path)) => (Status::Duplicate, path),
-        Err(error) => return job.failed(Failed::new(Kind::Disk, error)),
-    };
-    Outcome {
-        md5: Some(file.md5),
-        convolved_md5: convolved,
-        path: Some(path.to_string_lossy().into_owned()),
-        ..job.outcome(status)
-    }
 }
 
 /// Notes all outcomes, until there are no more, or all is stopped and the time for what is under way
@@ -463,10 +255,4 @@ fn note_unfinished(
         }
     }
     Ok(())
-}
-
-impl Run {
-    fn open(&self) -> MutexGuard<'_, BTreeMap<u64, Url>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

@@ -15,6 +15,7 @@ mod retry;
 mod room;
 mod serve;
 mod stop;
+mod work;
 
 pub(crate) const ALL: &[Tool] = &[
     Tool { command: options::command, run: get::run },
