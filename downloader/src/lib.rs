@@ -18,3 +18,4 @@ pub use picture::{Limits, Picture, convolve, has_end, hex, md5_hex};
 pub use scheduler::{Scheduler, Times};
 pub use server::{ImageServer, Images};
 pub use stage::CalcType;
+pub use stages::CONVOLUTIONS;

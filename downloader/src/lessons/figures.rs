@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::time::{Spread, show};
-use downloader::Times;
+use downloader::{CONVOLUTIONS, Times};
 use prettytable::{Cell, Row, Table, format};
 
 /// What was measured of one way: the time to start its workers, and those of each round.
@@ -105,7 +105,7 @@ pub(super) fn why(figures: &[Figures], workers: usize, cores: usize) -> Vec<Stri
             both(network)
         ),
         format!(
-            "cpu: nobody waits, so it is the {cores} cores that count, not the {workers} workers: {}",
+            "cpu: {CONVOLUTIONS} times convolved, for a load. Nobody waits, so it is the {cores} cores that count, not the {workers} workers: {}",
             both(cpu)
         ),
         format!(
