@@ -7,15 +7,21 @@
 //!                     ▲
 //!                     └── ImageServer, a process of its own
 //! ```
+//!
+//! [`switch`] is what the lesson `switch-cost` measures with.
 
 mod picture;
 mod scheduler;
 mod server;
 mod stage;
 mod stages;
+pub mod switch;
 
 pub use picture::{Limits, Picture, convolve, has_end, hex, md5_hex};
 pub use scheduler::{Scheduler, Times};
 pub use server::{ImageServer, Images};
 pub use stage::CalcType;
 pub use stages::CONVOLUTIONS;
+
+#[cfg(test)]
+process_basics::test_entry!();
