@@ -21,10 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// So many connections stay open for the next request.
 const IDLE: usize = 64;
 
-/// How often a picture is convolved. It is there as a load, and scipy takes 10 (`ndimage.convolve`) to 100
+/// How often a picture is convolved. It is there as a load, and scipy takes 50 (`ndimage.convolve`) to 600
 /// (`signal.convolve`) times as long as one of ours in a release build: done once, the stage would
 /// show nothing but the MD5.
-pub const CONVOLUTIONS: usize = if cfg!(debug_assertions) { 1 } else { 40 };
+pub const CONVOLUTIONS: usize = if cfg!(debug_assertions) { 1 } else { 200 };
 
 /// Network: fetches an image, and decodes it to pixels.
 pub(crate) struct Downloader;
