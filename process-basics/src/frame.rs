@@ -164,6 +164,9 @@ pub fn body(frame: &[u8]) -> &[u8] {
 
 /// The value whose body this is.
 ///
+/// Of values that have no bytes, as in a `Vec<()>`, a few bytes can announce any number, and reading them takes
+/// as long: what comes from somebody who isn't to be trusted should have none of them.
+///
 /// # Errors
 /// [`Error::Decode`], also if bytes are left over.
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
