@@ -9,6 +9,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     process_basics::main(|| {
         let about = "An image downloader, and what a switch costs (§四)";
-        common::lessons::run("downloader", about, lessons::ALL)
+        common::lessons::run_with("downloader", about, lessons::ALL, &lessons::options(), &[])
     })
 }
