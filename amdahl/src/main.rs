@@ -1,14 +1,15 @@
-//! Lesson 五: `cargo run -p amdahl`.
+//! Lesson 五: `cargo run -p amdahl`. Tools: `cargo run -p amdahl -- plan --help`.
 
 #![forbid(unsafe_code)]
 
 mod lessons;
+mod tool;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     process_basics::main(|| {
         let about = "Plans, speedup laws, and what this machine really does (§五)";
-        common::lessons::run("amdahl", about, lessons::ALL)
+        common::lessons::run_with("amdahl", about, lessons::ALL, &[], tool::ALL)
     })
 }

@@ -71,8 +71,10 @@ impl Waiter {
 /// Waits for futures, however long it takes (`None`) or no longer than this. Python: `wait`.
 ///
 /// They are given by handles or by references, and come back as they were given; one that is given twice
-/// counts once. A cancelled future is done. A thread that must not wait
-/// ([`FutureError::Deadlock`](crate::FutureError::Deadlock)) learns at once what is done.
+/// counts once. A cancelled future is done.
+///
+/// A callback that must not wait (see [`FutureError::Deadlock`](crate::FutureError::Deadlock)) gets what is
+/// done now.
 ///
 /// ```
 /// use executors::{Executor, ReturnWhen, ThreadPoolExecutor, wait};
@@ -110,7 +112,7 @@ fn has_error<R>(future: &Future<R>) -> bool {
 ///
 /// They come back as they were given, by handles or by references; one that is given twice comes once.
 /// When the time is over (`None`: however long it takes), counted from this call, an error comes, and
-/// nothing after it; so, too, if this thread must not wait
+/// nothing after it; as it does at once in a callback that must not wait
 /// ([`FutureError::Deadlock`](crate::FutureError::Deadlock)).
 pub fn as_completed<R, F: Borrow<Future<R>>>(
     futures: impl IntoIterator<Item = F>,
@@ -125,7 +127,7 @@ pub struct AsCompleted<R, F: Borrow<Future<R>>> {
     /// Those that have not come yet.
     futures: Vec<Option<F>>,
     left: usize,
-    /// So many of the first have been asked whether this thread may wait for them.
+    /// To so many it was said that this thread waits for them.
     asked: usize,
     waiter: Arc<Waiter>,
     deadline: Option<Instant>,
@@ -146,25 +148,12 @@ impl<R, F: Borrow<Future<R>>> AsCompleted<R, F> {
         }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let left = futures.len();
-        Self { futures, left, asked: 0, waiter, deadline, is_over: false, result: PhantomData }
+        let (asked, is_over) = (0, false);
+        Self { futures, left, asked, waiter, deadline, is_over, result: PhantomData }
     }
 
     fn of(&self, index: usize) -> Option<&Future<R>> {
         self.futures.get(index)?.as_ref().map(Borrow::borrow)
-    }
-
-    /// Before waiting, however long it takes: false if this thread must not. A worker does one after the other
-    /// itself, until any is done.
-    fn may_wait(&mut self) -> bool {
-        while self.waiter.lock().is_empty()
-            && let Some(future) = self.futures.get(self.asked)
-        {
-            self.asked += 1;
-            if future.as_ref().is_some_and(|future| future.borrow().before_waiting().is_err()) {
-                return false;
-            }
-        }
-        true
     }
 
     /// Which is done next.
@@ -172,12 +161,19 @@ impl<R, F: Borrow<Future<R>>> AsCompleted<R, F> {
         if self.left == 0 || self.is_over {
             return None;
         }
-        let next = if self.deadline.is_some() || self.may_wait() {
-            self.waiter.next(self.deadline)
-        } else {
-            None
-        };
-        match next {
+        // A worker may do one itself.
+        while self.deadline.is_none()
+            && self.asked < self.futures.len()
+            && self.waiter.lock().is_empty()
+        {
+            if self.of(self.asked).is_some_and(|future| future.before_waiting().is_err()) {
+                // It must not wait: it gets what there is.
+                self.deadline = Some(Instant::now());
+                break;
+            }
+            self.asked += 1;
+        }
+        match self.waiter.next(self.deadline) {
             Some(index) => {
                 self.left -= 1;
                 Some(Ok(index))

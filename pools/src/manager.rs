@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use ipc_queue::GetError;
 
 use crate::TaskError;
-use crate::engine::{GRACE, Phase, Shared, State};
+use crate::engine::{GRACE, Phase, Place, Shared, State};
 use crate::message::{Items, Message, Progress, Report};
 use crate::worker::{self, Note};
 
@@ -53,7 +53,8 @@ impl<'a> Manager<'a> {
                         let _ = worker.process.kill();
                     }
                 }
-                if state.workers().next().is_none() {
+                let is_empty = |place: &Place| place.worker.is_none() && !place.starting;
+                if state.places.iter().all(is_empty) {
                     let reason = match &state.phase {
                         Phase::Ending(reason) => Some(reason.clone()),
                         _ => None,

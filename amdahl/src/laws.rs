@@ -1,0 +1,80 @@
+//! The laws of speedup: what n workers can give.
+
+/// A number for which a law says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("{what} is {value}: it must be {domain}")]
+pub struct DomainError {
+    /// Which number.
+    pub what: &'static str,
+    /// What it is.
+    pub value: f64,
+    /// What it must be.
+    pub domain: &'static str,
+}
+
+/// Amdahl's law: the speedup of a fixed amount of work by n workers, if the fraction p of it can be shared:
+/// 1 / ((1 − p) + p/n) (Amdahl, *Validity of the single processor approach*, 1967).
+///
+/// # Errors
+/// If p isn't from 0 to 1, or n isn't 1 or more.
+pub fn amdahl(p: f64, n: f64) -> Result<f64, DomainError> {
+    let (p, n) = (fraction("p, the parallel fraction,", p)?, workers(n)?);
+    Ok(1.0 / ((1.0 - p) + p / n))
+}
+
+/// What Amdahl's speedup stays below, however many workers there are: 1 / (1 − p). Infinite for p = 1.
+///
+/// # Errors
+/// If p isn't from 0 to 1.
+pub fn amdahl_limit(p: f64) -> Result<f64, DomainError> {
+    Ok(1.0 / (1.0 - fraction("p, the parallel fraction,", p)?))
+}
+
+/// Gustafson's law: how much more n workers do in the same time, if they spend the fraction s of it
+/// in the serial part, which doesn't grow: n + (1 − n)·s (Gustafson, *Reevaluating Amdahl's law*, 1988).
+///
+/// # Errors
+/// If s isn't from 0 to 1, or n isn't 1 or more.
+pub fn gustafson(s: f64, n: f64) -> Result<f64, DomainError> {
+    let (s, n) = (fraction("s, the serial fraction,", s)?, workers(n)?);
+    Ok(n + (1.0 - n) * s)
+}
+
+/// The Karp–Flatt metric: the serial fraction that a measured speedup by n workers shows:
+/// (1/S − 1/n) / (1 − 1/n) (Karp and Flatt, *Measuring parallel processor performance*, 1990).
+///
+/// If it grows with n, it isn't serial work that is in the way, but what working together costs. Below 0:
+/// the speedup is more than n.
+///
+/// # Errors
+/// If the speedup isn't more than 0, or n isn't more than 1.
+pub fn karp_flatt(speedup: f64, n: f64) -> Result<f64, DomainError> {
+    if !(speedup > 0.0 && speedup.is_finite()) {
+        let domain = "a finite number of more than 0";
+        return Err(DomainError { what: "S, the speedup,", value: speedup, domain });
+    }
+    if workers(n)? == 1.0 {
+        let domain = "more than 1: one worker shows nothing";
+        return Err(DomainError { what: "n, the number of workers,", value: n, domain });
+    }
+    Ok((1.0 / speedup - 1.0 / n) / (1.0 - 1.0 / n))
+}
+
+/// How much of its time a worker is of use: the speedup / n.
+///
+/// # Errors
+/// If n isn't 1 or more.
+pub fn efficiency(speedup: f64, n: f64) -> Result<f64, DomainError> {
+    Ok(speedup / workers(n)?)
+}
+
+fn fraction(what: &'static str, value: f64) -> Result<f64, DomainError> {
+    let domain = "a fraction from 0 to 1";
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err(DomainError { what, value, domain }) }
+}
+
+fn workers(n: f64) -> Result<f64, DomainError> {
+    let domain = "a finite number of 1 or more";
+    let what = "n, the number of workers,";
+    if n >= 1.0 && n.is_finite() { Ok(n) } else { Err(DomainError { what, value: n, domain }) }
+}

@@ -1,0 +1,78 @@
+//! The critical paths, one after the other: with n tasks there can be 2ⁿᐟ² of them and more.
+
+use super::timetable::Timetable;
+
+/// Gives the critical paths one by one, each as the numbers of its tasks. Made by
+/// [`Timetable::critical_paths`].
+#[derive(Debug)]
+pub struct CriticalPaths<'a> {
+    timetable: &'a Timetable<'a>,
+    /// Where the next path may begin.
+    starts: std::ops::Range<u32>,
+    /// The tasks of the path being made, each with how many of its successors were looked at.
+    way: Vec<(u32, usize)>,
+}
+
+impl<'a> CriticalPaths<'a> {
+    pub(super) fn of(timetable: &'a Timetable<'a>) -> Self {
+        Self { timetable, starts: 0..timetable.tasks.len() as u32, way: Vec::new() }
+    }
+
+    /// How many there are, without making them; [`u64::MAX`] if there are that many or more.
+    #[must_use]
+    pub fn count_all(&self) -> u64 {
+        let plan = self.timetable.plan;
+        let mut from_here = vec![0_u64; self.timetable.tasks.len()];
+        let mut all = 0_u64;
+        for &task in plan
+            .order
+            .iter()
+            .rev()
+            .filter(|task| self.timetable.tasks[**task as usize].is_critical())
+        {
+            let successors = plan.graph.successors(task);
+            let next = successors.iter().filter(|next| self.timetable.leads(task, **next));
+            let ways = next.fold(0_u64, |sum, next| sum.saturating_add(from_here[*next as usize]));
+            from_here[task as usize] = if successors.is_empty() { 1 } else { ways };
+            if plan.graph.predecessors(task).is_empty() {
+                all = all.saturating_add(from_here[task as usize]);
+            }
+        }
+        all
+    }
+}
+
+impl Iterator for CriticalPaths<'_> {
+    type Item = Vec<u32>;
+
+    /// Depth first, on a stack of our own. There are no dead ends: what a critical task is the latest
+    /// possible predecessor of is critical, too, down to a task that nobody waits for.
+    fn next(&mut self) -> Option<Vec<u32>> {
+        let graph = &self.timetable.plan.graph;
+        loop {
+            let Some(&mut (task, ref mut looked)) = self.way.last_mut() else {
+                let is_start = |task: u32| graph.predecessors(task).is_empty();
+                let mut starts = self.starts.clone();
+                let start = starts.find(|task| {
+                    is_start(*task) && self.timetable.tasks[*task as usize].is_critical()
+                })?;
+                self.starts = starts;
+                self.way.push((start, 0));
+                continue;
+            };
+            let successors = graph.successors(task);
+            let from = *looked;
+            *looked += 1;
+            if successors.is_empty() && from == 0 {
+                return Some(self.way.iter().map(|(task, _)| *task).collect());
+            }
+            match successors.get(from) {
+                Some(&next) if self.timetable.leads(task, next) => self.way.push((next, 0)),
+                Some(_) => {}
+                None => {
+                    self.way.pop();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Why some tasks are no plan.
+
+/// Why some tasks are no plan. `task` is the number of the task to look at, from 0.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// There is no task.
+    #[error("the plan has no task")]
+    Empty,
+    /// A task's name is empty.
+    #[error("task number {} has no name", task + 1)]
+    #[expect(missing_docs, reason = "the text says what they are")]
+    Nameless { task: usize },
+    /// Two tasks have the same name.
+    #[error("task \"{name}\" is there twice: number {} and number {}", first + 1, task + 1)]
+    #[expect(missing_docs, reason = "the text says what they are")]
+    Duplicate { task: usize, first: usize, name: String },
+    /// A task waits for one that isn't there.
+    #[error("task \"{name}\" comes after \"{after}\", and there is no such task")]
+    #[expect(missing_docs, reason = "the text says what they are")]
+    Unknown { task: usize, name: String, after: String },
+    /// A duration is negative, infinite or not a number.
+    #[error("task \"{name}\" takes {duration}: a duration is a number, 0 or more")]
+    #[expect(missing_docs, reason = "the text says what they are")]
+    Duration { task: usize, name: String, duration: f64 },
+    /// The durations add up to infinity.
+    #[error("the durations add up to more than a number can hold")]
+    TooLong,
+    /// A task needs more of a resource than there is.
+    #[error("task \"{name}\" needs {amount} of the resource \"{resource}\", and there is {there}")]
+    #[expect(missing_docs, reason = "the text says what they are")]
+    Resource { task: usize, name: String, resource: String, amount: u32, there: u32 },
+    /// Tasks wait for each other in a circle: each of these for the one before it.
+    #[error("these tasks wait for each other, so none can begin: {}", circle(names))]
+    #[expect(missing_docs, reason = "the text says what they are")]
+    Cycle { task: usize, names: Vec<String> },
+}
+
+impl PlanError {
+    /// The number of the task to look at, from 0.
+    #[must_use]
+    pub fn task(&self) -> Option<usize> {
+        match self {
+            Self::Nameless { task }
+            | Self::Duplicate { task, .. }
+            | Self::Unknown { task, .. }
+            | Self::Duration { task, .. }
+            | Self::Resource { task, .. }
+            | Self::Cycle { task, .. } => Some(*task),
+            _ => None,
+        }
+    }
+}
+
+/// As many of a cycle's names as one can read.
+const SHOWN: usize = 20;
+
+fn circle(names: &[String]) -> String {
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    let (shown, first) = (shown.join(" → "), names.first().map_or("", String::as_str));
+    match names.len().saturating_sub(SHOWN) {
+        0 => format!("{shown} → {first}"),
+        more => format!("{shown} → ({more} more) → {first}"),
+    }
+}

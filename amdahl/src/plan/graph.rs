@@ -1,0 +1,149 @@
+//! Which task waits for which: two lists of neighbours for each task, in two pieces of memory.
+
+/// The tasks, numbered from 0, and what each waits for.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    predecessors: Rows,
+    successors: Rows,
+}
+
+/// A list for each task, one behind the other: the list of task `t` is `items[starts[t]..starts[t + 1]]`.
+#[derive(Clone, Debug)]
+struct Rows {
+    starts: Vec<u32>,
+    items: Vec<u32>,
+}
+
+impl Graph {
+    /// The graph of so many tasks with these edges: (who must end, who waits for it). An edge
+    /// that is given twice counts once.
+    ///
+    /// # Panics
+    /// If an edge names a task that isn't there, or there are 2³² edges or more.
+    #[must_use]
+    pub fn new(tasks: usize, mut edges: Vec<(u32, u32)>) -> Self {
+        edges.sort_unstable();
+        edges.dedup();
+        assert!(u32::try_from(edges.len()).is_ok(), "edges are numbered with 32 bits");
+        let successors = Rows::new(tasks, edges.iter().copied());
+        let predecessors = Rows::new(tasks, edges.into_iter().map(|(before, task)| (task, before)));
+        Self { predecessors, successors }
+    }
+
+    /// How many tasks there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.predecessors.starts.len() - 1
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What a task waits for.
+    #[must_use]
+    pub fn predecessors(&self, task: u32) -> &[u32] {
+        self.predecessors.row(task)
+    }
+
+    /// Who waits for a task.
+    #[must_use]
+    pub fn successors(&self, task: u32) -> &[u32] {
+        self.successors.row(task)
+    }
+
+    /// For each task, how many others it waits for.
+    #[must_use]
+    pub fn waits_for(&self) -> Vec<u32> {
+        self.predecessors.starts.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    }
+
+    /// The tasks in an order in which each comes after all that it waits for.
+    ///
+    /// Kahn's method (1962): take a task that waits for nobody, cross it out everywhere, go on.
+    ///
+    /// # Errors
+    /// The tasks of a cycle, each waited for by the next and the last by the first.
+    pub fn order(&self) -> Result<Vec<u32>, Vec<u32>> {
+        let mut waits_for = self.waits_for();
+        let mut order = Vec::with_capacity(self.len());
+        order.extend((0..self.len() as u32).filter(|task| waits_for[*task as usize] == 0));
+        let mut done = 0;
+        while let Some(&task) = order.get(done) {
+            done += 1;
+            for &next in self.successors(task) {
+                waits_for[next as usize] -= 1;
+                if waits_for[next as usize] == 0 {
+                    order.push(next);
+                }
+            }
+        }
+        if done == self.len() { Ok(order) } else { Err(self.cycle(&waits_for)) }
+    }
+
+    /// A cycle among the tasks that still wait for somebody: each has a predecessor that does, too,
+    /// so whoever goes on from one to the next comes to a task for the second time.
+    fn cycle(&self, waits_for: &[u32]) -> Vec<u32> {
+        let stuck = |task: &&u32| waits_for[**task as usize] > 0;
+        let mut met = vec![None; self.len()];
+        let mut way = Vec::new();
+        let mut task = waits_for.iter().position(|waits| *waits > 0).unwrap_or(0) as u32;
+        while met[task as usize].is_none() {
+            met[task as usize] = Some(way.len());
+            way.push(task);
+            let before = self.predecessors(task).iter().find(stuck);
+            task = *before.expect("whoever still waits, waits for somebody who does");
+        }
+        way.drain(..met[task as usize].unwrap_or(0));
+        way.reverse();
+        way
+    }
+}
+
+impl Rows {
+    fn new(tasks: usize, edges: impl Iterator<Item = (u32, u32)> + Clone) -> Self {
+        let mut starts = vec![0_u32; tasks + 1];
+        for (task, _) in edges.clone() {
+            starts[task as usize + 1] += 1;
+        }
+        for task in 0..tasks {
+            starts[task + 1] += starts[task];
+        }
+        let mut places = starts.clone();
+        let mut items = vec![0; starts[tasks] as usize];
+        for (task, item) in edges {
+            items[places[task as usize] as usize] = item;
+            places[task as usize] += 1;
+        }
+        Self { starts, items }
+    }
+
+    fn row(&self, task: u32) -> &[u32] {
+        let task = task as usize;
+        &self.items[self.starts[task] as usize..self.starts[task + 1] as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_comes_after_all_that_it_waits_for() {
+        let graph = Graph::new(4, vec![(3, 0), (0, 1), (3, 1), (1, 2), (3, 0)]);
+        assert_eq!(graph.order(), Ok(vec![3, 0, 1, 2]));
+        assert_eq!((graph.predecessors(1), graph.successors(3)), (&[0, 3][..], &[0, 1][..]));
+    }
+
+    #[test]
+    fn a_cycle_is_told_without_what_leads_to_it_or_comes_after_it() {
+        let graph = Graph::new(6, vec![(5, 1), (1, 2), (2, 3), (3, 1), (3, 4), (4, 0)]);
+        let mut cycle = graph.order().unwrap_err();
+        let smallest = cycle.iter().position(|task| *task == 1).unwrap();
+        cycle.rotate_left(smallest);
+        assert_eq!(cycle, [1, 2, 3]);
+        assert_eq!(Graph::new(1, vec![(0, 0)]).order(), Err(vec![0]));
+    }
+}

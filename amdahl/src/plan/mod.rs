@@ -1,0 +1,190 @@
+//! A plan: tasks, how long each takes, and which must end before it begins (统筹方法).
+
+mod critical;
+mod error;
+mod graph;
+mod schedule;
+mod timetable;
+
+use std::collections::{BTreeMap, HashMap};
+
+pub use critical::CriticalPaths;
+pub use error::PlanError;
+pub use graph::Graph;
+pub use schedule::{Dispatcher, Placement, Schedule, Start};
+pub use timetable::{Times, Timetable};
+
+/// One task, as it is written down.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Task {
+    /// What the others call it; no two have the same.
+    pub name: String,
+    /// How long it takes, in the plan's unit; 0 for a milestone.
+    pub duration: f64,
+    /// The names of the tasks that must end before it begins.
+    pub after: Vec<String>,
+    /// How many of which resources it holds while it lasts.
+    pub needs: BTreeMap<String, u32>,
+}
+
+impl Task {
+    /// A task that takes so long and waits for these.
+    #[must_use]
+    pub fn new(name: &str, duration: f64, after: &[&str]) -> Self {
+        let after = after.iter().map(|name| (*name).to_owned()).collect();
+        Self { name: name.to_owned(), duration, after, needs: BTreeMap::new() }
+    }
+
+    /// The same task, but one that holds so many of a resource while it lasts.
+    #[must_use]
+    pub fn needing(mut self, resource: &str, amount: u32) -> Self {
+        self.needs.insert(resource.to_owned(), amount);
+        self
+    }
+}
+
+/// The expected duration of a task of which one knows how long it takes at best, most likely and
+/// at worst: (o + 4m + p) / 6 (Malcolm and others, *Application of a technique for research and
+/// development program evaluation*, 1959: PERT).
+#[must_use]
+pub fn three_point(optimistic: f64, likely: f64, pessimistic: f64) -> f64 {
+    (optimistic + 4.0 * likely + pessimistic) / 6.0
+}
+
+/// Tasks that can be done: each name is there once, and none waits for itself by any way.
+///
+/// Tasks are numbered from 0 in the order in which they were given.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    names: Vec<String>,
+    durations: Vec<f64>,
+    graph: Graph,
+    /// The tasks so that each comes after all that it waits for.
+    order: Vec<u32>,
+    resources: Vec<(String, u32)>,
+    /// The different needs there are, each a list of (resource, amount), and each task's.
+    needs: Vec<Vec<(usize, u32)>>,
+    needs_of: Vec<u32>,
+}
+
+impl Plan {
+    /// The plan of these tasks, in any order, which share these resources: a name, and how many
+    /// there are of it.
+    ///
+    /// # Errors
+    /// Whatever makes it no plan: see [`PlanError`].
+    pub fn new(tasks: Vec<Task>, resources: BTreeMap<String, u32>) -> Result<Self, PlanError> {
+        if tasks.is_empty() {
+            return Err(PlanError::Empty);
+        }
+        let edges = edges(&tasks)?;
+        for (task, Task { name, duration, .. }) in tasks.iter().enumerate() {
+            if !(duration.is_finite() && *duration >= 0.0) {
+                let (name, duration) = (name.clone(), *duration);
+                return Err(PlanError::Duration { task, name, duration });
+            }
+        }
+        if tasks.iter().map(|task| task.duration).sum::<f64>().is_infinite() {
+            return Err(PlanError::TooLong);
+        }
+        let resources: Vec<(String, u32)> = resources.into_iter().collect();
+        let (needs, needs_of) = needs(&tasks, &resources)?;
+        let graph = Graph::new(tasks.len(), edges);
+        let order = graph.order().map_err(|cycle| PlanError::Cycle {
+            task: cycle[0] as usize,
+            names: cycle.iter().map(|task| tasks[*task as usize].name.clone()).collect(),
+        })?;
+        let (names, durations) = tasks.into_iter().map(|task| (task.name, task.duration)).unzip();
+        Ok(Self { names, durations, graph, order, resources, needs, needs_of })
+    }
+
+    /// The names of the tasks.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// How long each task takes.
+    #[must_use]
+    pub fn durations(&self) -> &[f64] {
+        &self.durations
+    }
+
+    /// Which task waits for which.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The resources, and how many there are of each.
+    #[must_use]
+    pub fn resources(&self) -> &[(String, u32)] {
+        &self.resources
+    }
+
+    /// The time it takes one worker to do everything: T₁.
+    #[must_use]
+    pub fn work(&self) -> f64 {
+        self.durations.iter().sum()
+    }
+
+    /// When each task can begin and end, and when it must.
+    #[must_use]
+    pub fn timetable(&self) -> Timetable<'_> {
+        Timetable::of(self)
+    }
+}
+
+/// (who must end, who waits for it).
+fn edges(tasks: &[Task]) -> Result<Vec<(u32, u32)>, PlanError> {
+    let mut numbers: HashMap<&str, u32> = HashMap::with_capacity(tasks.len());
+    for (number, Task { name, .. }) in tasks.iter().enumerate() {
+        if name.trim().is_empty() {
+            return Err(PlanError::Nameless { task: number });
+        }
+        if let Some(first) = numbers.insert(name, number as u32) {
+            let (first, name) = (first as usize, name.clone());
+            return Err(PlanError::Duplicate { task: number, first, name });
+        }
+    }
+    let mut edges = Vec::with_capacity(tasks.iter().map(|task| task.after.len()).sum());
+    for (number, Task { name, after, .. }) in tasks.iter().enumerate() {
+        for before in after {
+            let Some(place) = numbers.get(before.as_str()) else {
+                let (name, after) = (name.clone(), before.clone());
+                return Err(PlanError::Unknown { task: number, name, after });
+            };
+            edges.push((*place, number as u32));
+        }
+    }
+    Ok(edges)
+}
+
+type Needs = (Vec<Vec<(usize, u32)>>, Vec<u32>);
+
+/// The different needs, and which of them each task has.
+fn needs(tasks: &[Task], resources: &[(String, u32)]) -> Result<Needs, PlanError> {
+    let mut different = vec![Vec::new()];
+    let mut known = HashMap::from([(Vec::new(), 0)]);
+    let mut of_task = Vec::with_capacity(tasks.len());
+    for (task, Task { name, needs, .. }) in tasks.iter().enumerate() {
+        let mut list = Vec::new();
+        for (resource, &amount) in needs {
+            let place = resources.iter().position(|(name, _)| name == resource);
+            let there = place.map_or(0, |place| resources[place].1);
+            match place {
+                Some(place) if amount <= there => list.push((place, amount)),
+                _ => {
+                    let (name, resource) = (name.clone(), resource.clone());
+                    return Err(PlanError::Resource { task, name, resource, amount, there });
+                }
+            }
+        }
+        let number = *known.entry(list).or_insert_with_key(|list| {
+            different.push(list.clone());
+            different.len() as u32 - 1
+        });
+        of_task.push(number);
+    }
+    Ok((different, of_task))
+}

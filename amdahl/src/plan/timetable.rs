@@ -1,0 +1,117 @@
+//! The critical path method (Kelley and Walker, *Critical-path planning and scheduling*, 1959):
+//! forward for the earliest times, backward for the latest.
+
+use serde::Serialize;
+
+use super::Plan;
+use super::critical::CriticalPaths;
+
+/// When a task can begin and end, and when it must, if the whole shall take no longer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Times {
+    /// The end of the last task that it waits for; 0 if there is none.
+    #[serde(rename = "es")]
+    pub earliest_start: f64,
+    /// The earliest start, and its duration.
+    #[serde(rename = "ef")]
+    pub earliest_finish: f64,
+    /// The latest finish, less its duration.
+    #[serde(rename = "ls")]
+    pub latest_start: f64,
+    /// The first of the latest starts of those that wait for it; the makespan if nobody does.
+    #[serde(rename = "lf")]
+    pub latest_finish: f64,
+    /// How much later it may be without delaying the whole: latest less earliest start. Exactly 0
+    /// for a critical task.
+    pub slack: f64,
+    /// How much later it may be without delaying any other task; never more than the slack.
+    #[serde(rename = "free")]
+    pub free_slack: f64,
+}
+
+impl Times {
+    /// Whether the whole takes longer if this task does.
+    #[must_use]
+    pub fn is_critical(&self) -> bool {
+        self.slack == 0.0
+    }
+}
+
+/// The times of all tasks of a plan, with as many workers as can be of use.
+#[derive(Clone, Debug)]
+pub struct Timetable<'plan> {
+    pub(super) plan: &'plan Plan,
+    /// The times of each task.
+    pub tasks: Vec<Times>,
+    /// How long the whole takes: the longest path, also called the span, T∞.
+    pub makespan: f64,
+    /// The time it takes one worker to do everything: T₁.
+    pub work: f64,
+    /// Less than this is nothing.
+    rounding: f64,
+}
+
+impl<'plan> Timetable<'plan> {
+    pub(super) fn of(plan: &'plan Plan) -> Self {
+        let mut tasks = vec![Times::default(); plan.durations.len()];
+        for &task in &plan.order {
+            let before = plan.graph.predecessors(task).iter();
+            let start = before
+                .fold(0.0, |start: f64, before| start.max(tasks[*before as usize].earliest_finish));
+            let times = &mut tasks[task as usize];
+            times.earliest_start = start;
+            times.earliest_finish = start + plan.durations[task as usize];
+        }
+        let ends = tasks.iter().map(|times| times.earliest_finish);
+        let makespan = ends.fold(0.0, f64::max);
+        let rounding = rounding(tasks.len(), makespan);
+        for &task in plan.order.iter().rev() {
+            let (mut finish, mut free) = (makespan, makespan);
+            for &next in plan.graph.successors(task) {
+                finish = finish.min(tasks[next as usize].latest_start);
+                free = free.min(tasks[next as usize].earliest_start);
+            }
+            let times = &mut tasks[task as usize];
+            let slack = finish - times.earliest_finish;
+            // Nothing but rounding: then it is none at all, and the latest times are the earliest.
+            let slack = if slack <= rounding { 0.0 } else { slack };
+            times.slack = slack;
+            times.free_slack = (free - times.earliest_finish).clamp(0.0, slack);
+            times.latest_start = times.earliest_start + slack;
+            times.latest_finish = times.earliest_finish + slack;
+        }
+        Self { plan, tasks, makespan, work: plan.work(), rounding }
+    }
+
+    /// The best speedup that any number of workers can give: work / span.
+    ///
+    /// A plan of milestones only has nothing to speed up: 1.
+    #[must_use]
+    pub fn best_speedup(&self) -> f64 {
+        if self.makespan > 0.0 { self.work / self.makespan } else { 1.0 }
+    }
+
+    /// Whether the second of two tasks waits for the first on a critical path: both are critical, and there
+    /// is no time between them.
+    #[must_use]
+    pub fn leads(&self, task: u32, next: u32) -> bool {
+        let [task, next] = [task, next].map(|task| &self.tasks[task as usize]);
+        let gap = next.earliest_start - task.earliest_finish;
+        task.is_critical() && next.is_critical() && gap <= self.rounding
+    }
+
+    /// All the paths that take as long as the whole, one after the other. There may be more than anybody
+    /// can read: [`CriticalPaths::count_all`] says how many there are.
+    #[must_use]
+    pub fn critical_paths(&self) -> CriticalPaths<'_> {
+        CriticalPaths::of(self)
+    }
+}
+
+/// How much two sums of so many tasks, which would be the same number, can differ by rounding.
+///
+/// A sum of k numbers is wrong by less than k times half the machine's epsilon times itself; here are two,
+/// one from either end. It is doubled for the durations, which were rounded when they were read.
+fn rounding(tasks: usize, makespan: f64) -> f64 {
+    2.0 * (tasks as f64 + 1.0) * f64::EPSILON * makespan
+}

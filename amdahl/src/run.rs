@@ -1,0 +1,74 @@
+//! Really doing a plan: its tasks on an executor, each as soon as it may begin.
+
+use std::sync::mpsc::channel;
+
+use executors::{Executor, Future, FutureError, SubmitError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::plan::{Dispatcher, Plan, Start};
+
+/// Why a plan wasn't done to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The executor didn't take a task.
+    #[error("task \"{0}\" could not be given to the executor: {1}")]
+    Submit(String, SubmitError),
+    /// A task has no result. Those that had begun are done, the others never begin.
+    #[error("task \"{0}\" was not done: {1}")]
+    Task(String, FutureError),
+}
+
+impl Plan {
+    /// Calls `function(argument(task))` on the executor for each task: when all that it waits for have
+    /// ended, and a worker and the resources that it needs are free. Gives the results, in the tasks' order.
+    ///
+    /// The executor should have as many workers as there may be tasks at work, or the plan waits for it.
+    ///
+    /// # Errors
+    /// [`RunError`], as soon as a task has none.
+    ///
+    /// # Panics
+    /// If there are 0 workers and something to do.
+    pub fn run<E, A, R, F>(
+        &self,
+        workers: Option<usize>,
+        executor: &E,
+        function: F,
+        argument: impl Fn(u32) -> A,
+    ) -> Result<Vec<R>, RunError>
+    where
+        E: Executor,
+        A: Serialize + Send + 'static,
+        R: Clone + DeserializeOwned + Send + Sync + 'static,
+        F: Fn(A) -> R + Copy + Send + 'static,
+    {
+        let name = |task: u32| self.names()[task as usize].clone();
+        let mut dispatcher = Dispatcher::new(self, workers);
+        let mut futures: Vec<Option<Future<R>>> = self.names().iter().map(|_| None).collect();
+        let (teller, ended) = channel();
+        for _ in self.names() {
+            while let Some(Start { task, .. }) = dispatcher.start() {
+                let future = executor.submit(function, argument(task));
+                let future = future.map_err(|error| RunError::Submit(name(task), error))?;
+                let teller = teller.clone();
+                future.add_done_callback(move |_| {
+                    // Nobody listens any more if another task has failed.
+                    let _ = teller.send(task);
+                });
+                futures[task as usize] = Some(future);
+            }
+            let task = ended.recv().expect("a task is at work, and we hold a teller ourselves");
+            if let Some(future) = &futures[task as usize] {
+                future.result().map_err(|error| RunError::Task(name(task), error))?;
+            }
+            dispatcher.end(task);
+        }
+        let results = futures.iter().flatten().zip(0..);
+        let result = |(future, task): (&Future<R>, u32)| {
+            future.result().cloned().map_err(|error| RunError::Task(name(task), error))
+        };
+        results.map(result).collect()
+    }
+}

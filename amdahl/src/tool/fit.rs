@@ -1,0 +1,206 @@
+//! `amdahl fit`: the Universal Scalability Law that fits measurements best.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use amdahl::{Fit, FitError, Usl};
+use clap::{ArgMatches, Command};
+use common::lessons::Tool;
+use serde::Serialize;
+
+use super::curves::{Chart, Curve, Point};
+use super::{Refusal, draw, finish, number, read, rounded};
+
+pub(super) const TOOL: Tool = Tool { command, run };
+
+const HELP: &str = "\
+The file has a line for each measurement: how many workers, how much they did.
+  n,throughput
+  1,64.9
+  18,995.9
+Other columns may be there, too; without a heading there are just these two. # begins a comment.
+
+";
+
+fn command() -> Command {
+    super::command("fit", "The law of scalability (Gunther's) that fits measurements")
+        .arg(super::file("The measurements, a CSV file; - for standard input"))
+        .after_help(format!("{HELP}{}", super::EXIT_CODES))
+}
+
+fn run(arguments: &ArgMatches) -> ExitCode {
+    finish("fit", found(arguments))
+}
+
+fn found(arguments: &ArgMatches) -> Result<String, Refusal> {
+    let (file, text) = read(arguments)?;
+    let (lines, points): (Vec<usize>, Vec<(f64, f64)>) = parse(&file, &text)?.into_iter().unzip();
+    let fit = amdahl::fit(&points).map_err(|error| match error {
+        FitError::Point { place, .. } => {
+            Refusal::wrong(format!("{file}:{}: {error}", lines[place]))
+        }
+        _ => Refusal::wrong(format!("{file}: {error}")),
+    })?;
+    draw(arguments, || chart(&points, &fit.law).svg())?;
+    if arguments.get_flag("json") {
+        super::json(&Found::of(&fit))
+    } else {
+        Ok(shown(&points, &fit))
+    }
+}
+
+/// A line's number, and what it says: n and the throughput.
+type Line = (usize, (f64, f64));
+
+fn parse(file: &str, text: &str) -> Result<Vec<Line>, Refusal> {
+    let text = text.trim_start_matches('\u{feff}');
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or("").trim());
+    let mut lines = (1..).zip(lines).filter(|(_, line)| !line.is_empty()).peekable();
+    let at = |line: usize, what: String| Refusal::wrong(format!("{file}:{line}: {what}"));
+    let Some((line, first)) = lines.peek().copied() else { return Ok(Vec::new()) };
+    let is_heading = cells(first).all(|cell| cell.parse::<f64>().is_err());
+    let columns = if is_heading { heading(first) } else { plain(first) };
+    let columns = columns.map_err(|what| at(line, what))?;
+    let point = |(line, text): (usize, &str)| {
+        let cells: Vec<&str> = cells(text).collect();
+        let number = |column: usize| {
+            let cell = cells.get(column).copied().unwrap_or("");
+            cell.parse::<f64>().map_err(|_| at(line, format!("\"{cell}\" isn't a number")))
+        };
+        Ok((line, (number(columns[0])?, number(columns[1])?)))
+    };
+    lines.skip(usize::from(is_heading)).map(point).collect()
+}
+
+fn cells(line: &str) -> impl Iterator<Item = &str> {
+    line.split(',').map(|cell| cell.trim().trim_matches('"').trim())
+}
+
+fn heading(line: &str) -> Result<[usize; 2], String> {
+    let column = |name: &str| {
+        let place = cells(line).position(|cell| cell.eq_ignore_ascii_case(name));
+        place.ok_or(format!("the heading has no column \"{name}\"; it needs n and throughput"))
+    };
+    Ok([column("n")?, column("throughput")?])
+}
+
+fn plain(line: &str) -> Result<[usize; 2], String> {
+    match cells(line).count() {
+        2 => Ok([0, 1]),
+        several => Err(format!("{several} columns and no heading: which are n and throughput?")),
+    }
+}
+
+/// A fit as JSON. What has no value is null: the peak of a law without β, the error of what is at a
+/// bound.
+#[derive(Serialize)]
+pub(super) struct Found<'a> {
+    alpha: f64,
+    alpha_se: Option<f64>,
+    beta: f64,
+    beta_se: Option<f64>,
+    gamma: f64,
+    gamma_se: Option<f64>,
+    peak_n: Option<f64>,
+    peak_throughput: Option<f64>,
+    residual_se: f64,
+    fitted: &'a [f64],
+}
+
+impl<'a> Found<'a> {
+    pub(super) fn of(fit: &'a Fit) -> Self {
+        let Usl { alpha, beta, gamma } = fit.law;
+        let [alpha_se, beta_se, gamma_se] = fit.errors;
+        let peak_n = fit.law.peak();
+        Self {
+            alpha,
+            alpha_se,
+            beta,
+            beta_se,
+            gamma,
+            gamma_se,
+            peak_n,
+            peak_throughput: peak_n.map(|n| fit.law.throughput(n)),
+            residual_se: fit.residual_error,
+            fitted: &fit.fitted,
+        }
+    }
+}
+
+fn shown(points: &[(f64, f64)], fit: &Fit) -> String {
+    let mut table = prettytable::Table::new();
+    table.set_format(*prettytable::format::consts::FORMAT_NO_BORDER_LINE_SEPARATOR);
+    table.set_titles(prettytable::row![r->"n", r->"throughput", r->"fitted"]);
+    for ((n, throughput), fitted) in points.iter().zip(&fit.fitted) {
+        let cells = [*n, *throughput, *fitted].map(number);
+        table.add_row(prettytable::row![r->cells[0], r->cells[1], r->cells[2]]);
+    }
+    format!("{table}{}", numbers(fit))
+}
+
+/// What was found, in words.
+pub(super) fn numbers(fit: &Fit) -> String {
+    let Usl { alpha, beta, gamma } = fit.law;
+    let names = ["contention α", "coherency β", "one worker γ"];
+    let mut text = String::new();
+    for (name, (value, error)) in names.iter().zip([alpha, beta, gamma].iter().zip(fit.errors)) {
+        let error =
+            error.map_or("at its bound".to_owned(), |error| format!("± {}", rounded(error)));
+        let _ = writeln!(text, "{name:<12} = {} {error}", rounded(*value));
+    }
+    let _ = writeln!(text, "residual standard error {}", rounded(fit.residual_error));
+    let _ = match fit.law.peak() {
+        Some(n) => {
+            let most = rounded(fit.law.throughput(n));
+            writeln!(text, "most with {} workers: {most}", rounded(n))
+        }
+        None => writeln!(text, "β is 0: more workers never make it worse"),
+    };
+    text
+}
+
+fn chart<'a>(points: &[(f64, f64)], law: &'a Usl) -> Chart<'a> {
+    // Points of the same n are one, with a range.
+    let mut by_n: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for (n, throughput) in points {
+        // Positive numbers are in the order of their bits.
+        by_n.entry(n.to_bits()).or_default().push(*throughput);
+    }
+    let points: Vec<Point> =
+        by_n.into_iter().map(|(n, values)| Point::of(f64::from_bits(n), values)).collect();
+    let Usl { alpha, beta, gamma } = *law;
+    let mut curves = vec![Curve::ideal(gamma)];
+    curves.extend(fitted(law));
+    Chart {
+        title: format!(
+            "Throughput by n workers: α = {}, β = {} · n 个工作者的吞吐量",
+            rounded(alpha),
+            rounded(beta)
+        ),
+        y: "throughput · 吞吐量",
+        most: points_most(&points),
+        curves,
+        points,
+        measured: "measured · 实测值",
+        cores: None,
+    }
+}
+
+fn points_most(points: &[Point]) -> f64 {
+    points.iter().map(|point| point.n).fold(2.0, f64::max)
+}
+
+/// The curves of a fitted law: itself, and what is left of it without β: Amdahl's.
+pub(super) fn fitted(law: &Usl) -> Vec<Curve<'static>> {
+    let law = *law;
+    let amdahl = Usl { beta: 0.0, ..law };
+    vec![
+        Curve::far("Amdahl: with α alone · 阿姆达尔：只有 α", move |n| {
+            Some(amdahl.throughput(n))
+        }),
+        Curve::new("fitted law of scalability · 拟合的扩展律", move |n| {
+            Some(law.throughput(n))
+        }),
+    ]
+}

@@ -1,0 +1,147 @@
+//! A plan as a picture: when each task is done, and below it which waits for which.
+//!
+//! ```text
+//!              0      5      10
+//!   foundation ██████·······│        critical: red
+//!   material   █────────────│        what it may be late: a line
+//! ```
+
+use amdahl::{Plan, Schedule, Timetable};
+use plotters::prelude::*;
+use plotters::style::text_anchor::HPos;
+
+use super::drawing::{self, Area, CRITICAL, DARK, Drawn, Error, GRID, PALE, PLAIN, Place};
+use super::{network, number};
+
+const ROW: i32 = 24;
+const HEAD: i32 = 112;
+const FOOT: i32 = 44;
+const MARGIN: i32 = 20;
+/// Of the bars, and at most of the names.
+const BARS: i32 = 640;
+const NAMES: i32 = 260;
+const SIZE: i32 = 13;
+/// More tasks than this are left out, and that is said.
+const ROWS: usize = 200;
+
+/// The SVG document. With a schedule the bars are where that has laid them.
+pub(super) fn svg(
+    plan: &Plan,
+    timetable: &Timetable<'_>,
+    schedule: Option<&Schedule>,
+    unit: Option<&str>,
+) -> Result<String, Error> {
+    let rows = plan.names().len().min(ROWS);
+    let names = plan.names()[..rows].iter().map(|name| drawing::width(name, SIZE)).max();
+    let left = MARGIN + names.unwrap_or(0).clamp(60, NAMES) + 12;
+    let bottom = HEAD + ROW * rows as i32 + FOOT;
+    let network = network::Network::of(plan, timetable);
+    let below = network.as_ref().map_or((0, 0), network::Network::size);
+    let size = ((left + BARS + 90).max(below.0 + 2 * MARGIN), bottom + below.1);
+    drawing::picture(size, |area| {
+        let whole = schedule.map_or(timetable.makespan, |schedule| schedule.makespan);
+        Gantt { area, plan, timetable, schedule, left, rows, whole }.draw(unit)?;
+        network.map_or(Ok(()), |network| network.draw(area, (MARGIN, bottom)))
+    })
+}
+
+struct Gantt<'a, 'b> {
+    area: &'a Area<'b>,
+    plan: &'a Plan,
+    timetable: &'a Timetable<'a>,
+    schedule: Option<&'a Schedule>,
+    left: i32,
+    rows: usize,
+    whole: f64,
+}
+
+impl Gantt<'_, '_> {
+    fn draw(&self, unit: Option<&str>) -> Drawn {
+        let unit =
+            unit.map_or(String::new(), |unit| format!(" {}", drawing::shortened(unit, 18, 160)));
+        let whole = number(self.whole);
+        let title = format!("Plan: {whole}{unit} · 计划：{whole}{unit}");
+        drawing::text(self.area, &title, (MARGIN, 24), 18, &DARK, HPos::Left)?;
+        self.legend()?;
+        let bottom = HEAD + ROW * self.rows as i32;
+        for at in drawing::steps(self.whole, 10) {
+            let x = self.x(at);
+            drawing::line(self.area, &[(x, HEAD - 8), (x, bottom)], &GRID, 1)?;
+            drawing::text(self.area, &number(at), (x, HEAD - 18), 12, &PALE, HPos::Center)?;
+        }
+        for task in 0..self.rows {
+            self.row(task, HEAD + ROW * task as i32 + ROW / 2)?;
+        }
+        let x = self.x(self.whole);
+        drawing::line(self.area, &[(x, HEAD - 8), (x, bottom)], &DARK, 2)?;
+        let more = self.plan.names().len() - self.rows;
+        if more > 0 {
+            let text = format!("… and {more} more tasks · 还有 {more} 项任务");
+            drawing::text(self.area, &text, (MARGIN, bottom + 16), SIZE, &PALE, HPos::Left)?;
+        }
+        Ok(())
+    }
+
+    fn legend(&self) -> Drawn {
+        let mut x = MARGIN;
+        let all = [
+            (CRITICAL, "critical · 关键"),
+            (PLAIN, "not critical · 非关键"),
+            (PALE, "slack: may be late · 时差：可推迟"),
+        ];
+        for (place, (colour, label)) in all.into_iter().enumerate() {
+            if place == 2 && self.schedule.is_some() {
+                continue;
+            }
+            let half = if place == 2 { 1 } else { 6 };
+            self.bar((x, 56 - half), (x + 28, 56 + half), colour)?;
+            drawing::text(self.area, label, (x + 36, 56), SIZE, &DARK, HPos::Left)?;
+            x += 36 + drawing::width(label, SIZE) + 28;
+        }
+        match self.schedule {
+            Some(schedule) if schedule.tasks.iter().any(|task| task.worker.is_some()) => {
+                let label = "a number: who does it · 数字：由谁做";
+                drawing::text(self.area, label, (x, 56), SIZE, &DARK, HPos::Left)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn row(&self, task: usize, y: i32) -> Drawn {
+        let times = self.timetable.tasks[task];
+        let colour = if times.is_critical() { CRITICAL } else { PLAIN };
+        let name = drawing::shortened(&self.plan.names()[task], SIZE, NAMES);
+        drawing::text(self.area, &name, (self.left - 12, y), SIZE, &DARK, HPos::Right)?;
+        let placed = self.schedule.map(|schedule| schedule.tasks[task]);
+        let (start, finish) = placed
+            .map_or((times.earliest_start, times.earliest_finish), |at| (at.start, at.finish));
+        let (from, to) = (self.x(start), self.x(finish));
+        if placed.is_none() && !times.is_critical() {
+            self.bar((to, y - 1), (self.x(times.latest_finish), y + 1), PALE)?;
+        }
+        if start == finish {
+            let corners = vec![(from, y - 7), (from + 7, y), (from, y + 7), (from - 7, y)];
+            return self.area.draw(&Polygon::new(corners, colour.filled()));
+        }
+        self.bar((from, y - 8), (to.max(from + 1), y + 8), colour)?;
+        let Some(worker) = placed.and_then(|at| at.worker) else { return Ok(()) };
+        let worker = (worker + 1).to_string();
+        let room = drawing::width(&worker, 12) + 4 <= to - from;
+        let place = ((from + to) / 2, y);
+        if room {
+            drawing::text(self.area, &worker, place, 12, &WHITE, HPos::Center)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn bar(&self, from: Place, to: Place, colour: RGBColor) -> Drawn {
+        self.area.draw(&Rectangle::new([from, to], colour.filled()))
+    }
+
+    /// Where a time lies, in pixels from the left.
+    fn x(&self, time: f64) -> i32 {
+        let share = if self.whole > 0.0 { time / self.whole } else { 0.0 };
+        self.left + (share * f64::from(BARS)).round() as i32
+    }
+}

@@ -1,0 +1,117 @@
+//! `amdahl law`: what n workers can give, if a fraction p of the work can be shared.
+
+use std::process::ExitCode;
+
+use amdahl::laws;
+use clap::{Arg, ArgMatches, Command, value_parser};
+use common::lessons::Tool;
+use prettytable::format::consts::FORMAT_NO_BORDER_LINE_SEPARATOR;
+use prettytable::{Table, row};
+use serde::Serialize;
+
+use super::curves::{Chart, Curve, Point};
+use super::{Refusal, draw, finish, number, rounded};
+
+pub(super) const TOOL: Tool = Tool { command, run };
+
+fn command() -> Command {
+    let p = Arg::new("p").long("p").value_name("P").required(true).value_parser(fraction);
+    let n = Arg::new("n").long("n").value_name("N,N,…").value_delimiter(',');
+    let n = n.default_value("1,2,4,8,16,32,64").value_parser(value_parser!(u64).range(1..));
+    super::command("law", "Amdahl's and Gustafson's speedup by n workers")
+        .arg(p.help("The fraction of the work that can be shared: 0.95, or 25/31"))
+        .arg(n.help("The numbers of workers"))
+}
+
+/// A fraction from 0 to 1, as a decimal number or with a bar.
+fn fraction(text: &str) -> Result<f64, String> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let value = match text.split_once('/') {
+        Some((above, below)) => number(above).zip(number(below)).map(|(a, b)| a / b),
+        None => number(text),
+    };
+    let value = value.ok_or("it is a number such as 0.95, or a fraction such as 25/31")?;
+    // The law knows best what it is a law for.
+    laws::amdahl_limit(value).map_err(|error| error.to_string())?;
+    Ok(value)
+}
+
+#[derive(Serialize)]
+struct Found {
+    p: f64,
+    /// JSON has no infinity: null, if there is no limit.
+    limit: f64,
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    n: u64,
+    amdahl: f64,
+    efficiency: f64,
+    gustafson: f64,
+}
+
+fn run(arguments: &ArgMatches) -> ExitCode {
+    finish("law", found(arguments))
+}
+
+fn found(arguments: &ArgMatches) -> Result<String, Refusal> {
+    let p = *arguments.get_one::<f64>("p").unwrap_or(&0.0);
+    let row = |&n: &u64| -> Result<Row, laws::DomainError> {
+        let workers = n as f64;
+        let amdahl = laws::amdahl(p, workers)?;
+        let (efficiency, gustafson) =
+            (laws::efficiency(amdahl, workers)?, laws::gustafson(1.0 - p, workers)?);
+        Ok(Row { n, amdahl, efficiency, gustafson })
+    };
+    let all = arguments.get_many::<u64>("n").unwrap_or_default();
+    let rows = all.map(row).collect::<Result<Vec<Row>, _>>().map_err(Refusal::wrong)?;
+    let limit = laws::amdahl_limit(p).map_err(Refusal::wrong)?;
+    let found = Found { p, limit, rows };
+    draw(arguments, || chart(&found).svg())?;
+    if arguments.get_flag("json") { super::json(&found) } else { Ok(found.to_string()) }
+}
+
+impl std::fmt::Display for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut table = Table::new();
+        table.set_format(*FORMAT_NO_BORDER_LINE_SEPARATOR);
+        table.set_titles(row![r->"n", r->"Amdahl", r->"efficiency", r->"Gustafson"]);
+        for row in &self.rows {
+            let efficiency = format!("{:.1} %", 100.0 * row.efficiency);
+            let [amdahl, gustafson] = [row.amdahl, row.gustafson].map(number);
+            table.add_row(row![r->row.n, r->amdahl, r->efficiency, r->gustafson]);
+        }
+        write!(f, "{table}")?;
+        writeln!(f, "p = {}: never more than {} times as fast", number(self.p), number(self.limit))
+    }
+}
+
+fn chart(found: &Found) -> Chart<'_> {
+    let most = found.rows.iter().map(|row| row.n).max().unwrap_or(1);
+    let (p, limit) = (found.p, found.limit);
+    let mut curves = vec![
+        Curve::ideal(1.0),
+        Curve::new("Amdahl: the same work · 阿姆达尔：工作量不变", move |n| {
+            laws::amdahl(p, n).ok()
+        }),
+        Curve::far("Gustafson: the work grows · 古斯塔夫森：工作量增长", move |n| {
+            laws::gustafson(1.0 - p, n).ok()
+        }),
+    ];
+    // A limit far above all else would press the rest flat.
+    if limit < 2.0 * laws::amdahl(p, most as f64).unwrap_or(1.0) {
+        let label = format!("Amdahl's limit: {} · 阿姆达尔极限", rounded(limit));
+        curves.push(Curve::new(label, move |_| Some(limit)));
+    }
+    Chart {
+        title: format!("Speedup by n workers, p = {} · n 个工作者的加速比", rounded(p)),
+        y: "speedup · 加速比",
+        most: (most as f64).max(2.0),
+        points: found.rows.iter().map(|row| Point::of(row.n as f64, vec![row.amdahl])).collect(),
+        measured: "the table's rows · 表中各行",
+        cores: None,
+        curves,
+    }
+}

@@ -1,0 +1,220 @@
+//! `amdahl measure`: how much faster a command is when it is told to use more workers.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use amdahl::{Fit, laws};
+use clap::{Arg, ArgMatches, Command, value_parser};
+use common::cores;
+use common::lessons::Tool;
+use common::time::{Spread, show};
+use indicatif::{ProgressBar, ProgressStyle};
+use prettytable::format::consts::FORMAT_NO_BORDER_LINE_SEPARATOR;
+use prettytable::{Table, row};
+use serde::Serialize;
+
+use super::curves::{Chart, Curve, Point};
+use super::runs::Runs;
+use super::{Refusal, draw, finish, fit, rounded};
+
+pub(super) const TOOL: Tool = Tool { command, run };
+
+const HELP: &str = "\
+Each {n} in the command is replaced by 1, 2, 4, … and so on. The command should do the same work each time:
+  amdahl measure -- xz --threads={n} --keep --force --stdout big.tar
+
+Ctrl-C ends the command, too; the exit code is 130 then.
+
+";
+
+fn command() -> Command {
+    let max =
+        Arg::new("max").long("max").value_name("N").value_parser(value_parser!(u32).range(1..));
+    let repeats = Arg::new("repeats").long("repeats").value_name("R").default_value("3");
+    let repeats = repeats.value_parser(value_parser!(u32).range(1..));
+    let command = Arg::new("command").value_name("COMMAND").num_args(1..).last(true).required(true);
+    super::command("measure", "The speedup of a command by more workers, measured here and now")
+        .arg(max.help("The most workers [default: twice the cores]"))
+        .arg(repeats.help("How often each number of workers is measured"))
+        .arg(command.help("The command, with {n} where it is told how many workers to use"))
+        .after_help(format!("{HELP}{}", super::EXIT_CODES))
+}
+
+fn run(arguments: &ArgMatches) -> ExitCode {
+    finish("measure", found(arguments))
+}
+
+fn found(arguments: &ArgMatches) -> Result<String, Refusal> {
+    let command: Vec<&String> = arguments.get_many("command").unwrap_or_default().collect();
+    if !command.iter().any(|word| word.contains("{n}")) {
+        let text = "the command has no {n}: where is it told how many workers to use?";
+        return Err(Refusal::wrong(text));
+    }
+    let cores = cores::usable().map_err(Refusal::failed)?.len() as u32;
+    let max = *arguments.get_one("max").unwrap_or(&cores.saturating_mul(2));
+    let repeats = *arguments.get_one("repeats").unwrap_or(&3);
+    let measured = Measured::now(&command, cores, max, repeats)?;
+    draw(arguments, || measured.chart().svg())?;
+    if arguments.get_flag("json") { super::json(&measured.json()) } else { Ok(measured.shown()) }
+}
+
+/// A command's times with each number of workers.
+struct Measured<'a> {
+    command: Vec<&'a String>,
+    cores: u32,
+    times: Vec<(u32, Vec<Duration>)>,
+    fit: Option<Fit>,
+}
+
+impl<'a> Measured<'a> {
+    fn now(command: &[&'a String], cores: u32, max: u32, repeats: u32) -> Result<Self, Refusal> {
+        let doublings = (0..u32::BITS).map(|power| 1 << power).take_while(|n| *n <= max);
+        let mut times: Vec<(u32, Vec<Duration>)> = doublings.map(|n| (n, Vec::new())).collect();
+        let mut runs = Runs::new()?;
+        let bar = ProgressBar::new(u64::from(repeats) * times.len() as u64);
+        let style = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len}");
+        bar.set_style(style.map_err(Refusal::failed)?);
+        // One after the other, again and again: what disturbs the machine for a while disturbs all.
+        for _ in 0..repeats {
+            for (n, times) in &mut times {
+                bar.set_message(format!("n = {n}"));
+                let words = command.iter().map(|word| word.replace("{n}", &n.to_string()));
+                times.push(runs.time(&words.collect::<Vec<String>>())?);
+                bar.inc(1);
+            }
+        }
+        bar.finish_and_clear();
+        let mut new = Self { command: command.to_vec(), cores, times, fit: None };
+        new.fit = amdahl::fit(&new.points()).ok();
+        Ok(new)
+    }
+
+    /// Each run: how many workers, and how often one could do that in a second.
+    fn points(&self) -> Vec<(f64, f64)> {
+        let all = self.times.iter().flat_map(|(n, times)| times.iter().map(move |time| (n, time)));
+        all.map(|(n, time)| (f64::from(*n), 1.0 / seconds(*time))).collect()
+    }
+
+    fn spreads(&self) -> impl Iterator<Item = (u32, Spread)> {
+        self.times.iter().filter_map(|(n, times)| Some((*n, Spread::of(times.iter().copied())?)))
+    }
+
+    fn one(&self) -> f64 {
+        self.spreads().next().map_or(1.0, |(_, spread)| seconds(spread.median))
+    }
+
+    /// Amdahl's p with the least squares for T(n) = T(1)·((1 − p) + p/n): of the numbers of workers
+    /// up to the cores; of all, if that is only one.
+    fn parallel_fraction(&self) -> Option<f64> {
+        let enough = if self.cores > 1 { self.cores } else { u32::MAX };
+        let within = self.spreads().filter(|(n, _)| *n > 1 && *n <= enough);
+        let (mut above, mut below) = (0.0, 0.0);
+        for (n, spread) in within {
+            let gain = 1.0 / f64::from(n) - 1.0;
+            above += gain * (seconds(spread.median) / self.one() - 1.0);
+            below += gain * gain;
+        }
+        (below > 0.0).then(|| (above / below).clamp(0.0, 1.0))
+    }
+
+    fn rows(&self) -> impl Iterator<Item = Row> {
+        let one = self.one();
+        self.spreads().map(move |(n, spread)| {
+            let speedup = one / seconds(spread.median);
+            let [min, median, max] = [spread.min, spread.median, spread.max].map(seconds);
+            let efficiency = speedup / f64::from(n);
+            let serial = laws::karp_flatt(speedup, f64::from(n)).ok();
+            Row { n, min, median, max, speedup, efficiency, karp_flatt: serial }
+        })
+    }
+
+    fn shown(&self) -> String {
+        let mut table = Table::new();
+        table.set_format(*FORMAT_NO_BORDER_LINE_SEPARATOR);
+        table.set_titles(row![
+            r->"n", r->"median", r->"from", r->"to", r->"speedup", r->"efficiency", r->"Karp–Flatt", ""
+        ]);
+        for (row, (n, spread)) in self.rows().zip(self.spreads()) {
+            let times = [spread.median, spread.min, spread.max].map(show);
+            let speedup = format!("{:.2}", row.speedup);
+            let efficiency = format!("{:.0} %", 100.0 * row.efficiency);
+            let serial = row.karp_flatt.map_or(String::new(), |serial| format!("{serial:.3}"));
+            let beyond = if n > self.cores { "more than cores" } else { "" };
+            table.add_row(row![
+                r->n, r->times[0], r->times[1], r->times[2], r->speedup, r->efficiency, r->serial, beyond
+            ]);
+        }
+        let mut text = table.to_string();
+        if let Some(p) = self.parallel_fraction() {
+            let limit = rounded(laws::amdahl_limit(p).unwrap_or(f64::INFINITY));
+            text += &format!("Amdahl: p = {p:.3}, so never more than {limit} times as fast\n");
+        }
+        text += &match &self.fit {
+            Some(fit) => fit::numbers(fit),
+            None => format!(
+                "too few measurements for the law of scalability: it needs {} with {} different n (--max {})\n",
+                amdahl::MIN_POINTS,
+                amdahl::MIN_DIFFERENT,
+                1 << (amdahl::MIN_DIFFERENT - 1),
+            ),
+        };
+        text
+    }
+
+    fn json(&self) -> Json<'_> {
+        let (p, rows) = (self.parallel_fraction(), self.rows().collect());
+        let fit = self.fit.as_ref().map(fit::Found::of);
+        Json { command: &self.command, cores: self.cores, rows, p, fit }
+    }
+
+    /// As speedups, so that the ideal line is there to compare with.
+    fn chart(&self) -> Chart<'_> {
+        let one = self.one();
+        let speedups = |times: &[Duration]| times.iter().map(|time| one / seconds(*time)).collect();
+        let points = self.times.iter();
+        let points = points.map(|(n, times)| Point::of(f64::from(*n), speedups(times))).collect();
+        let mut curves = vec![Curve::ideal(1.0)];
+        if let Some(p) = self.parallel_fraction() {
+            let label = format!("Amdahl, p = {p:.3} · 阿姆达尔，p = {p:.3}");
+            curves.push(Curve::far(label, move |n| laws::amdahl(p, n).ok()));
+        }
+        if let Some(law) = self.fit.as_ref().map(|fit| fit.law) {
+            let label = format!("fitted: α = {:.3}, β = {:.5} · 拟合的扩展律", law.alpha, law.beta);
+            curves.push(Curve::new(label, move |n| Some(law.throughput(n) * one)));
+        }
+        Chart {
+            title: "Speedup of the command by n workers · n 个工作者时命令的加速比".to_owned(),
+            y: "speedup · 加速比",
+            most: self.times.last().map_or(2.0, |(n, _)| f64::from(*n).max(2.0)),
+            points,
+            measured: "measured: median and range · 实测：中位数与范围",
+            cores: Some(f64::from(self.cores)),
+            curves,
+        }
+    }
+}
+
+fn seconds(time: Duration) -> f64 {
+    time.as_secs_f64().max(1e-9)
+}
+
+/// Times in seconds.
+#[derive(Serialize)]
+struct Row {
+    n: u32,
+    median: f64,
+    min: f64,
+    max: f64,
+    speedup: f64,
+    efficiency: f64,
+    karp_flatt: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    command: &'a [&'a String],
+    cores: u32,
+    rows: Vec<Row>,
+    p: Option<f64>,
+    fit: Option<fit::Found<'a>>,
+}

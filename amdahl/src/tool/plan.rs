@@ -1,0 +1,234 @@
+//! `amdahl plan`: when the tasks of a plan can be done, by whom, and which make it as long as it is.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use amdahl::{Plan, Schedule, Times, Timetable};
+use clap::{Arg, ArgMatches, Command, value_parser};
+use common::lessons::Tool;
+use prettytable::format::consts::FORMAT_NO_BORDER_LINE_SEPARATOR;
+use prettytable::{Table, row};
+use serde::Serialize;
+
+use super::{Refusal, draw, finish, gantt, number, plan_file, read};
+
+pub(super) const TOOL: Tool = Tool { command, run };
+
+/// At most so many critical paths are listed in JSON, with so many names in all, and in text; and of each so
+/// many names in text. Text is for reading: so many tasks.
+const PATHS: usize = 1000;
+const NAMES: usize = 1_000_000;
+const PATHS_SHOWN: usize = 10;
+const NAMES_SHOWN: usize = 20;
+const TASKS_SHOWN: usize = 1000;
+
+const HELP: &str = "\
+The file:
+  unit = \"days\"               # only for the labels
+  [resources]                 # how many there are, if tasks need any
+  person = 1
+  [[task]]
+  name = \"walls\"
+  duration = 3                # or optimistic, likely and pessimistic
+  after = [\"foundation\"]      # what must have ended
+  needs = { person = 1 }      # what it holds while it lasts
+
+With workers or resources the tasks are also laid out by list scheduling, the most urgent first.
+
+";
+
+fn command() -> Command {
+    let workers = Arg::new("workers").long("workers").value_name("N");
+    let workers = workers.value_parser(value_parser!(u32).range(1..));
+    super::command("plan", "The critical paths of a plan, and a schedule for so many workers")
+        .arg(super::file("The plan, a TOML file; - for standard input"))
+        .arg(workers.help("Lay the tasks out for so many workers"))
+        .after_help(format!("{HELP}{}", super::EXIT_CODES))
+}
+
+fn run(arguments: &ArgMatches) -> ExitCode {
+    finish("plan", found(arguments))
+}
+
+fn found(arguments: &ArgMatches) -> Result<String, Refusal> {
+    let (file, text) = read(arguments)?;
+    let (plan, unit) = plan_file::parse(&file, &text)?;
+    let workers = arguments.get_one("workers").map(|workers: &u32| *workers as usize);
+    let timetable = plan.timetable();
+    let limited = workers.is_some() || !plan.resources().is_empty();
+    let schedule = limited.then(|| plan.schedule(workers));
+    draw(arguments, || gantt::svg(&plan, &timetable, schedule.as_ref(), unit.as_deref()))?;
+    if arguments.get_flag("json") {
+        return super::json(&Found::of(&plan, &timetable, workers, schedule.as_ref()));
+    }
+    Ok(shown(&plan, &timetable, workers, schedule.as_ref(), unit.as_deref()))
+}
+
+#[derive(Serialize)]
+struct Found<'a> {
+    makespan: f64,
+    work: f64,
+    span: f64,
+    critical_paths: Vec<Vec<&'a str>>,
+    /// Only there if some are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    critical_paths_left_out: Option<u64>,
+    tasks: Vec<FoundTask<'a>>,
+    schedule: Option<FoundSchedule<'a>>,
+}
+
+#[derive(Serialize)]
+struct FoundTask<'a> {
+    name: &'a str,
+    #[serde(flatten)]
+    times: Times,
+}
+
+#[derive(Serialize)]
+struct FoundSchedule<'a> {
+    makespan: f64,
+    workers: Option<usize>,
+    at_least: f64,
+    at_most: f64,
+    tasks: Vec<FoundPlacement<'a>>,
+}
+
+#[derive(Serialize)]
+struct FoundPlacement<'a> {
+    name: &'a str,
+    start: f64,
+    finish: f64,
+    worker: Option<usize>,
+}
+
+impl<'a> Found<'a> {
+    fn of(
+        plan: &'a Plan,
+        timetable: &Timetable<'a>,
+        workers: Option<usize>,
+        schedule: Option<&Schedule>,
+    ) -> Self {
+        let mut critical_paths = Vec::new();
+        let mut names = 0;
+        for path in timetable.critical_paths().take(PATHS) {
+            names += path.len();
+            critical_paths.push(named(plan, &path).collect());
+            if names >= NAMES {
+                break;
+            }
+        }
+        let left_out = timetable.critical_paths().count_all() - critical_paths.len() as u64;
+        let tasks = plan.names().iter().zip(&timetable.tasks);
+        let schedule = schedule.map(|schedule| FoundSchedule {
+            makespan: schedule.makespan,
+            workers,
+            at_least: schedule.at_least,
+            at_most: schedule.at_most,
+            tasks: in_order(schedule)
+                .map(|task| {
+                    let placed = schedule.tasks[task];
+                    let worker = placed.worker.map(|worker| worker + 1);
+                    let (start, finish) = (placed.start, placed.finish);
+                    FoundPlacement { name: &plan.names()[task], start, finish, worker }
+                })
+                .collect(),
+        });
+        Self {
+            makespan: timetable.makespan,
+            work: timetable.work,
+            span: timetable.makespan,
+            critical_paths,
+            critical_paths_left_out: (left_out > 0).then_some(left_out),
+            tasks: tasks.map(|(name, times)| FoundTask { name, times: *times }).collect(),
+            schedule,
+        }
+    }
+}
+
+fn named<'a>(plan: &'a Plan, path: &[u32]) -> impl Iterator<Item = &'a str> {
+    path.iter().map(|task| plan.names()[*task as usize].as_str())
+}
+
+/// The tasks as they begin.
+fn in_order(schedule: &Schedule) -> impl Iterator<Item = usize> {
+    let mut order: Vec<usize> = (0..schedule.tasks.len()).collect();
+    order.sort_by(|a, b| schedule.tasks[*a].start.total_cmp(&schedule.tasks[*b].start));
+    order.into_iter()
+}
+
+fn shown(
+    plan: &Plan,
+    timetable: &Timetable<'_>,
+    workers: Option<usize>,
+    schedule: Option<&Schedule>,
+    unit: Option<&str>,
+) -> String {
+    let long = |time: f64| format!("{} {}", number(time), unit.unwrap_or("")).trim_end().to_owned();
+    let mut text = times(plan, timetable);
+    let (makespan, work) = (long(timetable.makespan), long(timetable.work));
+    let best = number(timetable.best_speedup());
+    let _ = writeln!(text, "makespan {makespan}, work {work}: best speedup {best}");
+    let all = timetable.critical_paths().count_all();
+    for path in timetable.critical_paths().take(PATHS_SHOWN) {
+        let names: Vec<&str> = named(plan, &path).take(NAMES_SHOWN).collect();
+        let _ = write!(text, "critical path: {}", names.join(" → "));
+        let _ = match path.len().saturating_sub(NAMES_SHOWN) {
+            0 => writeln!(text),
+            more => writeln!(text, " → ({more} more)"),
+        };
+    }
+    if all > PATHS_SHOWN as u64 {
+        let more = if all == u64::MAX { "more than" } else { "and" };
+        let _ = writeln!(text, "{more} {} more critical paths", all - PATHS_SHOWN as u64);
+    }
+    let Some(schedule) = schedule else { return text };
+    let with = match workers {
+        Some(1) => "1 worker".to_owned(),
+        Some(workers) => format!("{workers} workers"),
+        None => "these resources".to_owned(),
+    };
+    let bounds = format!("{} to {}", number(schedule.at_least), long(schedule.at_most));
+    let _ = writeln!(text, "\nwith {with}: {}, of {bounds} (Graham)", long(schedule.makespan));
+    let mut table = Table::new();
+    table.set_format(*FORMAT_NO_BORDER_LINE_SEPARATOR);
+    table.set_titles(row!["task", r->"start", r->"finish", r->"worker"]);
+    for task in in_order(schedule).take(TASKS_SHOWN) {
+        let placed = schedule.tasks[task];
+        let worker = placed.worker.map_or(String::new(), |worker| (worker + 1).to_string());
+        let (start, finish) = (number(placed.start), number(placed.finish));
+        table.add_row(row![plan.names()[task], r->start, r->finish, r->worker]);
+    }
+    let _ = write!(text, "{table}{}", left_out(plan));
+    text
+}
+
+/// A line for the tasks that a table leaves out.
+fn left_out(plan: &Plan) -> String {
+    match plan.names().len().saturating_sub(TASKS_SHOWN) {
+        0 => String::new(),
+        more => format!(" … and {more} more tasks; --json has all\n"),
+    }
+}
+
+fn times(plan: &Plan, timetable: &Timetable<'_>) -> String {
+    let mut table = Table::new();
+    table.set_format(*FORMAT_NO_BORDER_LINE_SEPARATOR);
+    table.set_titles(row![
+        "task", r->"duration", r->"earliest", r->"to", r->"latest", r->"to", r->"slack", r->"free", ""
+    ]);
+    for (task, times) in timetable.tasks.iter().enumerate().take(TASKS_SHOWN) {
+        let critical = if times.is_critical() { "critical" } else { "" };
+        table.add_row(row![
+            plan.names()[task],
+            r->number(plan.durations()[task]),
+            r->number(times.earliest_start),
+            r->number(times.earliest_finish),
+            r->number(times.latest_start),
+            r->number(times.latest_finish),
+            r->number(times.slack),
+            r->number(times.free_slack),
+            critical
+        ]);
+    }
+    format!("{table}{}", left_out(plan))
+}

@@ -1,0 +1,98 @@
+//! Running somebody else's command and timing it, so that it never outlives us.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use common::time::Stopwatch;
+use rustix::process::{Pid, Signal, kill_process_group};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::Refusal;
+
+/// How long a command that was asked to end may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What happens while a command runs.
+enum Event {
+    /// It has ended, after so long.
+    Ended(io::Result<ExitStatus>, Duration),
+    /// We are asked to end.
+    Signal(i32),
+}
+
+/// Runs commands one after the other; each is ended if this program is asked to end.
+pub(super) struct Runs {
+    events: Receiver<Event>,
+    teller: Sender<Event>,
+}
+
+impl Runs {
+    pub(super) fn new() -> Result<Self, Refusal> {
+        let (teller, events) = channel();
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Refusal::failed)?;
+        let to_us = teller.clone();
+        thread::spawn(move || {
+            signals.forever().for_each(|signal| {
+                let _ = to_us.send(Event::Signal(signal));
+            })
+        });
+        Ok(Self { events, teller })
+    }
+
+    /// How long the command takes.
+    pub(super) fn time(&mut self, words: &[String]) -> Result<Duration, Refusal> {
+        let shown = words.join(" ");
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null());
+        // A group of its own, to reach its children as well.
+        command.process_group(0);
+        let watch = Stopwatch::start();
+        let mut child =
+            command.spawn().map_err(|error| Refusal::failed(format!("{shown}: {error}")))?;
+        let group = Pid::from_child(&child);
+        let teller = self.teller.clone();
+        thread::spawn(move || {
+            let ended = child.wait();
+            let _ = teller.send(Event::Ended(ended, watch.elapsed()));
+        });
+        match self.events.recv().map_err(Refusal::failed)? {
+            Event::Ended(Ok(status), time) if status.success() => Ok(time),
+            Event::Ended(Ok(status), _) => {
+                Err(Refusal::failed(format!("the command failed ({status}): {shown}")))
+            }
+            Event::Ended(Err(error), _) => Err(Refusal::failed(format!("{shown}: {error}"))),
+            Event::Signal(signal) => {
+                self.end(group);
+                let code = 128_u8.saturating_add(u8::try_from(signal).unwrap_or(0));
+                Err(Refusal {
+                    code,
+                    text: format!("ended by signal {signal}, and the command too"),
+                })
+            }
+        }
+    }
+
+    /// Asks the command to end, and makes it.
+    fn end(&self, group: Pid) {
+        for (signal, patience) in [(Signal::TERM, PATIENCE), (Signal::KILL, Duration::MAX)] {
+            // It may have ended by itself.
+            let _ = kill_process_group(group, signal);
+            loop {
+                match self.events.recv_timeout(patience) {
+                    Ok(Event::Ended(..)) | Err(RecvTimeoutError::Disconnected) => {
+                        // Also what the command had started and left behind.
+                        let _ = kill_process_group(group, Signal::KILL);
+                        return;
+                    }
+                    Ok(Event::Signal(_)) => {}
+                    Err(RecvTimeoutError::Timeout) => break,
+                }
+            }
+        }
+    }
+}

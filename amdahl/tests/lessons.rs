@@ -1,0 +1,20 @@
+//! The lessons say what the chapter shows.
+
+use common::testing::{check_chapter, output};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_amdahl");
+
+#[test]
+fn every_lesson_prints_what_the_readme_shows() {
+    check_chapter("amdahl", PROGRAM, include_str!("../README.md"));
+}
+
+#[test]
+fn without_a_name_all_lessons_are_told() {
+    let run = output(PROGRAM, &["--speed", "100"]);
+    assert!(run.status.success());
+    let text = String::from_utf8(run.stdout).expect("it is UTF-8");
+    for name in common::contents::lessons_of("amdahl") {
+        assert!(text.contains(&format!("# {name} · §")));
+    }
+}

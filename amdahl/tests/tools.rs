@@ -1,0 +1,439 @@
+//! The tools, through the real program.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use common::testing::{Deadline, output};
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_amdahl");
+
+const HOUSE: &str = r#"
+unit = "days"
+[[task]]
+name = "foundation"
+duration = 5
+[[task]]
+name = "walls"
+duration = 3
+after = ["foundation", "material"]
+[[task]]
+name = "doors"
+duration = 2
+after = ["walls"]
+[[task]]
+name = "paint"
+duration = 1
+after = ["doors"]
+[[task]]
+name = "material"
+duration = 1
+"#;
+
+const TEA: &str = r#"
+[resources]
+person = 1
+stove = 1
+[[tasks]]
+name = "洗水壶"
+duration = 1
+needs = { person = 1 }
+[[tasks]]
+name = "烧水"
+duration = 15
+after = ["洗水壶"]
+needs = { stove = 1 }
+[[tasks]]
+name = "洗茶杯 <&>"
+duration = 4
+needs = { person = 1 }
+[[tasks]]
+name = "泡茶"
+duration = 0
+after = ["烧水", "洗茶杯 <&>"]
+"#;
+
+const POINTS: &str =
+    "n,throughput\n1,64.9\n18,995.9\n36,1652.4\n72,1853.2\n108,1828.9\n144,1775\n216,1702.2\n";
+
+/// The program with these words and this on its standard input.
+fn with_input(arguments: &[&str], input: &str) -> Output {
+    let _deadline = Deadline::seconds(60);
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program can be started");
+    let mut stdin = child.stdin.take().expect("it was asked for");
+    stdin.write_all(input.as_bytes()).expect("the program reads");
+    drop(stdin);
+    child.wait_with_output().expect("it ends")
+}
+
+#[track_caller]
+fn said(output: &Output) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {errors}", output.status);
+    String::from_utf8(output.stdout.clone()).expect("it is UTF-8")
+}
+
+#[track_caller]
+fn json(output: &Output) -> Value {
+    serde_json::from_str(&said(output)).expect("it is JSON")
+}
+
+/// The exit code and the message, which is one line.
+#[track_caller]
+fn refused(output: &Output) -> (Option<i32>, String) {
+    assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+    let text = String::from_utf8(output.stderr.clone()).expect("it is UTF-8");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    (output.status.code(), text)
+}
+
+fn scratch(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+#[test]
+fn a_plan_shows_times_slack_and_the_critical_path() {
+    let text = said(&with_input(&["plan", "-"], HOUSE));
+    for line in [
+        " material   |        1 |        0 |  1 |      4 |  5 |     4 |    4 |",
+        "makespan 11 days, work 12 days: best speedup 1.090909\n",
+        "critical path: foundation → walls → doors → paint\n",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(!text.contains("worker"));
+}
+
+#[test]
+fn a_plan_in_json_has_the_promised_keys() {
+    let found = json(&with_input(&["plan", "-", "--json"], HOUSE));
+    let keys: Vec<&String> = found.as_object().expect("an object").keys().collect();
+    assert_eq!(keys, ["critical_paths", "makespan", "schedule", "span", "tasks", "work"]);
+    assert_eq!(
+        (&found["makespan"], &found["span"], &found["work"]),
+        (&11.0.into(), &11.0.into(), &12.0.into())
+    );
+    let path = serde_json::json!([["foundation", "walls", "doors", "paint"]]);
+    assert_eq!(found["critical_paths"], path);
+    let material = serde_json::json!(
+        {"name": "material", "es": 0.0, "ef": 1.0, "ls": 4.0, "lf": 5.0, "slack": 4.0, "free": 4.0}
+    );
+    assert_eq!(found["tasks"][4], material);
+    assert_eq!(found["schedule"], Value::Null);
+}
+
+#[test]
+fn a_plan_with_workers_or_resources_has_a_schedule_within_its_bounds() {
+    let found = json(&with_input(&["plan", "-", "--json", "--workers", "1"], HOUSE));
+    let schedule = &found["schedule"];
+    assert_eq!((&schedule["makespan"], &schedule["workers"]), (&12.0.into(), &1.into()));
+    assert_eq!((&schedule["at_least"], &schedule["at_most"]), (&12.0.into(), &12.0.into()));
+    let last = serde_json::json!({"name": "paint", "start": 11.0, "finish": 12.0, "worker": 1});
+    assert_eq!(schedule["tasks"][4], last);
+
+    let schedule = &json(&with_input(&["plan", "-", "--json"], TEA))["schedule"];
+    assert_eq!((&schedule["makespan"], &schedule["workers"]), (&16.0.into(), &Value::Null));
+    let text = said(&with_input(&["plan", "-", "--workers", "2"], HOUSE));
+    assert!(text.contains("with 2 workers: 11 days, of 11 to 11.5 days (Graham)"), "{text}");
+}
+
+#[test]
+fn three_estimates_are_a_duration() {
+    let plan = "[[task]]\nname = \"a\"\noptimistic = 2\nlikely = 5\npessimistic = 11";
+    assert_eq!(json(&with_input(&["plan", "-", "--json"], plan))["makespan"], 5.5);
+}
+
+#[test]
+fn what_is_no_plan_is_told_with_file_line_and_task() {
+    let task = |rest: &str| format!("unit = \"h\"\n\n[[task]]\nname = \"a\"\n{rest}\n");
+    for (text, told) in [
+        (task("duration = -1"), ":4: task \"a\" takes -1: a duration"),
+        (task("duration = nan"), ":4: task \"a\" takes NaN: a duration"),
+        (
+            task("duration = 1\nafter = [\"x\"]"),
+            ":4: task \"a\" comes after \"x\", and there is no",
+        ),
+        (task("durration = 1"), ":5: task \"a\": unknown field `durration`, expected one of"),
+        (
+            task("duration = \"long\""),
+            ":5: task \"a\": invalid type: string \"long\", expected f64",
+        ),
+        (
+            task("duration = 1\nlikely = 1"),
+            ":4: task \"a\": it needs either a duration, or optimistic",
+        ),
+        (
+            task("optimistic = 3\nlikely = 2\npessimistic = 4"),
+            ":4: task \"a\": it must be 0 <= optim",
+        ),
+        (
+            task("duration = 1\nneeds = { cook = 1 }"),
+            ":4: task \"a\" needs 1 of the resource \"cook\"",
+        ),
+        (
+            task("duration = 1\n[[task]]\nname = \"a\"\nduration = 2"),
+            ":7: task \"a\" is there twice",
+        ),
+        (
+            task("duration = 1\nafter = [\"a\"]"),
+            ":4: these tasks wait for each other, so none can begin: a → a",
+        ),
+        (task("duration = 1\n[[task]]\nduration = 1"), ":6: missing field `name`"),
+        (task("duration = 1\nafter = [\"a\""), ":6: task \"a\": unclosed array"),
+        ("title = \"x\"".to_owned(), ":1: unknown field `title`"),
+        ("unit = \"h\"".to_owned(), ": the plan has no task"),
+        (String::new(), ": the plan has no task"),
+    ] {
+        let (code, message) = refused(&with_input(&["plan", "-"], &text));
+        assert_eq!(code, Some(2), "{message}");
+        let expected = format!("amdahl plan: standard input{told}");
+        assert!(message.starts_with(&expected), "{message}\n{expected}");
+    }
+    let (code, message) = refused(&output(PROGRAM, &["plan", "no-such.toml"]));
+    assert_eq!(code, Some(1));
+    assert!(message.starts_with("amdahl plan: no-such.toml: No such file"), "{message}");
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2_and_help_with_0() {
+    for words in [
+        &["plan"][..],
+        &["plan", "x", "--workers", "0"],
+        &["law", "--p", "1.5"],
+        &["law", "--p", "0.5", "--n", "0"],
+        &["fit"],
+        &["measure", "--", "true"],
+        &["measure", "--max", "0", "--", "true", "{n}"],
+    ] {
+        assert_eq!(output(PROGRAM, words).status.code(), Some(2), "{words:?}");
+    }
+    for tool in ["plan", "law", "fit", "measure"] {
+        let help = said(&output(PROGRAM, &[tool, "--help"]));
+        assert!(help.contains("Exit codes: 0 done; 1 "), "{help}");
+    }
+}
+
+#[test]
+fn the_laws_of_the_tutorials_numbers() {
+    let text = said(&output(PROGRAM, &["law", "--p", "25/31", "--n", "2,4"]));
+    assert!(text.contains(" 4 | 2.530612 |     63.3 % |  3.419355 "), "{text}");
+    assert!(text.contains("never more than 5.166667 times"));
+    let found = json(&output(PROGRAM, &["law", "--p", "1", "--n", "8", "--json"]));
+    assert_eq!((&found["limit"], &found["rows"][0]["amdahl"]), (&Value::Null, &8.0.into()));
+}
+
+#[test]
+fn a_fit_has_the_promised_keys_and_the_published_numbers() {
+    let found = json(&with_input(&["fit", "-", "--json"], POINTS));
+    for (key, value, within) in [
+        ("alpha", 0.02773, 5e-6),
+        ("beta", 1.044e-4, 5e-8),
+        ("gamma", 90.0, 5e-3),
+        ("peak_n", 96.52, 5e-3),
+        ("peak_throughput", 1884.0, 0.5),
+        ("residual_se", 82.85, 5e-3),
+    ] {
+        let number = found[key].as_f64().expect(key);
+        assert!((number - value).abs() <= within, "{key}: {number}");
+    }
+    assert_eq!(found["fitted"].as_array().map(Vec::len), Some(7));
+    // Other columns, another order, quotes, a comment, no heading: the same points.
+    let rows: Vec<&str> = POINTS.lines().skip(1).collect();
+    let turned = rows.iter().map(|row| {
+        let (n, x) = row.split_once(',').expect("two columns");
+        format!("{x},\"a name\", {n}\r\n")
+    });
+    let turned =
+        format!("\"Throughput\",\"who\",\"N\"\n# measured today\n{}", turned.collect::<String>());
+    assert_eq!(json(&with_input(&["fit", "-", "--json"], &turned)), found);
+    assert_eq!(json(&with_input(&["fit", "-", "--json"], &rows.join("\n"))), found);
+}
+
+#[test]
+fn what_cannot_be_fitted_is_told_with_file_and_line() {
+    let without = |row: &str, other: &str| POINTS.replace(row, other);
+    for (text, told) in [
+        (without("72,1853.2\n108,1828.9\n", ""), ": there are 5 points, and a fit"),
+        (without("72,1853.2", "72,fast"), ":5: \"fast\" isn't a number"),
+        (without("72,1853.2", "72"), ":5: \"\" isn't a number"),
+        (without("72,1853.2", "72,-5"), ":5: point number 4 has n = 72, throughput = -5"),
+        (without("n,throughput", "n,speed"), ":1: the heading has no column \"throughput\""),
+        ("1,2,3\n".to_owned(), ":1: 3 columns and no heading"),
+        (String::new(), ": there are 0 points"),
+    ] {
+        let (code, message) = refused(&with_input(&["fit", "-"], &text));
+        assert_eq!(code, Some(2), "{message}");
+        let expected = format!("amdahl fit: standard input{told}");
+        assert!(message.starts_with(&expected), "{message}\n{expected}");
+    }
+}
+
+#[test]
+fn a_command_is_measured_with_one_two_and_four_workers() {
+    let command =
+        ["measure", "--max", "5", "--repeats", "2", "--json", "--", "sh", "-c", "test {n} -lt 5"];
+    let found = json(&output(PROGRAM, &command));
+    let rows = found["rows"].as_array().expect("rows");
+    let n: Vec<Option<u64>> = rows.iter().map(|row| row["n"].as_u64()).collect();
+    assert_eq!(n, [Some(1), Some(2), Some(4)]);
+    assert_eq!((&rows[0]["speedup"], &rows[0]["karp_flatt"]), (&1.0.into(), &Value::Null));
+    assert!(found["p"].as_f64().is_some_and(|p| (0.0..=1.0).contains(&p)));
+    assert_eq!(found["fit"], Value::Null, "three different n are too few");
+    let text =
+        said(&output(PROGRAM, &["measure", "--max", "8", "--repeats", "1", "--", "true", "{n}"]));
+    assert!(text.contains("too few measurements for the law of scalability"), "{text}");
+    let text =
+        said(&output(PROGRAM, &["measure", "--max", "8", "--repeats", "2", "--", "true", "{n}"]));
+    assert!(text.contains("contention α"), "{text}");
+}
+
+#[test]
+fn a_command_that_fails_or_is_not_there_is_told() {
+    let fails = ["measure", "--", "sh", "-c", "test {n} -lt 2"];
+    let (code, message) = refused(&output(PROGRAM, &fails));
+    assert_eq!(code, Some(1));
+    let told = "amdahl measure: the command failed (exit status: 1): sh -c test 2 -lt 2";
+    assert_eq!(message.trim_end(), told);
+    let (code, message) = refused(&output(PROGRAM, &["measure", "--", "no-such-program", "{n}"]));
+    assert_eq!(code, Some(1));
+    assert!(message.contains("no-such-program 1: No such file"), "{message}");
+}
+
+#[test]
+fn ctrl_c_ends_the_measured_command_and_what_it_has_started() {
+    let _deadline = Deadline::seconds(60);
+    let fifo = scratch("ctrl-c");
+    let _ = fs::remove_file(&fifo);
+    let made = Command::new("mkfifo").arg(&fifo).status().expect("mkfifo can be started");
+    assert!(made.success());
+    // The grandchild holds the pipe open as long as it lives, and both ignore a polite request.
+    let script = format!("trap '' TERM; (echo {{n}}; exec sleep 1000) > '{}'", fifo.display());
+    let mut command = Command::new(PROGRAM);
+    command.args(["measure", "--", "sh", "-c", &script]).stderr(Stdio::piped());
+    let child = command.spawn().expect("the program can be started");
+    let mut pipe = std::io::BufReader::new(fs::File::open(&fifo).expect("the pipe is there"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut pipe, &mut line).expect("a line comes");
+    assert_eq!(line, "1\n");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is alive");
+    let ended = child.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(130));
+    line.clear();
+    // The end of the file: nobody is left who could write.
+    assert_eq!(std::io::BufRead::read_line(&mut pipe, &mut line).expect("the pipe ends"), 0);
+}
+
+#[test]
+fn the_pictures_are_documents_with_all_names_in_both_languages() {
+    let picture = |words: &[&str], name: &str, input: &str| {
+        let file = scratch(name);
+        let path = file.to_str().expect("it is UTF-8");
+        said(&with_input(&[words, &["--svg", path]].concat(), input));
+        let text = fs::read_to_string(&file).expect("the picture is there");
+        assert!(text.starts_with("<svg") && text.trim_end().ends_with("</svg>"), "{text}");
+        text
+    };
+    let tea = picture(&["plan", "-"], "tea.svg", TEA);
+    for label in ["洗茶杯 &lt;&amp;&gt;", "烧水", "critical · 关键", "Network", "网络图"]
+    {
+        assert!(tea.contains(label), "{label}");
+    }
+    let law = picture(&["law", "--p", "0.5"], "law.svg", "");
+    let fit = picture(&["fit", "-"], "fit.svg", POINTS);
+    for label in ["ideal", "理想", "工作者数"] {
+        assert!(law.contains(label) && fit.contains(label), "{label}");
+    }
+    let measure = ["measure", "--max", "8", "--repeats", "2"];
+    let file = scratch("measure.svg");
+    let path = file.to_str().expect("it is UTF-8");
+    said(&output(PROGRAM, &[&measure[..], &["--svg", path, "--", "true", "{n}"]].concat()));
+    let text = fs::read_to_string(&file).expect("the picture is there");
+    for label in ["实测", "measured: median and range", "fitted:", "拟合"] {
+        assert!(text.contains(label), "{label}");
+    }
+    let nowhere = ["law", "--p", "0.5", "--svg", "/nowhere/at/all.svg"];
+    assert_eq!(output(PROGRAM, &nowhere).status.code(), Some(1));
+}
+
+#[test]
+fn a_plan_too_large_to_be_seen_is_drawn_as_far_as_one_can_see() {
+    let task = |n: u32| format!("[[task]]\nname = \"t{n}\"\nduration = 0.1\n");
+    let file = scratch("large.svg");
+    let path = file.to_str().expect("it is UTF-8");
+    said(&with_input(&["plan", "-", "--svg", path], &(0..1000).map(task).collect::<String>()));
+    let text = fs::read_to_string(&file).expect("the picture is there");
+    assert!(text.contains("… and 800 more tasks · 还有 800 项任务") && !text.contains("Network"));
+}
+
+#[test]
+fn more_critical_paths_than_are_listed_are_counted() {
+    let mut plan = String::new();
+    for stage in 0..12 {
+        let after = if stage == 0 {
+            String::new()
+        } else {
+            format!("after = [\"a{0}\", \"b{0}\"]", stage - 1)
+        };
+        for side in ["a", "b"] {
+            plan += &format!("[[task]]\nname = \"{side}{stage}\"\nduration = 1\n{after}\n");
+        }
+    }
+    let found = json(&with_input(&["plan", "-", "--json"], &plan));
+    assert_eq!(found["critical_paths"].as_array().map(Vec::len), Some(1000));
+    assert_eq!(found["critical_paths_left_out"], 3096);
+    let text = said(&with_input(&["plan", "-"], &plan));
+    assert!(text.contains("and 4086 more critical paths"), "{text}");
+}
+
+#[test]
+fn a_plan_too_large_to_be_read_is_told_as_far_as_one_can_read() {
+    let task = |n: u32| format!("[[task]]\nname = \"t{n}\"\nduration = 1\n");
+    let plan: String = (0..1500).map(task).collect();
+    let text = said(&with_input(&["plan", "-", "--workers", "2"], &plan));
+    assert_eq!(text.matches(" … and 500 more tasks; --json has all\n").count(), 2);
+    let found = json(&with_input(&["plan", "-", "--json"], &plan));
+    assert_eq!(found["tasks"].as_array().map(Vec::len), Some(1500));
+}
+
+#[test]
+fn a_reader_that_has_had_enough_is_no_error() {
+    let plan = scratch("enough.toml");
+    let task = |n: u32| format!("[[task]]\nname = \"t{n}\"\nduration = 1\n");
+    fs::write(&plan, (0..5000).map(task).collect::<String>()).expect("it can be written");
+    let _deadline = Deadline::seconds(60);
+    let mut command = Command::new(PROGRAM);
+    command.arg("plan").arg(&plan).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program can be started");
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().expect("it ends");
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
+}
+
+#[test]
+fn the_tools_print_what_the_readme_shows() {
+    let blocks =
+        include_str!("../README.md").split("```console\n$ cargo run -p amdahl -- ").skip(1);
+    let mut seen = 0;
+    for block in blocks {
+        let (prompt, rest) = block.split_once('\n').expect("a prompt is a line");
+        let words: Vec<&str> = prompt.split(' ').collect();
+        if !["plan", "law", "fit"].contains(&words[0]) {
+            continue;
+        }
+        let mut command = Command::new(PROGRAM);
+        let ran =
+            command.args(&words).current_dir("..").output().expect("the program can be started");
+        let trim = |text: &str| {
+            text.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>()
+        };
+        let (shown, _) = rest.split_once("```").expect("a block ends");
+        assert_eq!(trim(&said(&ran)), shown, "{prompt}");
+        seen += 1;
+    }
+    assert_eq!(seen, 4);
+}
