@@ -11,6 +11,7 @@
 
 use std::time::{Duration, Instant};
 
+use common::time::order;
 use process_basics::Failure;
 use serde::Serialize;
 
@@ -190,17 +191,6 @@ pub(crate) fn measure(
     all
 }
 
-/// The order of the peers in a round: each begins in its turn, and every other round runs
-/// backwards, so that nobody always follows the same neighbour.
-fn order(round: usize, peers: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..peers).collect();
-    order.rotate_left(round % peers.max(1));
-    if round.is_multiple_of(2) {
-        order.reverse();
-    }
-    order
-}
-
 impl Measured {
     fn nothing_of(row: Row) -> Self {
         let nothing = |peer: &Peer| match &peer.sample {
@@ -364,17 +354,6 @@ mod tests {
         assert_eq!(measured.figures[1], Err("it hangs".into()));
         assert_eq!(measured.figures[2], Err("not there".into()));
         assert_eq!(measured.ratio(1), None);
-    }
-
-    #[test]
-    fn every_peer_comes_once_in_a_round_and_none_is_always_first() {
-        let first: Vec<usize> = (1..=4).map(|round| order(round, 3)[0]).collect();
-        assert_eq!(first, [1, 1, 0, 0]);
-        for round in 0..6 {
-            let mut order = order(round, 4);
-            order.sort_unstable();
-            assert_eq!(order, [0, 1, 2, 3]);
-        }
     }
 
     #[test]

@@ -19,10 +19,11 @@ use tempfile::TempDir;
 use crate::scene::{HANGS, Report, Scene, Terms, time_until};
 
 /// The programs, by the names under which they import each other.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("sides.py", include_str!("scene/sides.py")),
     ("start_join.py", include_str!("rows/start_join.py")),
     ("pool.py", include_str!("rows/pool.py")),
+    ("executor.py", include_str!("rows/executor.py")),
     ("queue_after_kills.py", include_str!("rows/queue_after_kills.py")),
 ];
 

@@ -1,11 +1,17 @@
 //! What the tests of several crates need: a kill timer, texts and numbers to try things with, a program's
-//! output, a lesson's stable part.
+//! output, a lesson's stable part, a chapter.
 
 use std::io::{self, Write};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
+
+use crate::contents::{lessons_of, section_of};
+
+mod pages;
+
+pub use pages::{check_links, check_translation};
 
 /// Ends the whole test program if it isn't dropped in time, so that a hang is a failure that names
 /// the test: `let _deadline = Deadline::seconds(60);`
@@ -86,15 +92,16 @@ pub fn stable(text: &str) -> String {
 ///
 /// Its `--list` is what the table of contents has; and every block of its `README.md` that begins
 /// with `$ cargo run -p package -- lesson` shows, but for the lines with `~`, what the lesson
-/// prints. Every lesson has such a block.
+/// prints. Every lesson has such a block, and a heading.
 ///
 /// # Panics
 /// If something differs.
 pub fn check_chapter(package: &str, program: &str, readme: &str) {
     let list = output(program, &["--list"]);
-    let names = crate::contents::lessons_of(package);
+    let names = lessons_of(package);
     assert_eq!(utf8(&list.stdout), names.join("\n") + "\n", "the table of contents of {package}");
     for name in names {
+        assert!(readme.contains(&format!("\n### {name}\n")), "the README has no heading {name}");
         let prompt = format!("$ cargo run -p {package} -- {name}\n");
         let block = readme.split("```").find_map(|block| block.split_once(&prompt));
         let (_, expected) = block.unwrap_or_else(|| panic!("the README has no block for {name}"));
@@ -102,7 +109,7 @@ pub fn check_chapter(package: &str, program: &str, readme: &str) {
         let errors = utf8(&run.stderr);
         assert!(run.status.success(), "{name}: {:?}\n{errors}", run.status);
         let printed = stable(utf8(&run.stdout).trim_end());
-        let number = crate::contents::section_of(name);
+        let number = section_of(name);
         assert!(printed.starts_with(&format!("# {name} · §{number}\n")), "{name}: the section");
         assert_eq!(printed, stable(expected.trim_end()), "{name} and the README differ");
     }

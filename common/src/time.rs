@@ -72,6 +72,18 @@ impl fmt::Display for Spread {
     }
 }
 
+/// The order in which to measure so many subjects in a round: each begins in its turn, and every
+/// other round runs backwards, so that none always follows the same neighbour.
+#[must_use]
+pub fn order(round: usize, subjects: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..subjects).collect();
+    order.rotate_left(round % subjects.max(1));
+    if round.is_multiple_of(2) {
+        order.reverse();
+    }
+    order
+}
+
 /// A duration in the unit that suits it: `870 ns`, `12.3 µs`, `0.3 ms`, `2.05 s`.
 #[must_use]
 pub fn show(duration: Duration) -> String {
@@ -158,6 +170,17 @@ mod tests {
     fn the_median_of_an_even_number_lies_between_the_middle_two() {
         assert_eq!(Spread::of([ms(4), ms(1), ms(9), ms(2)]).unwrap().median, ms(3));
         assert_eq!(Spread::of([]), None);
+    }
+
+    #[test]
+    fn every_subject_comes_once_in_a_round_and_none_is_always_first() {
+        let first: Vec<usize> = (1..=4).map(|round| order(round, 3)[0]).collect();
+        assert_eq!(first, [1, 1, 0, 0]);
+        for round in 0..6 {
+            let mut order = order(round, 4);
+            order.sort_unstable();
+            assert_eq!(order, [0, 1, 2, 3]);
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! The table of contents and the workspace name the same crates.
+//! The table of contents and the workspace name the same crates; the pages outside of these are
+//! checked as chapters are.
 
 use std::fs;
 use std::path::Path;
 
 use common::contents::CONTENTS;
-use common::testing::output;
+use common::testing::{check_links, check_translation, output};
 
 #[test]
 fn the_contents_name_every_crate_that_has_lessons_and_no_other() {
@@ -30,5 +31,14 @@ fn a_plain_cargo_run_prints_the_command_of_every_lesson() {
         for lesson in section.lessons {
             assert!(text.contains(&format!("cargo run -p {} -- {lesson}", section.package)));
         }
+    }
+}
+
+#[test]
+fn the_course_s_pages_say_the_same_in_both_languages_and_their_links_lead_somewhere() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    check_translation(root);
+    for page in ["docs/architecture.md", "docs/glossary.md", "bench/README.md"] {
+        check_links(&Path::new(root).join(page));
     }
 }

@@ -116,6 +116,7 @@ pub trait Executor: Sized {
     /// they were given. `cancel_futures`: what has not begun is cancelled. (Called twice, it doesn't compile.)
     ///
     /// ```compile_fail,E0382
+    /// # // EXEC-B01
     /// use executors::{Executor, ThreadPoolExecutor};
     ///
     /// let executor = ThreadPoolExecutor::new(3);

@@ -87,6 +87,13 @@ struct State<R> {
     caller: Option<ThreadId>,
 }
 
+impl<R> State<R> {
+    fn take_waker(&mut self, number: u64) -> Option<Waker> {
+        let place = self.wakers.iter().position(|(other, _)| *other == number)?;
+        Some(self.wakers.swap_remove(place).1)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Pending,
@@ -182,7 +189,7 @@ impl<R> Future<R> {
     /// Whether it is finished or cancelled. Python: `done()`.
     #[must_use]
     pub fn done(&self) -> bool {
-        self.phase().is_done()
+        self.core.lock().phase.is_done()
     }
 
     /// Whether the call has begun and is not done. Python: `running()`.
@@ -194,7 +201,7 @@ impl<R> Future<R> {
     /// Whether it was cancelled. Python: `cancelled()`.
     #[must_use]
     pub fn cancelled(&self) -> bool {
-        self.phase() == Phase::Cancelled
+        self.core.lock().phase == Phase::Cancelled
     }
 
     /// Cancels the call, if it has not begun: then it never will. False if it has, or is done. Python:
@@ -417,6 +424,14 @@ impl<R> Core<R> {
     }
 }
 
+/// Does this; if it panics, because of what users give or of what is dropped with it, that ends it and nothing
+/// else.
+pub(crate) fn contained<T>(work: impl FnOnce() -> T) {
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        let _ = work();
+    }));
+}
+
 /// Calls a callback; a panic ends it and nothing else.
 fn call<R>(callback: Callback<R>, future: &Future<R>) {
     if catch_unwind(AssertUnwindSafe(|| callback(future))).is_err() {
@@ -435,7 +450,8 @@ impl<R> Clone for Future<R> {
 impl<R> Drop for Future<R> {
     fn drop(&mut self) {
         if let Some(number) = self.waker {
-            self.core.lock().wakers.retain(|(other, _)| *other != number);
+            let waker = self.core.lock().take_waker(number);
+            drop(waker);
         }
     }
 }
@@ -475,6 +491,7 @@ impl<R> std::future::Future for Future<R> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let this = self.get_mut();
+        let waker = context.waker().clone();
         let mut state = this.core.lock();
         let me = Some(thread::current().id());
         if state.phase.is_done() && (state.caller.is_none() || state.caller == me) {
@@ -482,8 +499,11 @@ impl<R> std::future::Future for Future<R> {
             return Poll::Ready(this.take());
         }
         let number = *this.waker.get_or_insert_with(|| NEXT.fetch_add(1, Ordering::Relaxed));
-        state.wakers.retain(|(other, _)| *other != number);
-        state.wakers.push((number, context.waker().clone()));
+        let before = state.take_waker(number);
+        state.wakers.push((number, waker));
+        drop(state);
+        // Without our lock: it may hold another handle on this future.
+        drop(before);
         Poll::Pending
     }
 }
@@ -536,6 +556,7 @@ impl<R> Promise<R> {
     /// It can't be fulfilled twice:
     ///
     /// ```compile_fail,E0382
+    /// # // FUT-B03
     /// let (promise, _future) = executors::Promise::new();
     /// promise.set_result(1).unwrap();
     /// promise.set_exception(executors::TaskError::Terminated).unwrap();

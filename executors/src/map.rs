@@ -1,6 +1,7 @@
 //! [`Map`]: results one by one, in the order of their items.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use pools::TaskError;
@@ -45,7 +46,6 @@ impl MapOptions {
 /// only after [`FutureError::TimedOut`] nothing does, and what has not begun is cancelled.
 ///
 /// To drop it is to cancel what has not begun.
-#[derive(Debug)]
 pub struct Map<'a, E, F, I, R> {
     executor: &'a E,
     function: F,
@@ -98,10 +98,11 @@ where
     /// Takes as much of the input as may be on its way.
     fn submit(&mut self) {
         while self.tasks.len() < self.buffer {
-            let Some(input) = &mut self.input else { return };
-            let items: Vec<A> = input.take(self.chunk).collect();
-            if items.len() < self.chunk {
-                self.input = None;
+            // If it panics, it is over.
+            let Some(mut input) = self.input.take() else { return };
+            let items: Vec<A> = input.by_ref().take(self.chunk).collect();
+            if items.len() == self.chunk {
+                self.input = Some(input);
             }
             if items.is_empty() {
                 return;
@@ -170,5 +171,12 @@ where
 impl<E, F, I, R> Drop for Map<'_, E, F, I, R> {
     fn drop(&mut self) {
         self.cancel();
+    }
+}
+
+/// For all functions and inputs: few of them can be shown.
+impl<E, F, I, R> fmt::Debug for Map<'_, E, F, I, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a map with {} tasks on their way", self.tasks.len())
     }
 }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{BuildError, SubmitError};
 use crate::executor::Executor;
-use crate::future::{Doer, Future, Promise};
+use crate::future::{Doer, Future, Promise, contained};
 
 /// Calls that other processes do: of functions that are listed by [`tasks!`](process_basics::tasks).
 /// Python: `concurrent.futures.ProcessPoolExecutor`.
@@ -152,15 +152,19 @@ impl ProcessPoolExecutor {
         let Some(engine) = &self.engine else { return Err(SubmitError::Shutdown) };
         let job = engine.open_job(sink, None).map_err(refused)?;
         let (link, left) = (self.link.clone(), AtomicUsize::new(futures.len()));
-        let doer: Arc<dyn Doer> = Arc::new(Process { link, job, left });
-        futures.iter().for_each(|future| future.set_doer(Arc::clone(&doer)));
+        let doer = Arc::new(Process { link, job, left });
+        futures.iter().for_each(|future| future.set_doer(Arc::clone(&doer) as _));
         engine.submit_chunk(job, 0, function, arguments).map_err(|error| {
             engine.close_job(job);
             match error {
                 process_basics::Error::Ending => SubmitError::Shutdown,
                 error => SubmitError::Start(error.to_string()),
             }
-        })
+        })?;
+        // Arguments that can't be sent.
+        let done = futures.iter().filter(|future| future.done()).count();
+        doer.left.fetch_sub(done, Ordering::AcqRel);
+        Ok(())
     }
 }
 
@@ -237,7 +241,7 @@ fn finish(engine: Engine, wait: bool) {
 struct Process {
     link: Link,
     job: u64,
-    /// How many of them are not cancelled.
+    /// How many of them are neither cancelled nor done when the task had been submitted.
     left: AtomicUsize,
 }
 
@@ -278,7 +282,7 @@ impl<R: DeserializeOwned + Send + Sync> Sink for One<R> {
     fn done(&self, _item: u64, outcome: Result<&[u8], TaskError>) -> bool {
         if let Some(promise) = self.take() {
             // If it was cancelled, nobody wants it.
-            let _ = promise.complete(decoded(outcome));
+            contained(|| promise.complete(decoded(outcome)));
         }
         true
     }
@@ -289,7 +293,7 @@ impl<R: DeserializeOwned + Send + Sync> Sink for One<R> {
 
     fn cancelled(&self) {
         if let Some(promise) = self.take() {
-            promise.cancel();
+            contained(|| promise.cancel());
         }
     }
 }
@@ -314,19 +318,20 @@ impl<R: DeserializeOwned + Send + Sync> Sink for Chunk<R> {
         let is_over = chunk.0 == 0;
         drop(chunk);
         if let Some(promise) = promise {
-            let _ = promise.complete(decoded(outcome));
+            contained(|| promise.complete(decoded(outcome)));
         }
         is_over
     }
 
     fn give_up(&self, error: &TaskError) {
         for promise in self.take_all().into_iter().flatten() {
-            let _ = promise.set_exception(error.clone());
+            contained(|| promise.set_exception(error.clone()));
         }
     }
 
     fn cancelled(&self) {
-        self.take_all().into_iter().flatten().for_each(Promise::cancel);
+        let promises = self.take_all().into_iter().flatten();
+        promises.for_each(|promise| contained(|| promise.cancel()));
     }
 }
 

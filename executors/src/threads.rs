@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{BuildError, SubmitError};
 use crate::executor::Executor;
-use crate::future::{Doer, Future, Promise};
+use crate::future::{Doer, Future, Promise, contained};
 
 /// Calls that threads of this process do: of any function, and of closures
 /// ([`spawn`](Self::spawn)). Python: `concurrent.futures.ThreadPoolExecutor`.
@@ -184,11 +184,12 @@ impl Executor for ThreadPoolExecutor {
     }
 }
 
-/// Waits for all calls.
+/// Waits for all calls, unless one of them, or a callback, holds the last handle: its thread would wait for
+/// itself.
 impl Drop for ThreadPoolExecutor {
     fn drop(&mut self) {
         self.shared.close();
-        if !self.shared.state().is_left {
+        if !self.shared.state().is_left && !self.shared.is_mine() {
             self.shared.join();
         }
     }
@@ -233,6 +234,8 @@ enum Message {
 trait Work: Send + Sync {
     /// Does it, if nobody has.
     fn run(&self);
+    /// Whether it is still to be done.
+    fn is_waiting(&self) -> bool;
     /// It won't be done.
     fn cancel(&self);
     /// It won't be done, for this reason.
@@ -244,27 +247,8 @@ struct Call<F, R> {
     shared: Weak<Shared>,
 }
 
-impl<F, R> Call<F, R> {
-    fn take(&self) -> Option<(F, Promise<R>)> {
-        let taken = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(shared) = self.shared.upgrade().filter(|_| taken.is_some()) {
-            shared.unfinished.fetch_sub(1, Ordering::AcqRel);
-        }
-        taken
-    }
-}
-
-thread_local! {
-    /// Whose worker this thread is: the address of what its threads share.
-    static WORKER_OF: Cell<usize> = const { Cell::new(0) };
-}
-
-impl<F, R> Work for Call<F, R>
-where
-    F: FnOnce() -> R + Send,
-    R: Send + Sync,
-{
-    fn run(&self) {
+impl<F: FnOnce() -> R, R> Call<F, R> {
+    fn do_it(&self) {
         let taken = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((work, promise)) = taken else { return };
         let outcome = match promise.set_running() {
@@ -286,16 +270,47 @@ where
         }
     }
 
-    fn cancel(&self) {
-        if let Some((_, promise)) = self.take() {
-            promise.cancel();
+    fn take(&self) -> Option<(F, Promise<R>)> {
+        let taken = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(shared) = self.shared.upgrade().filter(|_| taken.is_some()) {
+            shared.unfinished.fetch_sub(1, Ordering::AcqRel);
         }
+        taken
+    }
+}
+
+thread_local! {
+    /// Whose worker this thread is: the address of what its threads share.
+    static WORKER_OF: Cell<usize> = const { Cell::new(0) };
+}
+
+impl<F, R> Work for Call<F, R>
+where
+    F: FnOnce() -> R + Send,
+    R: Send + Sync,
+{
+    fn run(&self) {
+        contained(|| self.do_it());
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn cancel(&self) {
+        contained(|| {
+            if let Some((_, promise)) = self.take() {
+                promise.cancel();
+            }
+        });
     }
 
     fn fail(&self, reason: &str) {
-        if let Some((_, promise)) = self.take() {
-            let _ = promise.set_exception(TaskError::Broken(reason.to_owned()));
-        }
+        contained(|| {
+            if let Some((_, promise)) = self.take() {
+                let _ = promise.set_exception(TaskError::Broken(reason.to_owned()));
+            }
+        });
     }
 }
 
@@ -312,8 +327,7 @@ where
     R: Send + Sync,
 {
     fn before_waiting(&self) -> bool {
-        let is_ours = |shared: &Arc<Shared>| Arc::as_ptr(shared) as usize == WORKER_OF.get();
-        if self.shared.upgrade().as_ref().is_some_and(is_ours) {
+        if self.shared.upgrade().is_some_and(|shared| shared.is_mine()) {
             self.run();
         }
         true
@@ -327,6 +341,11 @@ where
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the calling thread is one of its workers.
+    fn is_mine(&self) -> bool {
+        std::ptr::from_ref(self) as usize == WORKER_OF.get()
     }
 
     /// Starts a thread for another call, if none is free for it.
@@ -368,31 +387,32 @@ impl Shared {
     fn end_as_broken(&self, reason: &str) {
         self.state().broken.get_or_insert_with(|| reason.to_owned());
         self.close();
-        self.take_waiting(0).iter().for_each(|call| call.fail(reason));
+        self.take_waiting().iter().for_each(|call| call.fail(reason));
     }
 
     /// Cancels what has not begun, nor will at once because a thread is free.
     fn cancel_waiting(&self) {
-        let (threads, waiting) = (self.state().handles.len(), self.receiver.len());
-        let running = self.unfinished.load(Ordering::Acquire).saturating_sub(waiting);
-        let waiting = self.take_waiting(threads.saturating_sub(running));
-        waiting.iter().for_each(|call| call.cancel());
+        let threads = self.state().handles.len();
+        let mut waiting = self.take_waiting();
+        let running = self.unfinished.load(Ordering::Acquire).saturating_sub(waiting.len());
+        let late = waiting.split_off(threads.saturating_sub(running).min(waiting.len()));
+        for call in waiting {
+            let _ = self.sender.send(Message::Call(call));
+        }
+        late.iter().for_each(|call| call.cancel());
     }
 
-    /// The calls that nobody has begun, but for so many of the first.
-    fn take_waiting(&self, mut but: usize) -> Vec<Arc<dyn Work>> {
-        let mut calls = Vec::new();
-        let mut stay = Vec::new();
+    /// The calls that nobody has begun.
+    fn take_waiting(&self) -> Vec<Arc<dyn Work>> {
+        let (mut calls, mut ends) = (Vec::new(), 0);
         for message in self.receiver.try_iter() {
             match message {
-                Message::Call(call) if but == 0 => calls.push(call),
-                message => {
-                    but = but.saturating_sub(1);
-                    stay.push(message);
-                }
+                Message::Call(call) if call.is_waiting() => calls.push(call),
+                Message::Call(_) => {}
+                Message::End => ends += 1,
             }
         }
-        stay.into_iter().for_each(|message| drop(self.sender.send(message)));
+        (0..ends).for_each(|_| drop(self.sender.send(Message::End)));
         calls
     }
 
@@ -408,12 +428,7 @@ impl Shared {
     /// Waits until all threads have ended.
     fn join(&self) {
         let handles = std::mem::take(&mut self.state().handles);
-        for handle in handles {
-            // A call may hold the last handle: its thread would wait for itself.
-            if handle.thread().id() != thread::current().id() {
-                let _ = handle.join();
-            }
-        }
+        handles.into_iter().for_each(|handle| drop(handle.join()));
     }
 }
 

@@ -73,6 +73,9 @@ impl Waiter {
 /// They are given by handles or by references, and come back as they were given; one that is given twice
 /// counts once. A cancelled future is done.
 ///
+/// A callback that must not wait (see [`FutureError::Deadlock`](crate::FutureError::Deadlock)) gets what is
+/// done now.
+///
 /// ```
 /// use executors::{Executor, ReturnWhen, ThreadPoolExecutor, wait};
 ///
@@ -109,7 +112,8 @@ fn has_error<R>(future: &Future<R>) -> bool {
 ///
 /// They come back as they were given, by handles or by references; one that is given twice comes once.
 /// When the time is over (`None`: however long it takes), counted from this call, an error comes, and
-/// nothing after it.
+/// nothing after it; as it does at once in a callback that must not wait
+/// ([`FutureError::Deadlock`](crate::FutureError::Deadlock)).
 pub fn as_completed<R, F: Borrow<Future<R>>>(
     futures: impl IntoIterator<Item = F>,
     timeout: impl Into<Option<Duration>>,
@@ -123,6 +127,8 @@ pub struct AsCompleted<R, F: Borrow<Future<R>>> {
     /// Those that have not come yet.
     futures: Vec<Option<F>>,
     left: usize,
+    /// To so many it was said that this thread waits for them.
+    asked: usize,
     waiter: Arc<Waiter>,
     deadline: Option<Instant>,
     is_over: bool,
@@ -142,7 +148,8 @@ impl<R, F: Borrow<Future<R>>> AsCompleted<R, F> {
         }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let left = futures.len();
-        Self { futures, left, waiter, deadline, is_over: false, result: PhantomData }
+        let (asked, is_over) = (0, false);
+        Self { futures, left, asked, waiter, deadline, is_over, result: PhantomData }
     }
 
     fn of(&self, index: usize) -> Option<&Future<R>> {
@@ -154,10 +161,17 @@ impl<R, F: Borrow<Future<R>>> AsCompleted<R, F> {
         if self.left == 0 || self.is_over {
             return None;
         }
-        if self.deadline.is_none() && self.waiter.lock().is_empty() {
-            // A worker may do one itself. Where it must not wait, it gets what there is.
-            let futures = self.futures.iter().flatten();
-            let _ = futures.map(Borrow::borrow).try_for_each(Future::before_waiting);
+        // A worker may do one itself.
+        while self.deadline.is_none()
+            && self.asked < self.futures.len()
+            && self.waiter.lock().is_empty()
+        {
+            if self.of(self.asked).is_some_and(|future| future.before_waiting().is_err()) {
+                // It must not wait: it gets what there is.
+                self.deadline = Some(Instant::now());
+                break;
+            }
+            self.asked += 1;
         }
         match self.waiter.next(self.deadline) {
             Some(index) => {

@@ -133,11 +133,12 @@ impl Drop for Mapping {
     }
 }
 
-/// The lower half of a shared word, as a futex.
+/// The lower half of a shared word, as a futex. Who reads or writes the half doesn't use the whole.
 #[expect(unsafe_code, reason = "two sizes of atomics share a word")]
 pub(crate) fn half(word: &AtomicU64) -> &AtomicU32 {
-    // SAFETY: it lies inside the word and is aligned; nobody uses this word but as its half.
-    unsafe { &*std::ptr::from_ref(word).cast::<AtomicU32>() }
+    let place = usize::from(cfg!(target_endian = "big"));
+    // SAFETY: it lies inside the word and is aligned, and both are atomics.
+    unsafe { &*std::ptr::from_ref(word).cast::<AtomicU32>().add(place) }
 }
 
 /// Sleeps until woken, or for so long, unless the word has another value by now.

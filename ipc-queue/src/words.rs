@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use process_basics::handover;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -44,6 +45,25 @@ impl Words {
     fn open(file: OwnedFd, count: usize) -> io::Result<Self> {
         Ok(Self(Arc::new(Shared { mapping: Mapping::new(file.as_fd(), count)?, file })))
     }
+
+    /// Sleeps at the word with this place until somebody [wakes](Self::wake) who sleeps there, but no
+    /// longer than so long; not at all if the lower half of the word is no longer this value. A signal
+    /// ends it, too: look again.
+    ///
+    /// # Panics
+    /// If there is no such word.
+    pub fn sleep_while(&self, place: usize, lower_half: u32, at_most: Duration) {
+        sys::sleep(sys::half(&self[place]), lower_half, at_most);
+    }
+
+    /// Wakes at most so many of those who sleep at the word with this place, in whatever process;
+    /// returns how many there were.
+    ///
+    /// # Panics
+    /// If there is no such word.
+    pub fn wake(&self, place: usize, most: u32) -> usize {
+        sys::wake(sys::half(&self[place]), most)
+    }
 }
 
 impl Deref for Words {
@@ -74,7 +94,33 @@ impl<'de> Deserialize<'de> for Words {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+    use std::thread;
+
     use super::*;
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn who_sleeps_at_a_word_is_woken_and_who_comes_late_does_not_sleep() {
+        let _deadline = common::testing::Deadline::seconds(60);
+        let words = Words::new(2).unwrap();
+        let sleeper = words.clone();
+        let sleeper = thread::spawn(move || {
+            while sleeper[1].load(Ordering::Acquire) == 0 {
+                sleeper.sleep_while(1, 0, LONG);
+            }
+        });
+        assert_eq!(words.wake(0, 1), 0, "nobody sleeps at the other word");
+        // It has gone to sleep when there is one to be woken.
+        while words.wake(1, 1) == 0 {
+            thread::yield_now();
+        }
+        words[1].store(7, Ordering::Release);
+        words.wake(1, 1);
+        sleeper.join().unwrap();
+        words.sleep_while(1, 0, LONG);
+    }
 
     #[test]
     fn more_words_than_there_is_memory_are_an_error() {

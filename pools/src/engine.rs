@@ -192,6 +192,10 @@ pub(crate) struct Job {
     pub chunks: BTreeMap<u64, Arc<[u8]>>,
     /// How many of its tasks are in the backlog.
     waiting: usize,
+    /// How many places of the queue speak of it.
+    queued: usize,
+    /// Whether one that spoke of it has another task now: what was there has begun.
+    has_begun: bool,
     /// Whether nothing of it is to begin any more.
     cancelled: bool,
 }
@@ -247,7 +251,7 @@ impl Deref for Waiting {
 pub(crate) struct Place {
     pub worker: Option<Worker>,
     /// Whether one is being started just now.
-    starting: bool,
+    pub starting: bool,
     /// How many ended in a row before they were ready: by themselves, or killed.
     pub failed: [u32; 2],
 }
@@ -337,7 +341,9 @@ impl Engine {
         let job = state.next_job;
         state.next_job += 1;
         let (sink, chunks) = (Held(Some(sink)), BTreeMap::new());
-        state.jobs.insert(job, Job { sink, fed_by, chunks, waiting: 0, cancelled: false });
+        let (waiting, queued, has_begun, cancelled) = (0, 0, false, false);
+        let new = Job { sink, fed_by, chunks, waiting, queued, has_begun, cancelled };
+        state.jobs.insert(job, new);
         Ok(job)
     }
 
@@ -442,11 +448,12 @@ impl Engine {
         let (begun, mut next): (Vec<_>, Vec<_>) =
             queued.partition(|(position, _)| shared.claims.has_begun(*position));
         next.sort_unstable();
-        let free = state.workers().count().saturating_sub(begun.len());
+        let mut go_on: HashSet<u64> = begun.iter().map(|(_, job)| *job).collect();
+        go_on.extend(state.jobs.iter().filter(|(_, job)| job.has_begun).map(|(number, _)| number));
+        let free = state.workers().count().saturating_sub(go_on.len());
         let (next, late) = next.split_at(free.min(next.len()));
         let late = late.iter().filter(|(position, _)| !shared.claims.cancel(*position));
-        let go_on = begun.iter().chain(next).chain(late).map(|(_, job)| *job);
-        let go_on: HashSet<u64> = go_on.collect();
+        go_on.extend(next.iter().chain(late).map(|(_, job)| *job));
         let waiting: Vec<Job> =
             state.jobs.extract_if(|job, _| !go_on.contains(job)).map(|(_, job)| job).collect();
         state.forget_waiting(waiting.iter().map(|job| job.waiting).sum());
@@ -502,8 +509,8 @@ impl Link {
     pub fn has_begun(&self, job: u64) -> bool {
         self.0.upgrade().is_some_and(|shared| {
             let state = shared.state();
-            state.jobs.contains_key(&job)
-                && state.queued_of(job).any(|position| shared.claims.has_begun(position))
+            state.jobs.get(&job).is_some_and(|job| job.has_begun)
+                || state.queued_of(job).any(|position| shared.claims.has_begun(position))
         })
     }
 
@@ -561,8 +568,9 @@ impl State {
 
     /// Where the tasks of a job are, or were, in the queue.
     fn queued_of(&self, job: u64) -> impl Iterator<Item = u64> {
+        let count = self.jobs.get(&job).map_or(0, |job| job.queued);
         let of_job = self.queued.iter().flatten().filter(move |(_, queued)| *queued == job);
-        of_job.map(|(position, _)| *position)
+        of_job.map(|(position, _)| *position).take(count)
     }
 
     /// Tasks that have not ended.
@@ -656,7 +664,16 @@ impl Shared {
         match self.tasks.try_put(message) {
             Ok(position) => {
                 state.outstanding = (tasks + 1, bytes + length);
-                state.queued[(position % PLACES as u64) as usize] = Some((position, job));
+                let place = &mut state.queued[(position % PLACES as u64) as usize];
+                if let Some((_, before)) = place.replace((position, job))
+                    && let Some(before) = state.jobs.get_mut(&before)
+                {
+                    before.queued -= 1;
+                    before.has_begun = true;
+                }
+                if let Some(job) = state.jobs.get_mut(&job) {
+                    job.queued += 1;
+                }
                 Ok(true)
             }
             Err(PutError::Full(()) | PutError::Disconnected(())) => Ok(false),
@@ -692,7 +709,8 @@ impl Shared {
         drop(state);
         for (message, error) in refused {
             let Some((task, items)) = Items::of(&message) else { continue };
-            self.done(task.job, (task.first..).zip(items.map(|_| Err(error.clone()))));
+            let items = items.numbered(task.first);
+            self.done(task.job, items.map(|(item, _)| (item, Err(error.clone()))));
         }
     }
 
@@ -723,7 +741,7 @@ impl Shared {
     /// Sees to it that nothing of this job begins; false if something has.
     fn cancel(&self, job: u64) -> bool {
         let mut state = self.state();
-        if !state.jobs.contains_key(&job) {
+        if state.jobs.get(&job).is_none_or(|job| job.has_begun) {
             return false;
         }
         let queued = state.queued_of(job).collect::<Vec<_>>();
@@ -739,12 +757,10 @@ impl Shared {
 
     fn close_job(&self, job: u64) {
         let mut state = self.state();
-        let over = state.jobs.remove(&job);
-        if over.is_some() {
-            for position in state.queued_of(job) {
-                let _ = self.claims.cancel(position);
-            }
+        for position in state.queued_of(job) {
+            let _ = self.claims.cancel(position);
         }
+        let over = state.jobs.remove(&job);
         state.forget_waiting(over.as_ref().map_or(0, |job| job.waiting));
         drop(state);
         // Without our lock: to drop what nobody wants may call the owner back.
@@ -765,7 +781,14 @@ impl Shared {
                 place
             };
             let started = self.start_worker(place);
-            self.state().places[place].starting = false;
+            let mut state = self.state();
+            state.places[place].starting = false;
+            let is_open = state.phase == Phase::Open;
+            drop(state);
+            if !is_open {
+                // Nobody ends as long as one is being started.
+                self.look();
+            }
             started?;
         }
     }

@@ -202,8 +202,12 @@ impl Worker<'_> {
         let mut progress =
             Progress { worker: self.place, job, first, from: first, to: first, ends: None };
         if !has_begun {
-            progress.ends = Some(message.len() as u64);
-            self.report(&Report::Failed(progress, TaskError::Terminated))?;
+            let after = first + items.count() as u64;
+            for item in first..after {
+                let ends = (item + 1 == after).then_some(message.len() as u64);
+                let progress = Progress { from: item, to: item, ends, ..progress };
+                self.report(&Report::Failed(progress, TaskError::Terminated))?;
+            }
             self.note.end();
             return Ok(true);
         }

@@ -16,7 +16,7 @@ use pools::{Error, MapError, Pool, TaskError};
 use process_basics::tasks;
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use support::{Other, Stage, count, hold, kill, kind, pid_of_worker};
+use support::{Other, Stage, count, hold, kill, kind, pid_of_worker, resident};
 
 process_basics::test_entry!();
 tasks![meet, count_or_die, large, never_return, ignore_sigterm_and_never_return];
@@ -191,7 +191,7 @@ fn call_in_all_ways(pool: &Pool, fate: (Fate, &'static str, &'static str, Option
     check(results, 1, fate);
 }
 
-/// POOL-B01, POOL-B02, POOL-23 (the first half)
+/// POOL-B01, POOL-B02
 #[test]
 fn whatever_becomes_of_a_task_is_one_error_at_once_and_the_pool_goes_on() {
     let _deadline = Deadline::seconds(120);
@@ -322,13 +322,6 @@ fn a_task_that_was_given_back_is_not_taken_for_given_back_again() {
 /// A task that the worker dies of.
 fn large(_: String) {
     std::process::exit(3);
-}
-
-/// The memory of a process that is in RAM, in KiB.
-fn resident(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// A task.

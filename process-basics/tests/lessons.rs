@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use common::testing::{check_chapter, output, stable};
+use common::testing::{check_chapter, check_translation, output, stable};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_process-basics");
 
 #[test]
 fn every_lesson_prints_what_the_readme_shows() {
     check_chapter("process-basics", PROGRAM, include_str!("../README.md"));
+}
+
+#[test]
+fn the_chinese_chapter_says_the_same() {
+    check_translation(env!("CARGO_MANIFEST_DIR"));
 }
 
 #[test]

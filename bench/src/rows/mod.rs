@@ -7,6 +7,7 @@ use crate::method::{Peer, Row, Unit};
 use crate::python::Python;
 use crate::scene::{Report, Scene, Terms, bare_pipe, ipc, ours, threads};
 
+mod executor;
 mod pipe_echo;
 mod pipe_round_trip;
 mod pool;
@@ -18,6 +19,7 @@ mod queue_round_trip;
 mod queue_sizes;
 mod queue_stream;
 mod start_join;
+mod switch;
 mod tokens;
 
 /// All rows, in the order of the chapters.
@@ -31,10 +33,12 @@ pub(crate) fn all(pythons: &[Python]) -> Vec<Row> {
         queue_latency::rows(pythons),
         queue_sizes::rows(pythons),
         tokens::rows(pythons),
+        switch::rows(),
         queue_idle::rows(pythons),
         queue_after_kills::rows(pythons),
         queue_memory::rows(pythons),
         pool::rows(pythons),
+        executor::rows(pythons),
     ]
     .into_iter()
     .flatten()
@@ -50,6 +54,7 @@ type Figure = fn(&[Report]) -> Result<f64, Failure>;
 const OURS: &str = "ours";
 const IPC_CHANNEL: &str = "ipc-channel";
 const CROSSBEAM: &str = "crossbeam (threads)";
+const PERF: &str = "kernel, perf bench sched pipe";
 
 /// Who plays a scene with a queue.
 const QUEUES: [(&str, Medium); 4] = [
@@ -136,8 +141,8 @@ mod tests {
     #[test]
     fn every_row_gives_a_checked_sample_of_ours_and_of_the_crates() {
         let _deadline = common::testing::Deadline::seconds(120);
-        // What these start doesn't find its way through a test harness.
-        let lost = ["procspawn", "kernel, this program"];
+        // What the first two start doesn't find its way through a test harness; perf may not be there.
+        let lost = ["procspawn", "kernel, this program", PERF];
         sample_all(&[], |row, peer| fits(row) && !lost.contains(&peer.name.as_str()));
     }
 
@@ -167,7 +172,8 @@ mod tests {
 
     #[test]
     fn without_a_python_its_cell_says_how_to_give_one() {
-        for row in all(&[]).iter().filter(|row| row.name != "queue-memory") {
+        let without = ["queue-memory", "switch-processes", "switch-threads"];
+        for row in all(&[]).iter().filter(|row| !without.contains(&row.name.as_str())) {
             let python = row.peers.iter().find(|peer| peer.column().0 == "CPython").unwrap();
             assert!(python.sample.as_ref().is_err_and(|reason| reason.contains("--python PATH")));
         }

@@ -4,10 +4,11 @@
 #![allow(dead_code, reason = "each test file needs some of it")]
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::fs;
 use std::io::{self, PipeReader, PipeWriter, Read, pipe};
 use std::os::fd::OwnedFd;
-use std::sync::OnceLock;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,7 +36,10 @@ pub(crate) struct Stage {
     gate: Queue<()>,
 }
 
-static STAGE: OnceLock<Stage> = OnceLock::new();
+thread_local! {
+    /// Of a worker: a process does its tasks in one thread.
+    static STAGE: RefCell<Option<Rc<Stage>>> = const { RefCell::new(None) };
+}
 
 impl Stage {
     pub(crate) fn new(words: usize) -> Self {
@@ -85,12 +89,12 @@ impl Stage {
 
 /// Runs in each worker, as its initializer.
 pub(crate) fn enter(stage: Stage) {
-    STAGE.set(stage).unwrap();
+    STAGE.set(Some(Rc::new(stage)));
 }
 
 /// In a worker: the stage it is on.
-pub(crate) fn stage() -> &'static Stage {
-    STAGE.get().unwrap()
+pub(crate) fn stage() -> Rc<Stage> {
+    STAGE.with_borrow(Clone::clone).unwrap()
 }
 
 /// A task: counts that it has begun.
@@ -211,6 +215,13 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// The memory of a process that is in RAM, in KiB.
+pub(crate) fn resident(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 /// Changes what of descriptors this process may use.
 pub(crate) fn limit_descriptors(most: u64) {
     let maximum = getrlimit(Resource::Nofile).maximum;
@@ -250,12 +261,14 @@ impl Possessions {
     }
 }
 
-/// The names of the threads that pools and queues have started in this process.
+/// The names of the threads that pools, executors and queues have started in this process.
 fn threads() -> Vec<String> {
     let tasks = fs::read_dir("/proc/self/task").unwrap();
     let names = tasks.filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok());
     names
-        .filter(|name| ["pool-", "watch ", "queue-"].iter().any(|ours| name.starts_with(ours)))
+        .filter(|name| {
+            ["pool-", "watch ", "queue-", "ThreadPool"].iter().any(|ours| name.starts_with(ours))
+        })
         .collect()
 }
 

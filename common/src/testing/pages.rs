@@ -1,0 +1,106 @@
+//! The course's pages: both languages say the same, and links lead somewhere.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::fs;
+use std::path::Path;
+
+use super::stable;
+use crate::contents::section_of;
+
+/// Checks that a folder's `README.md` and `README.zh-CN.md` say the same, as far as a program can
+/// tell.
+///
+/// Headings have the same levels in the same order, and those of lessons the same text; blocks are
+/// the same, but for lines with `~` and for drawings (`text`); so are, row by row, the pieces of
+/// code in tables. The links of both lead somewhere, see [`check_links`].
+///
+/// # Panics
+/// If something differs, or a file can't be read.
+pub fn check_translation(folder: &str) {
+    let [english, chinese] = ["README.md", "README.zh-CN.md"].map(|name| {
+        let path = Path::new(folder).join(name);
+        check_links(&path);
+        Page::read(&path)
+    });
+    let levels = |page: &Page| page.headings.iter().map(|line| level(line)).collect::<Vec<_>>();
+    check_pairs(&levels(&english), &levels(&chinese), "headings");
+    check_pairs(&english.blocks, &chinese.blocks, "blocks");
+    check_pairs(&english.rows, &chinese.rows, "rows of tables");
+}
+
+/// Tells the first pair that differs instead of all of both.
+fn check_pairs<T: PartialEq + Debug>(english: &[T], chinese: &[T], what: &str) {
+    for (english, chinese) in english.iter().zip(chinese) {
+        assert_eq!(english, chinese, "{what}, English and Chinese");
+    }
+    assert_eq!(english.len(), chinese.len(), "number of {what}, English and Chinese");
+}
+
+/// Checks that the relative links of a Markdown file lead to files that exist, and their anchors to
+/// headings of these.
+///
+/// # Panics
+/// If one doesn't, or a file can't be read.
+pub fn check_links(path: &Path) {
+    let page = Page::read(path);
+    for link in page.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+        if file.contains("://") {
+            continue;
+        }
+        let target = if file.is_empty() { path.into() } else { path.with_file_name(file) };
+        assert!(target.exists(), "{}: {link} leads nowhere", path.display());
+        let found = || Page::read(&target).headings.iter().any(|line| slug(line) == anchor);
+        assert!(anchor.is_empty() || found(), "{}: no heading for {link}", path.display());
+    }
+}
+
+/// What there is to compare on a page.
+#[derive(Default)]
+struct Page {
+    headings: Vec<String>,
+    /// Kind and content, without what may differ.
+    blocks: Vec<String>,
+    /// The pieces of code in each row of a table.
+    rows: Vec<BTreeSet<String>>,
+    /// All that is not in blocks.
+    text: String,
+}
+
+impl Page {
+    fn read(path: &Path) -> Self {
+        let file = fs::read_to_string(path);
+        let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut page = Self::default();
+        for (index, part) in file.split("```").enumerate() {
+            if index % 2 == 1 {
+                let drawing = part.starts_with("text\n");
+                page.blocks.push(if drawing { String::new() } else { stable(part) });
+                continue;
+            }
+            page.text += part;
+            for line in part.lines() {
+                if line.starts_with('#') {
+                    page.headings.push(line.to_owned());
+                } else if line.starts_with('|') {
+                    page.rows.push(line.split('`').skip(1).step_by(2).map(str::to_owned).collect());
+                }
+            }
+        }
+        page
+    }
+}
+
+/// What is the same in both languages: the level, and the name of a lesson.
+fn level(heading: &str) -> String {
+    let level = heading.split_once(' ').filter(|(_, text)| section_of(text).is_empty());
+    level.map_or(heading, |(level, _)| level).to_owned()
+}
+
+/// A heading's anchor, as GitHub makes it.
+fn slug(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim();
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}

@@ -1,0 +1,237 @@
+//! One cell of the matrix: the same two ends, as threads or as processes. Only the creation differs.
+//!
+//! ```text
+//!   threads      this program ──▶ a process ──┬─▶ thread: leads
+//!                                             └─▶ thread: follows
+//!   processes    this program ──┬─▶ a process ──▶ thread: leads
+//!                               └─▶ a process ──▶ thread: follows
+//! ```
+//!
+//! Threads get a process of their own, so that whatever is learned by one sample (by the queue, by the
+//! memory allocator) is forgotten before the next, as with processes.
+
+use std::any::Any;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ipc_pipe::{Receiver, Sender, one_way};
+use process_basics::{Failure, Process, tasks};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::channel::{Channel, End};
+use super::part::{Part, Report};
+use super::{Placement, Places, Sample};
+
+tasks![lead, follow, both, nobody_else];
+
+/// How long a sample may take beyond its work.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Who holds the two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Who {
+    /// Two threads of one process.
+    Threads,
+    /// Two processes.
+    Processes,
+    /// One thread holds both and does the work of two.
+    Alone,
+}
+
+/// A round trip between two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Cell {
+    /// Who holds them.
+    pub who: Who,
+    /// What is between them.
+    pub channel: Channel,
+    /// Where they run.
+    pub placement: Placement,
+    /// Bytes of its own that each end touches before every hop.
+    pub touched: usize,
+}
+
+impl Cell {
+    /// A cell whose ends touch nothing but the token.
+    #[must_use]
+    pub const fn new(who: Who, channel: Channel, placement: Placement) -> Self {
+        Self { who, channel, placement, touched: 0 }
+    }
+
+    /// Sends tokens there and back for about so long; checks each token, and that each end could run
+    /// on its core only.
+    ///
+    /// # Errors
+    /// If the placement can't be had here, an end fails, or it takes 20 s more than the time.
+    pub fn sample(&self, places: &Places, time: Duration) -> Result<Sample, Failure> {
+        let cores = places.cores(self.placement).map_err(Failure::new)?;
+        let [first, second] = cores.map(|core| Part { core, touched: self.touched, time });
+        let mut stage = Stage { players: Vec::new(), deadline: Instant::now() + time + PATIENCE };
+        match self.who {
+            Who::Processes if self.channel == Channel::Crossbeam => {
+                return Err(Failure::new("crossbeam's channel can't go to another process"));
+            }
+            Who::Processes => {
+                let [here, there] = self.channel.ends()?;
+                stage.enter(lead, (first, here))?;
+                stage.enter(follow, (second, there))?;
+            }
+            Who::Threads => stage.enter(both, ([first, second], self.channel))?,
+            Who::Alone => stage.enter(nobody_else, (first, self.channel))?,
+        }
+        let reports = stage.reports()?;
+        let wanted: Vec<usize> = cores.into_iter().flatten().collect();
+        for report in reports.iter().filter(|_| !wanted.is_empty()) {
+            if !matches!(report.cores[..], [core] if wanted.contains(&core)) {
+                let failure =
+                    format!("bound to one of {wanted:?}, it could run on {:?}", report.cores);
+                return Err(Failure::new(failure));
+            }
+        }
+        Sample::of(&reports)
+    }
+}
+
+type Said = Sender<Result<Vec<Report>, Failure>>;
+
+/// Runs in the child that leads.
+fn lead(((part, end), said): ((Part, End), Said)) -> Result<(), Failure> {
+    in_threads(said, [move || part.lead(end)])
+}
+
+/// Runs in the child that follows.
+fn follow(((part, end), said): ((Part, End), Said)) -> Result<(), Failure> {
+    in_threads(said, [move || part.follow(end)])
+}
+
+/// Runs in the child that has both ends.
+fn both((([first, second], channel), said): (([Part; 2], Channel), Said)) -> Result<(), Failure> {
+    let [here, there] = channel.ends()?;
+    let leader: Work = Box::new(move || first.lead(here));
+    in_threads(said, [leader, Box::new(move || second.follow(there))])
+}
+
+/// Runs in the child that plays alone.
+fn nobody_else(((part, channel), said): ((Part, Channel), Said)) -> Result<(), Failure> {
+    let ends = channel.ends()?;
+    in_threads(said, [move || part.alone(ends)])
+}
+
+type Work = Box<dyn FnOnce() -> Result<Report, Failure> + Send>;
+
+/// Tells what each thread reports, or at once what the first that fails does: with that the process
+/// ends, and whoever waits for the other end.
+fn in_threads<W>(mut said: Said, work: impl IntoIterator<Item = W>) -> Result<(), Failure>
+where
+    W: FnOnce() -> Result<Report, Failure> + Send + 'static,
+{
+    let (sender, reports) = mpsc::channel();
+    for work in work {
+        let sender = sender.clone();
+        thread::spawn(move || sender.send(work()));
+    }
+    drop(sender);
+    said.send(&reports.iter().collect())?;
+    Ok(())
+}
+
+/// The processes of a sample. Those that still run are killed at the end, however it comes.
+struct Stage {
+    players: Vec<Player>,
+    deadline: Instant,
+}
+
+struct Player {
+    process: Process,
+    reports: Receiver<Result<Vec<Report>, Failure>>,
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        // One that has ended takes no harm; one that never ran can't be joined, and need not.
+        let _ = self.process.kill().and_then(|()| self.process.join());
+    }
+}
+
+impl Stage {
+    fn enter<A, F>(&mut self, function: F, arguments: A) -> Result<(), Failure>
+    where
+        A: Serialize + DeserializeOwned + Send + 'static,
+        F: Fn((A, Said)) -> Result<(), Failure> + Any,
+    {
+        let (reports, said) = one_way()?;
+        let mut process = Process::new(function, (arguments, said)).daemonic(true);
+        process.start()?;
+        self.players.push(Player { process, reports });
+        Ok(())
+    }
+
+    /// What all report, or why the first that failed did: others may wait for it in vain.
+    fn reports(mut self) -> Result<Vec<Report>, Failure> {
+        let mut all = Vec::new();
+        while !self.players.is_empty() {
+            let ends: Vec<_> = self.players.iter().map(|player| &player.reports).collect();
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            let ready = ipc_pipe::wait(&ends, Some(left))?;
+            let ready = ready.first().ok_or_else(|| Failure::new("a token did not come back"))?;
+            let mut player = self.players.swap_remove(*ready);
+            all.extend(player.reports.recv()??);
+        }
+        Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_ends_on_one_core_are_switched_twice_in_a_round_trip_and_one_alone_is_not() {
+        let _deadline = common::testing::Deadline::seconds(60);
+        let places = Places::here();
+        if places.cores(Placement::OneCore).is_err() {
+            return;
+        }
+        let switches = |who| {
+            let cell = Cell::new(who, Channel::Pipe, Placement::OneCore);
+            cell.sample(&places, Duration::from_millis(20)).unwrap().switches.unwrap()
+        };
+        for who in [Who::Threads, Who::Processes] {
+            assert!((1.9..4.0).contains(&switches(who)), "{who:?}: {}", switches(who));
+        }
+        assert!(switches(Who::Alone) < 0.5);
+    }
+
+    #[test]
+    fn every_cell_can_be_played_by_threads_and_by_processes() {
+        let _deadline = common::testing::Deadline::seconds(60);
+        let places = Places::here();
+        for channel in [Channel::Pipe, Channel::Futex, Channel::Queue, Channel::Yield] {
+            for who in [Who::Threads, Who::Processes] {
+                let cell = Cell { touched: 4096, ..Cell::new(who, channel, Placement::Free) };
+                let sample = cell.sample(&places, Duration::from_millis(2)).unwrap();
+                assert!(sample.time > Duration::ZERO, "{cell:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn crossbeams_ends_cannot_go_to_another_process() {
+        let cell = Cell::new(Who::Processes, Channel::Crossbeam, Placement::Free);
+        let refused = cell.sample(&Places::here(), Duration::ZERO).unwrap_err().to_string();
+        assert!(refused.contains("can't go to another process"), "{refused}");
+    }
+
+    #[test]
+    fn an_end_that_fails_ends_the_sample() {
+        let _deadline = common::testing::Deadline::seconds(15);
+        for who in [Who::Threads, Who::Processes] {
+            // The words of a futex tell nobody that the other end is gone.
+            let places = Places::of(Ok(0), Ok(rustix::thread::CpuSet::MAX_CPU));
+            let cell = Cell::new(who, Channel::Futex, Placement::TwoCores);
+            assert!(cell.sample(&places, Duration::ZERO).is_err(), "{who:?}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What a switch costs: the same token over the same channel, between threads and between processes.
+//!
+//! ```text
+//!   subjects ──▶ rounds: a sample of each, in an order that changes ──▶ figures ──▶ conclusions
+//!      │                                                                  │
+//!      ├─ a cell: who × channel × placement (`cell.rs`, `part.rs`)        ├─▶ tables, JSON
+//!      └─ start-up, serialisation, `perf bench`                           └─▶ plot
+//! ```
+//!
+//! To read in this order: the channels (`channel.rs`), what an end does (`part.rs`), who holds the
+//! ends (`cell.rs`), where they run (`places.rs`); everything that is measured (`subject.rs`), how
+//! (`figures.rs`); what follows (`conclusion.rs`), and how it is shown (`table.rs`,
+//! `plot.rs`, `json.rs`).
+
+mod cell;
+mod channel;
+mod conclusion;
+mod figures;
+mod json;
+mod part;
+pub mod perf;
+mod places;
+mod plot;
+mod start;
+mod subject;
+mod sys;
+mod table;
+
+pub use cell::{Cell, Who};
+pub use channel::Channel;
+pub use conclusion::{TOKENS, conclusions};
+pub use figures::{Comparison, Figures, Sample, Terms};
+pub use json::json;
+pub use places::{Placement, Places};
+pub use plot::svg;
+pub use start::{Memory, memory};
+pub use subject::{Subject, all};
+pub use table::{caches, controls, matrix, queues, start_up, tutorial};
+
+/// Which build was measured.
+pub const BUILD: &str = if cfg!(debug_assertions) { "debug build" } else { "release build" };

@@ -1,0 +1,84 @@
+//! A measurement by others of the same thing: `perf bench sched pipe`, where perf is installed.
+
+use std::io::{Read, read_to_string};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use common::cores;
+use process_basics::Failure;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use super::Who;
+
+/// What a round trip takes, about: how many fit into a time.
+const ABOUT: Duration = Duration::from_micros(5);
+
+/// How long it may take beyond its work.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The round trip that perf measures between two processes, or two threads, both bound to this core;
+/// works for about so long.
+///
+/// # Errors
+/// If there is no perf, it can't do this, or it doesn't end.
+pub fn round_trip(who: Who, core: usize, time: Duration) -> Result<Duration, Failure> {
+    let loops = (time.as_nanos() / ABOUT.as_nanos()).max(1000);
+    let mut command = Command::new("perf");
+    command.args(["bench", "sched", "pipe", "-l", &loops.to_string()]);
+    if who == Who::Threads {
+        command.arg("-T");
+    }
+    command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    // A process begins on the cores of the thread that starts it.
+    let run = move || {
+        cores::bind_to(&[core])?;
+        let started = command.spawn().map_err(|error| Failure::new(format!("no perf: {error}")))?;
+        Running(started).output(time + PATIENCE)
+    };
+    let output = thread::spawn(run).join().map_err(|_| Failure::new("a thread panicked"))??;
+    per_operation(&output).ok_or_else(|| Failure::new("this perf has no `bench sched pipe`"))
+}
+
+/// The line `5.232950 usecs/op`.
+fn per_operation(output: &str) -> Option<Duration> {
+    let line = output.lines().find_map(|line| line.trim().strip_suffix("usecs/op"))?;
+    Duration::try_from_secs_f64(line.trim().parse::<f64>().ok()? / 1e6).ok()
+}
+
+/// Killed at the end, however it comes.
+struct Running(Child);
+
+impl Running {
+    fn output(mut self, at_most: Duration) -> Result<String, Failure> {
+        let ended = pidfd_open(Pid::from_child(&self.0), PidfdFlags::empty())?;
+        if process_basics::wait(&[ended], at_most)?.is_empty() {
+            return Err(Failure::new("perf hangs"));
+        }
+        // It has ended, and what it has said is less than a pipe holds.
+        let stdout: Option<Box<dyn Read>> =
+            self.0.stdout.take().map(|stdout| Box::new(stdout) as _);
+        Ok(stdout.map(read_to_string).transpose()?.unwrap_or_default())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn perfs_own_words_are_understood_and_others_are_not() {
+        let output = "# Running 'sched/pipe' benchmark:\n# Executed 100000 pipe operations between \
+                      two processes\n\n     Total time: 0.523 [sec]\n\n       5.232950 usecs/op\n";
+        assert_eq!(per_operation(output), Some(Duration::from_nanos(5233)));
+        assert_eq!(per_operation("WARNING: perf not found for kernel 6.1\n"), None);
+        assert_eq!(per_operation("  -1 usecs/op"), None);
+    }
+}

@@ -1,0 +1,54 @@
+//! The lessons say what the chapter shows.
+
+use common::testing::{check_chapter, check_translation, output};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_executors");
+
+#[test]
+fn every_lesson_prints_what_the_readme_shows() {
+    check_chapter("executors", PROGRAM, include_str!("../README.md"));
+}
+
+#[test]
+fn the_chinese_chapter_says_the_same() {
+    check_translation(env!("CARGO_MANIFEST_DIR"));
+}
+
+#[test]
+fn without_a_name_all_lessons_are_told() {
+    let run = output(PROGRAM, &["--speed", "100"]);
+    assert!(run.status.success());
+    let text = String::from_utf8(run.stdout).expect("it is UTF-8");
+    for name in common::contents::lessons_of("executors") {
+        assert!(text.contains(&format!("# {name} · §")));
+    }
+}
+
+#[test]
+fn the_calls_count_as_far_as_the_command_line_says() {
+    let run = output(PROGRAM, &["asking-for-results", "--count", "1234567"]);
+    assert!(run.status.success());
+    let text = String::from_utf8(run.stdout).expect("it is UTF-8");
+    for end in ["] 1234567\n", "] 1234667\n", "] 1234767\n"] {
+        assert!(text.contains(end), "{end} in\n{text}");
+    }
+}
+
+#[test]
+fn a_log_line_has_the_time_the_process_and_the_thread() {
+    let run = output(PROGRAM, &["too-early", "--count", "1"]);
+    let text = String::from_utf8(run.stdout).expect("it is UTF-8");
+    let line = text.lines().find(|line| line.ends_with("] 201")).expect("it is logged");
+    let (time, who) = line.trim().split_at("~ 2025-05-29 07:07:08,757".len());
+    let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    assert_eq!(shape, "~ 0000-00-00 00:00:00,000");
+    assert!(who.starts_with(" [MainProcess Prefix-0_"), "{line}");
+}
+
+#[test]
+fn to_count_to_nothing_is_refused() {
+    for count in ["0", "-1", "far", "99999999999999"] {
+        let run = output(PROGRAM, &[&format!("--count={count}")]);
+        assert_eq!(run.status.code(), Some(2), "{count}");
+    }
+}
