@@ -215,6 +215,10 @@ fn a_wrong_command_line_ends_with_2_and_help_with_0() {
         let help = said(&output(PROGRAM, &[tool, "--help"]));
         assert!(help.contains("Exit codes: 0 done; 1 "), "{help}");
     }
+    let help = said(&output(PROGRAM, &["measure", "--help"]));
+    for words in ["<COMMAND>... with {n}\n", "xz --threads={n} --keep"] {
+        assert!(help.contains(words), "{help}");
+    }
 }
 
 #[test]

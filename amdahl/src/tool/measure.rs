@@ -19,9 +19,12 @@ use super::{Refusal, draw, finish, fit, rounded};
 
 pub(super) const TOOL: Tool = Tool { command, run };
 
+/// Here, because in the other texts of a help {n} is the end of a line for clap.
+const USAGE: &str = "amdahl measure [OPTIONS] -- <COMMAND>... with {n}
+       amdahl measure -- xz --threads={n} --keep --stdout big.tar";
+
 const HELP: &str = "\
-Each {n} in the command is replaced by 1, 2, 4, … and so on. The command should do the same work each time:
-  amdahl measure -- xz --threads={n} --keep --force --stdout big.tar
+The n in braces is replaced by 1, 2, 4, … and so on. The command should do the same work each time.
 
 Ctrl-C ends the command, too; the exit code is 130 then.
 
@@ -36,7 +39,11 @@ fn command() -> Command {
     super::command("measure", "The speedup of a command by more workers, measured here and now")
         .arg(max.help("The most workers [default: twice the cores]"))
         .arg(repeats.help("How often each number of workers is measured"))
-        .arg(command.help("The command, with {n} where it is told how many workers to use"))
+        .arg(
+            command
+                .help("The command, with an n in braces where it is told how many workers to use"),
+        )
+        .override_usage(USAGE)
         .after_help(format!("{HELP}{}", super::EXIT_CODES))
 }
 
