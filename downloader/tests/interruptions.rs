@@ -287,7 +287,10 @@ fn two_runs_into_one_folder_do_not_disturb_each_other() {
     let (one, other) = (Get::of(&list), Get::of(&list));
     let shared = one.out();
     let into = format!("mkdir -p '{0}' && ln -s '{0}' out && exec \"$@\"", shared.display());
-    let (one, other) = (one.start(), other.through(&into).start());
+    let (mut one, mut other) = (one.start(), other.through(&into).start());
+    // Only then is nothing unfinished in the folder.
+    one.wait();
+    other.wait();
     let (other, one) = (other.end(), one.end());
     for ended in [&one, &other] {
         assert_eq!((ended.code, ended.report.len()), (Some(0), 150), "{}", ended.stderr);

@@ -105,7 +105,7 @@ pub(super) fn why(figures: &[Figures], workers: usize, cores: usize) -> Vec<Stri
             both(network)
         ),
         format!(
-            "cpu: {CONVOLUTIONS} times convolved, for a load. Nobody waits, so it is the {cores} cores that count, not the {workers} workers: {}",
+            "cpu: {CONVOLUTIONS} × convolved, as a load. Nobody waits, so it is the {cores} cores that count, not the {workers} workers: {}",
             both(cpu)
         ),
         format!(

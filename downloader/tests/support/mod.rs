@@ -277,6 +277,11 @@ impl Running {
         self.child.wait().unwrap();
     }
 
+    /// Waits for its end, and checks nothing yet.
+    pub(crate) fn wait(&mut self) {
+        self.child.wait().unwrap();
+    }
+
     /// The process ids of its children.
     pub(crate) fn children(&self) -> Vec<u32> {
         let mut children = Vec::new();
