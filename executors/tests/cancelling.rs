@@ -24,7 +24,7 @@ const CALLS: u64 = 1000;
 fn cancelled_never_ran_and_the_others_ran_once<E: OnStage>() {
     let begun = Instant::now();
     let (mut cancelled, mut ran, mut seed) = (0, 0, 1);
-    while begun.elapsed() < Duration::from_millis(900) {
+    while begun.elapsed() < Duration::from_millis(800) {
         let stage = Stage::new(CALLS as usize);
         let executor = E::on(&stage, 2);
         // The first worker is there.
@@ -89,17 +89,17 @@ fn count_large((call, _): (u64, String)) -> u64 {
 fn a_call_is_cancelled_while_its_worker_dies() {
     let _deadline = Deadline::seconds(60);
     let (mut cancelled, mut ran, mut lost) = (0, 0, 0);
-    for round in 0..12 {
+    for round in 0..6 {
         let stage = Stage::new(1);
         let executor = ProcessPoolExecutor::on(&stage, 1);
         let worker = executor.submit(support::pid_of_worker, 0).unwrap().into_result().unwrap();
         let before = support::resident(worker);
-        let future = executor.submit(count_large, (0, text(0, 50 << 20))).unwrap();
+        let future = executor.submit(count_large, (0, text(0, 16 << 20))).unwrap();
         // While it reads the argument, its memory grows.
-        support::until("it reads", || support::resident(worker) > before + (10 << 10));
+        support::until("it reads", || support::resident(worker) > before + (2 << 10));
         let other = Other::of(worker).unwrap();
         assert!(other.signal(Signal::KILL));
-        for _ in 0..round * 20 {
+        for _ in 0..round * 40 {
             thread::yield_now();
         }
         let answer = future.cancel();

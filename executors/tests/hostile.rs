@@ -18,7 +18,7 @@ use pools::Pool;
 use process_basics::tasks;
 use support::{
     FINE, LONG, NOT_SENT, OnStage, Other, PANICS_WHEN_DROPPED, Possessions, SHORT, Stage, Trap,
-    alone, count, enter, give, hold, kind_of, on_both, outcome, take,
+    alone, children, count, enter, give, hold, kind_of, on_both, outcome, take,
 };
 
 process_basics::test_entry!();
@@ -423,6 +423,7 @@ fn terminate_at_any_instant((): ()) {
             }
         });
         drop(executor);
+        assert_eq!(children(), [], "still there after round {round}");
     }
     before.come_back();
 }

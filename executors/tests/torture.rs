@@ -126,7 +126,7 @@ macro_rules! torture {
     ($($short:ident, $long:ident: $make:ident, $pids:expr, $how:expr;)+) => { $(
         #[test]
         fn $short() {
-            torture($make, $pids, $how, Duration::from_millis(1300));
+            torture($make, $pids, $how, Duration::from_millis(1000));
         }
 
         #[test]
