@@ -111,6 +111,8 @@ fn threads_come_and_go((): ()) {
         assert_eq!(executor.threads(), 0);
         let futures: Vec<_> = (0..3).map(|task| executor.submit(hold, task).unwrap()).collect();
         assert_eq!(executor.threads(), 3);
+        // A thread has its name when it works.
+        let _ = [(); 3].map(|()| stage.next_waiting());
         assert_ne!(Possessions::now(), before);
         stage.open(3);
         match ending {
