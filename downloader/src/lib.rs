@@ -1,8 +1,27 @@
-//! An image downloader on threads and on processes.
+//! An image downloader in stages, each of which runs on one thread, on several, or on processes; and
+//! the server that it is tried on.
+//!
+//! ```text
+//!                   network                CPU                    disk
+//!   addresses ──▶ Downloader ──pixels──▶ Hasher ──MD5, pixels──▶ Storager ──▶ MD5.png, MD5.jpg
+//!                     ▲
+//!                     └── ImageServer, a process of its own
+//! ```
 //!
 //! [`switch`] is what the lesson `switch-cost` measures with.
 
+mod picture;
+mod scheduler;
+mod server;
+mod stage;
+mod stages;
 pub mod switch;
+
+pub use picture::{Limits, Picture, convolve, has_end, hex, md5_hex};
+pub use scheduler::{Scheduler, Times};
+pub use server::{ImageServer, Images};
+pub use stage::CalcType;
+pub use stages::CONVOLUTIONS;
 
 #[cfg(test)]
 process_basics::test_entry!();

@@ -1,14 +1,17 @@
-//! Lesson 四: `cargo run -p downloader`.
+//! An image downloader on threads and on processes.
+//! Lesson 四: `cargo run -p downloader`; the tool: `cargo run -p downloader -- get --help`.
 
 #![forbid(unsafe_code)]
 
 mod lessons;
+mod tool;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     process_basics::main(|| {
         let about = "An image downloader, and what a switch costs (§四)";
-        common::lessons::run_with("downloader", about, lessons::ALL, &lessons::options(), &[])
+        let options = lessons::options();
+        common::lessons::run_with("downloader", about, lessons::ALL, &options, tool::ALL)
     })
 }

@@ -1,18 +1,12 @@
 //! The lessons say what the chapter shows.
 
-use common::testing::{output, stable};
+use common::testing::{check_chapter, output};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_downloader");
 
 #[test]
-fn the_switch_test_prints_what_the_readme_shows() {
-    let prompt = "$ cargo run -p downloader -- switch-cost\n";
-    let readme = include_str!("../README.md");
-    let block = readme.split("```").find_map(|block| block.split_once(prompt));
-    let run = output(PROGRAM, &["switch-cost", "--speed", "100"]);
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let text = String::from_utf8(run.stdout).expect("it is UTF-8");
-    assert_eq!(stable(text.trim_end()), stable(block.expect("it is there").1.trim_end()));
+fn every_lesson_prints_what_the_readme_shows() {
+    check_chapter("downloader", PROGRAM, include_str!("../README.md"));
 }
 
 #[test]

@@ -37,12 +37,21 @@ pub fn pipe<S, R>() -> Result<(Connection<S, R>, Connection<R, S>), Error> {
 /// Two ends that both send more than a pipe holds before either receives wait for each other for
 /// ever, as in Python. [`split`](Self::split), and a thread for each direction, can do it.
 ///
-/// Dropping an end closes it; nothing can be sent on it after that:
+/// Dropping an end closes it; nothing can be sent on it after that, nor can it be closed again:
 ///
 /// ```compile_fail,E0382
+/// # // CONN-B02
 /// let (mut a, _b) = ipc_pipe::pipe::<u32, u32>()?;
 /// drop(a);
 /// a.send(&1)?;
+/// # Ok::<(), ipc_pipe::Error>(())
+/// ```
+///
+/// ```compile_fail,E0382
+/// # // CONN-B02
+/// let (a, _b) = ipc_pipe::pipe::<u32, u32>()?;
+/// drop(a);
+/// drop(a);
 /// # Ok::<(), ipc_pipe::Error>(())
 /// ```
 #[derive(Debug, Serialize, Deserialize)]

@@ -25,11 +25,27 @@ const KEPT: usize = 1 << 20;
 /// # Ok::<(), ipc_pipe::Error>(())
 /// ```
 ///
-/// Python raises an error when one sends on the receiving end. Here it has no such method:
+/// Python raises an error when one sends on the receiving end, or receives on the sending end. Here they
+/// have no such methods:
 ///
 /// ```compile_fail,E0599
+/// # // CONN-02
 /// let (mut receiver, _sender) = ipc_pipe::one_way::<String>()?;
 /// receiver.send(&"hi".to_string())?;
+/// # Ok::<(), ipc_pipe::Error>(())
+/// ```
+///
+/// ```compile_fail,E0599
+/// # // CONN-02
+/// let (_receiver, mut sender) = ipc_pipe::one_way::<String>()?;
+/// sender.recv()?;
+/// # Ok::<(), ipc_pipe::Error>(())
+/// ```
+///
+/// ```compile_fail,E0599
+/// # // CONN-02
+/// let (_receiver, sender) = ipc_pipe::one_way::<String>()?;
+/// sender.poll(None)?;
 /// # Ok::<(), ipc_pipe::Error>(())
 /// ```
 ///
@@ -204,7 +220,13 @@ impl<T> AsFd for Receiver<T> {
     }
 }
 
-/// The reading end of any pipe into which somebody writes [frames](process_basics::frame).
+/// The reading end of any pipe into which somebody writes [frames](process_basics::frame). It owns an open
+/// descriptor: a mere number, which may be that of nothing, makes none.
+///
+/// ```compile_fail,E0277
+/// # // CONN-16
+/// let receiver = ipc_pipe::Receiver::<String>::from(44_977_608);
+/// ```
 impl<T> From<PipeReader> for Receiver<T> {
     fn from(pipe: PipeReader) -> Self {
         Self { pipe, closed: false, body: Vec::new(), message: PhantomData }

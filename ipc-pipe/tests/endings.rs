@@ -33,7 +33,7 @@ fn close_and_wait((sender, gate): (Sender<u32>, Waiting)) {
     gate.wait();
 }
 
-/// CONN-B02, CONN-B06
+/// CONN-B06
 #[test]
 fn an_end_closed_by_a_living_child_is_the_end_of_file_again_and_again() {
     let _deadline = Deadline::seconds(60);
@@ -219,8 +219,6 @@ fn a_child_that_panics_or_exits_closes_its_end_after_its_messages() {
     }
 }
 
-/// CONN-16 is held by the types: an end is made by `one_way` and `pipe`, or from the standard
-/// library's ends, which own an open descriptor. There is no number to get wrong.
 #[test]
 fn a_foreign_program_that_speaks_no_frames_is_refused_and_ended() {
     let _deadline = Deadline::seconds(60);

@@ -40,6 +40,7 @@ fn peak() -> u64 {
 
 #[test]
 fn a_frame_cut_anywhere_is_truncated_and_then_the_end_of_file() {
+    let _deadline = Deadline::seconds(60);
     let whole = frame(100, &[7; 100]);
     for cut in 1..whole.len() {
         let mut receiver = receiver_of::<()>(&whole[..cut]);
@@ -52,6 +53,7 @@ fn a_frame_cut_anywhere_is_truncated_and_then_the_end_of_file() {
 
 #[test]
 fn a_length_that_is_a_lie_is_an_error_and_takes_no_memory() {
+    let _deadline = Deadline::seconds(60);
     let all_that_is_allowed = receiver_of::<String>(&frame(LIMIT, &[7; 1000])).recv();
     assert!(matches!(all_that_is_allowed, Err(Error::Truncated { missing: 1.. })));
     for length in [LIMIT + 1, u64::from(u32::MAX) << 8, u64::MAX] {
@@ -152,6 +154,7 @@ fn random_bytes_are_errors_and_always_come_to_an_end() {
 
 #[test]
 fn a_message_of_another_type_is_used_up_and_the_next_is_received_well() {
+    let _deadline = Deadline::seconds(60);
     let (reader, writer) = raw_pipe().unwrap();
     let mut sender = Sender::<String>::from(writer);
     let mut receiver = Receiver::<(u8, bool)>::from(reader);
@@ -200,6 +203,7 @@ fn no_serde_format_can_carry_an_end_by_itself() {
 
 #[test]
 fn a_refused_end_has_nothing_to_do_with_a_later_error() {
+    let _deadline = Deadline::seconds(60);
     let (mut receiver, mut sender) = one_way::<String>().unwrap();
     assert!(postcard::to_stdvec(&sender).is_err());
     sender.send_bytes(&[200]).unwrap();
@@ -236,6 +240,7 @@ fn a_receiver_closed_in_the_middle_of_a_large_message_is_an_error_for_the_sender
 
 #[test]
 fn the_messages_of_a_closed_sender_can_still_be_received() {
+    let _deadline = Deadline::seconds(60);
     let (mut receiver, mut sender) = one_way().unwrap();
     sender.send(&1).unwrap();
     sender.send(&2).unwrap();
@@ -247,6 +252,7 @@ fn the_messages_of_a_closed_sender_can_still_be_received() {
 
 #[test]
 fn an_error_while_serialising_sends_nothing() {
+    let _deadline = Deadline::seconds(60);
     /// Serialises its first half and then fails.
     struct Half;
     impl serde::Serialize for Half {
@@ -274,6 +280,7 @@ fn impatient(end: &impl AsRawFd, writes: bool) -> OwnedFd {
 
 #[test]
 fn a_receiver_never_goes_on_in_the_middle_of_a_message() {
+    let _deadline = Deadline::seconds(60);
     let (reader, mut writer) = raw_pipe().unwrap();
     let mut receiver = Receiver::<()>::from(PipeReader::from(impatient(&reader, false)));
     let message = frame(200, &[0; 200]);
@@ -287,6 +294,7 @@ fn a_receiver_never_goes_on_in_the_middle_of_a_message() {
 
 #[test]
 fn a_sender_never_goes_on_in_the_middle_of_a_message() {
+    let _deadline = Deadline::seconds(60);
     let (mut reader, writer) = raw_pipe().unwrap();
     let mut sender = Sender::<()>::from(PipeWriter::from(impatient(&writer, true)));
     drop(writer);

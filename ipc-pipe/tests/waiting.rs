@@ -227,6 +227,7 @@ fn three_hundred_ends_can_be_waited_for() {
 
 #[test]
 fn the_same_end_twice_is_ready_twice() {
+    let _deadline = Deadline::seconds(60);
     let (a, mut to_a) = one_way::<u32>().unwrap();
     to_a.send(&1).unwrap();
     assert_eq!(wait(&[&a, &a], None).unwrap(), [0, 1]);

@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::memory::{Kind, MOST};
 use crate::participant::Participant;
 use crate::raw::{Failed, Until};
+use crate::ring::Owner;
 
 /// How often to look whether anybody is left while waiting for the feeder.
 const LOOK: Duration = Duration::from_millis(100);
@@ -57,6 +58,11 @@ impl Handle {
             }
             _ => Err(Error::TooManyPlaces { places, most: MOST }),
         }
+    }
+
+    /// Takes part by this opening.
+    pub(crate) fn open(opening: OwnedFd, number: Owner) -> io::Result<Self> {
+        Participant::attach(opening, number).map(Self::new)
     }
 
     fn new(participant: Participant) -> Self {
@@ -214,7 +220,7 @@ impl Drop for Handle {
 struct Invitation {
     #[serde(with = "process_basics::handover")]
     opening: OwnedFd,
-    number: u16,
+    number: Owner,
 }
 
 fn refuse(reason: io::Error) -> String {
@@ -232,8 +238,7 @@ impl Serialize for Handle {
 impl<'de> Deserialize<'de> for Handle {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Invitation { opening, number } = Invitation::deserialize(deserializer)?;
-        let attached = Participant::attach(opening, number).map(Self::new);
-        attached.map_err(refuse).map_err(de::Error::custom)
+        Self::open(opening, number).map_err(refuse).map_err(de::Error::custom)
     }
 }
 

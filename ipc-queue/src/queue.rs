@@ -8,7 +8,9 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use process_basics::frame;
@@ -51,10 +53,35 @@ pub(crate) const KEPT: usize = 4 << 20;
 /// anybody could get them; so get them before you join that process, if there are more than 1024.
 ///
 /// ```compile_fail,E0382
+/// # // QUEUE-09
 /// let queue = ipc_queue::Queue::bounded(1)?;
 /// queue.put(1)?;
 /// drop(queue);
 /// queue.try_get()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// ```compile_fail,E0382
+/// # // QUEUE-09
+/// let queue = ipc_queue::Queue::bounded(1)?;
+/// drop(queue);
+/// queue.put(1)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// ```compile_fail,E0382
+/// # // QUEUE-10, QUEUE-13
+/// let queue = ipc_queue::Queue::<u32>::unbounded()?;
+/// drop(queue);
+/// queue.is_empty();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// ```compile_fail,E0382
+/// # // QUEUE-12
+/// let queue = ipc_queue::Queue::<u32>::unbounded()?;
+/// drop(queue);
+/// drop(queue);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Serialize, Deserialize)]
@@ -86,6 +113,16 @@ impl<T> Queue<T> {
     pub fn unbounded() -> Result<Self, Error> {
         let handle = Handle::create(SLOTS, Kind::Unbounded)?;
         Ok(Self { handle, item: PhantomData })
+    }
+
+    /// The queue in this file, whatever is in it, for a participant of this number: for the tests with
+    /// damaged memories.
+    ///
+    /// # Errors
+    /// If it is no queue, or the system refuses.
+    #[doc(hidden)]
+    pub fn open(file: OwnedFd, number: u16) -> io::Result<Self> {
+        Ok(Self { handle: Handle::open(file, number)?, item: PhantomData })
     }
 
     /// How many items there are that nobody has got, those of unbounded producers included: exact

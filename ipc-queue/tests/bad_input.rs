@@ -5,18 +5,20 @@
 mod support;
 
 use std::fmt::Display;
-use std::fs::{self, File, OpenOptions};
-use std::hint::black_box;
-use std::os::unix::fs::FileExt;
+use std::fs::File;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::testing::{Deadline, Random, text};
 use ipc_queue::{Error, GetError, PutError, Queue};
 use process_basics::{Gate, Process, Waiting, frame, tasks};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use support::{alone, ends_well, queue_mappings, start};
+use support::damage::{Memory, use_queue};
+use support::{alone, ends_well, start};
 
 process_basics::test_entry!();
 tasks![
@@ -27,6 +29,7 @@ tasks![
     get_a_large_one_below_a_limit,
     hand_over_what_is_no_queue,
     make_a_bounded_queue_look_unbounded,
+    open_damaged_queues,
     use_a_damaged_queue,
     without_descriptors,
 ];
@@ -46,6 +49,7 @@ fn a_queue_of_no_places_is_refused_and_what_to_use_is_named() {
 
 #[test]
 fn an_absurd_size_is_refused_and_the_largest_is_named_and_works() {
+    let _deadline = Deadline::seconds(120);
     for places in [(1 << 20) + 1, 1 << 32, (1 << 32) + 1, usize::MAX] {
         let error = Queue::<u32>::bounded(places).unwrap_err();
         let Error::TooManyPlaces { most, .. } = error else {
@@ -62,6 +66,7 @@ fn an_absurd_size_is_refused_and_the_largest_is_named_and_works() {
 /// QUEUE-B11
 #[test]
 fn a_queue_elsewhere_than_in_process_arguments_says_where_it_may_be() {
+    let _deadline = Deadline::seconds(120);
     let (inner, outer) = (Queue::<u32>::bounded(1).unwrap(), Queue::bounded(1).unwrap());
     for _ in 0..10 {
         let error = frame::encode(&inner, &mut Vec::new()).unwrap_err();
@@ -101,6 +106,7 @@ impl<'de> Deserialize<'de> for Stubborn {
 /// QUEUE-07, QUEUE-08
 #[test]
 fn an_item_that_cannot_be_serialised_is_an_error_of_put_and_costs_no_place() {
+    let _deadline = Deadline::seconds(120);
     for queue in [Queue::bounded(1).unwrap(), Queue::unbounded().unwrap()] {
         for _ in 0..10 {
             let refused = queue.put(Stubborn(Some(false)));
@@ -121,6 +127,7 @@ fn an_item_that_cannot_be_serialised_is_an_error_of_put_and_costs_no_place() {
 
 #[test]
 fn an_item_that_cannot_be_deserialised_is_an_error_of_get_and_used_up() {
+    let _deadline = Deadline::seconds(120);
     let queue = Queue::bounded(1).unwrap();
     for _ in 0..10 {
         queue.try_put(Stubborn(None)).unwrap();
@@ -260,61 +267,6 @@ fn without_descriptors_making_and_handing_over_fail_and_the_rest_works() {
     alone(without_descriptors);
 }
 
-/// The memory of the only queue of this process, for whoever wants to damage it.
-struct Memory {
-    file: File,
-    words: u64,
-}
-
-impl Memory {
-    fn find() -> Self {
-        let mut descriptors = fs::read_dir("/proc/self/fd").unwrap();
-        let path = descriptors.find_map(|entry| {
-            let path = entry.unwrap().path();
-            let target = fs::read_link(&path).unwrap_or_default();
-            target.to_str()?.starts_with("/memfd:queue").then_some(path)
-        });
-        let file = OpenOptions::new().write(true).open(path.unwrap());
-        Self { file: file.unwrap(), words: queue_mappings()[0] / 8 }
-    }
-
-    /// Writes something into a word of the mapped part: anywhere, or near its beginning or end,
-    /// where more depends on it.
-    fn damage(&self, random: &mut Random) {
-        let index = match random.below(4) {
-            0 => random.below(self.words),
-            1 => random.below(64),
-            2 => 64 + random.below(32),
-            _ => self.words - 1 - random.below(200),
-        };
-        let value = match random.below(6) {
-            0 => u64::MAX,
-            1 => random.below(10),
-            2 => 1 << random.below(64),
-            // What could be the first word of a slot.
-            3 => random.below(4) << 32 | random.below(16) << 16 | random.below(5),
-            4 => random.next() << 32 | random.below(8) << 16 | random.below(1 << 12),
-            _ => random.next(),
-        };
-        self.file.write_all_at(&value.to_le_bytes(), 8 * index).unwrap();
-    }
-}
-
-/// Uses the queue in one way or another. What comes of it doesn't matter, but that it ends does.
-fn use_queue(queue: &Queue<String>, random: &mut Random) {
-    let start = Instant::now();
-    let length = [0, 10, 239, 300, 5000, 100_000][random.below(6) as usize];
-    match random.below(8) {
-        0 | 1 => drop(queue.try_put(text(length, length))),
-        2 | 3 => drop(queue.try_get()),
-        4 => drop(black_box(queue.qsize())),
-        5 => drop(black_box((queue.is_full(), queue.is_empty()))),
-        6 => drop(queue.task_done()),
-        _ => drop(queue.get_timeout(Duration::from_micros(100))),
-    }
-    assert!(start.elapsed() < Duration::from_secs(10));
-}
-
 /// Runs in a process of its own.
 fn damage_queues((): ()) {
     let _deadline = Deadline::seconds(120);
@@ -325,7 +277,7 @@ fn damage_queues((): ()) {
         let places = [1, 3, 17][random.below(3) as usize];
         let queue = Queue::bounded(places).unwrap();
         let other = queue.clone();
-        let memory = Memory::find();
+        let memory = Memory::of(&queue, places as u64).unwrap();
         for _ in 0..10 {
             use_queue(&queue, &mut random);
         }
@@ -348,6 +300,23 @@ fn a_damaged_memory_makes_errors_but_no_panic_and_no_hang() {
     alone(damage_queues);
 }
 
+/// Runs in a process of its own.
+fn open_damaged_queues((): ()) {
+    let _deadline = Deadline::seconds(120);
+    limit(Resource::As, Some(2 << 30));
+    let play = |script: Vec<u8>| {
+        support::damage::play(&script).unwrap();
+        Ok(())
+    };
+    let config = Config { failure_persistence: None, ..Config::with_cases(1000) };
+    TestRunner::new(config).run(&vec(any::<u8>(), 0..200), play).unwrap();
+}
+
+#[test]
+fn a_damaged_memory_can_be_opened_and_used_or_is_refused() {
+    alone(open_damaged_queues);
+}
+
 /// Runs in the child. When it has got the first item, its parent begins to damage the memory.
 fn use_a_damaged_queue((queue, seed, waiting): (Queue<String>, u64, Waiting)) {
     limit(Resource::As, Some(2 << 30));
@@ -365,7 +334,7 @@ fn damage_shared_queues((): ()) {
     let mut random = Random(0x0B5E_55ED);
     for seed in 1..=10 {
         let queue = Queue::bounded(3).unwrap();
-        let memory = Memory::find();
+        let memory = Memory::of(&queue, 3).unwrap();
         queue.put(text(0, 0)).unwrap();
         let (gate, waiting) = Gate::new().unwrap();
         let child = start(use_a_damaged_queue, (queue.clone(), seed, waiting));
@@ -390,9 +359,7 @@ fn hand_over_what_is_no_queue((): ()) {
     let _deadline = Deadline::seconds(120);
     for index in 0..4 {
         let queue = Queue::bounded(1).unwrap();
-        let memory = Memory::find();
-        let word = (u64::MAX - 1).to_le_bytes();
-        memory.file.write_all_at(&word, 8 * index).unwrap();
+        Memory::of(&queue, 1).unwrap().set(index, u64::MAX - 1);
         let mut child = Process::new(do_nothing, queue);
         match child.start().and_then(|()| child.join()) {
             Ok(()) => assert_eq!(child.exitcode(), Some(0)),
@@ -411,9 +378,9 @@ fn make_a_bounded_queue_look_unbounded((): ()) {
     let _deadline = Deadline::seconds(120);
     for index in 0..8 {
         let queue = Queue::bounded(1).unwrap();
-        let memory = Memory::find();
+        let memory = Memory::of(&queue, 1).unwrap();
         queue.put(text(1, 1)).unwrap();
-        memory.file.write_all_at(&[0; 8], 8 * index).unwrap();
+        memory.set(index, 0);
         // Else the item would wait for a place, and the drop of this handle for the item.
         let refused = queue.try_put(text(2, 2));
         assert!(matches!(refused, Err(PutError::Full(_))), "word {index}");

@@ -231,6 +231,7 @@ fn a_program_ends_with_items_that_nobody_got() {
 /// QUEUE-B12
 #[test]
 fn a_large_item_is_put_with_nobody_getting() {
+    let _deadline = Deadline::seconds(120);
     let queue = Queue::bounded(2).unwrap();
     queue.put(text(1, 1 << 20)).unwrap();
     queue.put(text(2, 1 << 20)).unwrap();
@@ -566,6 +567,7 @@ fn who_waits_in_vain_is_told_when_the_last_other_has_ended_or_was_killed() {
 
 #[test]
 fn qsize_is_empty_and_is_full_are_exact_at_rest() {
+    let _deadline = Deadline::seconds(120);
     let queue = Queue::bounded(3).unwrap();
     let mut model = VecDeque::new();
     let mut random = Random(42);
@@ -751,6 +753,7 @@ fn join_sees_that_all_is_done_also_if_the_last_other_is_just_leaving() {
 
 #[test]
 fn task_done_too_often_is_an_error() {
+    let _deadline = Deadline::seconds(120);
     let queue = Queue::bounded(2).unwrap();
     assert!(matches!(queue.task_done(), Err(Error::DoneTooOften)));
     queue.put(1).unwrap();

@@ -11,7 +11,7 @@ use process_basics::{Failure, Process, tasks};
 use support::{Possessions, alone, ends_well, kill, start};
 
 process_basics::test_entry!();
-tasks![echo, echo_for_ever, make_use_and_end_many];
+tasks![drop_handles, echo, echo_for_ever, make_use_and_end_many];
 
 /// Runs in the child.
 fn echo((there, back): (Queue<String>, Queue<String>)) -> Result<(), Failure> {
@@ -68,6 +68,25 @@ fn make_use_and_end_many((): ()) {
     while Possessions::now() != before {
         thread::yield_now();
     }
+}
+
+/// Runs in a process of its own.
+fn drop_handles((): ()) {
+    let before = Possessions::now();
+    for queue in [Queue::bounded(3).unwrap(), Queue::unbounded().unwrap()] {
+        queue.put(text(1, 100_000)).unwrap();
+        let clone = queue.clone();
+        drop(queue);
+        assert_eq!(clone.get().unwrap(), text(1, 100_000), "one handle keeps it open");
+        drop(clone);
+    }
+    assert_eq!(Possessions::now(), before);
+}
+
+/// QUEUE-12
+#[test]
+fn dropping_the_last_handle_closes_both_ends() {
+    alone(drop_handles);
 }
 
 #[test]

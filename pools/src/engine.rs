@@ -709,7 +709,8 @@ impl Shared {
         drop(state);
         for (message, error) in refused {
             let Some((task, items)) = Items::of(&message) else { continue };
-            self.done(task.job, (task.first..).zip(items.map(|_| Err(error.clone()))));
+            let items = items.numbered(task.first);
+            self.done(task.job, items.map(|(item, _)| (item, Err(error.clone()))));
         }
     }
 

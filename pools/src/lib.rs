@@ -27,5 +27,7 @@ mod worker;
 
 pub use error::{Error, MapError, TaskError};
 pub use imap::Imap;
+#[doc(hidden)]
+pub use message::read_any;
 pub use pool::{Builder, Pool};
 pub use result::AsyncResult;

@@ -97,7 +97,8 @@ impl<'a> Manager<'a> {
         match Report::of(message) {
             Some((Report::Done(progress), results)) => {
                 self.note_progress(progress);
-                self.shared.done(progress.job, (progress.from..).zip(results.map(Ok)));
+                let results = results.numbered(progress.from);
+                self.shared.done(progress.job, results.map(|(item, result)| (item, Ok(result))));
             }
             Some((Report::Failed(progress, error), _)) => {
                 self.note_progress(progress);
@@ -206,8 +207,8 @@ impl<'a> Manager<'a> {
         // Results that it had not reported yet.
         let (from, kept) = note.kept();
         let mut known = latest.map(|latest| latest.to);
-        let unreported = (from..)
-            .zip(Items { rest: &kept })
+        let unreported = Items { rest: &kept }
+            .numbered(from)
             .filter(|(item, _)| known.is_none_or(|known| *item > known))
             .collect::<Vec<_>>();
         known = unreported.last().map(|(item, _)| *item).or(known);
@@ -217,8 +218,9 @@ impl<'a> Manager<'a> {
         let mut state = self.shared.state();
         let chunk = state.task_has_ended(noted.job, noted.first, noted.bytes);
         // Those behind it never ran.
-        if let Some(rest) = chunk.and_then(|chunk| Message::from(&chunk, noted.item + 1)) {
-            state.put_in_front(noted.job, noted.item + 1, rest.bytes());
+        let next = noted.item.wrapping_add(1);
+        if let Some(rest) = chunk.and_then(|chunk| Message::from(&chunk, next)) {
+            state.put_in_front(noted.job, next, rest.bytes());
         }
         drop(state);
         if known.is_none_or(|known| noted.item > known) {

@@ -79,7 +79,8 @@ impl Message {
     pub(crate) fn from(bytes: &[u8], item: u64) -> Option<Self> {
         let (task, mut items) = Items::of(bytes)?;
         for _ in task.first..item {
-            items.next();
+            // The number may come from a note that was damaged: no more steps than there are items.
+            items.next()?;
         }
         let mut message = Self::default();
         message.begin(Task { first: item, ..task });
@@ -121,6 +122,11 @@ impl<'a> Items<'a> {
     pub(crate) fn of(message: &'a [u8]) -> Option<(Task, Self)> {
         let (task, rest) = postcard::take_from_bytes(message).ok()?;
         Some((task, Self { rest }))
+    }
+
+    /// With their numbers, beginning with this one.
+    pub(crate) fn numbered(self, first: u64) -> impl Iterator<Item = (u64, &'a [u8])> {
+        (0..).zip(self).map(move |(place, item): (u64, _)| (first.wrapping_add(place), item))
     }
 }
 
@@ -191,8 +197,32 @@ impl Report {
     }
 }
 
+/// Reads bytes of any kind as every kind of message; returns how many items and results they have.
+/// For the tests with hostile bytes.
+#[doc(hidden)]
+#[must_use]
+pub fn read_any(bytes: &[u8]) -> usize {
+    let results = Report::of(bytes).map_or(0, |(_, results)| results.numbered(u64::MAX).count());
+    let Some((task, items)) = Items::of(bytes) else { return results };
+    let last = task.first.wrapping_add(items.clone().count() as u64);
+    for item in [0, task.first, last.wrapping_sub(1), last, u64::MAX] {
+        if let Some(rest) = Message::from(bytes, item) {
+            assert!(rest.bytes().len() <= bytes.len() + MOST_OF_A_TASK);
+        }
+    }
+    results + items.count()
+}
+
+/// The most bytes that a task's message begins with: three numbers.
+const MOST_OF_A_TASK: usize = 30;
+
 #[cfg(test)]
 mod tests {
+    use common::testing::Deadline;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
+
     use super::*;
 
     #[test]
@@ -224,5 +254,50 @@ mod tests {
             let items = Items::of(&message.bytes()[..cut]).map_or(0, |(_, items)| items.count());
             assert!(items < 3);
         }
+    }
+    /// A message of items, and what it has behind or in place of some of its bytes.
+    fn damaged() -> impl Strategy<Value = Vec<u8>> {
+        let items = vec(vec(any::<u8>(), 0..40), 0..6);
+        let damage = vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
+        let numbers = (any::<u64>(), any::<u64>(), any::<bool>());
+        (items, damage, numbers, vec(any::<u8>(), 0..20)).prop_map(
+            |(items, damage, (job, first, is_report), end)| {
+                let mut message = Message::default();
+                message.begin(Task { job, first, function: frame::decode(&[3]).unwrap() });
+                items.iter().for_each(|item| message.push(item).unwrap());
+                let Message(mut bytes) = message;
+                if is_report {
+                    let progress =
+                        Progress { worker: 1, job, first, from: first, to: first, ends: Some(7) };
+                    Report::Failed(progress, TaskError::Terminated).end(&mut bytes);
+                }
+                for (place, value) in damage {
+                    let place = place.index(bytes.len());
+                    bytes[place] = value;
+                }
+                bytes.extend_from_slice(&end);
+                bytes
+            },
+        )
+    }
+
+    /// None of these bytes keep anybody for longer than they are long.
+    fn are_read_to_their_end(bytes: &impl Strategy<Value = Vec<u8>>) {
+        let _deadline = Deadline::seconds(60);
+        let read = |bytes: Vec<u8>| {
+            prop_assert!(read_any(&bytes) <= bytes.len());
+            Ok(())
+        };
+        TestRunner::default().run(bytes, read).unwrap();
+    }
+
+    #[test]
+    fn bytes_of_any_kind_are_read_to_their_end() {
+        are_read_to_their_end(&vec(any::<u8>(), 0..300));
+    }
+
+    #[test]
+    fn damaged_messages_are_read_to_their_end() {
+        are_read_to_their_end(&damaged());
     }
 }

@@ -387,3 +387,32 @@ impl Pool {
         Ok(Imap::new(&self.engine, job, (function, chunk, self.processes), items, results))
     }
 }
+
+/// What the types leave no room for: none of these compiles.
+///
+/// ```compile_fail,E0600
+/// # // POOL-15
+/// let pool = pools::Pool::new(-1);
+/// ```
+///
+/// ```compile_fail,E0600
+/// # // POOL-27
+/// let pool = pools::Pool::builder().max_tasks_per_child(-1);
+/// ```
+///
+/// ```compile_fail,E0308
+/// # // POOL-27
+/// let pool = pools::Pool::builder().max_tasks_per_child(0.5);
+/// ```
+///
+/// ```compile_fail,E0308
+/// # // POOL-27
+/// let pool = pools::Pool::builder().max_tasks_per_child("12");
+/// ```
+///
+/// ```compile_fail,E0277
+/// # // POOL-29
+/// let pool = pools::Pool::builder().initializer(123, ());
+/// ```
+#[cfg(doctest)]
+struct Refused;

@@ -191,7 +191,7 @@ fn call_in_all_ways(pool: &Pool, fate: (Fate, &'static str, &'static str, Option
     check(results, 1, fate);
 }
 
-/// POOL-B01, POOL-B02, POOL-23 (the first half)
+/// POOL-B01, POOL-B02
 #[test]
 fn whatever_becomes_of_a_task_is_one_error_at_once_and_the_pool_goes_on() {
     let _deadline = Deadline::seconds(120);

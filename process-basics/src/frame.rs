@@ -164,6 +164,9 @@ pub fn body(frame: &[u8]) -> &[u8] {
 
 /// The value whose body this is.
 ///
+/// Of values that have no bytes, as in a `Vec<()>`, a few bytes can announce any number, and reading them takes
+/// as long: what comes from somebody who isn't to be trusted should have none of them.
+///
 /// # Errors
 /// [`Error::Decode`], also if bytes are left over.
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
@@ -267,6 +270,11 @@ fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Error> {
 
 #[cfg(test)]
 mod tests {
+    use common::testing::Deadline;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
+
     use super::*;
 
     fn frame_of(body: &[u8]) -> Vec<u8> {
@@ -345,5 +353,76 @@ mod tests {
     fn bytes_that_are_no_such_value_are_an_error() {
         assert!(matches!(decode::<String>(&[200]), Err(Error::Decode { .. })));
         assert!(matches!(decode::<u8>(&[1, 2]), Err(Error::Decode { length: 2, .. })));
+    }
+    /// A stream that gives its bytes in parts of these lengths, over and over, and is interrupted before
+    /// each: what a reader of a pipe has to expect.
+    struct Parts<'a> {
+        bytes: &'a [u8],
+        lengths: std::iter::Cycle<std::slice::Iter<'a, usize>>,
+        interrupted: bool,
+    }
+
+    impl<'a> Parts<'a> {
+        fn of(bytes: &'a [u8], lengths: &'a [usize]) -> Self {
+            Self { bytes, lengths: lengths.iter().cycle(), interrupted: false }
+        }
+    }
+
+    impl Read for Parts<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.interrupted = !self.interrupted;
+            if self.interrupted {
+                return Err(ErrorKind::Interrupted.into());
+            }
+            let length = self.lengths.next().copied().unwrap_or(1).min(buffer.len());
+            self.bytes.read(&mut buffer[..length])
+        }
+    }
+
+    #[test]
+    fn frames_come_whole_however_the_stream_is_cut() {
+        let _deadline = Deadline::seconds(60);
+        let body = prop_oneof![vec(any::<u8>(), 0..130), vec(any::<u8>(), 0..5000)];
+        let input = (vec(body, 0..5), vec(1_usize..200, 1..5));
+        let come_whole = |(bodies, lengths): (Vec<Vec<u8>>, Vec<usize>)| {
+            let stream: Vec<u8> = bodies.iter().flat_map(|body| frame_of(body)).collect();
+            let (mut parts, mut body) = (Parts::of(&stream, &lengths), Vec::new());
+            for expected in &bodies {
+                read(&mut parts, LIMIT, &mut body).unwrap();
+                prop_assert_eq!(&body, expected);
+            }
+            prop_assert!(matches!(read(&mut parts, LIMIT, &mut body), Err(Error::EndOfFile)));
+            Ok(())
+        };
+        TestRunner::default().run(&input, come_whole).unwrap();
+    }
+
+    type Anything = (Option<String>, Vec<(u64, bool)>, Result<char, Box<[f64]>>);
+
+    /// Bytes of any kind; some begin with a length that is not too long for them.
+    fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+        let with_length = |(length, mut bytes): (u16, Vec<u8>)| {
+            bytes.splice(0..0, u64::from(length).to_le_bytes());
+            bytes
+        };
+        let bytes = || vec(any::<u8>(), 0..400);
+        prop_oneof![bytes(), (0_u16..500, bytes()).prop_map(with_length)]
+    }
+
+    #[test]
+    fn bytes_of_any_kind_end_in_values_or_errors_and_take_no_more_memory_than_a_step() {
+        let _deadline = Deadline::seconds(60);
+        let input = (any_bytes(), prop_oneof![Just(LIMIT), 0..600_u64], vec(1_usize..200, 1..5));
+        let end = |(bytes, limit, lengths): (Vec<u8>, u64, Vec<usize>)| {
+            let (mut parts, mut body) = (Parts::of(&bytes, &lengths), Vec::new());
+            while read(&mut parts, limit, &mut body).is_ok() {
+                prop_assert!(body.len() as u64 <= limit && body.len() <= bytes.len());
+                let _ = decode::<Anything>(&body);
+            }
+            prop_assert!(body.capacity() <= STEP);
+            let _ = decode::<Anything>(&bytes);
+            Ok(())
+        };
+        TestRunner::default().run(&input, end).unwrap();
     }
 }

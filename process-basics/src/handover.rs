@@ -118,6 +118,8 @@ mod tests {
     use std::io::{PipeReader, PipeWriter, Write, pipe, read_to_string};
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
+    use common::testing::Deadline;
+
     use super::*;
     use crate::frame;
 
@@ -126,6 +128,7 @@ mod tests {
 
     #[test]
     fn descriptors_go_through_and_what_is_not_taken_is_closed() {
+        let _deadline = Deadline::seconds(60);
         let (reader, writer) = pipe().unwrap();
         let mut frame = Vec::new();
         let value = (Holder(writer), 5);

@@ -43,6 +43,7 @@ use crate::{Error, entry, frame, task};
 /// daemonic. A process can't be sent to another process, because only its parent can wait for it:
 ///
 /// ```compile_fail,E0277
+/// # // PROC-B13
 /// fn travels(_: impl serde::Serialize) {}
 /// travels(process_basics::Process::new(|(): ()| (), ()));
 /// ```
@@ -142,8 +143,12 @@ impl Process {
     ///
     /// A daemon ends even if its parent is killed, which Python's doesn't; unless it has exec'd another
     /// program, and only when it is continued if it is stopped.
+    ///
+    /// # Panics
+    /// If the process has started: then nothing can change what it is.
     #[must_use]
     pub fn daemonic(mut self, daemon: bool) -> Self {
+        assert!(self.child.is_none(), "the process {} has already started", self.name);
         self.daemon = daemon;
         self
     }

@@ -49,11 +49,14 @@ pub fn wait<E: AsFd>(ends: &[E], timeout: impl Into<Option<Duration>>) -> io::Re
 mod tests {
     use std::io::{Write, pipe};
 
+    use common::testing::Deadline;
+
     use super::*;
 
     /// CONN-11
     #[test]
     fn only_what_is_ready_is_named_and_stays_ready() {
+        let _deadline = Deadline::seconds(60);
         let (a, mut to_a) = pipe().unwrap();
         let (b, to_b) = pipe().unwrap();
         let now = Duration::ZERO;
@@ -67,6 +70,7 @@ mod tests {
 
     #[test]
     fn it_returns_after_the_timeout_and_not_before() {
+        let _deadline = Deadline::seconds(60);
         let (a, _to_a) = pipe().unwrap();
         let start = Instant::now();
         assert_eq!(wait(&[&a], Duration::from_millis(50)).unwrap(), [0; 0]);

@@ -77,7 +77,9 @@ fn live_for_ever((report, ready, stubborn): (Report, Report, bool)) {
     }
 }
 
-/// PROC-B07, PROC-B08: ours end even if their parent is killed, which Python's don't.
+/// Also if it is killed, which Python's don't.
+///
+/// PROC-B07, PROC-B08
 #[test]
 fn a_daemon_ends_in_whatever_way_its_parent_does() {
     let _deadline = Deadline::seconds(60);

@@ -282,7 +282,7 @@ fn a_daemon_may_not_have_children() {
     answers.next::<Result<(), String>>().unwrap();
 }
 
-/// PROC-B02, PROC-B04: daemonic and named consume the process, so they can't follow the start.
+/// PROC-B02
 #[test]
 fn a_process_starts_once() {
     let _deadline = Deadline::seconds(60);
@@ -293,6 +293,21 @@ fn a_process_starts_once() {
     let again = process.start().unwrap_err().to_string();
     assert!(again.contains("can't be started twice"), "{again}");
     assert_eq!(process.exitcode(), Some(0));
+}
+
+/// PROC-B04
+#[test]
+fn a_process_that_has_started_can_not_become_a_daemon() {
+    let _deadline = Deadline::seconds(60);
+    let (process, _answers, gate) = started(Act::Wait);
+    let pid = process.pid();
+    let refused = panic::catch_unwind(panic::AssertUnwindSafe(|| process.daemonic(true)));
+    let text = refused.unwrap_err().downcast::<String>().unwrap();
+    assert!(text.contains("has already started"), "{text}");
+    let process = active_children().into_iter().find(|child| child.pid() == pid).unwrap();
+    assert!(!process.is_daemon());
+    gate.open();
+    process.join().unwrap();
 }
 
 /// PROC-B03
@@ -483,7 +498,7 @@ fn a_child_that_ignores_sigterm_lives_until_it_is_killed() {
     let _deadline = Deadline::seconds(60);
     let (process, answers, _gate) = started(Act::IgnoreSigterm);
     process.terminate().unwrap();
-    assert!(!process.join_timeout(Duration::from_millis(200)).unwrap());
+    assert!(!process.join_timeout(Duration::from_millis(500)).unwrap());
     assert!(process.is_alive());
     assert_eq!(process.exitcode(), None);
     process.kill().unwrap();

@@ -305,7 +305,7 @@ fn report_default_names(report: Report) {
     report.say([(); 2].map(|()| Process::new(count_names, ()).name().to_owned()));
 }
 
-/// PROC-B09: what the first process's own children are called is in `programs.rs`.
+/// PROC-B09
 #[test]
 fn default_names_count_the_children_of_each_process() {
     alone(count_names);
@@ -456,7 +456,7 @@ fn report_standard_input(report: Report) {
     report.say((text, path));
 }
 
-/// PROC-B21: that the parent's input stays whole is in `programs.rs`.
+/// PROC-B21
 #[test]
 fn a_childs_standard_input_is_empty() {
     let _deadline = Deadline::seconds(60);

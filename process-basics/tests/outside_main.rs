@@ -12,6 +12,7 @@ tasks![do_nothing];
 
 fn do_nothing((): ()) {}
 
+/// PROC-25
 #[test]
 fn a_start_outside_of_main_is_an_error_that_names_it_and_starts_nothing() {
     let mut process = Process::new(do_nothing, ());

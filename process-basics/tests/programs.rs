@@ -245,6 +245,7 @@ const SCENARIOS: &[Scenario] = &[
         },
         check: |run| run.says(0, "printed"),
     },
+    // PROC-B05
     Scenario {
         name: "what_a_child_prints_before_a_panic_is_not_lost",
         program: || {

@@ -61,11 +61,11 @@ fn tell(story: &Story) -> Told {
 
     story.event("planner", "has it done by one to four workers");
     let signal: Vec<f64> = (0..SAMPLES).map(sample).collect();
+    let executor = ProcessPoolExecutor::new(4)?;
     let mut first = None;
     for workers in 1..=4 {
         let plan = plan(workers)?;
         let computed = plan.timetable().makespan;
-        let executor = ProcessPoolExecutor::new(workers)?;
         let step = |task: u32| Step {
             bins: bins(task as usize, workers),
             signal: signal.clone(),
@@ -73,7 +73,7 @@ fn tell(story: &Story) -> Told {
             pace: story.pace(),
         };
         let (times, parts): (Vec<Interval>, Vec<Vec<f64>>) =
-            plan.run(None, &executor, transform, step)?.into_iter().unzip();
+            plan.run(Some(workers), &executor, transform, step)?.into_iter().unzip();
         let spectrum = parts.concat();
         let measured = slept::makespan(story, &times);
         story.varies(format!("{workers}: computed {computed:.2}, measured {measured:.2} units"));

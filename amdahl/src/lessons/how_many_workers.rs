@@ -27,6 +27,8 @@ use super::slept;
 const TASK: f64 = 0.02;
 const KINDS: [(&str, f64); 3] = [("CPU-bound", 0.0), ("half-and-half", 0.5), ("I/O-bound", 0.75)];
 const REPEATS: usize = 2;
+/// This part of the best speedup is enough: more would be a difference from run to run.
+const ENOUGH: f64 = 0.9;
 
 pub(crate) const LESSON: Lesson = Lesson {
     name: "how-many-workers",
@@ -165,7 +167,7 @@ fn conclusion(
     rule: usize,
 ) -> Result<String, laws::DomainError> {
     let best = figures.iter().map(|(_, speedup)| *speedup).fold(0.0, f64::max);
-    let enough = figures.iter().find(|(_, speedup)| *speedup >= 0.95 * best);
+    let enough = figures.iter().find(|(_, speedup)| *speedup >= ENOUGH * best);
     let (enough, speedup) = *enough.unwrap_or(&(1, 1.0));
     let efficiency = 100.0 * laws::efficiency(speedup, enough as f64)?;
     // One worker shows no serial fraction.

@@ -3,11 +3,13 @@
 use clap::Arg;
 use common::lessons::Lesson;
 
+mod figures;
+mod image_downloader;
 mod switch_cost;
 
-pub(crate) const ALL: &[Lesson] = &[switch_cost::LESSON];
+pub(crate) const ALL: &[Lesson] = &[image_downloader::LESSON, switch_cost::LESSON];
 
 /// The options that only lessons of this crate have.
 pub(crate) fn options() -> Vec<Arg> {
-    switch_cost::options().into()
+    image_downloader::options().into_iter().chain(switch_cost::options()).collect()
 }

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test file needs some of it")]
 
+pub(crate) mod damage;
+
 use std::any::Any;
 use std::fs;
 use std::io;

@@ -1,0 +1,78 @@
+//! [`Scheduler`]: runs all stages, each over the whole list, and takes their times.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::time::Stopwatch;
+use process_basics::Failure;
+
+use crate::stage::{CalcType, Stage, Workers};
+use crate::stages::{Downloader, Hasher, Storager, ToStore};
+
+/// Workers of one kind, and the order of the stages. Python: the tutorial's `Scheduler`.
+///
+/// ```text
+///   addresses ──▶ Downloader ──▶ all pictures ──▶ Hasher ──▶ all hashes ──▶ Storager ──▶ files
+///                 network                         cpu                       disk
+/// ```
+pub struct Scheduler {
+    workers: Workers,
+}
+
+/// How long each stage took, over the whole list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    /// Fetching and decoding.
+    pub network: Duration,
+    /// Convolution and hash.
+    pub cpu: Duration,
+    /// Encoding and saving.
+    pub disk: Duration,
+    /// The part of `network` that is decoding; summed over workers that decode at the same time.
+    pub decoding: Duration,
+    /// The part of `disk` that is encoding, summed likewise.
+    pub encoding: Duration,
+    /// How many bytes the pixels of all pictures are.
+    pub pixels: u64,
+}
+
+impl Scheduler {
+    /// So many workers of this kind; they have been started when this returns.
+    ///
+    /// # Errors
+    /// If there are to be none, or they can't be started.
+    pub fn new(way: CalcType, workers: usize) -> Result<Self, Failure> {
+        Ok(Self { workers: Workers::start(way, workers)? })
+    }
+
+    /// Downloads these, and saves them in the folder, which exists.
+    ///
+    /// # Errors
+    /// The first of a stage; the later stages don't begin then.
+    pub fn run(&self, urls: Vec<String>, folder: &Path) -> Result<Times, Failure> {
+        let mut times = Times::default();
+        let fetched = timed(&mut times.network, || Downloader::run(&self.workers, urls))?;
+        times.decoding = fetched.iter().map(|fetched| fetched.decoding).sum();
+        times.pixels = fetched.iter().map(|fetched| fetched.picture.pixels.len() as u64).sum();
+        let pictures: Vec<_> = fetched.into_iter().map(|fetched| fetched.picture).collect();
+
+        let items = pictures.iter().map(Arc::clone).collect();
+        let hashes = timed(&mut times.cpu, || Hasher::run(&self.workers, items))?;
+
+        let folder = folder.to_owned();
+        let items = pictures.into_iter().zip(hashes);
+        let items =
+            items.map(|(picture, md5)| ToStore { picture, md5, folder: folder.clone() }).collect();
+        let encoding = timed(&mut times.disk, || Storager::run(&self.workers, items))?;
+        times.encoding = encoding.into_iter().sum();
+        Ok(times)
+    }
+}
+
+fn timed<T>(time: &mut Duration, work: impl FnOnce() -> T) -> T {
+    let watch = Stopwatch::start();
+    let done = work();
+    *time = watch.elapsed();
+    done
+}

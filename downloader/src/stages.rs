@@ -1,0 +1,102 @@
+//! The three steps: [`Downloader`] (network), [`Hasher`] (CPU), [`Storager`] (disk).
+
+use std::fs;
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use common::time::Stopwatch;
+use process_basics::{Failure, tasks};
+use serde::{Deserialize, Serialize};
+use ureq::Agent;
+
+use crate::stage::Stage;
+use crate::{Limits, Picture, md5_hex};
+
+tasks![Downloader::process, Hasher::process, Storager::process];
+
+/// The longest that a server of the lesson may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// So many connections stay open for the next request.
+const IDLE: usize = 64;
+
+/// How often a picture is convolved. It is there as a load, and scipy takes 50 (`ndimage.convolve`) to 600
+/// (`signal.convolve`) times as long as one of ours in a release build: done once, the stage would
+/// show nothing but the MD5.
+pub const CONVOLUTIONS: usize = if cfg!(debug_assertions) { 1 } else { 200 };
+
+/// Network: fetches an image, and decodes it to pixels.
+pub(crate) struct Downloader;
+
+/// What has come.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Fetched {
+    pub(crate) picture: Arc<Picture>,
+    /// How long the decoding took, which is no waiting.
+    pub(crate) decoding: Duration,
+}
+
+impl Stage for Downloader {
+    type Item = String;
+    type Output = Fetched;
+
+    fn process(url: String) -> Result<Fetched, Failure> {
+        // In each process one, which keeps its connections.
+        static AGENT: OnceLock<Agent> = OnceLock::new();
+        let agent = AGENT.get_or_init(|| {
+            Agent::config_builder()
+                .timeout_global(Some(PATIENCE))
+                .max_idle_connections(IDLE)
+                .max_idle_connections_per_host(IDLE)
+                .build()
+                .into()
+        });
+        let file = agent.get(&url).call()?.body_mut().read_to_vec()?;
+        let watch = Stopwatch::start();
+        let picture = Arc::new(Picture::decode(&file, Limits::default())?);
+        Ok(Fetched { picture, decoding: watch.elapsed() })
+    }
+}
+
+/// CPU: a convolution over all pixels, then the MD5 of what comes out.
+pub(crate) struct Hasher;
+
+impl Stage for Hasher {
+    type Item = Arc<Picture>;
+    type Output = String;
+
+    fn process(picture: Arc<Picture>) -> Result<String, Failure> {
+        let mut convolved = Vec::new();
+        for _ in 0..CONVOLUTIONS {
+            // The compiler mustn't see that it is the same each time.
+            convolved = black_box(&*picture).convolved();
+        }
+        Ok(md5_hex(&convolved))
+    }
+}
+
+/// Disk: encodes the picture, and saves it under its hash's name.
+pub(crate) struct Storager;
+
+/// What to save, and where.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ToStore {
+    pub(crate) picture: Arc<Picture>,
+    pub(crate) md5: String,
+    pub(crate) folder: PathBuf,
+}
+
+impl Stage for Storager {
+    type Item = ToStore;
+    /// How long the encoding took, which is no writing.
+    type Output = Duration;
+
+    fn process(ToStore { picture, md5, folder }: ToStore) -> Result<Duration, Failure> {
+        let watch = Stopwatch::start();
+        let file = picture.encode()?;
+        let encoding = watch.elapsed();
+        fs::write(folder.join(format!("{md5}.{}", picture.extension)), file)?;
+        Ok(encoding)
+    }
+}

@@ -1,0 +1,81 @@
+//! What a file is: known by how it begins, and checked, in a process of its own, by decoding it.
+
+use std::ffi::OsString;
+use std::fs;
+
+use downloader::{Limits, Picture, md5_hex};
+use image::{ImageError, ImageFormat};
+use process_basics::tasks;
+
+use super::outcome::{Failed, Kind};
+
+tasks![check];
+
+/// So many bytes show what a file is.
+pub(super) const HEAD: usize = 64;
+
+/// The extension for what begins like this. If it is to be checked, it has to be a PNG or a JPEG.
+pub(super) fn extension(head: &[u8], checked: bool) -> Result<&'static str, Failed> {
+    if head.is_empty() {
+        return Err(Failed::new(Kind::Empty, "no bytes"));
+    }
+    match image::guess_format(head) {
+        Ok(ImageFormat::Jpeg) => Ok("jpg"),
+        Ok(ImageFormat::Png) => Ok("png"),
+        Ok(format) => {
+            let extension = format.extensions_str().first().copied().unwrap_or("image");
+            if checked {
+                let message = format!("a {extension}: only png and jpg can be checked");
+                return Err(Failed::new(Kind::Unsupported, message));
+            }
+            Ok(extension)
+        }
+        Err(_) if looks_like_html(head) => Err(Failed::new(Kind::Html, "a web page")),
+        Err(_) => Err(Failed::new(Kind::NoImage, "no image")),
+    }
+}
+
+fn looks_like_html(head: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    ["<!doctype", "<html", "<head", "<body", "<!--"].iter().any(|begin| text.starts_with(begin))
+}
+
+/// Runs in a worker. Decodes the file, and returns the MD5 of its convolved pixels.
+pub(super) fn check((path, limits): (OsString, Limits)) -> Result<String, Failed> {
+    let file = fs::read(path).map_err(|error| Failed::new(Kind::Disk, error))?;
+    match Picture::decode(&file, limits) {
+        Ok(picture) => Ok(md5_hex(&picture.convolved())),
+        Err(ImageError::Limits(_)) => {
+            let message = format!("more than {} pixels", limits.pixels);
+            Err(Failed::new(Kind::TooManyPixels, message))
+        }
+        Err(error) => Err(Failed::new(Kind::Damaged, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_by_how_it_begins() {
+        let is = |head: &[u8]| extension(head, false).map_err(|failed| failed.kind);
+        assert_eq!(is(b"\x89PNG\r\n\x1a\n\0\0"), Ok("png"));
+        assert_eq!(is(b"\xff\xd8\xff\xe0"), Ok("jpg"));
+        assert_eq!(is(b"GIF89a.."), Ok("gif"));
+        assert_eq!(is(b"RIFF\0\0\0\0WEBPVP8 "), Ok("webp"));
+        assert_eq!(is(b""), Err(Kind::Empty));
+        assert_eq!(is(b"hello"), Err(Kind::NoImage));
+        for page in ["<!DOCTYPE html>", "\n <HTML>", "\u{feff}<html lang=zh>"] {
+            assert_eq!(is(page.as_bytes()), Err(Kind::Html), "{page}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_checked_is_refused_if_it_is_to_be() {
+        let failed = extension(b"GIF89a..", true).unwrap_err();
+        assert_eq!(failed.kind, Kind::Unsupported);
+        assert!(failed.message.contains("gif"));
+    }
+}

@@ -1,0 +1,258 @@
+//! `downloader get`: the threads, processes and queues between them.
+//!
+//! ```text
+//!   list ──▶ waiting room ──▶ threads that fetch ──queue──▶ threads that store ──queue──▶ report
+//!   reader   256 places       --connections       files     │        ▲
+//!                                                         path      MD5 of the convolved pixels
+//!                                                           ▼        │
+//!                                                        processes that decode
+//! ```
+//!
+//! All queues are bounded: who is too fast waits. What is in memory at once doesn't depend on the
+//! length of the list.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use clap::ArgMatches;
+use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
+use pools::Pool;
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use super::fetch::Fetcher;
+use super::folder::Folder;
+use super::list::Entry;
+use super::options::Options;
+use super::outcome::{Failed, Kind, Outcome};
+use super::progress::Progress;
+use super::report::Report;
+use super::room::Room;
+use super::stop::{INTERRUPTED, Stop};
+use super::work::{Job, Reader, Run, read_list, start, start_threads};
+
+/// So many addresses wait to be fetched.
+const WAITING: usize = 256;
+/// How long what is under way has when all is stopped.
+const GRACE: Duration = Duration::from_secs(1);
+/// How often the progress is shown and the report is written.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What ends a run before it has begun.
+struct Unable {
+    code: u8,
+    message: String,
+}
+
+impl Unable {
+    fn usage(what: &Path, error: impl std::fmt::Display) -> Self {
+        Self { code: 2, message: format!("{}: {error}", what.display()) }
+    }
+
+    fn disk(what: &Path, error: impl std::fmt::Display) -> Self {
+        Self { code: 3, message: format!("{}: {error}", what.display()) }
+    }
+}
+
+pub(super) fn run(matches: &ArgMatches) -> ExitCode {
+    match download_all(Options::of(matches)) {
+        Ok(code) => code,
+        Err(Unable { code, message }) => {
+            eprintln!("downloader get: {message}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn download_all(options: Options) -> Result<ExitCode, Unable> {
+    let begin = Instant::now();
+    allow_files();
+    let (input, is_file) = open_list(&options.list)?;
+    for output in [&options.report, &options.failed].into_iter().flatten() {
+        if is_same_file(output, &options.list) {
+            let what = "it is the list: what is to be read would be overwritten";
+            return Err(Unable::usage(output, what));
+        }
+    }
+    let folder = Folder::open(&options.folder);
+    let folder = Arc::new(folder.map_err(|error| Unable::disk(&options.folder, error))?);
+    let create = |path: &Option<PathBuf>| {
+        path.as_ref()
+            .map(|path| File::create(path).map_err(|error| Unable::disk(path, error)))
+            .transpose()
+    };
+    let mut report = Report::new(create(&options.report)?, create(&options.failed)?);
+    let system = |error: io::Error| Unable::disk(&options.folder, error);
+    let room = Arc::new(Room::new(WAITING, options.per_host));
+    let (closes, removes) = (Arc::clone(&room), Arc::clone(&folder));
+    let stop = Stop::listen(move || closes.close(), move || removes.close()).map_err(system)?;
+    let pool = match options.checked {
+        true => Some(Pool::new(options.processes).map_err(|error| Unable {
+            code: 3,
+            message: format!("the processes can't be started: {error}"),
+        })?),
+        false => None,
+    };
+    let progress = Progress::new(&options, is_file);
+    let received = Arc::clone(&progress.received);
+    let shared = (Arc::clone(&stop.is_asked), received);
+    let fetcher = Fetcher::new(
+        options.connections,
+        options.patience,
+        Arc::clone(&folder),
+        options.checked,
+        shared,
+    );
+    let open = Mutex::default();
+    let run = Arc::new(Run { room, fetcher, folder, pool, options, open });
+
+    let (outcomes, to_report) = bounded(WAITING);
+    let reader = start(&run, &outcomes, |run, outcomes| read_list(run, input, outcomes));
+    let reader = reader.and_then(|reader| start_threads(&run, &outcomes).map(|()| reader));
+    let reader = reader.map_err(|error| Unable {
+        code: 3,
+        message: format!("the threads can't be started: {error}"),
+    })?;
+    drop(outcomes);
+    let mut trouble = collect(&run, &to_report, &stop, &mut report, &progress);
+    let mut unread = None;
+    if stop.is_asked() {
+        let rest = is_file.then_some(reader);
+        let noted = note_unfinished(&run, rest, &to_report, &mut report, &progress);
+        trouble = trouble.or(noted.err());
+    } else {
+        unread = reader.join().ok().and_then(Result::err);
+    }
+    run.folder.close();
+    let synced = run.folder.sync().and_then(|()| report.flush());
+    progress.finish();
+    report.summary.seconds = begin.elapsed().as_secs_f64();
+    let code = match (trouble.or(synced.err()), stop.is_asked()) {
+        (Some(error), _) => {
+            eprintln!("downloader get: stopped, because of the disk: {error}");
+            ExitCode::from(3)
+        }
+        (None, true) => {
+            report.summary.interrupted = true;
+            ExitCode::from(INTERRUPTED)
+        }
+        (None, false) => match unread {
+            Some(error) => {
+                eprintln!("downloader get: {}: {error}", run.options.list.display());
+                ExitCode::from(2)
+            }
+            None => report.exit_code(),
+        },
+    };
+    let summary = match run.options.json {
+        true => serde_json::to_string(&report.summary).unwrap_or_default() + "\n",
+        false => report.summary.table(),
+    };
+    // Nobody has to read it.
+    let _ = io::stdout().write_all(summary.as_bytes());
+    Ok(code)
+}
+
+/// Opens the list; whether it is a file, which can be read to its end at any time.
+fn open_list(path: &Path) -> Result<(Box<dyn BufRead + Send>, bool), Unable> {
+    if path == Path::new("-") {
+        return Ok((Box::new(BufReader::new(io::stdin())), false));
+    }
+    let file = File::open(path).map_err(|error| Unable::usage(path, error))?;
+    let kind = file.metadata().map_err(|error| Unable::usage(path, error))?;
+    if kind.is_dir() {
+        return Err(Unable::usage(path, "it is a folder, not a list"));
+    }
+    Ok((Box::new(BufReader::new(file)), kind.is_file()))
+}
+
+/// As many open files as the system lets this user have: each download has two.
+fn allow_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let id = |path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    id(one).is_some_and(|one| Some(one) == id(other))
+}
+
+/// Notes all outcomes, until there are no more, or all is stopped and the time for what is under way
+/// is over. Returns an error of the disk.
+fn collect(
+    run: &Run,
+    to_report: &Receiver<Outcome>,
+    stop: &Stop,
+    report: &mut Report,
+    progress: &Progress,
+) -> Option<io::Error> {
+    let mut trouble = None;
+    let mut stopped = None;
+    let mut written = Instant::now();
+    loop {
+        let over = stopped.is_some_and(|stopped: Instant| stopped.elapsed() >= GRACE);
+        match to_report.recv_timeout(TICK) {
+            _ if over => return trouble,
+            Ok(outcome) => {
+                let noted = note(run, &outcome, report, progress);
+                let full = outcome.error == Some(Kind::Disk) && !stop.is_asked();
+                let message = || io::Error::other(outcome.message.clone().unwrap_or_default());
+                trouble = trouble.or(noted.err()).or(full.then(message));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return trouble,
+        }
+        if written.elapsed() >= TICK {
+            progress.show(&report.summary);
+            trouble = trouble.or(report.flush().err());
+            written = Instant::now();
+        }
+        if trouble.is_some() && !stop.is_asked() {
+            stop.ask();
+        }
+        if stop.is_asked() && stopped.is_none() {
+            stopped = Some(Instant::now());
+        }
+    }
+}
+
+fn note(run: &Run, outcome: &Outcome, report: &mut Report, progress: &Progress) -> io::Result<()> {
+    run.open().remove(&outcome.line);
+    if outcome.error.is_some() {
+        progress.failure(outcome);
+    }
+    report.add(outcome)
+}
+
+/// All was stopped: notes what was under way or waited, and what of the list was not read, if it
+/// is one that can be read to its end.
+fn note_unfinished(
+    run: &Run,
+    reader: Option<JoinHandle<io::Result<Reader>>>,
+    to_report: &Receiver<Outcome>,
+    report: &mut Report,
+    progress: &Progress,
+) -> io::Result<()> {
+    // From now on nothing is stored that would be noted as unfinished here.
+    run.folder.close();
+    while let Ok(outcome) = to_report.recv_timeout(TICK) {
+        note(run, &outcome, report, progress)?;
+    }
+    for (line, url) in std::mem::take(&mut *run.open()) {
+        let failed = Failed::new(Kind::Interrupted, "not finished when all was stopped");
+        report.add(&Job::new(line, url).failed(failed))?;
+    }
+    let list = reader.and_then(|reader| reader.join().ok()).and_then(Result::ok);
+    for entry in list.flatten().into_iter().flatten() {
+        if let Entry { address: Ok(url), .. } = entry? {
+            report.add_not_begun(url.as_str())?;
+        }
+    }
+    Ok(())
+}

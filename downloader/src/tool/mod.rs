@@ -1,0 +1,23 @@
+//! The tools beside the lessons: a downloader for real use, and a server to try it on.
+
+use common::lessons::Tool;
+
+mod content;
+mod fetch;
+mod folder;
+mod get;
+mod list;
+mod options;
+mod outcome;
+mod progress;
+mod report;
+mod retry;
+mod room;
+mod serve;
+mod stop;
+mod work;
+
+pub(crate) const ALL: &[Tool] = &[
+    Tool { command: options::command, run: get::run },
+    Tool { command: serve::command, run: serve::run },
+];

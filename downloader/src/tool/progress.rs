@@ -1,0 +1,79 @@
+//! How far it is, on standard error: a line that changes if that is a terminal, and the failures.
+
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
+
+use super::list::List;
+use super::options::Options;
+use super::outcome::Outcome;
+use super::report::Summary;
+
+pub(super) struct Progress {
+    bar: ProgressBar,
+    quiet: bool,
+    begin: Instant,
+    /// How many bytes have come.
+    pub(super) received: Arc<AtomicU64>,
+}
+
+impl Progress {
+    pub(super) fn new(options: &Options, is_file: bool) -> Self {
+        let bar = if options.quiet { ProgressBar::hidden() } else { ProgressBar::no_length() };
+        let quiet = options.quiet;
+        if is_file && !bar.is_hidden() {
+            count(options, &bar);
+        }
+        let shape = if is_file { "{bar:20} {pos}/{len} {msg}, {eta} left" } else { "{pos} {msg}" };
+        if let Ok(style) = ProgressStyle::with_template(shape) {
+            bar.set_style(style);
+        }
+        Self { bar, quiet, begin: Instant::now(), received: Arc::default() }
+    }
+
+    pub(super) fn show(&self, summary: &Summary) {
+        let images = summary.stored + summary.duplicates;
+        let seconds = self.begin.elapsed().as_secs_f64().max(1e-9);
+        let bytes = self.received.load(Ordering::Relaxed) as f64 / seconds;
+        let failed = match summary.failed {
+            0 => String::new(),
+            failed => format!("{failed} failed, "),
+        };
+        self.bar.set_message(format!(
+            "{failed}{:.1} images/s, {}/s",
+            images as f64 / seconds,
+            BinaryBytes(bytes as u64)
+        ));
+        self.bar.set_position(images + summary.failed);
+    }
+
+    pub(super) fn failure(&self, outcome: &Outcome) {
+        if !self.quiet {
+            let why = outcome.message.as_deref().unwrap_or_default();
+            let line = format!("failed: {}: {why}\n", outcome.url);
+            self.bar.suspend(|| {
+                // Nobody has to read it.
+                let _ = io::stderr().write_all(line.as_bytes());
+            });
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Counts the addresses, for the time that is left, while the first of them are fetched.
+fn count(options: &Options, bar: &ProgressBar) {
+    let Ok(list) = File::open(&options.list) else { return };
+    let bar = bar.clone();
+    thread::spawn(move || {
+        let all = List::new(BufReader::new(list)).map_while(Result::ok).count();
+        bar.set_length(all as u64);
+    });
+}

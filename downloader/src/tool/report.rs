@@ -1,0 +1,123 @@
+//! What was done: line by line into a report and a list of failures, all together as a table, and
+//! in the exit code.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use prettytable::{Table, format, row};
+use serde::Serialize;
+
+use super::outcome::{Kind, Outcome, Status};
+
+/// Collects what becomes of the addresses.
+pub(super) struct Report {
+    lines: Option<BufWriter<File>>,
+    failures: Option<BufWriter<File>>,
+    pub(super) summary: Summary,
+    /// Whether any server has answered.
+    was_reached: bool,
+}
+
+/// All of it in numbers.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Summary {
+    pub(super) stored: u64,
+    pub(super) duplicates: u64,
+    pub(super) failed: u64,
+    /// The failures by their kind.
+    pub(super) errors: BTreeMap<Kind, u64>,
+    /// Lines of the list that were not reached when all was stopped; `null` if nobody has counted.
+    pub(super) not_begun: Option<u64>,
+    /// Of the files, new or not.
+    pub(super) bytes: u64,
+    pub(super) seconds: f64,
+    pub(super) interrupted: bool,
+}
+
+impl Report {
+    pub(super) fn new(lines: Option<File>, failures: Option<File>) -> Self {
+        let (lines, failures) = (lines.map(BufWriter::new), failures.map(BufWriter::new));
+        Self { lines, failures, summary: Summary::default(), was_reached: false }
+    }
+
+    /// Notes what has become of an address.
+    pub(super) fn add(&mut self, outcome: &Outcome) -> io::Result<()> {
+        let summary = &mut self.summary;
+        match outcome.status {
+            Status::Stored => summary.stored += 1,
+            Status::Duplicate => summary.duplicates += 1,
+            Status::Failed => summary.failed += 1,
+        }
+        if outcome.status != Status::Failed {
+            summary.bytes += outcome.bytes;
+        }
+        if let Some(kind) = outcome.error {
+            *summary.errors.entry(kind).or_default() += 1;
+        }
+        self.was_reached |= outcome.http_status.is_some();
+        if let Some(lines) = &mut self.lines {
+            serde_json::to_writer(&mut *lines, outcome)?;
+            lines.write_all(b"\n")?;
+        }
+        if let (Some(failures), Some(kind)) = (&mut self.failures, outcome.error) {
+            let message = outcome.message.as_deref().unwrap_or_default().replace(['\n', '\r'], " ");
+            writeln!(failures, "# {}: {message}", kind.name())?;
+            let comment = if kind == Kind::BadLine { "# " } else { "" };
+            writeln!(failures, "{comment}{}", outcome.url)?;
+        }
+        Ok(())
+    }
+
+    /// Notes an address that was not begun.
+    pub(super) fn add_not_begun(&mut self, url: &str) -> io::Result<()> {
+        *self.summary.not_begun.get_or_insert(0) += 1;
+        self.failures.as_mut().map_or(Ok(()), |failures| writeln!(failures, "{url}"))
+    }
+
+    /// Writes what has been noted.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.lines.as_mut().map_or(Ok(()), Write::flush)?;
+        self.failures.as_mut().map_or(Ok(()), Write::flush)
+    }
+
+    /// The exit code, if neither the disk nor anybody has stopped it.
+    pub(super) fn exit_code(&self) -> ExitCode {
+        let summary = &self.summary;
+        let tried = summary.failed - summary.errors.get(&Kind::BadLine).copied().unwrap_or(0);
+        match summary.failed {
+            0 => ExitCode::SUCCESS,
+            _ if tried > 0 && !self.was_reached => ExitCode::from(4),
+            _ => ExitCode::from(1),
+        }
+    }
+}
+
+impl Summary {
+    /// As a table, and a line below it.
+    pub(super) fn table(&self) -> String {
+        let mut table = Table::new();
+        table.set_format(*format::consts::FORMAT_NO_BORDER_LINE_SEPARATOR);
+        table.set_titles(row!["what became of them", r->"addresses"]);
+        table.add_row(row!["stored", r->self.stored]);
+        table.add_row(row!["there already", r->self.duplicates]);
+        for (kind, count) in &self.errors {
+            table.add_row(row![format!("failed: {}", kind.name()), r->count]);
+        }
+        if let Some(count) = self.not_begun {
+            table.add_row(row!["not begun", r->count]);
+        }
+        let images = self.stored + self.duplicates;
+        let rate = |amount: f64| amount / self.seconds.max(1e-9);
+        format!(
+            "{table}{} images, {} in {}: {:.1} images/s, {}/s\n",
+            images,
+            indicatif::BinaryBytes(self.bytes),
+            common::time::show(Duration::try_from_secs_f64(self.seconds).unwrap_or_default()),
+            rate(images as f64),
+            indicatif::BinaryBytes(rate(self.bytes as f64) as u64),
+        )
+    }
+}

@@ -1,0 +1,79 @@
+//! When to try again, and after how long.
+
+use std::time::{Duration, SystemTime};
+
+use rand::RngExt;
+
+/// The upper end of the first wait; it doubles from wait to wait up to the longest.
+const FIRST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// Whether a server may answer otherwise the next time (RFC 9110; 425: RFC 8470; 429: RFC 6585).
+pub(super) fn may_pass(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// How long to wait after so many attempts: any time up to an end that doubles, so that those who
+/// failed together don't come back together. ("Full jitter": M. Brooker, Exponential Backoff And
+/// Jitter, AWS Architecture Blog, 2015.)
+pub(super) fn back_off(attempts: u32) -> Duration {
+    rand::rng().random_range(Duration::ZERO..=longest_after(attempts))
+}
+
+fn longest_after(attempts: u32) -> Duration {
+    FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(LONGEST)
+}
+
+/// The wait that a `Retry-After` asks for, in seconds or until a date; `None` if it is neither.
+pub(super) fn retry_after(header: &str, now: SystemTime) -> Option<Duration> {
+    let header = header.trim();
+    if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(header.parse().unwrap_or(u64::MAX)));
+    }
+    let date = httpdate::parse_http_date(header).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_limit() {
+        let ends: Vec<u64> =
+            (1..9).map(|attempts| longest_after(attempts).as_millis() as u64).collect();
+        assert_eq!(ends, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]);
+        assert_eq!(longest_after(u32::MAX), LONGEST);
+    }
+
+    #[test]
+    fn waits_lie_anywhere_below_their_end() {
+        let waits: Vec<Duration> = (0..200).map(|_| back_off(2)).collect();
+        assert!(waits.iter().all(|wait| *wait <= 2 * FIRST));
+        assert!(waits.iter().any(|wait| *wait < FIRST / 2));
+        assert!(waits.iter().any(|wait| *wait > 3 * FIRST / 2));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let then = httpdate::parse_http_date(date).unwrap();
+        let before = then - Duration::from_secs(90);
+        assert_eq!(retry_after("120", before), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after(" 0 ", before), Some(Duration::ZERO));
+        assert_eq!(retry_after(date, before), Some(Duration::from_secs(90)));
+        assert_eq!(retry_after("Sunday, 06-Nov-94 08:49:37 GMT", then), Some(Duration::ZERO));
+        assert_eq!(retry_after(date, then + Duration::from_secs(9)), Some(Duration::ZERO));
+        for other in ["", "soon", "-1", "1.5", "12 s"] {
+            assert_eq!(retry_after(other, before), None, "{other}");
+        }
+        let forever = "9".repeat(40);
+        assert_eq!(retry_after(&forever, before), Some(Duration::from_secs(u64::MAX)));
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        let again: Vec<u16> = (100..600).filter(|status| may_pass(*status)).collect();
+        assert_eq!(again, [408, 425, 429, 500, 502, 503, 504]);
+    }
+}

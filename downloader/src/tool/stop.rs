@@ -1,0 +1,57 @@
+//! Ctrl-C: the first time all is to stop, the second time it ends at once.
+
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::low_level::pipe;
+
+/// What a run that was interrupted ends with.
+pub(super) const INTERRUPTED: u8 = 130;
+
+/// Whether the run is to stop, and what to do then.
+#[derive(Clone)]
+pub(super) struct Stop {
+    pub(super) is_asked: Arc<AtomicBool>,
+    first: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Stop {
+    /// Listens to Ctrl-C, SIGTERM and SIGHUP from now on. At the first of them `first` is called. At
+    /// the second `second` is, and the process ends.
+    pub(super) fn listen(
+        first: impl Fn() + Send + Sync + 'static,
+        second: impl Fn() + Send + 'static,
+    ) -> io::Result<Self> {
+        let stop = Self { is_asked: Arc::default(), first: Arc::new(first) };
+        let (mut signals, writer) = UnixStream::pair()?;
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            pipe::register(signal, writer.try_clone()?)?;
+        }
+        let listening = stop.clone();
+        thread::Builder::new().spawn(move || {
+            let mut signal = [0];
+            if signals.read_exact(&mut signal).is_ok() {
+                listening.ask();
+            }
+            if signals.read_exact(&mut signal).is_ok() {
+                second();
+                std::process::exit(INTERRUPTED.into());
+            }
+        })?;
+        Ok(stop)
+    }
+
+    /// All is to stop.
+    pub(super) fn ask(&self) {
+        self.is_asked.store(true, Ordering::SeqCst);
+        (self.first)();
+    }
+
+    pub(super) fn is_asked(&self) -> bool {
+        self.is_asked.load(Ordering::SeqCst)
+    }
+}

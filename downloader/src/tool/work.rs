@@ -1,0 +1,235 @@
+//! The threads of a run of `downloader get`: what each of them does.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use crossbeam::channel::{Sender, bounded};
+use pools::{Pool, TaskError};
+use url::Url;
+
+use super::content;
+use super::fetch::{Downloaded, Fetcher, Tried, Trouble};
+use super::folder::{Folder, Stored};
+use super::list::{Bad, Entry, List};
+use super::options::Options;
+use super::outcome::{Failed, Kind, Outcome, Status};
+use super::retry;
+use super::room::{Room, Waiting};
+
+/// So many files a process wait to be checked.
+const QUEUED: usize = 4;
+
+/// What all threads of a run share.
+pub(super) struct Run {
+    pub(super) room: Arc<Room<Job>>,
+    pub(super) fetcher: Fetcher,
+    pub(super) folder: Arc<Folder>,
+    pub(super) pool: Option<Pool>,
+    pub(super) options: Options,
+    /// The addresses that have been read and have no outcome yet, by their line.
+    pub(super) open: Mutex<BTreeMap<u64, Url>>,
+}
+
+impl Run {
+    pub(super) fn open(&self) -> MutexGuard<'_, BTreeMap<u64, Url>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An address on its way.
+pub(super) struct Job {
+    line: u64,
+    url: Url,
+    host: String,
+    begun: Option<Instant>,
+    due: Option<Instant>,
+    tried: Tried,
+}
+
+impl Job {
+    pub(super) fn new(line: u64, url: Url) -> Self {
+        let host = url.authority().rsplit('@').next().unwrap_or_default().to_owned();
+        Self { line, url, host, begun: None, due: None, tried: Tried::default() }
+    }
+
+    fn outcome(&self, status: Status) -> Outcome {
+        Outcome {
+            http_status: self.tried.http_status,
+            attempts: self.tried.attempts,
+            bytes: self.tried.bytes,
+            seconds: self.begun.map_or(0.0, |begun| begun.elapsed().as_secs_f64()),
+            ..Outcome::new(self.url.as_str(), self.line, status)
+        }
+    }
+
+    pub(super) fn failed(&self, failed: Failed) -> Outcome {
+        let (error, message) = (Some(failed.kind), Some(failed.message));
+        Outcome { error, message, ..self.outcome(Status::Failed) }
+    }
+}
+
+impl Waiting for Job {
+    fn host(&self) -> &str {
+        &self.host
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.due
+    }
+}
+
+/// What is left of a list.
+pub(super) type Reader = Option<List<Box<dyn BufRead + Send>>>;
+
+/// Starts a thread of the run. Nobody waits for it after the run has been stopped.
+pub(super) fn start<T: Send + 'static>(
+    run: &Arc<Run>,
+    outcomes: &Sender<Outcome>,
+    work: impl FnOnce(&Run, &Sender<Outcome>) -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    let (run, outcomes) = (Arc::clone(run), outcomes.clone());
+    thread::Builder::new().spawn(move || work(&run, &outcomes))
+}
+
+/// The threads that fetch, and those that wait for the check of what these have fetched and store
+/// it. So many of the latter that no process is without work.
+pub(super) fn start_threads(run: &Arc<Run>, outcomes: &Sender<Outcome>) -> io::Result<()> {
+    let processes = run.pool.as_ref().map_or(0, |_| run.options.processes);
+    let (downloaded, to_check) = bounded(QUEUED * processes);
+    for _ in 0..run.options.connections {
+        let downloaded = downloaded.clone();
+        start(run, outcomes, move |run, outcomes| fetch_all(run, &downloaded, outcomes))?;
+    }
+    for _ in 0..2 * processes {
+        let to_check = to_check.clone();
+        start(run, outcomes, move |run, outcomes| {
+            for (job, file) in to_check {
+                if outcomes.send(check_and_store(run, &job, file)).is_err() {
+                    return;
+                }
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// Reads the list into the room. Gives it back if the room is closed before its end.
+pub(super) fn read_list(
+    run: &Run,
+    input: Box<dyn BufRead + Send>,
+    outcomes: &Sender<Outcome>,
+) -> io::Result<Reader> {
+    let mut list = List::new(input);
+    while let Some(entry) = list.next() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                run.room.end_list();
+                return Err(error);
+            }
+        };
+        match entry {
+            Entry { line, address: Ok(url) } => {
+                run.open().insert(line, url.clone());
+                if !run.room.put(Job::new(line, url)) {
+                    return Ok(Some(list));
+                }
+            }
+            Entry { line, address: Err(bad) } => {
+                if outcomes.send(bad_line(run, line, bad)).is_err() {
+                    return Ok(Some(list));
+                }
+            }
+        }
+    }
+    run.room.end_list();
+    Ok(None)
+}
+
+/// The outcome of a line that is no address.
+fn bad_line(run: &Run, line: u64, bad: Bad) -> Outcome {
+    let message = format!("{}:{line}: {}", run.options.list.display(), bad.reason);
+    let (error, message) = (Some(Kind::BadLine), Some(message));
+    Outcome { error, message, ..Outcome::new(bad.text, line, Status::Failed) }
+}
+
+/// What a thread that fetches does.
+fn fetch_all(run: &Run, downloaded: &Sender<(Job, Downloaded)>, outcomes: &Sender<Outcome>) {
+    while let Some(mut job) = run.room.next() {
+        job.begun.get_or_insert_with(Instant::now);
+        let host = job.host.clone();
+        match run.fetcher.attempt(&job.url, &mut job.tried) {
+            Ok(file) => {
+                run.room.done(&host, None, None);
+                let sent = match run.pool {
+                    Some(_) => downloaded.send((job, file)).is_ok(),
+                    None => outcomes.send(store(run, &job, file, None)).is_ok(),
+                };
+                if !sent {
+                    return;
+                }
+            }
+            Err(Trouble { may_pass: true, pause, .. })
+                if job.tried.attempts <= run.options.retries =>
+            {
+                let now = Instant::now();
+                let wait = retry::back_off(job.tried.attempts);
+                job.due = Some(now + pause.unwrap_or_default().max(wait));
+                run.room.done(&host, pause.map(|pause| now + pause), Some(job));
+            }
+            Err(Trouble { failed, .. }) => {
+                run.room.done(&host, None, None);
+                if outcomes.send(job.failed(failed)).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Has a process decode the file, and stores it if it can be decoded.
+fn check_and_store(run: &Run, job: &Job, file: Downloaded) -> Outcome {
+    let checked = match &run.pool {
+        Some(pool) => check(pool, &file, run.options.limits),
+        None => Ok(String::new()),
+    };
+    match checked {
+        Ok(convolved) => store(run, job, file, Some(convolved)),
+        Err(failed) => Outcome { md5: Some(file.md5), ..job.failed(failed) },
+    }
+}
+
+fn check(pool: &Pool, file: &Downloaded, limits: downloader::Limits) -> Result<String, Failed> {
+    let path = file.file.path().as_os_str().to_owned();
+    let mut checked = Err(pools::Error::NotRunning);
+    for _ in 0..2 {
+        checked = pool.apply(content::check, (path.clone(), limits));
+        // It may have died of something else: whoever takes too much memory has others killed, too.
+        if !matches!(checked, Err(pools::Error::Task(TaskError::WorkerDied { .. }))) {
+            break;
+        }
+    }
+    checked.unwrap_or_else(|error| match error {
+        pools::Error::Task(TaskError::Panicked { .. }) => Err(Failed::new(Kind::Damaged, error)),
+        error => Err(Failed::new(Kind::WorkerDied, error)),
+    })
+}
+
+/// Gives a file its name.
+fn store(run: &Run, job: &Job, file: Downloaded, convolved: Option<String>) -> Outcome {
+    let name = format!("{}.{}", file.md5, file.extension);
+    let (status, path) = match run.folder.store(file.file, &name) {
+        Ok(Stored::New(path)) => (Status::Stored, path),
+        Ok(Stored::WasThere(path)) => (Status::Duplicate, path),
+        Err(error) => return job.failed(Failed::new(Kind::Disk, error)),
+    };
+    Outcome {
+        md5: Some(file.md5),
+        convolved_md5: convolved,
+        path: Some(path.to_string_lossy().into_owned()),
+        ..job.outcome(status)
+    }
+}

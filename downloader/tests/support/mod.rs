@@ -1,0 +1,327 @@
+//! A server that does what it is told, also what no server should; and runs of `downloader get`.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "it is part of the tests")]
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::testing::Random;
+use downloader::{Picture, md5_hex};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What a client has asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) path: String,
+    /// The names in small letters.
+    pub(crate) headers: HashMap<String, String>,
+    /// How many have asked for this path, this one included.
+    pub(crate) count: usize,
+}
+
+impl Request {
+    /// The first byte that is asked for, if it isn't all.
+    pub(crate) fn range(&self) -> Option<usize> {
+        self.headers.get("range")?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
+    }
+}
+
+/// Whether a connection goes on after an answer.
+#[derive(PartialEq)]
+pub(crate) enum After {
+    Open,
+    Close,
+}
+
+/// A server on 127.0.0.1 that answers each request by this function.
+pub(crate) struct Server {
+    address: String,
+    pub(crate) requests: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Server {
+    pub(crate) fn start(
+        answer: impl Fn(&Request, &mut TcpStream) -> After + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let requests: Arc<Mutex<Vec<Request>>> = Arc::default();
+        let (answer, seen) = (Arc::new(answer), Arc::clone(&requests));
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (answer, seen) = (Arc::clone(&answer), Arc::clone(&seen));
+                thread::spawn(move || serve(client, &*answer, &seen));
+            }
+        });
+        Self { address, requests }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn seen(&self, path: &str) -> Vec<Request> {
+        let requests = self.requests.lock().unwrap();
+        requests.iter().filter(|request| request.path == path).cloned().collect()
+    }
+}
+
+fn serve(
+    mut client: TcpStream,
+    answer: &dyn Fn(&Request, &mut TcpStream) -> After,
+    seen: &Mutex<Vec<Request>>,
+) {
+    client.set_nodelay(true).unwrap();
+    let mut reader = BufReader::new(client.try_clone().unwrap());
+    loop {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                return;
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+            lines.push(line);
+        }
+        let path = lines[0].split(' ').nth(1).unwrap().to_owned();
+        let header = |line: &String| {
+            let (name, value) = line.split_once(':')?;
+            Some((name.to_ascii_lowercase(), value.trim().to_owned()))
+        };
+        let headers = lines[1..].iter().filter_map(header).collect();
+        let request = {
+            let mut seen = seen.lock().unwrap();
+            let count = 1 + seen.iter().filter(|request| request.path == path).count();
+            let request = Request { path, headers, count };
+            seen.push(request.clone());
+            request
+        };
+        if answer(&request, &mut client) == After::Close {
+            return;
+        }
+    }
+}
+
+/// Sends an answer with a length.
+pub(crate) fn send(client: &mut TcpStream, status: &str, headers: &str, body: &[u8]) -> After {
+    head(client, status, &format!("{headers}Content-Length: {}\r\n", body.len()));
+    let _ = client.write_all(body);
+    After::Open
+}
+
+/// Sends the head of an answer.
+pub(crate) fn head(client: &mut TcpStream, status: &str, headers: &str) {
+    let _ = client.write_all(format!("HTTP/1.1 {status}\r\n{headers}\r\n").as_bytes());
+}
+
+/// Ends the connection by a reset.
+pub(crate) fn reset(client: &TcpStream) -> After {
+    rustix::net::sockopt::set_socket_linger(client, Some(Duration::ZERO)).unwrap();
+    After::Close
+}
+
+/// Says nothing for longer than any test lasts.
+pub(crate) fn hang() -> After {
+    thread::sleep(Duration::from_secs(100));
+    After::Close
+}
+
+/// A PNG of so many pixels a side, different for each seed.
+pub(crate) fn png(seed: u64, side: u32) -> Vec<u8> {
+    picture(seed, side, "png")
+}
+
+/// The same as a JPEG.
+pub(crate) fn jpg(seed: u64, side: u32) -> Vec<u8> {
+    picture(seed, side, "jpg")
+}
+
+fn picture(seed: u64, side: u32, extension: &str) -> Vec<u8> {
+    let mut random = Random(seed + 1);
+    let pixels = (0..3 * side * side).map(|_| random.below(256) as u8).collect();
+    let extension = extension.to_owned();
+    Picture { width: side, height: side, channels: 3, extension, pixels }.encode().unwrap()
+}
+
+/// What a run has left.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    /// The lines of the report.
+    pub(crate) report: Vec<Value>,
+    /// The list of failures.
+    pub(crate) failed: String,
+    /// The names of the files in the folder.
+    pub(crate) files: Vec<String>,
+    pub(crate) took: Duration,
+}
+
+impl Ended {
+    /// The report's line for this address.
+    pub(crate) fn of(&self, url: &str) -> &Value {
+        let found = self.report.iter().find(|line| line["url"] == url);
+        found.unwrap_or_else(|| panic!("{url} is not in the report: {:?}", self.report))
+    }
+
+    /// Status, error and attempts of this address.
+    pub(crate) fn fate(&self, url: &str) -> (String, String, u64) {
+        let line = self.of(url);
+        let text = |name: &str| line[name].as_str().unwrap_or("-").to_owned();
+        (text("status"), text("error"), line["attempts"].as_u64().unwrap())
+    }
+}
+
+/// A run of `downloader get` in a folder of its own.
+pub(crate) struct Get {
+    pub(crate) place: TempDir,
+    command: Command,
+}
+
+impl Get {
+    /// On a list of these lines.
+    pub(crate) fn of(list: &[String]) -> Self {
+        Self::on(&(list.join("\n") + "\n"))
+    }
+
+    /// On a list with this text.
+    pub(crate) fn on(list: &str) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("list"), list).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_downloader"));
+        let failed = ["--report", "report", "--failed", "failed"];
+        command.args(["get", "list", "-o", "out"]).args(failed).current_dir(place.path());
+        Self { place, command }
+    }
+
+    pub(crate) fn with(mut self, arguments: &[&str]) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Through this shell text, in which `"$@"` is the run.
+    pub(crate) fn through(mut self, shell: &str) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", shell, "sh"]).arg(self.command.get_program());
+        command.args(self.command.get_args()).current_dir(self.place.path());
+        self.command = command;
+        self
+    }
+
+    pub(crate) fn out(&self) -> PathBuf {
+        self.place.path().join("out")
+    }
+
+    pub(crate) fn run(self) -> Ended {
+        self.start().end()
+    }
+
+    pub(crate) fn start(mut self) -> Running {
+        for name in ["http_proxy", "https_proxy", "all_proxy"] {
+            self.command.env_remove(name).env_remove(name.to_ascii_uppercase());
+        }
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A group of its own, to interrupt as a terminal does.
+        let mut child = self.command.process_group(0).spawn().unwrap();
+        let mut pipes = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let stderr = thread::spawn(move || {
+            let mut text = String::new();
+            pipes.1.read_to_string(&mut text).unwrap();
+            text
+        });
+        let stdout = thread::spawn(move || {
+            let mut text = String::new();
+            pipes.0.read_to_string(&mut text).unwrap();
+            text
+        });
+        Running { place: self.place, child, pipes: [stdout, stderr], begin: Instant::now() }
+    }
+}
+
+pub(crate) struct Running {
+    pub(crate) place: TempDir,
+    child: Child,
+    pipes: [thread::JoinHandle<String>; 2],
+    begin: Instant,
+}
+
+impl Running {
+    fn group(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What the terminal does on Ctrl-C.
+    pub(crate) fn interrupt(&self) {
+        let _ = kill_process_group(self.group(), Signal::INT);
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// The process ids of its children.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        let mut children = Vec::new();
+        for task in fs::read_dir(format!("/proc/{}/task", self.pid())).into_iter().flatten() {
+            let text = fs::read_to_string(task.unwrap().path().join("children"));
+            let text = text.unwrap_or_default();
+            children.extend(text.split_whitespace().map(|pid| pid.parse::<u32>().unwrap()));
+        }
+        children
+    }
+
+    /// Waits for its end, and checks what holds after every run: no process is left, no unfinished
+    /// file, and each file is whole, because it has the MD5 that it is named after.
+    pub(crate) fn end(mut self) -> Ended {
+        let group = self.group();
+        let code = self.child.wait().unwrap().code();
+        let took = self.begin.elapsed();
+        let end = Instant::now() + Duration::from_secs(5);
+        while test_kill_process_group(group).is_ok() {
+            assert!(Instant::now() < end, "a process is left");
+            thread::sleep(Duration::from_millis(1));
+        }
+        let files = whole_files(&self.place.path().join("out"));
+        let read = |name| fs::read_to_string(self.place.path().join(name)).unwrap_or_default();
+        let report =
+            read("report").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let failed = read("failed");
+        let [stdout, stderr] = self.pipes.map(|pipe| pipe.join().unwrap());
+        Ended { code, stdout, stderr, report, failed, files, took }
+    }
+}
+
+/// The names of the files in a folder, each of which has the MD5 that it is named after.
+pub(crate) fn whole_files(folder: &Path) -> Vec<String> {
+    let mut files: Vec<String> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            let md5 = md5_hex(&fs::read(entry.path()).unwrap());
+            assert_eq!(name.split('.').next(), Some(&*md5), "{name} is not whole");
+            name
+        })
+        .collect();
+    files.sort();
+    files
+}
