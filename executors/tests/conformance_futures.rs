@@ -23,8 +23,11 @@ use support::{LONG, OnStage, SHORT, Stage, hold, on_both};
 
 process_basics::test_entry!();
 
-/// A future in each of its states. The promise is kept where the future isn't done.
-fn states() -> [(&'static str, Future<i32>, Option<Promise<i32>>); 5] {
+/// A future with the name of its state; the promise is kept where it isn't done.
+type Named = (&'static str, Future<i32>, Option<Promise<i32>>);
+
+/// A future in each of its states.
+fn states() -> [Named; 5] {
     let [pending, running, cancelled, failed, finished] = [(); 5].map(|()| Promise::<i32>::new());
     assert_eq!(running.0.set_running(), Ok(true));
     assert!(cancelled.1.cancel());

@@ -531,7 +531,7 @@ fn cycles((): ()) {
             1 => executor.shutdown(true, true),
             2 => executor.terminate_workers(),
             3 => executor.kill_workers(),
-            _ => executor.shutdown(false, round % 2 == 0),
+            _ => executor.shutdown(false, round.is_multiple_of(2)),
         }
         drop(futures);
     };

@@ -10,13 +10,21 @@ use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd};
 /// The running program itself. A name would lead to another file after a rebuild.
 pub(crate) const THIS_PROGRAM: &str = "/proc/self/exe";
 
+/// The open descriptors of this process, each a file named by its number.
+const DESCRIPTORS: &str = "/proc/self/fd";
+
 /// Closes what this process inherited by mistake: descriptors without the close-on-exec flag.
 ///
 /// Rust opens everything with that flag, so at the start of a program only inherited descriptors
 /// lack it. Python closes the same ones (`close_fds`).
 #[expect(unsafe_code, reason = "numbers from the kernel become descriptors")]
 pub(crate) fn close_inherited() -> io::Result<()> {
-    let numbers: Vec<RawFd> = fs::read_dir("/proc/self/fd")?
+    // Its size is the number of open descriptors (before Linux 6.2: zero). Most often they are only
+    // the standard three, and to list them would be the longest part of a child's way to its function.
+    if fs::metadata(DESCRIPTORS)?.len() == 3 {
+        return Ok(());
+    }
+    let numbers: Vec<RawFd> = fs::read_dir(DESCRIPTORS)?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|number| *number > 2)
         .collect();
