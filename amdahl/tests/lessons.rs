@@ -1,12 +1,17 @@
 //! The lessons say what the chapter shows.
 
-use common::testing::{check_chapter, output};
+use common::testing::{check_chapter, check_translation, output};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_amdahl");
 
 #[test]
 fn every_lesson_prints_what_the_readme_shows() {
     check_chapter("amdahl", PROGRAM, include_str!("../README.md"));
+}
+
+#[test]
+fn the_chinese_chapter_says_the_same() {
+    check_translation(env!("CARGO_MANIFEST_DIR"));
 }
 
 #[test]
