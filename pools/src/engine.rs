@@ -762,10 +762,14 @@ impl Shared {
         }
         let over = state.jobs.remove(&job);
         state.forget_waiting(over.as_ref().map_or(0, |job| job.waiting));
+        let is_open = state.phase == Phase::Open;
         drop(state);
         // Without our lock: to drop what nobody wants may call the owner back.
         drop(over);
-        self.look();
+        if !is_open {
+            // It may have been the last.
+            self.look();
+        }
     }
 
     /// Starts workers as long as too few are there.
