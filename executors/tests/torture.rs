@@ -174,7 +174,8 @@ fn torture<E: Executor + Send + Sync + 'static>(
     let begun = Instant::now();
     let before = Possessions::now();
     while begun.elapsed() < time {
-        let _deadline = Deadline::seconds(60);
+        // Long, for it may have to be nice to others.
+        let _deadline = Deadline::seconds(300);
         let longest = if how.strict { 300 } else { 2000 };
         let round = Duration::from_millis(longest).min(time / 3);
         round_of(make, pids, how, Instant::now() + round, &mut random, &seen);
@@ -211,7 +212,7 @@ fn round_of<E: Executor + Send + Sync + 'static>(
             let mut random = Random(seed);
             while !stop.load(Ordering::Relaxed) {
                 // Any instant will do: this sleep isn't a wait for something.
-                let most = if how.strict { 40_000 } else { 4_000 };
+                let most = if how.strict { 40_000 } else { 20_000 };
                 thread::sleep(Duration::from_micros(random.below(most)));
                 disturb(|| pids(executor), words, how, &mut random, seen);
             }

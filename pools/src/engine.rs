@@ -250,8 +250,9 @@ impl Deref for Waiting {
 #[derive(Default)]
 pub(crate) struct Place {
     pub worker: Option<Worker>,
-    /// Whether one is being started just now.
-    pub starting: bool,
+    /// Whether one is being started just now, or the end of one is looked at: no other may be started
+    /// here.
+    pub busy: bool,
     /// How many ended in a row before they were ready: by themselves, or killed.
     pub failed: [u32; 2],
 }
@@ -585,7 +586,7 @@ impl State {
             Phase::Closed => !self.is_idle(),
             Phase::Ending(_) | Phase::Ended(_) => false,
         };
-        let is_empty = |place: &Place| place.worker.is_none() && !place.starting;
+        let is_empty = |place: &Place| place.worker.is_none() && !place.busy;
         let enough = || match kind {
             Kind::Pool => false,
             Kind::Executor => {
@@ -781,12 +782,12 @@ impl Shared {
             let place = {
                 let mut state = self.state();
                 let Some(place) = state.place_to_fill(self.kind) else { return Ok(()) };
-                state.places[place].starting = true;
+                state.places[place].busy = true;
                 place
             };
             let started = self.start_worker(place);
             let mut state = self.state();
-            state.places[place].starting = false;
+            state.places[place].busy = false;
             let is_open = state.phase == Phase::Open;
             drop(state);
             if !is_open {

@@ -53,7 +53,7 @@ impl<'a> Manager<'a> {
                         let _ = worker.process.kill();
                     }
                 }
-                let is_empty = |place: &Place| place.worker.is_none() && !place.starting;
+                let is_empty = |place: &Place| place.worker.is_none() && !place.busy;
                 if state.places.iter().all(is_empty) {
                     let reason = match &state.phase {
                         Phase::Ending(reason) => Some(reason.clone()),
@@ -131,7 +131,12 @@ impl<'a> Manager<'a> {
     fn worker_has_ended(&mut self, place: usize) {
         let shared = self.shared;
         self.learn_what_was_given_back();
-        let ended = shared.state().places.get_mut(place).and_then(|place| place.worker.take());
+        let ended = shared.state().places.get_mut(place).and_then(|place| {
+            let ended = place.worker.take();
+            // Its note is still to be read: who submits a task mustn't start another here meanwhile.
+            place.busy |= ended.is_some();
+            ended
+        });
         let Some(ended) = ended else { return };
         let _ = ended.watch.join();
         let exitcode = ended.process.exitcode();
@@ -164,6 +169,7 @@ impl<'a> Manager<'a> {
                 broken = Some(reason);
             }
         }
+        shared.state().places[place].busy = false;
         match broken {
             Some(reason) => shared.end(TaskError::Broken(reason)),
             None => self.fill_places(),
