@@ -23,8 +23,11 @@ use support::{LONG, OnStage, SHORT, Stage, hold, on_both, work_of_this_thread};
 
 process_basics::test_entry!();
 
-/// A future in each of its states. The promise is kept where the future isn't done.
-fn states() -> [(&'static str, Future<i32>, Option<Promise<i32>>); 5] {
+/// How its text says what it is; a future; its promise, if that is still there.
+type State = (&'static str, Future<i32>, Option<Promise<i32>>);
+
+/// A future in each of its states.
+fn states() -> [State; 5] {
     let [pending, running, cancelled, failed, finished] = [(); 5].map(|()| Promise::<i32>::new());
     assert_eq!(running.0.set_running(), Ok(true));
     assert!(cancelled.1.cancel());

@@ -447,7 +447,7 @@ impl Giver<'_> {
 
 /// Without a message: there are thousands.
 fn panic_sometimes(call: u64) {
-    if call % 10 == 0 {
+    if call.is_multiple_of(10) {
         std::panic::resume_unwind(Box::new(()));
     }
 }
