@@ -214,6 +214,25 @@ fn workers_of_one_task_each_do_all_before_the_end() {
     assert_eq!(stage.all_begun(), [1; 6]);
 }
 
+/// Workers end all the time, while other threads start new ones in their places.
+#[test]
+fn workers_at_their_limit_lose_no_call_of_several_threads() {
+    let _deadline = Deadline::seconds(60);
+    let stage = Stage::new(240);
+    let executor = at_most(&stage, 2, 1);
+    std::thread::scope(|scope| {
+        for first in [0, 60, 120, 180] {
+            let executor = &executor;
+            scope.spawn(move || {
+                for task in first..first + 60 {
+                    assert_eq!(executor.submit(count, task).unwrap().into_result(), Ok(task));
+                }
+            });
+        }
+    });
+    assert_eq!(stage.all_begun(), [1; 240]);
+}
+
 /// PPE-12
 #[test]
 fn a_worker_at_its_limit_is_replaced_also_after_shutdown() {

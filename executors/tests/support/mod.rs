@@ -168,5 +168,11 @@ pub(crate) fn run(name: &str) -> Output {
     command(name).output().unwrap()
 }
 
+/// How long the calling thread has worked: the same whatever else the machine does.
+pub(crate) fn work_of_this_thread() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap()
+}
+
 /// No test waits so long without need.
 pub(crate) const SHORT: Duration = Duration::from_millis(50);
