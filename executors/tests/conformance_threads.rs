@@ -96,7 +96,7 @@ fn a_call_may_start_a_process_and_join_it() {
     assert_eq!(exitcode.unwrap().into_result(), Ok(Some(0)));
 }
 
-/// TPE-07, TPE-B01
+/// TPE-07
 #[test]
 fn as_many_threads_are_started_as_are_needed_and_all_end() {
     alone(threads_come_and_go);
