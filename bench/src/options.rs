@@ -26,7 +26,7 @@ pub(crate) enum Form {
 }
 
 const FULL: Effort = Effort { seconds: 1.0, least: 5, most: 25, limit: Duration::from_secs(45) };
-const QUICK: Effort = Effort { seconds: 0.07, least: 5, most: 5, limit: Duration::from_secs(45) };
+const QUICK: Effort = Effort { seconds: 0.05, least: 5, most: 5, limit: Duration::from_secs(45) };
 
 /// The options, or the exit code after what was wrong (or help) has been said.
 pub(crate) fn read() -> Result<Options, ExitCode> {
@@ -88,7 +88,7 @@ fn command() -> Command {
             option("python", "PATH", "A python3 to compare with [default: those on the search path]")
                 .action(ArgAction::Append)
                 .value_parser(value_parser!(PathBuf)),
-            option("seconds", "S", "How long a sample works [default: 1; quick: 0.07]")
+            option("seconds", "S", "How long a sample works [default: 1; quick: 0.05]")
                 .value_parser(seconds),
             option("rounds", "N", "So many rounds [default: 5 to 25, as the medians need; quick: 5]")
                 .value_parser(value_parser!(u32).range(1..)),

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
+use crossbeam::utils::CachePadded;
 use pools::TaskError;
 use process_basics::cpu_count;
 use serde::Serialize;
@@ -97,8 +98,8 @@ impl ThreadPoolBuilder {
         let shared = Arc::new(Shared {
             sender,
             receiver,
-            unfinished: AtomicUsize::new(0),
-            state: Mutex::default(),
+            unfinished: CachePadded::default(),
+            state: CachePadded::default(),
             prefix,
             initializer: self.initializer,
         });
@@ -198,9 +199,10 @@ impl Drop for ThreadPoolExecutor {
 struct Shared {
     sender: Sender<Message>,
     receiver: Receiver<Message>,
-    /// Calls that have not ended.
-    unfinished: AtomicUsize,
-    state: Mutex<State>,
+    /// Calls that have not ended. Who submits and who works write here and there all the time: so these lie
+    /// apart.
+    unfinished: CachePadded<AtomicUsize>,
+    state: CachePadded<Mutex<State>>,
     prefix: String,
     initializer: Option<Box<dyn Fn() + Send + Sync>>,
 }
@@ -232,8 +234,8 @@ enum Message {
 
 /// A call, whatever it is of.
 trait Work: Send + Sync {
-    /// Does it, if nobody has.
-    fn run(&self);
+    /// Does it, if nobody has, in one of these threads.
+    fn run(&self, shared: &Shared);
     /// Whether it is still to be done.
     fn is_waiting(&self) -> bool;
     /// It won't be done.
@@ -248,7 +250,7 @@ struct Call<F, R> {
 }
 
 impl<F: FnOnce() -> R, R> Call<F, R> {
-    fn do_it(&self) {
+    fn do_it(&self, shared: &Shared) {
         let taken = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((work, promise)) = taken else { return };
         let outcome = match promise.set_running() {
@@ -257,9 +259,7 @@ impl<F: FnOnce() -> R, R> Call<F, R> {
             _ => None,
         };
         // Before its result is there: who gets that, and submits another call, finds a free thread.
-        if let Some(shared) = self.shared.upgrade() {
-            shared.unfinished.fetch_sub(1, Ordering::AcqRel);
-        }
+        shared.unfinished.fetch_sub(1, Ordering::AcqRel);
         match outcome {
             Some(Ok(result)) => drop(promise.set_result(result)),
             Some(Err(panic)) => {
@@ -289,8 +289,8 @@ where
     F: FnOnce() -> R + Send,
     R: Send + Sync,
 {
-    fn run(&self) {
-        contained(|| self.do_it());
+    fn run(&self, shared: &Shared) {
+        contained(|| self.do_it(shared));
     }
 
     fn is_waiting(&self) -> bool {
@@ -327,8 +327,8 @@ where
     R: Send + Sync,
 {
     fn before_waiting(&self) -> bool {
-        if self.shared.upgrade().is_some_and(|shared| shared.is_mine()) {
-            self.run();
+        if let Some(shared) = self.shared.upgrade().filter(|shared| shared.is_mine()) {
+            self.run(&shared);
         }
         true
     }
@@ -379,7 +379,7 @@ impl Shared {
             return self.end_as_broken(&reason);
         }
         while let Ok(Message::Call(call)) = self.receiver.recv() {
-            call.run();
+            call.run(&self);
         }
     }
 
