@@ -5,7 +5,6 @@
 //!                                     └──▶ ThreadPoolExecutor-0_1 ──▶ promise
 //! ```
 
-use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,6 +15,7 @@ use std::thread::{self, JoinHandle};
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use crossbeam::utils::CachePadded;
 use pools::TaskError;
+use pools::engine::text_of;
 use process_basics::cpu_count;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -312,13 +312,6 @@ where
             }
         });
     }
-}
-
-/// What a panic said.
-fn text_of(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("with a value that is no text")
 }
 
 impl<F, R> Doer for Call<F, R>

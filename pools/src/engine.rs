@@ -40,6 +40,7 @@ use crate::error::{Error, TaskError};
 use crate::manager::Manager;
 use crate::message::{Items, Message, Progress, Report, Task};
 pub use crate::result::decoded;
+pub use crate::worker::text_of;
 use crate::worker::{self, Note};
 
 /// Places of the queue of tasks: enough for the workers not to wait for the manager between two short
@@ -639,6 +640,11 @@ impl State {
         self.places.iter().filter_map(|place| place.worker.as_ref())
     }
 
+    /// Whether a worker is there, or is being started.
+    pub(crate) fn has_workers(&self) -> bool {
+        self.places.iter().any(|place| place.worker.is_some() || place.busy)
+    }
+
     pub(crate) fn is_idle(&self) -> bool {
         self.jobs.is_empty() && self.unfinished() == 0
     }
@@ -803,7 +809,7 @@ impl Shared {
         match self.kind {
             Kind::Pool => Ok(()),
             Kind::Executor => match self.fill_places() {
-                Err(error) if self.state().workers().next().is_none() => Err(error),
+                Err(error) if !self.state().has_workers() => Err(error),
                 // Fewer will do; the manager tries it again.
                 _ => Ok(()),
             },

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use ipc_queue::GetError;
 
 use crate::TaskError;
-use crate::engine::{GRACE, Phase, Place, Shared, State};
+use crate::engine::{GRACE, Phase, Shared, State};
 use crate::message::{Items, Message, Progress, Report};
 use crate::worker::{self, Note};
 
@@ -53,8 +53,7 @@ impl<'a> Manager<'a> {
                         let _ = worker.process.kill();
                     }
                 }
-                let is_empty = |place: &Place| place.worker.is_none() && !place.busy;
-                if state.places.iter().all(is_empty) {
+                if !state.has_workers() {
                     let reason = match &state.phase {
                         Phase::Ending(reason) => Some(reason.clone()),
                         _ => None,
@@ -183,7 +182,7 @@ impl<'a> Manager<'a> {
         let reason = match error {
             // The whole program is.
             process_basics::Error::Ending => TaskError::Terminated,
-            _ if self.shared.state().workers().next().is_some() => return,
+            _ if self.shared.state().has_workers() => return,
             error => TaskError::Broken(format!("a worker could not be started: {error}")),
         };
         self.shared.end(reason);

@@ -314,8 +314,8 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, TaskError> {
     })
 }
 
-/// What a panic said.
-fn text_of(payload: &(dyn Any + Send)) -> &str {
+/// What a panic said, by what [`catch_unwind`] gives.
+pub fn text_of(payload: &(dyn Any + Send)) -> &str {
     (payload.downcast_ref::<&str>().copied())
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("with a value that is no text")
