@@ -1,11 +1,14 @@
 //! What the tests of several crates need: a kill timer, texts and numbers to try things with, a program's
 //! output, a lesson's stable part, a chapter.
 
+use std::fs;
 use std::io::{self, Write};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::contents::{lessons_of, section_of};
 
@@ -37,6 +40,22 @@ impl Deadline {
         });
         Self(sender)
     }
+}
+
+/// How many descriptors this process may open besides those it has, some to spare; its limit is
+/// raised as far as the system lets it. A test that wants many takes at most so many.
+///
+/// # Panics
+/// Without `/proc`.
+#[must_use]
+pub fn room_for_descriptors() -> usize {
+    const SPARE: u64 = 40;
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    // Where it can't be raised, what there is must do.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let open = fs::read_dir("/proc/self/fd").expect("/proc is mounted").count() as u64;
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
+    usize::try_from(limit.saturating_sub(open + SPARE)).unwrap_or(usize::MAX)
 }
 
 /// A text of so many bytes that differs from its neighbours' of the same length.

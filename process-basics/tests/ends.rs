@@ -137,6 +137,7 @@ fn hundred_processes((): ()) {
         process.join().unwrap();
         assert_eq!(process.exitcode(), Some(0));
     }
+    drop(sleepers);
     let mut terminated: Vec<Process> = (0..100).map(|_| Process::new(sleep_for_long, ())).collect();
     for process in &mut terminated {
         process.start().unwrap();

@@ -222,9 +222,10 @@ pub(crate) fn resident(pid: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Changes what of descriptors this process may use.
+/// Changes how many descriptors this process may have, within what the system lets it.
 pub(crate) fn limit_descriptors(most: u64) {
     let maximum = getrlimit(Resource::Nofile).maximum;
+    let most = maximum.map_or(most, |maximum| most.min(maximum));
     setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum }).unwrap();
 }
 
