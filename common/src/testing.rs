@@ -91,19 +91,11 @@ pub fn stable(text: &str) -> String {
 
 /// The tests that every lesson crate has: `common::test_lessons!(env!("CARGO_BIN_EXE_ipc-pipe"));`
 ///
-/// `one by one` behind the program leaves out the run of all lessons in a row.
+/// Options of the crate's own may follow, with which it tells all its lessons sooner.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! test_lessons {
-    ($program:expr) => {
-        $crate::test_lessons!($program, one by one);
-
-        #[test]
-        fn without_a_name_all_lessons_are_told_in_order() {
-            $crate::testing::check_whole_run(env!("CARGO_PKG_NAME"), $program);
-        }
-    };
-    ($program:expr, one by one) => {
+    ($program:expr $(, $option:expr)*) => {
         #[test]
         fn every_lesson_prints_what_the_readme_shows() {
             let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
@@ -113,6 +105,11 @@ macro_rules! test_lessons {
         #[test]
         fn the_chinese_chapter_says_the_same() {
             $crate::testing::check_translation(env!("CARGO_MANIFEST_DIR"));
+        }
+
+        #[test]
+        fn without_a_name_all_lessons_are_told_in_order() {
+            $crate::testing::check_whole_run(env!("CARGO_PKG_NAME"), $program, &[$($option),*]);
         }
     };
 }
@@ -150,8 +147,8 @@ pub fn check_chapter(package: &str, program: &str, readme: &str) {
 ///
 /// # Panics
 /// If it doesn't.
-pub fn check_whole_run(package: &str, program: &str) {
-    let run = output(program, &["--speed", "100"]);
+pub fn check_whole_run(package: &str, program: &str, options: &[&str]) {
+    let run = output(program, &[&["--speed", "1000"], options].concat());
     assert!(run.status.success(), "{:?}\n{}", run.status, utf8(&run.stderr));
     let text = utf8(&run.stdout);
     let titles = text.lines().filter_map(|line| line.strip_prefix("# ")?.split(' ').next());

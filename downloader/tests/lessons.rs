@@ -4,8 +4,7 @@ use common::testing::output;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_downloader");
 
-// All in a row they would download and measure everything a second time.
-common::test_lessons!(PROGRAM, one by one);
+common::test_lessons!(PROGRAM, "--images", "4", "--workers", "3");
 
 #[test]
 fn its_figures_can_be_saved_and_a_file_that_cannot_be_written_is_named() {
