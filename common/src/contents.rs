@@ -115,21 +115,35 @@ pub const CONTENTS: &[Section] = &[
     },
 ];
 
-/// The names that `cargo run -p package -- --list` prints.
+/// The names that `cargo run -p package -- --list` prints; none for a package without lessons.
+///
+/// ```
+/// let lessons = common::contents::lessons_of("downloader");
+/// assert_eq!(lessons, ["image-downloader", "switch-cost"]);
+/// ```
 #[must_use]
 pub fn lessons_of(package: &str) -> Vec<&'static str> {
     let sections = CONTENTS.iter().filter(|section| section.package == package);
     sections.flat_map(|section| section.lessons).copied().collect()
 }
 
-/// The number of the section that a lesson belongs to.
+/// The number of the section that a lesson belongs to; empty for what is no lesson's name.
+///
+/// ```
+/// assert_eq!(common::contents::section_of("two-ends"), "3.1");
+/// ```
 #[must_use]
 pub fn section_of(lesson: &str) -> &'static str {
     let section = CONTENTS.iter().find(|section| section.lessons.contains(&lesson));
     section.map_or("", |section| section.number)
 }
 
-/// The table of contents as it is printed.
+/// The table of contents as it is printed: each lesson with its section and its command.
+///
+/// ```
+/// let printed = common::contents::Contents.to_string();
+/// assert!(printed.contains("cargo run -p ipc-pipe -- two-ends"));
+/// ```
 #[derive(Debug)]
 pub struct Contents;
 

@@ -4,7 +4,15 @@ use std::io;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The numbers of the cores that the calling thread may run on.
+/// The numbers of the cores that the calling thread may run on, from 0. Python:
+/// `os.sched_getaffinity(0)`.
+///
+/// ```
+/// let cores = common::cores::usable()?;
+/// common::cores::bind_to(&cores[..1])?;
+/// assert_eq!(common::cores::usable()?, cores[..1]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # Errors
 /// When the system refuses to tell.
@@ -13,7 +21,8 @@ pub fn usable() -> io::Result<Vec<usize>> {
     Ok((0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect())
 }
 
-/// Binds the calling thread, and the threads and processes it will start, to these cores.
+/// Binds the calling thread, and the threads and processes it will start, to these cores; see
+/// [`usable`] for an example. Python: `os.sched_setaffinity(0, cores)`.
 ///
 /// # Errors
 /// When none of them is usable.

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use crate::narrator::{Bilingual, Story};
 use crate::time::Pace;
 
-/// One lesson: a name for the command line and the story behind it.
+/// One lesson: a name for the command line and the story behind it; see [`run`] for an example.
 #[derive(Debug)]
 pub struct Lesson {
     /// What one types: `full-and-empty`.
@@ -38,7 +38,32 @@ pub struct Tool {
 /// Reads the command line and tells the lessons it names, or all of them in their order.
 ///
 /// The exit code is 0 if all were told to their end, 1 if one of them failed, and 2 if the
-/// command line was wrong.
+/// command line was wrong. Python: `argparse`.
+///
+/// ```
+/// use std::process::ExitCode;
+///
+/// use common::lessons::{Lesson, Told, run};
+/// use common::narrator::Story;
+///
+/// const SUM: Lesson = Lesson {
+///     name: "sum",
+///     section: "1.1",
+///     question: ("一加一等于几？", "How much is one and one?"),
+///     remember: ("等于二。", "It is two."),
+///     tell,
+/// };
+///
+/// fn tell(story: &Story) -> Told {
+///     story.event("parent", "adds 1 and 1");
+///     story.ok("that makes 2", 1 + 1 == 2)?;
+///     Ok(())
+/// }
+///
+/// fn main() -> ExitCode {
+///     run("sums", "How to add", &[SUM])
+/// }
+/// ```
 #[must_use]
 pub fn run(package: &'static str, about: &'static str, lessons: &[Lesson]) -> ExitCode {
     run_with(package, about, lessons, &[], &[])
@@ -46,6 +71,30 @@ pub fn run(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Ex
 
 /// [`run`] for a crate whose lessons have options of their own, which they find by
 /// [`Story::option`], or that has tools.
+///
+/// ```
+/// # use std::process::ExitCode;
+/// # use common::lessons::{Lesson, Told, run_with};
+/// # use common::narrator::Story;
+/// # const SUM: Lesson = Lesson {
+/// #     name: "sum",
+/// #     section: "1.1",
+/// #     question: ("", ""),
+/// #     remember: ("", ""),
+/// #     tell,
+/// # };
+/// fn tell(story: &Story) -> Told {
+///     let most: u32 = story.option("most").unwrap_or(3);
+///     let sum: u32 = (1..=most).sum();
+///     story.ok("the sum is what Gauss says", sum == most * (most + 1) / 2)?;
+///     Ok(())
+/// }
+///
+/// fn main() -> ExitCode {
+///     let most = clap::Arg::new("most").long("most").value_parser(clap::value_parser!(u32));
+///     run_with("sums", "How to add", &[SUM], &[most], &[])
+/// }
+/// ```
 #[must_use]
 pub fn run_with(
     package: &'static str,

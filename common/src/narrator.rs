@@ -28,7 +28,8 @@ pub type Bilingual = (&'static str, &'static str);
 /// How wide the actor's name is, with what stands before it, so that all lines align.
 const ACTOR: usize = 12;
 
-/// A lesson being told by the parent process.
+/// A lesson being told by the parent process: what its lines are put on the screen with. There is an
+/// example at [`run`](crate::lessons::run), which makes one for each lesson.
 #[derive(Debug)]
 pub struct Story {
     pace: Pace,
@@ -41,7 +42,7 @@ impl Story {
         Self { pace, options }
     }
 
-    /// The pace to hand to children that pretend to work.
+    /// The pace at which to pretend to work, here and in children, which get it among their arguments.
     #[must_use]
     pub fn pace(&self) -> Pace {
         self.pace
@@ -68,12 +69,12 @@ impl Story {
         matches!(self.options.try_get_one(flag), Ok(Some(true)))
     }
 
-    /// An event that happens in this order in every run: who did what.
+    /// Prints an event that happens in this order in every run: who did what.
     pub fn event(&self, actor: &str, what: impl fmt::Display) {
         line(&columns(actor, ACTOR, what), Style::new());
     }
 
-    /// A claim that the program has just checked.
+    /// Prints a claim that the program has just checked, if it holds.
     ///
     /// # Errors
     /// [`Untrue`] if it doesn't hold, which ends the lesson.
@@ -86,7 +87,7 @@ impl Story {
         Ok(())
     }
 
-    /// What may differ from run to run; several lines if the text has several.
+    /// Prints what may differ from run to run; several lines if the text has several.
     pub fn varies(&self, what: impl fmt::Display) {
         for part in what.to_string().lines() {
             line(&format!("~ {part}"), Style::new().dimmed());
@@ -109,8 +110,13 @@ impl Story {
     }
 }
 
-/// A line that a child says for itself, or the parent where the order is free: a `~` line, because
-/// the kernel alone decides when it comes.
+/// Prints a line that a child says for itself, or the parent where the order is free: a `~` line, for
+/// the kernel alone decides when it comes. Python: `print(…, flush=True)`.
+///
+/// ```
+/// common::narrator::speak("child_1", "I am here");
+/// // prints:   ~ child_1   I am here
+/// ```
 pub fn speak(actor: &str, what: impl fmt::Display) {
     line(&format!("~ {}", columns(actor, ACTOR - 2, what)), Style::new().dimmed());
 }

@@ -10,6 +10,13 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 /// Measures time on the monotonic clock, from its start. Python: `time.perf_counter` twice.
+///
+/// ```
+/// # use std::time::Duration;
+/// let watch = common::time::Stopwatch::start();
+/// std::thread::sleep(Duration::from_millis(2));
+/// assert!(watch.elapsed() >= Duration::from_millis(2));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);
 
@@ -29,7 +36,16 @@ impl Stopwatch {
 
 /// The smallest, the middle and the largest of several measurements.
 ///
-/// The median is what to compare: one slow run on a busy machine doesn't move it.
+/// The median is what to compare: one slow run on a busy machine doesn't move it. Python: `min`,
+/// `statistics.median`, `max`.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use common::time::Spread;
+/// let spread = Spread::of([9, 1, 2].map(Duration::from_millis)).expect("there are three");
+/// assert_eq!(spread.median, Duration::from_millis(2));
+/// assert_eq!(spread.to_string(), "2.0 ms (1.0 ms – 9.0 ms)");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spread {
     /// The fastest run.
@@ -41,7 +57,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// The spread of these measurements, or `None` if there are none.
+    /// The spread of these measurements, in any order; `None` if there are none.
     #[must_use]
     pub fn of(measurements: impl IntoIterator<Item = Duration>) -> Option<Self> {
         let mut sorted: Vec<Duration> = measurements.into_iter().collect();
@@ -52,7 +68,14 @@ impl Spread {
         Some(Self { min, median: (lower + sorted[middle]) / 2, max })
     }
 
-    /// Does the work `1 + more` times and takes each time on its own.
+    /// The spread of `1 + more` runs of this work, each timed on its own. Python: `timeit.repeat`.
+    ///
+    /// ```
+    /// let mut runs = 0;
+    /// let spread = common::time::Spread::of_repeats(4, || runs += 1);
+    /// assert!(spread.min <= spread.median && spread.median <= spread.max);
+    /// assert_eq!(runs, 5);
+    /// ```
     pub fn of_repeats(more: usize, mut work: impl FnMut()) -> Self {
         let mut timed = || {
             let watch = Stopwatch::start();
@@ -74,6 +97,12 @@ impl fmt::Display for Spread {
 
 /// The order in which to measure so many subjects in a round: each begins in its turn, and every
 /// other round runs backwards, so that none always follows the same neighbour.
+///
+/// ```
+/// # use common::time::order;
+/// assert_eq!(order(1, 3), [1, 2, 0]);
+/// assert_eq!(order(2, 3), [1, 0, 2]);
+/// ```
 #[must_use]
 pub fn order(round: usize, subjects: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..subjects).collect();
@@ -85,6 +114,11 @@ pub fn order(round: usize, subjects: usize) -> Vec<usize> {
 }
 
 /// A duration in the unit that suits it: `870 ns`, `12.3 µs`, `0.3 ms`, `2.05 s`.
+///
+/// ```
+/// # use std::time::Duration;
+/// assert_eq!(common::time::show(Duration::from_nanos(12_345)), "12.3 µs");
+/// ```
 #[must_use]
 pub fn show(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
@@ -100,13 +134,26 @@ pub fn show(duration: Duration) -> String {
 }
 
 /// The time since the machine was started. All processes read the same clock, so what one
-/// measured can be laid beside what another did.
+/// measured can be laid beside what another did. Python: `time.monotonic`.
+///
+/// ```
+/// let before = common::time::clock();
+/// assert!(common::time::clock() >= before);
+/// ```
 #[must_use]
 pub fn clock() -> Duration {
     Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default()
 }
 
-/// The CPU time that this process has used so far, all its threads together.
+/// The CPU time that this process has used so far, all its threads together. Python:
+/// `time.process_time`.
+///
+/// ```
+/// # use std::time::Duration;
+/// let before = common::time::cpu_time();
+/// std::thread::sleep(Duration::from_millis(20));
+/// assert!(common::time::cpu_time() - before < Duration::from_millis(20), "sleep costs nothing");
+/// ```
 #[must_use]
 pub fn cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
@@ -115,6 +162,15 @@ pub fn cpu_time() -> Duration {
 /// How many tutorial seconds go by in one real second: what `--speed` sets.
 ///
 /// A child process doesn't see its parent's pace: it gets it among its arguments.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use common::time::Pace;
+/// let pace: Pace = "100".parse()?;
+/// assert_eq!(pace.real(2.0), Duration::from_millis(20));
+/// pace.work(2.0); // takes so long
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pace(f64);
 
@@ -122,7 +178,7 @@ impl Pace {
     /// Ten times the tutorial's pace.
     pub const DEFAULT: Self = Self(10.0);
 
-    /// Pretends to work for so many seconds of the tutorial.
+    /// Pretends to work for so many seconds of the tutorial. Python: `time.sleep`.
     pub fn work(self, tutorial_seconds: f64) {
         thread::sleep(self.real(tutorial_seconds));
     }

@@ -9,7 +9,18 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-/// Rows of intervals on one common [clock](crate::time::clock).
+/// Rows of intervals on one common [clock](crate::time::clock), to be printed.
+///
+/// ```
+/// # use std::time::Duration;
+/// let [one, two, three] = [1, 2, 3].map(Duration::from_secs);
+/// let mut timeline = common::timeline::Timeline::default();
+/// timeline.row("task 1", [(one, two)]);
+/// timeline.marked_row("task 2", [('A', (two, three))]);
+/// assert_eq!(timeline.whole(), (one, three));
+/// assert!(timeline.to_string().starts_with("task 1  ▕████"));
+/// assert!(timeline.first(two - one).to_string().ends_with("░░░░▏\n"));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
     rows: Vec<(String, Vec<(char, Interval)>)>,
@@ -27,7 +38,8 @@ impl Timeline {
         self.marked_row(label, worked.into().into_iter().map(|interval| ('█', interval)));
     }
 
-    /// The same, each interval drawn with a character of its own: what its owner worked at.
+    /// Adds a row as [`row`](Self::row), each interval drawn with a character of its own: what its
+    /// owner worked at.
     pub fn marked_row(
         &mut self,
         label: impl Into<String>,
@@ -44,7 +56,7 @@ impl Timeline {
         (begin, all().map(|(_, (_, to))| *to).max().unwrap_or_default())
     }
 
-    /// Only what was in the beginning of the whole, for this long.
+    /// The timeline of only the beginning of the whole, for this long.
     #[must_use]
     pub fn first(&self, duration: Duration) -> Self {
         let end = self.whole().0 + duration;

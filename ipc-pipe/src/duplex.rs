@@ -34,6 +34,28 @@ pub fn pipe<S, R>() -> Result<(Connection<S, R>, Connection<R, S>), Error> {
 /// It can be handed to a new process among its arguments, and nowhere else: over another
 /// connection it is [`Error::Encode`].
 ///
+/// ```
+/// use ipc_pipe::{Connection, pipe};
+/// use process_basics::{Failure, Process, tasks};
+///
+/// tasks![shout];
+///
+/// fn shout(mut parent: Connection<String, String>) -> Result<(), Failure> {
+///     let word = parent.recv()?;
+///     Ok(parent.send(&word.to_uppercase())?)
+/// }
+///
+/// # fn main() -> std::process::ExitCode {
+/// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut child, childs_end) = pipe::<String, String>()?;
+/// let mut process = Process::new(shout, childs_end);
+/// process.start()?;
+/// child.send(&"hello".to_string())?;
+/// assert_eq!(child.recv()?, "HELLO");
+/// process.join()?;
+/// # Ok(()) }) }
+/// ```
+///
 /// Two ends that both send more than a pipe holds before either receives wait for each other for
 /// ever, as in Python. [`split`](Self::split), and a thread for each direction, can do it.
 ///
@@ -62,13 +84,33 @@ pub struct Connection<S, R> {
 }
 
 impl<S, R> Connection<S, R> {
-    /// The two directions, each of which may go to a thread or process of its own.
+    /// The two directions, each of which may go to a thread or process of its own. Python: a
+    /// `Connection` that two threads use.
+    ///
+    /// ```
+    /// let (here, mut there) = ipc_pipe::pipe::<u32, u32>()?;
+    /// let (mut receiver, mut sender) = here.split();
+    /// let sends = std::thread::spawn(move || sender.send(&1));
+    /// there.send(&2)?;
+    /// assert_eq!((receiver.recv()?, there.recv()?), (2, 1));
+    /// sends.join().expect("it doesn't panic")?;
+    /// # Ok::<(), ipc_pipe::Error>(())
+    /// ```
     #[must_use]
     pub fn split(self) -> (Receiver<R>, Sender<S>) {
         (self.receiver, self.sender)
     }
 
-    /// See [`Sender::send`].
+    /// Sends one message to the other end, as [`Sender::send`]. Python: `Connection.send`.
+    ///
+    /// ```
+    /// let (mut here, mut there) = ipc_pipe::pipe::<u32, bool>()?;
+    /// here.send(&7)?;
+    /// assert_eq!(there.recv()?, 7);
+    /// drop(there);
+    /// assert!(matches!(here.send(&8), Err(ipc_pipe::Error::BrokenPipe)));
+    /// # Ok::<(), ipc_pipe::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Sender::send`].
@@ -79,7 +121,17 @@ impl<S, R> Connection<S, R> {
         self.sender.send(message)
     }
 
-    /// See [`Receiver::recv`].
+    /// The next message from the other end; waits for it, as [`Receiver::recv`]. Python:
+    /// `Connection.recv`.
+    ///
+    /// ```
+    /// let (mut here, mut there) = ipc_pipe::pipe::<u32, bool>()?;
+    /// there.send(&true)?;
+    /// drop(there);
+    /// assert!(here.recv()?);
+    /// assert!(matches!(here.recv(), Err(ipc_pipe::Error::EndOfFile)));
+    /// # Ok::<(), ipc_pipe::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Receiver::recv`].
@@ -90,7 +142,17 @@ impl<S, R> Connection<S, R> {
         self.receiver.recv()
     }
 
-    /// See [`Receiver::poll`].
+    /// Whether there is something to receive, at once or within the timeout, as [`Receiver::poll`].
+    /// Python: `Connection.poll`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let (here, mut there) = ipc_pipe::pipe::<u32, u32>()?;
+    /// assert!(!here.poll(Duration::ZERO)?);
+    /// there.send(&7)?;
+    /// assert!(here.poll(None)?);
+    /// # Ok::<(), ipc_pipe::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Receiver::poll`].
@@ -98,7 +160,16 @@ impl<S, R> Connection<S, R> {
         self.receiver.poll(timeout)
     }
 
-    /// See [`Sender::send_bytes`].
+    /// Sends these bytes as one message, as [`Sender::send_bytes`]. Python: `Connection.send_bytes`.
+    ///
+    /// ```
+    /// let (mut here, mut there) = ipc_pipe::pipe::<(), ()>()?;
+    /// here.send_bytes(b"question")?;
+    /// assert_eq!(there.recv_bytes(None)?, b"question");
+    /// there.send_bytes(b"answer")?;
+    /// assert_eq!(here.recv_bytes(None)?, b"answer");
+    /// # Ok::<(), ipc_pipe::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Sender::send_bytes`].
@@ -106,7 +177,15 @@ impl<S, R> Connection<S, R> {
         self.sender.send_bytes(bytes)
     }
 
-    /// See [`Receiver::recv_bytes`].
+    /// The next message as bytes, at most so many, as [`Receiver::recv_bytes`]. Python:
+    /// `Connection.recv_bytes(maxlength)`.
+    ///
+    /// ```
+    /// let (mut here, mut there) = ipc_pipe::pipe::<(), ()>()?;
+    /// there.send_bytes(b"six of")?;
+    /// assert_eq!(here.recv_bytes(6)?, b"six of");
+    /// # Ok::<(), ipc_pipe::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Receiver::recv_bytes`].
@@ -114,7 +193,18 @@ impl<S, R> Connection<S, R> {
         self.receiver.recv_bytes(max)
     }
 
-    /// See [`Receiver::recv_bytes_into`].
+    /// Puts the bytes of the next message at the front of the buffer, as
+    /// [`Receiver::recv_bytes_into`]; returns how many they are. Python:
+    /// `Connection.recv_bytes_into`.
+    ///
+    /// ```
+    /// let (mut here, mut there) = ipc_pipe::pipe::<(), ()>()?;
+    /// there.send_bytes(b"four")?;
+    /// let mut buffer = [b'.'; 6];
+    /// assert_eq!(here.recv_bytes_into(&mut buffer)?, 4);
+    /// assert_eq!(&buffer, b"four..");
+    /// # Ok::<(), ipc_pipe::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Receiver::recv_bytes_into`].

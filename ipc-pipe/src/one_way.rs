@@ -56,7 +56,32 @@ pub fn one_way<T>() -> Result<(Receiver<T>, Sender<T>), Error> {
     Ok((reader.into(), writer.into()))
 }
 
-/// The end that sends; Python: a write-only `Connection`. Serialisable only as (part of) an argument of a new process.
+/// The sending end of a pipe of one direction. Python: a write-only `Connection`.
+///
+/// It can be handed to a new process among its arguments, and nowhere else: over another pipe it is
+/// [`Error::Encode`]. Dropping it closes the pipe: the receiver gets what is left, then the end of
+/// file.
+///
+/// ```
+/// use ipc_pipe::{Sender, one_way};
+/// use process_basics::{Failure, Process, tasks};
+///
+/// tasks![count];
+///
+/// fn count(mut sender: Sender<u32>) -> Result<(), Failure> {
+///     Ok((1..=3).try_for_each(|number| sender.send(&number))?)
+/// }
+///
+/// # fn main() -> std::process::ExitCode {
+/// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut receiver, sender) = one_way()?;
+/// let mut process = Process::new(count, sender);
+/// process.start()?;
+/// assert_eq!([receiver.recv()?, receiver.recv()?, receiver.recv()?], [1, 2, 3]);
+/// assert!(receiver.recv().is_err(), "the end of file: no copy of the sender is left here");
+/// process.join()?;
+/// # Ok(()) }) }
+/// ```
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Sender<T> {
@@ -72,14 +97,25 @@ pub struct Sender<T> {
 }
 
 impl<T: Serialize> Sender<T> {
-    /// Sends one message; waits while the pipe is full (64 KiB on Linux). Python: `send`.
+    /// Sends one message; waits while the pipe is full (64 KiB on Linux). Python: `Connection.send`.
     ///
     /// A pipe that nobody reads any more raises SIGPIPE. Rust programs ignore that; one that has taken
     /// it back is ended by it.
     ///
+    /// ```
+    /// let (mut receiver, mut sender) = ipc_pipe::one_way::<String>()?;
+    /// sender.send(&"hi".to_string())?;
+    /// assert_eq!(receiver.recv()?, "hi");
+    /// drop(receiver);
+    /// let refused = sender.send(&"anybody there?".to_string());
+    /// assert!(matches!(refused, Err(ipc_pipe::Error::BrokenPipe)));
+    /// # Ok::<(), ipc_pipe::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::BrokenPipe`] if the receiver is gone, [`Error::Encode`] and [`Error::TooLong`] if
-    /// nothing was sent because it can't be, [`Error::Io`] (this end is closed then).
+    /// nothing was sent because it can't be, [`Error::Io`] (this end is closed then), and
+    /// [`Error::Closed`] after that.
     pub fn send(&mut self, message: &T) -> Result<(), Error> {
         let mut frame = std::mem::take(&mut self.frame);
         let sent = frame::encode(message, &mut frame)
@@ -93,10 +129,18 @@ impl<T: Serialize> Sender<T> {
 
 impl<T> Sender<T> {
     /// Sends these bytes as one message, without a copy; a slice of them is Python's offset and
-    /// size. Python: `send_bytes`.
+    /// size. Python: `Connection.send_bytes`.
+    ///
+    /// ```
+    /// let (mut receiver, mut sender) = ipc_pipe::one_way::<()>()?;
+    /// sender.send_bytes(&b"hello"[1..3])?;
+    /// assert_eq!(receiver.recv_bytes(None)?, b"el");
+    /// # Ok::<(), ipc_pipe::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::BrokenPipe`], [`Error::TooLong`], [`Error::Io`].
+    /// [`Error::BrokenPipe`], [`Error::TooLong`], [`Error::Io`], [`Error::Closed`]: as
+    /// [`send`](Self::send).
     pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.write(|pipe| frame::write(pipe, bytes))
     }
@@ -126,10 +170,22 @@ fn close<P: From<OwnedFd>>(pipe: &mut P) {
     }
 }
 
-/// The end that receives; Python: a read-only `Connection`. Serialisable only as (part of) an argument of a new process.
+/// The receiving end of a pipe of one direction. Python: a read-only `Connection`.
 ///
-/// It never reads ahead: what has not been received is still in the pipe, for [`wait`](wait()) to
-/// see, or for another process to which this end is handed on.
+/// It can be handed to a new process as a [`Sender`] can. It never reads ahead: what has not been
+/// received is still in the pipe, for [`wait`](wait()) to see, or for another process to which this
+/// end is handed on.
+///
+/// ```
+/// use ipc_pipe::{one_way, wait};
+///
+/// let (mut first, mut to_first) = one_way::<u32>()?;
+/// let (second, _to_second) = one_way::<u32>()?;
+/// to_first.send(&7)?;
+/// assert_eq!(wait(&[&first, &second], None)?, [0]);
+/// assert_eq!(first.recv()?, 7);
+/// # Ok::<(), ipc_pipe::Error>(())
+/// ```
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Receiver<T> {
@@ -145,13 +201,22 @@ pub struct Receiver<T> {
 }
 
 impl<T: DeserializeOwned> Receiver<T> {
-    /// The next message; waits for it. Python: `recv`.
+    /// The next message; waits for it. Python: `Connection.recv`.
+    ///
+    /// ```
+    /// let (mut receiver, mut sender) = ipc_pipe::one_way::<String>()?;
+    /// sender.send(&"hi".to_string())?;
+    /// drop(sender);
+    /// assert_eq!(receiver.recv()?, "hi");
+    /// assert!(matches!(receiver.recv(), Err(ipc_pipe::Error::EndOfFile)));
+    /// # Ok::<(), ipc_pipe::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::EndOfFile`] when the sender is gone and all was received, [`Error::Truncated`] if
     /// the sender died inside a message, [`Error::Decode`] if it is no `T` (it is used up then),
     /// [`Error::TooLong`] if its length is garbage, [`Error::Io`] if the system refuses (this end is
-    /// closed then).
+    /// closed then), and [`Error::Closed`] after that.
     pub fn recv(&mut self) -> Result<T, Error> {
         let mut body = std::mem::take(&mut self.body);
         let received = self.receive(LIMIT, &mut body).and_then(|()| frame::decode(&body));
@@ -163,8 +228,18 @@ impl<T: DeserializeOwned> Receiver<T> {
 }
 
 impl<T> Receiver<T> {
-    /// The next message as bytes; waits for it. A message longer than `max` is refused unread, and
-    /// this end closed. Python: `recv_bytes(maxlength)`.
+    /// The next message as bytes; waits for it. A message longer than `max` bytes is refused unread,
+    /// and this end closed. Python: `Connection.recv_bytes(maxlength)`.
+    ///
+    /// ```
+    /// # use ipc_pipe::Error;
+    /// let (mut receiver, mut sender) = ipc_pipe::one_way::<()>()?;
+    /// sender.send_bytes(b"short")?;
+    /// sender.send_bytes(b"rather long")?;
+    /// assert_eq!(receiver.recv_bytes(5)?, b"short");
+    /// assert!(matches!(receiver.recv_bytes(5), Err(Error::TooLong { length: 11, limit: 5 })));
+    /// # Ok::<(), ipc_pipe::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`recv`](Self::recv), but for `Decode`.
@@ -176,7 +251,20 @@ impl<T> Receiver<T> {
     }
 
     /// Puts the bytes of the next message at the front of the buffer; returns how many they are.
-    /// Python: `recv_bytes_into`.
+    /// Python: `Connection.recv_bytes_into`.
+    ///
+    /// ```
+    /// # use ipc_pipe::Error;
+    /// let (mut receiver, mut sender) = ipc_pipe::one_way::<()>()?;
+    /// let mut buffer = [b'.'; 6];
+    /// sender.send_bytes(b"four")?;
+    /// sender.send_bytes(b"too long")?;
+    /// assert_eq!(receiver.recv_bytes_into(&mut buffer)?, 4);
+    /// assert_eq!(&buffer, b"four..");
+    /// let refused = receiver.recv_bytes_into(&mut buffer);
+    /// assert!(matches!(refused, Err(Error::BufferTooShort { message }) if message == b"too long"));
+    /// # Ok::<(), ipc_pipe::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::BufferTooShort`], with the whole message, if it doesn't fit; else as
@@ -191,7 +279,16 @@ impl<T> Receiver<T> {
     }
 
     /// Whether there is something to receive, the end of file included, at once or within the
-    /// timeout (`None`: however long it takes). Python: `poll`.
+    /// timeout (`None`: however long it takes). Python: `Connection.poll`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let (receiver, mut sender) = ipc_pipe::one_way::<u32>()?;
+    /// assert!(!receiver.poll(Duration::from_millis(1))?);
+    /// sender.send(&7)?;
+    /// assert!(receiver.poll(Duration::ZERO)?);
+    /// # Ok::<(), ipc_pipe::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Io`] if the system refuses.

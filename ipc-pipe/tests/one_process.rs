@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::thread;
 use std::time::Duration;
 
-use common::testing::Deadline;
+use common::testing::{Deadline, Random};
 use ipc_pipe::{Connection, Error, LIMIT, Receiver, Sender, one_way, pipe};
 use serde::de::DeserializeOwned;
 
@@ -89,20 +89,8 @@ fn a_sender_blocked_inside_a_refused_message_is_told() {
     assert!(matches!(sending.join().unwrap(), Err(Error::BrokenPipe)));
 }
 
-/// Numbers that only look random: the same in every run (xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-
-    fn bytes(&mut self, most: u64) -> Vec<u8> {
-        (0..self.below(most + 1)).map(|_| self.below(256) as u8).collect()
-    }
+fn bytes_of(random: &mut Random, most: u64) -> Vec<u8> {
+    (0..random.below(most + 1)).map(|_| random.below(256) as u8).collect()
 }
 
 /// Receives until it can't go on; a message that is no `T` is stepped over.
@@ -126,16 +114,16 @@ fn random_bytes_are_errors_and_always_come_to_an_end() {
     let (mut ended, mut truncated, mut too_long) = (0, 0, 0);
     for round in 0..10_000 {
         let bytes = match round % 3 {
-            0 => random.bytes(300),
+            0 => bytes_of(&mut random, 300),
             // Whole frames with random bodies, and then perhaps some more.
             _ => {
                 let mut bytes = Vec::new();
                 for _ in 0..random.below(4) {
-                    let body = random.bytes(150);
+                    let body = bytes_of(&mut random, 150);
                     bytes.extend(frame(body.len() as u64, &body));
                 }
                 if round % 3 == 2 {
-                    bytes.extend(random.bytes(20));
+                    bytes.extend(bytes_of(&mut random, 20));
                 }
                 bytes
             }

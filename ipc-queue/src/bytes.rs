@@ -19,6 +19,21 @@ use crate::ring::Ring;
 
 /// A bounded queue of bytes. What is true of a [`Queue`](crate::Queue) is true of it; besides, who
 /// gets an item can take a note of it before the item is gone from the queue.
+///
+/// ```
+/// use ipc_queue::ByteQueue;
+///
+/// let queue = ByteQueue::bounded(3)?;
+/// queue.put(b"wash up")?;
+/// let mut note = String::new();
+/// let length = queue.get(
+///     None,
+///     |_delivery, item| note = format!("I am about to {}", String::from_utf8_lossy(item)),
+///     |item| item.len(),
+/// )?;
+/// assert_eq!((length, note.as_str()), (7, "I am about to wash up"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ByteQueue(Handle);
 
@@ -33,6 +48,17 @@ impl ByteQueue {
 
     /// A queue of so many places that only its maker repairs, so that it can be told which items the dead
     /// have given back. Only the maker is to put: then nobody else ever waits for a repair.
+    ///
+    /// ```
+    /// # use ipc_queue::ByteQueue;
+    /// let work = ByteQueue::of_work(3)?;
+    /// let position = work.try_put(b"task")?;
+    /// let mut delivered = None;
+    /// work.get(None, |delivery, _| delivered = Some(delivery), |_| ())?;
+    /// assert_eq!(delivered, Some(ByteQueue::first_delivery(position)));
+    /// assert!(work.given_back().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Queue::bounded`](crate::Queue::bounded).
@@ -89,7 +115,7 @@ impl ByteQueue {
         self.0.get(until, note, work).map_err(Failed::of_get)
     }
 
-    /// The same, only if there is an item now.
+    /// Gets the next item if there is one now, and gives it to `work`, whose value is returned.
     ///
     /// # Errors
     /// [`GetError`]; `Empty` at once.

@@ -5,7 +5,14 @@ use std::io;
 
 use process_basics::frame;
 
-/// Why a queue could not be made, or waited for.
+/// Why a queue could not be made, or waited for. Python: the error that each names.
+///
+/// ```
+/// use ipc_queue::{Error, Queue};
+///
+/// let refused = Queue::<u32>::bounded(usize::MAX);
+/// assert!(matches!(refused, Err(Error::TooManyPlaces { .. })));
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -14,7 +21,7 @@ pub enum Error {
         "a queue of 0 places could never hold anything: for no limit, write Queue::unbounded()"
     )]
     NoPlaces,
-    /// More places than a queue can have.
+    /// More places than a queue can have. Python: `OverflowError`.
     #[error("a queue of {places} places is too large: take {most} at most, or Queue::unbounded()")]
     TooManyPlaces {
         /// The places asked for.
@@ -26,25 +33,37 @@ pub enum Error {
     /// Python: `ValueError("task_done() called too many times")`.
     #[error("task_done was called more often than this process has got items")]
     DoneTooOften,
-    /// What is waited for can't happen any more: nobody else uses the queue.
+    /// What is waited for can't happen any more: nobody else uses the queue. Python waits for ever.
     #[error("nobody else uses the queue any more, so this would wait for ever")]
     Disconnected,
-    /// The operating system refused.
+    /// The operating system refused. Python: `OSError`.
     #[error("the system refused: {0}")]
     System(io::Error),
 }
 
-/// Why an item was not put. It comes back, unless it can't be put at all.
+/// Why an item was not put. It comes back, unless it can't be put at all. Python: `queue.Full`.
+///
+/// ```
+/// use ipc_queue::{PutError, Queue};
+///
+/// let queue = Queue::bounded(1)?;
+/// queue.put("first".to_string())?;
+/// match queue.try_put("second".to_string()) {
+///     Err(PutError::Full(item)) => assert_eq!(item, "second"),
+///     other => other?,
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum PutError<T> {
     /// No place is free, or none became free in time. Python: `queue.Full`.
     #[error("the queue is full")]
     Full(T),
-    /// No place is free, and nobody else uses the queue who could get an item.
+    /// No place is free, and nobody else uses the queue who could get an item. Python waits for ever.
     #[error("the queue is full, and nobody else is left to get an item")]
     Disconnected(T),
-    /// The item can't be serialised. It cost no place.
+    /// The item can't be serialised. It cost no place. Python: `PicklingError`, in the feeder thread.
     #[error(transparent)]
     Encode(frame::Error),
     /// The item's bytes are more than a message may have.
@@ -60,17 +79,27 @@ pub enum PutError<T> {
     System(io::Error),
 }
 
-/// Why no item was got.
+/// Why no item was got. Python: `queue.Empty`.
+///
+/// ```
+/// use ipc_queue::{GetError, Queue};
+///
+/// let queue = Queue::<u32>::bounded(1)?;
+/// let nothing = queue.try_get().unwrap_err();
+/// assert!(matches!(nothing, GetError::Empty));
+/// assert_eq!(nothing.to_string(), "the queue is empty");
+/// # Ok::<(), ipc_queue::Error>(())
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum GetError {
     /// There is none, or none came in time. Python: `queue.Empty`.
     #[error("the queue is empty")]
     Empty,
-    /// There is none, and nobody else uses the queue who could put one.
+    /// There is none, and nobody else uses the queue who could put one. Python waits for ever.
     #[error("the queue is empty, and nobody else is left to put an item")]
     Disconnected,
-    /// The item's bytes are no such value. It is used up.
+    /// The item's bytes are no such value. It is used up. Python: `UnpicklingError`.
     #[error(transparent)]
     Decode(frame::Error),
     /// Somebody wrote into the queue's memory what no producer writes. That item was skipped.

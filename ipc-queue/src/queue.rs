@@ -48,6 +48,30 @@ pub(crate) const KEPT: usize = 4 << 20;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// Between processes:
+///
+/// ```
+/// use ipc_queue::Queue;
+/// use process_basics::{Failure, Process, tasks};
+///
+/// tasks![square];
+///
+/// fn square((numbers, squares): (Queue<u32>, Queue<u32>)) -> Result<(), Failure> {
+///     let number = numbers.get()?;
+///     Ok(squares.put(number * number)?)
+/// }
+///
+/// # fn main() -> std::process::ExitCode {
+/// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+/// let (numbers, squares) = (Queue::bounded(3)?, Queue::bounded(3)?);
+/// let mut process = Process::new(square, (numbers.clone(), squares.clone()));
+/// process.start()?;
+/// numbers.put(12)?;
+/// assert_eq!(squares.get()?, 144);
+/// process.join()?;
+/// # Ok(()) }) }
+/// ```
+///
 /// There is no `close`: a handle is closed by dropping it, and can't be used after that. A process that
 /// drops its last handle on an unbounded queue waits until its items have found places, as long as
 /// anybody could get them; so get them before you join that process, if there are more than 1024.
@@ -93,7 +117,19 @@ pub struct Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// A queue of exactly so many places; a `put` waits for one. Python: `Queue(maxsize)`.
+    /// A queue of exactly so many places; a `put` waits for one. Python: `Queue(maxsize)`,
+    /// `JoinableQueue(maxsize)`.
+    ///
+    /// ```
+    /// # use ipc_queue::Queue;
+    /// let queue = Queue::bounded(2)?;
+    /// queue.put("bread")?;
+    /// queue.put("butter")?;
+    /// assert!(queue.is_full());
+    /// let refused = Queue::<u32>::bounded(0).unwrap_err();
+    /// assert!(refused.to_string().ends_with("for no limit, write Queue::unbounded()"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::NoPlaces`], [`Error::TooManyPlaces`]; [`Error::System`] if there are no descriptors
@@ -103,10 +139,23 @@ impl<T> Queue<T> {
         Ok(Self { handle, item: PhantomData })
     }
 
-    /// A queue without a limit but memory: a `put` never waits. Python: `Queue()`.
+    /// A queue without a limit but memory: a `put` never waits. Python: `Queue()`, `SimpleQueue()`.
     ///
     /// What finds no place waits in the memory of its producer, and is lost with it if that is
     /// killed before [`flush`](Self::flush) has returned.
+    ///
+    /// ```
+    /// # use ipc_queue::Queue;
+    /// let queue = Queue::unbounded()?;
+    /// for number in 0..5000 {
+    ///     queue.put(number)?;
+    /// }
+    /// assert_eq!((queue.qsize(), queue.is_full()), (5000, false));
+    /// for number in 0..5000 {
+    ///     assert_eq!(queue.get()?, number);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`bounded`](Self::bounded).
@@ -126,19 +175,29 @@ impl<T> Queue<T> {
     }
 
     /// How many items there are that nobody has got, those of unbounded producers included: exact
-    /// while nobody puts or gets, also after deaths. Python: `qsize`.
+    /// while nobody puts or gets, also after deaths. Python: `Queue.qsize`.
+    ///
+    /// ```
+    /// # use ipc_queue::Queue;
+    /// let queue = Queue::bounded(3)?;
+    /// assert!(queue.is_empty());
+    /// queue.put(1)?;
+    /// queue.put(2)?;
+    /// assert_eq!((queue.qsize(), queue.is_full()), (2, false));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn qsize(&self) -> usize {
         self.handle.participant().items_waiting()
     }
 
-    /// Whether there are none. Python: `empty`.
+    /// Whether there are no items that nobody has got. Python: `Queue.empty`.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.qsize() == 0
     }
 
-    /// Whether no place is free; an unbounded queue is never full. Python: `full`.
+    /// Whether no place is free; an unbounded queue is never full. Python: `Queue.full`.
     ///
     /// Places are used in turn: while an item waits that a dead consumer gave back, a put may have to
     /// wait for it although others behind it are free.
@@ -149,8 +208,19 @@ impl<T> Queue<T> {
 
     /// Reports that an item this process has got is dealt with. Python: `JoinableQueue.task_done`.
     ///
+    /// ```
+    /// # use ipc_queue::Queue;
+    /// let queue = Queue::bounded(3)?;
+    /// queue.put("dishes".to_string())?;
+    /// assert_eq!(queue.get()?, "dishes");
+    /// queue.task_done()?;
+    /// assert_eq!(queue.join()?, 0);
+    /// assert!(matches!(queue.task_done(), Err(ipc_queue::Error::DoneTooOften)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`Error::DoneTooOften`].
+    /// [`Error::DoneTooOften`] if this process has reported all that it has got.
     pub fn task_done(&self) -> Result<(), Error> {
         self.handle.participant().task_done()
     }
@@ -159,6 +229,27 @@ impl<T> Queue<T> {
     /// never be because those who had got them have ended. Each of those is counted once.
     /// Python: `JoinableQueue.join`.
     ///
+    /// ```
+    /// # use ipc_queue::Queue;
+    /// # use process_basics::{Failure, Process, tasks};
+    /// tasks![forget];
+    ///
+    /// fn forget(queue: Queue<u32>) -> Result<(), Failure> {
+    ///     queue.get()?;
+    ///     Ok(()) // and never reports it done
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+    /// let queue = Queue::bounded(3)?;
+    /// queue.put(1)?;
+    /// let mut process = Process::new(forget, queue.clone());
+    /// process.start()?;
+    /// process.join()?;
+    /// assert_eq!(queue.join()?, 1);
+    /// # Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Disconnected`] if nobody else is left to do it.
     pub fn join(&self) -> Result<u64, Error> {
@@ -166,7 +257,16 @@ impl<T> Queue<T> {
     }
 
     /// Waits until all that this process has put is in the queue, where its death can't harm it. At
-    /// once for a bounded queue.
+    /// once for a bounded queue. Python: `Queue.join_thread`.
+    ///
+    /// ```
+    /// # use ipc_queue::Queue;
+    /// let queue = Queue::unbounded()?;
+    /// queue.put("safe".to_string())?;
+    /// queue.flush()?;
+    /// assert_eq!(queue.get()?, "safe");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Disconnected`] if nobody else is left to make room.
@@ -176,15 +276,37 @@ impl<T> Queue<T> {
 }
 
 impl<T: Serialize> Queue<T> {
-    /// Puts an item; waits for a free place. Python: `put`.
+    /// Puts an item; waits for a free place. Python: `Queue.put`.
+    ///
+    /// ```
+    /// # use ipc_queue::Queue;
+    /// let queue = Queue::bounded(1)?;
+    /// queue.put(1)?;
+    /// let second = queue.clone();
+    /// let puts = std::thread::spawn(move || second.put(2)); // waits for the place of the first
+    /// assert_eq!((queue.get()?, queue.get()?), (1, 2));
+    /// puts.join().expect("it doesn't panic")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`PutError`], but not `Full`.
+    /// [`PutError`], but not `Full`. `Disconnected` gives the item back when it would wait for ever.
     pub fn put(&self, item: T) -> Result<(), PutError<T>> {
         self.put_until(item, Until::Forever)
     }
 
-    /// Puts an item if a place is free within the time. Python: `put(timeout=…)`.
+    /// Puts an item if a place is free within the time. Python: `Queue.put(timeout=…)`.
+    ///
+    /// ```
+    /// # use ipc_queue::Queue;
+    /// # use std::time::Duration;
+    /// let queue = Queue::bounded(1)?;
+    /// let _other = queue.clone();
+    /// queue.put(1)?;
+    /// let refused = queue.put_timeout(2, Duration::from_millis(10));
+    /// assert!(matches!(refused, Err(ipc_queue::PutError::Full(2))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`PutError`]; `Full` after the timeout.
@@ -192,7 +314,16 @@ impl<T: Serialize> Queue<T> {
         self.put_until(item, Until::after(timeout))
     }
 
-    /// Puts an item if a place is free now. Python: `put_nowait`.
+    /// Puts an item if a place is free now. Python: `Queue.put_nowait`.
+    ///
+    /// ```
+    /// # use ipc_queue::Queue;
+    /// let queue = Queue::bounded(1)?;
+    /// queue.try_put(1)?;
+    /// let refused = queue.try_put(2);
+    /// assert!(matches!(refused, Err(ipc_queue::PutError::Full(2))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`PutError`]; `Full` at once.
@@ -220,17 +351,39 @@ impl<T: Serialize> Queue<T> {
 }
 
 impl<T: DeserializeOwned> Queue<T> {
-    /// The next item; waits for it. Python: `get`.
+    /// The next item; waits for it. Python: `Queue.get`.
     ///
     /// An item that turns out to be no `T` counts as got.
     ///
+    /// ```
+    /// # use ipc_queue::Queue;
+    /// let queue = Queue::bounded(3)?;
+    /// queue.put("milk".to_string())?;
+    /// assert_eq!(queue.get()?, "milk");
+    /// // There is no other handle: nobody could put anything any more.
+    /// assert!(matches!(queue.get(), Err(ipc_queue::GetError::Disconnected)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`GetError`], but not `Empty`.
+    /// [`GetError`], but not `Empty`. `Disconnected` comes where Python would wait for ever.
     pub fn get(&self) -> Result<T, GetError> {
         self.get_until(Until::Forever)
     }
 
-    /// The next item, if there is one within the time. Python: `get(timeout=…)`.
+    /// The next item, if there is one within the time. Python: `Queue.get(timeout=…)`.
+    ///
+    /// ```
+    /// # use ipc_queue::Queue;
+    /// # use std::time::Duration;
+    /// let queue = Queue::<u32>::bounded(3)?;
+    /// let other = queue.clone();
+    /// let nothing = queue.get_timeout(Duration::from_millis(10));
+    /// assert!(matches!(nothing, Err(ipc_queue::GetError::Empty)));
+    /// other.put(1)?;
+    /// assert_eq!(queue.get_timeout(Duration::from_millis(10))?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`GetError`]; `Empty` after the timeout.
@@ -238,7 +391,16 @@ impl<T: DeserializeOwned> Queue<T> {
         self.get_until(Until::after(timeout))
     }
 
-    /// The next item, if there is one now. Python: `get_nowait`.
+    /// The next item, if there is one now. Python: `Queue.get_nowait`.
+    ///
+    /// ```
+    /// # use ipc_queue::Queue;
+    /// let queue = Queue::bounded(3)?;
+    /// queue.put(1)?;
+    /// assert_eq!(queue.try_get()?, 1);
+    /// assert!(matches!(queue.try_get(), Err(ipc_queue::GetError::Empty)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`GetError`]; `Empty` at once.

@@ -527,19 +527,13 @@ mod tests {
 
         #[test]
         fn any_words_at_all_end_every_search() {
-            let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-            let mut next = || {
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                random
-            };
+            let mut random = common::testing::Random(7);
             // Many a search takes all its patience, and Miri takes its time.
             let rounds = if cfg!(miri) { 10 } else { 200 };
             for _ in 0..rounds {
                 let words = Words::new(3);
                 for word in words.slots.iter().chain(&words.hints) {
-                    word.store(next(), Ordering::Relaxed);
+                    word.store(random.next(), Ordering::Relaxed);
                 }
                 for _ in 0..5 {
                     let _ = words.put(A, 1);

@@ -34,7 +34,7 @@ struct Shared {
 }
 
 impl Words {
-    /// New words.
+    /// So many words, all of them 0. Python: `RawArray("Q", count)`.
     ///
     /// # Errors
     /// If the system has no memory or no descriptors for them.
@@ -49,6 +49,23 @@ impl Words {
     /// Sleeps at the word with this place until somebody [wakes](Self::wake) who sleeps there, but no
     /// longer than so long; not at all if the lower half of the word is no longer this value. A signal
     /// ends it, too: look again.
+    ///
+    /// ```
+    /// use std::sync::atomic::Ordering;
+    /// use std::time::Duration;
+    ///
+    /// let words = ipc_queue::Words::new(1)?;
+    /// let sleeper = words.clone();
+    /// let sleeper = std::thread::spawn(move || {
+    ///     while sleeper[0].load(Ordering::Acquire) == 0 {
+    ///         sleeper.sleep_while(0, 0, Duration::from_secs(1));
+    ///     }
+    /// });
+    /// words[0].store(1, Ordering::Release);
+    /// words.wake(0, 1);
+    /// sleeper.join().expect("it doesn't panic");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Panics
     /// If there is no such word.

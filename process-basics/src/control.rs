@@ -46,7 +46,30 @@ pub(crate) struct Parent {
 }
 
 /// The arguments of a function, ready to travel: their bytes, and the descriptors among them. They
-/// can be part of the arguments of a new process themselves.
+/// can be part of the arguments of a new process themselves. Python: pickled `args`.
+///
+/// ```
+/// use process_basics::{Arguments, Exit, Listed, Process, tasks};
+///
+/// tasks![leave, call_another];
+///
+/// fn leave(code: i32) -> Exit {
+///     Exit(code)
+/// }
+///
+/// fn call_another((function, arguments): (Listed, Arguments)) -> Exit {
+///     function.call_once(arguments).unwrap_or(Exit::FAILURE)
+/// }
+///
+/// # fn main() -> std::process::ExitCode {
+/// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+/// let arguments = Arguments::pack(&5)?;
+/// let mut process = Process::new(call_another, (Listed::of(&leave)?, arguments));
+/// process.start()?;
+/// process.join()?;
+/// assert_eq!(process.exitcode(), Some(5));
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Arguments {
     bytes: Vec<u8>,

@@ -28,50 +28,87 @@ pub(crate) fn control() -> Option<&'static ControlLine> {
     CHILD.get().map(|child| &child.control)
 }
 
-/// The running process.
+/// The running process, as it sees itself; see [`current_process`] for an example. Python:
+/// `multiprocessing.current_process()`.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct CurrentProcess;
 
-/// The running process. Python: `multiprocessing.current_process()`.
+/// The running process. Python: `multiprocessing.current_process`.
+///
+/// ```
+/// # use process_basics::{Process, current_process, tasks};
+/// tasks![greet];
+///
+/// fn greet(parent: u32) {
+///     assert_eq!(current_process().name(), "child_1");
+///     assert_ne!(current_process().pid(), parent);
+/// }
+///
+/// # fn main() -> std::process::ExitCode {
+/// # process_basics::main(|| -> Result<(), process_basics::Error> {
+/// assert_eq!(current_process().name(), "MainProcess");
+/// let mut process = Process::new(greet, current_process().pid()).named("child_1");
+/// process.start()?;
+/// process.join()?;
+/// # assert_eq!(process.exitcode(), Some(0));
+/// # Ok(()) }) }
+/// ```
 #[must_use]
 pub fn current_process() -> CurrentProcess {
     CurrentProcess
 }
 
 impl CurrentProcess {
-    /// `MainProcess`, or the name its parent gave it.
+    /// `MainProcess`, or the name its parent gave it. Python: `current_process().name`.
     #[must_use]
     pub fn name(self) -> &'static str {
         CHILD.get().map_or("MainProcess", |child| &child.start.name)
     }
 
-    /// Its process id.
+    /// Its process id. Python: `os.getpid`, `current_process().pid`.
     #[must_use]
     pub fn pid(self) -> u32 {
         std::process::id()
     }
 
-    /// Whether it ends when its parent does.
+    /// Whether it ends when its parent does. Python: `current_process().daemon`.
     #[must_use]
     pub fn is_daemon(self) -> bool {
         CHILD.get().is_some_and(|child| child.start.daemon)
     }
 
-    /// True: it is asking.
+    /// True: it is asking. Python: `current_process().is_alive`.
     #[must_use]
     pub fn is_alive(self) -> bool {
         true
     }
 
-    /// `None`: it has not ended.
+    /// `None`: it has not ended. Python: `current_process().exitcode`.
     #[must_use]
     pub fn exitcode(self) -> Option<i32> {
         None
     }
 
     /// 32 random bytes that this process and all its descendants have in common, to prove to each
-    /// other that they belong together.
+    /// other that they belong together. Python: `current_process().authkey`.
+    ///
+    /// ```
+    /// # use process_basics::{Process, current_process, tasks};
+    /// tasks![compare];
+    ///
+    /// fn compare(key: [u8; 32]) {
+    ///     assert_eq!(current_process().authkey(), key);
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), process_basics::Error> {
+    /// let mut process = Process::new(compare, current_process().authkey());
+    /// process.start()?;
+    /// process.join()?;
+    /// # assert_eq!(process.exitcode(), Some(0));
+    /// # Ok(()) }) }
+    /// ```
     ///
     /// # Panics
     /// If the system has no random bytes to give.
@@ -98,44 +135,67 @@ impl CurrentProcess {
     }
 }
 
-/// The parent of the running process, as this process sees it.
+/// The parent of the running process, as this process sees it; see [`parent_process`] for an example.
+/// Python: `multiprocessing.parent_process()`.
 #[derive(Clone, Copy, Debug)]
 pub struct ParentProcess(&'static Child);
 
 /// The parent, or `None` in the process that began it all. Python:
-/// `multiprocessing.parent_process()`.
+/// `multiprocessing.parent_process`.
+///
+/// ```
+/// # use process_basics::{Process, parent_process, tasks};
+/// tasks![look_up];
+///
+/// fn look_up(started_by: u32) {
+///     let parent = parent_process().expect("this is a child");
+///     assert_eq!((parent.name(), parent.pid()), ("MainProcess", started_by));
+///     assert!(parent.is_alive());
+/// }
+///
+/// # fn main() -> std::process::ExitCode {
+/// # process_basics::main(|| -> Result<(), process_basics::Error> {
+/// assert!(parent_process().is_none());
+/// let mut process = Process::new(look_up, std::process::id());
+/// process.start()?;
+/// process.join()?;
+/// # assert_eq!(process.exitcode(), Some(0));
+/// # Ok(()) }) }
+/// ```
 #[must_use]
 pub fn parent_process() -> Option<ParentProcess> {
     CHILD.get().map(ParentProcess)
 }
 
 impl ParentProcess {
-    /// Its name.
+    /// Its name. Python: `parent_process().name`.
     #[must_use]
     pub fn name(self) -> &'static str {
         &self.0.start.parent.name
     }
 
-    /// Its process id.
+    /// Its process id. Python: `os.getppid`, `parent_process().pid`.
     #[must_use]
     pub fn pid(self) -> u32 {
         self.0.start.parent.pid
     }
 
-    /// Whether it has not ended: the control line is open for as long as it lives.
+    /// Whether it has not ended: the control line is open for as long as it lives. Python:
+    /// `parent_process().is_alive`.
     #[must_use]
     pub fn is_alive(self) -> bool {
         !self.join_timeout(Duration::ZERO)
     }
 
-    /// Waits until it has ended, in whatever way.
+    /// Waits until it has ended, in whatever way. Python: `parent_process().join`.
     pub fn join(self) {
         let mut line = &self.0.control;
         // As in join_timeout, but by reading, which can't fail for want of resources.
         while matches!(line.read(&mut [0]), Err(error) if error.kind() == ErrorKind::Interrupted) {}
     }
 
-    /// Waits until it has ended, but no longer than this; says whether it has.
+    /// Waits until it has ended, but no longer than this; says whether it has. Python:
+    /// `parent_process().join(timeout)`.
     pub fn join_timeout(self, timeout: Duration) -> bool {
         // Nothing comes after the start, so what there is to receive is the end of file.
         wait(&[&self.0.control], timeout).is_ok_and(|ready| !ready.is_empty())

@@ -46,7 +46,7 @@ static HOOKS: Mutex<Vec<Box<dyn FnOnce() + Send>>> = Mutex::new(Vec::new());
 ///
 /// When the body has returned (an `Err` is printed then), or panicked, the daemonic children are
 /// ended and the others waited for; its value becomes the exit code, as that of any Rust `main`
-/// does. Python does the same at the end of the main module.
+/// does. Python: `if __name__ == "__main__":`, and what happens at the end of the main module.
 ///
 /// Write nothing before this call that a child shouldn't do: it comes by there, too, with the
 /// program's own command line (but for `argv[0]`, which bears its name). Its standard input carries
@@ -63,6 +63,9 @@ static HOOKS: Mutex<Vec<Box<dyn FnOnce() + Send>>> = Mutex::new(Vec::new());
 ///     process_basics::main(|| println!("this is the parent"))
 /// }
 /// ```
+///
+/// # Panics
+/// If the body does, after all has been ended and waited for.
 pub fn main<T: Termination>(body: impl FnOnce() -> T) -> ExitCode {
     /// Runs also while a panic goes through.
     struct Ending {
@@ -87,12 +90,32 @@ pub fn main<T: Termination>(body: impl FnOnce() -> T) -> ExitCode {
 /// children are ended or waited for; the last registered first. Python: `atexit.register`.
 ///
 /// A process that is killed, or calls [`std::process::exit`], doesn't run it.
+///
+/// ```
+/// # use std::process::ExitCode;
+/// use std::sync::atomic::{AtomicBool, Ordering};
+///
+/// static SAVED: AtomicBool = AtomicBool::new(false);
+///
+/// fn main() -> ExitCode {
+///     let code = process_basics::main(|| {
+///         process_basics::at_exit(|| SAVED.store(true, Ordering::Relaxed));
+///         assert!(!SAVED.load(Ordering::Relaxed));
+///     });
+///     assert!(SAVED.load(Ordering::Relaxed));
+///     code
+/// }
+/// ```
 pub fn at_exit(hook: impl FnOnce() + Send + 'static) {
     HOOKS.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
 }
 
 /// Registers a helper test through which the children of a test file's processes begin. One such
-/// line in each test file that starts processes: `process_basics::test_entry!();`
+/// line in each test file that starts processes:
+///
+/// ```
+/// process_basics::test_entry!();
+/// ```
 #[macro_export]
 macro_rules! test_entry {
     () => {
@@ -211,6 +234,25 @@ fn name_yourself() {
 
 /// From now on this process ends when its parent does, in whatever way that ends: what every daemon
 /// does. Nothing happens in a process that has no parent here.
+///
+/// ```
+/// # use process_basics::{Failure, Process, tasks};
+/// tasks![serve];
+///
+/// fn serve(_: ()) -> Result<(), Failure> {
+///     process_basics::end_with_parent()?;
+///     // It is no daemon, so it may have children of its own.
+///     Ok(())
+/// }
+///
+/// # fn main() -> std::process::ExitCode {
+/// # process_basics::main(|| -> Result<(), process_basics::Error> {
+/// let mut process = Process::new(serve, ());
+/// process.start()?;
+/// process.join()?;
+/// # assert_eq!(process.exitcode(), Some(0));
+/// # Ok(()) }) }
+/// ```
 ///
 /// # Errors
 /// If no thread can be started to watch it.

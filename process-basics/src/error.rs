@@ -5,7 +5,15 @@ use std::io;
 
 use crate::frame;
 
-/// Why a process could not be started, waited for or signalled.
+/// Why a process could not be started, waited for or signalled. Python: the error that each names.
+///
+/// ```
+/// use process_basics::{Error, Process};
+///
+/// let refused = Process::new(drop::<u32>, 1).start().unwrap_err();
+/// assert!(matches!(refused, Error::OutsideMain));
+/// assert!(refused.to_string().starts_with("a process can only be started inside"));
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -16,7 +24,7 @@ pub enum Error {
          write fn main() -> ExitCode {{ process_basics::main(|| …) }}"
     )]
     OutsideMain,
-    /// The function isn't in the list of those that may run elsewhere.
+    /// The function isn't in the list of those that may run elsewhere. Python: `PicklingError`.
     #[error("the function {function} is not listed: write tasks![{short}]; next to its definition")]
     Unlisted {
         /// The function's whole name.
@@ -24,7 +32,8 @@ pub enum Error {
         /// Its name as one would write it beside it.
         short: String,
     },
-    /// A function pointer or a closure with captured values can't be found in another process.
+    /// A function pointer or a closure can't be found in another process. Python: `PicklingError`,
+    /// of a lambda.
     #[error(
         "{function} has no name by which another process could find it: \
          write a fn, pass it by its name, and list it with tasks![name];"
@@ -58,7 +67,8 @@ pub enum Error {
         /// The process's name.
         name: String,
     },
-    /// The child ended before it had its arguments; the function did not run.
+    /// The child ended before it had its arguments; the function did not run. Python: nothing but
+    /// the exit code.
     #[error("the process {name} ended before it had its arguments ({end}); its function never ran")]
     NeverRan {
         /// The process's name.
@@ -66,7 +76,7 @@ pub enum Error {
         /// How it ended: `exit code 1`.
         end: String,
     },
-    /// The arguments can't travel; no process was started.
+    /// The arguments can't travel; no process was started. Python: `PicklingError`.
     #[error("the arguments of the process {name} can't be sent: {reason}")]
     Arguments {
         /// The process's name.
@@ -74,7 +84,7 @@ pub enum Error {
         /// Why not.
         reason: frame::Error,
     },
-    /// The system refused to start one more process; nothing is left of it.
+    /// The system refused to start one more process; nothing is left of it. Python: `OSError`.
     #[error("the process {name} can't be started: {reason}")]
     Start {
         /// The process's name.
@@ -82,7 +92,7 @@ pub enum Error {
         /// What the system said.
         reason: io::Error,
     },
-    /// The system refused a call on a running process.
+    /// The system refused a call on a running process. Python: `OSError`.
     #[error("the process {name} can't be waited for or signalled: {reason}")]
     System {
         /// The process's name.

@@ -18,6 +18,23 @@ use std::io::{self, Write};
 use serde::{Deserialize, Serialize};
 
 /// An exit code; the system keeps its lowest eight bits. Python: `sys.exit(n)`.
+///
+/// ```
+/// # use process_basics::{Exit, Process, tasks};
+/// tasks![check];
+///
+/// fn check(number: u32) -> Exit {
+///     if number.is_multiple_of(2) { Exit::SUCCESS } else { Exit(3) }
+/// }
+///
+/// # fn main() -> std::process::ExitCode {
+/// # process_basics::main(|| -> Result<(), process_basics::Error> {
+/// let mut process = Process::new(check, 5);
+/// process.start()?;
+/// process.join()?;
+/// assert_eq!(process.exitcode(), Some(3));
+/// # Ok(()) }) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit(pub i32);
 
@@ -32,7 +49,20 @@ impl Exit {
 /// of its causes.
 ///
 /// Any [`Error`] becomes one by `?`. Like `anyhow::Error` it is no `Error` itself, for then it
-/// could not be made from every other.
+/// could not be made from every other. Python: a pickled exception, `RemoteTraceback`.
+///
+/// ```
+/// use process_basics::Failure;
+///
+/// fn parse(text: &str) -> Result<u32, Failure> {
+///     Ok(text.parse()?)
+/// }
+///
+/// let failure = parse("x").unwrap_err();
+/// assert_eq!(failure.to_string(), "invalid digit found in string");
+/// assert!(failure.kind().is_some_and(|kind| kind.ends_with("ParseIntError")));
+/// assert_eq!(Failure::new("no milk").kind(), None);
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The Rust type of the error, if it had one.
@@ -42,12 +72,13 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure that is only a text.
+    /// A failure that is only a text, of no type.
     pub fn new(message: impl fmt::Display) -> Self {
         Self { kind: None, messages: vec![message.to_string()] }
     }
 
-    /// The Rust type of the error it was made from: `std::num::ParseIntError`.
+    /// The Rust type of the error it was made from, as the compiler writes it:
+    /// `core::num::error::ParseIntError`; `None` for a mere text.
     #[must_use]
     pub fn kind(&self) -> Option<&str> {
         self.kind.as_deref()

@@ -14,7 +14,24 @@
 //! still in the pipe for others to see.
 //!
 //! The control line to a child and every pipe of the course speak this form. Values become bytes
-//! with serde and [postcard](https://postcard.jamesmunns.com/wire-format).
+//! with serde and [postcard](https://postcard.jamesmunns.com/wire-format). Python: the length before
+//! each pickle of a `Connection`.
+//!
+//! ```
+//! use process_basics::frame;
+//!
+//! let (mut stream, mut body) = (Vec::new(), Vec::new());
+//! frame::write(&mut stream, b"one")?;
+//! frame::write(&mut stream, b"two")?;
+//! let mut rest = &stream[..];
+//! frame::read(&mut rest, frame::LIMIT, &mut body)?;
+//! assert_eq!(body, b"one");
+//! frame::read(&mut rest, frame::LIMIT, &mut body)?;
+//! assert_eq!(body, b"two");
+//! let end = frame::read(&mut rest, frame::LIMIT, &mut body);
+//! assert!(matches!(end, Err(frame::Error::EndOfFile)));
+//! # Ok::<(), frame::Error>(())
+//! ```
 
 use std::any::type_name;
 use std::fmt;
@@ -36,7 +53,15 @@ const SHORTEST: usize = 64;
 /// A body grows by so much as it arrives, so a false length alone allocates no more than this.
 const STEP: usize = 1 << 20;
 
-/// Why a message could not be sent or received.
+/// Why a message could not be sent or received. Python: the error that each names.
+///
+/// ```
+/// use process_basics::frame::{self, Error};
+///
+/// let failed = frame::decode::<bool>(&[7]).unwrap_err();
+/// assert!(matches!(failed, Error::Decode { length: 1, .. }));
+/// assert!(failed.to_string().starts_with("a message of 1 bytes is not a bool"));
+/// ```
 #[derive(thiserror::Error)]
 pub enum Error {
     /// The other end is closed, and nothing is left to receive. Python: `EOFError`.
@@ -58,7 +83,7 @@ pub enum Error {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The value could not be turned into bytes; nothing was sent.
+    /// The value could not be turned into bytes; nothing was sent. Python: `PicklingError`.
     #[error("a value of type {type_name} can't be serialised: {reason}")]
     Encode {
         /// The value's Rust type.
@@ -66,7 +91,7 @@ pub enum Error {
         /// What its `Serialize` or postcard said.
         reason: String,
     },
-    /// The bytes are not those of such a value. The message is used up.
+    /// The bytes are not those of such a value. The message is used up. Python: `UnpicklingError`.
     #[error("a message of {length} bytes is not a {type_name}: {reason}")]
     Decode {
         /// The expected Rust type.
@@ -87,10 +112,10 @@ pub enum Error {
         message: Vec<u8>,
     },
     /// This end was closed after a message that could not be read or written to its end, for nobody
-    /// can tell where the next one begins.
+    /// can tell where the next one begins. Python: `OSError("handle is closed")`.
     #[error("this end is closed, because a message could not be read or written to its end")]
     Closed,
-    /// The operating system refused.
+    /// The operating system refused. Python: `OSError`.
     #[error(transparent)]
     Io(io::Error),
 }
@@ -114,6 +139,15 @@ impl From<io::Error> for Error {
 
 /// Puts the value's whole frame into the buffer, in place of what was there.
 ///
+/// ```
+/// # use process_basics::frame;
+/// let mut frame = Vec::new();
+/// frame::encode("text", &mut frame)?;
+/// assert_eq!(frame.len(), 64);
+/// assert_eq!(frame::decode::<String>(frame::body(&frame))?, "text");
+/// # Ok::<(), frame::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Encode`], [`Error::TooLong`].
 pub fn encode<T: Serialize + ?Sized>(value: &T, frame: &mut Vec<u8>) -> Result<(), Error> {
@@ -127,6 +161,15 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, frame: &mut Vec<u8>) -> Result<(
 }
 
 /// Puts the value's bytes, which are a frame's body, into the buffer, in place of what was there.
+/// Python: `pickle.dumps`.
+///
+/// ```
+/// # use process_basics::frame;
+/// let mut body = Vec::new();
+/// frame::encode_body(&(1_u8, true), &mut body)?;
+/// assert_eq!(frame::decode::<(u8, bool)>(&body)?, (1, true));
+/// # Ok::<(), frame::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Encode`], [`Error::TooLong`].
@@ -136,7 +179,7 @@ pub fn encode_body<T: Serialize + ?Sized>(value: &T, body: &mut Vec<u8>) -> Resu
     checked_length(body.len()).map(drop)
 }
 
-/// Puts the value's bytes behind what is in the buffer.
+/// Puts the value's bytes behind what is in the buffer; see [`Listed`](crate::Listed) for an example.
 ///
 /// # Errors
 /// [`Error::Encode`]; part of the bytes may be in the buffer then.
@@ -162,7 +205,7 @@ pub fn body(frame: &[u8]) -> &[u8] {
     &body[..usize::try_from(u64::from_le_bytes(*header)).expect("it was in memory")]
 }
 
-/// The value whose body this is.
+/// The value whose body this is; see [`encode_body`] for an example. Python: `pickle.loads`.
 ///
 /// Of values that have no bytes, as in a `Vec<()>`, a few bytes can announce any number, and reading them takes
 /// as long: what comes from somebody who isn't to be trusted should have none of them.
@@ -179,7 +222,8 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     }
 }
 
-/// Writes a frame with this body, without copying it if it is long.
+/// Writes a frame with this body, without copying it if it is long; see [the module](self) for an
+/// example.
 ///
 /// # Errors
 /// [`Error::TooLong`] before anything is written, [`Error::BrokenPipe`], [`Error::Io`].
@@ -204,8 +248,8 @@ pub fn write(stream: &mut impl Write, body: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads the next frame and leaves its body in the buffer. What the buffer held before is gone;
-/// its memory is used again.
+/// Reads the next frame and leaves its body, of at most `limit` bytes, in the buffer. What the buffer
+/// held before is gone; its memory is used again. See [the module](self) for an example.
 ///
 /// # Errors
 /// [`Error::EndOfFile`], [`Error::Truncated`], [`Error::TooLong`], [`Error::Io`].
@@ -354,6 +398,7 @@ mod tests {
         assert!(matches!(decode::<String>(&[200]), Err(Error::Decode { .. })));
         assert!(matches!(decode::<u8>(&[1, 2]), Err(Error::Decode { length: 2, .. })));
     }
+
     /// A stream that gives its bytes in parts of these lengths, over and over, and is interrupted before
     /// each: what a reader of a pipe has to expect.
     struct Parts<'a> {

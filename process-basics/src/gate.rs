@@ -9,15 +9,39 @@ use serde::{Deserialize, Serialize};
 ///
 /// It is a pipe that nobody writes to: the end of file is the signal, and the kernel gives it even
 /// when the parent is killed.
+///
+/// ```
+/// use process_basics::{Gate, Process, Waiting, tasks};
+///
+/// tasks![work];
+///
+/// fn work(waiting: Waiting) {
+///     waiting.wait();
+/// }
+///
+/// # fn main() -> std::process::ExitCode {
+/// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+/// let (gate, waiting) = Gate::new()?;
+/// let mut first = Process::new(work, waiting.another()?);
+/// let mut second = Process::new(work, waiting);
+/// first.start()?;
+/// second.start()?;
+/// assert!(first.is_alive() && second.is_alive());
+/// gate.open();
+/// first.join()?;
+/// second.join()?;
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug)]
 pub struct Gate(#[expect(dead_code, reason = "held only to be dropped")] PipeWriter);
 
-/// A child's side, to be passed among its arguments. Python: `Event`, the side that waits.
+/// A child's side, to be passed among its arguments; see [`Gate`] for an example. Python:
+/// `multiprocessing.Event`, the side that waits.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Waiting(#[serde(with = "crate::handover")] PipeReader);
 
 impl Gate {
-    /// A closed gate, and the side for the first who waits at it.
+    /// A closed gate, and the side for the first who waits at it. Python: `Event()`.
     ///
     /// # Errors
     /// When the limit of open files is reached.
@@ -26,12 +50,12 @@ impl Gate {
         Ok((Self(writer), Waiting(reader)))
     }
 
-    /// Lets all through.
+    /// Lets all through, for ever: a gate can't be closed again. Python: `Event.set`.
     pub fn open(self) {}
 }
 
 impl Waiting {
-    /// Returns when the gate is open.
+    /// Returns when the gate is open. Python: `Event.wait`.
     pub fn wait(mut self) {
         // Nothing is ever written: this ends at the end of file, and only there.
         let _ = self.0.read_exact(&mut [0]);

@@ -1,5 +1,5 @@
 //! Descriptors as arguments: an open pipe, file or socket goes to a new process with its
-//! arguments, and in no other way.
+//! arguments, and in no other way. Python: `multiprocessing.reduction.DupFd`.
 //!
 //! ```text
 //!   parent                                              child
@@ -11,11 +11,30 @@
 //! A type with a descriptor inside marks that field and can then be (part of) an argument:
 //!
 //! ```
+//! use std::io::{PipeWriter, Write};
+//!
+//! use process_basics::{Failure, Process, tasks};
+//!
 //! #[derive(serde::Serialize, serde::Deserialize)]
 //! struct Log {
 //!     #[serde(with = "process_basics::handover")]
-//!     file: std::fs::File,
+//!     pipe: PipeWriter,
 //! }
+//!
+//! tasks![write];
+//!
+//! fn write(mut log: Log) -> Result<(), Failure> {
+//!     Ok(log.pipe.write_all(b"done")?)
+//! }
+//!
+//! # fn main() -> std::process::ExitCode {
+//! # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+//! let (reader, pipe) = std::io::pipe()?;
+//! let mut process = Process::new(write, Log { pipe });
+//! process.start()?;
+//! process.join()?;
+//! assert_eq!(std::io::read_to_string(reader)?, "done");
+//! # Ok(()) }) }
 //! ```
 //!
 //! The descriptor is duplicated when the process starts, so parent and child hold one each until
@@ -38,7 +57,8 @@ thread_local! {
 
 type Slot<T> = RefCell<Option<T>>;
 
-/// For `#[serde(with = "process_basics::handover")]` on a field that holds a descriptor.
+/// For `#[serde(with = "process_basics::handover")]` on a field that holds a descriptor: duplicates
+/// it and puts its number in its place.
 ///
 /// # Errors
 /// Outside the arguments of a new process, and when no more descriptors are to be had.
@@ -55,7 +75,7 @@ pub fn serialize<F: AsFd, S: Serializer>(holder: &F, serializer: S) -> Result<S:
     index.map_err(|reason| ser::Error::custom(refuse(reason)))?.serialize(serializer)
 }
 
-/// The other direction of [`serialize`].
+/// The other direction of [`serialize`]: the descriptor that came along under this number.
 ///
 /// # Errors
 /// Outside the arguments of a new process.

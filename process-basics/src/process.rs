@@ -94,7 +94,8 @@ struct Target {
 /// # }
 /// ```
 pub trait Run: Serialize + DeserializeOwned {
-    /// What the process does. Called directly, it does it in the calling process.
+    /// What the process does. Called directly, it does it in the calling process. Python:
+    /// `Process.run`.
     fn run(self) -> Exit;
 }
 
@@ -105,6 +106,24 @@ impl Process {
     ///
     /// It is named `Process-1`, `Process-2` … in the order of this call, a child of `Process-1`
     /// `Process-1:1`; and it is daemonic if the process that makes it is.
+    ///
+    /// ```
+    /// # use process_basics::{Process, tasks};
+    /// tasks![add];
+    ///
+    /// fn add((a, b): (u32, u32)) {
+    ///     assert_eq!(a + b, 5);
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), process_basics::Error> {
+    /// let mut process = Process::new(add, (2, 3));
+    /// assert_eq!(process.name(), "Process-1");
+    /// process.start()?;
+    /// process.join()?;
+    /// assert_eq!(process.exitcode(), Some(0));
+    /// # Ok(()) }) }
+    /// ```
     pub fn new<A, R, F>(function: F, arguments: A) -> Self
     where
         A: Serialize + Send + 'static,
@@ -126,23 +145,64 @@ impl Process {
         }
     }
 
-    /// A process whose body is this value's [`run`](Run::run). Python: an instance of the subclass.
+    /// A process whose body is this value's [`run`](Run::run). Python: an instance of a subclass of
+    /// `Process`.
+    ///
+    /// ```
+    /// # use process_basics::{Exit, Process, Run, tasks};
+    /// tasks![Countdown::run];
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Countdown(i32);
+    ///
+    /// impl Run for Countdown {
+    ///     fn run(self) -> Exit {
+    ///         Exit(self.0 - 1)
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), process_basics::Error> {
+    /// let mut process = Process::of(Countdown(10));
+    /// process.start()?;
+    /// process.join()?;
+    /// assert_eq!(process.exitcode(), Some(9));
+    /// # Ok(()) }) }
+    /// ```
     pub fn of<S: Run + Send + 'static>(body: S) -> Self {
         Self::new(S::run, body)
     }
 
-    /// The same with this name. Python: `Process(name=…)`.
+    /// This process, with this name. Python: `Process(name=…)`.
+    ///
+    /// ```
+    /// let process = process_basics::Process::new(drop::<u32>, 1).named("child_1");
+    /// assert_eq!(process.name(), "child_1");
+    /// ```
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// The same, ending with its parent (true) or outliving it (false). Python:
+    /// This process, ending with its parent (true) or outliving it (false). Python:
     /// `Process(daemon=…)`.
     ///
     /// A daemon ends even if its parent is killed, which Python's doesn't; unless it has exec'd another
     /// program, and only when it is continued if it is stopped.
+    ///
+    /// ```
+    /// # use process_basics::{Gate, Process, Waiting, tasks};
+    /// # tasks![Waiting::wait];
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+    /// let (gate, waiting) = Gate::new()?;
+    /// let mut daemon = Process::new(Waiting::wait, waiting).daemonic(true);
+    /// daemon.start()?;
+    /// assert!(daemon.is_daemon() && daemon.is_alive());
+    /// std::mem::forget(gate); // nobody will open it: the daemon waits until this program ends
+    /// # Ok(()) }) }
+    /// ```
     ///
     /// # Panics
     /// If the process has started: then nothing can change what it is.
@@ -154,15 +214,35 @@ impl Process {
     }
 
     /// Starts the process; returns when its arguments are on their way. From then on only the child
-    /// has them: connections among them are closed here. Python: `start()`.
+    /// has them: connections among them are closed here. Python: `Process.start`.
     ///
     /// Arguments of more than the socket's buffer (some 200 KB) are on their way when the child has read
     /// them: a child that hangs before [`main`](crate::main) keeps its parent waiting here.
     ///
+    /// ```
+    /// # use process_basics::{Error, Process, tasks};
+    /// # tasks![work];
+    /// # fn work(_: u32) {}
+    /// # fn unlisted(_: u32) {}
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), process_basics::Error> {
+    /// let mut process = Process::new(work, 1);
+    /// process.start()?;
+    /// assert!(process.pid().is_some());
+    /// assert!(matches!(process.start(), Err(Error::StartedTwice { .. })));
+    /// process.join()?;
+    ///
+    /// let refused = Process::new(unlisted, 1).start().unwrap_err();
+    /// assert!(refused.to_string().ends_with("write tasks![unlisted]; next to its definition"));
+    /// # Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
-    /// Outside of [`main`](crate::main); if the function isn't listed; in a daemon; twice; if the
-    /// arguments can't be serialised; if the system refuses, or the child ends before it has all its
-    /// arguments. After an error no process is left, and it may be tried again.
+    /// [`Error::OutsideMain`]; [`Error::Unlisted`], [`Error::NotAFunctionItem`];
+    /// [`Error::DaemonWithChildren`]; [`Error::StartedTwice`]; [`Error::Arguments`] if these can't be
+    /// serialised; [`Error::Start`] if the system refuses; [`Error::NeverRan`] if the child ends
+    /// before it has all its arguments; [`Error::Ending`]. After an error no process is left, and it
+    /// may be tried again.
     pub fn start(&mut self) -> Result<(), Error> {
         let target = self.target.get_mut().unwrap_or_else(PoisonError::into_inner);
         let Some(wanted) = target else {
@@ -193,17 +273,46 @@ impl Process {
         Ok(())
     }
 
-    /// Waits until the process has ended. Python: `join()`.
+    /// Waits until the process has ended. Python: `Process.join`.
+    ///
+    /// ```
+    /// # use process_basics::{Error, Process, tasks};
+    /// # tasks![work];
+    /// # fn work(_: u32) {}
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), process_basics::Error> {
+    /// let mut process = Process::new(work, 1);
+    /// assert!(matches!(process.join(), Err(Error::NotStarted { .. })));
+    /// process.start()?;
+    /// process.join()?;
+    /// assert!(!process.is_alive());
+    /// # Ok(()) }) }
+    /// ```
     ///
     /// # Errors
-    /// If it was not started, or ended before it had its arguments ([`Error::NeverRan`]); how it
-    /// ended otherwise is told by [`exitcode`](Self::exitcode).
+    /// [`Error::NotStarted`]; [`Error::NeverRan`] if it ended before it had its arguments;
+    /// [`Error::System`]. How it ended otherwise is told by [`exitcode`](Self::exitcode).
     pub fn join(&self) -> Result<(), Error> {
         self.join_at_most(None).map(drop)
     }
 
     /// Waits until the process has ended, but no longer than this; says whether it has.
-    /// Python: `join(timeout)`.
+    /// Python: `Process.join(timeout)`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use process_basics::{Gate, Process, Waiting, tasks};
+    /// # tasks![Waiting::wait];
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+    /// let (gate, waiting) = Gate::new()?;
+    /// let mut process = Process::new(Waiting::wait, waiting);
+    /// process.start()?;
+    /// assert!(!process.join_timeout(Duration::from_millis(10))?);
+    /// gate.open();
+    /// assert!(process.join_timeout(Duration::from_secs(60))?);
+    /// # Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// As [`join`](Self::join).
@@ -221,34 +330,69 @@ impl Process {
         }
     }
 
-    /// Its name. Python: `name`.
+    /// Its name. Python: `Process.name`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether it ends when its parent does. Python: `daemon`.
+    /// Whether it ends when its parent does. Python: `Process.daemon`.
     #[must_use]
     pub fn is_daemon(&self) -> bool {
         self.daemon
     }
 
-    /// Its process id, or `None` before its start. Python: `pid`, `ident`.
+    /// Its process id, or `None` before its start. Python: `Process.pid`, `Process.ident`.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(|child| child.pid.as_raw_nonzero().get().cast_unsigned())
     }
 
-    /// Whether it was started and has not ended. Python: `is_alive()`.
+    /// Whether it was started and has not ended. Python: `Process.is_alive`.
+    ///
+    /// ```
+    /// # use process_basics::{Gate, Process, Waiting, tasks};
+    /// # tasks![Waiting::wait];
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+    /// let (gate, waiting) = Gate::new()?;
+    /// let mut process = Process::new(Waiting::wait, waiting);
+    /// assert!(!process.is_alive());
+    /// process.start()?;
+    /// assert!(process.is_alive());
+    /// gate.open();
+    /// process.join()?;
+    /// assert!(!process.is_alive());
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.child.as_ref().is_some_and(|child| !matches!(child.try_collect(), Ok(Some(_))))
     }
 
-    /// `None` until it has ended, then its exit code, or −N if signal N killed it. Python: `exitcode`.
+    /// Its exit code, or −N if signal N killed it; `None` until it has ended. Python:
+    /// `Process.exitcode`.
     ///
     /// `None` also if somebody else collected it (a `waitpid` elsewhere in the program, or SIGCHLD
     /// ignored): it is not alive then, and nobody can tell how it ended.
+    ///
+    /// ```
+    /// # use process_basics::{Exit, Process, tasks};
+    /// tasks![leave];
+    ///
+    /// fn leave(code: i32) -> Exit {
+    ///     Exit(code)
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), process_basics::Error> {
+    /// let mut process = Process::new(leave, 7);
+    /// assert_eq!(process.exitcode(), None);
+    /// process.start()?;
+    /// process.join()?;
+    /// assert_eq!(process.exitcode(), Some(7));
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn exitcode(&self) -> Option<i32> {
         match self.child.as_ref()?.try_collect() {
@@ -257,16 +401,45 @@ impl Process {
         }
     }
 
-    /// Asks it to end: SIGTERM. Python: `terminate()`. It has not ended when this returns: join it. Its own children
-    /// are not touched, unless they are daemonic.
+    /// Asks it to end: SIGTERM. Python: `Process.terminate`. It has not ended when this returns: join
+    /// it. Its own children are not touched, unless they are daemonic.
+    ///
+    /// ```
+    /// # use process_basics::{Gate, Process, Waiting, tasks};
+    /// # tasks![Waiting::wait];
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+    /// let (_gate, waiting) = Gate::new()?;
+    /// let mut process = Process::new(Waiting::wait, waiting);
+    /// process.start()?;
+    /// process.terminate()?;
+    /// process.join()?;
+    /// assert_eq!(process.exitcode(), Some(-15));
+    /// # Ok(()) }) }
+    /// ```
     ///
     /// # Errors
-    /// If it was not started, or the system refuses. A process that has ended is no error.
+    /// [`Error::NotStarted`]; [`Error::System`] if the system refuses. A process that has ended is no
+    /// error.
     pub fn terminate(&self) -> Result<(), Error> {
         self.started()?.send_signal(Signal::TERM)
     }
 
-    /// Ends it by force: SIGKILL. Python: `kill()`.
+    /// Ends it by force: SIGKILL. Python: `Process.kill`.
+    ///
+    /// ```
+    /// # use process_basics::{Gate, Process, Waiting, tasks};
+    /// # tasks![Waiting::wait];
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+    /// let (_gate, waiting) = Gate::new()?;
+    /// let mut process = Process::new(Waiting::wait, waiting);
+    /// process.start()?;
+    /// process.kill()?;
+    /// process.join()?;
+    /// assert_eq!(process.exitcode(), Some(-9));
+    /// # Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// As [`terminate`](Self::terminate).
@@ -274,7 +447,7 @@ impl Process {
         self.started()?.send_signal(Signal::KILL)
     }
 
-    /// Interrupts it as Ctrl-C does: SIGINT. Python: `interrupt()`.
+    /// Interrupts it as Ctrl-C does: SIGINT. Python 3.14: `Process.interrupt`.
     ///
     /// # Errors
     /// As [`terminate`](Self::terminate).
@@ -282,7 +455,27 @@ impl Process {
         self.started()?.send_signal(Signal::INT)
     }
 
-    /// Gives up this handle on a process that has ended, or was never started. Python: `close()`.
+    /// Gives up this handle on a process that has ended, or was never started. Python:
+    /// `Process.close`.
+    ///
+    /// ```
+    /// # use process_basics::{Error, Gate, Process, Waiting, active_children, tasks};
+    /// # tasks![Waiting::wait];
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+    /// let (gate, waiting) = Gate::new()?;
+    /// let mut process = Process::new(Waiting::wait, waiting);
+    /// process.start()?;
+    /// assert!(matches!(process.close(), Err(Error::StillRunning { .. })));
+    /// gate.open();
+    /// for process in active_children() {
+    ///     process.join()?;
+    ///     process.close()?;
+    /// }
+    /// # Ok(()) }) }
+    /// ```
+    ///
+    /// What is closed can't be used any more, which the compiler sees:
     ///
     /// ```compile_fail,E0382
     /// # fn main() -> std::process::ExitCode {
@@ -296,7 +489,7 @@ impl Process {
     /// ```
     ///
     /// # Errors
-    /// If it still runs. [`active_children`] has it then.
+    /// [`Error::StillRunning`]. [`active_children`] has it then.
     pub fn close(self) -> Result<(), Error> {
         if self.is_alive() {
             return Err(Error::StillRunning { name: self.name });
@@ -305,14 +498,33 @@ impl Process {
     }
 
     /// A descriptor that becomes ready when the process has ended, for [`wait`](crate::wait());
-    /// `None` before the start. Python: `sentinel`.
+    /// `None` before the start. Python: `Process.sentinel`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use process_basics::{Gate, Process, Waiting, tasks, wait};
+    /// # tasks![Waiting::wait];
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+    /// let (gate, waiting) = Gate::new()?;
+    /// let mut process = Process::new(Waiting::wait, waiting);
+    /// process.start()?;
+    /// let sentinel = process.sentinel().expect("it was started");
+    /// assert_eq!(wait(&[sentinel], Duration::ZERO)?, [0; 0]);
+    /// gate.open();
+    /// assert_eq!(wait(&[sentinel], Duration::from_secs(60))?, [0]);
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn sentinel(&self) -> Option<BorrowedFd<'_>> {
         self.child.as_ref().map(|child| child.as_fd())
     }
 
     /// The key it has in common with this process and all its relatives:
-    /// [`CurrentProcess::authkey`](crate::CurrentProcess::authkey).
+    /// [`CurrentProcess::authkey`](crate::CurrentProcess::authkey). Python: `Process.authkey`.
+    ///
+    /// # Panics
+    /// If the system has no random bytes to give.
     #[must_use]
     pub fn authkey(&self) -> [u8; 32] {
         current_process().authkey()
@@ -342,7 +554,22 @@ impl fmt::Debug for Process {
 }
 
 /// The children of this process that run, in the order of their start; those that have ended are
-/// collected on the way. Python: `multiprocessing.active_children()`.
+/// collected on the way. Python: `multiprocessing.active_children`.
+///
+/// ```
+/// # use process_basics::{Gate, Process, Waiting, active_children, tasks};
+/// # tasks![Waiting::wait];
+/// # fn main() -> std::process::ExitCode {
+/// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+/// let (gate, waiting) = Gate::new()?;
+/// let mut process = Process::new(Waiting::wait, waiting).named("patient");
+/// process.start()?;
+/// assert_eq!(active_children()[0].name(), "patient");
+/// gate.open();
+/// process.join()?;
+/// assert!(active_children().is_empty());
+/// # Ok(()) }) }
+/// ```
 #[must_use]
 pub fn active_children() -> Vec<Process> {
     let handle = |child: Arc<Child>| Process {
@@ -356,7 +583,11 @@ pub fn active_children() -> Vec<Process> {
 }
 
 /// How many processes can run at once on the cores that this process may use, at least 1.
-/// Python: `os.process_cpu_count()`.
+/// Python: `os.process_cpu_count`.
+///
+/// ```
+/// assert!(process_basics::cpu_count() >= 1);
+/// ```
 #[must_use]
 pub fn cpu_count() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)

@@ -40,7 +40,7 @@ pub static TASKS: [Task];
 /// [`Exit`](crate::Exit), [`Failure`](crate::Failure).
 ///
 /// A function without this line can't be started; [`Process::start`](crate::Process::start) says
-/// so. Python finds functions by name in the same way: a lambda can't be pickled.
+/// so. Python: pickle finds functions by their names in the same way, and can't find a lambda.
 ///
 /// ```
 /// # use process_basics::{Process, tasks};
@@ -54,7 +54,9 @@ pub static TASKS: [Task];
 ///     process_basics::main(|| -> Result<(), process_basics::Error> {
 ///         let mut process = Process::new(greet, "child".to_string());
 ///         process.start()?;
-///         process.join()
+///         process.join()?;
+///         assert_eq!(process.exitcode(), Some(0));
+///         Ok(())
 ///     })
 /// }
 /// ```
@@ -138,6 +140,25 @@ pub fn run<A: DeserializeOwned, R: Serialize>(
 }
 
 /// A listed function as every process of this program knows it: what a pool sends to its workers.
+/// Python: a function pickled by its name.
+///
+/// ```
+/// use process_basics::{Listed, frame, tasks};
+///
+/// tasks![double];
+///
+/// fn double(number: u32) -> u32 {
+///     2 * number
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut arguments, mut result) = (Vec::new(), Vec::new());
+/// frame::append(&4_u32, &mut arguments)?;
+/// Listed::of(&double)?.call(&arguments, &mut result)?;
+/// assert_eq!(frame::decode::<u32>(&result)?, 8);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed(usize);
 
@@ -160,6 +181,20 @@ impl Listed {
     }
 
     /// Calls it with these arguments; its result becomes an exit code, as if it were a process.
+    ///
+    /// ```
+    /// # use process_basics::{Arguments, Exit, Listed, tasks};
+    /// # tasks![leave];
+    /// fn leave(code: i32) -> Exit {
+    ///     Exit(code)
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let arguments = Arguments::pack(&5)?;
+    /// assert_eq!(Listed::of(&leave)?.call_once(arguments)?, Exit(5));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`call`](Self::call).

@@ -6,15 +6,31 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// Waits until at least one of the ends has something to receive, or has reached its end of file,
-/// or is the sentinel of a process that has ended; returns the places of all that have, or nothing
-/// after the timeout (`None` and [`Duration::MAX`]: never). Nothing is received by it.
-/// Python: `multiprocessing.connection.wait`.
+/// Waits until at least one of the ends is ready; returns the places of all that are, or nothing
+/// after the timeout (`None` and [`Duration::MAX`]: never). Python:
+/// `multiprocessing.connection.wait`.
+///
+/// An end is ready that has something to receive, or has reached its end of file, or is the sentinel
+/// of a process that has ended. Nothing is received by it.
 ///
 /// Of no ends none will ever be ready: that returns at once.
 ///
 /// Anything with a descriptor will do: receivers, connections, sentinels, sockets. Ends of several
 /// types are told by their descriptors: `wait(&[a.as_fd(), b.as_fd()], None)`.
+///
+/// ```
+/// use std::io::Write;
+/// use std::time::Duration;
+///
+/// use process_basics::wait;
+///
+/// let (a, _to_a) = std::io::pipe()?;
+/// let (b, mut to_b) = std::io::pipe()?;
+/// assert_eq!(wait(&[&a, &b], Duration::from_millis(1))?, [0; 0]);
+/// to_b.write_all(b"x")?;
+/// assert_eq!(wait(&[&a, &b], None)?, [1]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # Errors
 /// When the system refuses, for example because there are more ends than descriptors may be open.

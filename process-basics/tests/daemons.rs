@@ -10,11 +10,11 @@ mod support;
 use std::thread;
 use std::time::Duration;
 
-use common::testing::Deadline;
-use process_basics::{Gate, Process, Waiting, at_exit, parent_process, tasks};
+use common::testing::{Deadline, Random};
+use process_basics::{Error, Gate, Process, Waiting, at_exit, parent_process, tasks};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
-use support::{Action, Report, ended, on_signal, reports, signal_self};
+use support::{Action, Report, ended, on_signal, reports, signal_self, state};
 
 process_basics::test_entry!();
 
@@ -122,14 +122,15 @@ fn ignore_sigterm_for_ever((_report, _waiting): (Report, Waiting)) {
 fn daemons_end_at_whatever_moment_their_parent_is_killed_and_do_not_complain() {
     let _deadline = Deadline::seconds(60);
     let (_gate, waiting) = Gate::new().unwrap();
-    for round in 0..30 {
+    let mut random = others_in_each_run();
+    for _ in 0..30 {
         let (mut answers, report) = reports();
         let (complaints, standard_error) = reports();
         let arguments = (report, standard_error, waiting.another().unwrap());
         let mut parent = Process::new(start_daemons_without_end, arguments);
         parent.start().unwrap();
         answers.next::<()>();
-        kill_at_some_moment(&parent, rand_below(5_000, round));
+        kill_at_some_moment(&parent, random.below(5_000));
         answers.end();
         complaints.end();
     }
@@ -155,13 +156,14 @@ fn take_much((_report, much): (Report, String)) {
 #[test]
 fn a_child_whose_parent_is_killed_while_its_arguments_are_on_the_way_ends() {
     let _deadline = Deadline::seconds(60);
-    for round in 0..20 {
+    let mut random = others_in_each_run();
+    for _ in 0..20 {
         let (mut answers, report) = reports();
         let (complaints, standard_error) = reports();
         let mut parent = Process::new(start_with_much, (report, standard_error));
         parent.start().unwrap();
         answers.next::<()>();
-        kill_at_some_moment(&parent, rand_below(20_000, round));
+        kill_at_some_moment(&parent, random.below(20_000));
         answers.end();
         complaints.end();
     }
@@ -174,10 +176,8 @@ fn kill_at_some_moment(process: &Process, microseconds: u64) {
     process.join().unwrap();
 }
 
-/// A number that is another one in each round and each run.
-fn rand_below(limit: u64, round: u64) -> u64 {
-    let now = common::time::clock().as_nanos() as u64;
-    (now ^ round).wrapping_mul(0x9e37_79b9_7f4a_7c15) % limit
+fn others_in_each_run() -> Random {
+    Random(common::time::clock().as_nanos() as u64)
 }
 
 tasks![have_a_child_and_end, live_as_an_orphan];
@@ -251,6 +251,50 @@ fn at_an_ordinary_end_daemons_are_ended_and_the_others_waited_for() {
     answers.end();
     parent.join().unwrap();
     assert_eq!(parent.exitcode(), Some(0));
+}
+
+tasks![start_for_ever, say_your_id];
+
+/// Runs in the child. Comes to its end while a thread still starts processes.
+fn start_for_ever(report: Report) {
+    start_one(&report).unwrap();
+    thread::spawn(move || {
+        loop {
+            match start_one(&report) {
+                Ok(()) => {}
+                Err(Error::Ending) => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+}
+
+fn start_one(report: &Report) -> Result<(), Error> {
+    Process::new(say_your_id, report.another()).start()
+}
+
+/// Runs in a child's child.
+fn say_your_id(report: Report) {
+    report.say(std::process::id());
+    thread::sleep(Duration::from_millis(20));
+}
+
+#[test]
+fn a_process_that_is_ending_starts_no_more_and_waits_for_those_it_has_started() {
+    let _deadline = Deadline::seconds(60);
+    for _ in 0..10 {
+        let (mut reports, report) = reports();
+        let mut process = Process::new(start_for_ever, report);
+        process.start().unwrap();
+        process.join().unwrap();
+        assert_eq!(process.exitcode(), Some(0));
+        let mut started = 0;
+        while let Some(pid) = reports.try_next::<u32>() {
+            assert_eq!(state(pid), None, "a child has outlived the parent that had to wait for it");
+            started += 1;
+        }
+        assert!(started > 0, "at least the first was started before the ending");
+    }
 }
 
 tasks![leave_a_stopped_daemon];
