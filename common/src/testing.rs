@@ -1,7 +1,10 @@
 //! What the tests of several crates need: a kill timer, texts and numbers to try things with, a program's
 //! output, a lesson's stable part, a chapter.
 
+use std::env;
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -94,15 +97,20 @@ pub fn stable(text: &str) -> String {
 /// with `$ cargo run -p package -- lesson` shows, but for the lines with `~`, what the lesson
 /// prints. Every lesson has such a block, and a heading.
 ///
+/// `CHAPTERS=all`, or a lesson's name, writes what is printed at the usual pace into the blocks of both
+/// languages before. A block that has lines, but none with `~`, gets none.
+///
 /// # Panics
-/// If something differs.
+/// If something differs, or a file can't be read or written.
 pub fn check_chapter(package: &str, program: &str, readme: &str) {
+    let written = env::var("CHAPTERS").ok().map(|which| write_chapter(package, program, &which));
+    let readme = written.as_deref().unwrap_or(readme);
     let list = output(program, &["--list"]);
     let names = lessons_of(package);
     assert_eq!(utf8(&list.stdout), names.join("\n") + "\n", "the table of contents of {package}");
     for name in names {
         assert!(readme.contains(&format!("\n### {name}\n")), "the README has no heading {name}");
-        let prompt = format!("$ cargo run -p {package} -- {name}\n");
+        let prompt = prompt(package, name);
         let block = readme.split("```").find_map(|block| block.split_once(&prompt));
         let (_, expected) = block.unwrap_or_else(|| panic!("the README has no block for {name}"));
         let run = output(program, &[name, "--speed", "100"]);
@@ -111,8 +119,38 @@ pub fn check_chapter(package: &str, program: &str, readme: &str) {
         let printed = stable(utf8(&run.stdout).trim_end());
         let number = section_of(name);
         assert!(printed.starts_with(&format!("# {name} · §{number}\n")), "{name}: the section");
-        assert_eq!(printed, stable(expected.trim_end()), "{name} and the README differ");
+        assert_eq!(
+            printed,
+            stable(expected.trim_end()),
+            "{name} and the README differ; if the lesson is right, `CHAPTERS={name} cargo test -p {package} \
+             --test lessons every_lesson` writes what it prints into both languages"
+        );
     }
+}
+
+/// Writes what lessons print into the chapter in both languages, and returns the English one.
+fn write_chapter(package: &str, program: &str, which: &str) -> String {
+    let names: Vec<_> =
+        lessons_of(package).into_iter().filter(|name| which == "all" || which == *name).collect();
+    assert!(!names.is_empty(), "CHAPTERS={which}: {package} has no such lesson; or say all");
+    let runs: Vec<_> = names.iter().map(|name| (name, output(program, &[name]))).collect();
+    let [english, _] = ["README.md", "README.zh-CN.md"].map(|file| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(package).join(file);
+        let mut page = fs::read_to_string(&path).expect("the chapter can be read");
+        for (name, run) in &runs {
+            assert!(run.status.success(), "{name}: {:?}\n{}", run.status, utf8(&run.stderr));
+            page = pages::with_output(&page, &prompt(package, name), &utf8(&run.stdout))
+                .unwrap_or_else(|| panic!("{file} has no block for {name}"));
+        }
+        fs::write(&path, &page).expect("the chapter can be written");
+        page
+    });
+    english
+}
+
+/// What is typed to have this lesson told.
+fn prompt(package: &str, lesson: &str) -> String {
+    format!("$ cargo run -p {package} -- {lesson}\n")
 }
 
 fn utf8(bytes: &[u8]) -> String {
