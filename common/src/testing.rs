@@ -107,12 +107,20 @@ pub fn check_chapter(package: &str, program: &str, readme: &str) {
     let readme = written.as_deref().unwrap_or(readme);
     let list = output(program, &["--list"]);
     let names = lessons_of(package);
-    assert_eq!(utf8(&list.stdout), names.join("\n") + "\n", "the table of contents of {package}");
+    assert_eq!(
+        utf8(&list.stdout),
+        names.join("\n") + "\n",
+        "{package}'s list and common::contents differ"
+    );
     for name in names {
-        assert!(readme.contains(&format!("\n### {name}\n")), "the README has no heading {name}");
+        assert!(
+            readme.contains(&format!("\n### {name}\n")),
+            "{package}/README.md has no heading {name}"
+        );
         let prompt = prompt(package, name);
         let block = readme.split("```").find_map(|block| block.split_once(&prompt));
-        let (_, expected) = block.unwrap_or_else(|| panic!("the README has no block for {name}"));
+        let (_, expected) =
+            block.unwrap_or_else(|| panic!("{package}/README.md has no block for {name}"));
         let run = output(program, &[name, "--speed", "100"]);
         let errors = utf8(&run.stderr);
         assert!(run.status.success(), "{name}: {:?}\n{errors}", run.status);

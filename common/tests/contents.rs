@@ -48,7 +48,10 @@ fn the_readme_s_contents_say_of_every_lesson_what_the_program_says() {
                 format!("[{lesson}]({package}/{name}#{lesson}) {minutes}")
             };
             let links = lessons.iter().map(link).collect::<Vec<_>>().join(" · ");
-            assert!(row.contains(&format!("| {links} |")), "{name}, {number}: {links}");
+            assert!(
+                row.contains(&format!("| {links} |")),
+                "{name}: the row of {number} should have {links}"
+            );
         }
         let minutes: u32 =
             CONTENTS.iter().flat_map(|section| section.lessons).map(|(_, minutes)| minutes).sum();
@@ -64,6 +67,7 @@ fn the_course_s_pages_say_the_same_in_both_languages_and_their_links_lead_somewh
     for page in ["architecture", "glossary", "porting", "python-conformance"] {
         check_links(&Path::new(root).join(format!("docs/{page}.md")));
     }
+    check_links(&Path::new(root).join("CONTRIBUTING.md"));
     for package in ["bench", "fuzz"] {
         check_links(&Path::new(root).join(package).join("README.md"));
     }
