@@ -61,6 +61,20 @@ fn the_readme_s_contents_say_of_every_lesson_what_the_program_says() {
 }
 
 #[test]
+fn the_readme_s_figures_are_the_same_in_both_languages() {
+    let [english, chinese] = ["README.md", "README.zh-CN.md"].map(|name| {
+        let readme = fs::read_to_string(Path::new("..").join(name)).expect("it can be read");
+        let (_, figures) = readme.split_once("<!-- figures").expect("they have a mark");
+        let (figures, _) = figures.split_once("<!-- /figures -->").expect("so has their end");
+        let numbers = figures.split(|letter: char| !letter.is_ascii_digit() && letter != '.');
+        let numbers = numbers.map(|number| number.trim_matches('.')).filter(|n| !n.is_empty());
+        numbers.map(str::to_owned).collect::<Vec<_>>()
+    });
+    assert!(english.len() > 50);
+    assert_eq!(english, chinese);
+}
+
+#[test]
 fn the_course_s_pages_say_the_same_in_both_languages_and_their_links_lead_somewhere() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     check_translation(root);
