@@ -14,43 +14,51 @@ pub struct Section {
     pub title: &'static str,
     /// The crate to run.
     pub package: &'static str,
-    /// Its lessons of this section, in order.
-    pub lessons: &'static [&'static str],
+    /// Its lessons of this section, in order, and how many minutes one takes.
+    pub lessons: &'static [(&'static str, u32)],
 }
 
 /// All sections, in the tutorial's order.
+///
+/// The minutes are an estimate: 200 words of the chapter a minute, 20 lines of output or of the lesson's source,
+/// and six to run it and to try the one thing.
 pub const CONTENTS: &[Section] = &[
     Section {
         number: "一",
         title: "Programs and processes",
         package: "process-basics",
-        lessons: &["hello-process", "concurrent-or-parallel"],
+        lessons: &[("hello-process", 11), ("concurrent-or-parallel", 14)],
     },
     Section {
         number: "2.1",
         title: "Starting and watching processes",
         package: "process-basics",
-        lessons: &["three-workers", "methods", "attributes", "two-children"],
+        lessons: &[
+            ("three-workers", 10),
+            ("methods", 11),
+            ("attributes", 11),
+            ("two-children", 11),
+        ],
     },
     Section {
         number: "2.2",
         title: "A process of your own",
         package: "process-basics",
-        lessons: &["a-process-of-your-own"],
+        lessons: &[("a-process-of-your-own", 10)],
     },
     Section {
         number: "2.3",
         title: "Pools",
         package: "pools",
         lessons: &[
-            "ten-basins-three-taps",
-            "pool-parameters",
-            "pool-methods",
-            "blocking-or-not",
-            "four-tasks-three-workers",
-            "in-sequence-or-in-parallel",
-            "pools-of-threads",
-            "a-worker-is-killed",
+            ("ten-basins-three-taps", 11),
+            ("pool-parameters", 11),
+            ("pool-methods", 12),
+            ("blocking-or-not", 12),
+            ("four-tasks-three-workers", 11),
+            ("in-sequence-or-in-parallel", 10),
+            ("pools-of-threads", 14),
+            ("a-worker-is-killed", 12),
         ],
     },
     Section {
@@ -58,29 +66,29 @@ pub const CONTENTS: &[Section] = &[
         title: "Executors and futures",
         package: "executors",
         lessons: &[
-            "a-future-s-life",
-            "too-early",
-            "wait-for-all",
-            "leaving-the-scope",
-            "asking-for-results",
-            "the-same-on-processes",
+            ("a-future-s-life", 12),
+            ("too-early", 11),
+            ("wait-for-all", 11),
+            ("leaving-the-scope", 11),
+            ("asking-for-results", 11),
+            ("the-same-on-processes", 11),
         ],
     },
     Section {
         number: "三",
         title: "Nothing is shared",
         package: "ipc-pipe",
-        lessons: &["nothing-is-shared"],
+        lessons: &[("nothing-is-shared", 11)],
     },
     Section {
         number: "3.1",
         title: "Pipes",
         package: "ipc-pipe",
         lessons: &[
-            "two-ends",
-            "poll-and-end-of-file",
-            "sender-and-receiver",
-            "producer-and-consumer",
+            ("two-ends", 9),
+            ("poll-and-end-of-file", 10),
+            ("sender-and-receiver", 10),
+            ("producer-and-consumer", 11),
         ],
     },
     Section {
@@ -88,30 +96,30 @@ pub const CONTENTS: &[Section] = &[
         title: "Queues",
         package: "ipc-queue",
         lessons: &[
-            "first-in-first-out",
-            "full-and-empty",
-            "one-message",
-            "producers-and-consumers",
-            "a-consumer-is-killed",
+            ("first-in-first-out", 9),
+            ("full-and-empty", 10),
+            ("one-message", 10),
+            ("producers-and-consumers", 13),
+            ("a-consumer-is-killed", 11),
         ],
     },
     Section {
         number: "四",
         title: "An image downloader",
         package: "downloader",
-        lessons: &["image-downloader", "switch-cost"],
+        lessons: &[("image-downloader", 13), ("switch-cost", 24)],
     },
     Section {
         number: "5.1",
         title: "Planning",
         package: "amdahl",
-        lessons: &["build-a-house", "make-tea", "fourier-transform"],
+        lessons: &[("build-a-house", 11), ("make-tea", 13), ("fourier-transform", 14)],
     },
     Section {
         number: "5.2",
         title: "Amdahl's law",
         package: "amdahl",
-        lessons: &["amdahls-law", "how-many-workers"],
+        lessons: &[("amdahls-law", 12), ("how-many-workers", 18)],
     },
 ];
 
@@ -124,7 +132,7 @@ pub const CONTENTS: &[Section] = &[
 #[must_use]
 pub fn lessons_of(package: &str) -> Vec<&'static str> {
     let sections = CONTENTS.iter().filter(|section| section.package == package);
-    sections.flat_map(|section| section.lessons).copied().collect()
+    sections.flat_map(|section| section.lessons).map(|(name, _)| *name).collect()
 }
 
 /// The number of the section that a lesson belongs to; empty for what is no lesson's name.
@@ -134,7 +142,8 @@ pub fn lessons_of(package: &str) -> Vec<&'static str> {
 /// ```
 #[must_use]
 pub fn section_of(lesson: &str) -> &'static str {
-    let section = CONTENTS.iter().find(|section| section.lessons.contains(&lesson));
+    let tells = |section: &&Section| section.lessons.iter().any(|(name, _)| *name == lesson);
+    let section = CONTENTS.iter().find(tells);
     section.map_or("", |section| section.number)
 }
 
@@ -151,13 +160,11 @@ impl fmt::Display for Contents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
         table.set_format(*FORMAT_NO_BORDER_LINE_SEPARATOR);
-        table.set_titles(row!["§", "section", "command"]);
-        for section in CONTENTS {
-            let whole = format!("cargo run -p {}", section.package);
-            for (index, lesson) in section.lessons.iter().enumerate() {
-                let first = [section.number, section.title];
-                let [number, title] = if index == 0 { first } else { ["", ""] };
-                table.add_row(row![number, title, format!("{whole} -- {lesson}")]);
+        table.set_titles(row!["§", "lesson", "minutes"]);
+        for Section { number, title, package, lessons } in CONTENTS {
+            table.add_row(row![number, title, ""]);
+            for (lesson, minutes) in *lessons {
+                table.add_row(row!["", format!("cargo run -p {package} -- {lesson}"), r->minutes]);
             }
         }
         write!(f, "{table}")

@@ -1,8 +1,10 @@
 //! What the tests of several crates need: a kill timer, texts and numbers to try things with, a program's
 //! output, a lesson's stable part, a chapter.
 
+use std::env;
 use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -138,25 +140,44 @@ macro_rules! test_lessons {
 /// with `$ cargo run -p package -- lesson` shows, but for the lines with `~`, what the lesson
 /// prints. Every lesson has such a block, and a heading.
 ///
+/// `CHAPTERS=all`, or a lesson's name, writes what is printed at the usual pace into the blocks of both
+/// languages before. A block that has lines, but none with `~`, gets none.
+///
 /// # Panics
-/// If something differs.
+/// If something differs, or a file can't be read or written.
 pub fn check_chapter(package: &str, program: &str, readme: &str) {
+    if let Ok(which) = env::var("CHAPTERS") {
+        write_chapter(package, program, readme, &which);
+    }
     let readme = fs::read_to_string(readme).expect("the chapter can be read");
     let list = output(program, &["--list"]);
     let names = lessons_of(package);
-    assert_eq!(utf8(&list.stdout), names.join("\n") + "\n", "the table of contents of {package}");
+    assert_eq!(
+        utf8(&list.stdout),
+        names.join("\n") + "\n",
+        "{package}'s list and common::contents differ"
+    );
     for name in names {
-        assert!(readme.contains(&format!("\n### {name}\n")), "the README has no heading {name}");
-        let prompt = format!("$ cargo run -p {package} -- {name}\n");
+        assert!(
+            readme.contains(&format!("\n### {name}\n")),
+            "{package}/README.md has no heading {name}"
+        );
+        let prompt = prompt(package, name);
         let block = readme.split("```").find_map(|block| block.split_once(&prompt));
-        let (_, expected) = block.unwrap_or_else(|| panic!("the README has no block for {name}"));
+        let (_, expected) =
+            block.unwrap_or_else(|| panic!("{package}/README.md has no block for {name}"));
         let run = output(program, &[name, "--speed", "100"]);
         let errors = utf8(&run.stderr);
         assert!(run.status.success(), "{name}: {:?}\n{errors}", run.status);
         let printed = stable(utf8(&run.stdout).trim_end());
         let number = section_of(name);
         assert!(printed.starts_with(&format!("# {name} · §{number}\n")), "{name}: the section");
-        assert_eq!(printed, stable(expected.trim_end()), "{name} and the README differ");
+        assert_eq!(
+            printed,
+            stable(expected.trim_end()),
+            "{name} and the README differ; if the lesson is right, `CHAPTERS={name} cargo test -p {package} \
+             --test lessons every_lesson` writes what it prints into both languages"
+        );
     }
 }
 
@@ -172,6 +193,29 @@ pub fn check_whole_run(package: &str, program: &str, options: &[&str]) {
     let titles = text.lines().filter_map(|line| line.strip_prefix("# ")?.split(' ').next());
     assert_eq!(titles.collect::<Vec<_>>(), lessons_of(package));
     assert!(!text.contains('\u{1b}'), "no colours in a pipe");
+}
+
+/// Writes what lessons print into the chapter in both languages.
+fn write_chapter(package: &str, program: &str, readme: &str, which: &str) {
+    let names: Vec<_> =
+        lessons_of(package).into_iter().filter(|name| which == "all" || which == *name).collect();
+    assert!(!names.is_empty(), "CHAPTERS={which}: {package} has no such lesson; or say all");
+    let runs: Vec<_> = names.iter().map(|name| (name, output(program, &[name]))).collect();
+    for file in ["README.md", "README.zh-CN.md"] {
+        let path = Path::new(readme).with_file_name(file);
+        let mut page = fs::read_to_string(&path).expect("the chapter can be read");
+        for (name, run) in &runs {
+            assert!(run.status.success(), "{name}: {:?}\n{}", run.status, utf8(&run.stderr));
+            page = pages::with_output(&page, &prompt(package, name), &utf8(&run.stdout))
+                .unwrap_or_else(|| panic!("{file} has no block for {name}"));
+        }
+        fs::write(&path, &page).expect("the chapter can be written");
+    }
+}
+
+/// What is typed to have this lesson told.
+fn prompt(package: &str, lesson: &str) -> String {
+    format!("$ cargo run -p {package} -- {lesson}\n")
 }
 
 fn utf8(bytes: &[u8]) -> String {

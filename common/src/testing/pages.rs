@@ -56,6 +56,17 @@ pub fn check_links(path: &Path) {
     }
 }
 
+/// The page with this output in the block that begins with this prompt, if it has one. A block that has lines,
+/// but none with `~`, gets none.
+pub(super) fn with_output(page: &str, prompt: &str, printed: &str) -> Option<String> {
+    let (before, rest) = page.split_once(&format!("```console\n{prompt}"))?;
+    let (shown, after) = rest.split_once("```")?;
+    let all = shown.is_empty() || shown.lines().any(|line| line.trim_start().starts_with('~'));
+    let lines = printed.trim_end().lines().map(|line| format!("{}\n", line.trim_end()));
+    let output = if all { lines.collect() } else { stable(printed.trim_end()) };
+    Some(format!("{before}```console\n{prompt}{output}```{after}"))
+}
+
 /// What there is to compare on a page.
 #[derive(Default)]
 struct Page {
@@ -103,4 +114,40 @@ fn slug(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim();
     let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_output;
+
+    const PROMPT: &str = "$ cargo run -p a -- b\n";
+    const PRINTED: &str = "# b · §1\n  ok          so it is  \n  ~ 3 ms\n\n";
+
+    /// What a page with these lines in the block becomes.
+    fn written(shown: &str) -> String {
+        let page =
+            |shown: &str| format!("## B\n\n```console\n{PROMPT}{shown}```\n\n```text\n~\n```\n");
+        let written = with_output(&page(shown), PROMPT, PRINTED).expect("it has the block");
+        let (before, after) =
+            page("|").split_once('|').map(|(a, b)| (a.len(), b.len())).expect("|");
+        assert_eq!(page(&written[before..written.len() - after]), written, "the rest is as it was");
+        written[before..written.len() - after].to_owned()
+    }
+
+    #[test]
+    fn a_block_gets_the_lines_that_are_printed_now() {
+        let all = "# b · §1\n  ok          so it is\n  ~ 3 ms\n";
+        assert_eq!(written(""), all);
+        assert_eq!(written("# old\n  ~ 2 ms\n"), all);
+    }
+
+    #[test]
+    fn a_block_that_leaves_out_what_may_differ_goes_on_to_do_so() {
+        assert_eq!(written("# old\n  ok\n"), "# b · §1\n  ok          so it is\n");
+    }
+
+    #[test]
+    fn a_page_without_the_block_gets_none() {
+        assert_eq!(with_output("```console\n$ cargo run\n```\n", PROMPT, PRINTED), None);
+    }
 }
