@@ -20,7 +20,7 @@ const ENGLISH: [&str; 5] = [
 const CHINESE: [&str; 5] = [
     "\n为什么：",
     "试一试：",
-    "\n**课堂提问：**",
+    "\n**课堂提问：** ",
     "\n\n<details><summary>答案</summary>\n\n",
     "\n\n</details>\n",
 ];
