@@ -8,12 +8,30 @@ use std::path::Path;
 use super::stable;
 use crate::contents::section_of;
 
+/// What a lesson's section has, in this order: why, one thing to try, and a question whose answer is folded.
+const ENGLISH: [&str; 5] = [
+    "\nWhy: ",
+    "Try",
+    "\n**For the class:** ",
+    "\n\n<details><summary>Answer</summary>\n\n",
+    "\n\n</details>\n",
+];
+/// The same in the Chinese chapter.
+const CHINESE: [&str; 5] = [
+    "\n为什么：",
+    "试一试：",
+    "\n**课堂提问：** ",
+    "\n\n<details><summary>答案</summary>\n\n",
+    "\n\n</details>\n",
+];
+
 /// Checks that a folder's `README.md` and `README.zh-CN.md` say the same, as far as a program can
 /// tell.
 ///
 /// Headings have the same levels in the same order, and those of lessons the same text; blocks are
 /// the same, but for lines with `~` and for drawings (`text`); so are, row by row, the pieces of
-/// code in tables. The links of both lead somewhere, see [`check_links`].
+/// code in tables. A lesson's section says why, has one thing to try, and a question whose answer is
+/// folded. The links of both lead somewhere, see [`check_links`].
 ///
 /// # Panics
 /// If something differs, or a file can't be read.
@@ -27,6 +45,23 @@ pub fn check_translation(folder: &str) {
     check_pairs(&levels(&english), &levels(&chinese), "headings");
     check_pairs(&english.blocks, &chinese.blocks, "blocks");
     check_pairs(&english.rows, &chinese.rows, "rows of tables");
+    check_lessons(&english, &ENGLISH);
+    check_lessons(&chinese, &CHINESE);
+}
+
+/// Checks that each lesson's section has these parts, in this order, and one folded answer.
+fn check_lessons(page: &Page, parts: &[&str]) {
+    for (heading, text) in page.headings.iter().zip(&page.sections) {
+        if level(heading) != *heading {
+            continue;
+        }
+        let mut rest = text.as_str();
+        for part in parts {
+            let found = rest.split_once(part);
+            rest = found.unwrap_or_else(|| panic!("{heading}: {part:?} is missing")).1;
+        }
+        assert_eq!(text.matches("<details>").count(), 1, "{heading}: answers");
+    }
 }
 
 /// Tells the first pair that differs instead of all of both.
@@ -71,6 +106,8 @@ pub(super) fn with_output(page: &str, prompt: &str, printed: &str) -> Option<Str
 #[derive(Default)]
 struct Page {
     headings: Vec<String>,
+    /// What stands under each heading, without the blocks.
+    sections: Vec<String>,
     /// Kind and content, without what may differ.
     blocks: Vec<String>,
     /// The pieces of code in each row of a table.
@@ -94,8 +131,15 @@ impl Page {
             for line in part.lines() {
                 if line.starts_with('#') {
                     page.headings.push(line.to_owned());
-                } else if line.starts_with('|') {
+                    page.sections.push(String::new());
+                    continue;
+                }
+                if line.starts_with('|') {
                     page.rows.push(line.split('`').skip(1).step_by(2).map(str::to_owned).collect());
+                }
+                if let Some(section) = page.sections.last_mut() {
+                    *section += line;
+                    section.push('\n');
                 }
             }
         }
