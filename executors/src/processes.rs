@@ -3,23 +3,24 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use pools::TaskError;
-use pools::engine::{Engine, Initializer, Kind, Link, Settings, Sink, decoded};
+use pools::engine::{Engine, Initializer, Kind, Link, Settings, Sink};
 use process_basics::{Listed, cpu_count};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{BuildError, SubmitError};
 use crate::executor::Executor;
-use crate::future::{Doer, Future, Promise, contained};
+use crate::future::Future;
+use crate::process_calls::{Chunk, One, Process};
+use crate::promise::Promise;
 
 /// Calls that other processes do: of functions that are listed by [`tasks!`](process_basics::tasks).
 /// Python: `concurrent.futures.ProcessPoolExecutor`.
 ///
 /// A worker is started when there is a call and none is free for it. If one dies, however it dies, the
-/// call it was at ends in [`TaskError::WorkerDied`], and all others are done, each once; Python's executor breaks as a whole,
+/// call it was at ends in [`TaskError::WorkerDied`](crate::TaskError::WorkerDied), and all others are done, each once; Python's executor breaks as a whole,
 /// which [`strict`](ProcessPoolBuilder::strict) gives, too.
 ///
 /// Calls may start processes. Workers end when this process does, however that ends. At the end of the
@@ -75,7 +76,7 @@ impl ProcessPoolBuilder {
     }
 
     /// The first worker that dies breaks the executor: all futures that are not done end in
-    /// [`TaskError::Broken`], and no call is taken any more. So does Python's: `BrokenProcessPool`.
+    /// [`TaskError::Broken`](crate::TaskError::Broken), and no call is taken any more. So does Python's: `BrokenProcessPool`.
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
         self
@@ -130,7 +131,7 @@ impl ProcessPoolExecutor {
         self.engine.as_ref().map(Engine::worker_pids).unwrap_or_default()
     }
 
-    /// Ends the workers by SIGTERM, now: what is not done ends in [`TaskError::Terminated`], and no call is
+    /// Ends the workers by SIGTERM, now: what is not done ends in [`TaskError::Terminated`](crate::TaskError::Terminated), and no call is
     /// taken any more. Python: `terminate_workers()`.
     pub fn terminate_workers(&self) {
         self.engine.iter().for_each(Engine::terminate);
@@ -234,104 +235,6 @@ fn finish(engine: Engine, wait: bool) {
         let _ = engine.join();
     } else {
         engine.leave();
-    }
-}
-
-/// The engine, as the futures of one task see it.
-struct Process {
-    link: Link,
-    job: u64,
-    /// How many of them are neither cancelled nor done when the task had been submitted.
-    left: AtomicUsize,
-}
-
-impl Doer for Process {
-    fn cancel(&self) -> bool {
-        if self.left.load(Ordering::Acquire) > 1 {
-            // Of several calls that go together, one can't be stopped alone.
-            return !self.link.has_begun(self.job);
-        }
-        self.link.cancel(self.job)
-    }
-
-    fn forget(&self) {
-        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.link.close_job(self.job);
-        }
-    }
-
-    fn has_begun(&self) -> bool {
-        self.link.has_begun(self.job)
-    }
-
-    fn before_waiting(&self) -> bool {
-        !self.link.is_manager()
-    }
-}
-
-/// A task of one call.
-struct One<R>(Mutex<Option<Promise<R>>>);
-
-impl<R> One<R> {
-    fn take(&self) -> Option<Promise<R>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-impl<R: DeserializeOwned + Send + Sync> Sink for One<R> {
-    fn done(&self, _item: u64, outcome: Result<&[u8], TaskError>) -> bool {
-        if let Some(promise) = self.take() {
-            // If it was cancelled, nobody wants it.
-            contained(|| promise.complete(decoded(outcome)));
-        }
-        true
-    }
-
-    fn give_up(&self, error: &TaskError) {
-        self.done(0, Err(error.clone()));
-    }
-
-    fn cancelled(&self) {
-        if let Some(promise) = self.take() {
-            contained(|| promise.cancel());
-        }
-    }
-}
-
-/// A task of several calls: how many are left, and their promises.
-struct Chunk<R>(Mutex<(usize, Vec<Option<Promise<R>>>)>);
-
-impl<R> Chunk<R> {
-    fn take_all(&self) -> Vec<Option<Promise<R>>> {
-        let mut chunk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        chunk.0 = 0;
-        std::mem::take(&mut chunk.1)
-    }
-}
-
-impl<R: DeserializeOwned + Send + Sync> Sink for Chunk<R> {
-    fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool {
-        let mut chunk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = usize::try_from(item).ok().and_then(|item| chunk.1.get_mut(item));
-        let promise = place.and_then(Option::take);
-        chunk.0 = chunk.0.saturating_sub(usize::from(promise.is_some()));
-        let is_over = chunk.0 == 0;
-        drop(chunk);
-        if let Some(promise) = promise {
-            contained(|| promise.complete(decoded(outcome)));
-        }
-        is_over
-    }
-
-    fn give_up(&self, error: &TaskError) {
-        for promise in self.take_all().into_iter().flatten() {
-            contained(|| promise.set_exception(error.clone()));
-        }
-    }
-
-    fn cancelled(&self) {
-        let promises = self.take_all().into_iter().flatten();
-        promises.for_each(|promise| contained(|| promise.cancel()));
     }
 }
 

@@ -5,11 +5,12 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
-use process_basics::{Listed, cpu_count};
+use process_basics::Listed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::engine::{Engine, Initializer, Kind, Settings};
+use crate::builder::Builder;
+use crate::engine::Engine;
 use crate::error::{Error, MapError};
 use crate::imap::{Imap, Stream};
 use crate::result::{AsyncResult, Many, One};
@@ -48,60 +49,8 @@ use crate::result::{AsyncResult, Many, One};
 /// processes. Ctrl-C doesn't touch them; this process decides what it means. To drop a pool is to
 /// [terminate](Self::terminate) it, as leaving Python's `with` does.
 pub struct Pool {
-    engine: Engine,
-    processes: usize,
-}
-
-/// How a pool is to be. [`Pool::builder`] makes one.
-#[derive(Default)]
-#[must_use]
-pub struct Builder {
-    processes: Option<usize>,
-    most_tasks: Option<u64>,
-    initializer: Option<Result<Initializer, process_basics::Error>>,
-}
-
-impl Builder {
-    /// So many workers; else as many as there are cores to use. Python: `processes`.
-    pub fn processes(mut self, processes: usize) -> Self {
-        self.processes = Some(processes);
-        self
-    }
-
-    /// A function that each worker calls before its first task, with these arguments, in which queues
-    /// and connections may be. Python: `initializer`, `initargs`.
-    ///
-    /// If it panics, or returns an `Err` or an [`Exit`](process_basics::Exit) that isn't 0, the
-    /// worker ends. After three of those in a row in one place the pool gives up: its tasks end in
-    /// [`TaskError::Broken`](crate::TaskError::Broken). (Python's starts workers for ever.)
-    pub fn initializer<A, R, F>(mut self, function: F, arguments: A) -> Self
-    where
-        A: Serialize + Send + 'static,
-        F: Fn(A) -> R + Any,
-    {
-        self.initializer = Some(Initializer::new(function, arguments));
-        self
-    }
-
-    /// A worker ends after so many tasks, and another takes its place; else it stays as long as
-    /// the pool. A chunk counts as one task. Python: `maxtasksperchild`.
-    pub fn max_tasks_per_child(mut self, tasks: u64) -> Self {
-        self.most_tasks = Some(tasks);
-        self
-    }
-
-    /// Starts the workers.
-    ///
-    /// # Errors
-    /// [`Error::NoProcesses`], [`Error::NoTasks`], [`Error::Function`] if the initializer isn't listed;
-    /// [`Error::Start`], [`Error::System`]: no worker is left then.
-    pub fn build(self) -> Result<Pool, Error> {
-        let processes = self.processes.unwrap_or_else(cpu_count);
-        let initializer = self.initializer.transpose().map_err(Error::Function)?;
-        let (most_tasks, kind) = (self.most_tasks, Kind::Pool);
-        let settings = Settings { processes, most_tasks, initializer, kind, strict: false };
-        Ok(Pool { engine: Engine::start(settings)?, processes })
-    }
+    pub(crate) engine: Engine,
+    pub(crate) processes: usize,
 }
 
 impl Pool {
