@@ -8,13 +8,13 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender};
 use crossbeam::utils::CachePadded;
 use pools::TaskError;
-use pools::engine::text_of;
+use pools::engine::{Awaited, text_of};
 
 use crate::completion::{Doer, contained};
 use crate::error::SubmitError;
@@ -249,23 +249,9 @@ impl Shared {
     }
 }
 
-/// The executors for which the program waits at its end.
-static AWAITED: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
-
-pub(crate) fn wait_at_exit(shared: &Arc<Shared>) {
-    static ONCE: Once = Once::new();
-    let awaited = || AWAITED.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut executors = awaited();
-    executors.retain(|shared| shared.strong_count() > 0);
-    executors.push(Arc::downgrade(shared));
-    drop(executors);
-    ONCE.call_once(|| {
-        process_basics::at_exit(move || {
-            let executors = std::mem::take(&mut *awaited());
-            for shared in executors.iter().filter_map(Weak::upgrade) {
-                shared.close();
-                shared.join();
-            }
-        });
-    });
+impl Awaited for Shared {
+    fn finish(&self) {
+        self.close();
+        self.join();
+    }
 }

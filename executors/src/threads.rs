@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crossbeam::channel::unbounded;
 use crossbeam::utils::CachePadded;
+use pools::engine::wait_at_exit;
 use process_basics::cpu_count;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +15,7 @@ use crate::error::{BuildError, SubmitError};
 use crate::executor::Executor;
 use crate::future::Future;
 use crate::promise::Promise;
-use crate::thread_calls::{Call, Message, Shared, wait_at_exit};
+use crate::thread_calls::{Call, Message, Shared};
 
 /// Calls that threads of this process do: of any function, and of closures
 /// ([`spawn`](Self::spawn)). Python: `concurrent.futures.ThreadPoolExecutor`.
@@ -95,7 +96,8 @@ impl ThreadPoolBuilder {
             prefix,
             initializer: self.initializer,
         });
-        wait_at_exit(&shared);
+        let awaited = Arc::downgrade(&shared);
+        wait_at_exit(awaited);
         Ok(ThreadPoolExecutor { shared, max_workers })
     }
 }

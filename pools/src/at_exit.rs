@@ -1,24 +1,29 @@
-//! Engines for which the program waits at its end.
+//! What the program waits for at its end: the engines of executors, and executors of threads.
 
 use std::mem::take;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, Once, PoisonError, Weak};
 
-use crate::engine::Link;
+/// What the program waits for at its end, if it is still there then.
+pub trait Awaited: Send + Sync {
+    /// Takes no more; returns when all is done that was submitted.
+    fn finish(&self);
+}
 
-static AWAITED: Mutex<Vec<Link>> = Mutex::new(Vec::new());
+static AWAITED: Mutex<Vec<Weak<dyn Awaited>>> = Mutex::new(Vec::new());
 
-/// Sees to it that the program waits for this engine.
-pub(crate) fn wait_at_exit(link: Link) {
+/// Sees to it that the program waits for this, before it does for those that were there before: they may be
+/// needed to finish it.
+pub fn wait_at_exit(awaited: Weak<dyn Awaited>) {
     static ONCE: Once = Once::new();
-    let awaited = || AWAITED.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut links = awaited();
-    links.retain(|link| link.0.strong_count() > 0);
-    links.push(link);
-    drop(links);
+    let all = || AWAITED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = all();
+    known.retain(|awaited| awaited.strong_count() > 0);
+    known.push(awaited);
+    drop(known);
     ONCE.call_once(|| {
         process_basics::at_exit(move || {
-            let links = take(&mut *awaited());
-            links.iter().for_each(Link::finish);
+            let known = take(&mut *all());
+            known.iter().rev().filter_map(Weak::upgrade).for_each(|awaited| awaited.finish());
         });
     });
 }

@@ -33,7 +33,7 @@ use ipc_queue::{ByteQueue, Words};
 use process_basics::Listed;
 use serde::Serialize;
 
-use crate::at_exit::wait_at_exit;
+pub use crate::at_exit::{Awaited, wait_at_exit};
 use crate::claims::Claims;
 use crate::error::{Error, TaskError};
 use crate::jobs::{Held, Job, Waiting};
@@ -82,7 +82,7 @@ pub struct Engine {
 
 /// A hold on an engine that doesn't keep it alive.
 #[derive(Clone)]
-pub struct Link(pub(crate) Weak<Shared>);
+pub struct Link(Weak<Shared>);
 
 pub(crate) struct Shared {
     pub tasks: ByteQueue,
@@ -151,7 +151,8 @@ impl Engine {
         engine.shared.state().manager = Some(manager.thread().id());
         engine.manager = Some(manager);
         if engine.shared.kind == Kind::Executor {
-            wait_at_exit(engine.link());
+            let engine = Arc::downgrade(&engine.shared);
+            wait_at_exit(engine);
         }
         Ok(engine)
     }
@@ -340,14 +341,6 @@ impl Link {
         let me = Some(thread::current().id());
         self.0.upgrade().is_some_and(|shared| shared.state().manager == me)
     }
-
-    /// At the end of the program: waits until all is done that was submitted.
-    pub(crate) fn finish(&self) {
-        if let Some(shared) = self.0.upgrade() {
-            shared.close();
-            let _ = shared.join();
-        }
-    }
 }
 
 impl Shared {
@@ -403,6 +396,13 @@ impl Shared {
         for job in jobs.into_values() {
             job.sink.give_up(&reason);
         }
+    }
+}
+
+impl Awaited for Shared {
+    fn finish(&self) {
+        self.close();
+        let _ = self.join();
     }
 }
 
