@@ -43,6 +43,15 @@ pub struct Future<R> {
 impl<R> Future<R> {
     /// Waits for the result. Python: `result()`.
     ///
+    /// ```
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// let future = executor.spawn(|| 6 * 7)?;
+    /// assert_eq!(future.result()?, &42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// What became of the call instead; [`FutureError::Cancelled`]; [`FutureError::Taken`].
     pub fn result(&self) -> Result<&R, FutureError> {
@@ -51,6 +60,18 @@ impl<R> Future<R> {
     }
 
     /// Waits for the result, but no longer than this. Python: `result(timeout)`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use executors::{FutureError, Promise};
+    ///
+    /// let (promise, future) = Promise::new();
+    /// assert_eq!(future.result_timeout(Duration::from_millis(10)), Err(FutureError::TimedOut));
+    /// promise.set_result(42)?;
+    /// assert_eq!(future.result_timeout(Duration::from_secs(60)), Ok(&42));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`result`](Self::result); [`FutureError::TimedOut`].
@@ -61,6 +82,17 @@ impl<R> Future<R> {
 
     /// Waits for the result, and takes it out.
     ///
+    /// ```
+    /// use executors::{FutureError, Promise};
+    ///
+    /// let (promise, future) = Promise::new();
+    /// promise.set_result(vec![1, 2, 3])?;
+    /// let other = future.clone();
+    /// assert_eq!(other.into_result(), Err(FutureError::Shared));
+    /// assert_eq!(future.into_result()?, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`result`](Self::result); [`FutureError::Shared`] if there is another handle.
     pub fn into_result(mut self) -> Result<R, FutureError> {
@@ -69,6 +101,16 @@ impl<R> Future<R> {
     }
 
     /// Waits for the error, or for the result that comes in its stead (`None`). Python: `exception()`.
+    ///
+    /// ```
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// let future = executor.spawn(|| -> u64 { panic!("no luck") })?;
+    /// let error = future.exception()?.map(ToString::to_string);
+    /// assert_eq!(error.as_deref(), Some("the task panicked: no luck"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`FutureError::Cancelled`], [`FutureError::Taken`].
@@ -79,6 +121,18 @@ impl<R> Future<R> {
 
     /// The same, but no longer than this. Python: `exception(timeout)`.
     ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use executors::{FutureError, Promise};
+    ///
+    /// let (promise, future) = Promise::new();
+    /// assert_eq!(future.exception_timeout(Duration::from_millis(10)), Err(FutureError::TimedOut));
+    /// promise.set_result(42)?;
+    /// assert_eq!(future.exception_timeout(Duration::from_secs(60)), Ok(None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`exception`](Self::exception); [`FutureError::TimedOut`].
     pub fn exception_timeout(&self, timeout: Duration) -> Result<Option<&TaskError>, FutureError> {
@@ -87,18 +141,48 @@ impl<R> Future<R> {
     }
 
     /// Whether it is finished or cancelled. Python: `done()`.
+    ///
+    /// ```
+    /// use executors::Promise;
+    ///
+    /// let (promise, future) = Promise::new();
+    /// assert!(!future.done());
+    /// promise.set_result(42)?;
+    /// assert!(future.done());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn done(&self) -> bool {
         self.core.lock().phase.is_done()
     }
 
     /// Whether the call has begun and is not done. Python: `running()`.
+    ///
+    /// ```
+    /// use executors::Promise;
+    ///
+    /// let (promise, future) = Promise::<u64>::new();
+    /// assert!(!future.running());
+    /// promise.set_running()?;
+    /// assert!(future.running());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn running(&self) -> bool {
         self.phase() == Phase::Running
     }
 
     /// Whether it was cancelled. Python: `cancelled()`.
+    ///
+    /// ```
+    /// use executors::Promise;
+    ///
+    /// let (_promise, future) = Promise::<u64>::new();
+    /// assert!(!future.cancelled());
+    /// assert!(future.cancel());
+    /// assert!(future.cancelled());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn cancelled(&self) -> bool {
         self.core.lock().phase == Phase::Cancelled
@@ -109,6 +193,23 @@ impl<R> Future<R> {
     ///
     /// Python's executor of processes says of calls that wait next that they run, and doesn't cancel
     /// them; here it is exact.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// use executors::{FutureError, ThreadPoolExecutor};
+    ///
+    /// let executor = ThreadPoolExecutor::new(1);
+    /// let (word, words) = mpsc::channel::<()>();
+    /// let waits_for_a_word = executor.spawn(move || words.recv().is_ok())?;
+    /// let waits_for_the_thread = executor.spawn(|| 6 * 7)?;
+    ///
+    /// assert!(waits_for_the_thread.cancel());
+    /// assert_eq!(waits_for_the_thread.result(), Err(FutureError::Cancelled));
+    /// word.send(())?;
+    /// assert_eq!(waits_for_a_word.result()?, &true);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use = "it may be too late"]
     pub fn cancel(&self) -> bool {
         let state = self.core.lock();
@@ -135,6 +236,21 @@ impl<R> Future<R> {
     /// Callbacks run in the order in which they were added, in the thread that ends the future: a worker's, the
     /// engine's own, or that of who cancels. If one panics, the panic is printed, and the others run all
     /// the same.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// use executors::Promise;
+    ///
+    /// let (promise, future) = Promise::new();
+    /// let (sender, results) = mpsc::channel();
+    /// future.add_done_callback(move |future| {
+    ///     let _ = sender.send(future.result().copied());
+    /// });
+    /// promise.set_result(42)?;
+    /// assert_eq!(results.recv()?, Ok(42));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn add_done_callback(&self, callback: impl FnOnce(&Self) + Send + 'static) {
         let mut state = self.core.lock();
         if state.phase.is_done() {
@@ -146,6 +262,16 @@ impl<R> Future<R> {
     }
 
     /// Whether this is the same future, by another handle.
+    ///
+    /// ```
+    /// use executors::Promise;
+    ///
+    /// let (_promise, future) = Promise::<u64>::new();
+    /// let (_other_promise, other) = Promise::<u64>::new();
+    /// assert!(future.is_same(&future.clone()));
+    /// assert!(!future.is_same(&other));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.core, &other.core)
@@ -302,6 +428,20 @@ fn kind(error: &TaskError) -> &'static str {
 }
 
 /// Awaiting takes the result out: see [`Future::into_result`] for the errors.
+///
+/// ```
+/// use std::pin::pin;
+/// use std::task::{Context, Poll, Waker};
+///
+/// use executors::Promise;
+///
+/// let (promise, future) = Promise::new();
+/// promise.set_result(42)?;
+/// // What an async runtime does for `future.await`.
+/// let polled = std::future::Future::poll(pin!(future), &mut Context::from_waker(Waker::noop()));
+/// assert_eq!(polled, Poll::Ready(Ok(42)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 impl<R> std::future::Future for Future<R> {
     type Output = Result<R, FutureError>;
 

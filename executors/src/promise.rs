@@ -13,6 +13,15 @@ use crate::future::Future;
 /// that only executors should call.
 ///
 /// To drop it unfulfilled ends the future in [`TaskError::Abandoned`].
+///
+/// ```
+/// use executors::{FutureError, Promise, TaskError};
+///
+/// let (promise, future) = Promise::<u64>::new();
+/// drop(promise);
+/// assert_eq!(future.result(), Err(FutureError::Task(TaskError::Abandoned)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Promise<R> {
     /// Gone when the promise is fulfilled.
     ends: Option<Ends<R>>,
@@ -22,6 +31,16 @@ type Ends<R> = (Arc<Core<R>>, Arc<Outcome<R>>);
 
 impl<R> Promise<R> {
     /// A promise and its future. Python: `Future()`.
+    ///
+    /// ```
+    /// use executors::Promise;
+    ///
+    /// let (promise, future) = Promise::new();
+    /// let worker = std::thread::spawn(move || promise.set_result(42));
+    /// assert_eq!(future.result()?, &42);
+    /// # let _ = worker.join();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new() -> (Self, Future<R>) {
         let state = State {
@@ -42,6 +61,17 @@ impl<R> Promise<R> {
     /// The work begins: true, and from now on the future can't be cancelled; or false if it was. Python:
     /// `set_running_or_notify_cancel`.
     ///
+    /// ```
+    /// use executors::Promise;
+    ///
+    /// let (promise, future) = Promise::new();
+    /// if promise.set_running()? {
+    ///     promise.set_result(42)?;
+    /// }
+    /// assert_eq!(future.result()?, &42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`InvalidState`] the second time.
     pub fn set_running(&self) -> Result<bool, InvalidState> {
@@ -58,12 +88,31 @@ impl<R> Promise<R> {
     }
 
     /// Whether the future was cancelled.
+    ///
+    /// ```
+    /// use executors::Promise;
+    ///
+    /// let (promise, future) = Promise::<u64>::new();
+    /// assert!(!promise.is_cancelled());
+    /// assert!(future.cancel());
+    /// assert!(promise.is_cancelled());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.ends.as_ref().is_some_and(|(core, _)| core.lock().phase == Phase::Cancelled)
     }
 
     /// Fulfils it with a result. Python: `set_result`.
+    ///
+    /// ```
+    /// use executors::Promise;
+    ///
+    /// let (promise, future) = Promise::new();
+    /// promise.set_result(42)?;
+    /// assert_eq!(future.result()?, &42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// It can't be fulfilled twice:
     ///
@@ -81,6 +130,15 @@ impl<R> Promise<R> {
     }
 
     /// Fulfils it with an error. Python: `set_exception`.
+    ///
+    /// ```
+    /// use executors::{FutureError, Promise, TaskError};
+    ///
+    /// let (promise, future) = Promise::<u64>::new();
+    /// promise.set_exception(TaskError::Terminated)?;
+    /// assert_eq!(future.result(), Err(FutureError::Task(TaskError::Terminated)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`InvalidState`] if the future was cancelled.

@@ -55,6 +55,14 @@ pub struct ThreadPoolBuilder {
 impl ThreadPoolBuilder {
     /// So many threads at most; else four more than there are cores to use, and not more than 32, as in Python.
     /// Python: `max_workers`.
+    ///
+    /// ```
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::builder().max_workers(2).build()?;
+    /// assert_eq!(executor.max_workers(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = Some(workers);
         self
@@ -62,6 +70,15 @@ impl ThreadPoolBuilder {
 
     /// What the threads' names begin with: `Prefix_0`, `Prefix_1`. (Tools of the system show the first 15
     /// bytes.) Python: `thread_name_prefix`.
+    ///
+    /// ```
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::builder().thread_name_prefix("Loader").build()?;
+    /// let name = executor.spawn(|| std::thread::current().name().map(String::from))?;
+    /// assert_eq!(name.into_result()?.as_deref(), Some("Loader_0"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn thread_name_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self
@@ -69,12 +86,35 @@ impl ThreadPoolBuilder {
 
     /// What each thread does before its first call. If it panics, the executor is broken. Python:
     /// `initializer`, `initargs`.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    ///
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// thread_local! {
+    ///     static IS_READY: Cell<bool> = const { Cell::new(false) };
+    /// }
+    ///
+    /// let executor = ThreadPoolExecutor::builder().initializer(|| IS_READY.set(true)).build()?;
+    /// assert_eq!(executor.spawn(|| IS_READY.get())?.into_result()?, true);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn initializer(mut self, initializer: impl Fn() + Send + Sync + 'static) -> Self {
         self.initializer = Some(Box::new(initializer));
         self
     }
 
     /// Makes the executor.
+    ///
+    /// ```
+    /// use executors::{BuildError, ThreadPoolExecutor};
+    ///
+    /// assert!(ThreadPoolExecutor::builder().build().is_ok());
+    /// let refused = ThreadPoolExecutor::builder().max_workers(0).build();
+    /// assert!(matches!(refused, Err(BuildError::NoWorkers)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`BuildError::NoWorkers`].
@@ -105,6 +145,14 @@ impl ThreadPoolBuilder {
 impl ThreadPoolExecutor {
     /// An executor of so many threads at most. Python: `ThreadPoolExecutor(max_workers)`.
     ///
+    /// ```
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// assert_eq!(executor.spawn(|| 6 * 7)?.result()?, &42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Panics
     /// If that is 0, which can do nothing; the [`builder`](Self::builder) gives an error instead.
     #[must_use]
@@ -116,23 +164,56 @@ impl ThreadPoolExecutor {
     }
 
     /// An executor of which more is to be said. Python: `ThreadPoolExecutor(…)`.
+    ///
+    /// ```
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::builder().max_workers(2).thread_name_prefix("Loader").build()?;
+    /// assert_eq!(executor.spawn(|| 6 * 7)?.result()?, &42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> ThreadPoolBuilder {
         ThreadPoolBuilder::default()
     }
 
     /// How many threads it has at most.
+    ///
+    /// ```
+    /// assert_eq!(executors::ThreadPoolExecutor::new(3).max_workers(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn max_workers(&self) -> usize {
         self.max_workers
     }
 
     /// How many threads it has.
+    ///
+    /// ```
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// assert_eq!(executor.threads(), 0);
+    /// executor.spawn(|| 6 * 7)?.result()?;
+    /// assert_eq!(executor.threads(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn threads(&self) -> usize {
         self.shared.state().handles.len()
     }
 
     /// Calls a closure in another thread.
+    ///
+    /// ```
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// let words = vec!["a", "closure", "may", "own"];
+    /// let count = executor.spawn(move || words.len())?;
+    /// assert_eq!(count.result()?, &4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`SubmitError`], if it doesn't take the call.
