@@ -6,6 +6,15 @@ use std::io;
 use pools::TaskError;
 
 /// Why a future gives no result.
+///
+/// ```
+/// use executors::{FutureError, Promise};
+///
+/// let (_promise, future) = Promise::<u64>::new();
+/// let _ = future.cancel();
+/// assert_eq!(future.result().unwrap_err().to_string(), "the future was cancelled");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FutureError {

@@ -38,6 +38,15 @@ use crate::map::{Map, MapOptions};
 pub trait Executor: Sized {
     /// Calls `function(argument)` somewhere else; several arguments are a tuple. Python: `submit`.
     ///
+    /// ```
+    /// use executors::{Executor, ThreadPoolExecutor};
+    ///
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// let root = executor.submit(u64::isqrt, 81)?;
+    /// assert_eq!(root.result()?, &9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`SubmitError`], if it doesn't take the call. What becomes of the call, the future tells.
     fn submit<A, R, F>(&self, function: F, argument: A) -> Result<Future<R>, SubmitError>
@@ -66,6 +75,15 @@ pub trait Executor: Sized {
     ///
     /// The whole input is taken now, so it has to end. To drop the iterator is to cancel what has not begun.
     ///
+    /// ```
+    /// use executors::{Executor, ThreadPoolExecutor};
+    ///
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// let roots: Result<Vec<u64>, _> = executor.map(u64::isqrt, [1, 4, 9])?.collect();
+    /// assert_eq!(roots?, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`submit`](Self::submit).
     fn map<A, R, F, I>(
@@ -84,6 +102,16 @@ pub trait Executor: Sized {
 
     /// [`map`](Self::map) with a time limit, in chunks, or with so many calls on their way at once that
     /// the input may be endless. Python: `map(timeout=…, chunksize=…, buffersize=…)`.
+    ///
+    /// ```
+    /// use executors::{Executor, MapOptions, ThreadPoolExecutor};
+    ///
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// let four_at_a_time = MapOptions::default().buffersize(4);
+    /// let mut roots = executor.map_with(four_at_a_time, u64::isqrt, 1..)?;
+    /// assert_eq!(roots.next(), Some(Ok(1)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`submit`](Self::submit); [`SubmitError::Zero`].
@@ -106,6 +134,15 @@ pub trait Executor: Sized {
     ///
     /// It is the same as dropping it, but shows where the block ends. An error or a panic of the body
     /// waits, too, and goes on.
+    ///
+    /// ```
+    /// use executors::{Executor, ThreadPoolExecutor};
+    ///
+    /// let root = ThreadPoolExecutor::new(2).scope(|executor| executor.submit(u64::isqrt, 81))?;
+    /// assert!(root.done());
+    /// assert_eq!(root.result()?, &9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn scope<T>(self, body: impl FnOnce(&Self) -> T) -> T {
         body(&self)
     }
@@ -122,6 +159,16 @@ pub trait Executor: Sized {
     /// let executor = ThreadPoolExecutor::new(3);
     /// executor.shutdown(true, false);
     /// executor.shutdown(true, false);
+    /// ```
+    ///
+    /// ```
+    /// use executors::{Executor, ThreadPoolExecutor};
+    ///
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// let root = executor.submit(u64::isqrt, 81)?;
+    /// executor.shutdown(true, false);
+    /// assert!(root.done());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn shutdown(self, wait: bool, cancel_futures: bool);
 }

@@ -1,31 +1,18 @@
-//! [`Future`] and [`Promise`]: the two ends of one result.
-//!
-//! ```text
-//!              cancel                                  ┌▶ waiters are woken
-//!   Pending ─────────────▶ Cancelled ─────┐            ├▶ callbacks run, in their order
-//!      │                                  ├─ finish ───┤
-//!      │ set_running                      │            └▶ wakers (.await)
-//!      ▼                                  │
-//!   Running ─────────────▶ Finished ──────┘      once done, a callback that is added runs at once
-//!         set_result, set_exception
-//! ```
-//!
-//! Everything that ends a future passes through `finish`, whichever executor it is of.
+//! [`Future`]: the end of a result where it is waited for.
 
 use std::any::type_name;
 use std::fmt;
-use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll, Waker};
-use std::thread::{self, ThreadId};
+use std::task::{Context, Poll};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use pools::TaskError;
 
-use crate::error::{FutureError, InvalidState};
+use crate::completion::{Core, Doer, Outcome, Phase, call};
+use crate::error::FutureError;
 use crate::waiting::Waiter;
 
 /// How often to look for a result before sleeping, letting others run in between.
@@ -47,101 +34,23 @@ const LOOKS: u32 = 50;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Future<R> {
-    core: Arc<Core<R>>,
-    outcome: Arc<Outcome<R>>,
+    pub(crate) core: Arc<Core<R>>,
+    pub(crate) outcome: Arc<Outcome<R>>,
     /// Under which its waker is kept, once it was polled.
-    waker: Option<u64>,
-}
-
-/// The other end of a [`Future`]: for those who write an executor. Python: the methods of a `Future`
-/// that only executors should call.
-///
-/// To drop it unfulfilled ends the future in [`TaskError::Abandoned`].
-pub struct Promise<R> {
-    /// Gone when the promise is fulfilled.
-    ends: Option<Ends<R>>,
-}
-
-/// What came of a call.
-type Outcome<R> = OnceLock<Result<R, TaskError>>;
-
-type Ends<R> = (Arc<Core<R>>, Arc<Outcome<R>>);
-
-/// What all handles share, but for the outcome. That one lies apart so that the last handle can take it
-/// out.
-struct Core<R> {
-    state: Mutex<State<R>>,
-    changed: Condvar,
-}
-
-struct State<R> {
-    phase: Phase,
-    /// Who does the work, until it is done.
-    doer: Option<Arc<dyn Doer>>,
-    callbacks: Vec<Callback<R>>,
-    waiters: Vec<(Arc<Waiter>, usize)>,
-    wakers: Vec<(u64, Waker)>,
-    /// How many threads sleep until something changes.
-    sleepers: usize,
-    /// The thread that runs the callbacks just now.
-    caller: Option<ThreadId>,
-}
-
-impl<R> State<R> {
-    fn take_waker(&mut self, number: u64) -> Option<Waker> {
-        let place = self.wakers.iter().position(|(other, _)| *other == number)?;
-        Some(self.wakers.swap_remove(place).1)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Pending,
-    Running,
-    Cancelled,
-    Finished,
-}
-
-impl Phase {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Cancelled => "cancelled",
-            Self::Finished => "finished",
-        }
-    }
-
-    fn is_done(self) -> bool {
-        matches!(self, Self::Cancelled | Self::Finished)
-    }
-}
-
-type Callback<R> = Box<dyn FnOnce(&Future<R>) + Send>;
-
-/// Who does the work of a future that isn't done, as the future sees it.
-pub(crate) trait Doer: Send + Sync {
-    /// Sees to it that the work doesn't begin; false if it has.
-    fn cancel(&self) -> bool {
-        true
-    }
-
-    /// The future has been cancelled: what is kept for it can go.
-    fn forget(&self) {}
-
-    /// Whether the work has begun, if the future doesn't know.
-    fn has_begun(&self) -> bool {
-        false
-    }
-
-    /// The calling thread is going to wait. It may do the work itself; false if it must not wait.
-    fn before_waiting(&self) -> bool {
-        true
-    }
+    pub(crate) waker: Option<u64>,
 }
 
 impl<R> Future<R> {
     /// Waits for the result. Python: `result()`.
+    ///
+    /// ```
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// let future = executor.spawn(|| 6 * 7)?;
+    /// assert_eq!(future.result()?, &42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// What became of the call instead; [`FutureError::Cancelled`]; [`FutureError::Taken`].
@@ -152,6 +61,18 @@ impl<R> Future<R> {
 
     /// Waits for the result, but no longer than this. Python: `result(timeout)`.
     ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use executors::{FutureError, Promise};
+    ///
+    /// let (promise, future) = Promise::new();
+    /// assert_eq!(future.result_timeout(Duration::from_millis(10)), Err(FutureError::TimedOut));
+    /// promise.set_result(42)?;
+    /// assert_eq!(future.result_timeout(Duration::from_secs(60)), Ok(&42));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`result`](Self::result); [`FutureError::TimedOut`].
     pub fn result_timeout(&self, timeout: Duration) -> Result<&R, FutureError> {
@@ -160,6 +81,17 @@ impl<R> Future<R> {
     }
 
     /// Waits for the result, and takes it out.
+    ///
+    /// ```
+    /// use executors::{FutureError, Promise};
+    ///
+    /// let (promise, future) = Promise::new();
+    /// promise.set_result(vec![1, 2, 3])?;
+    /// let other = future.clone();
+    /// assert_eq!(other.into_result(), Err(FutureError::Shared));
+    /// assert_eq!(future.into_result()?, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`result`](Self::result); [`FutureError::Shared`] if there is another handle.
@@ -170,6 +102,16 @@ impl<R> Future<R> {
 
     /// Waits for the error, or for the result that comes in its stead (`None`). Python: `exception()`.
     ///
+    /// ```
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// let future = executor.spawn(|| -> u64 { panic!("no luck") })?;
+    /// let error = future.exception()?.map(ToString::to_string);
+    /// assert_eq!(error.as_deref(), Some("the task panicked: no luck"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`FutureError::Cancelled`], [`FutureError::Taken`].
     pub fn exception(&self) -> Result<Option<&TaskError>, FutureError> {
@@ -179,6 +121,18 @@ impl<R> Future<R> {
 
     /// The same, but no longer than this. Python: `exception(timeout)`.
     ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use executors::{FutureError, Promise};
+    ///
+    /// let (promise, future) = Promise::new();
+    /// assert_eq!(future.exception_timeout(Duration::from_millis(10)), Err(FutureError::TimedOut));
+    /// promise.set_result(42)?;
+    /// assert_eq!(future.exception_timeout(Duration::from_secs(60)), Ok(None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`exception`](Self::exception); [`FutureError::TimedOut`].
     pub fn exception_timeout(&self, timeout: Duration) -> Result<Option<&TaskError>, FutureError> {
@@ -187,18 +141,48 @@ impl<R> Future<R> {
     }
 
     /// Whether it is finished or cancelled. Python: `done()`.
+    ///
+    /// ```
+    /// use executors::Promise;
+    ///
+    /// let (promise, future) = Promise::new();
+    /// assert!(!future.done());
+    /// promise.set_result(42)?;
+    /// assert!(future.done());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn done(&self) -> bool {
         self.core.lock().phase.is_done()
     }
 
     /// Whether the call has begun and is not done. Python: `running()`.
+    ///
+    /// ```
+    /// use executors::Promise;
+    ///
+    /// let (promise, future) = Promise::<u64>::new();
+    /// assert!(!future.running());
+    /// promise.set_running()?;
+    /// assert!(future.running());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn running(&self) -> bool {
         self.phase() == Phase::Running
     }
 
     /// Whether it was cancelled. Python: `cancelled()`.
+    ///
+    /// ```
+    /// use executors::Promise;
+    ///
+    /// let (_promise, future) = Promise::<u64>::new();
+    /// assert!(!future.cancelled());
+    /// assert!(future.cancel());
+    /// assert!(future.cancelled());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn cancelled(&self) -> bool {
         self.core.lock().phase == Phase::Cancelled
@@ -209,6 +193,23 @@ impl<R> Future<R> {
     ///
     /// Python's executor of processes says of calls that wait next that they run, and doesn't cancel
     /// them; here it is exact.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// use executors::{FutureError, ThreadPoolExecutor};
+    ///
+    /// let executor = ThreadPoolExecutor::new(1);
+    /// let (word, words) = mpsc::channel::<()>();
+    /// let waits_for_a_word = executor.spawn(move || words.recv().is_ok())?;
+    /// let waits_for_the_thread = executor.spawn(|| 6 * 7)?;
+    ///
+    /// assert!(waits_for_the_thread.cancel());
+    /// assert_eq!(waits_for_the_thread.result(), Err(FutureError::Cancelled));
+    /// word.send(())?;
+    /// assert_eq!(waits_for_a_word.result()?, &true);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use = "it may be too late"]
     pub fn cancel(&self) -> bool {
         let state = self.core.lock();
@@ -235,6 +236,21 @@ impl<R> Future<R> {
     /// Callbacks run in the order in which they were added, in the thread that ends the future: a worker's, the
     /// engine's own, or that of who cancels. If one panics, the panic is printed, and the others run all
     /// the same.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// use executors::Promise;
+    ///
+    /// let (promise, future) = Promise::new();
+    /// let (sender, results) = mpsc::channel();
+    /// future.add_done_callback(move |future| {
+    ///     let _ = sender.send(future.result().copied());
+    /// });
+    /// promise.set_result(42)?;
+    /// assert_eq!(results.recv()?, Ok(42));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn add_done_callback(&self, callback: impl FnOnce(&Self) + Send + 'static) {
         let mut state = self.core.lock();
         if state.phase.is_done() {
@@ -246,6 +262,16 @@ impl<R> Future<R> {
     }
 
     /// Whether this is the same future, by another handle.
+    ///
+    /// ```
+    /// use executors::Promise;
+    ///
+    /// let (_promise, future) = Promise::<u64>::new();
+    /// let (_other_promise, other) = Promise::<u64>::new();
+    /// assert!(future.is_same(&future.clone()));
+    /// assert!(!future.is_same(&other));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.core, &other.core)
@@ -357,89 +383,6 @@ impl<R> Future<R> {
     }
 }
 
-impl<R> Core<R> {
-    fn lock(&self) -> MutexGuard<'_, State<R>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn sleep_until(
-        &self,
-        deadline: Option<Instant>,
-        is_so: impl Fn(&State<R>) -> bool,
-    ) -> Result<(), FutureError> {
-        let mut state = self.lock();
-        while !is_so(&state) {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
-                return Err(FutureError::TimedOut);
-            }
-            state.sleepers += 1;
-            state = match left {
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(left) => {
-                    let waited = self.changed.wait_timeout(state, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-            state.sleepers -= 1;
-        }
-        Ok(())
-    }
-
-    /// The future is done: from here on everybody sees it so. `handle` makes one for the callbacks; it is
-    /// gone when the last of them has returned.
-    fn finish(
-        &self,
-        mut state: MutexGuard<'_, State<R>>,
-        phase: Phase,
-        handle: impl FnOnce() -> Option<Future<R>>,
-    ) {
-        state.phase = phase;
-        let doer = state.doer.take();
-        let callbacks = std::mem::take(&mut state.callbacks);
-        let waiters = std::mem::take(&mut state.waiters);
-        state.caller = (!callbacks.is_empty()).then(|| thread::current().id());
-        let sleepers = state.sleepers;
-        let mut wakers = Vec::new();
-        if state.caller.is_none() {
-            wakers = std::mem::take(&mut state.wakers);
-        }
-        drop(state);
-        if sleepers > 0 {
-            self.changed.notify_all();
-        }
-        drop(doer);
-        waiters.iter().for_each(|(waiter, number)| waiter.hear(*number));
-        if !callbacks.is_empty() {
-            if let Some(future) = handle() {
-                callbacks.into_iter().for_each(|callback| call(callback, &future));
-            }
-            let mut state = self.lock();
-            state.caller = None;
-            wakers = std::mem::take(&mut state.wakers);
-            drop(state);
-            self.changed.notify_all();
-        }
-        wakers.into_iter().for_each(|(_, waker)| waker.wake());
-    }
-}
-
-/// Does this; if it panics, because of what users give or of what is dropped with it, that ends it and nothing
-/// else.
-pub(crate) fn contained<T>(work: impl FnOnce() -> T) {
-    let _ = catch_unwind(AssertUnwindSafe(|| {
-        let _ = work();
-    }));
-}
-
-/// Calls a callback; a panic ends it and nothing else.
-fn call<R>(callback: Callback<R>, future: &Future<R>) {
-    if catch_unwind(AssertUnwindSafe(|| callback(future))).is_err() {
-        // Not by `eprintln!`: it panics if nobody reads it. Python says the same.
-        let _ = writeln!(std::io::stderr(), "exception calling callback for {future:?}");
-    }
-}
-
 impl<R> Clone for Future<R> {
     fn clone(&self) -> Self {
         let (core, outcome) = (Arc::clone(&self.core), Arc::clone(&self.outcome));
@@ -485,6 +428,20 @@ fn kind(error: &TaskError) -> &'static str {
 }
 
 /// Awaiting takes the result out: see [`Future::into_result`] for the errors.
+///
+/// ```
+/// use std::pin::pin;
+/// use std::task::{Context, Poll, Waker};
+///
+/// use executors::Promise;
+///
+/// let (promise, future) = Promise::new();
+/// promise.set_result(42)?;
+/// // What an async runtime does for `future.await`.
+/// let polled = std::future::Future::poll(pin!(future), &mut Context::from_waker(Waker::noop()));
+/// assert_eq!(polled, Poll::Ready(Ok(42)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 impl<R> std::future::Future for Future<R> {
     type Output = Result<R, FutureError>;
 
@@ -505,121 +462,5 @@ impl<R> std::future::Future for Future<R> {
         // Without our lock: it may hold another handle on this future.
         drop(before);
         Poll::Pending
-    }
-}
-
-impl<R> Promise<R> {
-    /// A promise and its future. Python: `Future()`.
-    #[must_use]
-    pub fn new() -> (Self, Future<R>) {
-        let state = State {
-            phase: Phase::Pending,
-            doer: None,
-            callbacks: Vec::new(),
-            waiters: Vec::new(),
-            wakers: Vec::new(),
-            sleepers: 0,
-            caller: None,
-        };
-        let core = Arc::new(Core { state: Mutex::new(state), changed: Condvar::new() });
-        let outcome = Arc::new(OnceLock::new());
-        let future = Future { core: Arc::clone(&core), outcome: Arc::clone(&outcome), waker: None };
-        (Self { ends: Some((core, outcome)) }, future)
-    }
-
-    /// The work begins: true, and from now on the future can't be cancelled; or false if it was. Python:
-    /// `set_running_or_notify_cancel`.
-    ///
-    /// # Errors
-    /// [`InvalidState`] the second time.
-    pub fn set_running(&self) -> Result<bool, InvalidState> {
-        let Some((core, _)) = &self.ends else { return Err(InvalidState("finished")) };
-        let mut state = core.lock();
-        match state.phase {
-            Phase::Pending => {
-                state.phase = Phase::Running;
-                Ok(true)
-            }
-            Phase::Cancelled => Ok(false),
-            phase => Err(InvalidState(phase.name())),
-        }
-    }
-
-    /// Whether the future was cancelled.
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        self.ends.as_ref().is_some_and(|(core, _)| core.lock().phase == Phase::Cancelled)
-    }
-
-    /// Fulfils it with a result. Python: `set_result`.
-    ///
-    /// It can't be fulfilled twice:
-    ///
-    /// ```compile_fail,E0382
-    /// # // FUT-B03
-    /// let (promise, _future) = executors::Promise::new();
-    /// promise.set_result(1).unwrap();
-    /// promise.set_exception(executors::TaskError::Terminated).unwrap();
-    /// ```
-    ///
-    /// # Errors
-    /// [`InvalidState`] if the future was cancelled.
-    pub fn set_result(self, result: R) -> Result<(), InvalidState> {
-        self.complete(Ok(result))
-    }
-
-    /// Fulfils it with an error. Python: `set_exception`.
-    ///
-    /// # Errors
-    /// [`InvalidState`] if the future was cancelled.
-    pub fn set_exception(self, error: TaskError) -> Result<(), InvalidState> {
-        self.complete(Err(error))
-    }
-
-    /// Cancels the future from this side.
-    pub(crate) fn cancel(mut self) {
-        let Some((core, outcome)) = self.ends.take() else { return };
-        let state = core.lock();
-        if !state.phase.is_done() {
-            let handle = || Some(Future { core: Arc::clone(&core), outcome, waker: None });
-            core.finish(state, Phase::Cancelled, handle);
-        }
-    }
-
-    pub(crate) fn complete(mut self, outcome: Result<R, TaskError>) -> Result<(), InvalidState> {
-        self.fulfil(outcome)
-    }
-
-    fn fulfil(&mut self, outcome: Result<R, TaskError>) -> Result<(), InvalidState> {
-        let Some((core, place)) = self.ends.take() else { return Err(InvalidState("finished")) };
-        let state = core.lock();
-        if state.phase.is_done() {
-            let name = state.phase.name();
-            drop(state);
-            return Err(InvalidState(name));
-        }
-        // Nobody else has the promise.
-        let _ = place.set(outcome);
-        let mut place = Some(place);
-        if state.callbacks.is_empty() {
-            // Who sees that it is done may take it out.
-            place = None;
-        }
-        let handle = || Some(Future { core: Arc::clone(&core), outcome: place?, waker: None });
-        core.finish(state, Phase::Finished, handle);
-        Ok(())
-    }
-}
-
-impl<R> Drop for Promise<R> {
-    fn drop(&mut self) {
-        let _ = self.fulfil(Err(TaskError::Abandoned));
-    }
-}
-
-impl<R> fmt::Debug for Promise<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let phase = self.ends.as_ref().map_or(Phase::Finished, |(core, _)| core.lock().phase);
-        write!(f, "<Promise state={}>", phase.name())
     }
 }

@@ -11,24 +11,30 @@
 //! ```
 //!
 //! To read in this order: the trait ([`Executor`], `executor.rs`) with its [`Map`]; [`Future`] and
-//! [`Promise`] (`future.rs`), where each result passes by; several of them ([`wait`], [`as_completed`],
-//! `waiting.rs`); who does the work (`threads.rs`, `processes.rs`).
+//! [`Promise`] (`future.rs`, `promise.rs`), and where each result passes by (`completion.rs`); several of them
+//! ([`wait`], [`as_completed`], `waiting.rs`); who does the work (`threads.rs` with `thread_calls.rs`, `processes.rs`
+//! with `process_calls.rs`).
 
+mod completion;
 mod error;
 mod executor;
 mod future;
 mod map;
+mod process_calls;
 mod processes;
+mod promise;
+mod thread_calls;
 mod threads;
 mod waiting;
 
 pub use error::{BuildError, FutureError, InvalidState, SubmitError, Unfinished};
 pub use executor::Executor;
-pub use future::{Future, Promise};
+pub use future::Future;
 pub use map::{Map, MapOptions};
 /// Why a call has no result.
 pub use pools::TaskError;
 pub use processes::{ProcessPoolBuilder, ProcessPoolExecutor};
+pub use promise::Promise;
 pub use threads::{ThreadPoolBuilder, ThreadPoolExecutor};
 pub use waiting::{AsCompleted, ReturnWhen, Waited, as_completed, wait};
 

@@ -23,12 +23,37 @@ pub struct MapOptions {
 
 impl MapOptions {
     /// All results have to be there within this time, counted from the call. Python: `timeout`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use executors::{Executor, MapOptions, ThreadPoolExecutor};
+    ///
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// let within_a_minute = MapOptions::default().timeout(Duration::from_secs(60));
+    /// let roots = executor.map_with(within_a_minute, u64::isqrt, [1, 4, 9])?;
+    /// assert_eq!(roots.collect::<Result<Vec<u64>, _>>()?, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
     /// So many items go to a process together; threads take them one by one. Python: `chunksize`.
+    ///
+    /// ```
+    /// # use executors::{Executor, MapOptions, ProcessPoolExecutor};
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let executor = ProcessPoolExecutor::new(2)?;
+    /// let tens = MapOptions::default().chunksize(10);
+    /// let sum: Result<u64, _> = executor.map_with(tens, square, 1..=100)?.sum();
+    /// assert_eq!(sum?, 338_350);
+    /// # Ok(()) }) }
+    /// ```
     pub fn chunksize(mut self, items: usize) -> Self {
         self.chunk = Some(items);
         self
@@ -36,6 +61,17 @@ impl MapOptions {
 
     /// So many tasks (items, or chunks of them) are on their way at most: the input is taken as results are.
     /// Python: `buffersize`.
+    ///
+    /// ```
+    /// use executors::{Executor, MapOptions, ThreadPoolExecutor};
+    ///
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// let four_at_a_time = MapOptions::default().buffersize(4);
+    /// // This input has no end.
+    /// let mut roots = executor.map_with(four_at_a_time, u64::isqrt, 1..)?;
+    /// assert_eq!(roots.next(), Some(Ok(1)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn buffersize(mut self, tasks: usize) -> Self {
         self.buffer = Some(tasks);
         self

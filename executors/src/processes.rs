@@ -3,23 +3,24 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use pools::TaskError;
-use pools::engine::{Engine, Initializer, Kind, Link, Settings, Sink, decoded};
+use pools::engine::{Engine, Initializer, Kind, Link, Settings, Sink};
 use process_basics::{Listed, cpu_count};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{BuildError, SubmitError};
 use crate::executor::Executor;
-use crate::future::{Doer, Future, Promise, contained};
+use crate::future::Future;
+use crate::process_calls::{Chunk, One, Process};
+use crate::promise::Promise;
 
 /// Calls that other processes do: of functions that are listed by [`tasks!`](process_basics::tasks).
 /// Python: `concurrent.futures.ProcessPoolExecutor`.
 ///
 /// A worker is started when there is a call and none is free for it. If one dies, however it dies, the
-/// call it was at ends in [`TaskError::WorkerDied`], and all others are done, each once; Python's executor breaks as a whole,
+/// call it was at ends in [`TaskError::WorkerDied`](crate::TaskError::WorkerDied), and all others are done, each once; Python's executor breaks as a whole,
 /// which [`strict`](ProcessPoolBuilder::strict) gives, too.
 ///
 /// Calls may start processes. Workers end when this process does, however that ends. At the end of the
@@ -28,6 +29,18 @@ use crate::future::{Doer, Future, Promise, contained};
 ///
 /// A future's callbacks run in the executor's own thread, which must not wait for another of its futures:
 /// [`FutureError::Deadlock`](crate::FutureError::Deadlock).
+///
+/// ```
+/// # use executors::{Executor, ProcessPoolExecutor};
+/// # process_basics::tasks![square];
+/// # fn square(number: u64) -> u64 { number * number }
+/// # fn main() -> std::process::ExitCode {
+/// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+/// let executor = ProcessPoolExecutor::new(2)?;
+/// let square_of_five = executor.submit(square, 5)?;
+/// assert_eq!(square_of_five.result()?, &25);
+/// # Ok(()) }) }
+/// ```
 #[derive(Debug)]
 pub struct ProcessPoolExecutor {
     /// Gone when it is shut down.
@@ -48,6 +61,17 @@ pub struct ProcessPoolBuilder {
 
 impl ProcessPoolBuilder {
     /// So many workers at most; else as many as there are cores to use. Python: `max_workers`.
+    ///
+    /// ```
+    /// # use executors::{Executor, ProcessPoolExecutor};
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let executor = ProcessPoolExecutor::builder().max_workers(2).build()?;
+    /// assert_eq!(executor.max_workers(), 2);
+    /// # Ok(()) }) }
+    /// ```
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = Some(workers);
         self
@@ -58,6 +82,28 @@ impl ProcessPoolBuilder {
     ///
     /// If it panics, or returns an `Err` or an [`Exit`](process_basics::Exit) that isn't 0, in three workers in
     /// a row (in the first, if it is [`strict`](Self::strict)), the executor is broken.
+    ///
+    /// ```
+    /// # use std::sync::OnceLock;
+    /// # use executors::{Executor, ProcessPoolExecutor};
+    /// # process_basics::tasks![prepare, greet];
+    /// static NAME: OnceLock<String> = OnceLock::new();
+    ///
+    /// fn prepare(name: String) {
+    ///     let _ = NAME.set(name);
+    /// }
+    ///
+    /// fn greet(word: String) -> String {
+    ///     format!("{word} {}", NAME.get().map_or("nobody", |name| name))
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let builder = ProcessPoolExecutor::builder().initializer(prepare, String::from("Ada"));
+    /// let executor = builder.build()?;
+    /// assert_eq!(executor.submit(greet, String::from("hello"))?.into_result()?, "hello Ada");
+    /// # Ok(()) }) }
+    /// ```
     pub fn initializer<A, R, F>(mut self, function: F, arguments: A) -> Self
     where
         A: Serialize + Send + 'static,
@@ -69,19 +115,57 @@ impl ProcessPoolBuilder {
 
     /// A worker ends after so many calls, and another takes its place if there is something to do.
     /// Python: `max_tasks_per_child`.
+    ///
+    /// ```
+    /// # use executors::{Executor, ProcessPoolExecutor};
+    /// # process_basics::tasks![pid];
+    /// # fn pid(_: ()) -> u32 { std::process::id() }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let executor = ProcessPoolExecutor::builder().max_workers(1).max_tasks_per_child(1).build()?;
+    /// let (first, second) = (executor.submit(pid, ())?, executor.submit(pid, ())?);
+    /// assert_ne!(first.result()?, second.result()?);
+    /// # Ok(()) }) }
+    /// ```
     pub fn max_tasks_per_child(mut self, tasks: u64) -> Self {
         self.most_tasks = Some(tasks);
         self
     }
 
     /// The first worker that dies breaks the executor: all futures that are not done end in
-    /// [`TaskError::Broken`], and no call is taken any more. So does Python's: `BrokenProcessPool`.
+    /// [`TaskError::Broken`](crate::TaskError::Broken), and no call is taken any more. So does Python's: `BrokenProcessPool`.
+    ///
+    /// ```
+    /// # use executors::{Executor, ProcessPoolExecutor, SubmitError, TaskError};
+    /// # process_basics::tasks![crash];
+    /// fn crash(_: ()) {
+    ///     std::process::exit(3);
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let executor = ProcessPoolExecutor::builder().strict(true).build()?;
+    /// let crashed = executor.submit(crash, ())?;
+    /// assert!(matches!(crashed.exception()?, Some(TaskError::Broken(_))));
+    /// assert!(matches!(executor.submit(crash, ()), Err(SubmitError::Broken(_))));
+    /// # Ok(()) }) }
+    /// ```
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
         self
     }
 
     /// Makes the executor.
+    ///
+    /// ```
+    /// use executors::{BuildError, ProcessPoolExecutor};
+    ///
+    /// let executor = ProcessPoolExecutor::builder().build()?;
+    /// assert_eq!(executor.max_workers(), process_basics::cpu_count());
+    /// let refused = ProcessPoolExecutor::builder().max_workers(0).build();
+    /// assert!(matches!(refused, Err(BuildError::NoWorkers)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`BuildError`].
@@ -107,6 +191,17 @@ impl ProcessPoolBuilder {
 impl ProcessPoolExecutor {
     /// An executor of so many processes at most. Python: `ProcessPoolExecutor(max_workers)`.
     ///
+    /// ```
+    /// # use executors::{Executor, ProcessPoolExecutor};
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let executor = ProcessPoolExecutor::new(2)?;
+    /// assert_eq!(executor.submit(square, 5)?.result()?, &25);
+    /// # Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// [`BuildError`].
     pub fn new(max_workers: usize) -> Result<Self, BuildError> {
@@ -114,29 +209,94 @@ impl ProcessPoolExecutor {
     }
 
     /// An executor of which more is to be said. Python: `ProcessPoolExecutor(…)`.
+    ///
+    /// ```
+    /// # use executors::{Executor, ProcessPoolExecutor};
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let executor = ProcessPoolExecutor::builder().max_workers(2).max_tasks_per_child(100).build()?;
+    /// assert_eq!(executor.submit(square, 5)?.result()?, &25);
+    /// # Ok(()) }) }
+    /// ```
     pub fn builder() -> ProcessPoolBuilder {
         ProcessPoolBuilder::default()
     }
 
     /// How many workers it has at most.
+    ///
+    /// ```
+    /// # use executors::{Executor, ProcessPoolExecutor};
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// assert_eq!(ProcessPoolExecutor::new(3)?.max_workers(), 3);
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn max_workers(&self) -> usize {
         self.max_workers
     }
 
     /// The process ids of its workers.
+    ///
+    /// ```
+    /// # use executors::{Executor, ProcessPoolExecutor};
+    /// # process_basics::tasks![pid];
+    /// # fn pid(_: ()) -> u32 { std::process::id() }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let executor = ProcessPoolExecutor::new(2)?;
+    /// assert!(executor.worker_pids().is_empty());
+    /// let pid_of_a_worker = executor.submit(pid, ())?.into_result()?;
+    /// assert_eq!(executor.worker_pids(), [pid_of_a_worker]);
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn worker_pids(&self) -> Vec<u32> {
         self.engine.as_ref().map(Engine::worker_pids).unwrap_or_default()
     }
 
-    /// Ends the workers by SIGTERM, now: what is not done ends in [`TaskError::Terminated`], and no call is
+    /// Ends the workers by SIGTERM, now: what is not done ends in [`TaskError::Terminated`](crate::TaskError::Terminated), and no call is
     /// taken any more. Python: `terminate_workers()`.
+    ///
+    /// ```
+    /// # use executors::{Executor, ProcessPoolExecutor, TaskError};
+    /// # process_basics::tasks![forever];
+    /// fn forever(_: ()) {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let executor = ProcessPoolExecutor::new(2)?;
+    /// let future = executor.submit(forever, ())?;
+    /// executor.terminate_workers();
+    /// assert_eq!(future.exception()?, Some(&TaskError::Terminated));
+    /// # Ok(()) }) }
+    /// ```
     pub fn terminate_workers(&self) {
         self.engine.iter().for_each(Engine::terminate);
     }
 
     /// The same by SIGKILL. Python: `kill_workers()`.
+    ///
+    /// ```
+    /// # use executors::{Executor, ProcessPoolExecutor, TaskError};
+    /// # process_basics::tasks![forever];
+    /// # fn forever(_: ()) { loop { std::thread::park() } }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let executor = ProcessPoolExecutor::new(2)?;
+    /// let future = executor.submit(forever, ())?;
+    /// executor.kill_workers();
+    /// assert_eq!(future.exception()?, Some(&TaskError::Terminated));
+    /// # Ok(()) }) }
+    /// ```
     pub fn kill_workers(&self) {
         self.engine.iter().for_each(Engine::kill);
     }
@@ -234,104 +394,6 @@ fn finish(engine: Engine, wait: bool) {
         let _ = engine.join();
     } else {
         engine.leave();
-    }
-}
-
-/// The engine, as the futures of one task see it.
-struct Process {
-    link: Link,
-    job: u64,
-    /// How many of them are neither cancelled nor done when the task had been submitted.
-    left: AtomicUsize,
-}
-
-impl Doer for Process {
-    fn cancel(&self) -> bool {
-        if self.left.load(Ordering::Acquire) > 1 {
-            // Of several calls that go together, one can't be stopped alone.
-            return !self.link.has_begun(self.job);
-        }
-        self.link.cancel(self.job)
-    }
-
-    fn forget(&self) {
-        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.link.close_job(self.job);
-        }
-    }
-
-    fn has_begun(&self) -> bool {
-        self.link.has_begun(self.job)
-    }
-
-    fn before_waiting(&self) -> bool {
-        !self.link.is_manager()
-    }
-}
-
-/// A task of one call.
-struct One<R>(Mutex<Option<Promise<R>>>);
-
-impl<R> One<R> {
-    fn take(&self) -> Option<Promise<R>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-impl<R: DeserializeOwned + Send + Sync> Sink for One<R> {
-    fn done(&self, _item: u64, outcome: Result<&[u8], TaskError>) -> bool {
-        if let Some(promise) = self.take() {
-            // If it was cancelled, nobody wants it.
-            contained(|| promise.complete(decoded(outcome)));
-        }
-        true
-    }
-
-    fn give_up(&self, error: &TaskError) {
-        self.done(0, Err(error.clone()));
-    }
-
-    fn cancelled(&self) {
-        if let Some(promise) = self.take() {
-            contained(|| promise.cancel());
-        }
-    }
-}
-
-/// A task of several calls: how many are left, and their promises.
-struct Chunk<R>(Mutex<(usize, Vec<Option<Promise<R>>>)>);
-
-impl<R> Chunk<R> {
-    fn take_all(&self) -> Vec<Option<Promise<R>>> {
-        let mut chunk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        chunk.0 = 0;
-        std::mem::take(&mut chunk.1)
-    }
-}
-
-impl<R: DeserializeOwned + Send + Sync> Sink for Chunk<R> {
-    fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool {
-        let mut chunk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = usize::try_from(item).ok().and_then(|item| chunk.1.get_mut(item));
-        let promise = place.and_then(Option::take);
-        chunk.0 = chunk.0.saturating_sub(usize::from(promise.is_some()));
-        let is_over = chunk.0 == 0;
-        drop(chunk);
-        if let Some(promise) = promise {
-            contained(|| promise.complete(decoded(outcome)));
-        }
-        is_over
-    }
-
-    fn give_up(&self, error: &TaskError) {
-        for promise in self.take_all().into_iter().flatten() {
-            contained(|| promise.set_exception(error.clone()));
-        }
-    }
-
-    fn cancelled(&self) {
-        let promises = self.take_all().into_iter().flatten();
-        promises.for_each(|promise| contained(|| promise.cancel()));
     }
 }
 

@@ -1,28 +1,21 @@
 //! [`ThreadPoolExecutor`]: calls that other threads of this process do.
-//!
-//! ```text
-//!   submit, spawn ──call──▶ channel ──┬──▶ ThreadPoolExecutor-0_0 ──▶ promise
-//!                                     └──▶ ThreadPoolExecutor-0_1 ──▶ promise
-//! ```
 
-use std::cell::Cell;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex};
 
-use crossbeam::channel::{Receiver, Sender, unbounded};
+use crossbeam::channel::unbounded;
 use crossbeam::utils::CachePadded;
-use pools::TaskError;
-use pools::engine::text_of;
+use pools::engine::wait_at_exit;
 use process_basics::cpu_count;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{BuildError, SubmitError};
 use crate::executor::Executor;
-use crate::future::{Doer, Future, Promise, contained};
+use crate::future::Future;
+use crate::promise::Promise;
+use crate::thread_calls::{Call, Message, Shared};
 
 /// Calls that threads of this process do: of any function, and of closures
 /// ([`spawn`](Self::spawn)). Python: `concurrent.futures.ThreadPoolExecutor`.
@@ -62,6 +55,14 @@ pub struct ThreadPoolBuilder {
 impl ThreadPoolBuilder {
     /// So many threads at most; else four more than there are cores to use, and not more than 32, as in Python.
     /// Python: `max_workers`.
+    ///
+    /// ```
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::builder().max_workers(2).build()?;
+    /// assert_eq!(executor.max_workers(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = Some(workers);
         self
@@ -69,6 +70,15 @@ impl ThreadPoolBuilder {
 
     /// What the threads' names begin with: `Prefix_0`, `Prefix_1`. (Tools of the system show the first 15
     /// bytes.) Python: `thread_name_prefix`.
+    ///
+    /// ```
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::builder().thread_name_prefix("Loader").build()?;
+    /// let name = executor.spawn(|| std::thread::current().name().map(String::from))?;
+    /// assert_eq!(name.into_result()?.as_deref(), Some("Loader_0"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn thread_name_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self
@@ -76,12 +86,35 @@ impl ThreadPoolBuilder {
 
     /// What each thread does before its first call. If it panics, the executor is broken. Python:
     /// `initializer`, `initargs`.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    ///
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// thread_local! {
+    ///     static IS_READY: Cell<bool> = const { Cell::new(false) };
+    /// }
+    ///
+    /// let executor = ThreadPoolExecutor::builder().initializer(|| IS_READY.set(true)).build()?;
+    /// assert_eq!(executor.spawn(|| IS_READY.get())?.into_result()?, true);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn initializer(mut self, initializer: impl Fn() + Send + Sync + 'static) -> Self {
         self.initializer = Some(Box::new(initializer));
         self
     }
 
     /// Makes the executor.
+    ///
+    /// ```
+    /// use executors::{BuildError, ThreadPoolExecutor};
+    ///
+    /// assert!(ThreadPoolExecutor::builder().build().is_ok());
+    /// let refused = ThreadPoolExecutor::builder().max_workers(0).build();
+    /// assert!(matches!(refused, Err(BuildError::NoWorkers)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`BuildError::NoWorkers`].
@@ -103,13 +136,22 @@ impl ThreadPoolBuilder {
             prefix,
             initializer: self.initializer,
         });
-        wait_at_exit(&shared);
+        let awaited = Arc::downgrade(&shared);
+        wait_at_exit(awaited);
         Ok(ThreadPoolExecutor { shared, max_workers })
     }
 }
 
 impl ThreadPoolExecutor {
     /// An executor of so many threads at most. Python: `ThreadPoolExecutor(max_workers)`.
+    ///
+    /// ```
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// assert_eq!(executor.spawn(|| 6 * 7)?.result()?, &42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Panics
     /// If that is 0, which can do nothing; the [`builder`](Self::builder) gives an error instead.
@@ -122,23 +164,56 @@ impl ThreadPoolExecutor {
     }
 
     /// An executor of which more is to be said. Python: `ThreadPoolExecutor(…)`.
+    ///
+    /// ```
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::builder().max_workers(2).thread_name_prefix("Loader").build()?;
+    /// assert_eq!(executor.spawn(|| 6 * 7)?.result()?, &42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> ThreadPoolBuilder {
         ThreadPoolBuilder::default()
     }
 
     /// How many threads it has at most.
+    ///
+    /// ```
+    /// assert_eq!(executors::ThreadPoolExecutor::new(3).max_workers(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn max_workers(&self) -> usize {
         self.max_workers
     }
 
     /// How many threads it has.
+    ///
+    /// ```
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// assert_eq!(executor.threads(), 0);
+    /// executor.spawn(|| 6 * 7)?.result()?;
+    /// assert_eq!(executor.threads(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn threads(&self) -> usize {
         self.shared.state().handles.len()
     }
 
     /// Calls a closure in another thread.
+    ///
+    /// ```
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// let words = vec!["a", "closure", "may", "own"];
+    /// let count = executor.spawn(move || words.len())?;
+    /// assert_eq!(count.result()?, &4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`SubmitError`], if it doesn't take the call.
@@ -194,256 +269,6 @@ impl Drop for ThreadPoolExecutor {
             self.shared.join();
         }
     }
-}
-
-struct Shared {
-    sender: Sender<Message>,
-    receiver: Receiver<Message>,
-    /// Calls that have not ended. Who submits and who works write here and there all the time: so these lie
-    /// apart.
-    unfinished: CachePadded<AtomicUsize>,
-    state: CachePadded<Mutex<State>>,
-    prefix: String,
-    initializer: Option<Box<dyn Fn() + Send + Sync>>,
-}
-
-#[derive(Default)]
-struct State {
-    handles: Vec<JoinHandle<()>>,
-    /// Whether it takes no more calls, and the threads have been told to end.
-    closed: bool,
-    /// Why it is broken.
-    broken: Option<String>,
-    /// Whether nobody waits for it when its handle is dropped.
-    is_left: bool,
-}
-
-impl State {
-    fn why_closed(&self) -> SubmitError {
-        match &self.broken {
-            Some(reason) => SubmitError::Broken(reason.clone()),
-            None => SubmitError::Shutdown,
-        }
-    }
-}
-
-enum Message {
-    Call(Arc<dyn Work>),
-    End,
-}
-
-/// A call, whatever it is of.
-trait Work: Send + Sync {
-    /// Does it, if nobody has, in one of these threads.
-    fn run(&self, shared: &Shared);
-    /// Whether it is still to be done.
-    fn is_waiting(&self) -> bool;
-    /// It won't be done.
-    fn cancel(&self);
-    /// It won't be done, for this reason.
-    fn fail(&self, reason: &str);
-}
-
-struct Call<F, R> {
-    work: Mutex<Option<(F, Promise<R>)>>,
-    shared: Weak<Shared>,
-}
-
-impl<F: FnOnce() -> R, R> Call<F, R> {
-    fn do_it(&self, shared: &Shared) {
-        let taken = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((work, promise)) = taken else { return };
-        let outcome = match promise.set_running() {
-            Ok(true) => Some(catch_unwind(AssertUnwindSafe(work))),
-            // It was cancelled.
-            _ => None,
-        };
-        // Before its result is there: who gets that, and submits another call, finds a free thread.
-        shared.unfinished.fetch_sub(1, Ordering::AcqRel);
-        match outcome {
-            Some(Ok(result)) => drop(promise.set_result(result)),
-            Some(Err(panic)) => {
-                let message = text_of(&*panic).to_owned();
-                let _ = promise.set_exception(TaskError::Panicked { message });
-            }
-            None => {}
-        }
-    }
-
-    fn take(&self) -> Option<(F, Promise<R>)> {
-        let taken = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(shared) = self.shared.upgrade().filter(|_| taken.is_some()) {
-            shared.unfinished.fetch_sub(1, Ordering::AcqRel);
-        }
-        taken
-    }
-}
-
-thread_local! {
-    /// Whose worker this thread is: the address of what its threads share.
-    static WORKER_OF: Cell<usize> = const { Cell::new(0) };
-}
-
-impl<F, R> Work for Call<F, R>
-where
-    F: FnOnce() -> R + Send,
-    R: Send + Sync,
-{
-    fn run(&self, shared: &Shared) {
-        contained(|| self.do_it(shared));
-    }
-
-    fn is_waiting(&self) -> bool {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
-    fn cancel(&self) {
-        contained(|| {
-            if let Some((_, promise)) = self.take() {
-                promise.cancel();
-            }
-        });
-    }
-
-    fn fail(&self, reason: &str) {
-        contained(|| {
-            if let Some((_, promise)) = self.take() {
-                let _ = promise.set_exception(TaskError::Broken(reason.to_owned()));
-            }
-        });
-    }
-}
-
-impl<F, R> Doer for Call<F, R>
-where
-    F: FnOnce() -> R + Send,
-    R: Send + Sync,
-{
-    fn before_waiting(&self) -> bool {
-        if let Some(shared) = self.shared.upgrade().filter(|shared| shared.is_mine()) {
-            self.run(&shared);
-        }
-        true
-    }
-
-    fn forget(&self) {
-        drop(self.take());
-    }
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether the calling thread is one of its workers.
-    fn is_mine(&self) -> bool {
-        std::ptr::from_ref(self) as usize == WORKER_OF.get()
-    }
-
-    /// Starts a thread for another call, if none is free for it.
-    fn start_for_one_more(
-        self: &Arc<Self>,
-        state: &mut State,
-        most: usize,
-    ) -> Result<(), SubmitError> {
-        let number = state.handles.len();
-        if number >= most || number > self.unfinished.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let shared = Arc::clone(self);
-        let thread = thread::Builder::new().name(format!("{}_{number}", self.prefix));
-        match thread.spawn(move || shared.work()) {
-            Ok(handle) => state.handles.push(handle),
-            Err(error) if number == 0 => return Err(SubmitError::Start(error.to_string())),
-            // Fewer will do.
-            Err(_) => {}
-        }
-        Ok(())
-    }
-
-    /// What each thread does.
-    fn work(self: Arc<Self>) {
-        WORKER_OF.set(Arc::as_ptr(&self) as usize);
-        if let Some(initializer) = &self.initializer
-            && let Err(panic) = catch_unwind(AssertUnwindSafe(initializer))
-        {
-            let reason = format!("its initializer panicked: {}", text_of(&*panic));
-            return self.end_as_broken(&reason);
-        }
-        while let Ok(Message::Call(call)) = self.receiver.recv() {
-            call.run(&self);
-        }
-    }
-
-    /// Nobody does what is left.
-    fn end_as_broken(&self, reason: &str) {
-        self.state().broken.get_or_insert_with(|| reason.to_owned());
-        self.close();
-        self.take_waiting().iter().for_each(|call| call.fail(reason));
-    }
-
-    /// Cancels what has not begun, nor will at once because a thread is free.
-    fn cancel_waiting(&self) {
-        let threads = self.state().handles.len();
-        let mut waiting = self.take_waiting();
-        let running = self.unfinished.load(Ordering::Acquire).saturating_sub(waiting.len());
-        let late = waiting.split_off(threads.saturating_sub(running).min(waiting.len()));
-        for call in waiting {
-            let _ = self.sender.send(Message::Call(call));
-        }
-        late.iter().for_each(|call| call.cancel());
-    }
-
-    /// The calls that nobody has begun.
-    fn take_waiting(&self) -> Vec<Arc<dyn Work>> {
-        let (mut calls, mut ends) = (Vec::new(), 0);
-        for message in self.receiver.try_iter() {
-            match message {
-                Message::Call(call) if call.is_waiting() => calls.push(call),
-                Message::Call(_) => {}
-                Message::End => ends += 1,
-            }
-        }
-        (0..ends).for_each(|_| drop(self.sender.send(Message::End)));
-        calls
-    }
-
-    /// Takes no more calls; the threads end when all are done.
-    fn close(&self) {
-        let mut state = self.state();
-        if !std::mem::replace(&mut state.closed, true) {
-            // Behind all calls.
-            state.handles.iter().for_each(|_| drop(self.sender.send(Message::End)));
-        }
-    }
-
-    /// Waits until all threads have ended.
-    fn join(&self) {
-        let handles = std::mem::take(&mut self.state().handles);
-        handles.into_iter().for_each(|handle| drop(handle.join()));
-    }
-}
-
-/// The executors for which the program waits at its end.
-static AWAITED: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
-
-fn wait_at_exit(shared: &Arc<Shared>) {
-    static ONCE: Once = Once::new();
-    let awaited = || AWAITED.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut executors = awaited();
-    executors.retain(|shared| shared.strong_count() > 0);
-    executors.push(Arc::downgrade(shared));
-    drop(executors);
-    ONCE.call_once(|| {
-        process_basics::at_exit(move || {
-            let executors = std::mem::take(&mut *awaited());
-            for shared in executors.iter().filter_map(Weak::upgrade) {
-                shared.close();
-                shared.join();
-            }
-        });
-    });
 }
 
 impl fmt::Debug for ThreadPoolExecutor {

@@ -114,6 +114,19 @@ fn has_error<R>(future: &Future<R>) -> bool {
 /// When the time is over (`None`: however long it takes), counted from this call, an error comes, and
 /// nothing after it; as it does at once in a callback that must not wait
 /// ([`FutureError::Deadlock`](crate::FutureError::Deadlock)).
+///
+/// ```
+/// use executors::{Executor, ThreadPoolExecutor, as_completed};
+///
+/// let executor = ThreadPoolExecutor::new(2);
+/// let futures = [executor.submit(u64::isqrt, 81)?, executor.submit(u64::isqrt, 16)?];
+/// let mut sum = 0;
+/// for future in as_completed(futures, None) {
+///     sum += future?.result()?;
+/// }
+/// assert_eq!(sum, 13);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn as_completed<R, F: Borrow<Future<R>>>(
     futures: impl IntoIterator<Item = F>,
     timeout: impl Into<Option<Duration>>,

@@ -35,6 +35,15 @@ fn say(text: impl std::fmt::Display) {
     out.flush().unwrap();
 }
 
+/// A call that submits another one when the program has come to its end.
+fn submits_late(executor: &'static (impl Executor + Sync)) -> impl FnOnce() + Send {
+    || {
+        thread::sleep(MOMENT);
+        let result = executor.submit(square, 3).unwrap().into_result();
+        say(format_args!("apple {result:?}"));
+    }
+}
+
 /// A call that says who does it, and never ends.
 fn pid_then_wait(_: u64) {
     say(format_args!("pid {}", std::process::id()));
@@ -85,12 +94,13 @@ fn body(name: &str) {
             // The processes were there first: they are ended last.
             let processes = PROCESSES.get_or_init(|| processes(1));
             assert_eq!(processes.submit(square, 2).unwrap().into_result(), Ok(4));
-            let call = || {
-                thread::sleep(MOMENT);
-                let result = processes.submit(square, 3).unwrap().into_result();
-                say(format_args!("apple {result:?}"));
-            };
-            let _future = THREADS.get_or_init(|| threads(1)).spawn(call).unwrap();
+            let _future =
+                THREADS.get_or_init(|| threads(1)).spawn(submits_late(processes)).unwrap();
+        }
+        "threads use threads at the end" => {
+            let first = THREADS.get_or_init(|| threads(1));
+            let second = Box::leak(Box::new(threads(1)));
+            let _future = second.spawn(submits_late(first)).unwrap();
         }
         "calls submitted at the end" => {
             let call = || {
@@ -205,7 +215,9 @@ fn a_program_whose_main_panics_waits_for_its_calls() {
 
 #[test]
 fn executors_end_before_those_that_were_there_before_them() {
-    assert_eq!(output("threads use processes at the end").0, "apple Ok(9)\n");
+    for name in ["threads use processes at the end", "threads use threads at the end"] {
+        assert_eq!(output(name).0, "apple Ok(9)\n", "{name}");
+    }
     let (out, _) = output("calls submitted at the end");
     assert_eq!(out, "apple Err(cannot schedule new futures after shutdown)\n");
     let expected = "registered last, runs first\napple\nregistered first, runs last\n";

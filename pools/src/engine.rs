@@ -21,38 +21,37 @@
 //! | item k of a task | k's result was reported, or is kept in the note | items from k + 1 on never ran: they become a task |
 //! | item k of a task | k has no result | k died; the same for those behind it |
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::mem::take;
-use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
-use ipc_queue::{ByteQueue, PutError, Words};
-use process_basics::{Arguments, Listed, Process, frame};
+use ipc_queue::{ByteQueue, Words};
+use process_basics::Listed;
 use serde::Serialize;
 
+pub use crate::at_exit::{Awaited, wait_at_exit};
 use crate::claims::Claims;
 use crate::error::{Error, TaskError};
+use crate::jobs::{Held, Job, Waiting};
 use crate::manager::Manager;
-use crate::message::{Items, Message, Progress, Report, Task};
+use crate::message::{Message, Report, Task};
+use crate::note::Note;
+pub use crate::panics::text_of;
+use crate::places::Place;
 pub use crate::result::decoded;
-pub use crate::worker::text_of;
-use crate::worker::{self, Note};
+pub use crate::settings::{Initializer, Kind, Settings};
+use crate::state::{Phase, State};
 
 /// Places of the queue of tasks: enough for the workers not to wait for the manager between two short
 /// tasks.
-const PLACES: usize = 1024;
+pub(crate) const PLACES: usize = 1024;
 
 /// The most workers: so many processes can share a queue with its maker.
 const MOST_PROCESSES: usize = 4094;
-
-/// So many bytes of tasks are in the queue at most, unless each worker needs one. What waits
-/// longer, waits in this process.
-const BYTES: u64 = 32 << 20;
 
 /// How long workers may take to end after SIGTERM before they are killed.
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
@@ -71,61 +70,6 @@ pub trait Sink: Send + Sync {
     /// The job was cancelled before anything of it began.
     fn cancelled(&self) {
         self.give_up(&TaskError::Terminated);
-    }
-}
-
-/// How an engine is to be.
-pub struct Settings {
-    /// How many workers there are at most.
-    pub processes: usize,
-    /// After so many tasks a worker ends, and another takes its place.
-    pub most_tasks: Option<u64>,
-    /// What each worker does first.
-    pub initializer: Option<Initializer>,
-    /// Who its workers are.
-    pub kind: Kind,
-    /// Whether the first worker that dies breaks the whole engine, as in Python's executor.
-    pub strict: bool,
-}
-
-/// Whose engine it is: Python's two differ in their workers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// All workers are started at once. They are daemons: they can't start processes, and are ended at
-    /// the end of the program.
-    Pool,
-    /// A worker is started when there is a task for it. They may start processes, and the program waits,
-    /// at its end, for what they have to do.
-    Executor,
-}
-
-impl Kind {
-    fn worker_name(self, number: usize) -> String {
-        match self {
-            Self::Pool => format!("PoolWorker-{number}"),
-            Self::Executor => format!("ProcessPoolExecutor-{number}"),
-        }
-    }
-}
-
-/// The function that each worker calls first, and how its arguments are made ready for one more worker.
-pub struct Initializer {
-    function: Listed,
-    pack: Box<dyn Fn() -> Result<Arguments, frame::Error> + Send>,
-}
-
-impl Initializer {
-    /// This function with these arguments, in which queues and connections may be.
-    ///
-    /// # Errors
-    /// If it isn't listed.
-    pub fn new<A, R, F>(function: F, arguments: A) -> Result<Self, process_basics::Error>
-    where
-        A: Serialize + Send + 'static,
-        F: Fn(A) -> R + 'static,
-    {
-        let pack = Box::new(move || Arguments::pack(&arguments));
-        Ok(Self { function: Listed::of(&function)?, pack })
     }
 }
 
@@ -151,121 +95,6 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// Signalled when the manager has ended.
     pub ended: Condvar,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Takes tasks.
-    Open,
-    /// Takes none; ends when all are done.
-    Closed,
-    /// Ends now, for this reason.
-    Ending(TaskError),
-    /// All workers have ended, for this reason, or because all is done.
-    Ended(Option<TaskError>),
-}
-
-pub(crate) struct State {
-    pub phase: Phase,
-    pub jobs: HashMap<u64, Job>,
-    next_job: u64,
-    /// Tasks that are not in the queue yet, in their order.
-    pub backlog: VecDeque<Waiting>,
-    /// How many of them nobody wants any more.
-    unwanted: usize,
-    /// The latest task of each place of the queue: its position there, its job.
-    queued: Vec<Option<(u64, u64)>>,
-    /// Tasks, and their bytes, that are in the queue or run.
-    outstanding: (usize, u64),
-    pub places: Vec<Place>,
-    started: usize,
-    /// The manager's thread.
-    manager: Option<ThreadId>,
-    /// After that, workers that still live are killed.
-    pub deadline: Option<Instant>,
-}
-
-pub(crate) struct Job {
-    pub sink: Held,
-    /// The thread that submits its items little by little, as results are taken.
-    fed_by: Option<ThreadId>,
-    /// Its tasks of several items, by their first: if a worker dies, the rest is still to do.
-    pub chunks: BTreeMap<u64, Arc<[u8]>>,
-    /// How many of its tasks are in the backlog.
-    waiting: usize,
-    /// How many places of the queue speak of it.
-    queued: usize,
-    /// Whether one that spoke of it has another task now: what was there has begun.
-    has_begun: bool,
-    /// Whether nothing of it is to begin any more.
-    cancelled: bool,
-}
-
-/// A hold on a job's sink. The last one drops what has come, which may panic: that harms nobody here.
-#[derive(Clone)]
-pub(crate) struct Held(Option<Arc<dyn Sink>>);
-
-impl Held {
-    fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool {
-        self.0.as_ref().is_some_and(|sink| sink.done(item, outcome))
-    }
-
-    fn cancelled(&self) {
-        if let Some(sink) = &self.0 {
-            sink.cancelled();
-        }
-    }
-
-    fn give_up(&self, error: &TaskError) {
-        if let Some(sink) = &self.0 {
-            sink.give_up(error);
-        }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let sink = self.0.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(sink)));
-    }
-}
-
-/// A task's message that waits for its turn.
-pub(crate) enum Waiting {
-    Item(Box<[u8]>),
-    Chunk(Arc<[u8]>),
-}
-
-impl Deref for Waiting {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Item(message) => message,
-            Self::Chunk(message) => message,
-        }
-    }
-}
-
-/// Where a worker is, and after its end the next one.
-#[derive(Default)]
-pub(crate) struct Place {
-    pub worker: Option<Worker>,
-    /// Whether one is being started just now, or the end of one is looked at: no other may be started
-    /// here.
-    pub busy: bool,
-    /// How many ended in a row before they were ready: by themselves, or killed.
-    pub failed: [u32; 2],
-}
-
-pub(crate) struct Worker {
-    pub process: Arc<Process>,
-    pub watch: JoinHandle<()>,
-    pub ready: bool,
-    /// Whether it has been told to end.
-    pub told: bool,
-    /// What it reported last.
-    pub latest: Option<Progress>,
 }
 
 impl Engine {
@@ -322,7 +151,8 @@ impl Engine {
         engine.shared.state().manager = Some(manager.thread().id());
         engine.manager = Some(manager);
         if engine.shared.kind == Kind::Executor {
-            wait_at_exit(engine.link());
+            let engine = Arc::downgrade(&engine.shared);
+            wait_at_exit(engine);
         }
         Ok(engine)
     }
@@ -444,25 +274,7 @@ impl Engine {
     /// Ends all jobs of which nothing has begun, nor will at once because a worker is free: nothing of
     /// them will.
     pub fn cancel_waiting(&self) {
-        let shared = &self.shared;
-        let mut state = shared.state();
-        let queued = state.queued.iter().flatten().filter(|(_, job)| state.jobs.contains_key(job));
-        let (begun, mut next): (Vec<_>, Vec<_>) =
-            queued.partition(|(position, _)| shared.claims.has_begun(*position));
-        next.sort_unstable();
-        let mut go_on: HashSet<u64> = begun.iter().map(|(_, job)| *job).collect();
-        go_on.extend(state.jobs.iter().filter(|(_, job)| job.has_begun).map(|(number, _)| number));
-        let free = state.workers().count().saturating_sub(go_on.len());
-        let (next, late) = next.split_at(free.min(next.len()));
-        let late = late.iter().filter(|(position, _)| !shared.claims.cancel(*position));
-        go_on.extend(next.iter().chain(late).map(|(_, job)| *job));
-        let waiting: Vec<Job> =
-            state.jobs.extract_if(|job, _| !go_on.contains(job)).map(|(_, job)| job).collect();
-        state.forget_waiting(waiting.iter().map(|job| job.waiting).sum());
-        drop(state);
-        // Without our lock: they call their owners back.
-        waiting.iter().for_each(|job| job.sink.cancelled());
-        shared.look();
+        self.shared.cancel_waiting();
     }
 
     /// Waits until all workers have ended.
@@ -529,125 +341,6 @@ impl Link {
         let me = Some(thread::current().id());
         self.0.upgrade().is_some_and(|shared| shared.state().manager == me)
     }
-
-    /// At the end of the program: waits until all is done that was submitted.
-    fn finish(&self) {
-        if let Some(shared) = self.0.upgrade() {
-            shared.close();
-            let _ = shared.join();
-        }
-    }
-}
-
-/// The engines for which the program waits at its end.
-static AWAITED: Mutex<Vec<Link>> = Mutex::new(Vec::new());
-
-/// Sees to it that the program waits for this engine.
-fn wait_at_exit(link: Link) {
-    static ONCE: Once = Once::new();
-    let awaited = || AWAITED.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut links = awaited();
-    links.retain(|link| link.0.strong_count() > 0);
-    links.push(link);
-    drop(links);
-    ONCE.call_once(|| {
-        process_basics::at_exit(move || {
-            let links = take(&mut *awaited());
-            links.iter().for_each(Link::finish);
-        });
-    });
-}
-
-impl State {
-    fn check_open(&self) -> Result<(), Error> {
-        match &self.phase {
-            Phase::Open => Ok(()),
-            Phase::Ending(TaskError::Broken(reason))
-            | Phase::Ended(Some(TaskError::Broken(reason))) => Err(Error::Broken(reason.clone())),
-            _ => Err(Error::NotRunning),
-        }
-    }
-
-    /// Where the tasks of a job are, or were, in the queue.
-    fn queued_of(&self, job: u64) -> impl Iterator<Item = u64> {
-        let count = self.jobs.get(&job).map_or(0, |job| job.queued);
-        let of_job = self.queued.iter().flatten().filter(move |(_, queued)| *queued == job);
-        of_job.map(|(position, _)| *position).take(count)
-    }
-
-    /// Tasks that have not ended.
-    fn unfinished(&self) -> usize {
-        self.outstanding.0 + self.backlog.len() - self.unwanted
-    }
-
-    /// A place that a worker should be in, and is not.
-    fn place_to_fill(&self, kind: Kind) -> Option<usize> {
-        let goes_on = match self.phase {
-            Phase::Open => true,
-            Phase::Closed => !self.is_idle(),
-            Phase::Ending(_) | Phase::Ended(_) => false,
-        };
-        let is_empty = |place: &Place| place.worker.is_none() && !place.busy;
-        let enough = || match kind {
-            Kind::Pool => false,
-            Kind::Executor => {
-                let there = self.places.iter().filter(|place| !is_empty(place)).count();
-                there >= self.unfinished()
-            }
-        };
-        if !goes_on || enough() { None } else { self.places.iter().position(is_empty) }
-    }
-
-    /// A task of this job waits for its turn: as the last, or as the first.
-    fn wait_for_turn(&mut self, job: u64, message: Waiting) {
-        if let Some(job) = self.jobs.get_mut(&job) {
-            job.waiting += 1;
-            self.backlog.push_back(message);
-        }
-    }
-
-    /// Items of a task whose worker died in front of them: they are next.
-    pub(crate) fn put_in_front(&mut self, job: u64, first: u64, rest: &[u8]) {
-        if let Some(job) = self.jobs.get_mut(&job) {
-            let rest: Arc<[u8]> = rest.into();
-            job.chunks.insert(first, Arc::clone(&rest));
-            job.waiting += 1;
-            self.backlog.push_front(Waiting::Chunk(rest));
-        }
-    }
-
-    /// Nobody wants so many of those that wait. They are taken out when they are half of all: so each
-    /// costs the same, however many there are.
-    fn forget_waiting(&mut self, unwanted: usize) {
-        self.unwanted += unwanted;
-        if self.unwanted > self.backlog.len() / 2 {
-            let Self { backlog, jobs, .. } = self;
-            backlog.retain(|message| {
-                Items::of(message).is_some_and(|(task, _)| jobs.contains_key(&task.job))
-            });
-            self.unwanted = 0;
-        }
-    }
-
-    /// A task is over, in one way or another.
-    pub(crate) fn task_has_ended(&mut self, job: u64, first: u64, bytes: u64) -> Option<Arc<[u8]>> {
-        let (tasks, all_bytes) = self.outstanding;
-        self.outstanding = (tasks.saturating_sub(1), all_bytes.saturating_sub(bytes));
-        self.jobs.get_mut(&job)?.chunks.remove(&first)
-    }
-
-    pub(crate) fn workers(&self) -> impl Iterator<Item = &Worker> {
-        self.places.iter().filter_map(|place| place.worker.as_ref())
-    }
-
-    /// Whether a worker is there, or is being started.
-    pub(crate) fn has_workers(&self) -> bool {
-        self.places.iter().any(|place| place.worker.is_some() || place.busy)
-    }
-
-    pub(crate) fn is_idle(&self) -> bool {
-        self.jobs.is_empty() && self.unfinished() == 0
-    }
 }
 
 impl Shared {
@@ -656,69 +349,9 @@ impl Shared {
     }
 
     /// Tells the manager that there may be something to do.
-    fn look(&self) {
+    pub(crate) fn look(&self) {
         // If there is no room, it has something to do anyway.
         let _ = self.reports.try_put(&Report::Look.alone());
-    }
-
-    /// Puts a task into the queue; says whether there was room.
-    fn put(&self, state: &mut State, job: u64, message: &[u8]) -> Result<bool, TaskError> {
-        let (tasks, bytes) = state.outstanding;
-        let length = message.len() as u64;
-        if tasks > state.places.len() && bytes + length > BYTES {
-            return Ok(false);
-        }
-        match self.tasks.try_put(message) {
-            Ok(position) => {
-                state.outstanding = (tasks + 1, bytes + length);
-                let place = &mut state.queued[(position % PLACES as u64) as usize];
-                if let Some((_, before)) = place.replace((position, job))
-                    && let Some(before) = state.jobs.get_mut(&before)
-                {
-                    before.queued -= 1;
-                    before.has_begun = true;
-                }
-                if let Some(job) = state.jobs.get_mut(&job) {
-                    job.queued += 1;
-                }
-                Ok(true)
-            }
-            Err(PutError::Full(()) | PutError::Disconnected(())) => Ok(false),
-            Err(error) => Err(TaskError::ArgumentsNotSent(error.to_string())),
-        }
-    }
-
-    /// Puts tasks into the queue as long as there is room.
-    pub(crate) fn feed(&self, mut state: MutexGuard<'_, State>) {
-        let mut refused = Vec::new();
-        while let Some(message) = state.backlog.pop_front() {
-            let number = Items::of(&message).map_or(0, |(task, _)| task.job);
-            let Some(job) = state.jobs.get_mut(&number) else {
-                state.unwanted = state.unwanted.saturating_sub(1);
-                continue;
-            };
-            job.waiting -= 1;
-            if job.cancelled {
-                continue;
-            }
-            match self.put(&mut state, number, &message) {
-                Ok(true) => {}
-                Ok(false) => {
-                    state.backlog.push_front(message);
-                    if let Some(job) = state.jobs.get_mut(&number) {
-                        job.waiting += 1;
-                    }
-                    break;
-                }
-                Err(error) => refused.push((message, error)),
-            }
-        }
-        drop(state);
-        for (message, error) in refused {
-            let Some((task, items)) = Items::of(&message) else { continue };
-            let items = items.numbered(task.first);
-            self.done(task.job, items.map(|(item, _)| (item, Err(error.clone()))));
-        }
     }
 
     fn close(&self) {
@@ -745,164 +378,6 @@ impl Shared {
         Ok(())
     }
 
-    /// Sees to it that nothing of this job begins; false if something has.
-    fn cancel(&self, job: u64) -> bool {
-        let mut state = self.state();
-        if state.jobs.get(&job).is_none_or(|job| job.has_begun) {
-            return false;
-        }
-        let queued = state.queued_of(job).collect::<Vec<_>>();
-        // A job that can be cancelled has one task: it is in the queue, or it waits.
-        if queued.iter().any(|position| !self.claims.cancel(*position)) {
-            return false;
-        }
-        if let Some(job) = state.jobs.get_mut(&job) {
-            job.cancelled = true;
-        }
-        true
-    }
-
-    fn close_job(&self, job: u64) {
-        let mut state = self.state();
-        for position in state.queued_of(job) {
-            let _ = self.claims.cancel(position);
-        }
-        let over = state.jobs.remove(&job);
-        state.forget_waiting(over.as_ref().map_or(0, |job| job.waiting));
-        let is_open = state.phase == Phase::Open;
-        drop(state);
-        // Without our lock: to drop what nobody wants may call the owner back.
-        drop(over);
-        if !is_open {
-            // It may have been the last.
-            self.look();
-        }
-    }
-
-    /// Starts workers as long as too few are there.
-    ///
-    /// # Errors
-    /// If one can't be started.
-    pub(crate) fn fill_places(&self) -> Result<(), process_basics::Error> {
-        loop {
-            let place = {
-                let mut state = self.state();
-                let Some(place) = state.place_to_fill(self.kind) else { return Ok(()) };
-                state.places[place].busy = true;
-                place
-            };
-            let started = self.start_worker(place);
-            let mut state = self.state();
-            state.places[place].busy = false;
-            let is_open = state.phase == Phase::Open;
-            drop(state);
-            if !is_open {
-                // Nobody ends as long as one is being started.
-                self.look();
-            }
-            started?;
-        }
-    }
-
-    /// A worker for the tasks of an executor, if those that are there have enough to do.
-    fn start_for_tasks(&self) -> Result<(), process_basics::Error> {
-        match self.kind {
-            Kind::Pool => Ok(()),
-            Kind::Executor => match self.fill_places() {
-                Err(error) if !self.state().has_workers() => Err(error),
-                // Fewer will do; the manager tries it again.
-                _ => Ok(()),
-            },
-        }
-    }
-
-    /// Something came of these items.
-    pub(crate) fn done<'r>(
-        &self,
-        job: u64,
-        outcomes: impl Iterator<Item = (u64, Result<&'r [u8], TaskError>)>,
-    ) {
-        let sink = self.state().jobs.get(&job).map(|job| job.sink.clone());
-        let Some(sink) = sink else { return };
-        let mut over = false;
-        for (item, outcome) in outcomes {
-            // Without our lock: the sink may call the owner back, who may submit more.
-            over = sink.done(item, outcome);
-        }
-        if over {
-            self.forget(job);
-        }
-    }
-
-    /// This job is over.
-    fn forget(&self, job: u64) {
-        let over = self.state().jobs.remove(&job);
-        // Without our lock: to drop what nobody wants may call the owner back.
-        drop(over);
-    }
-
-    /// Starts a worker in this place, where none is.
-    fn start_worker(&self, place: usize) -> Result<(), process_basics::Error> {
-        let number = {
-            let mut state = self.state();
-            state.started += 1;
-            state.started
-        };
-        let name = self.kind.worker_name(number);
-        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
-        let initializer = match &settings.initializer {
-            Some(Initializer { function, pack }) => {
-                let failed =
-                    |reason| process_basics::Error::Arguments { name: name.clone(), reason };
-                // In the manager's thread, too, for the worker that takes the place of another.
-                let packed = catch_unwind(AssertUnwindSafe(pack)).unwrap_or_else(|_| {
-                    let reason = String::from("their serialisation panicked");
-                    Err(frame::Error::Encode { type_name: "initializer's arguments", reason })
-                });
-                Some((*function, packed.map_err(failed)?))
-            }
-            None => None,
-        };
-        let start = worker::Start {
-            place,
-            tasks: self.tasks.clone(),
-            reports: self.reports.clone(),
-            notes: self.notes.clone(),
-            claims: self.claims.clone(),
-            initializer,
-            most_tasks: settings.most_tasks.unwrap_or(u64::MAX),
-        };
-        drop(settings);
-        let daemonic = self.kind == Kind::Pool;
-        let mut process = Process::new(worker::work, start).named(name.clone()).daemonic(daemonic);
-        process.start()?;
-        let process = Arc::new(process);
-        let watch = {
-            let (process, reports) = (Arc::clone(&process), self.reports.clone());
-            move || {
-                // How it ended, the manager asks the process.
-                let _ = process.join();
-                let _ = reports.put(&Report::Ended { worker: place }.alone());
-            }
-        };
-        let watch = match thread::Builder::new().name(format!("watch {name}")).spawn(watch) {
-            Ok(watch) => watch,
-            Err(reason) => {
-                let _ = process.kill();
-                let _ = process.join();
-                return Err(process_basics::Error::Start { name, reason });
-            }
-        };
-        let mut state = self.state();
-        if matches!(state.phase, Phase::Ending(_)) {
-            // All others were told while this one began.
-            let _ = process.terminate();
-        }
-        state.places[place].worker =
-            Some(Worker { process, watch, ready: false, told: false, latest: None });
-        Ok(())
-    }
-
     /// Ends the workers now, for this reason; nothing more will come of what is left to do.
     pub(crate) fn end(&self, reason: TaskError) {
         let mut state = self.state();
@@ -921,6 +396,13 @@ impl Shared {
         for job in jobs.into_values() {
             job.sink.give_up(&reason);
         }
+    }
+}
+
+impl Awaited for Shared {
+    fn finish(&self) {
+        self.close();
+        let _ = self.join();
     }
 }
 

@@ -6,6 +6,22 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 /// Why a task has no result. A task that returns `Err` has that as its result: it is none of these.
+///
+/// ```
+/// # use pools::{Pool, TaskError};
+/// # process_basics::tasks![crash];
+/// fn crash(_: ()) {
+///     std::process::exit(3);
+/// }
+///
+/// # fn main() -> std::process::ExitCode {
+/// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+/// let pool = Pool::new(2)?;
+/// let error = pool.apply_async(crash, ())?.get().unwrap_err();
+/// assert!(matches!(error, TaskError::WorkerDied { exitcode: Some(3), .. }));
+/// assert_eq!(error.to_string(), "the task's worker ended: exit code 3");
+/// # Ok(()) }) }
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskError {
@@ -101,6 +117,20 @@ impl From<TaskError> for Error {
 }
 
 /// Why a map has not all results: the first error, and what came of each item all the same.
+///
+/// ```
+/// # use pools::Pool;
+/// # process_basics::tasks![half];
+/// # fn half(number: u64) -> u64 { assert!(number % 2 == 0, "{number} is odd"); number / 2 }
+/// # fn main() -> std::process::ExitCode {
+/// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+/// let pool = Pool::new(2)?;
+/// let error = pool.map(half, [2, 3, 6]).unwrap_err();
+/// assert_eq!(error.index, Some(1));
+/// let halves: Vec<u64> = error.results.into_iter().flatten().collect();
+/// assert_eq!(halves, [1, 3]);
+/// # Ok(()) }) }
+/// ```
 #[derive(thiserror::Error)]
 #[error("{}{error}", index.map(|index| format!("item {index}: ")).unwrap_or_default())]
 pub struct MapError<R> {

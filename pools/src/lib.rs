@@ -11,23 +11,33 @@
 //! ever whose initializer fails. Here each task ends: in its result or in an error that says what
 //! happened.
 //!
-//! To read in this order: [`Pool`] (`pool.rs`), what its workers do (`worker.rs`), the engine that
-//! gives them their tasks and sees to it when they die (`engine.rs`), the messages between them
-//! (`message.rs`), results that come later (`result.rs`, `imap.rs`).
+//! To read in this order: [`Pool`] (`pool.rs`, `builder.rs`); what its workers do (`worker.rs`) and what
+//! they leave behind (`note.rs`); the engine that gives them their tasks (`engine.rs`, with `state.rs`, `jobs.rs`,
+//! `claims.rs`), starts them (`places.rs`) and sees to it when they die (`manager.rs`); the messages between
+//! them (`message.rs`); results that come later (`result.rs`, `imap.rs`).
 
+mod at_exit;
+mod builder;
 mod claims;
 pub mod engine;
 mod error;
 mod imap;
+mod jobs;
 mod manager;
 mod message;
+mod note;
+mod panics;
+mod places;
 mod pool;
 mod result;
+mod settings;
+mod state;
 mod worker;
 
+pub use builder::Builder;
 pub use error::{Error, MapError, TaskError};
 pub use imap::Imap;
 #[doc(hidden)]
 pub use message::read_any;
-pub use pool::{Builder, Pool};
+pub use pool::Pool;
 pub use result::AsyncResult;

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use ipc_queue::GetError;
 
 use crate::TaskError;
-use crate::engine::{GRACE, Phase, Shared, State};
+use crate::engine::{GRACE, Shared};
 use crate::message::{Items, Message, Progress, Report};
-use crate::worker::{self, Note};
+use crate::note::{Note, Noted};
+use crate::state::{Phase, State};
 
 /// How often in a row a worker may end by itself before it is ready, until the pool gives up.
 const FAILED_STARTS: u32 = 3;
@@ -197,13 +198,7 @@ impl<'a> Manager<'a> {
     }
 
     /// A worker died with this task in its hands; `latest` is what it reported last.
-    fn task_died(
-        &self,
-        note: &Note<'_>,
-        noted: worker::Noted,
-        latest: Option<Progress>,
-        error: TaskError,
-    ) {
+    fn task_died(&self, note: &Note<'_>, noted: Noted, latest: Option<Progress>, error: TaskError) {
         // Of this task, not of one before it.
         let latest = latest.filter(|it| (it.job, it.first) == (noted.job, noted.first));
         if latest.is_some_and(|latest| latest.ends.is_some()) {

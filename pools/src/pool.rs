@@ -5,11 +5,12 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
-use process_basics::{Listed, cpu_count};
+use process_basics::Listed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::engine::{Engine, Initializer, Kind, Settings};
+use crate::builder::Builder;
+use crate::engine::Engine;
 use crate::error::{Error, MapError};
 use crate::imap::{Imap, Stream};
 use crate::result::{AsyncResult, Many, One};
@@ -48,64 +49,24 @@ use crate::result::{AsyncResult, Many, One};
 /// processes. Ctrl-C doesn't touch them; this process decides what it means. To drop a pool is to
 /// [terminate](Self::terminate) it, as leaving Python's `with` does.
 pub struct Pool {
-    engine: Engine,
-    processes: usize,
-}
-
-/// How a pool is to be. [`Pool::builder`] makes one.
-#[derive(Default)]
-#[must_use]
-pub struct Builder {
-    processes: Option<usize>,
-    most_tasks: Option<u64>,
-    initializer: Option<Result<Initializer, process_basics::Error>>,
-}
-
-impl Builder {
-    /// So many workers; else as many as there are cores to use. Python: `processes`.
-    pub fn processes(mut self, processes: usize) -> Self {
-        self.processes = Some(processes);
-        self
-    }
-
-    /// A function that each worker calls before its first task, with these arguments, in which queues
-    /// and connections may be. Python: `initializer`, `initargs`.
-    ///
-    /// If it panics, or returns an `Err` or an [`Exit`](process_basics::Exit) that isn't 0, the
-    /// worker ends. After three of those in a row in one place the pool gives up: its tasks end in
-    /// [`TaskError::Broken`](crate::TaskError::Broken). (Python's starts workers for ever.)
-    pub fn initializer<A, R, F>(mut self, function: F, arguments: A) -> Self
-    where
-        A: Serialize + Send + 'static,
-        F: Fn(A) -> R + Any,
-    {
-        self.initializer = Some(Initializer::new(function, arguments));
-        self
-    }
-
-    /// A worker ends after so many tasks, and another takes its place; else it stays as long as
-    /// the pool. A chunk counts as one task. Python: `maxtasksperchild`.
-    pub fn max_tasks_per_child(mut self, tasks: u64) -> Self {
-        self.most_tasks = Some(tasks);
-        self
-    }
-
-    /// Starts the workers.
-    ///
-    /// # Errors
-    /// [`Error::NoProcesses`], [`Error::NoTasks`], [`Error::Function`] if the initializer isn't listed;
-    /// [`Error::Start`], [`Error::System`]: no worker is left then.
-    pub fn build(self) -> Result<Pool, Error> {
-        let processes = self.processes.unwrap_or_else(cpu_count);
-        let initializer = self.initializer.transpose().map_err(Error::Function)?;
-        let (most_tasks, kind) = (self.most_tasks, Kind::Pool);
-        let settings = Settings { processes, most_tasks, initializer, kind, strict: false };
-        Ok(Pool { engine: Engine::start(settings)?, processes })
-    }
+    pub(crate) engine: Engine,
+    pub(crate) processes: usize,
 }
 
 impl Pool {
     /// A pool of so many workers. Python: `Pool(processes)`.
+    ///
+    /// ```
+    /// # use pools::{Error, Pool};
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// assert_eq!(pool.worker_pids().len(), 2);
+    /// assert!(matches!(Pool::new(0), Err(Error::NoProcesses)));
+    /// # Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// As [`Builder::build`].
@@ -114,11 +75,33 @@ impl Pool {
     }
 
     /// A pool of which more is to be said than its number of workers. Python: `Pool(…)`.
+    ///
+    /// ```
+    /// # use pools::Pool;
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::builder().processes(2).max_tasks_per_child(100).build()?;
+    /// assert_eq!(pool.map(square, [1, 2, 3])?, [1, 4, 9]);
+    /// # Ok(()) }) }
+    /// ```
     pub fn builder() -> Builder {
         Builder::default()
     }
 
     /// Calls the function in a worker, and waits for its result. Python: `apply`.
+    ///
+    /// ```
+    /// # use pools::Pool;
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// assert_eq!(pool.apply(square, 5)?, 25);
+    /// # Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Task`], with what became of it; else as [`apply_async`](Self::apply_async).
@@ -132,6 +115,20 @@ impl Pool {
     }
 
     /// Calls the function in a worker, and doesn't wait. Python: `apply_async`.
+    ///
+    /// ```
+    /// # use pools::Pool;
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let sixteen = pool.apply_async(square, 4)?;
+    /// let twenty_five = pool.apply_async(square, 5)?;
+    /// // Both are on their way.
+    /// assert_eq!(sixteen.get()? + twenty_five.get()?, 41);
+    /// # Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Function`] if it isn't listed; [`Error::NotRunning`], [`Error::Broken`].
@@ -153,6 +150,25 @@ impl Pool {
     /// The items go to the workers in chunks of a quarter of each worker's share, as in Python. If items
     /// take different times, `map_chunked(…, 1)` spreads them better.
     ///
+    /// ```
+    /// # use pools::Pool;
+    /// # process_basics::tasks![half];
+    /// fn half(number: u64) -> u64 {
+    ///     assert!(number % 2 == 0, "{number} is odd");
+    ///     number / 2
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// assert_eq!(pool.map(half, [2, 4, 6])?, [1, 2, 3]);
+    ///
+    /// let error = pool.map(half, [2, 3, 6]).unwrap_err();
+    /// assert_eq!(error.index, Some(1));
+    /// assert_eq!((&error.results[0], &error.results[2]), (&Ok(1), &Ok(3)));
+    /// # Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// If an item has no result: the first error, with the results of all others. Else as
     /// [`apply_async`](Self::apply_async).
@@ -173,6 +189,20 @@ impl Pool {
     }
 
     /// [`map`](Self::map) in chunks of so many items. Python: `map(chunksize=…)`.
+    ///
+    /// ```
+    /// # use pools::{Error, Pool};
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// // Two tasks of three items each.
+    /// assert_eq!(pool.map_chunked(square, 1..=6, 3)?, [1, 4, 9, 16, 25, 36]);
+    /// let error = pool.map_chunked(square, 1..=6, 0).unwrap_err();
+    /// assert!(matches!(error.error, Error::NoItems));
+    /// # Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// As [`map`](Self::map); [`Error::NoItems`].
@@ -196,6 +226,19 @@ impl Pool {
 
     /// [`map`](Self::map) without waiting. Python: `map_async`, `starmap_async`.
     ///
+    /// ```
+    /// # use pools::Pool;
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let squares = pool.map_async(square, 1..=3)?;
+    /// // Here this process may do something else.
+    /// assert_eq!(squares.get()?, [1, 4, 9]);
+    /// # Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// As [`apply_async`](Self::apply_async).
     ///
@@ -215,6 +258,20 @@ impl Pool {
     }
 
     /// What [`map`](Self::map) is: a function of several arguments takes a tuple here. Python: `starmap`.
+    ///
+    /// ```
+    /// # use pools::Pool;
+    /// # process_basics::tasks![power];
+    /// fn power((base, exponent): (u64, u32)) -> u64 {
+    ///     base.pow(exponent)
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// assert_eq!(pool.starmap(power, [(2, 3), (3, 2)])?, [8, 9]);
+    /// # Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// As [`map`](Self::map).
@@ -240,6 +297,19 @@ impl Pool {
     /// An input whose length has a known bound is taken now, as in Python. One without is taken as its
     /// results are, some way ahead: it may be endless.
     ///
+    /// ```
+    /// # use pools::Pool;
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let mut squares = pool.imap(square, 1..)?;
+    /// assert_eq!(squares.next(), Some(Ok(1)));
+    /// assert_eq!(squares.next(), Some(Ok(4)));
+    /// # Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// As [`apply_async`](Self::apply_async). What becomes of an item is told with its result.
     pub fn imap<A, R, F, I>(&self, function: F, items: I) -> Result<Imap<'_, I::IntoIter, R>, Error>
@@ -253,6 +323,18 @@ impl Pool {
     }
 
     /// [`imap`](Self::imap) in chunks of so many items. Python: `imap(chunksize=…)`.
+    ///
+    /// ```
+    /// # use pools::Pool;
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let sum: Result<u64, _> = pool.imap_chunked(square, 1..=100, 10)?.sum();
+    /// assert_eq!(sum?, 338_350);
+    /// # Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// As [`imap`](Self::imap); [`Error::NoItems`].
@@ -273,6 +355,20 @@ impl Pool {
 
     /// [`imap`](Self::imap), in whatever order the results come. Python: `imap_unordered`.
     ///
+    /// ```
+    /// # use pools::Pool;
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let squares: Result<Vec<u64>, _> = pool.imap_unordered(square, 1..=3)?.collect();
+    /// let mut squares = squares?;
+    /// squares.sort();
+    /// assert_eq!(squares, [1, 4, 9]);
+    /// # Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// As [`imap`](Self::imap).
     pub fn imap_unordered<A, R, F, I>(
@@ -292,6 +388,18 @@ impl Pool {
     /// [`imap_unordered`](Self::imap_unordered) in chunks of so many items. Python:
     /// `imap_unordered(chunksize=…)`.
     ///
+    /// ```
+    /// # use pools::Pool;
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let sum: Result<u64, _> = pool.imap_unordered_chunked(square, 1..=100, 10)?.sum();
+    /// assert_eq!(sum?, 338_350);
+    /// # Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// As [`imap`](Self::imap); [`Error::NoItems`].
     pub fn imap_unordered_chunked<A, R, F, I>(
@@ -310,17 +418,59 @@ impl Pool {
     }
 
     /// The process ids of the workers. (In Python one looks into `_pool`.)
+    ///
+    /// ```
+    /// # use pools::Pool;
+    /// # process_basics::tasks![pid];
+    /// # fn pid(_: ()) -> u32 { std::process::id() }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let pid_of_a_worker = pool.apply(pid, ())?;
+    /// assert!(pool.worker_pids().contains(&pid_of_a_worker));
+    /// assert!(!pool.worker_pids().contains(&std::process::id()));
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn worker_pids(&self) -> Vec<u32> {
         self.engine.worker_pids()
     }
 
     /// Takes no more tasks; the workers end when all are done. Python: `close`.
+    ///
+    /// ```
+    /// # use pools::{Error, Pool};
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let square_of_five = pool.apply_async(square, 5)?;
+    /// pool.close();
+    /// assert!(matches!(pool.apply(square, 6), Err(Error::NotRunning)));
+    /// assert_eq!(square_of_five.get()?, 25);
+    /// # Ok(()) }) }
+    /// ```
     pub fn close(&self) {
         self.engine.close();
     }
 
     /// Waits until the workers have ended. Python: `join`.
+    ///
+    /// ```
+    /// # use pools::{Error, Pool};
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let square_of_five = pool.apply_async(square, 5)?;
+    /// assert!(matches!(pool.join(), Err(Error::StillRunning)));
+    /// pool.close();
+    /// pool.join()?;
+    /// assert!(square_of_five.ready() && pool.worker_pids().is_empty());
+    /// # Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// [`Error::StillRunning`] before [`close`](Self::close) or [`terminate`](Self::terminate);
@@ -331,6 +481,25 @@ impl Pool {
 
     /// Ends the workers now: by SIGTERM, and after half a second by SIGKILL. Tasks without a result end
     /// in [`TaskError::Terminated`](crate::TaskError::Terminated). Python: `terminate`.
+    ///
+    /// ```
+    /// # use pools::{Pool, TaskError};
+    /// # process_basics::tasks![forever];
+    /// fn forever(_: ()) {
+    ///     loop {
+    ///         std::thread::park();
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let result = pool.apply_async(forever, ())?;
+    /// pool.terminate();
+    /// assert_eq!(result.get(), Err(TaskError::Terminated));
+    /// pool.join()?;
+    /// # Ok(()) }) }
+    /// ```
     pub fn terminate(&self) {
         self.engine.terminate();
     }

@@ -25,6 +25,19 @@ pub struct AsyncResult<T, E = TaskError> {
 impl<T, E> AsyncResult<T, E> {
     /// Waits until the result is there, and takes it. Python: `get()`.
     ///
+    /// ```
+    /// # use pools::{Pool, TaskError};
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let result = pool.apply_async(square, 5)?;
+    /// assert_eq!(result.get(), Ok(25));
+    /// assert_eq!(result.get(), Err(TaskError::Taken));
+    /// # Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// What became of the task instead; [`TaskError::Taken`] the second time.
     pub fn get(&self) -> Result<T, E>
@@ -37,6 +50,22 @@ impl<T, E> AsyncResult<T, E> {
 
     /// Takes the result, if it is there within the time. Python: `get(timeout)`.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use pools::{Pool, TaskError};
+    /// # process_basics::tasks![forever, square];
+    /// # fn forever(_: ()) { loop { std::thread::park() } }
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let result = pool.apply_async(forever, ())?;
+    /// assert_eq!(result.get_timeout(Duration::from_millis(10)), Err(TaskError::TimedOut));
+    /// let result = pool.apply_async(square, 5)?;
+    /// assert_eq!(result.get_timeout(Duration::from_secs(60)), Ok(25));
+    /// # Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// As [`get`](Self::get); [`TaskError::TimedOut`] after the time. It may be asked again then.
     pub fn get_timeout(&self, timeout: Duration) -> Result<T, E>
@@ -48,23 +77,79 @@ impl<T, E> AsyncResult<T, E> {
     }
 
     /// Waits until the result is there, or there is none to come. Python: `wait()`.
+    ///
+    /// ```
+    /// # use pools::Pool;
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let result = pool.apply_async(square, 5)?;
+    /// result.wait();
+    /// assert!(result.ready());
+    /// assert_eq!(result.get()?, 25);
+    /// # Ok(()) }) }
+    /// ```
     pub fn wait(&self) {
         self.place.wait(None);
     }
 
     /// The same, but no longer than this; says whether it is there. Python: `wait(timeout)`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use pools::Pool;
+    /// # process_basics::tasks![forever];
+    /// # fn forever(_: ()) { loop { std::thread::park() } }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let result = pool.apply_async(forever, ())?;
+    /// assert!(!result.wait_timeout(Duration::from_millis(10)));
+    /// # Ok(()) }) }
+    /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         self.place.wait(Some(timeout));
         self.ready()
     }
 
     /// Whether the result is there, or there is none to come. Python: `ready()`.
+    ///
+    /// ```
+    /// # use pools::Pool;
+    /// # process_basics::tasks![forever, square];
+    /// # fn forever(_: ()) { loop { std::thread::park() } }
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let (never, soon) = (pool.apply_async(forever, ())?, pool.apply_async(square, 5)?);
+    /// soon.wait();
+    /// assert!(soon.ready() && !never.ready());
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn ready(&self) -> bool {
         self.place.is_there.load(Ordering::Acquire)
     }
 
     /// Whether there is a result and no error; `None` if it isn't there yet. Python: `successful()`.
+    ///
+    /// ```
+    /// # use pools::Pool;
+    /// # process_basics::tasks![half];
+    /// # fn half(number: u64) -> u64 { assert!(number % 2 == 0, "{number} is odd"); number / 2 }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let (even, odd) = (pool.apply_async(half, 4)?, pool.apply_async(half, 5)?);
+    /// even.wait();
+    /// odd.wait();
+    /// // Half of 5 is a panic.
+    /// assert_eq!((even.successful(), odd.successful()), (Some(true), Some(false)));
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn successful(&self) -> Option<bool> {
         self.place.lock().successful
@@ -75,6 +160,23 @@ impl<T, E> AsyncResult<T, E> {
     ///
     /// Who brings the result calls it: most often the pool's own thread, which does nothing else
     /// meanwhile. So it mustn't wait for other results of the pool. If it panics, the panic is printed, and nothing else happens.
+    ///
+    /// ```
+    /// # use std::sync::mpsc;
+    /// # use std::time::Duration;
+    /// # use pools::Pool;
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let (sender, results) = mpsc::channel();
+    /// pool.apply_async(square, 5)?.on_result(move |result| {
+    ///     let _ = sender.send(result.clone());
+    /// });
+    /// assert_eq!(results.recv_timeout(Duration::from_secs(60))?, Ok(25));
+    /// # Ok(()) }) }
+    /// ```
     pub fn on_result(&self, callback: impl FnOnce(&Result<T, E>) + Send + 'static) {
         let mut state = self.place.lock();
         if state.successful.is_none() || state.caller.is_some() {

@@ -6,11 +6,8 @@
 //!                            └── words that the pool reads if the worker dies ┘ item by item
 //! ```
 
-use std::any::Any;
-use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipc_queue::{ByteQueue, GetError, PutError, Words};
 use process_basics::{Arguments, Exit, Listed, current_process, frame, tasks};
@@ -19,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::TaskError;
 use crate::claims::Claims;
 use crate::message::{Items, KEPT, Progress, Report, Task, WORD, push};
+use crate::note::{Note, Noted, at};
+use crate::panics::{guarded, keep_panics_of_tasks};
 
 tasks![work];
 
@@ -34,100 +33,6 @@ pub(crate) struct Start {
     pub initializer: Option<(Listed, Arguments)>,
     /// After so many tasks it ends.
     pub most_tasks: u64,
-}
-
-/// What a worker is at, in words that outlive it. It is valid if the job isn't 0.
-#[derive(Clone, Copy)]
-pub(crate) struct Note<'a>(&'a [AtomicU64]);
-
-/// Where things lie in a note.
-mod at {
-    pub(super) const JOB: usize = 0;
-    pub(super) const FIRST: usize = 1;
-    pub(super) const ITEM: usize = 2;
-    pub(super) const DELIVERY: usize = 3;
-    pub(super) const BYTES: usize = 4;
-    /// The first item whose result is kept here, and how many words the results have.
-    pub(super) const FROM: usize = 5;
-    pub(super) const KEPT: usize = 6;
-    pub(super) const RESULTS: usize = 8;
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Noted {
-    pub job: u64,
-    /// The first item of the task, and the one that runs, or ran last.
-    pub first: u64,
-    pub item: u64,
-    /// The number of its delivery by the queue.
-    pub delivery: u64,
-    /// How many bytes the task's message has.
-    pub bytes: u64,
-}
-
-impl<'a> Note<'a> {
-    /// Words of a note: those of two workers don't share a cache line.
-    pub(crate) const WORDS: usize = at::RESULTS + Self::ROOM;
-
-    /// How many words of results it may keep.
-    const ROOM: usize = 1024;
-
-    /// That of the worker in this place.
-    pub(crate) fn of(words: &'a Words, place: usize) -> Self {
-        Self(&words[place * Self::WORDS..][..Self::WORDS])
-    }
-
-    fn set(&self, word: usize, value: u64) {
-        self.0[word].store(value, Ordering::Release);
-    }
-
-    fn get(&self, word: usize) -> u64 {
-        self.0[word].load(Ordering::Acquire)
-    }
-
-    fn begin(&self, noted: Noted) {
-        self.set(at::FIRST, noted.first);
-        self.set(at::ITEM, noted.item);
-        self.set(at::DELIVERY, noted.delivery);
-        self.set(at::BYTES, noted.bytes);
-        self.set(at::JOB, noted.job);
-    }
-
-    /// Keeps these results, the first of which is that of item `from`, until they have been reported.
-    /// What comes before byte `start` is kept already.
-    fn keep(&self, from: u64, results: &[u8], start: usize) {
-        let words = self.0[at::RESULTS..].iter().skip(start / WORD);
-        for (word, bytes) in words.zip(results[start..].chunks_exact(WORD)) {
-            let bytes = bytes.try_into().expect("a chunk is a word");
-            word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
-        }
-        self.set(at::FROM, from);
-        self.set(at::KEPT, (results.len() / WORD) as u64);
-    }
-
-    fn forget(&self) {
-        self.set(at::KEPT, 0);
-    }
-
-    pub(crate) fn end(&self) {
-        self.set(at::JOB, 0);
-        self.forget();
-    }
-
-    pub(crate) fn read(&self) -> Option<Noted> {
-        let job = self.get(at::JOB);
-        let [first, item] = [at::FIRST, at::ITEM].map(|word| self.get(word));
-        let [delivery, bytes] = [at::DELIVERY, at::BYTES].map(|word| self.get(word));
-        (job != 0).then_some(Noted { job, first, item, delivery, bytes })
-    }
-
-    /// The first item whose result is kept here, and the results.
-    pub(crate) fn kept(&self) -> (u64, Vec<u8>) {
-        let kept = usize::try_from(self.get(at::KEPT)).unwrap_or(0).min(Self::ROOM);
-        let words = self.0[at::RESULTS..][..kept].iter();
-        let bytes = words.flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes());
-        (self.get(at::FROM), bytes.collect())
-    }
 }
 
 /// Runs in each worker.
@@ -288,48 +193,4 @@ impl Worker<'_> {
     fn report(&self, report: &Report) -> Result<(), Gone> {
         self.reports.put(&report.alone()).map_err(|_| Gone)
     }
-}
-
-thread_local! {
-    /// Whether this thread runs a task.
-    static IN_TASK: Cell<bool> = const { Cell::new(false) };
-    /// Where the last panic in a task was, and what it said.
-    static PANIC: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
-}
-
-/// Does something of a task; a panic becomes its error.
-fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, TaskError> {
-    IN_TASK.set(true);
-    let done = catch_unwind(AssertUnwindSafe(work));
-    IN_TASK.set(false);
-    done.map_err(|payload| {
-        let mut message = String::from(text_of(&*payload));
-        // The task may have caught that panic, and gone on with another by `resume_unwind`.
-        if let Some((text, place)) = PANIC.take()
-            && text == message
-        {
-            message.push_str(&place);
-        }
-        TaskError::Panicked { message }
-    })
-}
-
-/// What a panic said, by what [`catch_unwind`] gives.
-pub fn text_of(payload: &(dyn Any + Send)) -> &str {
-    (payload.downcast_ref::<&str>().copied())
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("with a value that is no text")
-}
-
-/// From now on a panic in a task is not printed here: it is the task's error, and goes to its owner.
-fn keep_panics_of_tasks() {
-    let print = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if !IN_TASK.get() {
-            return print(panic);
-        }
-        let text = text_of(panic.payload()).to_owned();
-        let place = panic.location().map(|place| format!(" ({place})")).unwrap_or_default();
-        PANIC.set(Some((text, place)));
-    }));
 }

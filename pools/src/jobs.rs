@@ -1,0 +1,279 @@
+//! Jobs, and the way of their tasks into the queue.
+//!
+//! ```text
+//!   submit ──▶ backlog ──feed──▶ queue of tasks ──▶ a worker begins it, or it is cancelled
+//!                 ▲
+//!                 └── put_in_front: what is left of a task whose worker died
+//! ```
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, MutexGuard};
+use std::thread::ThreadId;
+
+use ipc_queue::PutError;
+
+use crate::engine::{PLACES, Shared, Sink};
+use crate::error::TaskError;
+use crate::message::Items;
+use crate::state::{Phase, State};
+
+/// So many bytes of tasks are in the queue at most, unless each worker needs one. What waits
+/// longer, waits in this process.
+const BYTES: u64 = 32 << 20;
+
+pub(crate) struct Job {
+    pub sink: Held,
+    /// The thread that submits its items little by little, as results are taken.
+    pub fed_by: Option<ThreadId>,
+    /// Its tasks of several items, by their first: if a worker dies, the rest is still to do.
+    pub chunks: BTreeMap<u64, Arc<[u8]>>,
+    /// How many of its tasks are in the backlog.
+    pub waiting: usize,
+    /// How many places of the queue speak of it.
+    pub queued: usize,
+    /// Whether one that spoke of it has another task now: what was there has begun.
+    pub has_begun: bool,
+    /// Whether nothing of it is to begin any more.
+    pub cancelled: bool,
+}
+
+/// A hold on a job's sink. The last one drops what has come, which may panic: that harms nobody here.
+#[derive(Clone)]
+pub(crate) struct Held(pub Option<Arc<dyn Sink>>);
+
+impl Held {
+    fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool {
+        self.0.as_ref().is_some_and(|sink| sink.done(item, outcome))
+    }
+
+    fn cancelled(&self) {
+        if let Some(sink) = &self.0 {
+            sink.cancelled();
+        }
+    }
+
+    pub(crate) fn give_up(&self, error: &TaskError) {
+        if let Some(sink) = &self.0 {
+            sink.give_up(error);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let sink = self.0.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(sink)));
+    }
+}
+
+/// A task's message that waits for its turn.
+pub(crate) enum Waiting {
+    Item(Box<[u8]>),
+    Chunk(Arc<[u8]>),
+}
+
+impl Deref for Waiting {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Item(message) => message,
+            Self::Chunk(message) => message,
+        }
+    }
+}
+
+impl State {
+    /// Where the tasks of a job are, or were, in the queue.
+    pub(crate) fn queued_of(&self, job: u64) -> impl Iterator<Item = u64> {
+        let count = self.jobs.get(&job).map_or(0, |job| job.queued);
+        let of_job = self.queued.iter().flatten().filter(move |(_, queued)| *queued == job);
+        of_job.map(|(position, _)| *position).take(count)
+    }
+    /// A task of this job waits for its turn: as the last, or as the first.
+    pub(crate) fn wait_for_turn(&mut self, job: u64, message: Waiting) {
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.waiting += 1;
+            self.backlog.push_back(message);
+        }
+    }
+
+    /// Items of a task whose worker died in front of them: they are next.
+    pub(crate) fn put_in_front(&mut self, job: u64, first: u64, rest: &[u8]) {
+        if let Some(job) = self.jobs.get_mut(&job) {
+            let rest: Arc<[u8]> = rest.into();
+            job.chunks.insert(first, Arc::clone(&rest));
+            job.waiting += 1;
+            self.backlog.push_front(Waiting::Chunk(rest));
+        }
+    }
+
+    /// Nobody wants so many of those that wait. They are taken out when they are half of all: so each
+    /// costs the same, however many there are.
+    fn forget_waiting(&mut self, unwanted: usize) {
+        self.unwanted += unwanted;
+        if self.unwanted > self.backlog.len() / 2 {
+            let Self { backlog, jobs, .. } = self;
+            backlog.retain(|message| {
+                Items::of(message).is_some_and(|(task, _)| jobs.contains_key(&task.job))
+            });
+            self.unwanted = 0;
+        }
+    }
+
+    /// A task is over, in one way or another.
+    pub(crate) fn task_has_ended(&mut self, job: u64, first: u64, bytes: u64) -> Option<Arc<[u8]>> {
+        let (tasks, all_bytes) = self.outstanding;
+        self.outstanding = (tasks.saturating_sub(1), all_bytes.saturating_sub(bytes));
+        self.jobs.get_mut(&job)?.chunks.remove(&first)
+    }
+}
+
+impl Shared {
+    /// Puts a task into the queue; says whether there was room.
+    pub(crate) fn put(
+        &self,
+        state: &mut State,
+        job: u64,
+        message: &[u8],
+    ) -> Result<bool, TaskError> {
+        let (tasks, bytes) = state.outstanding;
+        let length = message.len() as u64;
+        if tasks > state.places.len() && bytes + length > BYTES {
+            return Ok(false);
+        }
+        match self.tasks.try_put(message) {
+            Ok(position) => {
+                state.outstanding = (tasks + 1, bytes + length);
+                let place = &mut state.queued[(position % PLACES as u64) as usize];
+                if let Some((_, before)) = place.replace((position, job))
+                    && let Some(before) = state.jobs.get_mut(&before)
+                {
+                    before.queued -= 1;
+                    before.has_begun = true;
+                }
+                if let Some(job) = state.jobs.get_mut(&job) {
+                    job.queued += 1;
+                }
+                Ok(true)
+            }
+            Err(PutError::Full(()) | PutError::Disconnected(())) => Ok(false),
+            Err(error) => Err(TaskError::ArgumentsNotSent(error.to_string())),
+        }
+    }
+
+    /// Puts tasks into the queue as long as there is room.
+    pub(crate) fn feed(&self, mut state: MutexGuard<'_, State>) {
+        let mut refused = Vec::new();
+        while let Some(message) = state.backlog.pop_front() {
+            let number = Items::of(&message).map_or(0, |(task, _)| task.job);
+            let Some(job) = state.jobs.get_mut(&number) else {
+                state.unwanted = state.unwanted.saturating_sub(1);
+                continue;
+            };
+            job.waiting -= 1;
+            if job.cancelled {
+                continue;
+            }
+            match self.put(&mut state, number, &message) {
+                Ok(true) => {}
+                Ok(false) => {
+                    state.backlog.push_front(message);
+                    if let Some(job) = state.jobs.get_mut(&number) {
+                        job.waiting += 1;
+                    }
+                    break;
+                }
+                Err(error) => refused.push((message, error)),
+            }
+        }
+        drop(state);
+        for (message, error) in refused {
+            let Some((task, items)) = Items::of(&message) else { continue };
+            let items = items.numbered(task.first);
+            self.done(task.job, items.map(|(item, _)| (item, Err(error.clone()))));
+        }
+    }
+    /// Sees to it that nothing of this job begins; false if something has.
+    pub(crate) fn cancel(&self, job: u64) -> bool {
+        let mut state = self.state();
+        if state.jobs.get(&job).is_none_or(|job| job.has_begun) {
+            return false;
+        }
+        let queued = state.queued_of(job).collect::<Vec<_>>();
+        // A job that can be cancelled has one task: it is in the queue, or it waits.
+        if queued.iter().any(|position| !self.claims.cancel(*position)) {
+            return false;
+        }
+        if let Some(job) = state.jobs.get_mut(&job) {
+            job.cancelled = true;
+        }
+        true
+    }
+
+    /// Ends all jobs of which nothing has begun, nor will at once because a worker is free: nothing of
+    /// them will.
+    pub(crate) fn cancel_waiting(&self) {
+        let mut state = self.state();
+        let queued = state.queued.iter().flatten().filter(|(_, job)| state.jobs.contains_key(job));
+        let (begun, mut next): (Vec<_>, Vec<_>) =
+            queued.partition(|(position, _)| self.claims.has_begun(*position));
+        next.sort_unstable();
+        let mut go_on: HashSet<u64> = begun.iter().map(|(_, job)| *job).collect();
+        go_on.extend(state.jobs.iter().filter(|(_, job)| job.has_begun).map(|(number, _)| number));
+        let free = state.workers().count().saturating_sub(go_on.len());
+        let (next, late) = next.split_at(free.min(next.len()));
+        let late = late.iter().filter(|(position, _)| !self.claims.cancel(*position));
+        go_on.extend(next.iter().chain(late).map(|(_, job)| *job));
+        let waiting: Vec<Job> =
+            state.jobs.extract_if(|job, _| !go_on.contains(job)).map(|(_, job)| job).collect();
+        state.forget_waiting(waiting.iter().map(|job| job.waiting).sum());
+        drop(state);
+        // Without our lock: they call their owners back.
+        waiting.iter().for_each(|job| job.sink.cancelled());
+        self.look();
+    }
+
+    pub(crate) fn close_job(&self, job: u64) {
+        let mut state = self.state();
+        for position in state.queued_of(job) {
+            let _ = self.claims.cancel(position);
+        }
+        let over = state.jobs.remove(&job);
+        state.forget_waiting(over.as_ref().map_or(0, |job| job.waiting));
+        let is_open = state.phase == Phase::Open;
+        drop(state);
+        // Without our lock: to drop what nobody wants may call the owner back.
+        drop(over);
+        if !is_open {
+            // It may have been the last.
+            self.look();
+        }
+    }
+    /// Something came of these items.
+    pub(crate) fn done<'r>(
+        &self,
+        job: u64,
+        outcomes: impl Iterator<Item = (u64, Result<&'r [u8], TaskError>)>,
+    ) {
+        let sink = self.state().jobs.get(&job).map(|job| job.sink.clone());
+        let Some(sink) = sink else { return };
+        let mut over = false;
+        for (item, outcome) in outcomes {
+            // Without our lock: the sink may call the owner back, who may submit more.
+            over = sink.done(item, outcome);
+        }
+        if over {
+            self.forget(job);
+        }
+    }
+
+    /// This job is over.
+    fn forget(&self, job: u64) {
+        let over = self.state().jobs.remove(&job);
+        // Without our lock: to drop what nobody wants may call the owner back.
+        drop(over);
+    }
+}

@@ -1,0 +1,167 @@
+//! The places of an engine: where its workers are, how they are started, and when.
+//!
+//! ```text
+//!   empty ──fill_places──▶ busy ──started──▶ worker ──its end is reported──▶ busy ──its note is read──▶ empty
+//! ```
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use process_basics::{Process, frame};
+
+use crate::engine::Shared;
+use crate::message::{Progress, Report};
+use crate::settings::{Initializer, Kind};
+use crate::state::{Phase, State};
+use crate::worker;
+
+/// Where a worker is, and after its end the next one.
+#[derive(Default)]
+pub(crate) struct Place {
+    pub worker: Option<Worker>,
+    /// Whether one is being started just now, or the end of one is looked at: no other may be started
+    /// here.
+    pub busy: bool,
+    /// How many ended in a row before they were ready: by themselves, or killed.
+    pub failed: [u32; 2],
+}
+
+pub(crate) struct Worker {
+    pub process: Arc<Process>,
+    pub watch: JoinHandle<()>,
+    pub ready: bool,
+    /// Whether it has been told to end.
+    pub told: bool,
+    /// What it reported last.
+    pub latest: Option<Progress>,
+}
+
+impl State {
+    /// A place that a worker should be in, and is not.
+    fn place_to_fill(&self, kind: Kind) -> Option<usize> {
+        let goes_on = match self.phase {
+            Phase::Open => true,
+            Phase::Closed => !self.is_idle(),
+            Phase::Ending(_) | Phase::Ended(_) => false,
+        };
+        let is_empty = |place: &Place| place.worker.is_none() && !place.busy;
+        let enough = || match kind {
+            Kind::Pool => false,
+            Kind::Executor => {
+                let there = self.places.iter().filter(|place| !is_empty(place)).count();
+                there >= self.unfinished()
+            }
+        };
+        if !goes_on || enough() { None } else { self.places.iter().position(is_empty) }
+    }
+
+    pub(crate) fn workers(&self) -> impl Iterator<Item = &Worker> {
+        self.places.iter().filter_map(|place| place.worker.as_ref())
+    }
+
+    /// Whether a worker is there, or is being started.
+    pub(crate) fn has_workers(&self) -> bool {
+        self.places.iter().any(|place| place.worker.is_some() || place.busy)
+    }
+}
+
+impl Shared {
+    /// Starts workers as long as too few are there.
+    ///
+    /// # Errors
+    /// If one can't be started.
+    pub(crate) fn fill_places(&self) -> Result<(), process_basics::Error> {
+        loop {
+            let place = {
+                let mut state = self.state();
+                let Some(place) = state.place_to_fill(self.kind) else { return Ok(()) };
+                state.places[place].busy = true;
+                place
+            };
+            let started = self.start_worker(place);
+            let mut state = self.state();
+            state.places[place].busy = false;
+            let is_open = state.phase == Phase::Open;
+            drop(state);
+            if !is_open {
+                // Nobody ends as long as one is being started.
+                self.look();
+            }
+            started?;
+        }
+    }
+
+    /// A worker for the tasks of an executor, if those that are there have enough to do.
+    pub(crate) fn start_for_tasks(&self) -> Result<(), process_basics::Error> {
+        match self.kind {
+            Kind::Pool => Ok(()),
+            Kind::Executor => match self.fill_places() {
+                Err(error) if !self.state().has_workers() => Err(error),
+                // Fewer will do; the manager tries it again.
+                _ => Ok(()),
+            },
+        }
+    }
+    /// Starts a worker in this place, where none is.
+    fn start_worker(&self, place: usize) -> Result<(), process_basics::Error> {
+        let number = {
+            let mut state = self.state();
+            state.started += 1;
+            state.started
+        };
+        let name = self.kind.worker_name(number);
+        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let initializer = match &settings.initializer {
+            Some(Initializer { function, pack }) => {
+                let failed =
+                    |reason| process_basics::Error::Arguments { name: name.clone(), reason };
+                // In the manager's thread, too, for the worker that takes the place of another.
+                let packed = catch_unwind(AssertUnwindSafe(pack)).unwrap_or_else(|_| {
+                    let reason = String::from("their serialisation panicked");
+                    Err(frame::Error::Encode { type_name: "initializer's arguments", reason })
+                });
+                Some((*function, packed.map_err(failed)?))
+            }
+            None => None,
+        };
+        let start = worker::Start {
+            place,
+            tasks: self.tasks.clone(),
+            reports: self.reports.clone(),
+            notes: self.notes.clone(),
+            claims: self.claims.clone(),
+            initializer,
+            most_tasks: settings.most_tasks.unwrap_or(u64::MAX),
+        };
+        drop(settings);
+        let daemonic = self.kind == Kind::Pool;
+        let mut process = Process::new(worker::work, start).named(name.clone()).daemonic(daemonic);
+        process.start()?;
+        let process = Arc::new(process);
+        let watch = {
+            let (process, reports) = (Arc::clone(&process), self.reports.clone());
+            move || {
+                // How it ended, the manager asks the process.
+                let _ = process.join();
+                let _ = reports.put(&Report::Ended { worker: place }.alone());
+            }
+        };
+        let watch = match thread::Builder::new().name(format!("watch {name}")).spawn(watch) {
+            Ok(watch) => watch,
+            Err(reason) => {
+                let _ = process.kill();
+                let _ = process.join();
+                return Err(process_basics::Error::Start { name, reason });
+            }
+        };
+        let mut state = self.state();
+        if matches!(state.phase, Phase::Ending(_)) {
+            // All others were told while this one began.
+            let _ = process.terminate();
+        }
+        state.places[place].worker =
+            Some(Worker { process, watch, ready: false, told: false, latest: None });
+        Ok(())
+    }
+}
