@@ -1,6 +1,6 @@
 //! The lessons say what the chapter shows.
 
-use common::testing::{check_chapter, check_translation, output};
+use common::testing::{check_chapter, check_nothing_is_left, check_translation, output};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_downloader");
 
@@ -12,6 +12,11 @@ fn every_lesson_prints_what_the_readme_shows() {
 #[test]
 fn the_chinese_chapter_says_the_same() {
     check_translation(env!("CARGO_MANIFEST_DIR"));
+}
+
+#[test]
+fn told_again_the_lessons_leave_nothing() {
+    check_nothing_is_left("downloader", PROGRAM, &["--images", "4", "--workers", "3"]);
 }
 
 #[test]

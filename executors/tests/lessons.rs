@@ -1,6 +1,6 @@
 //! The lessons say what the chapter shows.
 
-use common::testing::{check_chapter, check_translation, output};
+use common::testing::{check_chapter, check_nothing_is_left, check_translation, output};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_executors");
 
@@ -15,13 +15,8 @@ fn the_chinese_chapter_says_the_same() {
 }
 
 #[test]
-fn without_a_name_all_lessons_are_told() {
-    let run = output(PROGRAM, &["--speed", "100"]);
-    assert!(run.status.success());
-    let text = String::from_utf8(run.stdout).expect("it is UTF-8");
-    for name in common::contents::lessons_of("executors") {
-        assert!(text.contains(&format!("# {name} · §")));
-    }
+fn without_a_name_all_lessons_are_told_and_told_again_they_leave_nothing() {
+    check_nothing_is_left("executors", PROGRAM, &["--count", "1000000"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::testing::{check_chapter, check_translation, output, stable};
+use common::testing::{check_chapter, check_nothing_is_left, check_translation, output, stable};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_process-basics");
 
@@ -25,6 +25,11 @@ fn without_a_name_all_lessons_are_told_in_order() {
     let told: Vec<&str> = titles.filter_map(|title| title[2..].split(' ').next()).collect();
     assert_eq!(told, common::contents::lessons_of("process-basics"));
     assert!(!text.contains('\u{1b}'), "no colours in a pipe");
+}
+
+#[test]
+fn told_again_the_lessons_leave_nothing() {
+    check_nothing_is_left("process-basics", PROGRAM, &[]);
 }
 
 #[test]
