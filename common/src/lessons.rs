@@ -107,7 +107,8 @@ fn tell(lesson: &Lesson, story: &Story, times: u32) -> Told {
         (lesson.tell)(story)?;
         if let Some(stock) = &after_the_first {
             Stock::comes_back(stock)?;
-            let claim = "nothing is left since the first time: no descriptor, thread, child, mapping";
+            let claim =
+                "nothing is left since the first time: no descriptor, thread, child, mapping";
             story.ok(claim, true)?;
             story.varies(format!("memory has grown by {} KiB since then", stock.grown()?));
         } else if times > 1 {

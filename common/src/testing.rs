@@ -20,7 +20,7 @@ pub use pages::{check_links, check_translation};
 
 /// So many KiB may come and stay: the allocator keeps what a thread of its own has used, and has
 /// seen the busiest moment only after many rounds.
-const MOST_GROWTH: u64 = 4 << 10;
+const MOST_GROWTH: u64 = 2 << 10;
 
 /// Ends the whole test program if it isn't dropped in time, so that a hang is a failure that names
 /// the test: `let _deadline = Deadline::seconds(60);`
