@@ -3,9 +3,10 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::narrator::{Bilingual, Story};
+use crate::stock::Stock;
 use crate::time::Pace;
 
 /// One lesson: a name for the command line and the story behind it; see [`run`] for an example.
@@ -135,16 +136,36 @@ pub fn run_with(
         }
     };
     let pace = *options.get_one::<Pace>("speed").unwrap_or(&Pace::DEFAULT);
+    let times = *options.get_one::<u32>("times").unwrap_or(&1);
     let story = Story::new(pace, options);
     for lesson in told {
-        story.open(lesson.name, lesson.section, lesson.question);
-        if let Err(error) = (lesson.tell)(&story) {
+        if let Err(error) = tell(lesson, &story, times) {
             eprintln!("{package}, lesson {}: {error}", lesson.name);
             return ExitCode::FAILURE;
         }
-        story.close(lesson.remember);
     }
     ExitCode::SUCCESS
+}
+
+/// Tells a lesson so many times. What is made once and kept is made when it is told first; the
+/// others have to leave nothing behind.
+fn tell(lesson: &Lesson, story: &Story, times: u32) -> Told {
+    let mut after_the_first = None;
+    for _ in 0..times {
+        story.open(lesson.name, lesson.section, lesson.question);
+        (lesson.tell)(story)?;
+        if let Some(stock) = &after_the_first {
+            Stock::comes_back(stock)?;
+            let claim =
+                "nothing is left since the first time: no descriptor, thread, child, mapping";
+            story.ok(claim, true)?;
+            story.varies(format!("memory has grown by {} KiB since then", stock.grown()?));
+        } else if times > 1 {
+            after_the_first = Some(Stock::now()?);
+        }
+        story.close(lesson.remember);
+    }
+    Ok(())
 }
 
 fn command(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Command {
@@ -180,6 +201,13 @@ fn command(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Co
                 .long("forever")
                 .action(ArgAction::SetTrue)
                 .help("Keep the tutorial's endless loops endless (Ctrl-C ends them)"),
+        )
+        .arg(
+            Arg::new("times")
+                .long("times")
+                .value_name("N")
+                .value_parser(value_parser!(u32).range(1..))
+                .help("Tell each lesson so many times, and check that nothing is left behind"),
         )
         .arg(
             Arg::new("list")

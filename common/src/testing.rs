@@ -4,19 +4,25 @@
 use std::env;
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit, test_kill_process_group};
 
 use crate::contents::{lessons_of, section_of};
+use crate::stock::Stock;
 
 mod pages;
 
 pub use pages::{check_links, check_translation};
+
+/// So many KiB may come and stay: the allocator keeps what a thread of its own has used, and has
+/// seen the busiest moment only after many rounds.
+const MOST_GROWTH: u64 = 2 << 10;
 
 /// Ends the whole test program if it isn't dropped in time, so that a hang is a failure that names
 /// the test: `let _deadline = Deadline::seconds(60);`
@@ -128,8 +134,8 @@ macro_rules! test_lessons {
         }
 
         #[test]
-        fn without_a_name_all_lessons_are_told_in_order() {
-            $crate::testing::check_whole_run(env!("CARGO_PKG_NAME"), $program, &[$($option),*]);
+        fn without_a_name_all_lessons_are_told_and_told_again_they_leave_nothing() {
+            $crate::testing::check_nothing_is_left(env!("CARGO_PKG_NAME"), $program, &[$($option),*]);
         }
     };
 }
@@ -181,20 +187,6 @@ pub fn check_chapter(package: &str, program: &str, readme: &str) {
     }
 }
 
-/// Checks that a lesson crate without a lesson's name tells all it has, in the order of the contents,
-/// and without colours into a pipe.
-///
-/// # Panics
-/// If it doesn't.
-pub fn check_whole_run(package: &str, program: &str, options: &[&str]) {
-    let run = output(program, &[&["--speed", "1000"], options].concat());
-    assert!(run.status.success(), "{:?}\n{}", run.status, utf8(&run.stderr));
-    let text = utf8(&run.stdout);
-    let titles = text.lines().filter_map(|line| line.strip_prefix("# ")?.split(' ').next());
-    assert_eq!(titles.collect::<Vec<_>>(), lessons_of(package));
-    assert!(!text.contains('\u{1b}'), "no colours in a pipe");
-}
-
 /// Writes what lessons print into the chapter in both languages.
 fn write_chapter(package: &str, program: &str, readme: &str, which: &str) {
     let names: Vec<_> =
@@ -216,6 +208,53 @@ fn write_chapter(package: &str, program: &str, readme: &str, which: &str) {
 /// What is typed to have this lesson told.
 fn prompt(package: &str, lesson: &str) -> String {
     format!("$ cargo run -p {package} -- {lesson}\n")
+}
+
+/// Has a lesson crate tell all its lessons twice, as `--times` does: nothing is left behind in its
+/// process, and when that has ended, no other process of its group and no temporary file.
+///
+/// # Panics
+/// If something is, or not all is told.
+pub fn check_nothing_is_left(package: &str, program: &str, arguments: &[&str]) {
+    let _deadline = Deadline::seconds(120);
+    let folder = std::env::temp_dir().join(format!("{package}-{}", std::process::id()));
+    fs::create_dir(&folder).expect("a temporary folder can be made");
+    let mut command = Command::new(program);
+    command.args(["--speed", "1000", "--times", "2"]).args(arguments).env("TMPDIR", &folder);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let child = command.spawn().expect("the program can be started");
+    let group = Pid::from_child(&child);
+    let run = child.wait_with_output().expect("it ends");
+    assert!(run.status.success(), "{:?}\n{}", run.status, utf8(&run.stderr));
+    let text = utf8(&run.stdout);
+    assert!(!text.contains('\u{1b}'), "no colours in a pipe");
+    let told: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# ")).collect();
+    let twice = lessons_of(package).into_iter().flat_map(|name| [name; 2]);
+    let twice: Vec<String> = twice.map(|name| format!("{name} · §{}", section_of(name))).collect();
+    assert_eq!(told, twice);
+    // The killed may need a moment to end; the deadline tells if one doesn't.
+    while test_kill_process_group(group).is_ok() {
+        thread::yield_now();
+    }
+    fs::remove_dir(&folder).expect("nothing is left in the temporary folder");
+}
+
+/// Does a round again and again: after a tenth of them, which may make what is made once, the others
+/// leave nothing behind. All that this process has counts, so it must be one of its own; also
+/// processes whose parents have ended without them.
+///
+/// # Panics
+/// If something is left.
+pub fn leaves_nothing(rounds: usize, mut round: impl FnMut(usize)) {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("it may adopt");
+    let first = rounds / 10;
+    (0..first).for_each(&mut round);
+    let before = Stock::now().expect("the system tells");
+    (first..rounds).for_each(&mut round);
+    before.comes_back().unwrap_or_else(|left| panic!("{left}"));
+    let grown = before.grown().expect("the system tells");
+    println!("{rounds} rounds: memory has grown by {grown} KiB");
+    assert!(grown < MOST_GROWTH, "memory has grown by {grown} KiB");
 }
 
 fn utf8(bytes: &[u8]) -> String {

@@ -70,6 +70,13 @@ impl Scheduler {
     }
 }
 
+/// Another scheduler of this process connects anew.
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        Downloader::hang_up();
+    }
+}
+
 fn timed<T>(time: &mut Duration, work: impl FnOnce() -> T) -> T {
     let watch = Stopwatch::start();
     let done = work();

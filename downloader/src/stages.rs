@@ -3,7 +3,7 @@
 use std::fs;
 use std::hint::black_box;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use common::time::Stopwatch;
@@ -42,20 +42,34 @@ impl Stage for Downloader {
     type Output = Fetched;
 
     fn process(url: String) -> Result<Fetched, Failure> {
-        // In each process one, which keeps its connections.
-        static AGENT: OnceLock<Agent> = OnceLock::new();
-        let agent = AGENT.get_or_init(|| {
+        let file = Self::agent().get(&url).call()?.body_mut().read_to_vec()?;
+        let watch = Stopwatch::start();
+        let picture = Arc::new(Picture::decode(&file, Limits::default())?);
+        Ok(Fetched { picture, decoding: watch.elapsed() })
+    }
+}
+
+/// In each process one, which keeps its connections.
+static AGENT: Mutex<Option<Agent>> = Mutex::new(None);
+
+impl Downloader {
+    fn agent() -> Agent {
+        let mut agent = AGENT.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
             Agent::config_builder()
                 .timeout_global(Some(PATIENCE))
                 .max_idle_connections(IDLE)
                 .max_idle_connections_per_host(IDLE)
                 .build()
                 .into()
-        });
-        let file = agent.get(&url).call()?.body_mut().read_to_vec()?;
-        let watch = Stopwatch::start();
-        let picture = Arc::new(Picture::decode(&file, Limits::default())?);
-        Ok(Fetched { picture, decoding: watch.elapsed() })
+        };
+        agent.get_or_insert_with(make).clone()
+    }
+
+    /// Closes this process's connections when nobody uses them any more. Left to themselves, they would stay
+    /// open, also after the end of the server.
+    pub(crate) fn hang_up() {
+        AGENT.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 

@@ -9,14 +9,14 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use common::testing::{Deadline, text};
+use common::testing::{Deadline, leaves_nothing, text};
 use executors::{Executor, Future, FutureError, ProcessPoolExecutor, SubmitError, TaskError};
 use process_basics::{Failure, Process, tasks};
 use rustix::process::Signal;
 use support::{
     CRASHES_WHEN_SENT, EXITS_WHEN_RECEIVED, FINE, LONG, NOT_RECEIVED, NOT_SENT, OnStage, Other,
-    PANICS_WHEN_RECEIVED, PANICS_WHEN_SENT, Possessions, Stage, Trap, alone, children, count,
-    enter, give, hold, kill, kind_of, outcome, take,
+    PANICS_WHEN_RECEIVED, PANICS_WHEN_SENT, Stage, Trap, alone, children, count, enter, give, hold,
+    kill, kind_of, outcome, stock, take,
 };
 
 process_basics::test_entry!();
@@ -377,14 +377,14 @@ fn an_initializer_that_fails_leaves_nothing_behind() {
 
 /// Runs in the child.
 fn nothing_is_left((): ()) {
-    let before = Possessions::now();
+    let before = stock();
     for strict in [true, false] {
         let builder = ProcessPoolExecutor::builder().max_workers(2).strict(strict);
         let executor = builder.initializer(never_ready, ()).build().unwrap();
         let future = executor.submit(square, 1).unwrap();
         assert_eq!(kind_of(&future), "Broken");
         drop(executor);
-        before.come_back();
+        before.comes_back().unwrap();
         assert_eq!(children(), []);
     }
 }
@@ -538,7 +538,7 @@ fn executors_that_come_and_go_leave_nothing_behind() {
 /// Runs in the child.
 fn cycles((): ()) {
     let stage = Stage::new(20);
-    let round = |round: u64| {
+    leaves_nothing(200, |round| {
         let executor = match round % 3 {
             0 => ProcessPoolExecutor::on(&stage, 2),
             1 => strict(&stage, 2),
@@ -553,11 +553,5 @@ fn cycles((): ()) {
             _ => executor.shutdown(false, round.is_multiple_of(2)),
         }
         drop(futures);
-    };
-    round(0);
-    let before = Possessions::now();
-    for number in 0..30 {
-        round(number);
-    }
-    before.come_back();
+    });
 }

@@ -9,13 +9,13 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use common::testing::Deadline;
+use common::testing::{Deadline, leaves_nothing};
 use executors::{
     Executor, Future, FutureError, MapOptions, ReturnWhen, TaskError, ThreadPoolExecutor,
     as_completed, wait,
 };
 use process_basics::{Process, tasks};
-use support::{OnStage, Possessions, SHORT, Stage, alone, count, hold, outcome};
+use support::{OnStage, SHORT, Stage, alone, count, hold, outcome};
 
 process_basics::test_entry!();
 tasks![nothing, threads_come_and_go];
@@ -105,21 +105,22 @@ fn as_many_threads_are_started_as_are_needed_and_all_end() {
 /// Runs in the child.
 fn threads_come_and_go((): ()) {
     let stage = Stage::new(3);
-    let before = Possessions::now();
-    for ending in 0..3 {
+    leaves_nothing(1000, |round| {
         let executor = ThreadPoolExecutor::on(&stage, 5);
         assert_eq!(executor.threads(), 0);
         let futures: Vec<_> = (0..3).map(|task| executor.submit(hold, task).unwrap()).collect();
         assert_eq!(executor.threads(), 3);
+        (0..3).for_each(|_| {
+            stage.next_waiting();
+        });
         stage.open(3);
-        match ending {
+        match round % 3 {
             0 => executor.shutdown(true, false),
             1 => executor.shutdown(false, false),
             _ => drop(executor),
         }
         assert!(futures.iter().all(|future| outcome(future).is_ok()));
-    }
-    before.come_back();
+    });
 }
 
 /// TPE-08

@@ -17,9 +17,8 @@ use executors::{
 use pools::Pool;
 use process_basics::tasks;
 use support::{
-    FINE, LONG, NOT_SENT, OnStage, Other, PANICS_WHEN_DROPPED, Possessions, SHORT, Stage, Trap,
-    alone, children, count, enter, give, hold, kind_of, on_both, outcome, take,
-    work_of_this_thread,
+    FINE, LONG, NOT_SENT, OnStage, Other, PANICS_WHEN_DROPPED, SHORT, Stage, Trap, alone, children,
+    count, enter, give, hold, kind_of, on_both, outcome, stock, take, work_of_this_thread,
 };
 
 process_basics::test_entry!();
@@ -407,7 +406,7 @@ fn workers_are_terminated_also_while_they_are_started() {
 
 /// Runs in the child.
 fn terminate_at_any_instant((): ()) {
-    let before = Possessions::now();
+    let before = stock();
     for round in 0..60 {
         let executor = ProcessPoolExecutor::new(2).unwrap();
         thread::scope(|scope| {
@@ -426,7 +425,7 @@ fn terminate_at_any_instant((): ()) {
         drop(executor);
         assert_eq!(children(), [], "still there after round {round}");
     }
-    before.come_back();
+    before.comes_back().unwrap();
 }
 
 static FORGOTTEN: OnceLock<ProcessPoolExecutor> = OnceLock::new();

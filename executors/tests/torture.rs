@@ -23,7 +23,7 @@ use executors::{
 use ipc_queue::Words;
 use process_basics::tasks;
 use rustix::process::Signal;
-use support::{Other, Possessions, children};
+use support::{Other, children, stock};
 
 process_basics::test_entry!();
 tasks![share, toil];
@@ -172,14 +172,14 @@ fn torture<E: Executor + Send + Sync + 'static>(
     println!("{name}: TORTURE_SEED={seed}");
     let seen = Seen::default();
     let begun = Instant::now();
-    let before = Possessions::now();
+    let before = stock();
     while begun.elapsed() < time {
         // Long, for it may have to be nice to others.
         let _deadline = Deadline::seconds(300);
         let longest = if how.strict { 300 } else { 2000 };
         let round = Duration::from_millis(longest).min(time / 3);
         round_of(make, pids, how, Instant::now() + round, &mut random, &seen);
-        before.come_back();
+        before.comes_back().unwrap();
     }
     println!("{name}: {:.1} s: {seen:?}", begun.elapsed().as_secs_f32());
     let [killed, lost] = [&seen.killed, &seen.lost].map(|counter| counter.load(Ordering::Relaxed));

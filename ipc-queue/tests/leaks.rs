@@ -5,13 +5,14 @@ mod support;
 
 use std::thread;
 
-use common::testing::{Deadline, text};
+use common::stock::Stock;
+use common::testing::{Deadline, leaves_nothing, text};
 use ipc_queue::{PutError, Queue};
 use process_basics::{Failure, Process, tasks};
-use support::{Possessions, alone, ends_well, kill, start};
+use support::{alone, ends_well, kill, start};
 
 process_basics::test_entry!();
-tasks![drop_handles, echo, echo_for_ever, make_use_and_end_many];
+tasks![drop_handles, echo, echo_for_ever, make_use_and_end_many, without_processes];
 
 /// Runs in the child.
 fn echo((there, back): (Queue<String>, Queue<String>)) -> Result<(), Failure> {
@@ -57,22 +58,29 @@ fn make_use_and_end(round: usize) {
     }
 }
 
-/// Runs in a process of its own: the threads of other tests begin and end, too.
+/// Runs in a process of its own.
 fn make_use_and_end_many((): ()) {
     let _deadline = Deadline::seconds(120);
-    // What is made once, at the first use, is made. No feeder was started that may still be ending.
-    make_use_and_end(2);
-    let before = Possessions::now();
-    (0..300).for_each(make_use_and_end);
-    // A thread that has done its work may need a moment to end.
-    while Possessions::now() != before {
-        thread::yield_now();
-    }
+    leaves_nothing(300, make_use_and_end);
+}
+
+/// Runs in a process of its own: a producer and a consumer in it, both threads.
+fn without_processes((): ()) {
+    let _deadline = Deadline::seconds(120);
+    leaves_nothing(1000, |round| {
+        let queue = if round % 2 == 0 { Queue::bounded(3) } else { Queue::unbounded() }.unwrap();
+        let clone = queue.clone();
+        let consumer = thread::spawn(move || (0..10).all(|_| clone.get().is_ok()));
+        (0..10).for_each(|number| queue.put(text(number, 300 * number)).unwrap());
+        assert!(consumer.join().unwrap());
+        // Somebody leaves it as it is.
+        queue.put(text(round, 100_000)).unwrap();
+    });
 }
 
 /// Runs in a process of its own.
 fn drop_handles((): ()) {
-    let before = Possessions::now();
+    let before = Stock::now().unwrap();
     for queue in [Queue::bounded(3).unwrap(), Queue::unbounded().unwrap()] {
         queue.put(text(1, 100_000)).unwrap();
         let clone = queue.clone();
@@ -80,7 +88,7 @@ fn drop_handles((): ()) {
         assert_eq!(clone.get().unwrap(), text(1, 100_000), "one handle keeps it open");
         drop(clone);
     }
-    assert_eq!(Possessions::now(), before);
+    before.comes_back().unwrap();
 }
 
 /// QUEUE-12
@@ -92,4 +100,9 @@ fn dropping_the_last_handle_closes_both_ends() {
 #[test]
 fn three_hundred_queues_and_processes_leave_nothing() {
     alone(make_use_and_end_many);
+}
+
+#[test]
+fn a_thousand_queues_of_threads_leave_nothing() {
+    alone(without_processes);
 }

@@ -146,7 +146,7 @@ fn torture(variants: &[Variant], time: Duration) {
         rounds += 1;
     }
     println!(
-        "{}: {rounds} rounds, {:.1} s: {sum}",
+        "{}: {rounds} rounds, {:.1} s: {sum:?}",
         variants[0].name,
         begun.elapsed().as_secs_f32()
     );
@@ -156,8 +156,8 @@ fn torture(variants: &[Variant], time: Duration) {
 #[derive(Debug, Default)]
 struct Counts {
     started: usize,
-    /// Producers, consumers.
-    killed: [usize; 2],
+    killed_producers: usize,
+    killed_consumers: usize,
     stopped: usize,
     items: usize,
     /// Put for sure, and never received.
@@ -173,32 +173,14 @@ struct Counts {
 impl Counts {
     fn add(&mut self, other: &Self) {
         self.started += other.started;
-        self.killed[0] += other.killed[0];
-        self.killed[1] += other.killed[1];
+        self.killed_producers += other.killed_producers;
+        self.killed_consumers += other.killed_consumers;
         self.stopped += other.stopped;
         self.items += other.items;
         self.lost += other.lost;
         self.late += other.late;
         self.unrecorded += other.unrecorded;
         self.drained += other.drained;
-    }
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [producers, consumers] = self.killed;
-        write!(
-            f,
-            "{} started, {producers} producers and {consumers} consumers killed, {} stops; {} \
-             items, 0 twice, {} lost, {} late, {} not recorded, {} drained",
-            self.started,
-            self.stopped,
-            self.items,
-            self.lost,
-            self.late,
-            self.unrecorded,
-            self.drained
-        )
     }
 }
 
@@ -530,8 +512,11 @@ impl Driver {
         assert_eq!(worker.process.exitcode(), None, "it ended by itself");
         worker.process.kill().unwrap();
         self.all[worker.id as usize - 1].1 = true;
-        self.counts.killed[worker.role as usize] += 1;
         let role = worker.role;
+        match role {
+            Role::Producer => self.counts.killed_producers += 1,
+            Role::Consumer => self.counts.killed_consumers += 1,
+        }
         self.dying.push(worker);
         role
     }
@@ -752,7 +737,7 @@ impl Driver {
     /// What was put against what was got.
     fn compare(mut self, rest: &[(u32, u64)]) -> Counts {
         let mut counts = std::mem::take(&mut self.counts);
-        let killed_consumers = counts.killed[Role::Consumer as usize];
+        let killed_consumers = counts.killed_consumers;
         let all = self.all.iter().zip(1..);
         let consumers = all.clone().filter(|((role, _), _)| *role == Role::Consumer);
         let mut logs: Vec<(u32, Vec<(u32, u64)>)> =
@@ -805,7 +790,7 @@ impl Driver {
         }
         assert!(
             counts.lost <= killed_consumers && counts.late <= killed_consumers,
-            "too many lost or late: {counts}"
+            "too many lost or late: {counts:?}"
         );
         counts
     }

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::Deadline;
+use common::testing::{Deadline, leaves_nothing};
 use ipc_queue::Queue;
 use pools::{Error, Pool, TaskError};
 use process_basics::tasks;
@@ -355,13 +355,10 @@ fn leave_nothing((): ()) {
             stage.next_waiting();
         }
     };
-    round(0);
-    let before = support::Possessions::now();
-    (0..100).for_each(round);
-    before.come_back();
+    leaves_nothing(300, round);
 }
 
 #[test]
-fn a_hundred_pools_leave_nothing_behind() {
+fn three_hundred_pools_leave_nothing_behind() {
     alone(leave_nothing);
 }

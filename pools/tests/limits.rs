@@ -11,8 +11,8 @@ use pools::{Error, Pool, TaskError};
 use process_basics::tasks;
 use rustix::process::Signal;
 use support::{
-    Other, Possessions, Stage, alone, children, count, descriptors, hold, limit_descriptors,
-    pid_of_worker, until,
+    Other, Stage, alone, children, count, descriptors, hold, limit_descriptors, pid_of_worker,
+    stock, until,
 };
 
 process_basics::test_entry!();
@@ -166,7 +166,7 @@ fn mixed(task: u64) -> u64 {
 /// Runs in the child: with one descriptor more each time, until it works.
 fn start_with_few_descriptors((): ()) {
     Pool::new(2).unwrap().apply(pid_of_worker, 0).unwrap();
-    let before = Possessions::now();
+    let before = stock();
     let open = descriptors().len() as u64;
     let mut failed = 0;
     let pool = loop {
@@ -181,12 +181,12 @@ fn start_with_few_descriptors((): ()) {
                 failed += 1;
             }
         }
-        before.come_back();
+        before.comes_back().unwrap();
     };
     // Two for each worker at least: so some had been started each time.
     assert!((10..100).contains(&failed), "{failed}");
     drop(pool);
-    before.come_back();
+    before.comes_back().unwrap();
 }
 
 /// POOL-30

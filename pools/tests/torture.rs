@@ -18,7 +18,7 @@ use pools::{MapError, Pool, TaskError};
 use process_basics::tasks;
 use rustix::process::Signal;
 use serde_bytes::ByteBuf;
-use support::{Alive, Other, Possessions, lives, start};
+use support::{Alive, Other, lives, start, stock};
 
 process_basics::test_entry!();
 tasks![share, toil, meet_others, share_and_live, make_pools_for_ever];
@@ -129,12 +129,12 @@ fn torture(large: bool, most_tasks: Option<u64>, kills: bool, time: Duration) {
     println!("{name}: TORTURE_SEED={seed}");
     let mut counts = Counts::default();
     let begun = Instant::now();
-    let before = Possessions::now();
+    let before = stock();
     while begun.elapsed() < time {
         let _deadline = Deadline::seconds(60);
         let end = Instant::now() + (time / 3).min(Duration::from_secs(3));
         round(large, most_tasks, kills, end, &mut random, &mut counts);
-        before.come_back();
+        before.comes_back().unwrap();
     }
     println!("{name}: {:.1} s: {counts:?}", begun.elapsed().as_secs_f32());
     let killed = counts.killed.into_inner();

@@ -1,5 +1,7 @@
 //! Starting a process and seeing it end well.
 
+#![allow(dead_code, reason = "each test file needs some of it")]
+
 use process_basics::Process;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -7,7 +7,6 @@ pub(crate) mod damage;
 
 use std::any::Any;
 use std::fs;
-use std::io;
 
 use common::testing::Deadline;
 use process_basics::Process;
@@ -45,27 +44,6 @@ pub(crate) fn alone(scenario: impl Fn(()) + Any) {
     ends_well(&start(scenario, ()));
 }
 
-/// What a process has of the kernel; equal to what it had if nothing was left behind.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Possessions {
-    descriptors: usize,
-    queue_mappings: usize,
-    threads: usize,
-    children: Vec<u32>,
-}
-
-impl Possessions {
-    /// Those of this process.
-    pub(crate) fn now() -> Self {
-        Self {
-            descriptors: fs::read_dir("/proc/self/fd").unwrap().count(),
-            queue_mappings: queue_mappings().len(),
-            threads: fs::read_dir("/proc/self/task").unwrap().count(),
-            children: children(),
-        }
-    }
-}
-
 /// The sizes of the queues' memories that are mapped here, in bytes.
 pub(crate) fn queue_mappings() -> Vec<u64> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
@@ -75,14 +53,4 @@ pub(crate) fn queue_mappings() -> Vec<u64> {
         Some(u64::from_str_radix(end, 16).ok()? - u64::from_str_radix(start, 16).ok()?)
     };
     queues.map(|line| size(line).unwrap()).collect()
-}
-
-/// The process ids of the children of this process, zombies included.
-fn children() -> Vec<u32> {
-    let threads = fs::read_dir("/proc/self/task").unwrap();
-    let of = |thread: io::Result<fs::DirEntry>| {
-        fs::read_to_string(thread.unwrap().path().join("children")).unwrap_or_default()
-    };
-    let all: String = threads.map(of).collect();
-    all.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::stock::Stock;
 use common::testing::Deadline;
 use ipc_queue::{Queue, Words};
 use pools::{Builder, Pool, TaskError};
@@ -229,48 +230,9 @@ pub(crate) fn limit_descriptors(most: u64) {
     setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum }).unwrap();
 }
 
-/// What a process has of the kernel; equal to what it had if nothing was left behind.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Possessions {
-    descriptors: Vec<String>,
-    mappings: usize,
-    threads: Vec<String>,
-    children: Vec<u32>,
-}
-
-impl Possessions {
-    /// Those of this process.
-    pub(crate) fn now() -> Self {
-        let maps = fs::read_to_string("/proc/self/maps").unwrap();
-        Self {
-            descriptors: descriptors(),
-            mappings: maps.lines().filter(|line| line.contains("memfd:")).count(),
-            threads: threads(),
-            children: children(),
-        }
-    }
-
-    /// Waits until this process has no more than that again: threads may need a moment to end.
-    pub(crate) fn come_back(&self) {
-        let deadline = Instant::now() + LONG;
-        while Self::now() != *self {
-            if Instant::now() > deadline {
-                assert_eq!(Self::now(), *self, "left behind");
-            }
-            thread::yield_now();
-        }
-    }
-}
-
-/// The names of the threads that pools, executors and queues have started in this process.
-fn threads() -> Vec<String> {
-    let tasks = fs::read_dir("/proc/self/task").unwrap();
-    let names = tasks.filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok());
-    names
-        .filter(|name| {
-            ["pool-", "watch ", "queue-", "ThreadPool"].iter().any(|ours| name.starts_with(ours))
-        })
-        .collect()
+/// What this process has, without the threads of other tests.
+pub(crate) fn stock() -> Stock {
+    Stock::with_threads_like(&["pool-", "watch ", "queue-", "ThreadPool"]).unwrap()
 }
 
 /// What the descriptors of this process are, sorted.

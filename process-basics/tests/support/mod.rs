@@ -103,11 +103,6 @@ pub(crate) fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// How many threads this process has.
-pub(crate) fn threads() -> usize {
-    fs::read_dir("/proc/self/task").unwrap().count()
-}
-
 /// The process ids of the children of this process, zombies included.
 pub(crate) fn children() -> Vec<u32> {
     let threads = fs::read_dir("/proc/self/task").unwrap();
@@ -122,13 +117,6 @@ pub(crate) fn children() -> Vec<u32> {
 pub(crate) fn state(pid: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
-}
-
-/// The memory of this process that is in RAM, in KiB.
-pub(crate) fn resident() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// Sends a signal behind the library's back.

@@ -1,0 +1,254 @@
+//! The soak: the kill tortures of all crates at the same time, for as long as one likes.
+//!
+//! ```text
+//!   cargo run --release -p common --example soak -- --minutes 10 --seed 1
+//!
+//!   soak ─┬─▶ ipc-pipe   torture: long_…, long_…   ─▶ children, killed and stopped at random instants
+//!         ├─▶ ipc-queue  torture: long_…, long_…
+//!         ├─▶ …          each a process, and a process group, of its own
+//!         └── kills and stops these parents, too; waits with a deadline; sees what is left; counts
+//! ```
+//!
+//! The tortures are the ignored tests in each crate's `tests/torture.rs`. They check that results are
+//! right, and that nothing hangs, comes twice, or is lost without a kill. If one fails, the soak tells
+//! how to run it alone.
+
+#![expect(clippy::unwrap_used, reason = "it is a test")]
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::{Arg, value_parser};
+use common::stock::Stock;
+use common::testing::Random;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+
+/// The crates that have a torture.
+const PACKAGES: [&str; 5] = ["ipc-pipe", "ipc-queue", "pools", "executors", "downloader"];
+/// How long each test is run at a time.
+const SLICE: Duration = Duration::from_secs(10);
+/// After so long, a test that should have ended hangs, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// Within this time after the end of its parent every process has ended.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// The torture of a crate, and what has come of it.
+struct Lane {
+    package: &'static str,
+    program: PathBuf,
+    tests: Vec<String>,
+    folder: PathBuf,
+    random: Random,
+    counts: BTreeMap<String, u64>,
+}
+
+fn main() -> ExitCode {
+    let number = |name: &'static str, default: &'static str, help: &'static str| {
+        let option = Arg::new(name).long(name).value_name("N").value_parser(value_parser!(u32));
+        option.default_value(default).help(help)
+    };
+    let options = clap::Command::new("soak")
+        .about("The kill tortures of all crates at the same time")
+        .arg(number("minutes", "10", "How long"))
+        .arg(number("seed", "1", "Begins with the same decisions; instants differ all the same"))
+        .get_matches();
+    let number = |name: &str| u64::from(*options.get_one::<u32>(name).unwrap());
+    let base = std::env::temp_dir().join(format!("soak-{}", std::process::id()));
+    let lanes = lanes(&base, number("seed"));
+
+    // Who loses his parent becomes a child of this process, and is seen.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+    let before = (Stock::now().unwrap(), shared_memory());
+    let end = Instant::now() + Duration::from_secs(60 * number("minutes"));
+    let threads = lanes.into_iter().map(|lane| thread::spawn(move || lane.run(end)));
+    let threads: Vec<_> = threads.collect();
+    let mut failures = Vec::new();
+    for thread in threads {
+        match thread.join().unwrap() {
+            Ok(lane) => {
+                let counts = lane.counts.iter().map(|(name, count)| format!("{count} {name}"));
+                println!("{:<11} {}", lane.package, counts.collect::<Vec<_>>().join(", "));
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
+    failures.extend(before.0.comes_back().err().map(|left| left.to_string()));
+    if shared_memory() != before.1 {
+        failures.push(format!("in /dev/shm is {:?}, was {:?}", shared_memory(), before.1));
+    }
+    if failures.is_empty() {
+        fs::remove_dir_all(&base).unwrap();
+        println!(
+            "ok          nothing hung, came twice, or was lost without a kill; nothing is left"
+        );
+        return ExitCode::SUCCESS;
+    }
+    failures.iter().for_each(|failure| println!("FAILED      {failure}"));
+    println!("what they said is in {}", base.display());
+    ExitCode::FAILURE
+}
+
+/// Builds the tortures as this program was built.
+fn lanes(base: &Path, seed: u64) -> Vec<Lane> {
+    let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    cargo.args(["test", "--no-run", "--message-format", "json", "--test", "torture"]);
+    cargo.args(PACKAGES.iter().flat_map(|package| ["-p", package]));
+    cargo.args((!cfg!(debug_assertions)).then_some("--release"));
+    let built = cargo.stderr(Stdio::inherit()).output().expect("cargo can be started");
+    assert!(built.status.success(), "the tortures can't be built");
+    let messages = String::from_utf8(built.stdout).unwrap();
+    let lane = |(package, number): (&'static str, u64)| {
+        let manifest = format!("/{package}/Cargo.toml\"");
+        let mut of_package = messages.lines().filter(|line| line.contains(&manifest));
+        let path = |line: &str| {
+            let (_, rest) = line.split_once("\"executable\":\"")?;
+            Some(PathBuf::from(rest.split_once('"')?.0))
+        };
+        let program = of_package.find_map(path).expect("cargo names the program");
+        let list = Command::new(&program).args(["--list", "--ignored"]).output().unwrap();
+        let list = String::from_utf8(list.stdout).unwrap();
+        let tests = list.lines().filter_map(|line| line.strip_suffix(": test"));
+        let tests: Vec<String> = tests.map(str::to_owned).collect();
+        assert!(!tests.is_empty(), "{package} has no torture");
+        let random = Random((seed << 8 | number) + 1);
+        let folder = base.join(package);
+        Lane { package, program, tests, folder, random, counts: BTreeMap::new() }
+    };
+    PACKAGES.into_iter().zip(0..).map(lane).collect()
+}
+
+impl Lane {
+    /// Runs the tests in turns until then.
+    fn run(mut self, end: Instant) -> Result<Self, String> {
+        let first = self.random.below(self.tests.len() as u64) as usize;
+        for turn in first.. {
+            let left = end.saturating_duration_since(Instant::now());
+            if left < Duration::from_secs(1) {
+                break;
+            }
+            let test = self.tests[turn % self.tests.len()].clone();
+            let (seed, time) = (self.random.next() >> 1, left.min(SLICE));
+            let seconds = time.as_secs();
+            if let Err(what) = self.run_one(&test, seed, time) {
+                let package = self.package;
+                return Err(format!(
+                    "{package}: {what}\nrun it alone: TORTURE_SECONDS={seconds} \
+                     TORTURE_SEED={seed} cargo test -p {package} --test torture -- --ignored \
+                     --nocapture --exact {test}"
+                ));
+            }
+        }
+        Ok(self)
+    }
+
+    fn run_one(&mut self, test: &str, seed: u64, time: Duration) -> Result<(), String> {
+        let temporary = self.folder.join("tmp");
+        fs::create_dir_all(&temporary).unwrap();
+        let log = File::create(self.folder.join("log")).unwrap();
+        let mut command = Command::new(&self.program);
+        command.args([test, "--exact", "--ignored", "--nocapture"]);
+        command.env("TORTURE_SECONDS", time.as_secs().to_string());
+        command.env("TORTURE_SEED", seed.to_string()).env("TMPDIR", &temporary);
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let mut child = command.process_group(0).spawn().unwrap();
+
+        // One parent of four is killed; but `downloader get` is a program of its own, and goes on.
+        let is_killed = self.random.below(4) == 0 && self.package != "downloader";
+        let part = self.random.below(1000) as f64 / 1000.0;
+        let until = if is_killed { time.mul_f64(part) } else { time + PATIENCE };
+        let stops = self.stop_now_and_then(&child, Instant::now() + until);
+        if stops.is_none() {
+            child.kill().unwrap();
+        }
+        let status = child.wait().unwrap();
+        let group = Pid::from_child(&child);
+        if !is_gone(group) {
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+            return Err("processes are left".to_owned());
+        }
+        match stops {
+            Some(_) if !status.success() => return Err(status.to_string()),
+            Some(_) if fs::read_dir(&temporary).unwrap().next().is_some() => {
+                return Err("files are left".to_owned());
+            }
+            None if !is_killed => return Err("it hangs".to_owned()),
+            _ => fs::remove_dir_all(&temporary).unwrap(),
+        }
+        let log = fs::read(self.folder.join("log")).unwrap();
+        let log = String::from_utf8_lossy(&log);
+        let of_parents = [
+            ("runs", 1),
+            ("parents killed", u64::from(stops.is_none())),
+            ("parents stopped", stops.unwrap_or(0)),
+        ];
+        for (name, number) in of_parents.into_iter().chain(counts_in(&log)) {
+            *self.counts.entry(name.to_owned()).or_default() += number;
+        }
+        Ok(())
+    }
+
+    /// Stops it for a moment now and then, and says how often, if it has ended until then.
+    fn stop_now_and_then(&mut self, child: &Child, until: Instant) -> Option<u64> {
+        // It means this process whatever becomes of its number.
+        let pidfd = rustix::process::pidfd_open(Pid::from_child(child), PidfdFlags::empty());
+        let pidfd = pidfd.unwrap();
+        for stops in 0.. {
+            let pause = Duration::from_millis(self.random.below(1500));
+            let left = until.saturating_duration_since(Instant::now());
+            if ends_within(&pidfd, pause.min(left)) {
+                return Some(stops);
+            }
+            if pause >= left {
+                break;
+            }
+            let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::STOP);
+            // Any instant will do: this sleep isn't a wait for something.
+            thread::sleep(Duration::from_millis(self.random.below(20)));
+            let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::CONT);
+        }
+        None
+    }
+}
+
+fn ends_within(pidfd: &OwnedFd, time: Duration) -> bool {
+    let time = Timespec::try_from(time).unwrap();
+    poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&time)).unwrap() == 1
+}
+
+/// What a test has counted: it says `Counts { pools: 3, tasks: 4 }`.
+fn counts_in(log: &str) -> Vec<(&str, u64)> {
+    let lists = log.split(" { ").skip(1).filter_map(|rest| rest.split(" }").next());
+    let pairs = lists.flat_map(|list| list.split(", ")).filter_map(|pair| pair.split_once(": "));
+    pairs.filter_map(|(name, number)| Some((name, number.parse().ok()?))).collect()
+}
+
+/// Whether all processes of the group end in time; those that were left to us are collected.
+fn is_gone(group: Pid) -> bool {
+    let end = Instant::now() + GRACE;
+    while rustix::process::test_kill_process_group(group).is_ok() {
+        // Whoever was just stopped ends when it goes on.
+        let _ = rustix::process::kill_process_group(group, Signal::CONT);
+        let _ = rustix::process::waitpgid(group, WaitOptions::NOHANG);
+        if Instant::now() > end {
+            return false;
+        }
+        // Several processes: there is no one thing to wait for.
+        thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+/// What there is of named shared memory.
+fn shared_memory() -> Vec<PathBuf> {
+    let entries = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
+    let mut all: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    all.sort();
+    all
+}
