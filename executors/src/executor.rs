@@ -48,7 +48,10 @@ pub trait Executor: Sized {
     /// ```
     ///
     /// # Errors
-    /// [`SubmitError`], if it doesn't take the call. What becomes of the call, the future tells.
+    /// [`SubmitError::Unlisted`] if another process should call a function that isn't listed;
+    /// [`SubmitError::Broken`] if the executor is; [`SubmitError::Start`] if it has no worker, and none can be started;
+    /// [`SubmitError::Shutdown`] when its workers were terminated, or the program is ending. What becomes of the
+    /// call, the future tells.
     fn submit<A, R, F>(&self, function: F, argument: A) -> Result<Future<R>, SubmitError>
     where
         A: Serialize + Send + 'static,
@@ -86,6 +89,9 @@ pub trait Executor: Sized {
     ///
     /// # Errors
     /// As [`submit`](Self::submit).
+    ///
+    /// # Panics
+    /// If the input does; what has not begun is cancelled.
     fn map<A, R, F, I>(
         &self,
         function: F,
@@ -114,7 +120,10 @@ pub trait Executor: Sized {
     /// ```
     ///
     /// # Errors
-    /// As [`submit`](Self::submit); [`SubmitError::Zero`].
+    /// As [`submit`](Self::submit); [`SubmitError::Zero`] for chunks of 0 items, or 0 tasks on their way.
+    ///
+    /// # Panics
+    /// As [`map`](Self::map).
     fn map_with<A, R, F, I>(
         &self,
         options: MapOptions,

@@ -53,7 +53,8 @@ impl<R> Future<R> {
     /// ```
     ///
     /// # Errors
-    /// What became of the call instead; [`FutureError::Cancelled`]; [`FutureError::Taken`].
+    /// [`FutureError::Task`] with what became of the call instead; [`FutureError::Cancelled`];
+    /// [`FutureError::Taken`] if it was taken out; [`FutureError::Deadlock`] in a callback that must not wait for it.
     pub fn result(&self) -> Result<&R, FutureError> {
         self.wait_until(None)?;
         self.outcome()
@@ -74,7 +75,7 @@ impl<R> Future<R> {
     /// ```
     ///
     /// # Errors
-    /// As [`result`](Self::result); [`FutureError::TimedOut`].
+    /// As [`result`](Self::result); [`FutureError::TimedOut`] after the time.
     pub fn result_timeout(&self, timeout: Duration) -> Result<&R, FutureError> {
         self.wait_for(timeout)?;
         self.outcome()
@@ -113,7 +114,8 @@ impl<R> Future<R> {
     /// ```
     ///
     /// # Errors
-    /// [`FutureError::Cancelled`], [`FutureError::Taken`].
+    /// [`FutureError::Cancelled`], [`FutureError::Taken`], [`FutureError::Deadlock`], as for
+    /// [`result`](Self::result).
     pub fn exception(&self) -> Result<Option<&TaskError>, FutureError> {
         self.wait_until(None)?;
         self.error()
@@ -134,7 +136,7 @@ impl<R> Future<R> {
     /// ```
     ///
     /// # Errors
-    /// As [`exception`](Self::exception); [`FutureError::TimedOut`].
+    /// As [`exception`](Self::exception); [`FutureError::TimedOut`] after the time.
     pub fn exception_timeout(&self, timeout: Duration) -> Result<Option<&TaskError>, FutureError> {
         self.wait_for(timeout)?;
         self.error()
@@ -261,7 +263,7 @@ impl<R> Future<R> {
         }
     }
 
-    /// Whether this is the same future, by another handle.
+    /// Whether this is the same future, by another handle. Python: `is`.
     ///
     /// ```
     /// use executors::Promise;

@@ -168,7 +168,9 @@ impl ProcessPoolBuilder {
     /// ```
     ///
     /// # Errors
-    /// [`BuildError`].
+    /// [`BuildError::NoWorkers`] and [`BuildError::NoTasks`] for 0 workers, or 0 calls for each;
+    /// [`BuildError::Unlisted`] if the initializer isn't listed; [`BuildError::System`] if the system refuses memory or
+    /// a thread, or for more than 4,094 workers.
     pub fn build(self) -> Result<ProcessPoolExecutor, BuildError> {
         let max_workers = self.max_workers.unwrap_or_else(cpu_count);
         let settings = Settings {
@@ -203,7 +205,7 @@ impl ProcessPoolExecutor {
     /// ```
     ///
     /// # Errors
-    /// [`BuildError`].
+    /// As [`ProcessPoolBuilder::build`].
     pub fn new(max_workers: usize) -> Result<Self, BuildError> {
         Self::builder().max_workers(max_workers).build()
     }
@@ -224,7 +226,7 @@ impl ProcessPoolExecutor {
         ProcessPoolBuilder::default()
     }
 
-    /// How many workers it has at most.
+    /// How many workers it has at most. (In Python one looks into `_max_workers`.)
     ///
     /// ```
     /// # use executors::{Executor, ProcessPoolExecutor};
@@ -240,7 +242,7 @@ impl ProcessPoolExecutor {
         self.max_workers
     }
 
-    /// The process ids of its workers.
+    /// The process ids of its workers. (In Python one looks into `_processes`.)
     ///
     /// ```
     /// # use executors::{Executor, ProcessPoolExecutor};

@@ -73,7 +73,7 @@ impl<R> Promise<R> {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidState`] the second time.
+    /// [`InvalidState`] the second time, unless the future was cancelled.
     pub fn set_running(&self) -> Result<bool, InvalidState> {
         let Some((core, _)) = &self.ends else { return Err(InvalidState("finished")) };
         let mut state = core.lock();
@@ -87,7 +87,7 @@ impl<R> Promise<R> {
         }
     }
 
-    /// Whether the future was cancelled.
+    /// Whether the future was cancelled. Python: `cancelled()`.
     ///
     /// ```
     /// use executors::Promise;

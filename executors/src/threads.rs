@@ -117,7 +117,7 @@ impl ThreadPoolBuilder {
     /// ```
     ///
     /// # Errors
-    /// [`BuildError::NoWorkers`].
+    /// [`BuildError::NoWorkers`] for 0 threads.
     pub fn build(self) -> Result<ThreadPoolExecutor, BuildError> {
         static EXECUTORS: AtomicUsize = AtomicUsize::new(0);
         let max_workers = self.max_workers.unwrap_or_else(|| (cpu_count() + 4).min(32));
@@ -176,7 +176,7 @@ impl ThreadPoolExecutor {
         ThreadPoolBuilder::default()
     }
 
-    /// How many threads it has at most.
+    /// How many threads it has at most. (In Python one looks into `_max_workers`.)
     ///
     /// ```
     /// assert_eq!(executors::ThreadPoolExecutor::new(3).max_workers(), 3);
@@ -187,7 +187,7 @@ impl ThreadPoolExecutor {
         self.max_workers
     }
 
-    /// How many threads it has.
+    /// How many threads it has. (In Python one looks into `_threads`.)
     ///
     /// ```
     /// use executors::ThreadPoolExecutor;
@@ -203,7 +203,7 @@ impl ThreadPoolExecutor {
         self.shared.state().handles.len()
     }
 
-    /// Calls a closure in another thread.
+    /// Calls a closure in another thread. Python: `submit(lambda: …)`.
     ///
     /// ```
     /// use executors::ThreadPoolExecutor;
@@ -216,7 +216,8 @@ impl ThreadPoolExecutor {
     /// ```
     ///
     /// # Errors
-    /// [`SubmitError`], if it doesn't take the call.
+    /// [`SubmitError::Broken`] if its initializer has panicked; [`SubmitError::Start`] if it has no thread, and none
+    /// can be started; [`SubmitError::Shutdown`] when the program is ending.
     pub fn spawn<R, F>(&self, work: F) -> Result<Future<R>, SubmitError>
     where
         R: Send + Sync + 'static,

@@ -12,15 +12,15 @@ use crate::future::Future;
 /// What to wait for. Python: `return_when`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReturnWhen {
-    /// Until one is done.
+    /// Until one is done. Python: `FIRST_COMPLETED`.
     FirstCompleted,
-    /// Until one is done that has an error, or all are. A cancelled one has none.
+    /// Until one is done that has an error, or all are. A cancelled one has none. Python: `FIRST_EXCEPTION`.
     FirstException,
-    /// Until all are done.
+    /// Until all are done. Python: `ALL_COMPLETED`.
     AllCompleted,
 }
 
-/// Which futures are done, and which are not.
+/// Which futures are done, and which are not. Python: `DoneAndNotDoneFutures`.
 #[derive(Debug)]
 pub struct Waited<F> {
     /// Those that are finished or cancelled, in the order given.

@@ -105,8 +105,9 @@ impl Builder {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoProcesses`], [`Error::NoTasks`], [`Error::Function`] if the initializer isn't listed;
-    /// [`Error::Start`], [`Error::System`]: no worker is left then.
+    /// [`Error::NoProcesses`] and [`Error::NoTasks`] for 0 workers, or 0 tasks for each; [`Error::Function`] if the
+    /// initializer isn't listed; [`Error::Start`] if a worker can't be started, and [`Error::System`] if the system
+    /// refuses memory or a thread, or for more than 4,094 workers: no worker is left then.
     pub fn build(self) -> Result<Pool, Error> {
         let processes = self.processes.unwrap_or_else(cpu_count);
         let initializer = self.initializer.transpose().map_err(Error::Function)?;

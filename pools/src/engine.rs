@@ -10,6 +10,8 @@
 //!                            └─ "ended" ◀─ watch threads ◀────┘ one waits for the end of each worker
 //! ```
 //!
+//! Users meet it as [`Pool`](crate::Pool) and as the executor of processes of the crate `executors`.
+//!
 //! The manager is one thread: whatever happens, happens in the order of the reports. A worker's end is
 //! a report, too, behind all that the worker reported itself; so when it comes, its note tells
 //! exactly which item died with it:
@@ -21,7 +23,7 @@
 //! | item k of a task | k's result was reported, or is kept in the note | items from k + 1 on never ran: they become a task |
 //! | item k of a task | k has no result | k died; the same for those behind it |
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::mem::take;
@@ -129,7 +131,7 @@ impl Engine {
             settings: Mutex::new(settings),
             state: Mutex::new(State {
                 phase: Phase::Open,
-                jobs: HashMap::new(),
+                jobs: BTreeMap::new(),
                 next_job: 1,
                 backlog: VecDeque::new(),
                 unwanted: 0,
@@ -225,6 +227,7 @@ impl Engine {
             open.chunks.insert(first, Arc::clone(&message));
             state.wait_for_turn(job, Waiting::Chunk(message));
         } else if state.backlog.is_empty()
+            && state.has_room(message.len())
             && self.shared.put(&mut state, job, message).unwrap_or(false)
         {
             return;

@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::{BTreeMap, HashSet};
+use std::mem::take;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard};
@@ -92,6 +93,19 @@ impl State {
         let of_job = self.queued.iter().flatten().filter(move |(_, queued)| *queued == job);
         of_job.map(|(position, _)| *position).take(count)
     }
+
+    pub(crate) fn sink_of(&self, job: u64) -> Option<Held> {
+        self.jobs.get(&job).map(|job| job.sink.clone())
+    }
+
+    /// Whether another task of so many bytes may be put into the queue. (A queue that is full says so itself, but first
+    /// looks who is at its slots. So it isn't asked, unless there are very many workers.)
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        let (tasks, all_bytes) = self.outstanding;
+        let workers = self.places.len();
+        tasks < PLACES.max(2 * workers) && (tasks <= workers || all_bytes + bytes as u64 <= BYTES)
+    }
+
     /// A task of this job waits for its turn: as the last, or as the first.
     pub(crate) fn wait_for_turn(&mut self, job: u64, message: Waiting) {
         if let Some(job) = self.jobs.get_mut(&job) {
@@ -132,7 +146,7 @@ impl State {
 }
 
 impl Shared {
-    /// Puts a task into the queue; says whether there was room.
+    /// Puts a task into the queue, which [has room](State::has_room); says whether that is so.
     pub(crate) fn put(
         &self,
         state: &mut State,
@@ -141,9 +155,6 @@ impl Shared {
     ) -> Result<bool, TaskError> {
         let (tasks, bytes) = state.outstanding;
         let length = message.len() as u64;
-        if tasks > state.places.len() && bytes + length > BYTES {
-            return Ok(false);
-        }
         match self.tasks.try_put(message) {
             Ok(position) => {
                 state.outstanding = (tasks + 1, bytes + length);
@@ -167,7 +178,11 @@ impl Shared {
     /// Puts tasks into the queue as long as there is room.
     pub(crate) fn feed(&self, mut state: MutexGuard<'_, State>) {
         let mut refused = Vec::new();
-        while let Some(message) = state.backlog.pop_front() {
+        let next = |state: &mut State| {
+            let has_room = state.backlog.front().is_some_and(|next| state.has_room(next.len()));
+            if has_room { state.backlog.pop_front() } else { None }
+        };
+        while let Some(message) = next(&mut state) {
             let number = Items::of(&message).map_or(0, |(task, _)| task.job);
             let Some(job) = state.jobs.get_mut(&number) else {
                 state.unwanted = state.unwanted.saturating_sub(1);
@@ -196,6 +211,7 @@ impl Shared {
             self.done(task.job, items.map(|(item, _)| (item, Err(error.clone()))));
         }
     }
+
     /// Sees to it that nothing of this job begins; false if something has.
     pub(crate) fn cancel(&self, job: u64) -> bool {
         let mut state = self.state();
@@ -227,12 +243,14 @@ impl Shared {
         let (next, late) = next.split_at(free.min(next.len()));
         let late = late.iter().filter(|(position, _)| !self.claims.cancel(*position));
         go_on.extend(next.iter().chain(late).map(|(_, job)| *job));
-        let waiting: Vec<Job> =
-            state.jobs.extract_if(|job, _| !go_on.contains(job)).map(|(_, job)| job).collect();
-        state.forget_waiting(waiting.iter().map(|job| job.waiting).sum());
+        let jobs = take(&mut state.jobs).into_iter();
+        let (jobs, waiting): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            jobs.partition(|(number, _)| go_on.contains(number));
+        state.jobs = jobs;
+        state.forget_waiting(waiting.values().map(|job| job.waiting).sum());
         drop(state);
         // Without our lock: they call their owners back.
-        waiting.iter().for_each(|job| job.sink.cancelled());
+        waiting.values().for_each(|job| job.sink.cancelled());
         self.look();
     }
 
@@ -252,13 +270,24 @@ impl Shared {
             self.look();
         }
     }
+
     /// Something came of these items.
     pub(crate) fn done<'r>(
         &self,
         job: u64,
         outcomes: impl Iterator<Item = (u64, Result<&'r [u8], TaskError>)>,
     ) {
-        let sink = self.state().jobs.get(&job).map(|job| job.sink.clone());
+        let sink = self.state().sink_of(job);
+        self.tell(sink, job, outcomes);
+    }
+
+    /// Something came of these items, whose job has this sink, if it isn't over.
+    pub(crate) fn tell<'r>(
+        &self,
+        sink: Option<Held>,
+        job: u64,
+        outcomes: impl Iterator<Item = (u64, Result<&'r [u8], TaskError>)>,
+    ) {
         let Some(sink) = sink else { return };
         let mut over = false;
         for (item, outcome) in outcomes {

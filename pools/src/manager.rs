@@ -8,6 +8,7 @@ use ipc_queue::GetError;
 
 use crate::TaskError;
 use crate::engine::{GRACE, Shared};
+use crate::jobs::Held;
 use crate::message::{Items, Message, Progress, Report};
 use crate::note::{Note, Noted};
 use crate::state::{Phase, State};
@@ -96,13 +97,14 @@ impl<'a> Manager<'a> {
     fn handle(&mut self, message: &[u8]) {
         match Report::of(message) {
             Some((Report::Done(progress), results)) => {
-                self.note_progress(progress);
+                let sink = self.note_progress(progress);
                 let results = results.numbered(progress.from);
-                self.shared.done(progress.job, results.map(|(item, result)| (item, Ok(result))));
+                let results = results.map(|(item, result)| (item, Ok(result)));
+                self.shared.tell(sink, progress.job, results);
             }
             Some((Report::Failed(progress, error), _)) => {
-                self.note_progress(progress);
-                self.shared.done(progress.job, [(progress.to, Err(error))].into_iter());
+                let sink = self.note_progress(progress);
+                self.shared.tell(sink, progress.job, [(progress.to, Err(error))].into_iter());
             }
             Some((Report::Ready { worker }, _)) => {
                 if let Some(place) = self.shared.state().places.get_mut(worker) {
@@ -117,7 +119,8 @@ impl<'a> Manager<'a> {
         }
     }
 
-    fn note_progress(&self, progress: Progress) {
+    /// Returns who is to be told.
+    fn note_progress(&self, progress: Progress) -> Option<Held> {
         let mut state = self.shared.state();
         if let Some(bytes) = progress.ends {
             state.task_has_ended(progress.job, progress.first, bytes);
@@ -126,6 +129,7 @@ impl<'a> Manager<'a> {
         if let Some(worker) = place.and_then(|place| place.worker.as_mut()) {
             worker.latest = Some(progress);
         }
+        state.sink_of(progress.job)
     }
 
     fn worker_has_ended(&mut self, place: usize) {

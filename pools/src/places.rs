@@ -103,6 +103,7 @@ impl Shared {
             },
         }
     }
+
     /// Starts a worker in this place, where none is.
     fn start_worker(&self, place: usize) -> Result<(), process_basics::Error> {
         let number = {

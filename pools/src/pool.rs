@@ -131,7 +131,8 @@ impl Pool {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Function`] if it isn't listed; [`Error::NotRunning`], [`Error::Broken`].
+    /// [`Error::Function`] if it isn't listed; [`Error::NotRunning`] after [`close`](Self::close) or
+    /// [`terminate`](Self::terminate); [`Error::Broken`] if the pool has given up.
     pub fn apply_async<A, R, F>(&self, function: F, argument: A) -> Result<AsyncResult<R>, Error>
     where
         A: Serialize,
@@ -205,7 +206,7 @@ impl Pool {
     /// ```
     ///
     /// # Errors
-    /// As [`map`](Self::map); [`Error::NoItems`].
+    /// As [`map`](Self::map); [`Error::NoItems`] for chunks of 0.
     ///
     /// # Panics
     /// As [`map`](Self::map).
@@ -337,7 +338,7 @@ impl Pool {
     /// ```
     ///
     /// # Errors
-    /// As [`imap`](Self::imap); [`Error::NoItems`].
+    /// As [`imap`](Self::imap); [`Error::NoItems`] for chunks of 0.
     pub fn imap_chunked<A, R, F, I>(
         &self,
         function: F,
@@ -401,7 +402,7 @@ impl Pool {
     /// ```
     ///
     /// # Errors
-    /// As [`imap`](Self::imap); [`Error::NoItems`].
+    /// As [`imap`](Self::imap); [`Error::NoItems`] for chunks of 0.
     pub fn imap_unordered_chunked<A, R, F, I>(
         &self,
         function: F,
@@ -474,7 +475,7 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::StillRunning`] before [`close`](Self::close) or [`terminate`](Self::terminate);
-    /// [`Error::Unfinished`].
+    /// [`Error::Unfinished`] if this thread has an [`imap`](Self::imap) that goes on only as it takes the results.
     pub fn join(&self) -> Result<(), Error> {
         self.engine.join()
     }

@@ -1,6 +1,6 @@
 //! What an engine knows, under one lock.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::thread::ThreadId;
 use std::time::Instant;
 
@@ -22,7 +22,7 @@ pub(crate) enum Phase {
 
 pub(crate) struct State {
     pub phase: Phase,
-    pub jobs: HashMap<u64, Job>,
+    pub jobs: BTreeMap<u64, Job>,
     pub next_job: u64,
     /// Tasks that are not in the queue yet, in their order.
     pub backlog: VecDeque<Waiting>,
