@@ -1,10 +1,7 @@
 //! What the tests of several crates need: a kill timer, texts and numbers to try things with, a program's
 //! output, a lesson's stable part, a chapter.
 
-use std::env;
-use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -101,23 +98,20 @@ pub fn stable(text: &str) -> String {
 /// languages before. A block that has lines, but none with `~`, gets none.
 ///
 /// # Panics
-/// If something differs, or a file can't be read or written.
+/// If something differs.
 pub fn check_chapter(package: &str, program: &str, readme: &str) {
-    let written = env::var("CHAPTERS").ok().map(|which| write_chapter(package, program, &which));
-    let readme = written.as_deref().unwrap_or(readme);
     let list = output(program, &["--list"]);
     let names = lessons_of(package);
-    assert_eq!(
-        utf8(&list.stdout),
-        names.join("\n") + "\n",
-        "{package}'s list and common::contents differ"
-    );
+    let differ = format!("{package}'s list and common::contents differ");
+    assert_eq!(utf8(&list.stdout), names.join("\n") + "\n", "{differ}");
+    let written = pages::write_chapter(package, program);
+    let readme = written.unwrap_or_else(|| readme.to_owned());
     for name in names {
         assert!(
             readme.contains(&format!("\n### {name}\n")),
             "{package}/README.md has no heading {name}"
         );
-        let prompt = prompt(package, name);
+        let prompt = pages::prompt(package, name);
         let block = readme.split("```").find_map(|block| block.split_once(&prompt));
         let (_, expected) =
             block.unwrap_or_else(|| panic!("{package}/README.md has no block for {name}"));
@@ -134,31 +128,6 @@ pub fn check_chapter(package: &str, program: &str, readme: &str) {
              --test lessons every_lesson` writes what it prints into both languages"
         );
     }
-}
-
-/// Writes what lessons print into the chapter in both languages, and returns the English one.
-fn write_chapter(package: &str, program: &str, which: &str) -> String {
-    let names: Vec<_> =
-        lessons_of(package).into_iter().filter(|name| which == "all" || which == *name).collect();
-    assert!(!names.is_empty(), "CHAPTERS={which}: {package} has no such lesson; or say all");
-    let runs: Vec<_> = names.iter().map(|name| (name, output(program, &[name]))).collect();
-    let [english, _] = ["README.md", "README.zh-CN.md"].map(|file| {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(package).join(file);
-        let mut page = fs::read_to_string(&path).expect("the chapter can be read");
-        for (name, run) in &runs {
-            assert!(run.status.success(), "{name}: {:?}\n{}", run.status, utf8(&run.stderr));
-            page = pages::with_output(&page, &prompt(package, name), &utf8(&run.stdout))
-                .unwrap_or_else(|| panic!("{file} has no block for {name}"));
-        }
-        fs::write(&path, &page).expect("the chapter can be written");
-        page
-    });
-    english
-}
-
-/// What is typed to have this lesson told.
-fn prompt(package: &str, lesson: &str) -> String {
-    format!("$ cargo run -p {package} -- {lesson}\n")
 }
 
 fn utf8(bytes: &[u8]) -> String {
