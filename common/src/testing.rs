@@ -1,11 +1,9 @@
 //! What the tests of several crates need: a kill timer, texts and numbers to try things with, a program's
 //! output, a lesson's stable part, a chapter.
 
-use std::env;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -150,25 +148,20 @@ macro_rules! test_lessons {
 /// languages before. A block that has lines, but none with `~`, gets none.
 ///
 /// # Panics
-/// If something differs, or a file can't be read or written.
+/// If something differs.
 pub fn check_chapter(package: &str, program: &str, readme: &str) {
-    if let Ok(which) = env::var("CHAPTERS") {
-        write_chapter(package, program, readme, &which);
-    }
-    let readme = fs::read_to_string(readme).expect("the chapter can be read");
     let list = output(program, &["--list"]);
     let names = lessons_of(package);
-    assert_eq!(
-        utf8(&list.stdout),
-        names.join("\n") + "\n",
-        "{package}'s list and common::contents differ"
-    );
+    let differ = format!("{package}'s list and common::contents differ");
+    assert_eq!(utf8(&list.stdout), names.join("\n") + "\n", "{differ}");
+    pages::write_chapter(package, program, readme);
+    let readme = fs::read_to_string(readme).expect("the chapter can be read");
     for name in names {
         assert!(
             readme.contains(&format!("\n### {name}\n")),
             "{package}/README.md has no heading {name}"
         );
-        let prompt = prompt(package, name);
+        let prompt = pages::prompt(package, name);
         let block = readme.split("```").find_map(|block| block.split_once(&prompt));
         let (_, expected) =
             block.unwrap_or_else(|| panic!("{package}/README.md has no block for {name}"));
@@ -185,29 +178,6 @@ pub fn check_chapter(package: &str, program: &str, readme: &str) {
              --test lessons every_lesson` writes what it prints into both languages"
         );
     }
-}
-
-/// Writes what lessons print into the chapter in both languages.
-fn write_chapter(package: &str, program: &str, readme: &str, which: &str) {
-    let names: Vec<_> =
-        lessons_of(package).into_iter().filter(|name| which == "all" || which == *name).collect();
-    assert!(!names.is_empty(), "CHAPTERS={which}: {package} has no such lesson; or say all");
-    let runs: Vec<_> = names.iter().map(|name| (name, output(program, &[name]))).collect();
-    for file in ["README.md", "README.zh-CN.md"] {
-        let path = Path::new(readme).with_file_name(file);
-        let mut page = fs::read_to_string(&path).expect("the chapter can be read");
-        for (name, run) in &runs {
-            assert!(run.status.success(), "{name}: {:?}\n{}", run.status, utf8(&run.stderr));
-            page = pages::with_output(&page, &prompt(package, name), &utf8(&run.stdout))
-                .unwrap_or_else(|| panic!("{file} has no block for {name}"));
-        }
-        fs::write(&path, &page).expect("the chapter can be written");
-    }
-}
-
-/// What is typed to have this lesson told.
-fn prompt(package: &str, lesson: &str) -> String {
-    format!("$ cargo run -p {package} -- {lesson}\n")
 }
 
 /// Has a lesson crate tell all its lessons twice, as `--times` does: nothing is left behind in its

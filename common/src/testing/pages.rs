@@ -1,12 +1,13 @@
 //! The course's pages: both languages say the same, and links lead somewhere.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
 
-use super::stable;
-use crate::contents::section_of;
+use super::{output, stable, utf8};
+use crate::contents::{lessons_of, section_of};
 
 /// What a lesson's section has, in this order: why, one thing to try, and a question whose answer is folded.
 const ENGLISH: [&str; 5] = [
@@ -91,9 +92,33 @@ pub fn check_links(path: &Path) {
     }
 }
 
+/// Writes what lessons print into the chapter in both languages, if `CHAPTERS` says which.
+pub(super) fn write_chapter(package: &str, program: &str, readme: &str) {
+    let Ok(which) = env::var("CHAPTERS") else { return };
+    let names: Vec<_> =
+        lessons_of(package).into_iter().filter(|name| which == "all" || which == *name).collect();
+    assert!(!names.is_empty(), "CHAPTERS={which}: {package} has no such lesson; or say all");
+    let runs: Vec<_> = names.iter().map(|name| (name, output(program, &[name]))).collect();
+    for file in ["README.md", "README.zh-CN.md"] {
+        let path = Path::new(readme).with_file_name(file);
+        let mut page = fs::read_to_string(&path).expect("the chapter can be read");
+        for (name, run) in &runs {
+            assert!(run.status.success(), "{name}: {:?}\n{}", run.status, utf8(&run.stderr));
+            page = with_output(&page, &prompt(package, name), &utf8(&run.stdout))
+                .unwrap_or_else(|| panic!("{package}/{file} has no block for {name}"));
+        }
+        fs::write(&path, &page).expect("the chapter can be written");
+    }
+}
+
+/// What is typed to have this lesson told.
+pub(super) fn prompt(package: &str, lesson: &str) -> String {
+    format!("$ cargo run -p {package} -- {lesson}\n")
+}
+
 /// The page with this output in the block that begins with this prompt, if it has one. A block that has lines,
 /// but none with `~`, gets none.
-pub(super) fn with_output(page: &str, prompt: &str, printed: &str) -> Option<String> {
+fn with_output(page: &str, prompt: &str, printed: &str) -> Option<String> {
     let (before, rest) = page.split_once(&format!("```console\n{prompt}"))?;
     let (shown, after) = rest.split_once("```")?;
     let all = shown.is_empty() || shown.lines().any(|line| line.trim_start().starts_with('~'));
