@@ -1,5 +1,5 @@
 //! What the tests of several crates need: a kill timer, texts and numbers to try things with, a program's
-//! output, a lesson's stable part, a chapter.
+//! output, a lesson's stable part, a chapter, an exercise.
 
 use std::io::{self, Write};
 use std::process::{Command, Output, Stdio};
@@ -10,8 +10,10 @@ use std::time::Duration;
 use crate::contents::{lessons_of, section_of};
 
 mod pages;
+mod program;
 
 pub use pages::{check_links, check_translation};
+pub use program::{Running, Signal, example, kill};
 
 /// Ends the whole test program if it isn't dropped in time, so that a hang is a failure that names
 /// the test: `let _deadline = Deadline::seconds(60);`
