@@ -1,5 +1,5 @@
 //! What the tests of several crates need: a kill timer, texts and numbers to try things with, a program's
-//! output, a lesson's stable part, a chapter.
+//! output, a lesson's stable part, a chapter, an exercise.
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,8 +15,10 @@ use crate::contents::{lessons_of, section_of};
 use crate::stock::Stock;
 
 mod pages;
+mod program;
 
 pub use pages::{check_links, check_translation};
+pub use program::{Running, Signal, example, kill};
 
 /// So many KiB may come and stay: the allocator keeps what a thread of its own has used, and has
 /// seen the busiest moment only after many rounds.

@@ -1,0 +1,37 @@
+//! The exercise at the end of the chapter: where one helper is of most use.
+
+use std::path::Path;
+
+use common::testing::{Running, example};
+
+#[test]
+fn the_solution_finds_where_help_is_of_most_use() {
+    check(&example("helper_solution"));
+}
+
+#[test]
+#[ignore = "yours: examples/helper.rs"]
+fn the_exercise_is_done() {
+    check(&example("helper"));
+}
+
+fn check(program: &Path) {
+    let house = ["foundation=5", "material=1", "walls=3:foundation,material"];
+    let house = [&house[..], &["windows=2:walls", "paint=1:windows"]].concat();
+    for (tasks, alone, helped) in [
+        (&house[..], "11", "with help at foundation: 8.5"),
+        // The longest task is one that nobody waits for.
+        (&["a=4", "b=5:a", "long=8"], "9", "with help at a: 8"),
+        // The longest critical one is half of it after all: another path is as long.
+        (&["long=8", "end=6:long,other", "other=7"], "14", "with help at end: 11"),
+        // Two paths are critical; only what they have in common helps.
+        (&["a=6", "b=6", "c=1:a,b"], "7", "with help at c: 6.5"),
+        (&["a=6", "b=6"], "6", "no help is of use"),
+    ] {
+        let (said, code) = Running::start(program, tasks).end();
+        assert_eq!(said, [format!("without help: {alone}"), helped.to_owned()], "{tasks:?}");
+        assert_eq!(code, Some(0));
+    }
+    let (_, code) = Running::start(program, &["a=1:b", "b=1:a"]).end();
+    assert_eq!(code, Some(1), "two tasks that wait for each other are no plan");
+}

@@ -1,0 +1,142 @@
+//! The exercises at the end of the chapters: programs that are run, and asked, as a user would.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+use std::{env, thread};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, kill_process, kill_process_group, pidfd_open};
+
+pub use rustix::process::Signal;
+
+/// The longest that a program may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The crate's example of this name: the program of an exercise, or its solution.
+///
+/// # Panics
+/// If it is not built, or was changed since: `cargo test --test` builds no examples.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    let test = env::current_exe().expect("a test knows its own path");
+    let folder = test.ancestors().nth(2).expect("it is in deps, which is beside examples");
+    let program = folder.join("examples").join(name);
+    // Tests run in their crate's folder.
+    let source = Path::new("examples").join(name).with_extension("rs");
+    let time = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+    let is_built = time(&program) > time(&source);
+    assert!(is_built, "{} is not built: cargo build --examples", source.display());
+    program
+}
+
+/// A program that runs. Each line that it says, on standard output or standard error, is printed.
+///
+/// Dropped before its end, it is killed, with all the processes that it has started.
+#[derive(Debug)]
+pub struct Running {
+    process: Child,
+    lines: Receiver<String>,
+    until: Instant,
+    ended: bool,
+}
+
+impl Running {
+    /// Starts it, with half a minute to live.
+    ///
+    /// # Panics
+    /// If it can't be started.
+    #[must_use]
+    pub fn start(program: &Path, arguments: &[&str]) -> Self {
+        let (reader, writer) = io::pipe().expect("there are descriptors left");
+        let mut command = Command::new(program);
+        command.args(arguments).env_remove("RUST_BACKTRACE");
+        command.stdin(Stdio::piped()).process_group(0);
+        command.stdout(writer.try_clone().expect("there are descriptors left")).stderr(writer);
+        let process = command.spawn().expect("the program can be started");
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(reader).lines().map_while(Result::ok) {
+                println!("{line}");
+                // The test may have seen enough.
+                let _ = sender.send(line);
+            }
+        });
+        Self { process, lines, until: Instant::now() + PATIENCE, ended: false }
+    }
+
+    /// Gives it this line on standard input.
+    ///
+    /// # Panics
+    /// If it doesn't listen any more.
+    pub fn tell(&mut self, line: &str) {
+        let input = self.process.stdin.as_mut().expect("its input is not closed");
+        writeln!(input, "{line}").expect("the program listens");
+    }
+
+    /// Closes its standard input.
+    pub fn close_input(&mut self) {
+        drop(self.process.stdin.take());
+    }
+
+    /// The next line that it says.
+    ///
+    /// # Panics
+    /// If it says nothing more.
+    pub fn line(&mut self) -> String {
+        self.next().expect("the program says one more line")
+    }
+
+    fn next(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("it, or a child of it, hangs: {PATIENCE:?}"),
+        }
+    }
+
+    /// What it says until its end, and its exit code. No process that it has started is left.
+    ///
+    /// # Panics
+    /// If one is left, or it doesn't end.
+    pub fn end(mut self) -> (Vec<String>, Option<i32>) {
+        self.close_input();
+        let rest = std::iter::from_fn(|| self.next()).collect();
+        // All have closed their standard output: so it ends now.
+        let end = self.process.wait().expect("nobody else waits for it");
+        self.ended = true;
+        let left = kill_process_group(self.pid(), Signal::KILL).is_ok();
+        assert!(!left, "a process that it has started outlived it");
+        (rest, end.code())
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.ended {
+            let _ = kill_process_group(self.pid(), Signal::KILL);
+            let _ = self.process.wait();
+        }
+    }
+}
+
+/// Has this signal end the process of this id; returns when it has ended.
+///
+/// # Panics
+/// If there is no such process, or the signal doesn't end it.
+pub fn kill(pid: &str, signal: Signal) {
+    let number = pid.parse().ok().and_then(Pid::from_raw);
+    let pid = number.unwrap_or_else(|| panic!("{pid} is no process id"));
+    let end = pidfd_open(pid, PidfdFlags::empty()).expect("the process is there");
+    kill_process(pid, signal).expect("the process is there");
+    let patience = Timespec::try_from(PATIENCE).expect("it is short");
+    let ended = poll(&mut [PollFd::new(&end, PollFlags::IN)], Some(&patience));
+    assert_eq!(ended, Ok(1), "{signal:?} ends it");
+}

@@ -1,0 +1,64 @@
+//! The exercise at the end of the chapter: the first answer of several mirrors, which are here.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::io::{ErrorKind, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::thread;
+
+use common::testing::{Running, example};
+
+#[test]
+fn the_solution_prints_the_first_answer_and_asks_nobody_after_it() {
+    check(&example("mirrors_solution"));
+}
+
+#[test]
+#[ignore = "yours: examples/mirrors.rs"]
+fn the_exercise_is_done() {
+    check(&example("mirrors"));
+}
+
+fn check(program: &Path) {
+    for way in ["threads", "processes"] {
+        let [hesitant, late, never] = [(); 3].map(|()| silent());
+        let [mute, crashing, good] = ["", "crash", "42"].map(answering);
+        // The hesitant one holds the first worker, so the second has the others in their order, up
+        // to the late one, which holds it.
+        let [first, last, too_late] = [&hesitant, &late, &never].map(address);
+        let arguments = [way, &first, &mute, &crashing, &good, &last, &too_late];
+        let mut running = Running::start(program, &arguments);
+        // A crash may be told before it.
+        while running.line() != "the first answer: 42" {}
+        drop((hesitant, late));
+        assert_eq!(running.end().1, Some(0), "by {way}");
+        never.set_nonblocking(true).unwrap();
+        let asked = never.accept().map(drop).map_err(|error| error.kind());
+        assert_eq!(asked, Err(ErrorKind::WouldBlock), "asked after the answer, by {way}");
+
+        let (_, code) = Running::start(program, &[way, &mute, &crashing, &mute]).end();
+        assert_eq!(code, Some(1), "no mirror has an answer, by {way}");
+    }
+}
+
+/// A mirror that keeps who asks waiting, until it is dropped.
+fn silent() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").unwrap()
+}
+
+/// The address of a mirror that says this to all who ask.
+fn answering(answer: &'static str) -> String {
+    let mirror = silent();
+    let address = address(&mirror);
+    thread::spawn(move || {
+        for asker in mirror.incoming() {
+            asker.unwrap().write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    address
+}
+
+fn address(mirror: &TcpListener) -> String {
+    mirror.local_addr().unwrap().to_string()
+}

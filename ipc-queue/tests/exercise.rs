@@ -1,0 +1,40 @@
+//! The exercise at the end of the chapter: words are counted, and no line is lost.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::fs;
+use std::path::Path;
+
+use common::testing::{Running, example};
+
+#[test]
+fn the_solution_counts_all_words_although_counters_die() {
+    check(&example("word_count_solution"));
+}
+
+#[test]
+#[ignore = "yours: examples/word_count.rs"]
+fn the_exercise_is_done() {
+    check(&example("word_count"));
+}
+
+fn check(program: &Path) {
+    // No two lines have as many words: whichever is lost or counted twice, the total is wrong.
+    let lines: Vec<String> = (1..=200).map(|words| "word ".repeat(words)).collect();
+    let text = lines.join("\n");
+    for deaths in ["0", "1", "2"] {
+        let said = vec!["20100 words".to_owned()];
+        assert_eq!(counted(program, &text, deaths), (said, Some(0)), "{deaths} counters die");
+    }
+    let (said, code) = counted(program, &text, "3");
+    assert_eq!(code, Some(1), "nobody is left who could count: {said:?}");
+    assert_eq!(counted(program, "", "0"), (vec!["0 words".to_owned()], Some(0)));
+}
+
+/// What the program says of this text, and its exit code.
+fn counted(program: &Path, text: &str, deaths: &str) -> (Vec<String>, Option<i32>) {
+    let name = program.file_name().unwrap();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).with_extension("txt");
+    fs::write(&file, text).unwrap();
+    Running::start(program, &[file.to_str().unwrap(), deaths]).end()
+}
