@@ -91,12 +91,17 @@ fn download_all(options: Options) -> Result<ExitCode, Unable> {
     let room = Arc::new(Room::new(WAITING, options.per_host));
     let (closes, removes) = (Arc::clone(&room), Arc::clone(&folder));
     let stop = Stop::listen(move || closes.close(), move || removes.close()).map_err(system)?;
-    let pool = match options.checked {
-        true => Some(Pool::new(options.processes).map_err(|error| Unable {
-            code: 3,
-            message: format!("the processes can't be started: {error}"),
-        })?),
-        false => None,
+    let pool = match options.checked.then(|| Pool::new(options.processes)).transpose() {
+        Ok(pool) => pool,
+        // A Ctrl-C reaches the workers, too, and ends those that don't ignore it yet.
+        Err(_) if stop.is_asked() => {
+            stop.ask();
+            None
+        }
+        Err(error) => {
+            let message = format!("the processes can't be started: {error}");
+            return Err(Unable { code: 3, message });
+        }
     };
     let progress = Progress::new(&options, is_file);
     let received = Arc::clone(&progress.received);

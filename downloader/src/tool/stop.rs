@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
 /// What a run that was interrupted ends with.
@@ -29,6 +30,8 @@ impl Stop {
         let stop = Self { is_asked: Arc::default(), first: Arc::new(first) };
         let (mut signals, writer) = UnixStream::pair()?;
         for signal in [SIGINT, SIGTERM, SIGHUP] {
+            // Whoever sees what a signal has done to others knows of the signal.
+            flag::register(signal, Arc::clone(&stop.is_asked))?;
             pipe::register(signal, writer.try_clone()?)?;
         }
         let listening = stop.clone();
