@@ -108,7 +108,9 @@ fn lanes(base: &Path, seed: u64) -> Vec<Lane> {
         let manifest = format!("/{package}/Cargo.toml\"");
         let mut of_package = messages.lines().filter(|line| line.contains(&manifest));
         let path = |line: &str| {
-            let (_, rest) = line.split_once("\"executable\":\"")?;
+            // Not the program that some tests run.
+            let (_, rest) = line.split_once("\"name\":\"torture\"")?;
+            let (_, rest) = rest.split_once("\"executable\":\"")?;
             Some(PathBuf::from(rest.split_once('"')?.0))
         };
         let program = of_package.find_map(path).expect("cargo names the program");

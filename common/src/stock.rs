@@ -143,3 +143,60 @@ fn resident() -> io::Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
     line.trim().trim_end_matches(" kB").parse().map_err(io::Error::other)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::process::{Command, Stdio};
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    /// What is told while somebody holds what this makes.
+    fn told_of<T>(make: impl FnOnce() -> T) -> (String, T) {
+        let before = Stock::now().unwrap();
+        let made = make();
+        let left = before.left(&Stock::now().unwrap());
+        (left.map(|left| left.to_string()).unwrap_or_default(), made)
+    }
+
+    #[test]
+    fn an_open_file_is_told() {
+        let (told, _file) = told_of(|| File::open("/dev/full").unwrap());
+        assert!(told.contains("descriptor /dev/full (0 before, 1 now)"), "{told}");
+    }
+
+    #[test]
+    fn a_child_is_told_also_when_it_has_ended_until_somebody_waits_for_it() {
+        let start = || Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let (told, mut child) = told_of(start);
+        assert!(told.contains(&format!("child process {} ", child.id())), "{told}");
+        let before = Stock::now().unwrap();
+        child.wait().unwrap();
+        assert!(!told_of(|| ()).0.contains(&format!("child process {} ", child.id())));
+        before.comes_back().unwrap();
+    }
+
+    #[test]
+    fn threads_and_their_stacks_are_told() {
+        let (end, ended) = channel::<()>();
+        let ended = std::sync::Arc::new(std::sync::Mutex::new(ended));
+        let start = |_| {
+            let ended = std::sync::Arc::clone(&ended);
+            let wait = move || ended.lock().unwrap().recv().unwrap_or_default();
+            thread::Builder::new().name("counted".to_owned()).spawn(wait).unwrap()
+        };
+        let (told, threads) = told_of(|| (0..100).map(start).collect::<Vec<_>>());
+        assert!(told.contains("thread counted (0 before, "), "{told}");
+        assert!(told.contains("mappings without a file"), "{told}");
+        drop(end);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+
+    #[test]
+    fn eight_megabytes_are_told() {
+        let before = Stock::now().unwrap();
+        let bytes = vec![1_u8; 8 << 20];
+        assert!(before.grown().unwrap() > 7 << 10, "{}", bytes.len());
+    }
+}

@@ -325,8 +325,9 @@ fn share_and_live((words, there, back, alive): (Words, Queue<()>, Queue<()>, Ali
     ALIVE.set(alive).unwrap();
 }
 
-/// Runs in the child, until it is killed.
+/// Runs in the child, until it or its parent is killed.
 fn make_pools_for_ever((ready, alive): (Queue<()>, Alive)) {
+    process_basics::end_with_parent().unwrap();
     let words = Words::new(PIDS + BATCH).unwrap();
     let queue = || Queue::bounded(100).unwrap();
     let shared = (words, queue(), queue(), alive);
