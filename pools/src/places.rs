@@ -81,7 +81,9 @@ impl Shared {
             };
             let started = self.start_worker(place);
             let mut state = self.state();
-            state.places[place].busy = false;
+            if started.is_err() {
+                state.places[place].busy = false;
+            }
             let is_open = state.phase == Phase::Open;
             drop(state);
             if !is_open {
@@ -148,21 +150,25 @@ impl Shared {
                 let _ = reports.put(&Report::Ended { worker: place }.alone());
             }
         };
+        // Whatever happens to it, the manager finds it in its place; and from then on only the manager
+        // says that the place is free.
+        let mut state = self.state();
         let watch = match thread::Builder::new().name(format!("watch {name}")).spawn(watch) {
             Ok(watch) => watch,
             Err(reason) => {
+                drop(state);
                 let _ = process.kill();
                 let _ = process.join();
                 return Err(process_basics::Error::Start { name, reason });
             }
         };
-        let mut state = self.state();
         if matches!(state.phase, Phase::Ending(_)) {
             // All others were told while this one began.
             let _ = process.terminate();
         }
-        state.places[place].worker =
-            Some(Worker { process, watch, ready: false, told: false, latest: None });
+        let place = &mut state.places[place];
+        place.worker = Some(Worker { process, watch, ready: false, told: false, latest: None });
+        place.busy = false;
         Ok(())
     }
 }
