@@ -35,6 +35,7 @@ pub(crate) struct Core<R> {
     pub changed: Condvar,
 }
 
+/// How far it is, and who is to hear of it.
 pub(crate) struct State<R> {
     pub phase: Phase,
     /// Who does the work, until it is done.

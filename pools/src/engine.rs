@@ -44,8 +44,8 @@ use crate::message::{Message, Report, Task};
 use crate::note::Note;
 pub use crate::panics::text_of;
 use crate::places::Place;
-pub use crate::result::decoded;
 pub use crate::settings::{Initializer, Kind, Settings};
+pub use crate::sinks::decoded;
 use crate::state::{Phase, State};
 
 /// Places of the queue of tasks: enough for the workers not to wait for the manager between two short
@@ -86,6 +86,7 @@ pub struct Engine {
 #[derive(Clone)]
 pub struct Link(Weak<Shared>);
 
+/// What the owner's handle, its links and the manager hold together.
 pub(crate) struct Shared {
     pub tasks: ByteQueue,
     pub reports: ByteQueue,

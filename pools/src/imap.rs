@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::TaskError;
 use crate::engine::{Engine, Sink};
-use crate::result::decoded;
+use crate::sinks::decoded;
 
 /// So many chunks of an input of unknown length are on their way at once, for each worker.
 const AHEAD: u64 = 64;

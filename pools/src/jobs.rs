@@ -24,6 +24,7 @@ use crate::state::{Phase, State};
 /// longer, waits in this process.
 const BYTES: u64 = 32 << 20;
 
+/// A call of `apply`, `map` and so on, until it is over.
 pub(crate) struct Job {
     pub sink: Held,
     /// The thread that submits its items little by little, as results are taken.
@@ -94,6 +95,7 @@ impl State {
         of_job.map(|(position, _)| *position).take(count)
     }
 
+    /// Who is to hear of this job, if it isn't over.
     pub(crate) fn sink_of(&self, job: u64) -> Option<Held> {
         self.jobs.get(&job).map(|job| job.sink.clone())
     }

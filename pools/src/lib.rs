@@ -14,7 +14,7 @@
 //! To read in this order: [`Pool`] (`pool.rs`, `builder.rs`); what its workers do (`worker.rs`) and what
 //! they leave behind (`note.rs`); the engine that gives them their tasks (`engine.rs`, with `state.rs`, `jobs.rs`,
 //! `claims.rs`), starts them (`places.rs`) and sees to it when they die (`manager.rs`); the messages between
-//! them (`message.rs`); results that come later (`result.rs`, `imap.rs`).
+//! them (`message.rs`); results that come later (`result.rs`, `sinks.rs`, `imap.rs`).
 
 mod at_exit;
 mod builder;
@@ -31,6 +31,7 @@ mod places;
 mod pool;
 mod result;
 mod settings;
+mod sinks;
 mod state;
 mod worker;
 

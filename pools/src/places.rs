@@ -1,7 +1,9 @@
 //! The places of an engine: where its workers are, how they are started, and when.
 //!
 //! ```text
-//!   empty ──fill_places──▶ busy ──started──▶ worker ──its end is reported──▶ busy ──its note is read──▶ empty
+//!   empty ──▶ busy: one is being started ──▶ worker
+//!     ▲                                         │ its end is reported
+//!     └──── busy: what it left is looked at ◀───┘
 //! ```
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

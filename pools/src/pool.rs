@@ -13,7 +13,8 @@ use crate::builder::Builder;
 use crate::engine::Engine;
 use crate::error::{Error, MapError};
 use crate::imap::{Imap, Stream};
-use crate::result::{AsyncResult, Many, One};
+use crate::result::AsyncResult;
+use crate::sinks::{Many, One};
 
 /// Processes that do tasks: calls of functions that are listed by
 /// [`tasks!`](process_basics::tasks). Python: `multiprocessing.Pool`.

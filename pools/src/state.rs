@@ -8,6 +8,7 @@ use crate::error::{Error, TaskError};
 use crate::jobs::{Job, Waiting};
 use crate::places::Place;
 
+/// How far an engine is. It never goes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Takes tasks.
@@ -20,6 +21,7 @@ pub(crate) enum Phase {
     Ended(Option<TaskError>),
 }
 
+/// What callers and the manager change, one at a time.
 pub(crate) struct State {
     pub phase: Phase,
     pub jobs: BTreeMap<u64, Job>,
