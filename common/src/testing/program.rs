@@ -29,7 +29,11 @@ pub fn example(name: &str) -> PathBuf {
     let source = Path::new("examples").join(name).with_extension("rs");
     let time = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
     let is_built = time(&program) > time(&source);
-    assert!(is_built, "{} is not built: cargo build --examples", source.display());
+    assert!(
+        is_built,
+        "{} has changed, or was never built: cargo build --examples",
+        source.display()
+    );
     program
 }
 
@@ -94,7 +98,7 @@ impl Running {
         match self.lines.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("it, or a child of it, hangs: {PATIENCE:?}"),
+            Err(RecvTimeoutError::Timeout) => panic!("nothing more for {PATIENCE:?}, and no end"),
         }
     }
 
