@@ -15,6 +15,8 @@ pub use rustix::process::Signal;
 
 /// The longest that a program may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The most lines that it may say in the end.
+const LINES: usize = 1000;
 
 /// The crate's example of this name: the program of an exercise, or its solution.
 ///
@@ -108,7 +110,8 @@ impl Running {
     /// If one is left, or it doesn't end.
     pub fn end(mut self) -> (Vec<String>, Option<i32>) {
         self.close_input();
-        let rest = std::iter::from_fn(|| self.next()).collect();
+        let rest: Vec<_> = std::iter::from_fn(|| self.next()).take(LINES).collect();
+        assert!(rest.len() < LINES, "it has no end");
         // All have closed their standard output: so it ends now.
         let end = self.process.wait().expect("nobody else waits for it");
         self.ended = true;
