@@ -5,8 +5,8 @@
 //! with its help another path may become critical. By hand:
 //! `cargo run -p amdahl --example helper -- foundation=5 walls=3:foundation paint=1:walls`.
 //!
-//! Whether it is done tell `cargo build -p amdahl --examples` and then
-//! `cargo test -p amdahl --test exercise -- --ignored`.
+//! Once `cargo build -p amdahl --examples` has built it,
+//! `cargo test -p amdahl --test exercise -- --ignored` tells whether it is done.
 
 use std::env;
 

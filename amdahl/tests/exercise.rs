@@ -21,7 +21,7 @@ fn check(program: &Path) {
     for (tasks, alone, helped) in [
         (&house[..], "11", "with help at foundation: 8.5"),
         // The longest task is one that nobody waits for.
-        (&["a=4", "b=5:a", "long=8"], "9", "with help at a: 8"),
+        (&["a=4", "b=5:a", "long=6"], "9", "with help at b: 6.5"),
         // The longest critical one is half of it after all: another path is as long.
         (&["long=8", "end=6:long,other", "other=7"], "14", "with help at end: 11"),
         // Two paths are critical; only what they have in common helps.

@@ -6,8 +6,8 @@
 //! but neither stored nor failed. Say `stored 3` or `failed 3: why` of each; one picture is missing,
 //! and one crashes whoever shrinks it, but all others are stored.
 //!
-//! Whether it is done tell `cargo build -p downloader --examples` and then
-//! `cargo test -p downloader --test exercise -- --ignored`.
+//! Once `cargo build -p downloader --examples` has built it,
+//! `cargo test -p downloader --test exercise -- --ignored` tells whether it is done.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -6,8 +6,8 @@
 //! never are. If no mirror has an answer, the program ends with the error of one. One function
 //! does it, on threads and on processes.
 //!
-//! Whether it is done tell `cargo build -p executors --examples` and then
-//! `cargo test -p executors --test exercise -- --ignored`.
+//! Once `cargo build -p executors --examples` has built it,
+//! `cargo test -p executors --test exercise -- --ignored` tells whether it is done.
 
 use std::env;
 use std::io::Read;
@@ -49,6 +49,7 @@ fn first_answer(executor: &impl Executor, mirrors: Vec<String>) -> Result<String
 
 /// Runs in the worker: what the mirror at this address says until it closes the connection.
 fn ask(mirror: String) -> Result<String, Failure> {
+    println!("asks {mirror}");
     let mut answer = String::new();
     TcpStream::connect(&mirror)?.read_to_string(&mut answer)?;
     assert_ne!(answer, "crash", "{mirror} has crashed who asked it");

@@ -54,6 +54,7 @@ fn first_answer(executor: &impl Executor, mirrors: Vec<String>) -> Result<String
 
 /// Runs in the worker: what the mirror at this address says until it closes the connection.
 fn ask(mirror: String) -> Result<String, Failure> {
+    println!("asks {mirror}");
     let mut answer = String::new();
     TcpStream::connect(&mirror)?.read_to_string(&mut answer)?;
     assert_ne!(answer, "crash", "{mirror} has crashed who asked it");

@@ -6,8 +6,8 @@
 //! asked again: who sits at the keyboard sees no error. By hand: run this, type `6 / 2`, `kill -9`
 //! the calculator in another terminal, and type `crash 2`: of that the first two calculators die.
 //!
-//! Whether it is done tell `cargo build -p ipc-pipe --examples` and then
-//! `cargo test -p ipc-pipe --test exercise -- --ignored`.
+//! Once `cargo build -p ipc-pipe --examples` has built it,
+//! `cargo test -p ipc-pipe --test exercise -- --ignored` tells whether it is done.
 
 use std::io;
 

@@ -7,8 +7,8 @@
 //! twice. If all three die, the program ends with an error, and doesn't wait for ever. By hand:
 //! `cargo run -p ipc-queue --example word_count -- ipc-queue/README.md 2`, and compare with `wc -w`.
 //!
-//! Whether it is done tell `cargo build -p ipc-queue --examples` and then
-//! `cargo test -p ipc-queue --test exercise -- --ignored`.
+//! Once `cargo build -p ipc-queue --examples` has built it,
+//! `cargo test -p ipc-queue --test exercise -- --ignored` tells whether it is done.
 
 use std::{env, fs};
 

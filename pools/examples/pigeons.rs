@@ -3,10 +3,10 @@
 //! The command line says for each letter how many pigeons it costs: `0 2 5` are three letters, the
 //! first arrives by the first attempt, the second by the third. A pigeon that is lost is a worker
 //! that dies in its task. Have the lost letters, and only these, carried again, all of them at the
-//! same time, by three attempts at most; a letter that costs more is given up with the last error.
+//! same time, in three attempts at most; a letter that costs more is given up with the last error.
 //!
-//! Whether it is done tell `cargo build -p pools --examples` and then
-//! `cargo test -p pools --test exercise -- --ignored`.
+//! Once `cargo build -p pools --examples` has built it,
+//! `cargo test -p pools --test exercise -- --ignored` tells whether it is done.
 
 use std::env;
 use std::process::ExitCode;

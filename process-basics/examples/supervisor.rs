@@ -5,8 +5,8 @@
 //! exit code. Any of them may be the first to end: `process_basics::wait` tells which it is. See it
 //! by hand: run this, and `kill -9` a worker in another terminal.
 //!
-//! Whether it is done tell `cargo build -p process-basics --examples` and then
-//! `cargo test -p process-basics --test exercise -- --ignored`.
+//! Once `cargo build -p process-basics --examples` has built it,
+//! `cargo test -p process-basics --test exercise -- --ignored` tells whether it is done.
 
 use std::io::{self, Read};
 use std::thread;

@@ -15,6 +15,8 @@ pub use rustix::process::Signal;
 
 /// The longest that a program may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The most lines that it may say in the end.
+const LINES: usize = 1000;
 
 /// The crate's example of this name: the program of an exercise, or its solution.
 ///
@@ -29,7 +31,11 @@ pub fn example(name: &str) -> PathBuf {
     let source = Path::new("examples").join(name).with_extension("rs");
     let time = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
     let is_built = time(&program) > time(&source);
-    assert!(is_built, "{} is not built: cargo build --examples", source.display());
+    assert!(
+        is_built,
+        "{} has changed, or was never built: cargo build --examples",
+        source.display()
+    );
     program
 }
 
@@ -94,7 +100,7 @@ impl Running {
         match self.lines.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("it, or a child of it, hangs: {PATIENCE:?}"),
+            Err(RecvTimeoutError::Timeout) => panic!("nothing more for {PATIENCE:?}, and no end"),
         }
     }
 
@@ -104,7 +110,8 @@ impl Running {
     /// If one is left, or it doesn't end.
     pub fn end(mut self) -> (Vec<String>, Option<i32>) {
         self.close_input();
-        let rest = std::iter::from_fn(|| self.next()).collect();
+        let rest: Vec<_> = std::iter::from_fn(|| self.next()).take(LINES).collect();
+        assert!(rest.len() < LINES, "it has no end");
         // All have closed their standard output: so it ends now.
         let end = self.process.wait().expect("nobody else waits for it");
         self.ended = true;
