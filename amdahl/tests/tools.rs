@@ -99,7 +99,7 @@ fn scratch(name: &str) -> PathBuf {
 fn a_plan_shows_times_slack_and_the_critical_path() {
     let text = said(&with_input(&["plan", "-"], HOUSE));
     for line in [
-        " material   |        1 |        0 |  1 |      4 |  5 |     4 |    4 |",
+        " material   |     1 |     0 |  1 |    4 |  5 |     4 |    4 |",
         "makespan 11 days, work 12 days: best speedup 1.090909\n",
         "critical path: foundation → walls → doors → paint\n",
     ] {

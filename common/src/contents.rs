@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use prettytable::format::consts::FORMAT_NO_BORDER_LINE_SEPARATOR;
-use prettytable::{Table, row};
+use unicode_width::UnicodeWidthStr;
 
 /// A section of the tutorial and the lessons that tell it.
 #[derive(Debug)]
@@ -129,23 +128,22 @@ pub fn section_of(lesson: &str) -> &'static str {
     section.map_or("", |section| section.number)
 }
 
+/// How wide a section's number is, with the space after it.
+const NUMBER: usize = 4;
+
 /// The table of contents as it is printed.
 #[derive(Debug)]
 pub struct Contents;
 
 impl fmt::Display for Contents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new();
-        table.set_format(*FORMAT_NO_BORDER_LINE_SEPARATOR);
-        table.set_titles(row!["§", "section", "command"]);
-        for section in CONTENTS {
-            let whole = format!("cargo run -p {}", section.package);
-            for (index, lesson) in section.lessons.iter().enumerate() {
-                let first = [section.number, section.title];
-                let [number, title] = if index == 0 { first } else { ["", ""] };
-                table.add_row(row![number, title, format!("{whole} -- {lesson}")]);
+        for Section { number, title, package, lessons } in CONTENTS {
+            let space = " ".repeat(NUMBER - number.width());
+            writeln!(f, "§{number}{space}{title}")?;
+            for lesson in *lessons {
+                writeln!(f, "{:NUMBER$} cargo run -p {package} -- {lesson}", "")?;
             }
         }
-        write!(f, "{table}")
+        Ok(())
     }
 }

@@ -7,10 +7,11 @@ use amdahl::{Fit, laws};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use common::cores;
 use common::lessons::Tool;
+use common::narrator::columns;
+use common::table::Table;
 use common::time::{Spread, show};
 use indicatif::{ProgressBar, ProgressStyle};
-use prettytable::format::consts::FORMAT_NO_BORDER_LINE_SEPARATOR;
-use prettytable::{Table, row};
+use prettytable::row;
 use serde::Serialize;
 
 use super::curves::{Chart, Curve, Point};
@@ -136,9 +137,7 @@ impl<'a> Measured<'a> {
     }
 
     fn shown(&self) -> String {
-        let mut table = Table::new();
-        table.set_format(*FORMAT_NO_BORDER_LINE_SEPARATOR);
-        table.set_titles(row![
+        let mut table = Table::new(row![
             r->"n", r->"median", r->"from", r->"to", r->"speedup", r->"efficiency", r->"Karp–Flatt", ""
         ]);
         for (row, (n, spread)) in self.rows().zip(self.spreads()) {
@@ -151,7 +150,7 @@ impl<'a> Measured<'a> {
                 r->n, r->times[0], r->times[1], r->times[2], r->speedup, r->efficiency, r->serial, beyond
             ]);
         }
-        let mut text = table.to_string();
+        let mut text = format!("{table:columns$}", columns = columns());
         if let Some(p) = self.parallel_fraction() {
             let limit = rounded(laws::amdahl_limit(p).unwrap_or(f64::INFINITY));
             text += &format!("Amdahl: p = {p:.3}, so never more than {limit} times as fast\n");
