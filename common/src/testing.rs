@@ -1,6 +1,7 @@
 //! What the tests of several crates need: a kill timer, texts and numbers to try things with, a program's
 //! output, a lesson's stable part, a chapter.
 
+use std::fs;
 use std::io::{self, Write};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -88,6 +89,34 @@ pub fn stable(text: &str) -> String {
     lines.map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
+/// The tests that every lesson crate has: `common::test_lessons!(env!("CARGO_BIN_EXE_ipc-pipe"));`
+///
+/// `one by one` behind the program leaves out the run of all lessons in a row.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! test_lessons {
+    ($program:expr) => {
+        $crate::test_lessons!($program, one by one);
+
+        #[test]
+        fn without_a_name_all_lessons_are_told_in_order() {
+            $crate::testing::check_whole_run(env!("CARGO_PKG_NAME"), $program);
+        }
+    };
+    ($program:expr, one by one) => {
+        #[test]
+        fn every_lesson_prints_what_the_readme_shows() {
+            let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+            $crate::testing::check_chapter(env!("CARGO_PKG_NAME"), $program, readme);
+        }
+
+        #[test]
+        fn the_chinese_chapter_says_the_same() {
+            $crate::testing::check_translation(env!("CARGO_MANIFEST_DIR"));
+        }
+    };
+}
+
 /// Checks a lesson crate against what the course says of it.
 ///
 /// Its `--list` is what the table of contents has; and every block of its `README.md` that begins
@@ -97,6 +126,7 @@ pub fn stable(text: &str) -> String {
 /// # Panics
 /// If something differs.
 pub fn check_chapter(package: &str, program: &str, readme: &str) {
+    let readme = fs::read_to_string(readme).expect("the chapter can be read");
     let list = output(program, &["--list"]);
     let names = lessons_of(package);
     assert_eq!(utf8(&list.stdout), names.join("\n") + "\n", "the table of contents of {package}");
@@ -113,6 +143,20 @@ pub fn check_chapter(package: &str, program: &str, readme: &str) {
         assert!(printed.starts_with(&format!("# {name} · §{number}\n")), "{name}: the section");
         assert_eq!(printed, stable(expected.trim_end()), "{name} and the README differ");
     }
+}
+
+/// Checks that a lesson crate without a lesson's name tells all it has, in the order of the contents,
+/// and without colours into a pipe.
+///
+/// # Panics
+/// If it doesn't.
+pub fn check_whole_run(package: &str, program: &str) {
+    let run = output(program, &["--speed", "100"]);
+    assert!(run.status.success(), "{:?}\n{}", run.status, utf8(&run.stderr));
+    let text = utf8(&run.stdout);
+    let titles = text.lines().filter_map(|line| line.strip_prefix("# ")?.split(' ').next());
+    assert_eq!(titles.collect::<Vec<_>>(), lessons_of(package));
+    assert!(!text.contains('\u{1b}'), "no colours in a pipe");
 }
 
 fn utf8(bytes: &[u8]) -> String {

@@ -1,18 +1,11 @@
 //! The lessons say what the chapter shows.
 
-use common::testing::{check_chapter, check_translation, output};
+use common::testing::output;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_downloader");
 
-#[test]
-fn every_lesson_prints_what_the_readme_shows() {
-    check_chapter("downloader", PROGRAM, include_str!("../README.md"));
-}
-
-#[test]
-fn the_chinese_chapter_says_the_same() {
-    check_translation(env!("CARGO_MANIFEST_DIR"));
-}
+// All in a row they would download and measure everything a second time.
+common::test_lessons!(PROGRAM, one by one);
 
 #[test]
 fn its_figures_can_be_saved_and_a_file_that_cannot_be_written_is_named() {

@@ -1,25 +1,3 @@
 //! The lessons say what the chapter shows.
 
-use common::testing::{check_chapter, check_translation, output};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_ipc-queue");
-
-#[test]
-fn every_lesson_prints_what_the_readme_shows() {
-    check_chapter("ipc-queue", PROGRAM, include_str!("../README.md"));
-}
-
-#[test]
-fn the_chinese_chapter_says_the_same() {
-    check_translation(env!("CARGO_MANIFEST_DIR"));
-}
-
-#[test]
-fn without_a_name_all_lessons_are_told() {
-    let run = output(PROGRAM, &["--speed", "100"]);
-    assert!(run.status.success());
-    let text = String::from_utf8(run.stdout).expect("it is UTF-8");
-    for name in common::contents::lessons_of("ipc-queue") {
-        assert!(text.contains(&format!("# {name} · §")));
-    }
-}
+common::test_lessons!(env!("CARGO_BIN_EXE_ipc-queue"));

@@ -2,30 +2,11 @@
 
 use std::time::Duration;
 
-use common::testing::{check_chapter, check_translation, output, stable};
+use common::testing::{output, stable};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_process-basics");
 
-#[test]
-fn every_lesson_prints_what_the_readme_shows() {
-    check_chapter("process-basics", PROGRAM, include_str!("../README.md"));
-}
-
-#[test]
-fn the_chinese_chapter_says_the_same() {
-    check_translation(env!("CARGO_MANIFEST_DIR"));
-}
-
-#[test]
-fn without_a_name_all_lessons_are_told_in_order() {
-    let run = output(PROGRAM, &["--speed", "100"]);
-    assert!(run.status.success());
-    let text = String::from_utf8(run.stdout).expect("it is UTF-8");
-    let titles = text.lines().filter(|line| line.starts_with("# "));
-    let told: Vec<&str> = titles.filter_map(|title| title[2..].split(' ').next()).collect();
-    assert_eq!(told, common::contents::lessons_of("process-basics"));
-    assert!(!text.contains('\u{1b}'), "no colours in a pipe");
-}
+common::test_lessons!(PROGRAM);
 
 #[test]
 fn an_unknown_lesson_is_one_sentence_with_the_names_and_exit_code_2() {
