@@ -259,7 +259,7 @@ mod tests {
         let text = "parent  has three tasks at work";
         assert_eq!(wrapped(text, 40, 8), [text]);
         assert_eq!(wrapped(text, 21, 8), ["parent  has three", "        tasks at work"]);
-        assert_eq!(wrapped("state=a\u{a0}b  c", 4, 2), ["state=a b", "  c"]);
+        assert_eq!(wrapped("state=a\u{a0}b  c", 11, 2), ["state=a b", "  c"]);
         assert_eq!(wrapped("a\u{a0}b\u{a0}c d", 4, 2), ["a b", "  c", "  d"]);
         assert_eq!(wrapped("", 40, 8), [""]);
     }

@@ -11,8 +11,10 @@ use std::time::Duration;
 use crate::contents::{lessons_of, section_of};
 
 mod pages;
+mod screen;
 
 pub use pages::{check_links, check_translation};
+pub use screen::{fitting, in_terminal};
 
 /// Ends the whole test program if it isn't dropped in time, so that a hang is a failure that names
 /// the test: `let _deadline = Deadline::seconds(60);`
@@ -138,25 +140,26 @@ pub fn check_chapter(package: &str, program: &str, readme: &str) {
         let run = output(program, &[name, "--speed", "100"]);
         let errors = utf8(&run.stderr);
         assert!(run.status.success(), "{name}: {:?}\n{errors}", run.status);
-        let printed = stable(utf8(&run.stdout).trim_end());
+        let text = utf8(&run.stdout);
+        assert!(!text.contains('\u{1b}'), "{name}: no colours in a pipe");
+        let printed = stable(fitting(80, &text).trim_end());
         let number = section_of(name);
         assert!(printed.starts_with(&format!("# {name} · §{number}\n")), "{name}: the section");
         assert_eq!(printed, stable(expected.trim_end()), "{name} and the README differ");
     }
 }
 
-/// Checks that a lesson crate without a lesson's name tells all it has, in the order of the contents,
-/// and without colours into a pipe.
+/// Checks that a lesson crate without a lesson's name tells all it has, in the order of the contents;
+/// and that a small window has room for it.
 ///
 /// # Panics
 /// If it doesn't.
 pub fn check_whole_run(package: &str, program: &str) {
-    let run = output(program, &["--speed", "100"]);
+    let run = in_terminal(60, program, &["--speed", "100"]);
     assert!(run.status.success(), "{:?}\n{}", run.status, utf8(&run.stderr));
-    let text = utf8(&run.stdout);
+    let text = fitting(60, &utf8(&run.stdout));
     let titles = text.lines().filter_map(|line| line.strip_prefix("# ")?.split(' ').next());
     assert_eq!(titles.collect::<Vec<_>>(), lessons_of(package));
-    assert!(!text.contains('\u{1b}'), "no colours in a pipe");
 }
 
 fn utf8(bytes: &[u8]) -> String {

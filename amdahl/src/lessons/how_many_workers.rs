@@ -86,8 +86,7 @@ fn tell(story: &Story) -> Told {
     let all: Vec<(usize, [Vec<f64>; 2])> = all.into_iter().map(speedups).collect();
     story.ok("every run has the same results as the plain program", right)?;
     story.varies("speedup by n workers (t: threads, p: processes)");
-    let heads =
-        row![r->"n", r->"CPU t", r->"CPU p", r->"half t", r->"half p", r->"I/O t", r->"I/O p", ""];
+    let heads = row![r->"n", r->"CPU t", r->"CPU p", r->"half t", r->"half p", r->"I/O t", r->"I/O p", "note"];
     let mut table = Table::new(heads);
     for (n, [t, p]) in &all {
         let cells = [t[0], p[0], t[1], p[1], t[2], p[2]].map(|speedup| format!("{speedup:.2}"));

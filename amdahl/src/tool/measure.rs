@@ -7,7 +7,7 @@ use amdahl::{Fit, laws};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use common::cores;
 use common::lessons::Tool;
-use common::narrator::columns;
+use common::narrator::{columns, wrapped};
 use common::table::Table;
 use common::time::{Spread, show};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -22,7 +22,7 @@ pub(super) const TOOL: Tool = Tool { command, run };
 
 /// Here, because in the other texts of a help {n} is the end of a line for clap.
 const USAGE: &str = "amdahl measure [OPTIONS] -- <COMMAND>... with {n}
-       amdahl measure -- xz --threads={n} --keep --stdout big.tar";
+       amdahl measure -- xz --threads={n} -kc big.tar";
 
 const HELP: &str = "\
 The n in braces is replaced by 1, 2, 4, … and so on. The command should do the same work each time.
@@ -157,12 +157,15 @@ impl<'a> Measured<'a> {
         }
         text += &match &self.fit {
             Some(fit) => fit::numbers(fit),
-            None => format!(
-                "too few measurements for the law of scalability: it needs {} with {} different n (--max {})\n",
-                amdahl::MIN_POINTS,
-                amdahl::MIN_DIFFERENT,
-                1 << (amdahl::MIN_DIFFERENT - 1),
-            ),
+            None => {
+                let (points, different) = (amdahl::MIN_POINTS, amdahl::MIN_DIFFERENT);
+                let text = format!(
+                    "too few measurements for the law of scalability: it needs {points}, with \
+                     {different} different n (--max {})",
+                    1 << (different - 1)
+                );
+                wrapped(&text, columns(), 2).join("\n") + "\n"
+            }
         };
         text
     }

@@ -26,7 +26,7 @@ const TASKS_SHOWN: usize = 1000;
 const HELP: &str = "\
 The file:
   unit = \"days\"               # only for the labels
-  [resources]                 # how many there are, if tasks need any
+  [resources]                 # if tasks need any
   person = 1
   [[task]]
   name = \"walls\"
