@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use prettytable::format::consts::FORMAT_NO_BORDER_LINE_SEPARATOR;
-use prettytable::{Table, row};
+use unicode_width::UnicodeWidthStr;
 
 /// A section of the tutorial and the lessons that tell it.
 #[derive(Debug)]
@@ -147,6 +146,9 @@ pub fn section_of(lesson: &str) -> &'static str {
     section.map_or("", |section| section.number)
 }
 
+/// How wide a section's number is, with the space after it.
+const NUMBER: usize = 4;
+
 /// The table of contents as it is printed: each lesson with its section and its command.
 ///
 /// ```
@@ -158,15 +160,14 @@ pub struct Contents;
 
 impl fmt::Display for Contents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new();
-        table.set_format(*FORMAT_NO_BORDER_LINE_SEPARATOR);
-        table.set_titles(row!["§", "lesson", "minutes"]);
         for Section { number, title, package, lessons } in CONTENTS {
-            table.add_row(row![number, title, ""]);
+            let space = " ".repeat(NUMBER - number.width());
+            writeln!(f, "§{number}{space}{title}")?;
             for (lesson, minutes) in *lessons {
-                table.add_row(row!["", format!("cargo run -p {package} -- {lesson}"), r->minutes]);
+                let command = format!("cargo run -p {package} -- {lesson}");
+                writeln!(f, "{:NUMBER$} {command:<54} {minutes:>2} min", "")?;
             }
         }
-        write!(f, "{table}")
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use crate::narrator::{Bilingual, Story};
+use crate::narrator::{Bilingual, Story, columns, wrapped};
 use crate::stock::Stock;
 use crate::time::Pace;
 
@@ -131,7 +131,9 @@ pub fn run_with(
         Ok(named) => named,
         Err(unknown) => {
             let names: Vec<&str> = lessons.iter().map(|lesson| lesson.name).collect();
-            eprintln!("{package} has no lesson \"{unknown}\"; it has {}.", names.join(", "));
+            let names = names.join(", ");
+            let text = format!("{package} has no lesson \"{unknown}\"; it has {names}.");
+            eprintln!("{}", wrapped(&text, columns(), 0).join("\n"));
             return ExitCode::from(2);
         }
     };
@@ -172,10 +174,12 @@ fn command(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Co
     let width = lessons.iter().map(|lesson| lesson.name.len()).max().unwrap_or(0);
     let list: String = lessons
         .iter()
-        .map(|l| format!("  {:<width$}  {} (§{})\n", l.name, l.question.1, l.section))
+        .map(|l| format!("  {:<width$}  {} (§{})", l.name, l.question.1, l.section))
+        .map(|line| wrapped(&line, columns(), width + 4).join("\n") + "\n")
         .collect();
     Command::new(package)
         .about(about)
+        .term_width(columns())
         .after_help(format!(
             "Lessons:\n{list}\nLines that begin with ~ may differ from run to run; ok marks a claim just checked."
         ))

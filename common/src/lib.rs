@@ -1,12 +1,14 @@
 //! What every lesson needs and none is about: timing ([`time`]), the [`narrator`] that puts a story
 //! on the screen, the command line of the [`lessons`], the [`timeline`] that shows who worked when,
-//! the machine's [`cores`], a process's [`stock`], and the course's table of [`contents`].
+//! the [`table`] that fits the screen, the machine's [`cores`], a process's [`stock`], and the course's table
+//! of [`contents`].
 
 pub mod contents;
 pub mod cores;
 pub mod lessons;
 pub mod narrator;
 pub mod stock;
+pub mod table;
 pub mod time;
 pub mod timeline;
 

@@ -11,14 +11,18 @@
 //!
 //!   = 满了就等，或者马上报错：由你选择。                        what to remember, in both languages
 //! ```
+//!
+//! A line longer than the terminal goes on in the next one, below its own text; see [`wrapped`].
 
 use std::error::Error;
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use clap::ArgMatches;
+use rustix::termios::tcgetwinsize;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::time::Pace;
 
@@ -71,7 +75,7 @@ impl Story {
 
     /// Prints an event that happens in this order in every run: who did what.
     pub fn event(&self, actor: &str, what: impl fmt::Display) {
-        line(&columns(actor, ACTOR, what), Style::new());
+        spoken("", actor, ACTOR, what, Style::new());
     }
 
     /// Prints a claim that the program has just checked, if it holds.
@@ -82,30 +86,41 @@ impl Story {
         if !holds {
             return Err(Untrue(claim.to_string()));
         }
-        let style = AnsiColor::Green.on_default();
-        line(&format!("{style}{:<ACTOR$}{style:#}{claim}", "ok"), Style::new());
+        let green = AnsiColor::Green.on_default();
+        let text = inset("", &actor_and("ok", ACTOR, claim), ACTOR, Style::new());
+        write(&text.replacen("ok", &format!("{green}ok{green:#}"), 1));
         Ok(())
     }
 
     /// Prints what may differ from run to run; several lines if the text has several.
     pub fn varies(&self, what: impl fmt::Display) {
         for part in what.to_string().lines() {
-            line(&format!("~ {part}"), Style::new().dimmed());
+            lines("~ ", part, 2, Style::new().dimmed());
         }
+    }
+
+    /// A table or a picture that is the same in every run. It is told by `{:n}` how many columns it has.
+    pub fn figure(&self, figure: impl fmt::Display) {
+        draw("  ", figure, Style::new());
+    }
+
+    /// A table or a picture that may differ from run to run.
+    pub fn varying_figure(&self, figure: impl fmt::Display) {
+        draw("~ ", figure, Style::new().dimmed());
     }
 
     pub(crate) fn open(&self, name: &str, section: &str, (chinese, english): Bilingual) {
         let bold = Style::new().bold();
         write(&format!("{bold}# {name} · §{section}{bold:#}\n"));
-        line(chinese, Style::new());
-        line(english, Style::new());
+        lines("", chinese, 0, Style::new());
+        lines("", english, 0, Style::new());
         write("\n");
     }
 
     pub(crate) fn close(&self, (chinese, english): Bilingual) {
         write("\n");
-        line(&format!("= {chinese}"), Style::new().bold());
-        line(&format!("= {english}"), Style::new().bold());
+        lines("", &format!("= {chinese}"), 2, Style::new().bold());
+        lines("", &format!("= {english}"), 2, Style::new().bold());
         write("\n");
     }
 }
@@ -118,11 +133,17 @@ impl Story {
 /// // prints:   ~ child_1   I am here
 /// ```
 pub fn speak(actor: &str, what: impl fmt::Display) {
-    line(&format!("~ {}", columns(actor, ACTOR - 2, what)), Style::new().dimmed());
+    spoken("~ ", actor, ACTOR - 2, what, Style::new().dimmed());
+}
+
+/// Who, and what; what follows stands below what, if the name has left it in its place.
+fn spoken(mark: &str, actor: &str, width: usize, what: impl fmt::Display, style: Style) {
+    let indent = if actor.width() < width { width } else { 2 };
+    lines(mark, &actor_and(actor, width, what), indent, style);
 }
 
 /// The actor in a column of its own; a name too long for it pushes the rest on.
-fn columns(actor: &str, width: usize, what: impl fmt::Display) -> String {
+fn actor_and(actor: &str, width: usize, what: impl fmt::Display) -> String {
     format!("{actor:<width$} {what}", width = width - 1)
 }
 
@@ -138,8 +159,75 @@ impl fmt::Display for Untrue {
 
 impl Error for Untrue {}
 
-fn line(text: &str, style: Style) {
-    write(&format!("  {style}{text}{style:#}\n"));
+/// How many columns the screen has: those of the terminal, but no more than 80; without one, 80.
+#[must_use]
+pub fn columns() -> usize {
+    let size = tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+    if size == 0 { SCREEN } else { size.clamp(NARROW, SCREEN) }
+}
+
+/// More columns than this make a text hard to read, and less than this make no text.
+const SCREEN: usize = 80;
+const NARROW: usize = 40;
+
+/// The text in lines of at most so many columns, the second and later ones with an indent.
+///
+/// Lines end between words, or between two characters of Chinese; at a no-break space (U+00A0) only if
+/// there is no other way.
+#[must_use]
+pub fn wrapped(text: &str, columns: usize, indent: usize) -> Vec<String> {
+    const SPACES: [char; 2] = [' ', '\u{a0}'];
+    let (mut lines, mut line, mut is_begun) = (Vec::new(), String::new(), false);
+    let mut rest = text;
+    while !rest.is_empty() {
+        let mut end = end_of_part(rest);
+        if indent + rest[..end].trim_end().width() > columns {
+            end = rest.find('\u{a0}').map_or(end, |place| end.min(place + '\u{a0}'.len_utf8()));
+        }
+        let (part, after) = rest.split_at(end);
+        if is_begun && line.width() + part.trim_end_matches(SPACES).width() > columns {
+            lines.push(line);
+            line = " ".repeat(indent);
+        }
+        line += part;
+        is_begun = true;
+        rest = after;
+    }
+    lines.push(line);
+    lines.iter().map(|line| line.trim_end_matches(SPACES).replace('\u{a0}', " ")).collect()
+}
+
+/// Where a line may end for the first time.
+fn end_of_part(text: &str) -> usize {
+    // Chinese marks that belong to what is before them, or to what follows.
+    const CLOSING: &str = "，。、；：？！）》」”";
+    const OPENING: &str = "（《「“";
+    let is_wide = |character: char| character.width() == Some(2);
+    let pairs = text.char_indices().zip(text.chars().skip(1));
+    let mut ends = pairs.filter(|((_, this), next)| {
+        let is_between = (is_wide(*this) || is_wide(*next)) && *next != ' ' && *this != '\u{a0}';
+        let is_torn = OPENING.contains(*this) || CLOSING.contains(*next) || *next == '\u{a0}';
+        (*this == ' ' && *next != ' ') || (is_between && !is_torn)
+    });
+    ends.next().map_or(text.len(), |((place, this), _)| place + this.len_utf8())
+}
+
+fn lines(mark: &str, text: &str, indent: usize, style: Style) {
+    write(&inset(mark, text, indent, style));
+}
+
+/// The text as it stands on the screen, every line with this mark.
+fn inset(mark: &str, text: &str, indent: usize, style: Style) -> String {
+    let room = columns() - 2 - mark.len();
+    let lines = wrapped(text, room, indent);
+    lines.iter().map(|line| format!("  {style}{mark}{line}{style:#}\n")).collect()
+}
+
+fn draw(mark: &str, figure: impl fmt::Display, style: Style) {
+    let room = columns() - 2 - mark.len();
+    for line in format!("{figure:room$}").lines() {
+        write(&format!("  {style}{mark}{}{style:#}\n", line.trim_end()));
+    }
 }
 
 /// Whether somebody still reads standard output.
@@ -168,8 +256,25 @@ mod tests {
 
     #[test]
     fn a_long_name_is_not_glued_to_what_its_owner_says() {
-        assert_eq!(columns("parent", 12, "puts 1"), "parent      puts 1");
-        assert_eq!(columns("Process-1:10:3", 12, "puts 1"), "Process-1:10:3 puts 1");
+        assert_eq!(actor_and("parent", 12, "puts 1"), "parent      puts 1");
+        assert_eq!(actor_and("Process-1:10:3", 12, "puts 1"), "Process-1:10:3 puts 1");
+    }
+
+    #[test]
+    fn a_long_text_goes_on_below_itself() {
+        let text = "parent  has three tasks at work";
+        assert_eq!(wrapped(text, 40, 8), [text]);
+        assert_eq!(wrapped(text, 21, 8), ["parent  has three", "        tasks at work"]);
+        assert_eq!(wrapped("state=a\u{a0}b  c", 11, 2), ["state=a b", "  c"]);
+        assert_eq!(wrapped("a\u{a0}b\u{a0}c d", 4, 2), ["a b", "  c", "  d"]);
+        assert_eq!(wrapped("", 40, 8), [""]);
+    }
+
+    #[test]
+    fn a_chinese_text_is_cut_between_its_characters_but_no_mark_begins_a_line() {
+        let text = "= 先进先出，用 Queue 来排队。";
+        assert_eq!(wrapped(text, 11, 2), ["= 先进先", "  出，用", "  Queue 来", "  排队。"]);
+        assert_eq!(wrapped("（两个）三", 6, 0), ["（两", "个）三"]);
     }
 
     #[test]

@@ -3,22 +3,23 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit, test_kill_process_group};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::contents::{lessons_of, section_of};
 use crate::stock::Stock;
 
 mod pages;
 mod program;
+mod screen;
 
 pub use pages::{check_links, check_translation};
 pub use program::{Running, Signal, example, kill};
+pub use screen::{fitting, in_terminal};
 
 /// So many KiB may come and stay: the allocator keeps what a thread of its own has used, and has
 /// seen the busiest moment only after many rounds.
@@ -170,7 +171,9 @@ pub fn check_chapter(package: &str, program: &str, readme: &str) {
         let run = output(program, &[name, "--speed", "100"]);
         let errors = utf8(&run.stderr);
         assert!(run.status.success(), "{name}: {:?}\n{errors}", run.status);
-        let printed = stable(utf8(&run.stdout).trim_end());
+        let text = utf8(&run.stdout);
+        assert!(!text.contains('\u{1b}'), "{name}: no colours in a pipe");
+        let printed = stable(fitting(80, &text).trim_end());
         let number = section_of(name);
         assert!(printed.starts_with(&format!("# {name} · §{number}\n")), "{name}: the section");
         assert_eq!(
@@ -182,32 +185,24 @@ pub fn check_chapter(package: &str, program: &str, readme: &str) {
     }
 }
 
-/// Has a lesson crate tell all its lessons twice, as `--times` does: nothing is left behind in its
-/// process, and when that has ended, no other process of its group and no temporary file.
+/// Has a lesson crate tell all its lessons twice, as `--times` does: a small window has room for them,
+/// nothing is left behind in its process, and when that has ended, no other process and no temporary
+/// file.
 ///
 /// # Panics
 /// If something is, or not all is told.
 pub fn check_nothing_is_left(package: &str, program: &str, arguments: &[&str]) {
-    let _deadline = Deadline::seconds(120);
     let folder = std::env::temp_dir().join(format!("{package}-{}", std::process::id()));
     fs::create_dir(&folder).expect("a temporary folder can be made");
     let mut command = Command::new(program);
     command.args(["--speed", "1000", "--times", "2"]).args(arguments).env("TMPDIR", &folder);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let child = command.spawn().expect("the program can be started");
-    let group = Pid::from_child(&child);
-    let run = child.wait_with_output().expect("it ends");
+    let run = in_terminal(60, command);
     assert!(run.status.success(), "{:?}\n{}", run.status, utf8(&run.stderr));
-    let text = utf8(&run.stdout);
-    assert!(!text.contains('\u{1b}'), "no colours in a pipe");
+    let text = fitting(60, &utf8(&run.stdout));
     let told: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# ")).collect();
     let twice = lessons_of(package).into_iter().flat_map(|name| [name; 2]);
     let twice: Vec<String> = twice.map(|name| format!("{name} · §{}", section_of(name))).collect();
     assert_eq!(told, twice);
-    // The killed may need a moment to end; the deadline tells if one doesn't.
-    while test_kill_process_group(group).is_ok() {
-        thread::yield_now();
-    }
     fs::remove_dir(&folder).expect("nothing is left in the temporary folder");
 }
 

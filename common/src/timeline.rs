@@ -29,7 +29,7 @@ pub struct Timeline {
 /// From when to when, on the common clock.
 pub type Interval = (Duration, Duration);
 
-/// How many characters the whole time takes.
+/// How many characters the whole time takes, if there are enough columns.
 const WIDTH: usize = 60;
 
 impl Timeline {
@@ -71,15 +71,19 @@ impl Timeline {
 }
 
 /// A cell is full where its owner worked for at least half of it, and has the mark of the longest work.
+/// Written by `{:n}`, it takes at most n columns.
 impl fmt::Display for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (start, end) = self.whole();
         let (start, end) = (start.as_secs_f64(), end.as_secs_f64());
-        let cell = ((end - start) / WIDTH as f64).max(f64::MIN_POSITIVE);
         let label_width = self.rows.iter().map(|(label, _)| label.chars().count()).max();
+        let label_width = label_width.unwrap_or(0);
+        let room = f.width().map_or(WIDTH, |columns| columns.saturating_sub(label_width + 4));
+        let width = room.clamp(1, WIDTH);
+        let cell = ((end - start) / width as f64).max(f64::MIN_POSITIVE);
         for (label, worked) in &self.rows {
-            write!(f, "{label:<width$}  ▕", width = label_width.unwrap_or(0))?;
-            for column in 0..WIDTH {
+            write!(f, "{label:<label_width$}  ▕")?;
+            for column in 0..width {
                 let from = start + cell * column as f64;
                 let overlap = |&(mark, (a, b)): &(char, Interval)| {
                     let time = b.as_secs_f64().min(from + cell) - a.as_secs_f64().max(from);
@@ -129,6 +133,15 @@ mod tests {
         let worker = third("A") + &third("B") + &third("░");
         let other = third("░") + &third("░") + &third("█");
         assert_eq!(timeline.to_string(), format!("worker  ▕{worker}▏\nother   ▕{other}▏\n"));
+    }
+
+    #[test]
+    fn a_timeline_is_as_wide_as_there_is_room() {
+        let mut timeline = Timeline::default();
+        timeline.row("a", [(Duration::from_secs(0), Duration::from_secs(1))]);
+        assert_eq!(format!("{timeline:15}"), format!("a  ▕{}▏\n", "█".repeat(10)));
+        assert_eq!(format!("{timeline:99}"), timeline.to_string());
+        assert_eq!(format!("{timeline:2}"), "a  ▕█▏\n");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::testing::{output, stable};
+use common::testing::{fitting, output, stable};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_process-basics");
 
@@ -13,8 +13,9 @@ fn an_unknown_lesson_is_one_sentence_with_the_names_and_exit_code_2() {
     let run = output(PROGRAM, &["methods", "method"]);
     assert_eq!(run.status.code(), Some(2));
     let sentence = String::from_utf8(run.stderr).expect("it is UTF-8");
+    let sentence = fitting(80, &sentence);
     assert!(sentence.starts_with("process-basics has no lesson \"method\"; it has hello-process,"));
-    assert_eq!(sentence.lines().count(), 1);
+    assert_eq!(sentence.find('.'), Some(sentence.trim_end().len() - 1), "one sentence");
     assert!(run.stdout.is_empty());
 }
 

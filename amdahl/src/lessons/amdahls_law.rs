@@ -11,9 +11,8 @@
 use amdahl::{Plan, Task, laws};
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
+use common::table::Table;
 use prettytable::row;
-
-use super::slept;
 
 /// The Fourier transform's: 25 of 31 units of work can be shared.
 const P: f64 = 25.0 / 31.0;
@@ -50,11 +49,11 @@ fn tell(story: &Story) -> Told {
     shares.extend((0..4).map(|n| Task::new(&n.to_string(), 25.0 / 4.0, &["serial"])));
     let plan = Plan::new(shares, Default::default())?;
     let best = plan.timetable().best_speedup();
-    story.ok("that is the plan's work / span", (four - best).abs() < 1e-12)?;
+    story.ok("that is what the plan gives: work / span", (four - best).abs() < 1e-12)?;
 
     story.event("three laws", "of the same work");
     let heads = row![r->"n", r->"Amdahl", r->"efficiency", r->"Gustafson", r->"Karp–Flatt"];
-    let mut table = slept::table(heads);
+    let mut table = Table::new(heads);
     let mut found = Vec::new();
     for n in [2.0, 4.0, 8.0, 16.0] {
         let speedup = laws::amdahl(P, n)?;
@@ -66,13 +65,13 @@ fn tell(story: &Story) -> Told {
         ]);
         found.push(serial);
     }
-    slept::show(story, &table);
+    story.figure(&table);
     story.ok(
         "Karp and Flatt find the serial fraction 6/31 again, for every n",
         found.iter().all(|serial| (serial - 6.0 / 31.0).abs() < 1e-12),
     )?;
     story.ok(
-        "Gustafson: who gives 16 workers more work in the same time gets 13.1 times as much done",
+        "Gustafson: in the same time, 16 workers do 13.1 times as much work",
         format!("{:.1}", laws::gustafson(1.0 - P, 16.0)?) == "13.1",
     )?;
     Ok(())

@@ -11,6 +11,7 @@
 use amdahl::{Plan, Task};
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
+use common::table::Table;
 use common::timeline::Timeline;
 use executors::ProcessPoolExecutor;
 use prettytable::row;
@@ -26,7 +27,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "关键路径有多长，工期就有多长；别的任务有时差，可以晚一点。",
-        "The critical path is as long as the whole; other tasks have slack and may be late.",
+        "The critical path sets the length; other tasks have slack and may be late.",
     ),
     tell,
 };
@@ -42,20 +43,20 @@ fn tell(story: &Story) -> Told {
     let plan = Plan::new(tasks, Default::default())?;
     let timetable = plan.timetable();
     story.event("planner", "computes when each task can be done, and when it must be");
-    let mut table = slept::table(row!["task", r->"days", r->"earliest", r->"latest", r->"slack"]);
+    let mut table = Table::new(row!["task", r->"days", r->"earliest", r->"latest", r->"slack"]);
     for ((name, days), times) in plan.names().iter().zip(plan.durations()).zip(&timetable.tasks) {
         let earliest = format!("{} – {}", times.earliest_start, times.earliest_finish);
         let latest = format!("{} – {}", times.latest_start, times.latest_finish);
         table.add_row(row![name, r->days, r->earliest, r->latest, r->times.slack]);
     }
-    slept::show(story, &table);
+    story.figure(&table);
     story.ok("one after the other it takes 12 days", timetable.work == 12.0)?;
     story.ok("planned it takes 11", timetable.makespan == 11.0)?;
     let paths: Vec<Vec<u32>> = timetable.critical_paths().collect();
     story.ok("foundation, walls, windows, paint are the critical path", paths == [[0, 2, 3, 4]])?;
     story.ok("the material may be four days late", timetable.tasks[1].slack == 4.0)?;
     let best = timetable.best_speedup();
-    story.ok("no crowd is more than 12/11 times as fast as one", best == 12.0 / 11.0)?;
+    story.ok("however many build it, it is at most 12/11 times as fast", best == 12.0 / 11.0)?;
 
     story.event("planner", "has two builders do it, ten milliseconds a day at the usual speed");
     let builders = ProcessPoolExecutor::new(2)?;
@@ -64,7 +65,7 @@ fn tell(story: &Story) -> Told {
     for (name, time) in plan.names().iter().zip(&times) {
         timeline.row(name, [*time]);
     }
-    story.varies(timeline);
+    story.varying_figure(timeline);
     slept::check(story, &plan, &times, timetable.makespan)?;
     story.varies(format!("measured {:.2} days", slept::makespan(story, &times)));
     Ok(())

@@ -13,6 +13,7 @@ use std::f64::consts::TAU;
 use amdahl::{Plan, PlanError, Task};
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
+use common::table::Table;
 use common::time::{Pace, clock};
 use common::timeline::Interval;
 use executors::ProcessPoolExecutor;
@@ -38,7 +39,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "四个人做，只快到 2.53 倍：分不开的那六份，谁也帮不上。",
-        "Four workers are 2.53 times as fast: the six parts that can't be shared stay.",
+        "Four workers are 2.53 times as fast: six parts can't be shared.",
     ),
     tell,
 };
@@ -46,7 +47,7 @@ pub(crate) const LESSON: Lesson = Lesson {
 tasks![transform];
 
 fn tell(story: &Story) -> Told {
-    let mut table = slept::table(row![r->"workers", r->"time", r->"speedup"]);
+    let mut table = Table::new(row![r->"workers", r->"time", r->"speedup"]);
     for workers in 1..=4 {
         let timetable = plan(workers)?;
         let timetable = timetable.timetable();
@@ -56,7 +57,7 @@ fn tell(story: &Story) -> Told {
         );
     }
     story.event("planner", "computes what one to four workers give");
-    slept::show(story, &table);
+    story.figure(&table);
     story.ok("four workers: 6 + 25/4 = 12.25", plan(4)?.timetable().makespan == 12.25)?;
 
     story.event("planner", "has it done by one to four workers");
@@ -76,9 +77,12 @@ fn tell(story: &Story) -> Told {
             plan.run(Some(workers), &executor, transform, step)?.into_iter().unzip();
         let spectrum = parts.concat();
         let measured = slept::makespan(story, &times);
-        story.varies(format!("{workers}: computed {computed:.2}, measured {measured:.2} units"));
+        let who = if workers == 1 { "worker" } else { "workers" };
+        story.varies(format!(
+            "{workers} {who}: computed {computed:.2}, measured {measured:.2} units"
+        ));
         story.ok(
-            format!("{workers}: no faster than computed, and the same spectrum"),
+            format!("{workers} {who}: no faster than computed, and the same spectrum"),
             measured >= computed * (1.0 - 1e-9)
                 && *first.get_or_insert_with(|| spectrum.clone()) == spectrum,
         )?;

@@ -16,12 +16,11 @@ use std::time::Duration;
 use amdahl::laws;
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
+use common::table::Table;
 use common::time::{Pace, Spread, Stopwatch, show};
 use executors::{Executor, ProcessPoolExecutor, ThreadPoolExecutor};
-use prettytable::row;
+use prettytable::{Row, row};
 use process_basics::{cpu_count, tasks};
-
-use super::slept;
 
 /// Of a task, in seconds of the tutorial, and which part of it is waiting.
 const TASK: f64 = 0.02;
@@ -35,8 +34,8 @@ pub(crate) const LESSON: Lesson = Lesson {
     section: "5.2",
     question: ("开多少个工作者最合适？", "How many workers are right?"),
     remember: (
-        "计算为主，几个核就开几个；等待为主，按 N·U·(1 + 等待/计算) 来开。最好亲自量一量。",
-        "Mostly computing: one for each core. Mostly waiting: N·U·(1 + wait/compute). Then measure.",
+        "计算为主，几个核就开几个；等待为主，开 N·(1 + 等待/计算) 个。再量一量。",
+        "Computing: one for each core. Waiting: N·(1 + wait/compute). Then measure.",
     ),
     tell,
 };
@@ -87,24 +86,31 @@ fn tell(story: &Story) -> Told {
     let all: Vec<(usize, [Vec<f64>; 2])> = all.into_iter().map(speedups).collect();
     story.ok("every run has the same results as the plain program", right)?;
     story.varies("speedup by n workers (t: threads, p: processes)");
-    let heads =
-        row![r->"n", r->"CPU t", r->"CPU p", r->"half t", r->"half p", r->"I/O t", r->"I/O p", ""];
-    let mut table = slept::table(heads);
+    let heads = row![r->"n", r->"CPU t", r->"CPU p", r->"half t", r->"half p", r->"I/O t", r->"I/O p", "note"];
+    let mut table = Table::new(heads);
     for (n, [t, p]) in &all {
         let cells = [t[0], p[0], t[1], p[1], t[2], p[2]].map(|speedup| format!("{speedup:.2}"));
         let [a, b, c, d, e, f] = cells;
         table.add_row(row![r->n, r->a, r->b, r->c, r->d, r->e, r->f, mark(*n, cores)]);
     }
-    story.varies(table);
-    for (place, (kind, waiting)) in KINDS.iter().enumerate() {
-        // U, how busy the cores shall be, is 1; wait/compute is what the kinds were made of.
+    story.varying_figure(&table);
+    story.varies(format!(
+        "How many are enough: the fewest with {:.0} % of the best speedup. Beside it, what the \
+         advice gives: N+1, 2N+1, and by the rule N·(1 + wait/compute).",
+        100.0 * ENOUGH
+    ));
+    let heads = row!["", r->"enough", r->"speedup", r->"efficiency", r->"Karp–Flatt", r->"N+1", r->"2N+1", r->"rule"];
+    let mut table = Table::new(heads);
+    for (place, (kind, (_, waiting))) in ["CPU", "half", "I/O"].iter().zip(KINDS).enumerate() {
+        // wait/compute is what the kinds were made of.
         let rule = (cores as f64 / (1.0 - waiting)).round() as usize;
-        for (side, name) in ["threads", "processes"].iter().enumerate() {
+        for (side, name) in ["t", "p"].iter().enumerate() {
             let of: Vec<(usize, f64)> =
                 all.iter().map(|(n, both)| (*n, both[side][place])).collect();
-            story.varies(format!("{kind} on {name}: {}", conclusion(&of, cores, rule)?));
+            table.add_row(conclusion(&format!("{kind} {name}"), &of, cores, rule)?);
         }
     }
+    story.varying_figure(&table);
     Ok(())
 }
 
@@ -162,26 +168,25 @@ fn sweep(
 
 /// What follows from the figures of one kind: how many are enough, and what the recommended numbers give.
 fn conclusion(
+    kind: &str,
     figures: &[(usize, f64)],
     cores: usize,
     rule: usize,
-) -> Result<String, laws::DomainError> {
+) -> Result<Row, laws::DomainError> {
     let best = figures.iter().map(|(_, speedup)| *speedup).fold(0.0, f64::max);
     let enough = figures.iter().find(|(_, speedup)| *speedup >= ENOUGH * best);
     let (enough, speedup) = *enough.unwrap_or(&(1, 1.0));
-    let efficiency = 100.0 * laws::efficiency(speedup, enough as f64)?;
+    let efficiency = format!("{:.0} %", 100.0 * laws::efficiency(speedup, enough as f64)?);
     // One worker shows no serial fraction.
     let serial = laws::karp_flatt(speedup, enough as f64);
-    let serial = serial.map_or(String::new(), |serial| format!(", Karp–Flatt {serial:.2}"));
-    let with =
-        |n: usize| figures.iter().find(|(tried, _)| *tried == n).map_or(1.0, |found| found.1);
-    Ok(format!(
-        "{enough} are enough ({speedup:.2} times, {efficiency:.0} % each{serial}); \
-         N+1: {:.2}, 2N+1: {:.2}, rule {rule}: {:.2}",
-        with(cores + 1),
-        with(2 * cores + 1),
-        with(rule)
-    ))
+    let serial = serial.map_or(String::new(), |serial| format!("{serial:.2}"));
+    let with = |n: usize| {
+        let found = figures.iter().find(|(tried, _)| *tried == n);
+        format!("{:.2}", found.map_or(1.0, |found| found.1))
+    };
+    let [one_more, twice, rule] = [cores + 1, 2 * cores + 1, rule].map(with);
+    let speedup = format!("{speedup:.2}");
+    Ok(row![kind, r->enough, r->speedup, r->efficiency, r->serial, r->one_more, r->twice, r->rule])
 }
 
 /// Runs in the worker: computes, and then waits.

@@ -25,7 +25,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "先做关键的事，等它的时候做别的：这就是统筹。",
-        "Begin with what is critical, and do the rest while it goes on: that is planning.",
+        "Begin with what is critical; do the rest meanwhile: that is planning.",
     ),
     tell,
 };
@@ -68,7 +68,7 @@ fn tell(story: &Story) -> Told {
             let marks = marks.filter_map(|(name, time)| Some((name.chars().next()?, time)));
             timeline.marked_row(who, marks);
         }
-        story.varies(timeline);
+        story.varying_figure(timeline);
         slept::check(story, &plan, &times, computed)?;
         story.varies(format!("measured {:.2} minutes", slept::makespan(story, &times)));
     }

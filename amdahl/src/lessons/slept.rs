@@ -7,8 +7,6 @@ use common::narrator::{Story, Untrue};
 use common::time::{Pace, clock};
 use common::timeline::Interval;
 use executors::ProcessPoolExecutor;
-use prettytable::Table;
-use prettytable::format::consts::FORMAT_NO_BORDER_LINE_SEPARATOR;
 use process_basics::tasks;
 
 /// So many seconds of the tutorial, ten milliseconds at its usual pace here, stand for one unit of a plan.
@@ -57,17 +55,4 @@ pub(crate) fn check(
     // A pace is a division: the last digits may differ.
     let enough = makespan(story, times) >= computed * (1.0 - 1e-9);
     story.ok(format!("it took no less than the computed {computed}"), enough)
-}
-
-/// An empty table with these headings.
-pub(crate) fn table(headings: prettytable::Row) -> Table {
-    let mut table = Table::new();
-    table.set_format(*FORMAT_NO_BORDER_LINE_SEPARATOR);
-    table.set_titles(headings);
-    table
-}
-
-/// Prints a table of what is the same in every run.
-pub(crate) fn show(story: &Story, table: &Table) {
-    table.to_string().lines().for_each(|line| story.event("", line.trim_end()));
 }

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use amdahl::{Fit, FitError, Usl};
 use clap::{ArgMatches, Command};
 use common::lessons::Tool;
+use common::narrator::columns;
+use common::table::Table;
 use serde::Serialize;
 
 use super::curves::{Chart, Curve, Point};
@@ -129,14 +131,12 @@ impl<'a> Found<'a> {
 }
 
 fn shown(points: &[(f64, f64)], fit: &Fit) -> String {
-    let mut table = prettytable::Table::new();
-    table.set_format(*prettytable::format::consts::FORMAT_NO_BORDER_LINE_SEPARATOR);
-    table.set_titles(prettytable::row![r->"n", r->"throughput", r->"fitted"]);
+    let mut table = Table::new(prettytable::row![r->"n", r->"throughput", r->"fitted"]);
     for ((n, throughput), fitted) in points.iter().zip(&fit.fitted) {
         let cells = [*n, *throughput, *fitted].map(number);
         table.add_row(prettytable::row![r->cells[0], r->cells[1], r->cells[2]]);
     }
-    format!("{table}{}", numbers(fit))
+    format!("{table:columns$}{}", numbers(fit), columns = columns())
 }
 
 /// What was found, in words.

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use amdahl::laws;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use common::lessons::Tool;
-use prettytable::format::consts::FORMAT_NO_BORDER_LINE_SEPARATOR;
-use prettytable::{Table, row};
+use common::narrator::columns;
+use common::table::Table;
+use prettytable::row;
 use serde::Serialize;
 
 use super::curves::{Chart, Curve, Point};
@@ -75,15 +76,13 @@ fn found(arguments: &ArgMatches) -> Result<String, Refusal> {
 
 impl std::fmt::Display for Found {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut table = Table::new();
-        table.set_format(*FORMAT_NO_BORDER_LINE_SEPARATOR);
-        table.set_titles(row![r->"n", r->"Amdahl", r->"efficiency", r->"Gustafson"]);
+        let mut table = Table::new(row![r->"n", r->"Amdahl", r->"efficiency", r->"Gustafson"]);
         for row in &self.rows {
             let efficiency = format!("{:.1} %", 100.0 * row.efficiency);
             let [amdahl, gustafson] = [row.amdahl, row.gustafson].map(number);
             table.add_row(row![r->row.n, r->amdahl, r->efficiency, r->gustafson]);
         }
-        write!(f, "{table}")?;
+        write!(f, "{table:columns$}", columns = columns())?;
         writeln!(f, "p = {}: never more than {} times as fast", number(self.p), number(self.limit))
     }
 }

@@ -7,10 +7,11 @@ use amdahl::{Fit, laws};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use common::cores;
 use common::lessons::Tool;
+use common::narrator::{columns, wrapped};
+use common::table::Table;
 use common::time::{Spread, show};
 use indicatif::{ProgressBar, ProgressStyle};
-use prettytable::format::consts::FORMAT_NO_BORDER_LINE_SEPARATOR;
-use prettytable::{Table, row};
+use prettytable::row;
 use serde::Serialize;
 
 use super::curves::{Chart, Curve, Point};
@@ -21,7 +22,7 @@ pub(super) const TOOL: Tool = Tool { command, run };
 
 /// Here, because in the other texts of a help {n} is the end of a line for clap.
 const USAGE: &str = "amdahl measure [OPTIONS] -- <COMMAND>... with {n}
-       amdahl measure -- xz --threads={n} --keep --stdout big.tar";
+       amdahl measure -- xz --threads={n} -kc big.tar";
 
 const HELP: &str = "\
 The n in braces is replaced by 1, 2, 4, … and so on. The command should do the same work each time.
@@ -136,9 +137,7 @@ impl<'a> Measured<'a> {
     }
 
     fn shown(&self) -> String {
-        let mut table = Table::new();
-        table.set_format(*FORMAT_NO_BORDER_LINE_SEPARATOR);
-        table.set_titles(row![
+        let mut table = Table::new(row![
             r->"n", r->"median", r->"from", r->"to", r->"speedup", r->"efficiency", r->"Karp–Flatt", ""
         ]);
         for (row, (n, spread)) in self.rows().zip(self.spreads()) {
@@ -151,19 +150,22 @@ impl<'a> Measured<'a> {
                 r->n, r->times[0], r->times[1], r->times[2], r->speedup, r->efficiency, r->serial, beyond
             ]);
         }
-        let mut text = table.to_string();
+        let mut text = format!("{table:columns$}", columns = columns());
         if let Some(p) = self.parallel_fraction() {
             let limit = rounded(laws::amdahl_limit(p).unwrap_or(f64::INFINITY));
             text += &format!("Amdahl: p = {p:.3}, so never more than {limit} times as fast\n");
         }
         text += &match &self.fit {
             Some(fit) => fit::numbers(fit),
-            None => format!(
-                "too few measurements for the law of scalability: it needs {} with {} different n (--max {})\n",
-                amdahl::MIN_POINTS,
-                amdahl::MIN_DIFFERENT,
-                1 << (amdahl::MIN_DIFFERENT - 1),
-            ),
+            None => {
+                let (points, different) = (amdahl::MIN_POINTS, amdahl::MIN_DIFFERENT);
+                let text = format!(
+                    "too few measurements for the law of scalability: it needs {points}, with \
+                     {different} different n (--max {})",
+                    1 << (different - 1)
+                );
+                wrapped(&text, columns(), 2).join("\n") + "\n"
+            }
         };
         text
     }

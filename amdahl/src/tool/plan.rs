@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use amdahl::{Plan, Schedule, Times, Timetable};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use common::lessons::Tool;
-use prettytable::format::consts::FORMAT_NO_BORDER_LINE_SEPARATOR;
-use prettytable::{Table, row};
+use common::narrator::columns;
+use common::table::Table;
+use prettytable::row;
 use serde::Serialize;
 
 use super::{Refusal, draw, finish, gantt, number, plan_file, read};
@@ -25,7 +26,7 @@ const TASKS_SHOWN: usize = 1000;
 const HELP: &str = "\
 The file:
   unit = \"days\"               # only for the labels
-  [resources]                 # how many there are, if tasks need any
+  [resources]                 # if tasks need any
   person = 1
   [[task]]
   name = \"walls\"
@@ -189,16 +190,14 @@ fn shown(
     };
     let bounds = format!("{} to {}", number(schedule.at_least), long(schedule.at_most));
     let _ = writeln!(text, "\nwith {with}: {}, of {bounds} (Graham)", long(schedule.makespan));
-    let mut table = Table::new();
-    table.set_format(*FORMAT_NO_BORDER_LINE_SEPARATOR);
-    table.set_titles(row!["task", r->"start", r->"finish", r->"worker"]);
+    let mut table = Table::new(row!["task", r->"start", r->"finish", r->"worker"]);
     for task in in_order(schedule).take(TASKS_SHOWN) {
         let placed = schedule.tasks[task];
         let worker = placed.worker.map_or(String::new(), |worker| (worker + 1).to_string());
         let (start, finish) = (number(placed.start), number(placed.finish));
         table.add_row(row![plan.names()[task], r->start, r->finish, r->worker]);
     }
-    let _ = write!(text, "{table}{}", left_out(plan));
+    let _ = write!(text, "{table:columns$}{}", left_out(plan), columns = columns());
     text
 }
 
@@ -211,10 +210,8 @@ fn left_out(plan: &Plan) -> String {
 }
 
 fn times(plan: &Plan, timetable: &Timetable<'_>) -> String {
-    let mut table = Table::new();
-    table.set_format(*FORMAT_NO_BORDER_LINE_SEPARATOR);
-    table.set_titles(row![
-        "task", r->"duration", r->"earliest", r->"to", r->"latest", r->"to", r->"slack", r->"free", ""
+    let mut table = Table::new(row![
+        "task", r->"takes", r->"early", r->"to", r->"late", r->"to", r->"slack", r->"free", ""
     ]);
     for (task, times) in timetable.tasks.iter().enumerate().take(TASKS_SHOWN) {
         let critical = if times.is_critical() { "critical" } else { "" };
@@ -230,5 +227,5 @@ fn times(plan: &Plan, timetable: &Timetable<'_>) -> String {
             critical
         ]);
     }
-    format!("{table}{}", left_out(plan))
+    format!("{table:columns$}{}", left_out(plan), columns = columns())
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use common::time::{Spread, show};
+use common::table::Table;
+use common::time::Spread;
 use downloader::{CONVOLUTIONS, Times};
-use prettytable::{Cell, Row, Table, format};
+use prettytable::format::consts::FORMAT_NO_LINESEP_WITH_TITLE;
+use prettytable::row;
 
 /// What was measured of one way: the time to start its workers, and those of each round.
 pub(super) struct Figures {
@@ -28,58 +30,40 @@ impl Figures {
     }
 }
 
-fn table(rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.set_format(*format::consts::FORMAT_NO_LINESEP_WITH_TITLE);
-    for (index, cells) in rows.into_iter().enumerate() {
-        let row = Row::new(cells.iter().map(|cell| Cell::new(cell)).collect());
-        if index == 0 {
-            table.set_titles(row);
-        } else {
-            table.add_row(row);
-        }
-    }
-    table.to_string()
-}
-
 /// The tutorial's table, of medians: how much of the single thread's time the others save.
-pub(super) fn gain_table(figures: &[Figures]) -> String {
-    let head = [
-        "type",
-        "single thread total",
-        "threads total",
-        "threads gain",
-        "processes total",
-        "processes gain",
-    ];
-    let rows = STAGES.map(|(name, part)| {
+pub(super) fn gain_table(figures: &[Figures]) -> Table {
+    let titles =
+        row!["type", "single thread", "threads", "\u{2060}gain", "processes", "\u{2060}gain"];
+    let mut table = Table::new(titles).drawn(*FORMAT_NO_LINESEP_WITH_TITLE);
+    for (name, part) in STAGES {
         let [single, threads, processes] = [0, 1, 2].map(|way| figures[way].seconds(part));
         let total = |seconds: f64| format!("{seconds:.4} s");
         let gain = |seconds: f64| format!("{:.4}%", 100.0 * (single - seconds) / single);
-        vec![
-            name.to_owned(),
+        table.add_row(row![
+            name,
             total(single),
             total(threads),
             gain(threads),
             total(processes),
-            gain(processes),
-        ]
-    });
-    table([head.map(str::to_owned).to_vec()].into_iter().chain(rows))
+            gain(processes)
+        ]);
+    }
+    table
 }
 
-/// All ways with their ranges, and what isn't the stage's own.
-pub(super) fn spread_table(figures: &[Figures]) -> String {
-    let head = ["", "single thread", "threads", "processes", "rayon"].map(str::to_owned).to_vec();
-    let row = |name: &str, cell: &dyn Fn(&Figures) -> String| {
-        [name.to_owned()].into_iter().chain(figures.iter().map(cell)).collect::<Vec<_>>()
-    };
-    let mut rows = vec![head];
-    for (name, part) in STAGES {
-        rows.push(row(name, &|way| way.spread(part).to_string()));
+/// All ways with their ranges in milliseconds, and what isn't the stages' own.
+pub(super) fn spread_table(figures: &[Figures]) -> Table {
+    let mut table = Table::open(row!["ms", "network", "cpu", "disk", "start-up"]);
+    for (way, figures) in ["single thread", "threads", "processes", "rayon"].iter().zip(figures) {
+        let [network, cpu, disk] = STAGES.map(|(_, part)| {
+            let Spread { min, median, max } = figures.spread(part);
+            let [min, median, max] = [min, median, max].map(|time| 1e3 * time.as_secs_f64());
+            format!("{median:.0} ({min:.0}–{max:.0})")
+        });
+        let start_up = format!("{:.1}", 1e3 * figures.start_up.as_secs_f64());
+        table.add_row(row![way, network, cpu, disk, start_up]);
     }
-    rows.push(row("start-up", &|way| show(way.start_up)));
-    table(rows)
+    table
 }
 
 /// What the figures say about their reasons.
@@ -105,7 +89,7 @@ pub(super) fn why(figures: &[Figures], workers: usize, cores: usize) -> Vec<Stri
             both(network)
         ),
         format!(
-            "cpu: {CONVOLUTIONS} × convolved, as a load. Nobody waits, so it is the {cores} cores that count, not the {workers} workers: {}",
+            "cpu: each image is convolved {CONVOLUTIONS} ×, as a load. Nobody waits, so the {cores} cores count, not the {workers} workers: {}",
             both(cpu)
         ),
         format!(
@@ -114,7 +98,7 @@ pub(super) fn why(figures: &[Figures], workers: usize, cores: usize) -> Vec<Stri
             both(disk)
         ),
         format!(
-            "processes are sent all pixels in every stage, or send them: {pixels:.1} MiB each time; threads lend them"
+            "memory: in every stage all pixels go to the processes or come from them, {pixels:.1} MiB each time; threads share theirs"
         ),
     ]
 }

@@ -33,7 +33,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "等待可以靠多开线程来重叠，计算只能靠多核来分担；用进程还得搬运数据。",
-        "Waits overlap on many threads, computing is shared by the cores; processes carry the data, too.",
+        "Many threads overlap waiting; cores share computing; processes move data.",
     ),
     tell,
 };
@@ -58,7 +58,7 @@ fn tell(story: &Story) -> Told {
     story.event("parent", format!("starts a server with {count} images, a process of its own"));
     let server = ImageServer::start(Images { count, latency, ..Images::default() })?;
 
-    story.event("parent", "lets one thread, threads, processes and rayon download them, in turns");
+    story.event("parent", "downloads them by one thread, threads, processes, rayon, in turns");
     let place = tempfile::tempdir()?;
     let mut figures = Vec::new();
     let mut schedulers = Vec::new();
@@ -80,9 +80,9 @@ fn tell(story: &Story) -> Told {
     let same = stored.len() == 1 && stored.first().is_some_and(|files| files.len() == count);
     story.ok(format!("all ways, in all rounds, have stored the same {count} files"), same)?;
 
-    story.varies(gain_table(&figures));
-    story.varies(format!("median (min – max) of {ROUNDS} rounds, {workers} workers:"));
-    story.varies(spread_table(&figures));
+    story.varying_figure(gain_table(&figures));
+    story.varies(format!("the median of {ROUNDS} rounds (smallest–largest), {workers} workers:"));
+    story.varying_figure(spread_table(&figures));
     why(&figures, workers, process_basics::cpu_count()).iter().for_each(|line| story.varies(line));
     Ok(())
 }

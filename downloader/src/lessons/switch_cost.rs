@@ -39,9 +39,6 @@ const QUESTIONS: [&str; 3] = [
     "which cores? The same wherever the kernel puts them",
 ];
 
-/// Of a sentence's line.
-const WIDTH: usize = 76;
-
 pub(crate) const LESSON: Lesson = Lesson {
     name: "switch-cost",
     section: "四",
@@ -87,7 +84,7 @@ fn tell(story: &Story) -> Told {
     let watch = Stopwatch::start();
     story.ok("each got all tokens of the other, in order", between_threads(tokens)?)?;
     let threads = watch.elapsed();
-    story.varies(switch::tutorial(tokens, [processes, threads]));
+    story.varying_figure(switch::tutorial(tokens, [processes, threads]));
 
     story.event("parent", "finds four things that differ between the two rows at once:");
     story.event("memory", "processes have each their own; threads share one");
@@ -118,23 +115,23 @@ fn tell(story: &Story) -> Told {
         show(time),
         switch::BUILD
     );
-    story.varies(wrapped(&legend));
+    story.varies(legend);
     for (placement, question) in Placement::ALL.into_iter().zip(QUESTIONS) {
         story.event("question", question);
-        story.varies(switch::matrix(&figures, placement));
+        story.varying_figure(switch::matrix(&figures, placement));
     }
     story.event("question", "which queue? What lies between the tutorial's two rows?");
-    story.varies(switch::queues(&figures));
+    story.varying_figure(switch::queues(&figures));
     story.event("question", "bytes, and the rest: what do the parts cost on their own?");
-    story.varies(switch::controls(&figures));
+    story.varying_figure(switch::controls(&figures));
     story.event("question", "do processes lose more of what the caches held?");
-    story.varies(switch::caches(&figures));
+    story.varying_figure(switch::caches(&figures));
     story.event("question", "what does it cost to have one more?");
-    story.varies(switch::start_up(&figures, memory));
+    story.varying_figure(switch::start_up(&figures, memory));
     story.event("parent", "draws from these figures what they show, and no more");
     let conclusions = switch::conclusions(&figures, memory);
     for conclusion in &conclusions {
-        story.varies(wrapped(conclusion));
+        story.varies(conclusion);
     }
     if let Some(mut file) = svg {
         file.write_all(switch::svg(&figures)?.as_bytes())?;
@@ -205,20 +202,4 @@ fn pass(
         }
     }
     Ok(())
-}
-
-/// In lines that fit the screen, the second and later ones indented.
-fn wrapped(sentence: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in sentence.split(' ') {
-        let last = lines.len() - 1;
-        if lines[last].chars().count() + word.chars().count() >= WIDTH {
-            lines.push(format!("  {word}"));
-        } else {
-            let space = if lines[last].is_empty() { "" } else { " " };
-            lines[last] += space;
-            lines[last] += word;
-        }
-    }
-    lines.join("\n")
 }

@@ -35,7 +35,7 @@ pub use places::{Placement, Places};
 pub use plot::svg;
 pub use start::{Memory, memory};
 pub use subject::{Subject, all};
-pub use table::{caches, controls, matrix, queues, start_up, tutorial};
+pub use table::{Shown, caches, controls, matrix, queues, start_up, tutorial};
 
 /// Which build was measured.
 pub const BUILD: &str = if cfg!(debug_assertions) { "debug build" } else { "release build" };

@@ -1,10 +1,12 @@
-//! The figures as tables of at most 76 columns.
+//! The figures as tables, of at most 76 columns if there is room.
 
+use std::fmt;
 use std::time::Duration;
 
+use common::narrator::wrapped;
+use common::table::Table;
 use common::time::{Spread, show};
-use prettytable::format::{FormatBuilder, LinePosition, LineSeparator};
-use prettytable::{Cell as Field, Row, Table};
+use prettytable::{Cell as Field, Row};
 
 use super::conclusion::{Switching, TUTORIAL, kib};
 use super::subject::WORKING_SETS;
@@ -12,9 +14,9 @@ use super::{BUILD, Cell, Channel, Comparison, Figures, Memory, Placement, Subjec
 
 /// Threads and processes side by side over every channel, and below it what their switches say.
 #[must_use]
-pub fn matrix(figures: &Figures, placement: Placement) -> String {
+pub fn matrix(figures: &Figures, placement: Placement) -> Shown {
     use Channel::{Crossbeam, Futex, Pipe, Queue};
-    let heads = ["channel", "threads, µs", "sw.", "processes, µs", "sw.", "difference"];
+    let heads = ["channel", "threads, µs", SWITCHES, "processes, µs", SWITCHES, "difference"];
     let mut rows = Vec::new();
     let mut notes = Vec::new();
     for channel in [Pipe, Futex, Queue, Crossbeam] {
@@ -64,7 +66,7 @@ fn note(switches: f64, who: Who, cell: Cell) -> Option<String> {
 
 /// The tutorial's two rows, and between them the one that tells the queue from who uses it.
 #[must_use]
-pub fn queues(figures: &Figures) -> String {
+pub fn queues(figures: &Figures) -> Shown {
     let heads = [&["the queue, µs"][..], &Placement::ALL.map(Placement::name)].concat();
     let mut notes = Vec::new();
     let rows = [
@@ -85,7 +87,7 @@ pub fn queues(figures: &Figures) -> String {
 /// The tutorial's figures beside ours: seconds for two processes and for two threads, and each token's
 /// share.
 #[must_use]
-pub fn tutorial(tokens: u64, ours: [Duration; 2]) -> String {
+pub fn tutorial(tokens: u64, ours: [Duration; 2]) -> Shown {
     let heads = ["", "tutorial", "a token", "here", "a token"];
     let each = |time: Duration, tokens: u64| show(time.div_f64(tokens as f64));
     let row = |(name, theirs, ours): (&str, f64, Duration)| {
@@ -95,13 +97,13 @@ pub fn tutorial(tokens: u64, ours: [Duration; 2]) -> String {
     let [processes, threads] = TUTORIAL;
     let rows = [("two processes", processes, ours[0]), ("two threads", threads, ours[1])];
     let [all, tokens] = [TOKENS, tokens].map(thousands);
-    let note = format!("{all} tokens each way in the tutorial, {tokens} here ({BUILD})\n");
-    table(&heads, rows.map(row).to_vec()) + &note
+    let note = format!("{all} tokens each way in the tutorial, {tokens} here ({BUILD})");
+    with_notes(table(&heads, rows.map(row).to_vec()), vec![note])
 }
 
 /// The parts of a round trip on their own, and perf's figures beside ours.
 #[must_use]
-pub fn controls(figures: &Figures) -> String {
+pub fn controls(figures: &Figures) -> Shown {
     use Channel::{Pipe, Spin, Yield};
     use Placement::{OneCore, TwoCores};
     let trip = |who, channel, placement| Subject::RoundTrip(Cell::new(who, channel, placement));
@@ -127,13 +129,13 @@ pub fn controls(figures: &Figures) -> String {
     row("sched_yield, one core", both(Yield, OneCore));
     row("kernel pipes, one core", both(Pipe, OneCore));
     row("perf bench sched pipe", pair(Subject::Perf));
-    let heads = ["on its own", "threads, µs", "sw.", "processes, µs", "sw."];
+    let heads = ["on its own", "threads, µs", SWITCHES, "processes, µs", SWITCHES];
     with_notes(table(&heads, rows), notes)
 }
 
 /// A round trip over pipes on one core when each end touches memory of its own before every hop.
 #[must_use]
-pub fn caches(figures: &Figures) -> String {
+pub fn caches(figures: &Figures) -> Shown {
     let heads = ["touched by each", "one alone, µs", "threads, µs", "processes, µs"];
     let mut notes = Vec::new();
     let row = |touched: usize| {
@@ -150,7 +152,7 @@ pub fn caches(figures: &Figures) -> String {
 
 /// What it costs to have one more.
 #[must_use]
-pub fn start_up(figures: &Figures, memory: Option<Memory>) -> String {
+pub fn start_up(figures: &Figures, memory: Option<Memory>) -> Shown {
     let heads = ["one more", "start and join, µs", "memory of its own"];
     let mut notes = Vec::new();
     let rows = [
@@ -164,22 +166,33 @@ pub fn start_up(figures: &Figures, memory: Option<Memory>) -> String {
     with_notes(table(&heads, rows.to_vec()), notes)
 }
 
+/// The title of the switches, which stay beside the time that they belong to.
+const SWITCHES: &str = "\u{2060}sw.";
+
+/// A table and the notes below it. Written by `{:n}`, they take at most n columns.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    table: Table,
+    notes: Vec<String>,
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.table.fmt(f)?;
+        let room = f.width().unwrap_or(usize::MAX);
+        let lines = self.notes.iter().flat_map(|note| wrapped(note, room, 2));
+        lines.into_iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
 /// A table as the lesson shows it.
-fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
-    let line = LineSeparator::new('─', '─', '─', '─');
-    let format = FormatBuilder::new()
-        .column_separator(' ')
-        .padding(0, 1)
-        .separator(LinePosition::Title, line)
-        .build();
+fn table(heads: &[&str], rows: Vec<Vec<String>>) -> Table {
     let fields = |texts: &mut dyn Iterator<Item = &str>| Row::new(texts.map(Field::new).collect());
-    let mut table = Table::new();
-    table.set_format(format);
-    table.set_titles(fields(&mut heads.iter().copied()));
+    let mut table = Table::open(fields(&mut heads.iter().copied()));
     for row in &rows {
         table.add_row(fields(&mut row.iter().map(String::as_str)));
     }
-    table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    table
 }
 
 /// `5.31 (5.20–5.44)`; what can't be measured is a dash, and a note.
@@ -222,16 +235,14 @@ fn thousands(number: u64) -> String {
 }
 
 /// Each note once.
-fn with_notes(mut table: String, notes: Vec<String>) -> String {
+fn with_notes(table: Table, notes: Vec<String>) -> Shown {
     let mut said: Vec<String> = Vec::new();
     for note in notes {
         if !said.contains(&note) {
-            table.push_str(&note);
-            table.push('\n');
             said.push(note);
         }
     }
-    table
+    Shown { table, notes: said }
 }
 
 #[cfg(test)]
@@ -248,28 +259,32 @@ mod tests {
     }
 
     #[test]
-    fn a_table_fits_a_screen_of_80_columns_with_slow_figures_too() {
+    fn a_table_fits_a_screen_with_slow_figures_too() {
         let figures = figures([1000, 2000, 3000], 2.0);
         let memory = Some(Memory { thread: 11_000, process: 160_000 });
         let times = [Duration::from_secs(83), Duration::from_secs(36)];
-        let tables = Placement::ALL.map(|placement| matrix(&figures, placement)).concat()
-            + &[queues(&figures), controls(&figures), caches(&figures)].concat()
-            + &start_up(&figures, memory)
-            + &tutorial(1_000_000, times);
-        for line in tables.lines() {
-            assert!(line.chars().count() <= 76, "{line}");
+        let [one, two, free] = Placement::ALL.map(|placement| matrix(&figures, placement));
+        let [queues, controls] = [queues(&figures), controls(&figures)];
+        let [caches, start_up] = [caches(&figures), start_up(&figures, memory)];
+        let tutorial = tutorial(1_000_000, times);
+        for table in [one, two, free, queues, controls, caches, start_up, tutorial] {
+            assert_eq!(format!("{table:76}"), table.to_string(), "it is as wide as it likes to be");
+            for line in format!("{table:56}").lines() {
+                assert!(line.chars().count() <= 56, "{line}");
+            }
         }
     }
 
     #[test]
     fn a_cell_says_what_its_switches_do() {
-        let one_core = |switches| matrix(&figures([4, 5, 6], switches), Placement::OneCore);
+        let one_core =
+            |switches| matrix(&figures([4, 5, 6], switches), Placement::OneCore).to_string();
         assert!(one_core(2.0).contains("5.00 (4.00–6.00)  2.0"), "{}", one_core(2.0));
         assert!(!one_core(2.0).contains("switch "));
         let marked = "not a switch cost: kernel pipes, threads: 1.2 in a round trip";
         assert!(one_core(1.2).contains(marked), "{}", one_core(1.2));
         assert!(one_core(0.0).contains("no switch took place: our queue, processes"));
-        let two_cores = matrix(&figures([4, 5, 6], 1.2), Placement::TwoCores);
+        let two_cores = matrix(&figures([4, 5, 6], 1.2), Placement::TwoCores).to_string();
         assert!(!two_cores.contains("not a switch cost"), "{two_cores}");
     }
 
@@ -277,7 +292,7 @@ mod tests {
     fn a_cell_that_could_not_be_measured_is_a_dash_with_its_reason_once() {
         let reason = "there is only one core here";
         let missing = all().into_iter().map(|subject| (subject, Err(reason.into()))).collect();
-        let table = matrix(&Figures(missing), Placement::TwoCores);
+        let table = matrix(&Figures(missing), Placement::TwoCores).to_string();
         assert_eq!(table.matches(reason).count(), 1, "{table}");
         assert_eq!(table.matches('—').count(), 7 + 1, "{table}");
     }

@@ -26,17 +26,17 @@ pub(super) struct Options {
 }
 
 const AFTER: &str = "\
-The list has an address on each line; blank lines and lines that begin with # are left out. A
-file is named after the MD5 of its bytes, MD5.png or MD5.jpg, so the same bytes are stored once,
-and it appears only whole. What it is shows in its content, never in its name: anything but
+The list has an address on each line; blank lines and lines that begin with # are left out. A \
+file is named after the MD5 of its bytes, MD5.png or MD5.jpg, so the same bytes are stored once, \
+and it appears only whole. What it is shows in its content, never in its name: anything but \
 images is refused.
 
-A failure is tried again if it may pass: no connection, a connection that breaks or stalls, and
-the status codes 408, 425, 429, 500, 502, 503 and 504. The waits are random, up to 0.5 s, 1 s, 2
-s and so on, or what the server asks for. What has come is kept, if the server says how to ask
+A failure is tried again if it may pass: no connection, a connection that breaks or stalls, and \
+the status codes 408, 425, 429, 500, 502, 503 and 504. The waits are random, up to 0.5 s, 1 s, \
+2 s and so on, or what the server asks for. What has come is kept, if the server says how to ask \
 for the rest.
 
-The first Ctrl-C (or SIGTERM, SIGHUP) ends the downloads under way, finishes what has been
+The first Ctrl-C (or SIGTERM, SIGHUP) ends the downloads under way, finishes what has been \
 downloaded, and prints what was done; the second ends all at once. Neither leaves half a file.
 
 Proxies: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are respected.
@@ -45,7 +45,7 @@ Exit codes:
   0    all addresses are stored
   1    some failed
   2    the command line is wrong, or the list can't be read
-  3    the disk is full, or a file or the folder can't be written
+  3    the disk is full, or a file or folder can't be written
   4    no server was reached
   130  interrupted";
 

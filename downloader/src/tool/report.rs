@@ -7,7 +7,8 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use prettytable::{Table, format, row};
+use common::table::Table;
+use prettytable::row;
 use serde::Serialize;
 
 use super::outcome::{Kind, Outcome, Status};
@@ -98,9 +99,7 @@ impl Report {
 impl Summary {
     /// As a table, and a line below it.
     pub(super) fn table(&self) -> String {
-        let mut table = Table::new();
-        table.set_format(*format::consts::FORMAT_NO_BORDER_LINE_SEPARATOR);
-        table.set_titles(row!["what became of them", r->"addresses"]);
+        let mut table = Table::new(row!["what became of them", r->"addresses"]);
         table.add_row(row!["stored", r->self.stored]);
         table.add_row(row!["there already", r->self.duplicates]);
         for (kind, count) in &self.errors {

@@ -16,7 +16,7 @@ use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use executors::{FutureError, TaskError, ThreadPoolExecutor};
 
-use super::counting::log;
+use super::counting::{log, shown};
 
 /// How long the main thread waits for a word of a worker: if none can come, the lesson ends with an error.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -49,17 +49,23 @@ fn tell(story: &Story) -> Told {
     let unwanted = executor.spawn(|| 3)?;
     has_begun.recv_timeout(PATIENCE)?;
     story.ok("the first runs, and is not done", good.running() && !good.done())?;
-    story.ok("the third does neither: it is pending", !unwanted.running() && !unwanted.done())?;
-    log(format_args!("{good:?}"));
-    log(format_args!("{unwanted:?}"));
+    story.ok(
+        "the third neither runs nor is done: it is pending",
+        !unwanted.running() && !unwanted.done(),
+    )?;
+    log(shown(&good));
+    log(shown(&unwanted));
     let early = good.result_timeout(story.pace().real(1.0));
-    story.ok("to wait a second for the first is an error", early == Err(FutureError::TimedOut))?;
+    story.ok(
+        "waiting a second for the first ends in an error",
+        early == Err(FutureError::TimedOut),
+    )?;
 
-    story.event("main", "cancels what it can");
-    story.ok("not the first, which has begun", !good.cancel())?;
-    story.ok("the third: it was pending", unwanted.cancel())?;
-    log(format_args!("{unwanted:?}"));
-    story.ok("now that one is cancelled, and so done", unwanted.cancelled() && unwanted.done())?;
+    story.event("main", "tries to cancel the first and the third");
+    story.ok("the first can't be cancelled: it has begun", !good.cancel())?;
+    story.ok("the third can: it was pending", unwanted.cancel())?;
+    log(shown(&unwanted));
+    story.ok("now the third is cancelled, and so done", unwanted.cancelled() && unwanted.done())?;
     let cancelled = unwanted.result() == Err(FutureError::Cancelled);
     story.ok("its result is an error that says so", cancelled)?;
 
@@ -67,24 +73,27 @@ fn tell(story: &Story) -> Told {
     let (call, called) = channel();
     let later = call.clone();
     good.add_done_callback(move |future| {
-        log(format_args!("called with {future:?}"));
+        log(format_args!("called with {}", shown(future)));
         let _ = call.send(thread::current().id());
     });
     gate.send(())?;
     story.ok("result waits until it is there: 42", good.result()? == &42)?;
     let caller = called.recv_timeout(PATIENCE)?;
-    story.ok("the callback ran in the other thread", caller != thread::current().id())?;
+    story.ok("the callback ran in another thread", caller != thread::current().id())?;
     good.add_done_callback(move |_| {
         let _ = later.send(thread::current().id());
     });
     let at_once = called.try_recv() == Ok(thread::current().id());
-    story.ok("added to a future that is done, it runs here and at once", at_once)?;
+    story.ok("a callback added to a future that is done runs here and at once", at_once)?;
 
     let panicked = TaskError::Panicked { message: "no luck".to_owned() };
-    story.ok("exception waits, too: the second panicked", bad.exception()? == Some(&panicked))?;
-    log(format_args!("{bad:?}"));
-    story.ok("the first has none", good.exception()?.is_none() && !good.running())?;
+    story.ok(
+        "exception waits, as result does: the second panicked",
+        bad.exception()? == Some(&panicked),
+    )?;
+    log(shown(&bad));
+    story.ok("the first has no exception", good.exception()?.is_none() && !good.running())?;
     let taken = good.into_result()?;
-    story.ok("who is the last to want a result can take it out", taken == 42)?;
+    story.ok("the last to want a result can take it out of the future", taken == 42)?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use common::narrator::Story;
 use common::time::{Stopwatch, show};
 use executors::as_completed;
 
-use super::counting::{ends, how_far, log, log_states, submit_three, three_threads};
+use super::counting::{ends, how_far, log, log_states, shown, submit_three, three_threads};
 
 pub(crate) const LESSON: Lesson = Lesson {
     name: "asking-for-results",
@@ -21,7 +21,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "result 会等；按顺序问就按顺序等，as_completed 谁先完成先给谁。",
-        "result waits; asked in order, in order; as_completed gives first what is done first.",
+        "result waits for its own call; as_completed gives first what is done first.",
     ),
     tell,
 };
@@ -36,11 +36,14 @@ fn tell(story: &Story) -> Told {
     for future in &futures {
         let asked = watch.elapsed();
         results.push(*future.result()?);
-        log(format_args!("{future:?} after a wait of {}", show(watch.elapsed() - asked)));
-        story.ok("who has its result, has a future that is done", future.done())?;
+        log(format_args!("{} after {}", shown(future), show(watch.elapsed() - asked)));
+        story.ok("once its result is there, the future is done", future.done())?;
     }
     log_states(&futures, watch.elapsed());
-    story.ok("the results came in the order of the questions", results == ends(how_far))?;
+    story.ok(
+        "the results came in the order in which they were asked for",
+        results == ends(how_far),
+    )?;
 
     story.event("main", "takes three others as they are done");
     let futures = submit_three(&executor, how_far)?;
@@ -48,7 +51,7 @@ fn tell(story: &Story) -> Told {
     for future in as_completed(&futures, None) {
         results.push(*future?.result()?);
     }
-    log(format_args!("they came in this order: {results:?}"));
+    log(format_args!("order: {results:?}"));
     results.sort_unstable();
     story.ok("each came once", results == ends(how_far))?;
     Ok(())

@@ -72,16 +72,21 @@ pub(crate) fn three_threads() -> Result<ThreadPoolExecutor, BuildError> {
     ThreadPoolExecutor::builder().max_workers(3).thread_name_prefix("Prefix-0").build()
 }
 
-/// A line as the tutorial's `logging` writes it: local time, process, thread, message.
+/// What the tutorial's `logging` writes: local time, process, thread, message.
 pub(crate) fn log(message: impl fmt::Display) {
-    let time = chrono::Local::now().format("%Y-%m-%d %H:%M:%S,%3f");
+    let time = chrono::Local::now().format("%H:%M:%S,%3f");
     let (process, thread) = (current_process(), thread::current());
     let who = format!("{time} [{} {}]", process.name(), thread.name().unwrap_or("?"));
     speak(&who, message);
 }
 
+/// A future as it is just now, to be written in one line.
+pub(crate) fn shown<R>(future: &Future<R>) -> String {
+    format!("{future:?}").replace(' ', "\u{a0}")
+}
+
 /// Logs the futures as they are just now, and the time since the beginning.
 pub(crate) fn log_states(futures: &[Future<u64>], time: Duration) {
-    futures.iter().for_each(|future| log(format_args!("{future:?}")));
+    futures.iter().for_each(|future| log(shown(future)));
     log(format_args!("total time: {}", show(time)));
 }

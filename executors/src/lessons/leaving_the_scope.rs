@@ -29,7 +29,7 @@ pub(crate) const LESSON: Lesson = Lesson {
 
 fn tell(story: &Story) -> Told {
     let how_far = how_far(story);
-    story.event("main", "submits three calls in a scope, and leaves it without a word about them");
+    story.event("main", "submits three calls in a scope, and leaves the scope");
     let watch = Stopwatch::start();
     let futures = three_threads()?.scope(|executor| {
         let futures = submit_three(executor, how_far)?;
@@ -37,13 +37,13 @@ fn tell(story: &Story) -> Told {
         Ok::<_, SubmitError>(futures)
     })?;
     log_states(&futures, watch.elapsed());
-    story.ok("outside all are done", futures.iter().all(|future| future.done()))?;
+    story.ok("outside the scope all are done", futures.iter().all(|future| future.done()))?;
     story.ok(
-        "the futures have outlived it: they give what was counted",
+        "the futures outlive the scope: they give what was counted",
         results(&futures) == ends(how_far),
     )?;
 
-    story.event("main", "leaves another by an error");
+    story.event("main", "leaves another scope by an error");
     let mut futures = Vec::new();
     let left: Result<(), String> = three_threads()?.scope(|executor| {
         futures = submit_three(executor, how_far).map_err(|error| error.to_string())?;

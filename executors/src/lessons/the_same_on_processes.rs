@@ -24,7 +24,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "只换执行器，别的不变；Rust 没有全局锁，线程也能同时计算。",
-        "Only the executor changes; and as Rust has no global lock, threads compute at the same time, too.",
+        "Only the executor changes; and in Rust threads, too, compute in parallel.",
     ),
     tell,
 };
@@ -40,15 +40,15 @@ fn tell(story: &Story) -> Told {
     let cpu = cpu_time();
     let (results, threads_time) = on(&three_threads()?, how_far)?;
     let cpu = cpu_time() - cpu;
-    story.ok("they come to the same", results == alone)?;
+    story.ok("they count to the same numbers", results == alone)?;
 
     story.event("main", "has three processes do it, by the same function");
     let executor = ProcessPoolExecutor::new(3)?;
     let (results, processes_time) = on(&executor, how_far)?;
-    story.ok("so do they", results == alone && alone[..] == ends(how_far))?;
+    story.ok("so do the processes", results == alone && alone[..] == ends(how_far))?;
     let pids = executor.worker_pids();
     let others = !pids.is_empty() && !pids.contains(&std::process::id());
-    story.ok("their process ids are others than that of the main process", others)?;
+    story.ok("their process ids differ from the main process's", others)?;
 
     let ratio = |a: Duration, b: Duration| a.as_secs_f64() / b.as_secs_f64();
     story.varies(format!("{BUILD}; in brackets the tutorial's Python, counting to 1000000000"));

@@ -20,11 +20,11 @@ pub(crate) const LESSON: Lesson = Lesson {
     section: "2.4",
     question: (
         "提交任务之后马上看时间，会看到什么？",
-        "What does one see who looks at the clock right after submitting?",
+        "Look at the clock right after submitting: what do you see?",
     ),
     remember: (
         "submit 不等任务做完；主线程量到的只是提交的时间。",
-        "submit doesn't wait: what the main thread has measured is the time to submit.",
+        "submit doesn't wait: the main thread has measured only the submitting.",
     ),
     tell,
 };
@@ -34,7 +34,7 @@ fn tell(story: &Story) -> Told {
     let executor = three_threads()?;
     // Opened by dropping it: before the executor, which waits for the calls.
     let (gate, opened) = bounded::<()>(0);
-    story.event("main", "gives three threads a call each, which counts and then waits at a gate");
+    story.event("main", "gives three threads a call each that counts, then waits at a gate");
     let watch = Stopwatch::start();
     let futures = BASES.into_iter().map(|base| {
         let opened = opened.clone();
@@ -49,7 +49,7 @@ fn tell(story: &Story) -> Told {
     log_states(&futures, watch.elapsed());
     let none_is_done = futures.iter().all(|future| !future.done());
     story.ok("the main thread has written that before any call was done", none_is_done)?;
-    story.ok("and there is no result", results(&futures).is_empty())?;
+    story.ok("and there is no result yet", results(&futures).is_empty())?;
 
     story.event("main", "opens the gate, and leaves the executor, which waits");
     drop(gate);

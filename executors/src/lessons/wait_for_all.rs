@@ -26,7 +26,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "wait 等第一个或者全部；量时间之前，先看编译器有没有把活儿省掉。",
-        "wait is for the first or for all; and before you time work, see that the compiler left it in.",
+        "wait: for the first or for all. Time only work the compiler has left in.",
     ),
     tell,
 };
@@ -38,7 +38,7 @@ fn tell(story: &Story) -> Told {
     let futures = submit_three(&executor, how_far)?;
     story.event("main", "waits until the first of three calls is done");
     let waited = wait(&futures, None, ReturnWhen::FirstCompleted);
-    story.ok("at least one is", !waited.done.is_empty())?;
+    story.ok("at least one is done", !waited.done.is_empty())?;
     story.varies(format!("done: {}, not done: {}", waited.done.len(), waited.not_done.len()));
     story.event("main", "waits for all");
     let waited = wait(&futures, None, ReturnWhen::AllCompleted);
@@ -46,7 +46,7 @@ fn tell(story: &Story) -> Told {
     story.ok("all are done", waited.done.len() == 3 && waited.not_done.is_empty())?;
     story.ok("each has counted from its base to its end", results(&futures) == ends(how_far))?;
 
-    story.event("main", "counts once by itself, and once by a loop that the compiler may shorten");
+    story.event("main", "counts itself, then again by a loop that the compiler may shorten");
     let (number, step_by_step) = timed(count, how_far);
     let (same, as_it_likes) = timed(count_as_the_compiler_likes, how_far);
     story.ok("both come to the same end", number == same)?;

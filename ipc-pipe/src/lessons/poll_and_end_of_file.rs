@@ -23,7 +23,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "poll 查询有没有消息；对方关闭后，recv 会报告文件结束（EOF）。",
-        "poll asks whether there is anything; once the other end is closed, recv says so.",
+        "poll asks if anything is there; once the other end is closed, recv says so.",
     ),
     tell,
 };

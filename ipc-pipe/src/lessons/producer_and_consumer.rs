@@ -27,7 +27,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "recv 会等待，所以消费者不用猜；生产者结束，消费者也随之结束。",
-        "recv waits, so the consumer needn't guess; when the producer ends, so does it.",
+        "recv waits, so the consumer needn't guess; it ends when the producer does.",
     ),
     tell,
 };
@@ -46,7 +46,7 @@ fn tell(story: &Story) -> Told {
     producer.join()?;
     consumer.join()?;
     story.ok(
-        "the consumer took as many products as were made, then the end of file",
+        "the consumer took as many as were made, then the end of file",
         producer.exitcode() == consumer.exitcode() && producer.exitcode() > Some(0),
     )?;
     Ok(())

@@ -17,7 +17,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     question: ("管道的两端各能做什么？", "What can each end of a pipe do?"),
     remember: (
         "双向管道两端都能收发；单向管道一端只收，一端只发。",
-        "Both ends of a two-way pipe send and receive; a one-way pipe has an end for each.",
+        "Two-way: both ends send and receive. One-way: one end sends, one receives.",
     ),
     tell,
 };

@@ -19,7 +19,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     question: ("一个消费者被杀死，队列会坏吗？", "A consumer is killed: does the queue break?"),
     remember: (
         "没有锁可以带走：被杀的只带走它手里的那一件。",
-        "There is no lock to take along: the killed one takes only what it had in its hands.",
+        "There is no lock to die with: a killed consumer takes only what it held.",
     ),
     tell,
 };

@@ -14,7 +14,7 @@ use ipc_queue::Queue;
 pub(crate) const LESSON: Lesson = Lesson {
     name: "first-in-first-out",
     section: "3.2",
-    question: ("放进队列的东西，按什么顺序出来？", "In which order does a queue give back?"),
+    question: ("放进队列的东西，按什么顺序出来？", "In which order do things come out of a queue?"),
     remember: ("先进先出。", "First in, first out."),
     tell,
 };

@@ -40,18 +40,23 @@ fn tell(story: &Story) -> Told {
     }
     story.ok("the queue says that it is full", queue.is_full())?;
     story.event("parent", "tries to put a fourth at once");
-    story
-        .ok("it is refused, and comes back", matches!(queue.try_put(4), Err(PutError::Full(4))))?;
+    story.ok(
+        "it is refused, and the parent has it back",
+        matches!(queue.try_put(4), Err(PutError::Full(4))),
+    )?;
     let waited = queue.put_timeout(4, Duration::from_millis(20));
-    story.ok("so it is after 20 ms", matches!(waited, Err(PutError::Full(4))))?;
+    story.ok("so is one that may wait 20 ms", matches!(waited, Err(PutError::Full(4))))?;
 
     story.event("parent", "gets all three");
     let got = [queue.get()?, queue.get()?, queue.get()?];
     story.ok("they are 1, 2, 3", got == [1, 2, 3])?;
     story.ok("the queue says that it is empty", queue.is_empty())?;
-    story.ok("a fourth is refused at once", matches!(queue.try_get(), Err(GetError::Empty)))?;
+    story.ok(
+        "getting a fourth is refused at once",
+        matches!(queue.try_get(), Err(GetError::Empty)),
+    )?;
     let waited = queue.get_timeout(Duration::from_millis(20));
-    story.ok("and after 20 ms", matches!(waited, Err(GetError::Empty)))?;
+    story.ok("and after a wait of 20 ms", matches!(waited, Err(GetError::Empty)))?;
     story.varies(format!("time for all of it = {}", show(watch.elapsed())));
     Ok(())
 }

@@ -21,7 +21,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "队列有一个类型；不同的东西，用枚举放在一起。",
-        "A queue has one type; an enum makes one of several.",
+        "A queue holds one type; an enum makes one type of several.",
     ),
     tell,
 };

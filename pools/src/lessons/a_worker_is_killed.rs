@@ -27,7 +27,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "只有它手里的任务失败，并说出原因；新进程接替它的位置。",
-        "Only the task in its hands fails, and says why; a new worker takes its place.",
+        "Only the task in its hands fails, and says why; a new worker takes over.",
     ),
     tell,
 };
@@ -69,7 +69,7 @@ fn tell(story: &Story) -> Told {
     of_second.ok_or("the worker is no child")?.kill()?;
 
     let Err(error) = results[1].get() else { return Err("the killed worker has answered".into()) };
-    story.event("parent", format!("gets an error: {error}"));
+    story.event("parent", format!("gets \"{error}\""));
     let killed = matches!(error, TaskError::WorkerDied { exitcode: Some(-9), .. });
     story.ok("it names the signal", killed && error.to_string().contains("SIGKILL"))?;
     let new = lines.here.get_timeout(PATIENCE)?;

@@ -31,7 +31,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "apply 等到结果才返回，任务一个接一个；apply_async 马上返回，任务同时进行。",
-        "apply returns with the result, so tasks go one by one; apply_async at once, so they overlap.",
+        "apply waits, so tasks go one by one; apply_async doesn't, so they overlap.",
     ),
     tell,
 };
@@ -84,9 +84,9 @@ fn picture(story: &Story, ways: &[(&str, &[Done])]) {
             let time = (done.time.0 - begin, done.time.1 - begin);
             timeline.marked_row(*way, [(done.task, time)]);
         }
-        story.varies(format!("by {way} {}", show(end - begin)));
+        story.varies(format!("by {way}: {}", show(end - begin)));
     }
-    story.varies(timeline);
+    story.varying_figure(timeline);
 }
 
 /// Runs in the worker, before its first task.

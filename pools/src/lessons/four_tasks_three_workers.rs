@@ -28,7 +28,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "哪个进程先空下来，就由它做下一个任务；close 之后 join 等全部做完。",
-        "Who is free first takes the next task; close, then join, waits for all of them.",
+        "Who is free first takes the next task; close and join wait for all of them.",
     ),
     tell,
 };
@@ -48,11 +48,11 @@ fn tell(story: &Story) -> Told {
     story.ok("all four are done", tasks.iter().all(|task| task.successful() == Some(true)))?;
 
     let mut tasks = tasks.iter().map(|task| task.get()).collect::<Result<Vec<Done>, _>>()?;
-    story.varies(by_worker(&tasks));
+    story.varying_figure(by_worker(&tasks));
     tasks.sort_unstable_by_key(|task| task.time.0);
     let first_end = tasks.iter().map(|task| task.time.1).min();
     story.ok(
-        "the last to begin did so when another had ended",
+        "the last to begin began only after another had ended",
         first_end <= Some(tasks[3].time.0),
     )?;
     Ok(())

@@ -24,7 +24,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     question: ("把任务交给进程池，有哪些方法？", "In which ways does one give tasks to a pool?"),
     remember: (
         "apply 一个，map 许多；带 async 的不等；imap 来一个给一个。",
-        "apply for one, map for many, async for not waiting, imap for results one by one.",
+        "apply: one; map: many; async: without waiting; imap: results one by one.",
     ),
     tell,
 };
@@ -40,8 +40,8 @@ fn tell(story: &Story) -> Told {
     story.ok("apply waits for its one result: 32", pool.apply(power, (2, 5))? == 32)?;
 
     let later = pool.apply_async(power_of_a_word, 6)?;
-    story.event("parent", "gives another by apply_async, which needs a word of the parent");
-    story.ok("it is not ready", !later.ready())?;
+    story.event("parent", "gives another by apply_async; it waits for a word from the parent");
+    story.ok("its result is not ready", !later.ready())?;
     words.put(2)?;
     story.event("parent", "gives the word");
     story.ok("get waits for the result: 64", later.get()?? == 64)?;

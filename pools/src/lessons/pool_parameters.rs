@@ -26,7 +26,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     question: ("建立进程池时可以规定什么？", "What can be settled when a pool is made?"),
     remember: (
         "几个进程，开工前做什么，做多少任务后换新进程。",
-        "How many workers, what each does first, and after how many tasks a new one takes over.",
+        "How many workers, what each does first, and how many tasks each may do.",
     ),
     tell,
 };
@@ -45,21 +45,21 @@ fn tell(story: &Story) -> Told {
     let reports = Queue::bounded(10)?;
     let arguments = (String::from("hello"), reports.clone());
     let pool = Pool::builder().processes(3).initializer(prepare, arguments).build()?;
-    story.event("parent", "starts three workers, with a greeting and a queue for the initializer");
+    story.event("parent", "starts three workers, whose initializer gets a text and a queue");
     let mut prepared = Vec::new();
     for _ in 0..3 {
         prepared.push(reports.get_timeout(PATIENCE)?);
     }
     prepared.sort_unstable();
     let names = ["PoolWorker-1", "PoolWorker-2", "PoolWorker-3"];
-    story.ok("each worker has called it once", prepared == names)?;
+    story.ok("each worker has called its initializer once", prepared == names)?;
     story.ok(
-        "a task finds what it has left",
+        "a task finds what the initializer has left",
         pool.apply(greet, String::from("Tom"))? == "hello, Tom",
     )?;
 
     let pool = Pool::builder().processes(1).max_tasks_per_child(2).build()?;
-    story.event("parent", "gives four tasks to a pool of one worker, which may do two");
+    story.event("parent", "gives four tasks to a pool of one worker, which may do two of them");
     let mut done = Vec::new();
     for _ in 0..4 {
         done.push(pool.apply(who_am_i, ())?);

@@ -27,7 +27,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     section: "2.3",
     question: (
         "线程池能做而进程池不能做的是什么？反过来呢？",
-        "What can a pool of threads do that one of processes can't, and the other way round?",
+        "What can a pool of threads do that one of processes can't? And vice versa?",
     ),
     remember: (
         "线程共享内存，也共享命运；进程两样都不共享。",

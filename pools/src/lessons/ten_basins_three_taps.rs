@@ -28,7 +28,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "进程池里有几个进程，同时就最多做几个任务；其余的排队。",
-        "A pool does as many tasks at a time as it has workers; the others wait in line.",
+        "A pool does as many tasks at once as it has workers; the others wait.",
     ),
     tell,
 };
@@ -47,7 +47,7 @@ fn tell(story: &Story) -> Told {
     let filled = basins.iter().map(|basin| basin.get()).collect::<Result<Vec<Done>, _>>()?;
 
     let timeline = by_worker(&filled);
-    story.varies(&timeline);
+    story.varying_figure(&timeline);
     let names: String = filled.iter().map(|basin| basin.task).collect();
     story.ok("each basin was filled", names == BASINS)?;
     story.ok("never more than three at the same time", most_at_once(&filled) <= TAPS)?;

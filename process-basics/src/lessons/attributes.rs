@@ -18,7 +18,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "启动后才有 pid，结束后才有 exitcode；被信号 N 杀死则为 −N。",
-        "It has a pid from its start, an exit code from its end: −N if signal N killed it.",
+        "It has a pid once started, an exit code once ended: −N if killed by signal N.",
     ),
     tell,
 };
@@ -60,7 +60,7 @@ fn tell(story: &Story) -> Told {
         common::time::show(watch.elapsed())
     ));
     story.ok(
-        "it ended with exit code 0: its authkey is the parent's",
+        "it compared its authkey with the parent's, and ended with exit code 0",
         process.exitcode() == Some(0),
     )?;
     Ok(())

@@ -35,7 +35,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "在一个核上轮流运行叫并发；在多个核上同时运行叫并行。",
-        "Taking turns on one core is concurrent; running on several at once is parallel.",
+        "Taking turns on one core is concurrent; several cores at once is parallel.",
     ),
     tell,
 };
@@ -90,7 +90,7 @@ fn picture(story: &Story, results: &[Computed]) -> Interval {
     }
     let (begin, end) = timeline.whole();
     story.varies(format!("the first {} of {}:", show(SHOWN.min(end - begin)), show(end - begin)));
-    story.varies(timeline.first(SHOWN));
+    story.varying_figure(timeline.first(SHOWN));
     (begin, end)
 }
 

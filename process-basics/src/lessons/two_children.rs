@@ -22,7 +22,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     ),
     remember: (
         "父进程知道子进程的名字、进程号和是否存活，但看不到它们的数据。",
-        "The parent knows their names, ids and whether they live; it doesn't see their data.",
+        "The parent knows their names, ids and whether they live, but not their data.",
     ),
     tell,
 };
