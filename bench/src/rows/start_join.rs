@@ -1,15 +1,18 @@
 //! One process after the other that does nothing: start and join.
 
-use std::process::Command;
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use common::time::Stopwatch;
 use ipc_pipe::Sender;
 use process_basics::{Failure, Process, tasks};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{OURS, for_each};
 use crate::method::{Peer, Row, Unit};
-use crate::python::Python;
+use crate::python::{Python, run};
 use crate::scene::{Placement, Terms, alone};
 
 tasks![with_ours, with_procspawn, with_true, with_this_program, nothing];
@@ -19,18 +22,23 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
 }
 
 fn row(placement: Placement, pythons: &[Python]) -> Row {
-    let mut peers = vec![peer(OURS, placement, with_ours)];
+    let wanted = move |terms: &Terms| -> Result<Value, Failure> {
+        let (cores, seconds) = work(placement, terms)?;
+        Ok(json!({ "cores": cores, "seconds": seconds }))
+    };
+    let ours = Peer::new(OURS, move |terms| with_small_program(&wanted(terms)?, terms.seconds));
+    let mut peers = vec![ours, peer(OURS, placement, with_ours).variant("bench itself")];
     for method in ["fork", "forkserver", "spawn"] {
         let started = for_each(pythons, move |python, terms| {
-            let (cores, seconds) = work(placement, terms)?;
-            let wanted = json!({ "start_method": method, "cores": cores, "seconds": seconds });
+            let mut wanted = wanted(terms)?;
+            wanted["start_method"] = json!(method);
             Ok(serde_json::from_value(python.run("start_join.py", &wanted, terms)?)?)
         });
         peers.extend(started.into_iter().map(|peer| peer.variant(method)));
     }
     peers.push(peer("procspawn", placement, with_procspawn));
     peers.push(peer("kernel, /bin/true", placement, with_true));
-    peers.push(peer("kernel, this program", placement, with_this_program));
+    peers.push(peer("kernel, bench itself", placement, with_this_program));
     let where_if = if placement == Placement::Free { "" } else { ", all on one core" };
     Row {
         name: format!("start-join{}", placement.suffix()),
@@ -75,7 +83,32 @@ fn measure(
     Ok(result.send(&(watch.elapsed().as_secs_f64() / f64::from(count)))?)
 }
 
-/// Runs in the parent.
+/// The small program of this crate, beside this one. Whoever runs this one by Cargo needs no second command:
+/// what is missing or old is built here.
+static SMALL_PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
+    const NAME: &str = "start-join";
+    if let Some(cargo) = env::var_os("CARGO").filter(|_| !cfg!(debug_assertions)) {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--release", "--bin", NAME, "--manifest-path", manifest]);
+        match build.stdin(Stdio::null()).stdout(Stdio::null()).status() {
+            Ok(status) if status.success() => {}
+            Ok(status) => return Err(format!("{NAME} could not be built ({status})")),
+            Err(error) => return Err(format!("{NAME} could not be built: {error}")),
+        }
+    }
+    let program = env::current_exe().map_err(|error| error.to_string())?.with_file_name(NAME);
+    let hint = "is not there: cargo build --release -p bench";
+    if program.is_file() { Ok(program) } else { Err(format!("{} {hint}", program.display())) }
+});
+
+fn with_small_program(wanted: &Value, seconds: f64) -> Result<f64, Failure> {
+    let program = SMALL_PROGRAM.as_ref().map_err(Failure::new)?;
+    let answer = run(Command::new(program).arg(wanted.to_string()), &Terms::of(seconds))?;
+    Ok(serde_json::from_value(answer)?)
+}
+
+/// Runs in the parent. This program is a large one: see [`with_this_program`].
 fn with_ours(work: (Work, Sender<f64>)) -> Result<(), Failure> {
     measure(work, || {
         let mut process = Process::new(nothing, ());
