@@ -107,24 +107,25 @@ impl Python {
         Ok(serde_json::from_value(self.run("sides.py", &wanted, terms)?)?)
     }
 
-    /// Runs one of the programs with this argument; returns what it prints.
+    /// Runs one of the programs with this argument; returns what it prints. It and what it has
+    /// started are killed when it isn't done in time.
     pub(crate) fn run(
         &self,
         program: &str,
         argument: &Value,
         terms: &Terms,
     ) -> Result<Value, Failure> {
-        let program = self.programs.path().join(program);
-        let mut command = Command::new(&self.path);
-        run(command.arg("-B").arg(program).arg(argument.to_string()), terms)
+        let child = Command::new(&self.path)
+            .arg("-B")
+            .arg(self.programs.path().join(program))
+            .arg(argument.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        Group(child).answer(terms.deadline)
     }
-}
-
-/// Runs a program that prints one line of JSON; returns that. It and what it has started are killed when
-/// it isn't done in time.
-pub(crate) fn run(command: &mut Command, terms: &Terms) -> Result<Value, Failure> {
-    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Group(command.process_group(0).spawn()?).answer(terms.deadline)
 }
 
 /// A scene as `sides.py` wants it.
@@ -138,7 +139,7 @@ pub(crate) fn scene_as_json(scene: &Scene, terms: &Terms) -> Result<Value, Failu
     }))
 }
 
-/// A process and all that it has started.
+/// A Python process and all that it has started.
 struct Group(Child);
 
 impl Group {

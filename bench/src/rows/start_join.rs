@@ -8,30 +8,31 @@ use std::sync::LazyLock;
 use common::time::Stopwatch;
 use ipc_pipe::Sender;
 use process_basics::{Failure, Process, tasks};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{OURS, for_each};
 use crate::method::{Peer, Row, Unit};
-use crate::python::{Python, run};
+use crate::python::Python;
 use crate::scene::{Placement, Terms, alone};
 
-tasks![with_ours, with_procspawn, with_true, with_this_program, nothing];
+tasks![with_small_program, with_ours, with_procspawn, with_true, with_this_program, nothing];
 
 pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
     [Placement::Free, Placement::OneCore].map(|placement| row(placement, pythons)).into()
 }
 
 fn row(placement: Placement, pythons: &[Python]) -> Row {
-    let wanted = move |terms: &Terms| -> Result<Value, Failure> {
-        let (cores, seconds) = work(placement, terms)?;
-        Ok(json!({ "cores": cores, "seconds": seconds }))
-    };
-    let ours = Peer::new(OURS, move |terms| with_small_program(&wanted(terms)?, terms.seconds));
+    let ours = Peer::new(OURS, move |terms| {
+        let program = SMALL_PROGRAM.clone().map_err(Failure::new)?;
+        // To build it may have taken a while.
+        let terms = Terms::of(terms.seconds);
+        alone(&terms, with_small_program, (work(placement, &terms)?, program))
+    });
     let mut peers = vec![ours, peer(OURS, placement, with_ours).variant("bench itself")];
     for method in ["fork", "forkserver", "spawn"] {
         let started = for_each(pythons, move |python, terms| {
-            let mut wanted = wanted(terms)?;
-            wanted["start_method"] = json!(method);
+            let (cores, seconds) = work(placement, terms)?;
+            let wanted = json!({ "start_method": method, "cores": cores, "seconds": seconds });
             Ok(serde_json::from_value(python.run("start_join.py", &wanted, terms)?)?)
         });
         peers.extend(started.into_iter().map(|peer| peer.variant(method)));
@@ -102,10 +103,17 @@ static SMALL_PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
     if program.is_file() { Ok(program) } else { Err(format!("{} {hint}", program.display())) }
 });
 
-fn with_small_program(wanted: &Value, seconds: f64) -> Result<f64, Failure> {
-    let program = SMALL_PROGRAM.as_ref().map_err(Failure::new)?;
-    let answer = run(Command::new(program).arg(wanted.to_string()), &Terms::of(seconds))?;
-    Ok(serde_json::from_value(answer)?)
+/// Runs in a process that has inherited no descriptors, as every parent here: a program that has some makes
+/// each of its children look for them. The parent is the small program.
+fn with_small_program(
+    (((cores, seconds), program), mut result): ((Work, PathBuf), Sender<f64>),
+) -> Result<(), Failure> {
+    let wanted = json!({ "cores": cores, "seconds": seconds });
+    let output = Command::new(program).arg(wanted.to_string()).output()?;
+    if !output.status.success() {
+        return Err(Failure::new(String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    Ok(result.send(&serde_json::from_slice(&output.stdout)?)?)
 }
 
 /// Runs in the parent. This program is a large one: see [`with_this_program`].
