@@ -30,7 +30,7 @@ pub(crate) enum Form {
 /// Seven rounds: with fewer, the ranges of two equal runs lie apart too often by chance (2 of 252 with five,
 /// 2 of 3,432 with seven).
 const FULL: Effort = Effort { seconds: 1.0, least: 7, most: 25, limit: Duration::from_secs(45) };
-const QUICK: Effort = Effort { seconds: 0.03, least: 7, most: 7, limit: Duration::from_secs(45) };
+const QUICK: Effort = Effort { seconds: 0.02, least: 7, most: 7, limit: Duration::from_secs(45) };
 
 /// The options, or the exit code after what was wrong (or help) has been said.
 pub(crate) fn read() -> Result<Options, ExitCode> {
@@ -93,7 +93,7 @@ fn command() -> Command {
             option("python", "PATH", "A python3 to compare with [default: those on the search path]")
                 .action(ArgAction::Append)
                 .value_parser(value_parser!(PathBuf)),
-            option("seconds", "S", "How long a sample works [default: 1; quick: 0.03]")
+            option("seconds", "S", "How long a sample works [default: 1; quick: 0.02]")
                 .value_parser(seconds),
             option("rounds", "N", "So many rounds [default: 7 to 25, as the medians need; quick: 7]")
                 .value_parser(value_parser!(u32).range(1..)),
