@@ -22,6 +22,8 @@ pub(crate) fn table(all: &[Measured], columns: usize) -> String {
 }
 
 fn blocks(all: &[Measured], columns: usize, with_ranges: bool) -> String {
+    // How wide figures, units and what separates the cells are at most.
+    let beside = if with_ranges { 52 } else { 22 };
     let mut text = String::new();
     for measured in all {
         let row = &measured.row;
@@ -39,10 +41,9 @@ fn blocks(all: &[Measured], columns: usize, with_ranges: bool) -> String {
                 }
                 (figures, _) => {
                     let reason = figures.as_ref().err().map_or("no sample", String::as_str);
-                    cells.extend([
-                        "—".into(),
-                        wrapped(reason, columns.saturating_sub(names + BESIDE)),
-                    ]);
+                    cells.push("—".into());
+                    cells.extend(with_ranges.then(String::new));
+                    cells.push(wrapped(reason, columns.saturating_sub(names + beside)));
                 }
             }
             table.add_row(Line::new(cells.iter().map(|cell| Cell::new(cell)).collect()));
@@ -52,9 +53,6 @@ fn blocks(all: &[Measured], columns: usize, with_ranges: bool) -> String {
     }
     text
 }
-
-/// How wide a figure, its unit and what separates the cells are at most.
-const BESIDE: usize = 22;
 
 /// Lines of at most so many characters, if no word is longer.
 fn wrapped(text: &str, width: usize) -> String {
