@@ -8,11 +8,12 @@
 //!
 //! To read in this order: how it is measured (`method.rs`), a row (`rows/queue_stream.rs`), the
 //! scene it plays (`scene/mod.rs`, `side.rs`, `stage.rs`), Python (`python.rs`, `sides.py`), the
-//! output (`report.rs`, `chart.rs`, `machine.rs`).
+//! output (`report.rs`, `compare.rs`, `chart.rs`, `machine.rs`).
 
 #![forbid(unsafe_code)]
 
 mod chart;
+mod compare;
 mod machine;
 mod method;
 mod options;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use process_basics::Failure;
 
+use compare::Earlier;
 use machine::Machine;
 use method::{Effort, Measured, Row};
 use options::{Form, Options};
@@ -74,12 +76,16 @@ fn measure_and_print(options: &Options) -> Result<ExitCode, Failure> {
         eprintln!("bench measures release builds only: cargo run --release -p bench");
         return Ok(ExitCode::from(2));
     }
+    let earlier = options.compare.as_deref().map(Earlier::read).transpose()?;
     rows.retain(|row| options.only.is_empty() || options.only.contains(&row.name));
     python::clean_up_at_signals(&pythons)?;
     let machine = Machine::here(&pythons);
     let measured = measure(rows, &options.effort);
     let text = match options.form {
-        Form::Table => report::table(&measured),
+        Form::Table => {
+            let table = report::table(&measured, report::columns());
+            table + &earlier.map(|earlier| earlier.compared(&measured)).unwrap_or_default()
+        }
         Form::Markdown => report::markdown(&machine, &measured),
         Form::Json => report::json(&machine, &measured),
     };

@@ -20,7 +20,7 @@ pub(crate) struct Machine {
 }
 
 /// The peers that are crates.
-const CRATES: [&str; 3] = ["crossbeam", "ipc-channel", "procspawn"];
+const CRATES: [&str; 4] = ["crossbeam", "ipc-channel", "petgraph", "procspawn"];
 
 impl Machine {
     /// This one, now.

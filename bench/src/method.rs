@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use common::time::order;
 use process_basics::Failure;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::scene::Terms;
 
@@ -92,7 +92,7 @@ impl Unit {
 }
 
 /// The smallest, the middle and the largest of several figures.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spread {
     pub(crate) min: f64,
     pub(crate) median: f64,
@@ -107,6 +107,11 @@ impl Spread {
         let middle = sorted.len() / 2;
         let lower = sorted[(sorted.len() - 1) / 2];
         Some(Self { min, median: f64::midpoint(lower, sorted[middle]), max })
+    }
+
+    /// Whether the two ranges have something in common.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.min <= other.max && other.min <= self.max
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Options {
     pub(crate) pythons: Vec<PathBuf>,
     pub(crate) effort: Effort,
     pub(crate) form: Form,
+    /// The JSON of an earlier run.
+    pub(crate) compare: Option<PathBuf>,
     pub(crate) svg: Option<PathBuf>,
 }
 
@@ -25,8 +27,10 @@ pub(crate) enum Form {
     Json,
 }
 
-const FULL: Effort = Effort { seconds: 1.0, least: 5, most: 25, limit: Duration::from_secs(45) };
-const QUICK: Effort = Effort { seconds: 0.05, least: 5, most: 5, limit: Duration::from_secs(45) };
+/// Seven rounds: with fewer, the ranges of two equal runs lie apart too often by chance (2 of 252 with five,
+/// 2 of 3,432 with seven).
+const FULL: Effort = Effort { seconds: 1.0, least: 7, most: 25, limit: Duration::from_secs(45) };
+const QUICK: Effort = Effort { seconds: 0.02, least: 7, most: 7, limit: Duration::from_secs(45) };
 
 /// The options, or the exit code after what was wrong (or help) has been said.
 pub(crate) fn read() -> Result<Options, ExitCode> {
@@ -46,6 +50,7 @@ pub(crate) fn read() -> Result<Options, ExitCode> {
         pythons: options.get_many("python").unwrap_or_default().cloned().collect(),
         effort: effort(&options),
         form,
+        compare: options.get_one("compare").cloned(),
         svg: options.get_one("svg").cloned(),
     })
 }
@@ -81,19 +86,22 @@ fn command() -> Command {
              takes about twenty minutes.",
         )
         .args([
-            flag("quick", "Short samples, five rounds: less than two minutes in all"),
+            flag("quick", "Short samples, seven rounds: less than two minutes in all"),
             option("only", "ROW", "Measure this row only; may be given several times")
                 .action(ArgAction::Append),
             flag("list", "Print the names of the rows, one a line, and measure none"),
             option("python", "PATH", "A python3 to compare with [default: those on the search path]")
                 .action(ArgAction::Append)
                 .value_parser(value_parser!(PathBuf)),
-            option("seconds", "S", "How long a sample works [default: 1; quick: 0.05]")
+            option("seconds", "S", "How long a sample works [default: 1; quick: 0.02]")
                 .value_parser(seconds),
-            option("rounds", "N", "So many rounds [default: 5 to 25, as the medians need; quick: 5]")
+            option("rounds", "N", "So many rounds [default: 7 to 25, as the medians need; quick: 7]")
                 .value_parser(value_parser!(u32).range(1..)),
             flag("json", "Print the machine and all samples as JSON").conflicts_with("markdown"),
             flag("markdown", "Print a table for a README, with machine, date and versions"),
+            option("compare", "FILE", "Say which ratios agree with an earlier run's --json")
+                .value_parser(value_parser!(PathBuf))
+                .conflicts_with_all(["json", "markdown"]),
             option("svg", "FILE", "Draw the ratios, too").value_parser(value_parser!(PathBuf)),
         ])
 }

@@ -7,32 +7,70 @@ use serde_json::{Value, json};
 use crate::machine::Machine;
 use crate::method::{Measured, Spread, Unit};
 
-/// The table on the screen: a block for each row, a line for each peer.
-pub(crate) fn table(all: &[Measured]) -> String {
+/// How wide the screen is; 80 if standard output is none.
+pub(crate) fn columns() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout());
+    size.map_or(80, |size| usize::from(size.ws_col)).max(60)
+}
+
+/// The table on the screen: a block for each row, a line for each peer. The ranges of the figures are there
+/// if there is room for them, those of the ratios always.
+pub(crate) fn table(all: &[Measured], columns: usize) -> String {
+    let wide = blocks(all, columns, true);
+    let fits = wide.lines().all(|line| line.chars().count() <= columns);
+    if fits { wide } else { blocks(all, columns, false) }
+}
+
+fn blocks(all: &[Measured], columns: usize, with_ranges: bool) -> String {
+    // How wide figures, units and what separates the cells are at most.
+    let beside = if with_ranges { 52 } else { 22 };
     let mut text = String::new();
     for measured in all {
         let row = &measured.row;
         let mut table = Table::new();
-        table.set_format(columns());
+        table.set_format(columns_of_a_row());
+        let names = row.peers.iter().map(|peer| peer.name.chars().count()).max().unwrap_or(0);
         for (place, peer) in row.peers.iter().enumerate() {
-            let cells = match (&measured.figures[place], measured.value(place)) {
-                (Err(reason), _) => vec![peer.name.clone(), "—".into(), reason.clone()],
-                (Ok(_), None) => vec![peer.name.clone(), "—".into(), "no sample".into()],
+            let mut cells = vec![peer.name.clone()];
+            match (&measured.figures[place], measured.value(place)) {
                 (Ok(_), Some(value)) => {
-                    vec![peer.name.clone(), median(row.unit, value), range(row.unit, value), {
-                        let ratio = measured.ratio(place).filter(|_| place > 0);
-                        ratio.map(|ratio| in_words(row.unit, ratio)).unwrap_or_default()
-                    }]
+                    let ratio = measured.ratio(place).filter(|_| place > 0);
+                    cells.push(median(row.unit, value));
+                    cells.extend(with_ranges.then(|| range(row.unit, value)));
+                    cells.push(ratio.map(|ratio| in_words(row.unit, ratio)).unwrap_or_default());
                 }
-            };
+                (figures, _) => {
+                    let reason = figures.as_ref().err().map_or("no sample", String::as_str);
+                    cells.push("—".into());
+                    cells.extend(with_ranges.then(String::new));
+                    cells.push(wrapped(reason, columns.saturating_sub(names + beside)));
+                }
+            }
             table.add_row(Line::new(cells.iter().map(|cell| Cell::new(cell)).collect()));
         }
-        text.push_str(&format!("{}: {}\n{table}\n", row.name, row.says));
+        let head = wrapped(&format!("{}: {}", row.name, row.says), columns);
+        text.push_str(&format!("{head}\n{table}\n"));
     }
     text
 }
 
-fn columns() -> format::TableFormat {
+/// Lines of at most so many characters, if no word is longer.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
+}
+
+pub(crate) fn columns_of_a_row() -> format::TableFormat {
     FormatBuilder::new().column_separator('│').borders(' ').padding(1, 1).build()
 }
 
@@ -111,8 +149,12 @@ fn range(unit: Unit, value: Spread) -> String {
 /// `87 × as fast (84 – 90)`.
 pub(crate) fn in_words(unit: Unit, ratio: Spread) -> String {
     let better = if matches!(unit, Unit::Rate | Unit::Time) { "as fast" } else { "as good" };
-    let [median, min, max] = [ratio.median, ratio.min, ratio.max].map(factor);
-    format!("{median} × {better} ({min} – {max})")
+    format!("{} × {better} ({})", factor(ratio.median), extent(ratio))
+}
+
+/// `84 – 90`.
+pub(crate) fn extent(ratio: Spread) -> String {
+    format!("{} – {}", factor(ratio.min), factor(ratio.max))
 }
 
 /// A ratio with as many digits as mean something.
@@ -161,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_line_has_the_median_the_range_and_how_many_times_ours_is_as_fast() {
-        let text = table(&[Measured::example()]);
+        let text = table(&[Measured::example()], 100);
         assert!(text.starts_with("queue-1-1: numbers\n"));
         assert!(text.contains("21.0 M/s"), "{text}");
         assert!(text.contains("20.0 M/s – 22.0 M/s"), "{text}");
@@ -171,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_missing_peer_says_why_in_every_form() {
-        let line = table(&[Measured::example()]);
+        let line = table(&[Measured::example()], 100);
         assert!(line.contains("it has one receiver only"), "{line}");
         let readme = markdown(&machine(), &[Measured::example()]);
         assert!(readme.contains("| — *it has one receiver only* |"), "{readme}");
@@ -179,6 +221,22 @@ mod tests {
         let peer = &value["rows"][0]["peers"][3];
         assert_eq!(peer["missing"], "it has one receiver only");
         assert_eq!(peer["samples"], Value::Null);
+    }
+
+    #[test]
+    fn where_there_are_80_columns_the_figures_ranges_and_long_lines_give_way() {
+        let mut example = Measured::example();
+        example.row.says =
+            "of a message which has so many words that no line of a usual screen can hold them all"
+                .into();
+        example.figures[3] =
+            Err("it isn't there: install it, and give its path by --peer PATH".into());
+        let wide = table(std::slice::from_ref(&example), 120);
+        assert!(wide.contains("20.0 M/s – 22.0 M/s"), "{wide}");
+        let narrow = table(&[example], 80);
+        assert!(narrow.contains("105 × as fast (100 – 110)"), "{narrow}");
+        assert!(!narrow.contains("20.0 M/s – 22.0 M/s"), "{narrow}");
+        assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
     }
 
     #[test]

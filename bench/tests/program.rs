@@ -56,6 +56,25 @@ fn a_wrong_command_line_is_exit_code_2_and_help_is_exit_code_0() {
 }
 
 #[test]
+fn an_earlier_run_that_is_not_there_is_said_before_anything_is_measured() {
+    let run = bench(&["--compare", "/no/such/run.json", "--only", "queue-memory"]);
+    assert!(!run.status.success() && run.stdout.is_empty());
+    if !cfg!(debug_assertions) {
+        assert!(text(&run.stderr).starts_with("bench: /no/such/run.json: "));
+    }
+}
+
+#[test]
+fn the_small_program_starts_itself_and_prints_seconds() {
+    let wanted = r#"{"cores": [], "seconds": 0.0}"#;
+    let run = output(env!("CARGO_BIN_EXE_start-join"), &[wanted]);
+    assert!(run.status.success(), "{}", text(&run.stderr));
+    let seconds: f64 = text(&run.stdout).trim().parse().expect("a number");
+    assert!(seconds > 0.0);
+    assert!(!output(env!("CARGO_BIN_EXE_start-join"), &[]).status.success());
+}
+
+#[test]
 fn a_python_that_does_not_run_is_said_before_anything_is_measured() {
     let run = bench(&["--python", "/bin/false"]);
     assert_eq!(run.status.code(), Some(1));

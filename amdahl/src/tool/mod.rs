@@ -18,6 +18,7 @@ mod measure;
 mod network;
 mod plan;
 mod plan_file;
+mod points_file;
 mod runs;
 
 pub(crate) const ALL: &[Tool] = &[plan::TOOL, law::TOOL, fit::TOOL, measure::TOOL];

@@ -1,6 +1,9 @@
 //! One process after the other that does nothing: start and join.
 
-use std::process::Command;
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use common::time::Stopwatch;
 use ipc_pipe::Sender;
@@ -12,14 +15,20 @@ use crate::method::{Peer, Row, Unit};
 use crate::python::Python;
 use crate::scene::{Placement, Terms, alone};
 
-tasks![with_ours, with_procspawn, with_true, with_this_program, nothing];
+tasks![with_small_program, with_ours, with_procspawn, with_true, with_this_program, nothing];
 
 pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
     [Placement::Free, Placement::OneCore].map(|placement| row(placement, pythons)).into()
 }
 
 fn row(placement: Placement, pythons: &[Python]) -> Row {
-    let mut peers = vec![peer(OURS, placement, with_ours)];
+    let ours = Peer::new(OURS, move |terms| {
+        let program = SMALL_PROGRAM.clone().map_err(Failure::new)?;
+        // To build it may have taken a while.
+        let terms = Terms::of(terms.seconds);
+        alone(&terms, with_small_program, (work(placement, &terms)?, program))
+    });
+    let mut peers = vec![ours, peer(OURS, placement, with_ours).variant("bench itself")];
     for method in ["fork", "forkserver", "spawn"] {
         let started = for_each(pythons, move |python, terms| {
             let (cores, seconds) = work(placement, terms)?;
@@ -30,7 +39,7 @@ fn row(placement: Placement, pythons: &[Python]) -> Row {
     }
     peers.push(peer("procspawn", placement, with_procspawn));
     peers.push(peer("kernel, /bin/true", placement, with_true));
-    peers.push(peer("kernel, this program", placement, with_this_program));
+    peers.push(peer("kernel, bench itself", placement, with_this_program));
     let where_if = if placement == Placement::Free { "" } else { ", all on one core" };
     Row {
         name: format!("start-join{}", placement.suffix()),
@@ -75,7 +84,39 @@ fn measure(
     Ok(result.send(&(watch.elapsed().as_secs_f64() / f64::from(count)))?)
 }
 
-/// Runs in the parent.
+/// The small program of this crate, beside this one. Whoever runs this one by Cargo needs no second command:
+/// what is missing or old is built here.
+static SMALL_PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
+    const NAME: &str = "start-join";
+    if let Some(cargo) = env::var_os("CARGO").filter(|_| !cfg!(debug_assertions)) {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--release", "--bin", NAME, "--manifest-path", manifest]);
+        match build.stdin(Stdio::null()).stdout(Stdio::null()).status() {
+            Ok(status) if status.success() => {}
+            Ok(status) => return Err(format!("{NAME} could not be built ({status})")),
+            Err(error) => return Err(format!("{NAME} could not be built: {error}")),
+        }
+    }
+    let program = env::current_exe().map_err(|error| error.to_string())?.with_file_name(NAME);
+    let hint = "is not there: cargo build --release -p bench";
+    if program.is_file() { Ok(program) } else { Err(format!("{} {hint}", program.display())) }
+});
+
+/// Runs in a process that has inherited no descriptors, as every parent here: a program that has some makes
+/// each of its children look for them. The parent is the small program.
+fn with_small_program(
+    (((cores, seconds), program), mut result): ((Work, PathBuf), Sender<f64>),
+) -> Result<(), Failure> {
+    let wanted = json!({ "cores": cores, "seconds": seconds });
+    let output = Command::new(program).arg(wanted.to_string()).output()?;
+    if !output.status.success() {
+        return Err(Failure::new(String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    Ok(result.send(&serde_json::from_slice(&output.stdout)?)?)
+}
+
+/// Runs in the parent. This program is a large one: see [`with_this_program`].
 fn with_ours(work: (Work, Sender<f64>)) -> Result<(), Failure> {
     measure(work, || {
         let mut process = Process::new(nothing, ());

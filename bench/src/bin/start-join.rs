@@ -1,0 +1,64 @@
+//! A small program that starts itself and joins, one process after the other; prints seconds for each.
+//!
+//! What `start_join.py` is for Python: most programs are small, and what is large takes longer to be loaded.
+//! `start-join '{"cores": [], "seconds": 0.1}'`; the row `start-join` calls it.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use common::time::Stopwatch;
+use process_basics::{Failure, Process, tasks};
+use serde::Deserialize;
+
+tasks![nothing];
+
+#[derive(Deserialize)]
+struct Wanted {
+    /// None: all.
+    cores: Vec<usize>,
+    seconds: f64,
+}
+
+fn main() -> ExitCode {
+    process_basics::main(|| match measure() {
+        Ok(seconds) => {
+            println!("{seconds}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("start-join: {failure}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// The first isn't counted, and three are at least: as in Python's program.
+fn measure() -> Result<f64, Failure> {
+    let argument = std::env::args().nth(1).unwrap_or_default();
+    let wanted: Wanted = serde_json::from_str(&argument)?;
+    if !wanted.cores.is_empty() {
+        common::cores::bind_to(&wanted.cores)?;
+    }
+    start_and_join()?;
+    let watch = Stopwatch::start();
+    let mut count = 0;
+    while count < 3 || watch.elapsed().as_secs_f64() < wanted.seconds {
+        start_and_join()?;
+        count += 1;
+    }
+    Ok(watch.elapsed().as_secs_f64() / f64::from(count))
+}
+
+fn start_and_join() -> Result<(), Failure> {
+    let mut process = Process::new(nothing, ());
+    process.start()?;
+    process.join()?;
+    match process.exitcode() {
+        Some(0) => Ok(()),
+        code => Err(Failure::new(format!("a child ended with {code:?}"))),
+    }
+}
+
+/// Runs in each child.
+fn nothing((): ()) {}

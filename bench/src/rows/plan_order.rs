@@ -1,0 +1,130 @@
+//! A plan's order and all its times, beside petgraph's order and longest path in the same graph.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::rc::Rc;
+
+use amdahl::{Plan, Task};
+use common::testing::Random;
+use common::time::Stopwatch;
+use petgraph::Direction;
+use petgraph::algo::toposort;
+use petgraph::graph::DiGraph;
+use process_basics::Failure;
+
+use super::OURS;
+use crate::method::{Peer, Row, Unit};
+use crate::scene::Terms;
+
+/// Each task waits for so many of those before it.
+const EDGES: u64 = 3;
+
+pub(super) fn rows() -> Vec<Row> {
+    [10_000, 100_000].map(row).into()
+}
+
+fn row(tasks: u64) -> Row {
+    let graphs: Rc<OnceCell<Result<Graphs, Failure>>> = Rc::default();
+    let peer = |name: &str, longest: fn(&Graphs) -> Result<f64, Failure>| {
+        let graphs = Rc::clone(&graphs);
+        Peer::new(name, move |terms| {
+            let graphs = graphs.get_or_init(|| Graphs::new(tasks)).as_ref();
+            measure(graphs.map_err(Clone::clone)?, terms, longest)
+        })
+    };
+    Row {
+        name: format!("plan-order-{tasks}"),
+        says: format!(
+            "order and times of a plan of {tasks} tasks; petgraph: order and longest path only"
+        ),
+        unit: Unit::Time,
+        peers: vec![peer(OURS, ours), peer("petgraph", theirs)],
+        seconds_at_least: 0.0,
+    }
+}
+
+/// The same graph twice.
+struct Graphs {
+    plan: Plan,
+    theirs: DiGraph<f64, ()>,
+    longest: f64,
+}
+
+impl Graphs {
+    fn new(tasks: u64) -> Result<Self, Failure> {
+        let written = written(tasks);
+        let theirs = graph(&written);
+        let plan = Plan::new(written, Default::default()).map_err(Failure::new)?;
+        let longest = plan.timetable().makespan;
+        Ok(Self { plan, theirs, longest })
+    }
+}
+
+/// Seconds for one; both must find a longest path of the same length.
+fn measure(
+    graphs: &Graphs,
+    terms: &Terms,
+    longest: fn(&Graphs) -> Result<f64, Failure>,
+) -> Result<f64, Failure> {
+    let watch = Stopwatch::start();
+    let mut count = 0;
+    while count == 0 || watch.elapsed().as_secs_f64() < terms.seconds {
+        let found = longest(graphs)?;
+        // The same sums in another order are rounded in another way.
+        if (found - graphs.longest).abs() > 1e-9 * graphs.longest {
+            return Err(Failure::new(format!("{found} isn't {}", graphs.longest)));
+        }
+        count += 1;
+    }
+    Ok(watch.elapsed().as_secs_f64() / f64::from(count))
+}
+
+fn ours(graphs: &Graphs) -> Result<f64, Failure> {
+    let order = graphs.plan.graph().order();
+    black_box(order).map_err(|_| Failure::new("a circle"))?;
+    Ok(black_box(graphs.plan.timetable()).makespan)
+}
+
+fn theirs(graphs: &Graphs) -> Result<f64, Failure> {
+    let graph = &graphs.theirs;
+    let order = toposort(graph, None).map_err(|_| Failure::new("a circle"))?;
+    let mut finish = vec![0.0_f64; graph.node_count()];
+    for task in order {
+        let before = graph.neighbors_directed(task, Direction::Incoming);
+        let start = before.fold(0.0, |start: f64, before| start.max(finish[before.index()]));
+        finish[task.index()] = start + graph[task];
+    }
+    Ok(black_box(finish).into_iter().fold(0.0, f64::max))
+}
+
+/// The same tasks each time, written down in no order.
+fn written(tasks: u64) -> Vec<Task> {
+    let name = |number: u64| format!("task {number}");
+    let mut random = Random(42);
+    let mut all: Vec<Task> = (0..tasks)
+        .map(|number| {
+            let edges = if number == 0 { 0 } else { EDGES };
+            let after: Vec<String> = (0..edges).map(|_| name(random.below(number))).collect();
+            let duration = random.below(1000) as f64 / 10.0;
+            Task { name: name(number), duration, after, ..Task::default() }
+        })
+        .collect();
+    for place in (1..all.len()).rev() {
+        all.swap(place, random.below(place as u64 + 1) as usize);
+    }
+    all
+}
+
+fn graph(tasks: &[Task]) -> DiGraph<f64, ()> {
+    let mut graph = DiGraph::new();
+    let nodes: Vec<_> = tasks.iter().map(|task| graph.add_node(task.duration)).collect();
+    let names = tasks.iter().map(|task| task.name.as_str());
+    let numbers: HashMap<&str, _> = names.zip(nodes.iter().copied()).collect();
+    for (task, node) in tasks.iter().zip(nodes) {
+        for before in &task.after {
+            graph.update_edge(numbers[before.as_str()], node, ());
+        }
+    }
+    graph
+}
