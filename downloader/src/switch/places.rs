@@ -62,6 +62,16 @@ impl Places {
 
     /// The core of each end, `None` if it isn't bound.
     ///
+    /// ```
+    /// use downloader::switch::{Placement, Places};
+    ///
+    /// let places = Places::here();
+    /// assert_eq!(places.cores(Placement::Free), Ok([None, None]));
+    /// if let Ok([first, second]) = places.cores(Placement::OneCore) {
+    ///     assert_eq!(first, second);
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// Why it can't be had here, in words.
     pub fn cores(&self, placement: Placement) -> Result<[Option<usize>; 2], String> {
