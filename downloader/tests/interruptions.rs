@@ -1,6 +1,6 @@
 //! `downloader get` when something dies, fills up, or is interrupted.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 
