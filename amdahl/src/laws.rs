@@ -1,14 +1,14 @@
 //! The laws of speedup: what n workers can give.
 //!
-//! Numbers of workers are `f64`, because the curves between them are drawn, too. The tool `law` of this
-//! crate prints them as tables: `cargo run -p amdahl -- law --help`.
+//! Numbers of workers are `f64`, because the curves between them are drawn, too. The tool `law` of
+//! this crate prints them as tables: `cargo run -p amdahl -- law --help`.
 
 /// A number for which a law says nothing.
 ///
 /// ```
 /// let error = amdahl::laws::amdahl(1.5, 4.0).unwrap_err();
 /// assert_eq!((error.what, error.value), ("p, the parallel fraction,", 1.5));
-/// assert_eq!(error.to_string(), "p, the parallel fraction, is 1.5: it must be a fraction from 0 to 1");
+/// assert!(error.to_string().ends_with("is 1.5: it must be a fraction from 0 to 1"));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("{what} is {value}: it must be {domain}")]

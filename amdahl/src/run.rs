@@ -24,8 +24,9 @@ impl Plan {
     /// Calls `function(argument(task))` on the executor for each task: when all that it waits for have
     /// ended, and a worker and the resources that it needs are free. Gives the results, in the tasks' order.
     ///
-    /// The executor should have as many workers as there may be tasks at work, or the plan waits for it.
-    /// The plan's durations only say what is most urgent: how long a task takes is up to the function.
+    /// The executor should have as many workers as there may be tasks at work, or the plan waits
+    /// for it. The plan's durations only say what is most urgent: how long a task takes is up to
+    /// the function.
     ///
     /// ```
     /// use amdahl::{Plan, Task};

@@ -94,8 +94,9 @@ pub const MIN_POINTS: usize = 6;
 /// So are fewer different n.
 pub const MIN_DIFFERENT: usize = 4;
 
-/// The law that fits these points (n, throughput) best: least squares with α and β from 0 to 1 and γ ≥ 0,
-/// found by Levenberg's and Marquardt's method (1944, 1963). Python: `scipy.optimize.curve_fit` with bounds.
+/// The law that fits these points (n, throughput) best: least squares with α and β from 0 to 1 and
+/// γ ≥ 0, found by Levenberg's and Marquardt's method (1944, 1963). Python:
+/// `scipy.optimize.curve_fit` with bounds.
 ///
 /// ```
 /// use amdahl::{FitError, Usl, fit};
@@ -111,8 +112,8 @@ pub const MIN_DIFFERENT: usize = 4;
 /// ```
 ///
 /// # Errors
-/// [`FitError::Point`] for a point that can't be; [`FitError::TooFew`] for fewer points than [`MIN_POINTS`];
-/// [`FitError::TooAlike`] for fewer different n than [`MIN_DIFFERENT`].
+/// [`FitError::Point`] for a point that can't be; [`FitError::TooFew`] for fewer points than
+/// [`MIN_POINTS`]; [`FitError::TooAlike`] for fewer different n than [`MIN_DIFFERENT`].
 pub fn fit(points: &[(f64, f64)]) -> Result<Fit, FitError> {
     for (place, &(n, throughput)) in points.iter().enumerate() {
         if !(n >= 1.0 && n.is_finite() && throughput > 0.0 && throughput.is_finite()) {

@@ -47,7 +47,8 @@ impl Picture {
     /// use downloader::{Limits, Picture};
     /// use image::ImageError;
     ///
-    /// let grey = Picture { width: 3, height: 1, channels: 1, extension: "png".into(), pixels: vec![100, 200, 40] };
+    /// let (extension, pixels) = ("png".to_owned(), vec![100, 200, 40]);
+    /// let grey = Picture { width: 3, height: 1, channels: 1, extension, pixels };
     /// let file = grey.encode()?;
     /// assert_eq!(Picture::decode(&file, Limits::default())?, grey);
     ///
@@ -57,8 +58,9 @@ impl Picture {
     /// ```
     ///
     /// # Errors
-    /// [`ImageError::Unsupported`] if it is neither; [`ImageError::Limits`] if it is larger than the limits;
-    /// [`ImageError::Decoding`] or [`ImageError::IoError`] if it is damaged or ends too early.
+    /// [`ImageError::Unsupported`] if it is neither; [`ImageError::Limits`] if it is larger than
+    /// the limits; [`ImageError::Decoding`] or [`ImageError::IoError`] if it is damaged or ends too
+    /// early.
     pub fn decode(file: &[u8], limits: Limits) -> Result<Self, ImageError> {
         let reader = ImageReader::new(Cursor::new(file)).with_guessed_format()?;
         let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
@@ -90,12 +92,14 @@ impl Picture {
         Ok(Self { width, height, channels, extension: extension.to_owned(), pixels })
     }
 
-    /// The picture as a file of the kind it was; a JPEG loses a little each time. Python: `image.save`.
+    /// The picture as a file of the kind it was; a JPEG loses a little each time. Python:
+    /// `image.save`.
     ///
     /// ```
     /// use downloader::Picture;
     ///
-    /// let red = Picture { width: 1, height: 1, channels: 3, extension: "png".into(), pixels: vec![255, 0, 0] };
+    /// let (extension, pixels) = ("png".to_owned(), vec![255, 0, 0]);
+    /// let red = Picture { width: 1, height: 1, channels: 3, extension, pixels };
     /// assert!(red.encode()?.starts_with(b"\x89PNG"));
     /// # Ok::<(), image::ImageError>(())
     /// ```
@@ -126,12 +130,14 @@ impl Picture {
         Ok(file.into_inner())
     }
 
-    /// The pixels after the tutorial's convolution ([`convolve`]) of each row; each is two pixels longer.
+    /// The pixels after the tutorial's convolution ([`convolve`]) of each row; each is two pixels
+    /// longer.
     ///
     /// ```
     /// use downloader::Picture;
     ///
-    /// let grey = Picture { width: 3, height: 1, channels: 1, extension: "png".into(), pixels: vec![100, 200, 40] };
+    /// let (extension, pixels) = ("png".to_owned(), vec![100, 200, 40]);
+    /// let grey = Picture { width: 3, height: 1, channels: 1, extension, pixels };
     /// assert_eq!(grey.convolved(), [10, 25, 24, 22, 4]);
     /// ```
     #[must_use]

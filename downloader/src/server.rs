@@ -105,15 +105,19 @@ impl ImageServer {
     /// Starts a server with these images; it answers when this returns.
     ///
     /// ```
+    /// use std::time::Duration;
+    ///
     /// use downloader::{ImageServer, Images, Limits, Picture};
     ///
     /// fn main() -> std::process::ExitCode {
     ///     process_basics::main(|| -> Result<(), process_basics::Failure> {
-    ///         let server = ImageServer::start(Images { count: 2, width: 8, height: 6, ..Images::default() })?;
+    ///         let images = Images { count: 2, width: 8, height: 6, ..Images::default() };
+    ///         let server = ImageServer::start(images)?;
     ///         let urls: Vec<String> = server.urls().collect();
     ///         assert_eq!(urls[1], format!("http://{}/1.jpg", server.address()));
-    ///         let request = ureq::get(&urls[1]).config().timeout_global(Some(std::time::Duration::from_secs(30)));
-    ///         let file = request.build().call()?.body_mut().read_to_vec()?;
+    ///         let at_most = Some(Duration::from_secs(30));
+    ///         let request = ureq::get(&urls[1]).config().timeout_global(at_most).build();
+    ///         let file = request.call()?.body_mut().read_to_vec()?;
     ///         let picture = Picture::decode(&file, Limits::default())?;
     ///         assert_eq!((picture.width, picture.height), (8, 6));
     ///         Ok(())

@@ -1,6 +1,7 @@
 //! Why some tasks are no plan.
 
-/// Why some tasks are no plan; the text says what to look at. `task` is the number of that task, from 0.
+/// Why some tasks are no plan; the text says what to look at. `task` is the number of that task,
+/// from 0.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {

@@ -1,7 +1,7 @@
 //! Which task waits for which: two lists of neighbours for each task, in two pieces of memory.
 
-/// The tasks, numbered from 0, and what each waits for. A [`Plan`](crate::Plan) has one; here it is without
-/// names and durations.
+/// The tasks, numbered from 0, and what each waits for. A [`Plan`](crate::Plan) has one; here it is
+/// without names and durations.
 #[derive(Clone, Debug)]
 pub struct Graph {
     predecessors: Rows,
@@ -77,8 +77,9 @@ impl Graph {
 
     /// The tasks in an order in which each comes after all that it waits for.
     ///
-    /// Kahn's method (*Topological sorting of large networks*, 1962): take a task that waits for nobody, cross
-    /// it out everywhere, go on. Python: `graphlib.TopologicalSorter(…).static_order()`.
+    /// Kahn's method (*Topological sorting of large networks*, 1962): take a task that waits for
+    /// nobody, cross it out everywhere, go on. Python:
+    /// `graphlib.TopologicalSorter(…).static_order()`.
     ///
     /// ```
     /// use amdahl::Graph;

@@ -28,8 +28,8 @@ pub struct Task {
 }
 
 impl Task {
-    /// A task that takes so long, in the plan's unit, and waits for these. Nothing is checked before
-    /// [`Plan::new`].
+    /// A task that takes so long, in the plan's unit, and waits for these. Nothing is checked
+    /// before [`Plan::new`].
     ///
     /// ```
     /// use amdahl::Task;
@@ -82,9 +82,9 @@ pub fn three_point(optimistic: f64, likely: f64, pessimistic: f64) -> f64 {
 
 /// Tasks that can be done: each name is there once, and none waits for itself by any way.
 ///
-/// Tasks are numbered from 0 in the order in which they were given. Durations have whatever unit the tasks
-/// have: all times here are in it. The file that the tool `plan` reads has the same parts:
-/// `cargo run -p amdahl -- plan --help`.
+/// Tasks are numbered from 0 in the order in which they were given. Durations have whatever unit
+/// the tasks have: all times here are in it. The file that the tool `plan` reads has the same
+/// parts: `cargo run -p amdahl -- plan --help`.
 #[derive(Clone, Debug)]
 pub struct Plan {
     names: Vec<String>,
@@ -173,7 +173,8 @@ impl Plan {
     ///
     /// ```
     /// # use amdahl::{Plan, Task};
-    /// let plan = Plan::new(vec![Task::new("a", 1.0, &[]), Task::new("b", 2.0, &[])], Default::default())?;
+    /// let tasks = vec![Task::new("a", 1.0, &[]), Task::new("b", 2.0, &[])];
+    /// let plan = Plan::new(tasks, Default::default())?;
     /// assert_eq!(plan.work(), 3.0);
     /// # Ok::<(), amdahl::PlanError>(())
     /// ```

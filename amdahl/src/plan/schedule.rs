@@ -179,8 +179,8 @@ pub struct Placement {
     pub worker: Option<usize>,
 }
 
-/// A plan with a limited number of workers, or of what its tasks need. Made by [`Plan::schedule`]; times are
-/// in the plan's unit.
+/// A plan with a limited number of workers, or of what its tasks need. Made by [`Plan::schedule`];
+/// times are in the plan's unit.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     /// Each task's place in it, in the order of their numbers.

@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::Plan;
 use super::critical::CriticalPaths;
 
-/// When a task can begin and end, and when it must, if the whole shall take no longer; in the plan's unit, from 0.
+/// When a task can begin and end, and when it must, if the whole shall take no longer; in the
+/// plan's unit, from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Times {
     /// The end of the last task that it waits for; 0 if there is none.
@@ -34,7 +35,8 @@ impl Times {
     ///
     /// ```
     /// # use amdahl::{Plan, Task};
-    /// let plan = Plan::new(vec![Task::new("a", 1.0, &[]), Task::new("b", 2.0, &[])], Default::default())?;
+    /// let tasks = vec![Task::new("a", 1.0, &[]), Task::new("b", 2.0, &[])];
+    /// let plan = Plan::new(tasks, Default::default())?;
     /// let timetable = plan.timetable();
     /// assert!(timetable.tasks[1].is_critical() && !timetable.tasks[0].is_critical());
     /// # Ok::<(), amdahl::PlanError>(())
@@ -45,7 +47,8 @@ impl Times {
     }
 }
 
-/// The times of all tasks of a plan, with as many workers as can be of use. Made by [`Plan::timetable`].
+/// The times of all tasks of a plan, with as many workers as can be of use. Made by
+/// [`Plan::timetable`].
 #[derive(Clone, Debug)]
 pub struct Timetable<'plan> {
     pub(super) plan: &'plan Plan,
@@ -97,7 +100,8 @@ impl<'plan> Timetable<'plan> {
     ///
     /// ```
     /// # use amdahl::{Plan, Task};
-    /// let plan = Plan::new(vec![Task::new("a", 1.0, &[]), Task::new("b", 2.0, &[])], Default::default())?;
+    /// let tasks = vec![Task::new("a", 1.0, &[]), Task::new("b", 2.0, &[])];
+    /// let plan = Plan::new(tasks, Default::default())?;
     /// assert_eq!(plan.timetable().best_speedup(), 1.5);
     /// # Ok::<(), amdahl::PlanError>(())
     /// ```

@@ -54,7 +54,8 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A cell whose ends touch nothing but the token. It is a value; [`sample`](Self::sample) measures.
+    /// A cell whose ends touch nothing but the token. It is a value; [`sample`](Self::sample)
+    /// measures.
     #[must_use]
     pub const fn new(who: Who, channel: Channel, placement: Placement) -> Self {
         Self { who, channel, placement, touched: 0 }
@@ -79,8 +80,8 @@ impl Cell {
     /// ```
     ///
     /// # Errors
-    /// A [`Failure`] with the reason: the placement can't be had here, the channel can't go to another
-    /// process, an end fails, or it takes 20 s more than the time.
+    /// A [`Failure`] with the reason: the placement can't be had here, the channel can't go to
+    /// another process, an end fails, or it takes 20 s more than the time.
     pub fn sample(&self, places: &Places, time: Duration) -> Result<Sample, Failure> {
         let cores = places.cores(self.placement).map_err(Failure::new)?;
         let [first, second] = cores.map(|core| Part { core, touched: self.touched, time });

@@ -64,7 +64,8 @@ impl Figures {
     ///
     /// let terms = Terms { time: Duration::from_millis(1), rounds: 3 };
     /// let mut samples = 0;
-    /// let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| samples += 1)?;
+    /// let (bytes, places) = (vec![Subject::Bytes], Places::here());
+    /// let figures = Figures::measure(bytes, &places, terms, |_, _| samples += 1)?;
     /// assert_eq!(samples, 3);
     /// assert!(figures.are_complete(terms));
     /// # Ok::<(), process_basics::Failure>(())
@@ -187,7 +188,7 @@ impl Comparison {
     /// use common::time::Spread;
     /// use downloader::switch::Comparison;
     ///
-    /// let spread = |micros: [u64; 3]| Spread::of(micros.map(Duration::from_micros)).expect("there are three");
+    /// let spread = |times: [u64; 3]| Spread::of(times.map(Duration::from_micros)).expect("three");
     /// assert_eq!(Comparison::of(spread([4, 5, 6]), spread([6, 7, 8])), Comparison::NoneShown);
     /// assert_eq!(Comparison::of(spread([4, 5, 6]), spread([7, 8, 9])), Comparison::Longer);
     /// ```

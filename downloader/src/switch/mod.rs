@@ -1,4 +1,5 @@
 //! What a switch costs: the same token over the same channel, between threads and between processes.
+//!
 //! Who wants a figure of their own takes a [`Cell`]; the lesson takes [`all`] and tells what follows.
 //!
 //! ```text

@@ -20,7 +20,7 @@ impl Placement {
     /// All three.
     pub const ALL: [Self; 3] = [Self::OneCore, Self::TwoCores, Self::Free];
 
-    /// As the tables call it.
+    /// What the tables call it: a few English words.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

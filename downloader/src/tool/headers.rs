@@ -1,4 +1,4 @@
-//! What the headers of an answer say: where a redirect leads, which part came, how to ask for the rest.
+//! What an answer's headers say: where a redirect leads, which part came, how to ask for the rest.
 
 use ureq::http::HeaderMap;
 use ureq::http::header::{CONTENT_RANGE, ETAG, LAST_MODIFIED};
