@@ -1,6 +1,15 @@
 //! The laws of speedup: what n workers can give.
+//!
+//! Numbers of workers are `f64`, because the curves between them are drawn, too. The tool `law` of
+//! this crate prints them as tables: `cargo run -p amdahl -- law --help`.
 
 /// A number for which a law says nothing.
+///
+/// ```
+/// let error = amdahl::laws::amdahl(1.5, 4.0).unwrap_err();
+/// assert_eq!((error.what, error.value), ("p, the parallel fraction,", 1.5));
+/// assert!(error.to_string().ends_with("is 1.5: it must be a fraction from 0 to 1"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("{what} is {value}: it must be {domain}")]
 pub struct DomainError {
@@ -15,8 +24,16 @@ pub struct DomainError {
 /// Amdahl's law: the speedup of a fixed amount of work by n workers, if the fraction p of it can be shared:
 /// 1 / ((1 − p) + p/n) (Amdahl, *Validity of the single processor approach*, 1967).
 ///
+/// ```
+/// use amdahl::laws;
+///
+/// assert_eq!(laws::amdahl(0.75, 3.0)?, 2.0);
+/// assert_eq!(laws::amdahl(1.0, 8.0)?, 8.0);
+/// # Ok::<(), laws::DomainError>(())
+/// ```
+///
 /// # Errors
-/// If p isn't from 0 to 1, or n isn't 1 or more.
+/// [`DomainError`] if p isn't from 0 to 1, or n isn't 1 or more.
 pub fn amdahl(p: f64, n: f64) -> Result<f64, DomainError> {
     let (p, n) = (fraction("p, the parallel fraction,", p)?, workers(n)?);
     Ok(1.0 / ((1.0 - p) + p / n))
@@ -24,8 +41,16 @@ pub fn amdahl(p: f64, n: f64) -> Result<f64, DomainError> {
 
 /// What Amdahl's speedup stays below, however many workers there are: 1 / (1 − p). Infinite for p = 1.
 ///
+/// ```
+/// use amdahl::laws;
+///
+/// assert_eq!(laws::amdahl_limit(0.75)?, 4.0);
+/// assert!(laws::amdahl(0.75, 1_000_000.0)? < 4.0);
+/// # Ok::<(), laws::DomainError>(())
+/// ```
+///
 /// # Errors
-/// If p isn't from 0 to 1.
+/// [`DomainError`] if p isn't from 0 to 1.
 pub fn amdahl_limit(p: f64) -> Result<f64, DomainError> {
     Ok(1.0 / (1.0 - fraction("p, the parallel fraction,", p)?))
 }
@@ -33,8 +58,17 @@ pub fn amdahl_limit(p: f64) -> Result<f64, DomainError> {
 /// Gustafson's law: how much more n workers do in the same time, if they spend the fraction s of it
 /// in the serial part, which doesn't grow: n + (1 − n)·s (Gustafson, *Reevaluating Amdahl's law*, 1988).
 ///
+/// ```
+/// use amdahl::laws;
+///
+/// assert_eq!(laws::gustafson(0.25, 8.0)?, 6.25);
+/// // The same fraction of a fixed amount of work: much less.
+/// assert!(laws::amdahl(0.75, 8.0)? < 3.0);
+/// # Ok::<(), laws::DomainError>(())
+/// ```
+///
 /// # Errors
-/// If s isn't from 0 to 1, or n isn't 1 or more.
+/// [`DomainError`] if s isn't from 0 to 1, or n isn't 1 or more.
 pub fn gustafson(s: f64, n: f64) -> Result<f64, DomainError> {
     let (s, n) = (fraction("s, the serial fraction,", s)?, workers(n)?);
     Ok(n + (1.0 - n) * s)
@@ -46,8 +80,17 @@ pub fn gustafson(s: f64, n: f64) -> Result<f64, DomainError> {
 /// If it grows with n, it isn't serial work that is in the way, but what working together costs. Below 0:
 /// the speedup is more than n.
 ///
+/// ```
+/// use amdahl::laws;
+///
+/// assert_eq!(laws::karp_flatt(2.0, 3.0)?, 0.25);
+/// assert_eq!(laws::karp_flatt(3.0, 3.0)?, 0.0);
+/// assert!(laws::karp_flatt(1.0, 1.0).is_err());
+/// # Ok::<(), laws::DomainError>(())
+/// ```
+///
 /// # Errors
-/// If the speedup isn't more than 0, or n isn't more than 1.
+/// [`DomainError`] if the speedup isn't more than 0, or n isn't more than 1.
 pub fn karp_flatt(speedup: f64, n: f64) -> Result<f64, DomainError> {
     if !(speedup > 0.0 && speedup.is_finite()) {
         let domain = "a finite number of more than 0";
@@ -60,10 +103,17 @@ pub fn karp_flatt(speedup: f64, n: f64) -> Result<f64, DomainError> {
     Ok((1.0 / speedup - 1.0 / n) / (1.0 - 1.0 / n))
 }
 
-/// How much of its time a worker is of use: the speedup / n.
+/// How much of its time a worker is of use: the speedup / n. 1 is all of it.
+///
+/// ```
+/// use amdahl::laws;
+///
+/// assert_eq!(laws::efficiency(laws::amdahl(0.75, 3.0)?, 3.0)?, 2.0 / 3.0);
+/// # Ok::<(), laws::DomainError>(())
+/// ```
 ///
 /// # Errors
-/// If n isn't 1 or more.
+/// [`DomainError`] if n isn't 1 or more.
 pub fn efficiency(speedup: f64, n: f64) -> Result<f64, DomainError> {
     Ok(speedup / workers(n)?)
 }

@@ -24,10 +24,28 @@ impl Plan {
     /// Calls `function(argument(task))` on the executor for each task: when all that it waits for have
     /// ended, and a worker and the resources that it needs are free. Gives the results, in the tasks' order.
     ///
-    /// The executor should have as many workers as there may be tasks at work, or the plan waits for it.
+    /// The executor should have as many workers as there may be tasks at work, or the plan waits
+    /// for it. The plan's durations only say what is most urgent: how long a task takes is up to
+    /// the function.
+    ///
+    /// ```
+    /// use amdahl::{Plan, Task};
+    /// use executors::ThreadPoolExecutor;
+    ///
+    /// let shop = Task::new("shop", 3.0, &[]);
+    /// let cook = Task::new("cook", 2.0, &["shop"]);
+    /// let plan = Plan::new(vec![shop, cook], Default::default())?;
+    /// let executor = ThreadPoolExecutor::new(2);
+    /// let done = plan.run(Some(2), &executor, |name| format!("{name}: done"), |task| {
+    ///     plan.names()[task as usize].clone()
+    /// })?;
+    /// assert_eq!(done, ["shop: done", "cook: done"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`RunError`], as soon as a task has none.
+    /// As soon as one task has no result: [`RunError::Submit`] if the executor didn't take it, else
+    /// [`RunError::Task`].
     ///
     /// # Panics
     /// If there are 0 workers and something to do.

@@ -1,19 +1,34 @@
 //! The Universal Scalability Law and its fit to measurements.
 
 /// The Universal Scalability Law: the throughput of n workers is γn / (1 + α(n − 1) + βn(n − 1))
-/// (Gunther, *Guerrilla Capacity Planning*, 2007). With β = 0 it is Amdahl's law.
+/// (Gunther, *Guerrilla Capacity Planning*, 2007). With β = 0 it is Amdahl's law, for p = 1 − α.
+///
+/// ```
+/// use amdahl::{Usl, laws};
+///
+/// let law = Usl { alpha: 0.25, beta: 0.0, gamma: 100.0 };
+/// let speedup = law.throughput(4.0) / law.throughput(1.0);
+/// assert!((speedup - laws::amdahl(0.75, 4.0)?).abs() < 1e-12);
+/// # Ok::<(), laws::DomainError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Usl {
     /// Contention: the fraction of the work that only one can do at a time.
     pub alpha: f64,
     /// Coherency: what it costs each worker to agree with each other one.
     pub beta: f64,
-    /// The throughput of one worker.
+    /// The throughput of one worker, in whatever unit: that of the measurements for a [`fit`].
     pub gamma: f64,
 }
 
 impl Usl {
-    /// The throughput of n workers.
+    /// The throughput of n workers, in the unit of γ.
+    ///
+    /// ```
+    /// let law = amdahl::Usl { alpha: 0.25, beta: 0.0, gamma: 100.0 };
+    /// assert_eq!(law.throughput(1.0), 100.0);
+    /// assert_eq!(law.throughput(5.0), 250.0);
+    /// ```
     #[must_use]
     pub fn throughput(&self, n: f64) -> f64 {
         self.gamma * shape(self.alpha, self.beta, n)
@@ -21,6 +36,15 @@ impl Usl {
 
     /// The number of workers with the highest throughput, √((1 − α)/β), but not below 1: more make
     /// it worse. `None` if β is 0, so that more never do.
+    ///
+    /// ```
+    /// use amdahl::Usl;
+    ///
+    /// let law = Usl { alpha: 0.1875, beta: 0.0325, gamma: 100.0 };
+    /// assert_eq!(law.peak(), Some(5.0));
+    /// assert!(law.throughput(6.0) < law.throughput(5.0));
+    /// assert_eq!(Usl { beta: 0.0, ..law }.peak(), None);
+    /// ```
     #[must_use]
     pub fn peak(&self) -> Option<f64> {
         (self.beta > 0.0).then(|| ((1.0 - self.alpha) / self.beta).sqrt().max(1.0))
@@ -32,10 +56,10 @@ fn shape(alpha: f64, beta: f64, n: f64) -> f64 {
     n / (1.0 + alpha * (n - 1.0) + beta * n * (n - 1.0))
 }
 
-/// A law with the least squares of differences to some measurements.
+/// A law with the least squares of differences to some measurements. Made by [`fit`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fit {
-    /// The law.
+    /// The law; its γ has the unit of the measurements.
     pub law: Usl,
     /// The standard errors of α, β and γ. `None` for one that is at its bound, where there is none.
     pub errors: [Option<f64>; 3],
@@ -70,10 +94,26 @@ pub const MIN_POINTS: usize = 6;
 /// So are fewer different n.
 pub const MIN_DIFFERENT: usize = 4;
 
-/// The law that fits these points (n, throughput) best: least squares with α and β from 0 to 1 and γ ≥ 0.
+/// The law that fits these points (n, throughput) best: least squares with α and β from 0 to 1 and
+/// γ ≥ 0, found by Levenberg's and Marquardt's method (1944, 1963). Python:
+/// `scipy.optimize.curve_fit` with bounds.
+///
+/// ```
+/// use amdahl::{FitError, Usl, fit};
+///
+/// let law = Usl { alpha: 0.05, beta: 0.01, gamma: 100.0 };
+/// let measured: Vec<_> = (1..=8).map(f64::from).map(|n| (n, law.throughput(n))).collect();
+/// let found = fit(&measured)?;
+/// assert!((found.law.alpha - 0.05).abs() < 1e-6 && (found.law.beta - 0.01).abs() < 1e-6);
+/// assert_eq!(found.fitted.len(), 8);
+///
+/// assert_eq!(fit(&measured[..3]), Err(FitError::TooFew { points: 3 }));
+/// # Ok::<(), FitError>(())
+/// ```
 ///
 /// # Errors
-/// See [`FitError`].
+/// [`FitError::Point`] for a point that can't be; [`FitError::TooFew`] for fewer points than
+/// [`MIN_POINTS`]; [`FitError::TooAlike`] for fewer different n than [`MIN_DIFFERENT`].
 pub fn fit(points: &[(f64, f64)]) -> Result<Fit, FitError> {
     for (place, &(n, throughput)) in points.iter().enumerate() {
         if !(n >= 1.0 && n.is_finite() && throughput > 0.0 && throughput.is_finite()) {

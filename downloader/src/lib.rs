@@ -8,7 +8,13 @@
 //!                     └── ImageServer, a process of its own
 //! ```
 //!
-//! [`switch`] is what the lesson `switch-cost` measures with.
+//! To read in this order: a stage and the ways to run it ([`CalcType`], `stage.rs`), the three
+//! (`stages.rs`), all together ([`Scheduler`], `scheduler.rs`), pixels ([`Picture`], `picture.rs`),
+//! where the images come from ([`ImageServer`], `server.rs`). [`switch`] is what the lesson
+//! `switch-cost` measures with.
+//!
+//! Who only wants a list of images on the disk takes the tool:
+//! `cargo run -p downloader -- get --help`.
 
 mod picture;
 mod scheduler;

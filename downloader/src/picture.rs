@@ -9,7 +9,7 @@ use image::{
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
-/// A decoded picture.
+/// A decoded picture. Python: `PIL.Image`, as an array of numpy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Picture {
     /// In pixels.
@@ -25,7 +25,7 @@ pub struct Picture {
     pub pixels: Vec<u8>,
 }
 
-/// How large a picture may be.
+/// How large a picture may be that is decoded, so that a small file can't fill the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// The largest number of pixels. It is looked at before anything is decoded.
@@ -43,8 +43,24 @@ impl Picture {
     /// Decodes a PNG or JPEG file, which is known by its content. Samples of 16 bits become 8.
     /// Python: `PIL.Image.open`.
     ///
+    /// ```
+    /// use downloader::{Limits, Picture};
+    /// use image::ImageError;
+    ///
+    /// let (extension, pixels) = ("png".to_owned(), vec![100, 200, 40]);
+    /// let grey = Picture { width: 3, height: 1, channels: 1, extension, pixels };
+    /// let file = grey.encode()?;
+    /// assert_eq!(Picture::decode(&file, Limits::default())?, grey);
+    ///
+    /// let refused = Picture::decode(&file, Limits { pixels: 2 });
+    /// assert!(matches!(refused, Err(ImageError::Limits(_))));
+    /// # Ok::<(), ImageError>(())
+    /// ```
+    ///
     /// # Errors
-    /// If it is neither, is larger than the limits, or is damaged.
+    /// [`ImageError::Unsupported`] if it is neither; [`ImageError::Limits`] if it is larger than
+    /// the limits; [`ImageError::Decoding`] or [`ImageError::IoError`] if it is damaged or ends too
+    /// early.
     pub fn decode(file: &[u8], limits: Limits) -> Result<Self, ImageError> {
         let reader = ImageReader::new(Cursor::new(file)).with_guessed_format()?;
         let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
@@ -76,10 +92,23 @@ impl Picture {
         Ok(Self { width, height, channels, extension: extension.to_owned(), pixels })
     }
 
-    /// The picture as a file of the kind it was. Python: `image.save`.
+    /// The picture as a file of the kind it was; a JPEG loses a little each time. Python:
+    /// `image.save`.
+    ///
+    /// ```
+    /// use downloader::Picture;
+    ///
+    /// let (extension, pixels) = ("png".to_owned(), vec![255, 0, 0]);
+    /// let red = Picture { width: 1, height: 1, channels: 3, extension, pixels };
+    /// assert!(red.encode()?.starts_with(b"\x89PNG"));
+    /// # Ok::<(), image::ImageError>(())
+    /// ```
     ///
     /// # Errors
-    /// If its parts don't fit together.
+    /// An [`ImageError`] if its kind can't hold it, as JPEG no alpha, or it has no pixel.
+    ///
+    /// # Panics
+    /// If `pixels` isn't `width × height × channels` bytes long.
     pub fn encode(&self) -> Result<Vec<u8>, ImageError> {
         let color = match self.channels {
             1 => ColorType::L8,
@@ -101,7 +130,16 @@ impl Picture {
         Ok(file.into_inner())
     }
 
-    /// The pixels after the tutorial's convolution; each row is two pixels longer.
+    /// The pixels after the tutorial's convolution ([`convolve`]) of each row; each is two pixels
+    /// longer.
+    ///
+    /// ```
+    /// use downloader::Picture;
+    ///
+    /// let (extension, pixels) = ("png".to_owned(), vec![100, 200, 40]);
+    /// let grey = Picture { width: 3, height: 1, channels: 1, extension, pixels };
+    /// assert_eq!(grey.convolved(), [10, 25, 24, 22, 4]);
+    /// ```
     #[must_use]
     pub fn convolved(&self) -> Vec<u8> {
         let channels = usize::from(self.channels).max(1);
@@ -117,6 +155,7 @@ impl Picture {
 }
 
 /// Whether a PNG or JPEG file has its end; true for what is neither.
+#[doc(hidden)]
 #[must_use]
 pub fn has_end(file: &[u8]) -> bool {
     match image::guess_format(file) {
@@ -163,6 +202,8 @@ fn jpeg_has_end(file: &[u8]) -> bool {
 /// the result, which is two pixels longer: `out[x] = floor((2·in[x] + in[x−1] + 2·in[x−2]) / 20)`, and zero is
 /// what lies outside. Python: `scipy.signal.convolve`.
 ///
+/// A row is `channels` bytes for each pixel.
+///
 /// ```
 /// let mut out = Vec::new();
 /// downloader::convolve(&[100, 200, 40], 1, &mut out);
@@ -186,12 +227,17 @@ pub fn convolve(row: &[u8], channels: usize, out: &mut Vec<u8>) {
 }
 
 /// The MD5 of these bytes, in 32 hexadecimal digits. Python: `hashlib.md5(bytes).hexdigest()`.
+///
+/// ```
+/// assert_eq!(downloader::md5_hex(b"hello"), "5d41402abc4b2a76b9719d911017c592");
+/// ```
 #[must_use]
 pub fn md5_hex(bytes: &[u8]) -> String {
     hex(&Md5::digest(bytes))
 }
 
 /// Bytes in hexadecimal digits. Python: `bytes.hex()`.
+#[doc(hidden)]
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {

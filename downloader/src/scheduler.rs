@@ -38,18 +38,47 @@ pub struct Times {
 }
 
 impl Scheduler {
-    /// So many workers of this kind; they have been started when this returns.
+    /// So many workers of this kind; they have been started when this returns. A single thread is
+    /// one, whatever the number; 0 has rayon start one for each core.
+    ///
+    /// ```
+    /// use downloader::{CalcType, Scheduler};
+    ///
+    /// assert!(Scheduler::new(CalcType::MultiThread, 4).is_ok());
+    /// assert!(Scheduler::new(CalcType::MultiThread, 0).is_err());
+    /// # assert!(Scheduler::new(CalcType::Rayon, 0).is_ok());
+    /// # assert!(Scheduler::new(CalcType::SingleThread, 0).is_ok());
+    /// ```
     ///
     /// # Errors
-    /// If there are to be none, or they can't be started.
+    /// A [`Failure`] with the reason: 0 threads or processes, or they can't be started.
     pub fn new(way: CalcType, workers: usize) -> Result<Self, Failure> {
         Ok(Self { workers: Workers::start(way, workers)? })
     }
 
-    /// Downloads these, and saves them in the folder, which exists.
+    /// Downloads these, and saves them in the folder, which exists, as `MD5.png` or `MD5.jpg`;
+    /// gives each stage's time. Between two stages it holds all pictures in memory.
+    ///
+    /// ```
+    /// use downloader::{CalcType, ImageServer, Images, Scheduler};
+    ///
+    /// fn main() -> std::process::ExitCode {
+    ///     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    ///         let images = Images { count: 4, width: 8, height: 8, ..Images::default() };
+    ///         let server = ImageServer::start(images)?;
+    ///         let folder = tempfile::tempdir()?;
+    ///         let scheduler = Scheduler::new(CalcType::MultiProcess, 2)?;
+    ///         let times = scheduler.run(server.urls().collect(), folder.path())?;
+    ///         assert_eq!(folder.path().read_dir()?.count(), 4);
+    ///         assert_eq!(times.pixels, 4 * 8 * 8 * 3);
+    ///         Ok(())
+    ///     })
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// The first of a stage; the later stages don't begin then.
+    /// A [`Failure`]: the first of a stage; the later stages don't begin then. A server that
+    /// doesn't answer within 30 s is one.
     pub fn run(&self, urls: Vec<String>, folder: &Path) -> Result<Times, Failure> {
         let mut times = Times::default();
         let fetched = timed(&mut times.network, || Downloader::run(&self.workers, urls))?;

@@ -52,7 +52,13 @@ impl Default for Images {
 }
 
 impl Images {
-    /// The path of an image on the server.
+    /// The path of an image on the server: every other one is a JPEG.
+    ///
+    /// ```
+    /// use downloader::Images;
+    ///
+    /// assert_eq!([0, 1, 2].map(Images::path), ["/0.png", "/1.jpg", "/2.png"]);
+    /// ```
     #[must_use]
     pub fn path(index: usize) -> String {
         let extension = if index.is_multiple_of(2) { "png" } else { "jpg" };
@@ -98,8 +104,30 @@ pub struct ImageServer {
 impl ImageServer {
     /// Starts a server with these images; it answers when this returns.
     ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use downloader::{ImageServer, Images, Limits, Picture};
+    ///
+    /// fn main() -> std::process::ExitCode {
+    ///     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    ///         let images = Images { count: 2, width: 8, height: 6, ..Images::default() };
+    ///         let server = ImageServer::start(images)?;
+    ///         let urls: Vec<String> = server.urls().collect();
+    ///         assert_eq!(urls[1], format!("http://{}/1.jpg", server.address()));
+    ///         let at_most = Some(Duration::from_secs(30));
+    ///         let request = ureq::get(&urls[1]).config().timeout_global(at_most).build();
+    ///         let file = request.call()?.body_mut().read_to_vec()?;
+    ///         let picture = Picture::decode(&file, Limits::default())?;
+    ///         assert_eq!((picture.width, picture.height), (8, 6));
+    ///         Ok(())
+    ///     })
+    /// }
+    /// ```
+    ///
     /// # Errors
-    /// If the process can't be started, or ends before it can answer; it says why on standard error.
+    /// A [`Failure`] if the process can't be started, or ends before it can answer; it says why on
+    /// standard error.
     pub fn start(images: Images) -> Result<Self, Failure> {
         let (mut receiver, sender) = one_way()?;
         let mut process =
@@ -116,7 +144,7 @@ impl ImageServer {
         self.address
     }
 
-    /// The addresses of all its images.
+    /// The addresses of all its images, in their order.
     pub fn urls(&self) -> impl Iterator<Item = String> + use<> {
         let address = self.address;
         (0..self.count).map(move |index| format!("http://{address}{}", Images::path(index)))

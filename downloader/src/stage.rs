@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 tasks![nothing];
 
-/// How the calculation is done. Python: the tutorial's `CalcType`.
+/// How the calculation is done. Python: the tutorial's `CalcType`; rayon's way is added here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CalcType {
     /// One item after the other.

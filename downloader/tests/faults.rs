@@ -1,6 +1,6 @@
 //! `downloader get` on a server of faults: each ends as documented.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 

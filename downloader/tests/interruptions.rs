@@ -1,6 +1,6 @@
 //! `downloader get` when something dies, fills up, or is interrupted.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 
@@ -20,6 +20,15 @@ fn images(side: u32, latency: Duration) -> Server {
         let number: u64 = request.path.trim_start_matches('/').parse().unwrap();
         thread::sleep(latency);
         send(client, "200 OK", "", &png(number, side))
+    })
+}
+
+/// A server with an image that takes long to decode, and small ones.
+fn one_large_image() -> Server {
+    let large = png(0, 2500);
+    Server::start(move |request, client| match &*request.path {
+        "/large" => send(client, "200 OK", "", &large),
+        path => send(client, "200 OK", "", &png(path.len() as u64, 9)),
     })
 }
 
@@ -53,11 +62,7 @@ fn busy_worker(run: &Running) -> Pid {
 #[test]
 fn a_killed_worker_costs_one_attempt_and_no_image() {
     let _deadline = Deadline::seconds(60);
-    let large = png(0, 2500);
-    let server = Server::start(move |request, client| match &*request.path {
-        "/large" => send(client, "200 OK", "", &large),
-        path => send(client, "200 OK", "", &png(path.len() as u64, 9)),
-    });
+    let server = one_large_image();
     let list = ["/large", "/1", "/22", "/333"].map(|path| server.url(path));
     let run = Get::of(&list).with(&["--processes", "1"]).start();
     kill_process(busy_worker(&run), Signal::KILL).unwrap();
@@ -68,11 +73,7 @@ fn a_killed_worker_costs_one_attempt_and_no_image() {
 #[test]
 fn an_image_that_kills_two_workers_fails_and_the_others_are_stored() {
     let _deadline = Deadline::seconds(60);
-    let large = png(0, 2500);
-    let server = Server::start(move |request, client| match &*request.path {
-        "/large" => send(client, "200 OK", "", &large),
-        path => send(client, "200 OK", "", &png(path.len() as u64, 9)),
-    });
+    let server = one_large_image();
     let list = ["/large", "/1", "/22", "/333"].map(|path| server.url(path));
     let run = Get::of(&list).with(&["--processes", "1"]).start();
     let first = busy_worker(&run);

@@ -4,7 +4,7 @@
 //! The long version: `TORTURE_SECONDS=60 cargo test --test torture -- --ignored`. `TORTURE_SEED` begins
 //! with the same decisions; instants differ all the same.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
 

@@ -18,7 +18,24 @@ impl<'a> CriticalPaths<'a> {
         Self { timetable, starts: 0..timetable.tasks.len() as u32, way: Vec::new() }
     }
 
-    /// How many there are, without making them; [`u64::MAX`] if there are that many or more.
+    /// How many there are, without making them; [`u64::MAX`] if there are that many or more. Those
+    /// that were already taken count, too.
+    ///
+    /// ```
+    /// use amdahl::{Plan, Task};
+    ///
+    /// // Two that take equally long, forty times in a row: 2⁴⁰ critical paths.
+    /// let mut tasks = vec![Task::new("0", 0.0, &[])];
+    /// for step in 1..=40 {
+    ///     let [left, right] = ["a", "b"].map(|side| format!("{step}{side}"));
+    ///     tasks.push(Task::new(&left, 1.0, &[&(step - 1).to_string()]));
+    ///     tasks.push(Task::new(&right, 1.0, &[&(step - 1).to_string()]));
+    ///     tasks.push(Task::new(&step.to_string(), 0.0, &[&left, &right]));
+    /// }
+    /// let plan = Plan::new(tasks, Default::default())?;
+    /// assert_eq!(plan.timetable().critical_paths().count_all(), 1 << 40);
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
     #[must_use]
     pub fn count_all(&self) -> u64 {
         let plan = self.timetable.plan;

@@ -1,6 +1,7 @@
 //! Why some tasks are no plan.
 
-/// Why some tasks are no plan. `task` is the number of the task to look at, from 0.
+/// Why some tasks are no plan; the text says what to look at. `task` is the number of that task,
+/// from 0.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
@@ -37,7 +38,16 @@ pub enum PlanError {
 }
 
 impl PlanError {
-    /// The number of the task to look at, from 0.
+    /// The number of the task to look at, from 0; `None` if it is none in particular.
+    ///
+    /// ```
+    /// use amdahl::{Plan, Task};
+    ///
+    /// let tasks = vec![Task::new("tea", 2.0, &[]), Task::new("drink", 5.0, &["te"])];
+    /// let error = Plan::new(tasks, Default::default()).unwrap_err();
+    /// assert_eq!(error.task(), Some(1));
+    /// assert_eq!(error.to_string(), "task \"drink\" comes after \"te\", and there is no such task");
+    /// ```
     #[must_use]
     pub fn task(&self) -> Option<usize> {
         match self {

@@ -1,6 +1,7 @@
 //! Which task waits for which: two lists of neighbours for each task, in two pieces of memory.
 
-/// The tasks, numbered from 0, and what each waits for.
+/// The tasks, numbered from 0, and what each waits for. A [`Plan`](crate::Plan) has one; here it is
+/// without names and durations.
 #[derive(Clone, Debug)]
 pub struct Graph {
     predecessors: Rows,
@@ -16,7 +17,15 @@ struct Rows {
 
 impl Graph {
     /// The graph of so many tasks with these edges: (who must end, who waits for it). An edge
-    /// that is given twice counts once.
+    /// that is given twice counts once. There may be cycles: [`order`](Self::order) finds them.
+    ///
+    /// ```
+    /// let graph = amdahl::Graph::new(3, vec![(0, 2), (1, 2)]);
+    /// assert_eq!(graph.len(), 3);
+    /// assert_eq!(graph.predecessors(2), [0, 1]);
+    /// assert_eq!(graph.successors(0), [2]);
+    /// assert_eq!(graph.waits_for(), [0, 0, 2]);
+    /// ```
     ///
     /// # Panics
     /// If an edge names a task that isn't there, or there are 2³² edges or more.
@@ -42,19 +51,25 @@ impl Graph {
         self.len() == 0
     }
 
-    /// What a task waits for.
+    /// What a task waits for, the smallest number first.
+    ///
+    /// # Panics
+    /// If there is no such task.
     #[must_use]
     pub fn predecessors(&self, task: u32) -> &[u32] {
         self.predecessors.row(task)
     }
 
-    /// Who waits for a task.
+    /// Who waits for a task, the smallest number first.
+    ///
+    /// # Panics
+    /// If there is no such task.
     #[must_use]
     pub fn successors(&self, task: u32) -> &[u32] {
         self.successors.row(task)
     }
 
-    /// For each task, how many others it waits for.
+    /// How many others each task waits for, in the order of their numbers.
     #[must_use]
     pub fn waits_for(&self) -> Vec<u32> {
         self.predecessors.starts.windows(2).map(|pair| pair[1] - pair[0]).collect()
@@ -62,7 +77,18 @@ impl Graph {
 
     /// The tasks in an order in which each comes after all that it waits for.
     ///
-    /// Kahn's method (1962): take a task that waits for nobody, cross it out everywhere, go on.
+    /// Kahn's method (*Topological sorting of large networks*, 1962): take a task that waits for
+    /// nobody, cross it out everywhere, go on. Python:
+    /// `graphlib.TopologicalSorter(…).static_order()`.
+    ///
+    /// ```
+    /// use amdahl::Graph;
+    ///
+    /// assert_eq!(Graph::new(3, vec![(2, 0), (0, 1)]).order(), Ok(vec![2, 0, 1]));
+    /// let mut circle = Graph::new(3, vec![(0, 1), (1, 0), (1, 2)]).order().unwrap_err();
+    /// circle.sort();
+    /// assert_eq!(circle, [0, 1]);
+    /// ```
     ///
     /// # Errors
     /// The tasks of a cycle, each waited for by the next and the last by the first.

@@ -14,7 +14,7 @@ pub use graph::Graph;
 pub use schedule::{Dispatcher, Placement, Schedule, Start};
 pub use timetable::{Times, Timetable};
 
-/// One task, as it is written down.
+/// One task, as it is written down: a row of the tutorial's table of tasks.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Task {
     /// What the others call it; no two have the same.
@@ -28,7 +28,20 @@ pub struct Task {
 }
 
 impl Task {
-    /// A task that takes so long and waits for these.
+    /// A task that takes so long, in the plan's unit, and waits for these. Nothing is checked
+    /// before [`Plan::new`].
+    ///
+    /// ```
+    /// use amdahl::Task;
+    ///
+    /// let boil = Task::new("boil the water", 15.0, &["wash the kettle"]);
+    /// assert_eq!(boil, Task {
+    ///     name: "boil the water".into(),
+    ///     duration: 15.0,
+    ///     after: vec!["wash the kettle".into()],
+    ///     ..Task::default()
+    /// });
+    /// ```
     #[must_use]
     pub fn new(name: &str, duration: f64, after: &[&str]) -> Self {
         let after = after.iter().map(|name| (*name).to_owned()).collect();
@@ -36,6 +49,18 @@ impl Task {
     }
 
     /// The same task, but one that holds so many of a resource while it lasts.
+    ///
+    /// ```
+    /// use amdahl::{Plan, Task};
+    ///
+    /// let boil = |name| Task::new(name, 15.0, &[]).needing("stove", 1);
+    /// let resources = [("stove".to_owned(), 1)].into();
+    /// let plan = Plan::new(vec![boil("water"), boil("soup")], resources)?;
+    /// assert_eq!(plan.timetable().makespan, 15.0);
+    /// // There is one stove: one after the other.
+    /// assert_eq!(plan.schedule(None).makespan, 30.0);
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
     #[must_use]
     pub fn needing(mut self, resource: &str, amount: u32) -> Self {
         self.needs.insert(resource.to_owned(), amount);
@@ -46,6 +71,10 @@ impl Task {
 /// The expected duration of a task of which one knows how long it takes at best, most likely and
 /// at worst: (o + 4m + p) / 6 (Malcolm and others, *Application of a technique for research and
 /// development program evaluation*, 1959: PERT).
+///
+/// ```
+/// assert_eq!(amdahl::three_point(2.0, 3.0, 10.0), 4.0);
+/// ```
 #[must_use]
 pub fn three_point(optimistic: f64, likely: f64, pessimistic: f64) -> f64 {
     (optimistic + 4.0 * likely + pessimistic) / 6.0
@@ -53,7 +82,9 @@ pub fn three_point(optimistic: f64, likely: f64, pessimistic: f64) -> f64 {
 
 /// Tasks that can be done: each name is there once, and none waits for itself by any way.
 ///
-/// Tasks are numbered from 0 in the order in which they were given.
+/// Tasks are numbered from 0 in the order in which they were given. Durations have whatever unit
+/// the tasks have: all times here are in it. The file that the tool `plan` reads has the same
+/// parts: `cargo run -p amdahl -- plan --help`.
 #[derive(Clone, Debug)]
 pub struct Plan {
     names: Vec<String>,
@@ -71,8 +102,24 @@ impl Plan {
     /// The plan of these tasks, in any order, which share these resources: a name, and how many
     /// there are of it.
     ///
+    /// ```
+    /// use amdahl::{Plan, PlanError, Task};
+    ///
+    /// let cook = Task::new("cook", 2.0, &["shop"]);
+    /// let shop = Task::new("shop", 1.0, &[]);
+    /// let plan = Plan::new(vec![cook, shop], Default::default())?;
+    /// assert_eq!(plan.names(), ["cook", "shop"]);
+    /// assert_eq!(plan.graph().order(), Ok(vec![1, 0]));
+    ///
+    /// let hen = Task::new("hen", 1.0, &["egg"]);
+    /// let egg = Task::new("egg", 1.0, &["hen"]);
+    /// let error = Plan::new(vec![hen, egg], Default::default()).unwrap_err();
+    /// assert!(matches!(error, PlanError::Cycle { .. }));
+    /// # Ok::<(), PlanError>(())
+    /// ```
+    ///
     /// # Errors
-    /// Whatever makes it no plan: see [`PlanError`].
+    /// The first that makes it no plan: [`PlanError`] has a variant for each.
     pub fn new(tasks: Vec<Task>, resources: BTreeMap<String, u32>) -> Result<Self, PlanError> {
         if tasks.is_empty() {
             return Err(PlanError::Empty);
@@ -98,13 +145,13 @@ impl Plan {
         Ok(Self { names, durations, graph, order, resources, needs, needs_of })
     }
 
-    /// The names of the tasks.
+    /// The names of the tasks, in the order of their numbers.
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// How long each task takes.
+    /// How long each task takes, in the order of their numbers.
     #[must_use]
     pub fn durations(&self) -> &[f64] {
         &self.durations
@@ -116,19 +163,42 @@ impl Plan {
         &self.graph
     }
 
-    /// The resources, and how many there are of each.
+    /// The resources by name, and how many there are of each.
     #[must_use]
     pub fn resources(&self) -> &[(String, u32)] {
         &self.resources
     }
 
-    /// The time it takes one worker to do everything: T₁.
+    /// The time it takes one worker to do everything: T₁, the sum of the durations.
+    ///
+    /// ```
+    /// # use amdahl::{Plan, Task};
+    /// let tasks = vec![Task::new("a", 1.0, &[]), Task::new("b", 2.0, &[])];
+    /// let plan = Plan::new(tasks, Default::default())?;
+    /// assert_eq!(plan.work(), 3.0);
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
     #[must_use]
     pub fn work(&self) -> f64 {
         self.durations.iter().sum()
     }
 
-    /// When each task can begin and end, and when it must.
+    /// When each task can begin and end, and when it must; the resources don't count here. Takes
+    /// time in proportion to the tasks and what they wait for.
+    ///
+    /// ```
+    /// use amdahl::{Plan, Task};
+    ///
+    /// let shop = Task::new("shop", 3.0, &[]);
+    /// let table = Task::new("lay the table", 1.0, &[]);
+    /// let eat = Task::new("eat", 2.0, &["shop", "lay the table"]);
+    /// let plan = Plan::new(vec![shop, table, eat], Default::default())?;
+    /// let timetable = plan.timetable();
+    /// assert_eq!((timetable.work, timetable.makespan), (6.0, 5.0));
+    /// let table = timetable.tasks[1];
+    /// assert_eq!((table.earliest_start, table.latest_start, table.slack), (0.0, 2.0, 2.0));
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
     #[must_use]
     pub fn timetable(&self) -> Timetable<'_> {
         Timetable::of(self)

@@ -18,7 +18,23 @@ pub struct Start {
 }
 
 /// Says which task may begin next. It doesn't know what time it is: it is told when a task has ended,
-/// by a simulation or by what really happens.
+/// by a simulation ([`Plan::schedule`]) or by what really happens ([`Plan::run`]).
+///
+/// ```
+/// use amdahl::{Dispatcher, Plan, Start, Task};
+///
+/// let shop = Task::new("shop", 3.0, &[]);
+/// let cook = Task::new("cook", 2.0, &["shop"]);
+/// let table = Task::new("lay the table", 1.0, &[]);
+/// let plan = Plan::new(vec![shop, cook, table], Default::default())?;
+/// let mut dispatcher = Dispatcher::new(&plan, Some(1));
+/// // What is most urgent goes first, and the one worker is busy.
+/// assert_eq!(dispatcher.start(), Some(Start { task: 0, worker: Some(0) }));
+/// assert_eq!(dispatcher.start(), None);
+/// dispatcher.end(0);
+/// assert_eq!(dispatcher.start(), Some(Start { task: 1, worker: Some(0) }));
+/// # Ok::<(), amdahl::PlanError>(())
+/// ```
 #[derive(Debug)]
 pub struct Dispatcher<'plan> {
     plan: &'plan Plan,
@@ -88,7 +104,7 @@ impl<'plan> Dispatcher<'plan> {
     }
 
     /// The next task that may begin now. `None`: none, until one that has begun is
-    /// [ended](Self::end).
+    /// [ended](Self::end). All have begun when it has given as many as there are.
     pub fn start(&mut self) -> Option<Start> {
         if let Some(task) = self.milestones.pop() {
             return Some(Start { task, worker: None });
@@ -115,6 +131,10 @@ impl<'plan> Dispatcher<'plan> {
 
     /// A task that had begun has ended: its worker and what it held are free, and who waited only for it
     /// may begin.
+    ///
+    /// # Panics
+    /// If there is no such task. One that had not begun, or ends twice, makes nonsense of what
+    /// follows, and may panic.
     pub fn end(&mut self, task: u32) {
         if self.plan.durations[task as usize] > 0.0 {
             for &(which, amount) in &self.plan.needs[self.plan.needs_of[task as usize] as usize] {
@@ -151,18 +171,19 @@ impl Workers {
 /// From when to when a task is done, and by whom.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Placement {
-    /// When it begins.
+    /// When it begins, in the plan's unit, from 0.
     pub start: f64,
-    /// When it ends.
+    /// When it ends, likewise.
     pub finish: f64,
     /// By which worker, from 0; `None` where workers aren't limited, or the task takes no time.
     pub worker: Option<usize>,
 }
 
-/// A plan with a limited number of workers, or of what its tasks need.
+/// A plan with a limited number of workers, or of what its tasks need. Made by [`Plan::schedule`];
+/// times are in the plan's unit.
 #[derive(Clone, Debug)]
 pub struct Schedule {
-    /// Each task's place in it.
+    /// Each task's place in it, in the order of their numbers.
     pub tasks: Vec<Placement>,
     /// How long the whole takes: T_P with P workers.
     pub makespan: f64,
@@ -200,6 +221,18 @@ impl Plan {
     /// could begin waits only while more than `amount − its need` are held. So each resource adds what its
     /// tasks hold for how long, divided by `amount − largest need + 1`. And since somebody is always at
     /// work, it is never longer than T₁.
+    ///
+    /// ```
+    /// use amdahl::{Plan, Task};
+    ///
+    /// let tasks = ["a", "b", "c"].map(|name| Task::new(name, 2.0, &[]));
+    /// let plan = Plan::new(tasks.into(), Default::default())?;
+    /// let two = plan.schedule(Some(2));
+    /// assert_eq!((two.at_least, two.makespan, two.at_most), (3.0, 4.0, 4.0));
+    /// assert_eq!((two.tasks[2].start, two.tasks[2].finish), (2.0, 4.0));
+    /// assert_eq!(plan.schedule(None).makespan, 2.0);
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
     ///
     /// # Panics
     /// If there are 0 workers and something to do.

@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::Plan;
 use super::critical::CriticalPaths;
 
-/// When a task can begin and end, and when it must, if the whole shall take no longer.
+/// When a task can begin and end, and when it must, if the whole shall take no longer; in the
+/// plan's unit, from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Times {
     /// The end of the last task that it waits for; 0 if there is none.
@@ -30,18 +31,28 @@ pub struct Times {
 }
 
 impl Times {
-    /// Whether the whole takes longer if this task does.
+    /// Whether the whole takes longer if this task does: it has no slack.
+    ///
+    /// ```
+    /// # use amdahl::{Plan, Task};
+    /// let tasks = vec![Task::new("a", 1.0, &[]), Task::new("b", 2.0, &[])];
+    /// let plan = Plan::new(tasks, Default::default())?;
+    /// let timetable = plan.timetable();
+    /// assert!(timetable.tasks[1].is_critical() && !timetable.tasks[0].is_critical());
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
     #[must_use]
     pub fn is_critical(&self) -> bool {
         self.slack == 0.0
     }
 }
 
-/// The times of all tasks of a plan, with as many workers as can be of use.
+/// The times of all tasks of a plan, with as many workers as can be of use. Made by
+/// [`Plan::timetable`].
 #[derive(Clone, Debug)]
 pub struct Timetable<'plan> {
     pub(super) plan: &'plan Plan,
-    /// The times of each task.
+    /// The times of each task, in the order of their numbers.
     pub tasks: Vec<Times>,
     /// How long the whole takes: the longest path, also called the span, T∞.
     pub makespan: f64,
@@ -86,13 +97,37 @@ impl<'plan> Timetable<'plan> {
     /// The best speedup that any number of workers can give: work / span.
     ///
     /// A plan of milestones only has nothing to speed up: 1.
+    ///
+    /// ```
+    /// # use amdahl::{Plan, Task};
+    /// let tasks = vec![Task::new("a", 1.0, &[]), Task::new("b", 2.0, &[])];
+    /// let plan = Plan::new(tasks, Default::default())?;
+    /// assert_eq!(plan.timetable().best_speedup(), 1.5);
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
     #[must_use]
     pub fn best_speedup(&self) -> f64 {
         if self.makespan > 0.0 { self.work / self.makespan } else { 1.0 }
     }
 
     /// Whether the second of two tasks waits for the first on a critical path: both are critical, and there
-    /// is no time between them.
+    /// is no time between them. Asked for two of which the second does wait for the first.
+    ///
+    /// ```
+    /// use amdahl::{Plan, Task};
+    ///
+    /// let tasks = [("a", &[][..]), ("b", &["a"]), ("c", &["a", "b"])];
+    /// let tasks = tasks.map(|(name, after)| Task::new(name, 1.0, after));
+    /// let plan = Plan::new(tasks.into(), Default::default())?;
+    /// let timetable = plan.timetable();
+    /// assert!(timetable.leads(0, 1) && timetable.leads(1, 2));
+    /// // All three are critical, but c has to wait for b after a.
+    /// assert!(!timetable.leads(0, 2));
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If there is no such task.
     #[must_use]
     pub fn leads(&self, task: u32, next: u32) -> bool {
         let [task, next] = [task, next].map(|task| &self.tasks[task as usize]);
@@ -102,6 +137,18 @@ impl<'plan> Timetable<'plan> {
 
     /// All the paths that take as long as the whole, one after the other. There may be more than anybody
     /// can read: [`CriticalPaths::count_all`] says how many there are.
+    ///
+    /// ```
+    /// use amdahl::{Plan, Task};
+    ///
+    /// let shop = Task::new("shop", 3.0, &[]);
+    /// let table = Task::new("lay the table", 1.0, &[]);
+    /// let eat = Task::new("eat", 2.0, &["shop", "lay the table"]);
+    /// let plan = Plan::new(vec![shop, table, eat], Default::default())?;
+    /// let paths: Vec<Vec<u32>> = plan.timetable().critical_paths().take(10).collect();
+    /// assert_eq!(paths, [[0, 2]]);
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
     #[must_use]
     pub fn critical_paths(&self) -> CriticalPaths<'_> {
         CriticalPaths::of(self)

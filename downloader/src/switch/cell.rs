@@ -54,17 +54,34 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A cell whose ends touch nothing but the token.
+    /// A cell whose ends touch nothing but the token. It is a value; [`sample`](Self::sample)
+    /// measures.
     #[must_use]
     pub const fn new(who: Who, channel: Channel, placement: Placement) -> Self {
         Self { who, channel, placement, touched: 0 }
     }
 
     /// Sends tokens there and back for about so long; checks each token, and that each end could run
-    /// on its core only.
+    /// on its core only. The time of the sample is that of one round trip: two hops.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use downloader::switch::{Cell, Channel, Placement, Places, Who};
+    ///
+    /// fn main() -> std::process::ExitCode {
+    ///     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    ///         let cell = Cell::new(Who::Processes, Channel::Pipe, Placement::Free);
+    ///         let sample = cell.sample(&Places::here(), Duration::from_millis(5))?;
+    ///         assert!(sample.time > Duration::ZERO);
+    ///         Ok(())
+    ///     })
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// If the placement can't be had here, an end fails, or it takes 20 s more than the time.
+    /// A [`Failure`] with the reason: the placement can't be had here, the channel can't go to
+    /// another process, an end fails, or it takes 20 s more than the time.
     pub fn sample(&self, places: &Places, time: Duration) -> Result<Sample, Failure> {
         let cores = places.cores(self.placement).map_err(Failure::new)?;
         let [first, second] = cores.map(|core| Part { core, touched: self.touched, time });

@@ -71,7 +71,7 @@ const APART: usize = 16;
 const NAP: Duration = Duration::from_secs(10);
 
 impl Channel {
-    /// As the tables call it.
+    /// What the tables call it: a word or two of English.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

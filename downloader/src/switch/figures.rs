@@ -10,10 +10,10 @@ use serde::Serialize;
 use super::part::Report;
 use super::{Cell, Places, Subject, Who};
 
-/// How much is measured.
+/// How much is measured by [`Figures::measure`].
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Terms {
-    /// Work of a sample.
+    /// How long a sample works, about.
     pub time: Duration,
     /// Samples of each subject.
     pub rounds: usize,
@@ -48,7 +48,7 @@ impl Sample {
     }
 }
 
-/// All samples.
+/// All samples of all subjects. Made by [`Figures::measure`].
 #[derive(Debug, Default)]
 pub struct Figures(pub(crate) Vec<(Subject, Result<Vec<Sample>, String>)>);
 
@@ -57,8 +57,22 @@ impl Figures {
     ///
     /// What can't be measured here is no error but a figure that says why.
     ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use downloader::switch::{Figures, Places, Subject, Terms};
+    ///
+    /// let terms = Terms { time: Duration::from_millis(1), rounds: 3 };
+    /// let mut samples = 0;
+    /// let (bytes, places) = (vec![Subject::Bytes], Places::here());
+    /// let figures = Figures::measure(bytes, &places, terms, |_, _| samples += 1)?;
+    /// assert_eq!(samples, 3);
+    /// assert!(figures.are_complete(terms));
+    /// # Ok::<(), process_basics::Failure>(())
+    /// ```
+    ///
     /// # Errors
-    /// If a round trip fails that can be had here.
+    /// The [`Failure`] of a round trip that can be had here.
     pub fn measure(
         subjects: Vec<Subject>,
         places: &Places,
@@ -167,6 +181,17 @@ pub enum Comparison {
 
 impl Comparison {
     /// Compares the second with the first.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use common::time::Spread;
+    /// use downloader::switch::Comparison;
+    ///
+    /// let spread = |times: [u64; 3]| Spread::of(times.map(Duration::from_micros)).expect("three");
+    /// assert_eq!(Comparison::of(spread([4, 5, 6]), spread([6, 7, 8])), Comparison::NoneShown);
+    /// assert_eq!(Comparison::of(spread([4, 5, 6]), spread([7, 8, 9])), Comparison::Longer);
+    /// ```
     #[must_use]
     pub fn of(first: Spread, second: Spread) -> Self {
         if second.min > first.max {

@@ -1,5 +1,7 @@
 //! What a switch costs: the same token over the same channel, between threads and between processes.
 //!
+//! Who wants a figure of their own takes a [`Cell`]; the lesson takes [`all`] and tells what follows.
+//!
 //! ```text
 //!   subjects ──▶ rounds: a sample of each, in an order that changes ──▶ figures ──▶ conclusions
 //!      │                                                                  │
@@ -18,6 +20,7 @@ mod conclusion;
 mod figures;
 mod json;
 mod part;
+#[doc(hidden)]
 pub mod perf;
 mod places;
 mod plot;
@@ -28,14 +31,20 @@ mod table;
 
 pub use cell::{Cell, Who};
 pub use channel::Channel;
+#[doc(hidden)]
 pub use conclusion::{TOKENS, conclusions};
 pub use figures::{Comparison, Figures, Sample, Terms};
+#[doc(hidden)]
 pub use json::json;
 pub use places::{Placement, Places};
+#[doc(hidden)]
 pub use plot::svg;
+#[doc(hidden)]
 pub use start::{Memory, memory};
 pub use subject::{Subject, all};
+#[doc(hidden)]
 pub use table::{Shown, caches, controls, matrix, queues, start_up, tutorial};
 
 /// Which build was measured.
+#[doc(hidden)]
 pub const BUILD: &str = if cfg!(debug_assertions) { "debug build" } else { "release build" };

@@ -20,7 +20,7 @@ impl Placement {
     /// All three.
     pub const ALL: [Self; 3] = [Self::OneCore, Self::TwoCores, Self::Free];
 
-    /// As the tables call it.
+    /// What the tables call it: a few English words.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -61,6 +61,16 @@ impl Places {
     }
 
     /// The core of each end, `None` if it isn't bound.
+    ///
+    /// ```
+    /// use downloader::switch::{Placement, Places};
+    ///
+    /// let places = Places::here();
+    /// assert_eq!(places.cores(Placement::Free), Ok([None, None]));
+    /// if let Ok([first, second]) = places.cores(Placement::OneCore) {
+    ///     assert_eq!(first, second);
+    /// }
+    /// ```
     ///
     /// # Errors
     /// Why it can't be had here, in words.

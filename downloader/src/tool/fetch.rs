@@ -7,15 +7,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 use md5::{Digest, Md5};
 use tempfile::NamedTempFile;
-use ureq::http::header::{CONTENT_RANGE, ETAG, LAST_MODIFIED, LOCATION, RETRY_AFTER};
-use ureq::http::{HeaderMap, Response};
-use ureq::{Agent, Body, Error, Timeout};
+use ureq::http::Response;
+use ureq::http::header::{LOCATION, RETRY_AFTER};
+use ureq::{Agent, Body, Error};
 use url::Url;
 
 use super::content::{self, HEAD};
 use super::folder::Folder;
+use super::headers::{content_range, next_hop, validator};
 use super::outcome::{Failed, Kind};
 use super::retry;
+use super::trouble::{Trouble, trouble};
 
 /// How long to wait for what, and how much to take.
 #[derive(Clone, Copy, Debug)]
@@ -76,30 +78,6 @@ pub(super) struct Downloaded {
     pub(super) file: NamedTempFile,
     pub(super) md5: String,
     pub(super) extension: &'static str,
-}
-
-/// Why an attempt failed, and whether another may do better.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) failed: Failed,
-    pub(super) may_pass: bool,
-    /// The server has asked for a pause.
-    pub(super) pause: Option<Duration>,
-}
-
-impl Trouble {
-    fn lasting(kind: Kind, message: impl std::fmt::Display) -> Self {
-        Self { failed: Failed::new(kind, message), may_pass: false, pause: None }
-    }
-
-    fn passing(kind: Kind, message: impl std::fmt::Display) -> Self {
-        Self { may_pass: true, ..Self::lasting(kind, message) }
-    }
-
-    /// Nothing can be written: no address would do better.
-    pub(super) fn disk(error: &std::io::Error) -> Self {
-        Self::lasting(Kind::Disk, error)
-    }
 }
 
 impl Fetcher {
@@ -305,124 +283,4 @@ impl Fetcher {
 fn ends_where_it_should(file: &NamedTempFile) -> Result<bool, Trouble> {
     let file = std::fs::read(file.path()).map_err(|error| Trouble::disk(&error))?;
     Ok(downloader::has_end(&file))
-}
-
-/// Where a redirect leads: nowhere else than to http and https, and never from https to http.
-fn next_hop(from: &Url, to: Option<&str>) -> Result<Url, String> {
-    let to = to.ok_or("redirected to nowhere")?;
-    let next = from.join(to).map_err(|error| format!("redirected to \"{to}\": {error}"))?;
-    match (from.scheme(), next.scheme()) {
-        ("http", "http" | "https") | ("https", "https") => Ok(next),
-        ("https", "http") => Err(format!("redirected from https to {next}")),
-        _ => Err(format!("redirected to {next}: only http and https")),
-    }
-}
-
-/// Of `bytes 5-9/10` the first and the last number; either may be missing.
-fn content_range(headers: &HeaderMap) -> Option<(Option<u64>, Option<u64>)> {
-    let range = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim().strip_prefix("bytes ")?;
-    let (part, all) = range.split_once('/')?;
-    let first = part.split_once('-').and_then(|(first, _)| first.trim().parse().ok());
-    Some((first, all.trim().parse().ok()))
-}
-
-/// The entity tag, if it is a strong one, or the date of the last change.
-fn validator(headers: &HeaderMap) -> Option<String> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let tag = text(ETAG).filter(|tag| tag.starts_with('"'));
-    tag.or_else(|| text(LAST_MODIFIED)).map(str::to_owned)
-}
-
-/// What an error of the HTTP client means; `slow` is what a read that takes too long is called there.
-fn trouble(error: Error, slow: Kind) -> Trouble {
-    match error {
-        Error::Timeout(which) => match which {
-            Timeout::Resolve | Timeout::Connect => {
-                Trouble::passing(Kind::ConnectTimeout, "no connection in time")
-            }
-            Timeout::Global | Timeout::PerCall => {
-                Trouble::passing(Kind::TotalTimeout, "not all of it came in time")
-            }
-            _ if slow == Kind::FirstByteTimeout => Trouble::passing(slow, "no answer in time"),
-            _ => Trouble::passing(slow, "the answer stopped"),
-        },
-        Error::HostNotFound => Trouble::passing(Kind::HostNotFound, "no such host"),
-        Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) | Error::TlsRequired => {
-            Trouble::lasting(Kind::Tls, error)
-        }
-        Error::Io(error) => match error.kind() {
-            std::io::ErrorKind::UnexpectedEof if slow == Kind::FirstByteTimeout => {
-                Trouble::passing(Kind::Connection, "the connection ended without an answer")
-            }
-            std::io::ErrorKind::UnexpectedEof => {
-                Trouble::passing(Kind::ShortBody, "the connection ended too early")
-            }
-            std::io::ErrorKind::InvalidData if error.get_ref().is_some() => {
-                Trouble::lasting(Kind::Tls, error)
-            }
-            _ if is_name_error(&error) => Trouble::passing(Kind::HostNotFound, error),
-            _ => Trouble::passing(Kind::Connection, error),
-        },
-        Error::ConnectionFailed => Trouble::passing(Kind::Connection, error),
-        error => Trouble::passing(Kind::Protocol, error),
-    }
-}
-
-/// The standard library has no kind for what `getaddrinfo` says.
-fn is_name_error(error: &std::io::Error) -> bool {
-    error.to_string().starts_with("failed to lookup address")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hop(from: &str, to: &str) -> Result<String, String> {
-        next_hop(&Url::parse(from).unwrap(), Some(to)).map(String::from)
-    }
-
-    #[test]
-    fn a_redirect_leads_where_a_browser_would_go() {
-        assert_eq!(hop("http://a/b/c?d", "e").unwrap(), "http://a/b/e");
-        assert_eq!(hop("http://a/b/c", "../e?f").unwrap(), "http://a/e?f");
-        assert_eq!(hop("http://a/b/c", "//e/f").unwrap(), "http://e/f");
-        assert_eq!(hop("http://a/", "https://a/").unwrap(), "https://a/");
-    }
-
-    #[test]
-    fn a_redirect_never_leads_from_https_to_http_or_out_of_the_web() {
-        for to in ["http://a/", "file:///etc/passwd", "ftp://a/", "data:,x", "http://"] {
-            assert!(hop("https://a/b", to).is_err(), "{to}");
-        }
-        assert!(hop("http://a/b", "file:///etc/passwd").is_err());
-        assert!(next_hop(&Url::parse("http://a/").unwrap(), None).is_err());
-    }
-
-    #[test]
-    fn a_content_range_is_read_in_all_its_forms() {
-        let read = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(CONTENT_RANGE, text.parse().unwrap());
-            content_range(&headers)
-        };
-        assert_eq!(read("bytes 5-9/10"), Some((Some(5), Some(10))));
-        assert_eq!(read("bytes 5-9/*"), Some((Some(5), None)));
-        assert_eq!(read("bytes */10"), Some((None, Some(10))));
-        for other in ["5-9/10", "bytes 5-9", "bytes", ""] {
-            assert_eq!(read(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn only_a_strong_tag_or_a_date_lets_one_go_on() {
-        let validator = |name, value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, value.parse().unwrap());
-            super::validator(&headers)
-        };
-        assert_eq!(validator(ETAG, "\"x\""), Some("\"x\"".to_owned()));
-        assert_eq!(validator(ETAG, "W/\"x\""), None);
-        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
-        assert_eq!(validator(LAST_MODIFIED, date), Some(date.to_owned()));
-    }
 }

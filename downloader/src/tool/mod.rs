@@ -6,6 +6,7 @@ mod content;
 mod fetch;
 mod folder;
 mod get;
+mod headers;
 mod list;
 mod options;
 mod outcome;
@@ -15,6 +16,7 @@ mod retry;
 mod room;
 mod serve;
 mod stop;
+mod trouble;
 mod work;
 
 pub(crate) const ALL: &[Tool] = &[

@@ -11,13 +11,14 @@ use pools::{Pool, TaskError};
 use url::Url;
 
 use super::content;
-use super::fetch::{Downloaded, Fetcher, Tried, Trouble};
+use super::fetch::{Downloaded, Fetcher, Tried};
 use super::folder::{Folder, Stored};
 use super::list::{Bad, Entry, List};
 use super::options::Options;
 use super::outcome::{Failed, Kind, Outcome, Status};
 use super::retry;
 use super::room::{Room, Waiting};
+use super::trouble::Trouble;
 
 /// So many files a process wait to be checked.
 const QUEUED: usize = 4;

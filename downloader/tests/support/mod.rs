@@ -1,7 +1,7 @@
 //! A server that does what it is told, also what no server should; and runs of `downloader get`.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
-#![allow(clippy::unwrap_used, reason = "it is part of the tests")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::collections::HashMap;
 use std::fs;
