@@ -14,7 +14,7 @@ use crate::note::{Note, Noted};
 use crate::state::{Phase, State};
 
 /// How often in a row a worker may end by itself before it is ready, until the pool gives up.
-const FAILED_STARTS: u32 = 3;
+pub(crate) const FAILED_STARTS: u32 = 3;
 
 /// The same for workers that were killed: others may have reasons to do that.
 const KILLED_STARTS: u32 = 20;

@@ -13,6 +13,7 @@ use std::thread::{self, JoinHandle};
 use process_basics::{Process, frame};
 
 use crate::engine::Shared;
+use crate::manager::FAILED_STARTS;
 use crate::message::{Progress, Report};
 use crate::settings::{Initializer, Kind};
 use crate::state::{Phase, State};
@@ -83,8 +84,15 @@ impl Shared {
             };
             let started = self.start_worker(place);
             let mut state = self.state();
-            if started.is_err() {
-                state.places[place].busy = false;
+            let mut again = false;
+            if let Err(error) = &started {
+                let place = &mut state.places[place];
+                place.busy = false;
+                if matches!(error, process_basics::Error::NeverRan { .. }) && !self.strict {
+                    // Somebody killed it. Once may happen.
+                    place.failed[0] += 1;
+                    again = place.failed[0] < FAILED_STARTS;
+                }
             }
             let is_open = state.phase == Phase::Open;
             drop(state);
@@ -92,7 +100,9 @@ impl Shared {
                 // Nobody ends as long as one is being started.
                 self.look();
             }
-            started?;
+            if !again {
+                started?;
+            }
         }
     }
 

@@ -5,18 +5,19 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
+use std::thread;
 
 use common::testing::Deadline;
 use ipc_queue::Words;
 use pools::{Error, Pool, TaskError};
 use process_basics::{Exit, Failure, tasks};
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::process::{Pid, Signal, getpid, kill_process};
 use serde::{Serialize, Serializer};
-use support::{Stage, hold, kill, kind, pid_of_worker};
+use support::{Stage, alone, children, hold, kill, kind, pid_of_worker, until};
 
 process_basics::test_entry!();
 tasks![count_worker, panic_at_once, fail, return_exit_1, return_exit_0, exit_at_once];
-tasks![kill_yourself, kill_yourself_at_first];
+tasks![kill_yourself, kill_yourself_at_first, kill_each_first];
 
 /// Runs in each worker.
 fn count_worker(words: Words) {
@@ -268,4 +269,30 @@ fn workers_that_end_after_a_task_and_are_killed_in_one_lose_only_what_they_were_
         }
         assert_eq!(stage.all_begun(), [1; 20]);
     }
+}
+
+/// Runs in a process of its own: kills the first worker of each pool as soon as it is there, which is
+/// long before it can work.
+fn kill_each_first((): ()) {
+    thread::scope(|scope| {
+        for _ in 0..30 {
+            let killer = scope.spawn(|| {
+                until("there is a worker", || !children().is_empty());
+                // Its start may have given it up already.
+                children().iter().take(1).for_each(|pid| {
+                    let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
+                });
+            });
+            let pool = Pool::new(2).unwrap();
+            killer.join().unwrap();
+            assert_eq!(pool.map(pid_of_worker, 0..10).unwrap().len(), 10);
+            pool.terminate();
+            pool.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_pool_starts_another_worker_if_one_is_killed_while_it_is_being_started() {
+    alone(kill_each_first);
 }
