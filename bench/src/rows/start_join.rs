@@ -92,6 +92,13 @@ static SMALL_PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
         let mut build = Command::new(cargo);
         build.args(["build", "--quiet", "--release", "--bin", NAME, "--manifest-path", manifest]);
+        // What Cargo tells a program of itself would look like a change to the builds of dependencies.
+        let told = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+        for (name, _) in env::vars_os() {
+            if told.iter().any(|told| name.as_encoded_bytes().starts_with(told.as_bytes())) {
+                build.env_remove(name);
+            }
+        }
         match build.stdin(Stdio::null()).stdout(Stdio::null()).status() {
             Ok(status) if status.success() => {}
             Ok(status) => return Err(format!("{NAME} could not be built ({status})")),
