@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use common::time::Stopwatch;
 use process_basics::{Failure, Process, tasks};
+use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::Deserialize;
 
 tasks![nothing];
@@ -21,6 +22,8 @@ struct Wanted {
 }
 
 fn main() -> ExitCode {
+    // Whoever measures may give up, and end without it.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
     process_basics::main(|| match measure() {
         Ok(seconds) => {
             println!("{seconds}");
