@@ -13,6 +13,8 @@ pub(crate) struct Options {
     pub(crate) list: bool,
     pub(crate) only: Vec<String>,
     pub(crate) pythons: Vec<PathBuf>,
+    /// If no Python is named, one is enough.
+    pub(crate) quick: bool,
     pub(crate) effort: Effort,
     pub(crate) form: Form,
     /// The JSON of an earlier run.
@@ -48,6 +50,7 @@ pub(crate) fn read() -> Result<Options, ExitCode> {
         list: options.get_flag("list"),
         only: options.get_many("only").unwrap_or_default().cloned().collect(),
         pythons: options.get_many("python").unwrap_or_default().cloned().collect(),
+        quick: options.get_flag("quick"),
         effort: effort(&options),
         form,
         compare: options.get_one("compare").cloned(),
@@ -90,7 +93,7 @@ fn command() -> Command {
             option("only", "ROW", "Measure this row only; may be given several times")
                 .action(ArgAction::Append),
             flag("list", "Print the names of the rows, one a line, and measure none"),
-            option("python", "PATH", "A python3 to compare with [default: those on the search path]")
+            option("python", "PATH", "A python3 to compare with [default: those on the search path; quick: the first]")
                 .action(ArgAction::Append)
                 .value_parser(value_parser!(PathBuf)),
             option("seconds", "S", "How long a sample works [default: 1; quick: 0.02]")
