@@ -78,7 +78,8 @@ fn one_child(random: &mut Random, counts: &mut Counts) {
             if is_killed {
                 child.kill().unwrap();
             }
-            kill_process(pid, Signal::CONT).unwrap();
+            // It may have been collected already.
+            let _ = kill_process(pid, Signal::CONT);
         });
         for number in 0..number_of_messages {
             // Now and then more than the kernel holds.
