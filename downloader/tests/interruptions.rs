@@ -93,7 +93,8 @@ fn ctrl_c_at_any_instant_leaves_whole_files_and_an_account_of_all() {
     let server = images(60, Duration::from_millis(10));
     let list = urls(&server, 400);
     let mut random = Random(u64::from(std::process::id()));
-    for within in [900; 6] {
+    // Most of the first come while the processes are being started.
+    for within in [40; 20].into_iter().chain([900; 6]) {
         let run = Get::of(&list).start();
         thread::sleep(Duration::from_millis(random.below(within)));
         run.interrupt();

@@ -16,7 +16,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -79,18 +79,21 @@ fn download_all(options: Options) -> Result<ExitCode, Unable> {
             return Err(Unable::usage(output, what));
         }
     }
-    let folder = Folder::open(&options.folder);
-    let folder = Arc::new(folder.map_err(|error| Unable::disk(&options.folder, error))?);
+    let system = |error: io::Error| Unable::disk(&options.folder, error);
+    let room = Arc::new(Room::new(WAITING, options.per_host));
+    // Before there is anything that a signal could leave behind.
+    let opened = Arc::new(OnceLock::<Arc<Folder>>::new());
+    let (closes, removes) = (Arc::clone(&room), Arc::clone(&opened));
+    let second = move || removes.get().into_iter().for_each(|folder| folder.close());
+    let stop = Stop::listen(move || closes.close(), second).map_err(system)?;
+    let folder = Arc::new(Folder::open(&options.folder).map_err(system)?);
+    let folder = Arc::clone(opened.get_or_init(|| folder));
     let create = |path: &Option<PathBuf>| {
         path.as_ref()
             .map(|path| File::create(path).map_err(|error| Unable::disk(path, error)))
             .transpose()
     };
     let mut report = Report::new(create(&options.report)?, create(&options.failed)?);
-    let system = |error: io::Error| Unable::disk(&options.folder, error);
-    let room = Arc::new(Room::new(WAITING, options.per_host));
-    let (closes, removes) = (Arc::clone(&room), Arc::clone(&folder));
-    let stop = Stop::listen(move || closes.close(), move || removes.close()).map_err(system)?;
     let pool = match options.checked.then(|| Pool::new(options.processes)).transpose() {
         Ok(pool) => pool,
         // A Ctrl-C reaches the workers, too, and ends those that don't ignore it yet.
