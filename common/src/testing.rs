@@ -8,7 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, getsid, setrlimit};
 
 use crate::contents::{lessons_of, section_of};
 use crate::stock::Stock;
@@ -43,12 +43,20 @@ impl Deadline {
             let over = receiver.recv_timeout(Duration::from_secs(seconds));
             if over == Err(RecvTimeoutError::Timeout) {
                 // Not by a macro: the test harness would keep it to itself.
-                let _ = writeln!(io::stderr(), "{test} did not end within {seconds} s");
+                let _ = writeln!(io::stderr(), "{test} did not end within {seconds} s:");
+                let _ = threads_of_session().and_then(|all| io::stderr().write_all(&all));
                 std::process::abort();
             }
         });
         Self(sender)
     }
+}
+
+/// What `ps` says of all threads of this session: which of them hang, and where.
+fn threads_of_session() -> io::Result<Vec<u8>> {
+    let session = getsid(None)?.as_raw_nonzero().to_string();
+    let columns = "ppid,pid,tid,stat,wchan:24,etimes,comm,args";
+    Ok(Command::new("ps").args(["-L", "-s", &session, "-o", columns]).output()?.stdout)
 }
 
 /// How many descriptors this process may open besides those it has, some to spare; its limit is

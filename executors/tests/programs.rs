@@ -6,7 +6,8 @@ mod support;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{ExitCode, Stdio};
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use common::testing::Deadline;
 use executors::{Executor, ProcessPoolExecutor, Promise, ThreadPoolExecutor};
 use process_basics::{at_exit, tasks};
 use rustix::process::{Pid, Signal, kill_process_group};
+use signal_hook::consts::SIGINT;
 use support::{LONG, Other, command, program, run};
 
 process_basics::test_entry!();
@@ -122,6 +124,9 @@ fn body(name: &str) {
             std::process::exit(3);
         }
         "wait for ever" => {
+            // Who started the tests in the background may have had it ignored.
+            let yes = Arc::new(AtomicBool::new(true));
+            signal_hook::flag::register_conditional_default(SIGINT, yes).unwrap();
             let executor = processes(2);
             let _futures = [0, 1].map(|number| executor.submit(pid_then_wait, number).unwrap());
             loop {
@@ -255,13 +260,8 @@ fn workers_end_when_their_parent_does_in_whatever_way() {
     let _deadline = Deadline::seconds(60);
     for way in 0..4 {
         let mut command = command(if way == 0 { "exit" } else { "wait for ever" });
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let pids = lines.by_ref().map_while(Result::ok);
         let pids = pids.filter_map(|line| line.strip_prefix("pid ")?.parse::<u32>().ok());
