@@ -1,10 +1,12 @@
 //! What every lesson needs and none is about: timing ([`time`]), the [`narrator`] that puts a story
 //! on the screen, the command line of the [`lessons`], the [`timeline`] that shows who worked when,
-//! the [`table`] that fits the screen, the machine's [`cores`], a process's [`stock`], and the course's table
-//! of [`contents`].
+//! the [`table`] that fits the screen, the machine's [`cores`], a process's [`stock`], the course's table of
+//! [`contents`]; and, behind the feature `drawing`, what its pictures have in common.
 
 pub mod contents;
 pub mod cores;
+#[cfg(feature = "drawing")]
+pub mod drawing;
 pub mod lessons;
 pub mod narrator;
 pub mod stock;

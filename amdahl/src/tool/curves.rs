@@ -1,10 +1,9 @@
 //! Speedup or throughput by the number of workers: laws as curves, measurements as points with their
 //! ranges.
 
+use common::drawing::{self, Area, BLUE, DARK, Drawn, Error, FONT, GRID, HPos, PALE, RED};
 use plotters::prelude::*;
-use plotters::style::text_anchor::HPos;
 
-use super::drawing::{self, Area, CRITICAL, DARK, Drawn, Error, FONT, GRID, PALE, PLAIN};
 use super::number;
 
 const WIDTH: i32 = 1000;
@@ -12,7 +11,7 @@ const HEIGHT: i32 = 560;
 const HEAD: i32 = 48;
 /// At the right, for the legend.
 const LEGEND: i32 = 270;
-const COLOURS: [RGBColor; 4] = [PALE, PLAIN, RGBColor(46, 139, 87), RGBColor(200, 120, 20)];
+const COLOURS: [RGBColor; 4] = [PALE, BLUE, RGBColor(46, 139, 87), RGBColor(200, 120, 20)];
 /// Of a curve.
 const STEPS: i32 = 400;
 
@@ -130,9 +129,9 @@ impl Chart<'_> {
             }
         }
         for Point { n, middle, range: (low, high) } in &self.points {
-            let style = CRITICAL.stroke_width(2);
+            let style = RED.stroke_width(2);
             chart.draw_series([ErrorBar::new_vertical(*n, *low, *middle, *high, style, 8)])?;
-            chart.draw_series([Circle::new((*n, *middle), 4, CRITICAL.filled())])?;
+            chart.draw_series([Circle::new((*n, *middle), 4, RED.filled())])?;
         }
         Ok(())
     }
@@ -149,7 +148,7 @@ impl Chart<'_> {
             y = words(area, &curve.label, x + 34, y)?;
         }
         if !self.points.is_empty() {
-            area.draw(&Circle::new((x + 12, y), 4, CRITICAL.filled()))?;
+            area.draw(&Circle::new((x + 12, y), 4, RED.filled()))?;
             y = words(area, self.measured, x + 34, y)?;
         }
         if let Some(cores) = self.cores.filter(|cores| *cores <= self.most) {

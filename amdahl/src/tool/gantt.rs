@@ -7,10 +7,9 @@
 //! ```
 
 use amdahl::{Plan, Schedule, Timetable};
+use common::drawing::{self, Area, BLUE, DARK, Drawn, Error, GRID, HPos, PALE, Place, RED};
 use plotters::prelude::*;
-use plotters::style::text_anchor::HPos;
 
-use super::drawing::{self, Area, CRITICAL, DARK, Drawn, Error, GRID, PALE, PLAIN, Place};
 use super::{network, number};
 
 const ROW: i32 = 24;
@@ -85,8 +84,8 @@ impl Gantt<'_, '_> {
     fn legend(&self) -> Drawn {
         let mut x = MARGIN;
         let all = [
-            (CRITICAL, "critical · 关键"),
-            (PLAIN, "not critical · 非关键"),
+            (RED, "critical · 关键"),
+            (BLUE, "not critical · 非关键"),
             (PALE, "slack: may be late · 时差：可推迟"),
         ];
         for (place, (colour, label)) in all.into_iter().enumerate() {
@@ -109,7 +108,7 @@ impl Gantt<'_, '_> {
 
     fn row(&self, task: usize, y: i32) -> Drawn {
         let times = self.timetable.tasks[task];
-        let colour = if times.is_critical() { CRITICAL } else { PLAIN };
+        let colour = if times.is_critical() { RED } else { BLUE };
         let name = drawing::shortened(&self.plan.names()[task], SIZE, NAMES);
         drawing::text(self.area, &name, (self.left - 12, y), SIZE, &DARK, HPos::Right)?;
         let placed = self.schedule.map(|schedule| schedule.tasks[task]);

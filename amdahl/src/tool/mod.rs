@@ -1,5 +1,6 @@
 //! The tools beside the lessons: `amdahl plan`, `law`, `fit` and `measure`.
 
+use common::drawing;
 use std::fmt::Display;
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
@@ -10,7 +11,6 @@ use common::lessons::Tool;
 use serde::Serialize;
 
 mod curves;
-mod drawing;
 mod fit;
 mod gantt;
 mod law;

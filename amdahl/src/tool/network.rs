@@ -9,10 +9,9 @@
 //! ```
 
 use amdahl::{Plan, Timetable};
+use common::drawing::{self, Area, BLUE, DARK, Drawn, HPos, PALE, Place, RED};
 use plotters::prelude::*;
-use plotters::style::text_anchor::HPos;
 
-use super::drawing::{self, Area, CRITICAL, DARK, Drawn, PALE, PLAIN, Place};
 use super::number;
 
 const GAP: i32 = 70;
@@ -203,7 +202,7 @@ impl<'a> Network<'a> {
         if leads != critical {
             return Ok(());
         }
-        let colour = if critical { CRITICAL } else { PALE };
+        let colour = if critical { RED } else { PALE };
         let start = (x + self.left(from) + self.width, y + from.y);
         let end = (x + self.left(to), y + to.y);
         let thick = if critical { 2 } else { 1 };
@@ -217,7 +216,7 @@ impl<'a> Network<'a> {
 
     fn task(&self, area: &Area<'_>, (x, y): Place, task: u32) -> Drawn {
         let times = &self.timetable.tasks[task as usize];
-        let colour = if times.is_critical() { CRITICAL } else { PLAIN };
+        let colour = if times.is_critical() { RED } else { BLUE };
         let (top, bottom) = (y - HEIGHT / 2, y + HEIGHT / 2);
         let corners = [(x, top), (x + self.width, bottom)];
         area.draw(&Rectangle::new(corners, WHITE.filled()))?;
