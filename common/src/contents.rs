@@ -5,6 +5,14 @@ use std::fmt;
 use unicode_width::UnicodeWidthStr;
 
 /// A section of the tutorial and the lessons that tell it.
+///
+/// ```
+/// use common::contents::CONTENTS;
+///
+/// let section = CONTENTS.iter().find(|section| section.number == "3.2").expect("it is there");
+/// assert_eq!((section.title, section.package), ("Queues", "ipc-queue"));
+/// assert_eq!(section.lessons[0].0, "first-in-first-out");
+/// ```
 #[derive(Debug)]
 pub struct Section {
     /// The tutorial's number: `3.2`.
@@ -21,6 +29,14 @@ pub struct Section {
 ///
 /// The minutes are an estimate: 200 words of the chapter a minute, 20 lines of output or of the lesson's source,
 /// and six to run it and to try the one thing.
+///
+/// ```
+/// use common::contents::CONTENTS;
+///
+/// let lessons = CONTENTS.iter().flat_map(|section| section.lessons);
+/// let minutes: u32 = lessons.map(|(_, minutes)| minutes).sum();
+/// assert!(minutes > 0);
+/// ```
 pub const CONTENTS: &[Section] = &[
     Section {
         number: "一",

@@ -24,6 +24,14 @@ pub fn usable() -> io::Result<Vec<usize>> {
 /// Binds the calling thread, and the threads and processes it will start, to these cores; see
 /// [`usable`] for an example. Python: `os.sched_setaffinity(0, cores)`.
 ///
+/// ```
+/// let last = common::cores::usable()?.pop().expect("there is one");
+/// common::cores::bind_to(&[last])?;
+/// assert_eq!(common::cores::usable()?, [last]);
+/// assert!(common::cores::bind_to(&[]).is_err());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// # Errors
 /// When none of them is usable.
 pub fn bind_to(cores: &[usize]) -> io::Result<()> {

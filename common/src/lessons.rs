@@ -10,6 +10,24 @@ use crate::stock::Stock;
 use crate::time::Pace;
 
 /// One lesson: a name for the command line and the story behind it; see [`run`] for an example.
+///
+/// ```
+/// use common::lessons::{Lesson, Told};
+/// use common::narrator::Story;
+///
+/// const SUM: Lesson = Lesson {
+///     name: "sum",
+///     section: "1.1",
+///     question: ("一加一等于几？", "How much is one and one?"),
+///     remember: ("等于二。", "It is two."),
+///     tell,
+/// };
+///
+/// fn tell(story: &Story) -> Told {
+///     Ok(story.ok("one and one are 2", 1 + 1 == 2)?)
+/// }
+/// # assert_eq!(SUM.name, "sum");
+/// ```
 #[derive(Debug)]
 pub struct Lesson {
     /// What one types: `full-and-empty`.
@@ -25,9 +43,36 @@ pub struct Lesson {
 }
 
 /// How a story ends: well, or with an error of any kind.
+///
+/// ```
+/// use common::lessons::Told;
+///
+/// fn tell() -> Told {
+///     let number: u32 = "7".parse()?;
+///     println!("{number}");
+///     Ok(())
+/// }
+/// # assert!(tell().is_ok());
+/// ```
 pub type Told = Result<(), Box<dyn Error>>;
 
 /// A tool beside the lessons, with a command line of its own: `downloader get`.
+///
+/// ```
+/// use std::process::ExitCode;
+///
+/// use clap::Command;
+/// use common::lessons::{Tool, run_with};
+///
+/// const GET: Tool = Tool {
+///     command: || Command::new("get").about("Downloads images"),
+///     run: |_| ExitCode::SUCCESS,
+/// };
+///
+/// fn main() -> ExitCode {
+///     run_with("downloads", "How to download", &[], &[], &[GET])
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Tool {
     /// Its command line; its name is what one types.

@@ -27,6 +27,13 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use crate::time::Pace;
 
 /// One sentence in the course's two languages: Chinese, English.
+///
+/// ```
+/// use common::narrator::Bilingual;
+///
+/// const QUESTION: Bilingual = ("一加一等于几？", "How much is one and one?");
+/// # assert_eq!(QUESTION.1.len(), 24);
+/// ```
 pub type Bilingual = (&'static str, &'static str);
 
 /// How wide the actor's name is, with what stands before it, so that all lines align.
@@ -34,6 +41,20 @@ const ACTOR: usize = 12;
 
 /// A lesson being told by the parent process: what its lines are put on the screen with. There is an
 /// example at [`run`](crate::lessons::run), which makes one for each lesson.
+///
+/// ```
+/// # use common::lessons::{Lesson, Told, run_with};
+/// # use common::narrator::Story;
+/// # const LESSON: Lesson =
+/// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
+/// fn tell(story: &Story) -> Told {
+///     story.event("parent", "puts 1 and 2 into a queue");
+///     story.ok("two items wait in it", [1, 2].len() == 2)?;
+///     story.varies(format_args!("this is process {}", std::process::id()));
+///     Ok(())
+/// }
+/// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
+/// ```
 #[derive(Debug)]
 pub struct Story {
     pace: Pace,
@@ -47,18 +68,61 @@ impl Story {
     }
 
     /// The pace at which to pretend to work, here and in children, which get it among their arguments.
+    ///
+    /// ```
+    /// # use common::lessons::{Lesson, Told, run_with};
+    /// # use common::narrator::Story;
+    /// # const LESSON: Lesson =
+    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
+    /// fn tell(story: &Story) -> Told {
+    ///     story.pace().work(0.5); // half a second of the tutorial
+    ///     Ok(())
+    /// }
+    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
+    /// ```
     #[must_use]
     pub fn pace(&self) -> Pace {
         self.pace
     }
 
     /// How many rounds a loop that is endless in the tutorial shall make.
+    ///
+    /// ```
+    /// # use common::lessons::{Lesson, Told, run_with};
+    /// # use common::narrator::Story;
+    /// # const LESSON: Lesson =
+    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
+    /// fn tell(story: &Story) -> Told {
+    ///     for round in 0..story.rounds(3) {
+    ///         story.event("parent", format_args!("begins round {round}"));
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
+    /// ```
     #[must_use]
     pub fn rounds(&self, rounds: u64) -> u64 {
         if self.has("forever") { u64::MAX } else { rounds }
     }
 
     /// What the command line says for an option of this crate; `None` if nothing.
+    ///
+    /// ```
+    /// # use common::lessons::{Lesson, Told, run_with};
+    /// # use common::narrator::Story;
+    /// # const LESSON: Lesson =
+    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
+    /// fn workers() -> clap::Arg {
+    ///     clap::Arg::new("workers").long("workers").value_parser(clap::value_parser!(u32))
+    /// }
+    ///
+    /// fn tell(story: &Story) -> Told {
+    ///     let workers: u32 = story.option("workers").unwrap_or(2);
+    ///     story.ok("that is at least one", workers >= 1)?;
+    ///     Ok(())
+    /// }
+    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[workers()], &[]) }
+    /// ```
     ///
     /// # Panics
     /// If the crate has no such option of this type.
@@ -68,17 +132,58 @@ impl Story {
     }
 
     /// Whether the command line has this flag; false if the crate has no such flag.
+    ///
+    /// ```
+    /// # use common::lessons::{Lesson, Told, run_with};
+    /// # use common::narrator::Story;
+    /// # const LESSON: Lesson =
+    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
+    /// fn tell(story: &Story) -> Told {
+    ///     if story.has("full") {
+    ///         story.event("parent", "measures everything");
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
+    /// ```
     #[must_use]
     pub fn has(&self, flag: &str) -> bool {
         matches!(self.options.try_get_one(flag), Ok(Some(true)))
     }
 
     /// Prints an event that happens in this order in every run: who did what.
+    ///
+    /// ```
+    /// # use common::lessons::{Lesson, Told, run_with};
+    /// # use common::narrator::Story;
+    /// # const LESSON: Lesson =
+    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
+    /// fn tell(story: &Story) -> Told {
+    ///     story.event("parent", "puts 1, 2, 3 into a queue");
+    ///     // prints:   parent      puts 1, 2, 3 into a queue
+    ///     Ok(())
+    /// }
+    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
+    /// ```
     pub fn event(&self, actor: &str, what: impl fmt::Display) {
         spoken("", actor, ACTOR, what, Style::new());
     }
 
     /// Prints a claim that the program has just checked, if it holds.
+    ///
+    /// ```
+    /// # use common::lessons::{Lesson, Told, run_with};
+    /// # use common::narrator::Story;
+    /// # const LESSON: Lesson =
+    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
+    /// fn tell(story: &Story) -> Told {
+    ///     story.ok("three and four are 7", 3 + 4 == 7)?;
+    ///     // prints:   ok          three and four are 7
+    ///     assert!(story.ok("three and four are 8", 3 + 4 == 8).is_err());
+    ///     Ok(())
+    /// }
+    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
+    /// ```
     ///
     /// # Errors
     /// [`Untrue`] if it doesn't hold, which ends the lesson.
@@ -93,6 +198,19 @@ impl Story {
     }
 
     /// Prints what may differ from run to run; several lines if the text has several.
+    ///
+    /// ```
+    /// # use common::lessons::{Lesson, Told, run_with};
+    /// # use common::narrator::Story;
+    /// # const LESSON: Lesson =
+    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
+    /// fn tell(story: &Story) -> Told {
+    ///     story.varies("time for all of it = 0.3 ms");
+    ///     // prints:   ~ time for all of it = 0.3 ms
+    ///     Ok(())
+    /// }
+    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
+    /// ```
     pub fn varies(&self, what: impl fmt::Display) {
         for part in what.to_string().lines() {
             lines("~ ", part, 2, Style::new().dimmed());
@@ -100,11 +218,38 @@ impl Story {
     }
 
     /// A table or a picture that is the same in every run. It is told by `{:n}` how many columns it has.
+    ///
+    /// ```
+    /// # use common::lessons::{Lesson, Told, run_with};
+    /// # use common::narrator::Story;
+    /// # const LESSON: Lesson =
+    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
+    /// fn tell(story: &Story) -> Told {
+    ///     story.figure("task  when\nwalls 1 to 4");
+    ///     Ok(())
+    /// }
+    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
+    /// ```
     pub fn figure(&self, figure: impl fmt::Display) {
         draw("  ", figure, Style::new());
     }
 
     /// A table or a picture that may differ from run to run.
+    ///
+    /// ```
+    /// # use common::lessons::{Lesson, Told, run_with};
+    /// # use common::narrator::Story;
+    /// # const LESSON: Lesson =
+    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
+    /// fn tell(story: &Story) -> Told {
+    ///     let mut timeline = common::timeline::Timeline::default();
+    ///     let start = common::time::clock();
+    ///     timeline.row("parent", [(start, common::time::clock())]);
+    ///     story.varying_figure(timeline);
+    ///     Ok(())
+    /// }
+    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
+    /// ```
     pub fn varying_figure(&self, figure: impl fmt::Display) {
         draw("~ ", figure, Style::new().dimmed());
     }
@@ -148,6 +293,19 @@ fn actor_and(actor: &str, width: usize, what: impl fmt::Display) -> String {
 }
 
 /// A claim of a lesson that turned out false.
+///
+/// ```
+/// # use common::lessons::{Lesson, Told, run_with};
+/// # use common::narrator::Story;
+/// # const LESSON: Lesson =
+/// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
+/// fn tell(story: &Story) -> Told {
+///     let untrue = story.ok("1 is 2", 1 == 2).unwrap_err();
+///     assert_eq!(untrue.to_string(), "this did not hold: 1 is 2");
+///     Ok(())
+/// }
+/// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct Untrue(String);
 
@@ -160,6 +318,10 @@ impl fmt::Display for Untrue {
 impl Error for Untrue {}
 
 /// How many columns the screen has: those of the terminal, but no more than 80; without one, 80.
+///
+/// ```
+/// assert!((40..=80).contains(&common::narrator::columns()));
+/// ```
 #[must_use]
 pub fn columns() -> usize {
     let size = tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
@@ -174,6 +336,11 @@ const NARROW: usize = 40;
 ///
 /// Lines end between words, or between two characters of Chinese; at a no-break space (U+00A0) only if
 /// there is no other way.
+///
+/// ```
+/// let lines = common::narrator::wrapped("parent  has three tasks at work", 21, 8);
+/// assert_eq!(lines, ["parent  has three", "        tasks at work"]);
+/// ```
 #[must_use]
 pub fn wrapped(text: &str, columns: usize, indent: usize) -> Vec<String> {
     const SPACES: [char; 2] = [' ', '\u{a0}'];
@@ -235,6 +402,16 @@ static HEARD: AtomicBool = AtomicBool::new(true);
 
 /// True until a write to standard output has failed, for example because a pager was left. An
 /// endless lesson ends then; any other goes on silently, so that its children are waited for.
+///
+/// ```
+/// # use common::narrator::{is_heard, speak};
+/// for second in 0..60 {
+///     speak("clock", second);
+///     if !is_heard() {
+///         break; // nobody looks any more
+///     }
+/// }
+/// ```
 #[must_use]
 pub fn is_heard() -> bool {
     HEARD.load(Ordering::Relaxed)

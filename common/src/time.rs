@@ -21,13 +21,27 @@ use serde::{Deserialize, Serialize};
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// A stopwatch that runs from now on.
+    /// A stopwatch that runs from now on. Python: `start = time.perf_counter()`.
+    ///
+    /// ```
+    /// # use common::time::Stopwatch;
+    /// let outer = Stopwatch::start();
+    /// let inner = Stopwatch::start();
+    /// assert!(inner.elapsed() <= outer.elapsed());
+    /// ```
     #[must_use]
     pub fn start() -> Self {
         Self(Instant::now())
     }
 
-    /// The time since the start.
+    /// The time since the start. Python: `time.perf_counter() - start`.
+    ///
+    /// ```
+    /// # use common::time::Stopwatch;
+    /// let watch = Stopwatch::start();
+    /// let first = watch.elapsed();
+    /// assert!(watch.elapsed() >= first, "it goes on");
+    /// ```
     #[must_use]
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
@@ -58,6 +72,14 @@ pub struct Spread {
 
 impl Spread {
     /// The spread of these measurements, in any order; `None` if there are none.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use common::time::Spread;
+    /// let spread = Spread::of([3, 1].map(Duration::from_secs)).expect("there are two");
+    /// assert_eq!(spread.median, Duration::from_secs(2));
+    /// assert_eq!(Spread::of([]), None);
+    /// ```
     #[must_use]
     pub fn of(measurements: impl IntoIterator<Item = Duration>) -> Option<Self> {
         let mut sorted: Vec<Duration> = measurements.into_iter().collect();
@@ -176,14 +198,35 @@ pub struct Pace(f64);
 
 impl Pace {
     /// Ten times the tutorial's pace.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// assert_eq!(common::time::Pace::DEFAULT.real(1.0), Duration::from_millis(100));
+    /// ```
     pub const DEFAULT: Self = Self(10.0);
 
     /// Pretends to work for so many seconds of the tutorial. Python: `time.sleep`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use common::time::{Pace, Stopwatch};
+    /// let watch = Stopwatch::start();
+    /// Pace::DEFAULT.work(0.05);
+    /// assert!(watch.elapsed() >= Duration::from_millis(5));
+    /// ```
     pub fn work(self, tutorial_seconds: f64) {
         thread::sleep(self.real(tutorial_seconds));
     }
 
     /// How long so many seconds of the tutorial really take at this pace.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use common::time::Pace;
+    /// let twice: Pace = "2".parse()?;
+    /// assert_eq!(twice.real(3.0), Duration::from_millis(1500));
+    /// # Ok::<(), String>(())
+    /// ```
     #[must_use]
     pub fn real(self, tutorial_seconds: f64) -> Duration {
         Duration::try_from_secs_f64(tutorial_seconds / self.0).unwrap_or(Duration::MAX)

@@ -27,6 +27,12 @@ pub struct Timeline {
 }
 
 /// From when to when, on the common clock.
+///
+/// ```
+/// # use std::time::Duration;
+/// let lunch: common::timeline::Interval = (Duration::from_secs(12), Duration::from_secs(13));
+/// # assert!(lunch.0 < lunch.1);
+/// ```
 pub type Interval = (Duration, Duration);
 
 /// How many characters the whole time takes, if there are enough columns.
@@ -34,12 +40,30 @@ const WIDTH: usize = 60;
 
 impl Timeline {
     /// Adds a row below the others: the intervals in which its owner worked.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use common::timeline::Timeline;
+    /// # let [one, two, three] = [1, 2, 3].map(Duration::from_secs);
+    /// let mut timeline = Timeline::default();
+    /// timeline.row("task 1", [(one, two), (two, three)]);
+    /// assert!(timeline.to_string().starts_with("task 1  ▕████"));
+    /// ```
     pub fn row(&mut self, label: impl Into<String>, worked: impl Into<Vec<Interval>>) {
         self.marked_row(label, worked.into().into_iter().map(|interval| ('█', interval)));
     }
 
     /// Adds a row as [`row`](Self::row), each interval drawn with a character of its own: what its
     /// owner worked at.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use common::timeline::Timeline;
+    /// # let [one, two, three] = [1, 2, 3].map(Duration::from_secs);
+    /// let mut timeline = Timeline::default();
+    /// timeline.marked_row("worker", [('A', (one, two)), ('B', (two, three))]);
+    /// assert_eq!(format!("{timeline:16}"), "worker  ▕AAABBB▏\n");
+    /// ```
     pub fn marked_row(
         &mut self,
         label: impl Into<String>,
@@ -49,6 +73,16 @@ impl Timeline {
     }
 
     /// From the beginning of the first work to the end of the last.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use common::timeline::Timeline;
+    /// # let [one, two, three] = [1, 2, 3].map(Duration::from_secs);
+    /// let mut timeline = Timeline::default();
+    /// timeline.row("task 1", [(two, three)]);
+    /// timeline.row("task 2", [(one, two)]);
+    /// assert_eq!(timeline.whole(), (one, three));
+    /// ```
     #[must_use]
     pub fn whole(&self) -> Interval {
         let all = || self.rows.iter().flat_map(|(_, worked)| worked);
@@ -57,6 +91,15 @@ impl Timeline {
     }
 
     /// The timeline of only the beginning of the whole, for this long.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use common::timeline::Timeline;
+    /// # let [one, two, three] = [1, 2, 3].map(Duration::from_secs);
+    /// let mut timeline = Timeline::default();
+    /// timeline.row("task", [(one, two), (two, three)]);
+    /// assert_eq!(timeline.first(two - one).whole(), (one, two));
+    /// ```
     #[must_use]
     pub fn first(&self, duration: Duration) -> Self {
         let end = self.whole().0 + duration;

@@ -80,7 +80,14 @@ pub struct Arguments {
 struct Handed(#[serde(with = "handover")] OwnedFd);
 
 impl Arguments {
-    /// Serialises the arguments, and duplicates the descriptors that are in them.
+    /// Serialises the arguments, and duplicates the descriptors that are in them. Python:
+    /// `pickle.dumps(args)`.
+    ///
+    /// ```
+    /// let arguments = process_basics::Arguments::pack(&("Ada", 36))?;
+    /// assert!(format!("{arguments:?}").starts_with("Arguments"));
+    /// # Ok::<(), process_basics::frame::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`frame::Error::Encode`], [`frame::Error::TooLong`].

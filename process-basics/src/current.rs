@@ -30,6 +30,11 @@ pub(crate) fn control() -> Option<&'static ControlLine> {
 
 /// The running process, as it sees itself; see [`current_process`] for an example. Python:
 /// `multiprocessing.current_process()`.
+///
+/// ```
+/// let me = process_basics::current_process();
+/// assert_eq!(me.pid(), std::process::id());
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct CurrentProcess;
@@ -61,30 +66,62 @@ pub fn current_process() -> CurrentProcess {
 
 impl CurrentProcess {
     /// `MainProcess`, or the name its parent gave it. Python: `current_process().name`.
+    ///
+    /// ```
+    /// assert_eq!(process_basics::current_process().name(), "MainProcess");
+    /// ```
     #[must_use]
     pub fn name(self) -> &'static str {
         CHILD.get().map_or("MainProcess", |child| &child.start.name)
     }
 
     /// Its process id. Python: `os.getpid`, `current_process().pid`.
+    ///
+    /// ```
+    /// assert_eq!(process_basics::current_process().pid(), std::process::id());
+    /// ```
     #[must_use]
     pub fn pid(self) -> u32 {
         std::process::id()
     }
 
     /// Whether it ends when its parent does. Python: `current_process().daemon`.
+    ///
+    /// ```
+    /// # use process_basics::{Process, current_process, tasks};
+    /// # tasks![serve];
+    /// fn serve(_: ()) {
+    ///     assert!(current_process().is_daemon());
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), process_basics::Error> {
+    /// let mut process = Process::new(serve, ()).daemonic(true);
+    /// process.start()?;
+    /// process.join()?;
+    /// assert_eq!(process.exitcode(), Some(0));
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn is_daemon(self) -> bool {
         CHILD.get().is_some_and(|child| child.start.daemon)
     }
 
     /// True: it is asking. Python: `current_process().is_alive`.
+    ///
+    /// ```
+    /// assert!(process_basics::current_process().is_alive());
+    /// ```
     #[must_use]
     pub fn is_alive(self) -> bool {
         true
     }
 
     /// `None`: it has not ended. Python: `current_process().exitcode`.
+    ///
+    /// ```
+    /// assert_eq!(process_basics::current_process().exitcode(), None);
+    /// ```
     #[must_use]
     pub fn exitcode(self) -> Option<i32> {
         None
@@ -137,6 +174,23 @@ impl CurrentProcess {
 
 /// The parent of the running process, as this process sees it; see [`parent_process`] for an example.
 /// Python: `multiprocessing.parent_process()`.
+///
+/// ```
+/// # use process_basics::{Process, parent_process, tasks};
+/// # tasks![greet];
+/// fn greet(_: ()) {
+///     let parent = parent_process().expect("this is a child");
+///     println!("I am a child of {}, pid {}", parent.name(), parent.pid());
+/// }
+///
+/// # fn main() -> std::process::ExitCode {
+/// # process_basics::main(|| -> Result<(), process_basics::Error> {
+/// # let mut process = Process::new(greet, ());
+/// # process.start()?;
+/// # process.join()?;
+/// # assert_eq!(process.exitcode(), Some(0));
+/// # Ok(()) }) }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ParentProcess(&'static Child);
 
@@ -169,12 +223,47 @@ pub fn parent_process() -> Option<ParentProcess> {
 
 impl ParentProcess {
     /// Its name. Python: `parent_process().name`.
+    ///
+    /// ```
+    /// # use process_basics::{Process, parent_process, tasks};
+    /// # tasks![look];
+    /// fn look(started_by: u32) {
+    ///     let parent = parent_process().expect("this is a child");
+    ///     assert_eq!(parent.name(), "MainProcess");
+    /// # let _ = started_by;
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), process_basics::Error> {
+    /// # let mut process = Process::new(look, std::process::id());
+    /// # process.start()?;
+    /// # process.join()?;
+    /// # assert_eq!(process.exitcode(), Some(0));
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn name(self) -> &'static str {
         &self.0.start.parent.name
     }
 
     /// Its process id. Python: `os.getppid`, `parent_process().pid`.
+    ///
+    /// ```
+    /// # use process_basics::{Process, parent_process, tasks};
+    /// # tasks![look];
+    /// fn look(started_by: u32) {
+    ///     let parent = parent_process().expect("this is a child");
+    ///     assert_eq!(parent.pid(), started_by);
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), process_basics::Error> {
+    /// # let mut process = Process::new(look, std::process::id());
+    /// # process.start()?;
+    /// # process.join()?;
+    /// # assert_eq!(process.exitcode(), Some(0));
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn pid(self) -> u32 {
         self.0.start.parent.pid
@@ -182,12 +271,47 @@ impl ParentProcess {
 
     /// Whether it has not ended: the control line is open for as long as it lives. Python:
     /// `parent_process().is_alive`.
+    ///
+    /// ```
+    /// # use process_basics::{Process, parent_process, tasks};
+    /// # tasks![look];
+    /// fn look(started_by: u32) {
+    ///     let parent = parent_process().expect("this is a child");
+    ///     assert!(parent.is_alive());
+    /// #   let _ = started_by;
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), process_basics::Error> {
+    /// # let mut process = Process::new(look, std::process::id());
+    /// # process.start()?;
+    /// # process.join()?;
+    /// # assert_eq!(process.exitcode(), Some(0));
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn is_alive(self) -> bool {
         !self.join_timeout(Duration::ZERO)
     }
 
     /// Waits until it has ended, in whatever way. Python: `parent_process().join`.
+    ///
+    /// ```
+    /// # use process_basics::{Process, parent_process, tasks};
+    /// # tasks![outlive];
+    /// fn outlive(_: ()) {
+    ///     parent_process().expect("this is a child").join();
+    ///     // Nobody waits for this process any more.
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), process_basics::Error> {
+    /// let mut process = Process::new(outlive, ());
+    /// process.start()?;
+    /// # process.kill()?;
+    /// # process.join()?;
+    /// # Ok(()) }) }
+    /// ```
     pub fn join(self) {
         let mut line = &self.0.control;
         // As in join_timeout, but by reading, which can't fail for want of resources.
@@ -196,6 +320,19 @@ impl ParentProcess {
 
     /// Waits until it has ended, but no longer than this; says whether it has. Python:
     /// `parent_process().join(timeout)`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use process_basics::parent_process;
+    /// /// Runs in a child.
+    /// fn serve() {
+    ///     let parent = parent_process().expect("this is a child");
+    ///     while !parent.join_timeout(Duration::from_secs(1)) {
+    ///         println!("my parent still lives");
+    ///     }
+    /// }
+    /// # assert!(parent_process().is_none());
+    /// ```
     pub fn join_timeout(self, timeout: Duration) -> bool {
         // Nothing comes after the start, so what there is to receive is the end of file.
         wait(&[&self.0.control], timeout).is_ok_and(|ready| !ready.is_empty())

@@ -39,9 +39,17 @@ use serde::{Deserialize, Serialize};
 pub struct Exit(pub i32);
 
 impl Exit {
-    /// All went well: 0.
+    /// All went well: 0. Python: `sys.exit()`.
+    ///
+    /// ```
+    /// assert_eq!(process_basics::Exit::SUCCESS, process_basics::Exit(0));
+    /// ```
     pub const SUCCESS: Self = Self(0);
     /// Something failed: 1, as after an uncaught error in Python.
+    ///
+    /// ```
+    /// assert_eq!(process_basics::Exit::FAILURE, process_basics::Exit(1));
+    /// ```
     pub const FAILURE: Self = Self(1);
 }
 
@@ -72,13 +80,24 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure that is only a text, of no type.
+    /// A failure that is only a text, of no type. Python: `Exception("no milk")`.
+    ///
+    /// ```
+    /// let failure = process_basics::Failure::new("no milk");
+    /// assert_eq!(failure.to_string(), "no milk");
+    /// ```
     pub fn new(message: impl fmt::Display) -> Self {
         Self { kind: None, messages: vec![message.to_string()] }
     }
 
     /// The Rust type of the error it was made from, as the compiler writes it:
-    /// `core::num::error::ParseIntError`; `None` for a mere text.
+    /// `core::num::error::ParseIntError`; `None` for a mere text. Python: `type(error).__name__`.
+    ///
+    /// ```
+    /// # use process_basics::Failure;
+    /// let failure = Failure::from("x".parse::<u32>().unwrap_err());
+    /// assert_eq!(failure.kind(), Some("core::num::error::ParseIntError"));
+    /// ```
     #[must_use]
     pub fn kind(&self) -> Option<&str> {
         self.kind.as_deref()

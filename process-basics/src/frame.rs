@@ -43,6 +43,13 @@ use serde::de::DeserializeOwned;
 use crate::handover;
 
 /// The longest body that is sent or received: 4 GiB. A longer length is taken for garbage.
+///
+/// ```
+/// # use process_basics::frame;
+/// let garbage = [0xff; 64];
+/// let refused = frame::read(&mut &garbage[..], frame::LIMIT, &mut Vec::new());
+/// assert!(matches!(refused, Err(frame::Error::TooLong { .. })));
+/// ```
 pub const LIMIT: u64 = 1 << 32;
 
 const HEADER: usize = size_of::<u64>();
@@ -181,6 +188,15 @@ pub fn encode_body<T: Serialize + ?Sized>(value: &T, body: &mut Vec<u8>) -> Resu
 
 /// Puts the value's bytes behind what is in the buffer; see [`Listed`](crate::Listed) for an example.
 ///
+/// ```
+/// # use process_basics::frame;
+/// let mut bytes = Vec::new();
+/// frame::append(&1_u8, &mut bytes)?;
+/// frame::append(&true, &mut bytes)?;
+/// assert_eq!(frame::decode::<(u8, bool)>(&bytes)?, (1, true));
+/// # Ok::<(), frame::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Encode`]; part of the bytes may be in the buffer then.
 pub fn append<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), Error> {
@@ -197,6 +213,14 @@ pub fn append<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(
 
 /// The body of a whole frame that [`encode`] made.
 ///
+/// ```
+/// # use process_basics::frame;
+/// let mut whole = Vec::new();
+/// frame::encode(&7_u8, &mut whole)?;
+/// assert_eq!(frame::body(&whole), [7]);
+/// # Ok::<(), frame::Error>(())
+/// ```
+///
 /// # Panics
 /// If it is none.
 #[must_use]
@@ -209,6 +233,13 @@ pub fn body(frame: &[u8]) -> &[u8] {
 ///
 /// Of values that have no bytes, as in a `Vec<()>`, a few bytes can announce any number, and reading them takes
 /// as long: what comes from somebody who isn't to be trusted should have none of them.
+///
+/// ```
+/// # use process_basics::frame;
+/// assert_eq!(frame::decode::<(u8, bool)>(&[5, 1])?, (5, true));
+/// assert!(frame::decode::<u8>(&[5, 1]).is_err(), "one byte is left over");
+/// # Ok::<(), frame::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Decode`], also if bytes are left over.
@@ -223,7 +254,16 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
 }
 
 /// Writes a frame with this body, without copying it if it is long; see [the module](self) for an
-/// example.
+/// example. Python: `Connection.send_bytes`.
+///
+/// ```
+/// # use process_basics::frame;
+/// let mut stream = Vec::new();
+/// frame::write(&mut stream, b"one")?;
+/// assert_eq!(stream[..8], 3_u64.to_le_bytes());
+/// assert_eq!(frame::body(&stream), b"one");
+/// # Ok::<(), frame::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::TooLong`] before anything is written, [`Error::BrokenPipe`], [`Error::Io`].
@@ -249,7 +289,19 @@ pub fn write(stream: &mut impl Write, body: &[u8]) -> Result<(), Error> {
 }
 
 /// Reads the next frame and leaves its body, of at most `limit` bytes, in the buffer. What the buffer
-/// held before is gone; its memory is used again. See [the module](self) for an example.
+/// held before is gone; its memory is used again. See [the module](self) for an example. Python:
+/// `Connection.recv_bytes`.
+///
+/// ```
+/// # use process_basics::frame;
+/// let (mut stream, mut body) = (Vec::new(), Vec::new());
+/// frame::write(&mut stream, b"one")?;
+/// frame::read(&mut &stream[..], 3, &mut body)?;
+/// assert_eq!(body, b"one");
+/// let refused = frame::read(&mut &stream[..], 2, &mut body);
+/// assert!(matches!(refused, Err(frame::Error::TooLong { length: 3, limit: 2 })));
+/// # Ok::<(), frame::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::EndOfFile`], [`Error::Truncated`], [`Error::TooLong`], [`Error::Io`].

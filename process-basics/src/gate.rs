@@ -37,11 +37,27 @@ pub struct Gate(#[expect(dead_code, reason = "held only to be dropped")] PipeWri
 
 /// A child's side, to be passed among its arguments; see [`Gate`] for an example. Python:
 /// `multiprocessing.Event`, the side that waits.
+///
+/// ```
+/// # use process_basics::Gate;
+/// let (gate, waiting) = Gate::new()?;
+/// let waits = std::thread::spawn(move || waiting.wait());
+/// gate.open();
+/// waits.join().expect("it doesn't panic");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Waiting(#[serde(with = "crate::handover")] PipeReader);
 
 impl Gate {
     /// A closed gate, and the side for the first who waits at it. Python: `Event()`.
+    ///
+    /// ```
+    /// let (gate, waiting) = process_basics::Gate::new()?;
+    /// gate.open();
+    /// waiting.wait(); // not any more
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the limit of open files is reached.
@@ -51,17 +67,44 @@ impl Gate {
     }
 
     /// Lets all through, for ever: a gate can't be closed again. Python: `Event.set`.
+    ///
+    /// ```
+    /// # use process_basics::Gate;
+    /// let (gate, first) = Gate::new()?;
+    /// let second = first.another()?;
+    /// gate.open();
+    /// first.wait();
+    /// second.wait();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn open(self) {}
 }
 
 impl Waiting {
     /// Returns when the gate is open. Python: `Event.wait`.
+    ///
+    /// ```
+    /// # use process_basics::Gate;
+    /// let (gate, waiting) = Gate::new()?;
+    /// drop(gate); // the death of its process does the same
+    /// waiting.wait();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn wait(mut self) {
         // Nothing is ever written: this ends at the end of file, and only there.
         let _ = self.0.read_exact(&mut [0]);
     }
 
     /// One more that waits at the same gate.
+    ///
+    /// ```
+    /// # use process_basics::Gate;
+    /// let (gate, waiting) = Gate::new()?;
+    /// let all = [waiting.another()?, waiting.another()?, waiting];
+    /// gate.open();
+    /// all.map(|waiting| waiting.wait());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the limit of open files is reached.

@@ -58,7 +58,19 @@ thread_local! {
 type Slot<T> = RefCell<Option<T>>;
 
 /// For `#[serde(with = "process_basics::handover")]` on a field that holds a descriptor: duplicates
-/// it and puts its number in its place.
+/// it and puts its number in its place. Python: `DupFd(fd)`.
+///
+/// ```
+/// # use std::fs::File;
+/// #[derive(serde::Serialize)]
+/// struct Log(#[serde(serialize_with = "process_basics::handover::serialize")] File);
+///
+/// let log = Log(File::open("/dev/null")?);
+/// process_basics::Arguments::pack(&log)?;
+/// let elsewhere = process_basics::frame::encode(&log, &mut Vec::new()).unwrap_err();
+/// assert!(elsewhere.to_string().contains("can only be in the arguments of a new process"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// Outside the arguments of a new process, and when no more descriptors are to be had.
@@ -75,7 +87,17 @@ pub fn serialize<F: AsFd, S: Serializer>(holder: &F, serializer: S) -> Result<S:
     index.map_err(|reason| ser::Error::custom(refuse(reason)))?.serialize(serializer)
 }
 
-/// The other direction of [`serialize`]: the descriptor that came along under this number.
+/// The other direction of [`serialize`]: the descriptor that came along under this number. Python:
+/// `DupFd.detach()`.
+///
+/// ```
+/// # use std::fs::File;
+/// #[derive(Debug, serde::Deserialize)]
+/// struct Log(#[serde(deserialize_with = "process_basics::handover::deserialize")] File);
+///
+/// let elsewhere = process_basics::frame::decode::<Log>(&[0]).unwrap_err();
+/// assert!(elsewhere.to_string().contains("can only arrive in the arguments of a new process"));
+/// ```
 ///
 /// # Errors
 /// Outside the arguments of a new process.
@@ -109,6 +131,21 @@ pub(crate) fn take_refusal() -> Option<String> {
 
 /// For a type whose `Serialize` or `Deserialize` hands descriptors over by itself: keeps the reason
 /// why it can't, because serde formats may drop the texts of errors, and gives it back.
+///
+/// ```
+/// # use process_basics::{frame, handover};
+/// # use serde::{Serialize, Serializer, ser};
+/// struct Lock;
+///
+/// impl Serialize for Lock {
+///     fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+///         Err(ser::Error::custom(handover::refuse("a lock stays where it is".to_owned())))
+///     }
+/// }
+///
+/// let refused = frame::encode(&Lock, &mut Vec::new()).unwrap_err();
+/// assert!(refused.to_string().ends_with("a lock stays where it is"));
+/// ```
 pub fn refuse(reason: String) -> String {
     REFUSAL.set(Some(reason.clone()));
     reason

@@ -331,18 +331,44 @@ impl Process {
     }
 
     /// Its name. Python: `Process.name`.
+    ///
+    /// ```
+    /// # use process_basics::Process;
+    /// let process = Process::new(|(): ()| (), ()).named("child_1");
+    /// assert_eq!(process.name(), "child_1");
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Whether it ends when its parent does. Python: `Process.daemon`.
+    ///
+    /// ```
+    /// # use process_basics::Process;
+    /// let process = Process::new(|(): ()| (), ()).daemonic(true);
+    /// assert!(process.is_daemon());
+    /// ```
     #[must_use]
     pub fn is_daemon(&self) -> bool {
         self.daemon
     }
 
     /// Its process id, or `None` before its start. Python: `Process.pid`, `Process.ident`.
+    ///
+    /// ```
+    /// # use process_basics::{Process, tasks};
+    /// # tasks![work];
+    /// # fn work(_: ()) {}
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), process_basics::Error> {
+    /// let mut process = Process::new(work, ());
+    /// assert_eq!(process.pid(), None);
+    /// process.start()?;
+    /// assert!(process.pid().is_some_and(|pid| pid != std::process::id()));
+    /// process.join()?;
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(|child| child.pid.as_raw_nonzero().get().cast_unsigned())
@@ -449,6 +475,20 @@ impl Process {
 
     /// Interrupts it as Ctrl-C does: SIGINT. Python 3.14: `Process.interrupt`.
     ///
+    /// ```
+    /// # use process_basics::{Gate, Process, Waiting, tasks};
+    /// # tasks![Waiting::wait];
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+    /// let (_gate, waiting) = Gate::new()?;
+    /// let mut process = Process::new(Waiting::wait, waiting);
+    /// process.start()?;
+    /// process.interrupt()?;
+    /// # process.kill()?; // who ignores Ctrl-C leaves that to its children, too
+    /// process.join()?;
+    /// # Ok(()) }) }
+    /// ```
+    ///
     /// # Errors
     /// As [`terminate`](Self::terminate).
     pub fn interrupt(&self) -> Result<(), Error> {
@@ -522,6 +562,12 @@ impl Process {
 
     /// The key it has in common with this process and all its relatives:
     /// [`CurrentProcess::authkey`](crate::CurrentProcess::authkey). Python: `Process.authkey`.
+    ///
+    /// ```
+    /// # use process_basics::{Process, current_process};
+    /// let process = Process::new(|(): ()| (), ());
+    /// assert_eq!(process.authkey(), current_process().authkey());
+    /// ```
     ///
     /// # Panics
     /// If the system has no random bytes to give.

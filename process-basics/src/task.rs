@@ -165,6 +165,16 @@ pub struct Listed(usize);
 impl Listed {
     /// This function in the list.
     ///
+    /// ```
+    /// # use process_basics::{Error, Listed, tasks};
+    /// # tasks![double];
+    /// # fn double(number: u32) -> u32 { 2 * number }
+    /// # fn triple(number: u32) -> u32 { 3 * number }
+    /// assert!(Listed::of(&double).is_ok());
+    /// assert!(matches!(Listed::of(&triple), Err(Error::Unlisted { .. })));
+    /// assert!(matches!(Listed::of(&|(): ()| ()), Err(Error::NotAFunctionItem { .. })));
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Unlisted`], [`Error::NotAFunctionItem`].
     pub fn of<F: Any>(_function: &F) -> Result<Self, Error> {
@@ -172,6 +182,17 @@ impl Listed {
     }
 
     /// Calls it with the arguments in these bytes, and appends the bytes of its result.
+    ///
+    /// ```
+    /// # use process_basics::{Listed, frame, tasks};
+    /// # tasks![double];
+    /// # fn double(number: u32) -> u32 { 2 * number }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut result = Vec::new();
+    /// Listed::of(&double)?.call(&[4], &mut result)?; // a small number is one byte
+    /// assert_eq!(frame::decode::<u32>(&result)?, 8);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`frame::Error::Decode`] if these are no arguments for it, [`frame::Error::Encode`] if its
