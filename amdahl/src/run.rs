@@ -9,6 +9,22 @@ use serde::de::DeserializeOwned;
 use crate::plan::{Dispatcher, Plan, Start};
 
 /// Why a plan wasn't done to its end.
+///
+/// ```
+/// # use amdahl::{Plan, Task};
+/// # let tasks = vec![
+/// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
+/// #     Task::new("brew", 1.0, &["boil", "wash"])
+/// # ];
+/// # let plan = Plan::new(tasks, Default::default())?;
+/// # use amdahl::RunError;
+/// # use executors::ThreadPoolExecutor;
+/// // To boil takes 3, to wash 1; to brew, after both, 1.
+/// let spill = |task: u32| assert_ne!(task, 1, "spilt");
+/// let error = plan.run(None, &ThreadPoolExecutor::new(2), spill, |task| task).unwrap_err();
+/// assert!(matches!(&error, RunError::Task(name, _) if name == "wash"));
+/// # Ok::<(), amdahl::PlanError>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {

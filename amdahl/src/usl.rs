@@ -57,6 +57,17 @@ fn shape(alpha: f64, beta: f64, n: f64) -> f64 {
 }
 
 /// A law with the least squares of differences to some measurements. Made by [`fit`].
+///
+/// ```
+/// use amdahl::{Usl, fit};
+///
+/// let law = Usl { alpha: 0.05, beta: 0.01, gamma: 100.0 };
+/// let measured: Vec<_> = (1..=8).map(f64::from).map(|n| (n, law.throughput(n))).collect();
+/// let found = fit(&measured)?;
+/// assert!(found.residual_error < 1e-3, "the points are the law's own");
+/// assert!((found.fitted[7] - law.throughput(8.0)).abs() < 1e-3);
+/// # Ok::<(), amdahl::FitError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fit {
     /// The law; its γ has the unit of the measurements.
@@ -70,6 +81,15 @@ pub struct Fit {
 }
 
 /// Why there is no fit.
+///
+/// ```
+/// use amdahl::{FitError, fit};
+///
+/// let always_four = [(4.0, 100.0); 6];
+/// assert_eq!(fit(&always_four), Err(FitError::TooAlike { different: 1 }));
+/// let impossible = fit(&[(0.0, 100.0); 6]).unwrap_err();
+/// assert!(impossible.to_string().starts_with("point number 1 has n = 0"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FitError {
@@ -90,8 +110,22 @@ pub enum FitError {
 }
 
 /// Fewer points than this are refused.
+///
+/// ```
+/// use amdahl::{FitError, MIN_POINTS, fit};
+///
+/// let points = [(1.0, 100.0); MIN_POINTS - 1];
+/// assert_eq!(fit(&points), Err(FitError::TooFew { points: MIN_POINTS - 1 }));
+/// ```
 pub const MIN_POINTS: usize = 6;
 /// So are fewer different n.
+///
+/// ```
+/// use amdahl::{MIN_DIFFERENT, MIN_POINTS, fit};
+///
+/// let points = (0..MIN_POINTS).map(|place| ((1 + place % MIN_DIFFERENT) as f64, 100.0));
+/// assert!(fit(&points.collect::<Vec<_>>()).is_ok());
+/// ```
 pub const MIN_DIFFERENT: usize = 4;
 
 /// The law that fits these points (n, throughput) best: least squares with α and β from 0 to 1 and

@@ -10,6 +10,14 @@ use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
 /// A decoded picture. Python: `PIL.Image`, as an array of numpy.
+///
+/// ```
+/// use downloader::Picture;
+///
+/// let (extension, pixels) = ("png".to_owned(), vec![255, 0, 0, 0, 0, 255]);
+/// let red_and_blue = Picture { width: 2, height: 1, channels: 3, extension, pixels };
+/// assert_eq!(red_and_blue.pixels.len(), 2 * 1 * 3);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Picture {
     /// In pixels.
@@ -26,6 +34,10 @@ pub struct Picture {
 }
 
 /// How large a picture may be that is decoded, so that a small file can't fill the memory.
+///
+/// ```
+/// assert_eq!(downloader::Limits::default().pixels, 100_000_000);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// The largest number of pixels. It is looked at before anything is decoded.

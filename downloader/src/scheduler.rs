@@ -16,11 +16,44 @@ use crate::stages::{Downloader, Hasher, Storager, ToStore};
 ///   addresses ──▶ Downloader ──▶ all pictures ──▶ Hasher ──▶ all hashes ──▶ Storager ──▶ files
 ///                 network                         cpu                       disk
 /// ```
+///
+/// ```
+/// use downloader::{CalcType, ImageServer, Images, Scheduler};
+///
+/// # fn main() -> std::process::ExitCode {
+/// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+/// let images = Images { count: 4, width: 8, height: 8, ..Images::default() };
+/// let server = ImageServer::start(images)?;
+/// let folder = tempfile::tempdir()?;
+/// let one_by_one = Scheduler::new(CalcType::SingleThread, 1)?;
+/// one_by_one.run(server.urls().collect(), folder.path())?;
+/// assert_eq!(folder.path().read_dir()?.count(), 4);
+/// #         Ok(())
+/// #     })
+/// # }
+/// ```
 pub struct Scheduler {
     workers: Workers,
 }
 
 /// How long each stage took, over the whole list.
+///
+/// ```
+/// use downloader::{CalcType, ImageServer, Images, Scheduler};
+///
+/// # fn main() -> std::process::ExitCode {
+/// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+/// let images = Images { count: 4, width: 8, height: 8, ..Images::default() };
+/// let server = ImageServer::start(images)?;
+/// let folder = tempfile::tempdir()?;
+/// let threads = Scheduler::new(CalcType::MultiThread, 2)?;
+/// let times = threads.run(server.urls().collect(), folder.path())?;
+/// assert!(times.network > std::time::Duration::ZERO);
+/// assert_eq!(times.pixels, 4 * 8 * 8 * 3);
+/// #         Ok(())
+/// #     })
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Times {
     /// Fetching and decoding.

@@ -28,6 +28,18 @@ tasks![serve];
 const HEAD: u64 = 16 << 10;
 
 /// Which images a server has, and how slow it is.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use downloader::Images;
+///
+/// let slow = Images {
+///     latency: (Duration::from_millis(20), Duration::from_millis(80)),
+///     ..Images::default()
+/// };
+/// assert_eq!((slow.count, slow.width, slow.height), (200, 320, 240));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Images {
     /// How many there are: `/0.png`, `/1.jpg`, `/2.png` and so on.
@@ -94,6 +106,21 @@ impl Images {
 ///
 /// It is a daemonic process: it ends when this is dropped, and when its parent ends, however that
 /// happens.
+///
+/// ```
+/// use downloader::{ImageServer, Images};
+///
+/// # fn main() -> std::process::ExitCode {
+/// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+/// let images = Images { count: 2, width: 8, height: 8, ..Images::default() };
+/// let server = ImageServer::start(images)?;
+/// let address = server.address();
+/// drop(server);
+/// assert!(std::net::TcpStream::connect(address).is_err(), "it has ended");
+/// #         Ok(())
+/// #     })
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ImageServer {
     process: Process,
@@ -139,12 +166,40 @@ impl ImageServer {
     }
 
     /// Where it listens: always on 127.0.0.1.
+    ///
+    /// ```
+    /// use downloader::{ImageServer, Images};
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let images = Images { count: 2, width: 8, height: 8, ..Images::default() };
+    /// let server = ImageServer::start(images)?;
+    /// assert!(server.address().ip().is_loopback());
+    /// #         Ok(())
+    /// #     })
+    /// # }
+    /// ```
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The addresses of all its images, in their order.
+    ///
+    /// ```
+    /// use downloader::{ImageServer, Images};
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let images = Images { count: 2, width: 8, height: 8, ..Images::default() };
+    /// let server = ImageServer::start(images)?;
+    /// let urls: Vec<String> = server.urls().collect();
+    /// assert_eq!(urls.len(), 2);
+    /// assert!(urls[0].starts_with("http://127.0.0.1:") && urls[0].ends_with("/0.png"));
+    /// #         Ok(())
+    /// #     })
+    /// # }
+    /// ```
     pub fn urls(&self) -> impl Iterator<Item = String> + use<> {
         let address = self.address;
         (0..self.count).map(move |index| format!("http://{address}{}", Images::path(index)))

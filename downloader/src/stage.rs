@@ -9,6 +9,14 @@ use serde::de::DeserializeOwned;
 tasks![nothing];
 
 /// How the calculation is done. Python: the tutorial's `CalcType`; rayon's way is added here.
+///
+/// ```
+/// use downloader::{CalcType, Scheduler};
+///
+/// let threads = Scheduler::new(CalcType::MultiThread, 2)?;
+/// # drop(threads);
+/// # Ok::<(), process_basics::Failure>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CalcType {
     /// One item after the other.
@@ -23,6 +31,13 @@ pub enum CalcType {
 
 impl CalcType {
     /// All of them.
+    ///
+    /// ```
+    /// use downloader::CalcType;
+    ///
+    /// assert_eq!(CalcType::ALL[0], CalcType::SingleThread);
+    /// assert_eq!(CalcType::ALL.len(), 4);
+    /// ```
     pub const ALL: [Self; 4] =
         [Self::SingleThread, Self::MultiThread, Self::MultiProcess, Self::Rayon];
 }

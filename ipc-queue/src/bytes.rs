@@ -38,7 +38,15 @@ use crate::ring::Ring;
 pub struct ByteQueue(Handle);
 
 impl ByteQueue {
-    /// A queue of so many places.
+    /// A queue of so many places. Python: `Queue(maxsize)`, of bytes.
+    ///
+    /// ```
+    /// # use ipc_queue::ByteQueue;
+    /// let queue = ByteQueue::bounded(1)?;
+    /// queue.put(b"wash up")?;
+    /// assert!(queue.try_put(b"dry up").is_err(), "there is one place");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Queue::bounded`](crate::Queue::bounded).
@@ -66,7 +74,15 @@ impl ByteQueue {
         Handle::create(places, Kind::Work).map(Self)
     }
 
-    /// Puts an item; waits for a free place.
+    /// Puts an item; waits for a free place. Python: `Queue.put`.
+    ///
+    /// ```
+    /// # use ipc_queue::ByteQueue;
+    /// let queue = ByteQueue::bounded(1)?;
+    /// queue.put(b"wash up")?;
+    /// assert_eq!(queue.try_get(<[u8]>::len)?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`PutError`], but not `Full`.
@@ -75,7 +91,15 @@ impl ByteQueue {
     }
 
     /// Puts an item if a place is free now; returns its position: how many were put before it, modulo
-    /// 2³² rounds through the places.
+    /// 2³² rounds through the places. Python: `Queue.put_nowait`.
+    ///
+    /// ```
+    /// # use ipc_queue::{ByteQueue, PutError};
+    /// let queue = ByteQueue::bounded(2)?;
+    /// assert_eq!((queue.try_put(b"wash up")?, queue.try_put(b"dry up")?), (0, 1));
+    /// assert!(matches!(queue.try_put(b"rest"), Err(PutError::Full(()))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`PutError`]; `Full` at once.
@@ -85,23 +109,52 @@ impl ByteQueue {
     }
 
     /// The position of the item that this delivery, as [`get`](Self::get)'s note is told, is of.
+    ///
+    /// ```
+    /// # use ipc_queue::ByteQueue;
+    /// let queue = ByteQueue::bounded(3)?;
+    /// let position = queue.try_put(b"wash up")?;
+    /// let mut gets = None;
+    /// queue.get(None, |delivery, _| gets = Some(ByteQueue::delivered(delivery)), |_| ())?;
+    /// assert_eq!(gets, Some(position));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn delivered(delivery: u64) -> u64 {
         Ring::delivered(delivery)
     }
 
     /// The number of the first delivery of the item in this position.
+    ///
+    /// ```
+    /// # use ipc_queue::ByteQueue;
+    /// assert_eq!(ByteQueue::delivered(ByteQueue::first_delivery(5)), 5);
+    /// ```
     #[must_use]
     pub const fn first_delivery(position: u64) -> u64 {
         Ring::first_delivery(position)
     }
 
     /// Gets the next item if there is one within the time (`None`: however long it takes), and gives it
-    /// to `work`, whose value is returned.
+    /// to `work`, whose value is returned. Python: `Queue.get`.
     ///
     /// Before that, while the item is still in its place, `note` sees it, and the number of this delivery,
     /// which no other has, not even of the same item. If this process is killed before `note` has
     /// returned, the item stays in the queue; once `work` has begun, it doesn't.
+    ///
+    /// ```
+    /// # use ipc_queue::{ByteQueue, GetError};
+    /// # use std::time::Duration;
+    /// let queue = ByteQueue::bounded(3)?;
+    /// let _other = queue.clone();
+    /// queue.put(b"wash up")?;
+    /// let mut seen = 0;
+    /// let first = queue.get(None, |_, item| seen = item.len(), |item| item[0])?;
+    /// assert_eq!((seen, first), (7, b'w'));
+    /// let nothing = queue.get(Duration::from_millis(1), |_, _| (), |_| ());
+    /// assert!(matches!(nothing, Err(GetError::Empty)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`GetError`], but not `Decode`.
@@ -116,6 +169,16 @@ impl ByteQueue {
     }
 
     /// Gets the next item if there is one now, and gives it to `work`, whose value is returned.
+    /// Python: `Queue.get_nowait`.
+    ///
+    /// ```
+    /// # use ipc_queue::{ByteQueue, GetError};
+    /// let queue = ByteQueue::bounded(3)?;
+    /// queue.put(b"wash up")?;
+    /// assert_eq!(queue.try_get(<[u8]>::to_vec)?, b"wash up");
+    /// assert!(matches!(queue.try_get(|_| ()), Err(GetError::Empty)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`GetError`]; `Empty` at once.
@@ -127,6 +190,27 @@ impl ByteQueue {
     /// items has died, and they are in the queue again.
     ///
     /// Only the maker of a [queue of work](Self::of_work) is told; others, and of other queues, get none.
+    ///
+    /// ```
+    /// # use ipc_queue::ByteQueue;
+    /// # use process_basics::{Failure, Process, tasks};
+    /// tasks![die_before_it_is_mine];
+    ///
+    /// fn die_before_it_is_mine(work: ByteQueue) -> Result<(), Failure> {
+    ///     Ok(work.get(None, |_, _| std::process::abort(), |_| ())?)
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+    /// let work = ByteQueue::of_work(3)?;
+    /// let position = work.try_put(b"task")?;
+    /// let mut worker = Process::new(die_before_it_is_mine, work.clone());
+    /// worker.start()?;
+    /// worker.join()?;
+    /// assert_eq!(work.given_back(), [ByteQueue::first_delivery(position)]);
+    /// assert_eq!(work.try_get(<[u8]>::to_vec)?, b"task", "it is there for another");
+    /// # Ok(()) }) }
+    /// ```
     #[must_use]
     pub fn given_back(&self) -> Vec<u64> {
         self.0.participant().given_back()

@@ -192,6 +192,15 @@ impl<T> Queue<T> {
     }
 
     /// Whether there are no items that nobody has got. Python: `Queue.empty`.
+    ///
+    /// ```
+    /// # use ipc_queue::Queue;
+    /// let queue = Queue::bounded(3)?;
+    /// assert!(queue.is_empty());
+    /// queue.put(1)?;
+    /// assert!(!queue.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.qsize() == 0
@@ -201,6 +210,15 @@ impl<T> Queue<T> {
     ///
     /// Places are used in turn: while an item waits that a dead consumer gave back, a put may have to
     /// wait for it although others behind it are free.
+    ///
+    /// ```
+    /// # use ipc_queue::Queue;
+    /// let queue = Queue::bounded(1)?;
+    /// assert!(!queue.is_full());
+    /// queue.put(1)?;
+    /// assert!(queue.is_full());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.handle.participant().is_full()

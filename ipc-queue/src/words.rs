@@ -36,6 +36,13 @@ struct Shared {
 impl Words {
     /// So many words, all of them 0. Python: `RawArray("Q", count)`.
     ///
+    /// ```
+    /// # use std::sync::atomic::Ordering;
+    /// let words = ipc_queue::Words::new(2)?;
+    /// assert!(words.iter().all(|word| word.load(Ordering::Relaxed) == 0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the system has no memory or no descriptors for them.
     pub fn new(count: usize) -> io::Result<Self> {
@@ -75,6 +82,12 @@ impl Words {
 
     /// Wakes at most so many of those who sleep at the word with this place, in whatever process;
     /// returns how many there were.
+    ///
+    /// ```
+    /// let words = ipc_queue::Words::new(1)?;
+    /// assert_eq!(words.wake(0, 1), 0, "nobody sleeps there");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Panics
     /// If there is no such word.

@@ -4,6 +4,20 @@ use super::timetable::Timetable;
 
 /// Gives the critical paths one by one, each as the numbers of its tasks. Made by
 /// [`Timetable::critical_paths`].
+///
+/// ```
+/// # use amdahl::{Plan, Task};
+/// # let tasks = vec![
+/// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
+/// #     Task::new("brew", 1.0, &["boil", "wash"])
+/// # ];
+/// # let plan = Plan::new(tasks, Default::default())?;
+/// // To boil takes 3, to wash 1; to brew, after both, 1.
+/// let timetable = plan.timetable();
+/// let paths: Vec<Vec<u32>> = timetable.critical_paths().collect();
+/// assert_eq!(paths, [[0, 2]], "boil, brew");
+/// # Ok::<(), amdahl::PlanError>(())
+/// ```
 #[derive(Debug)]
 pub struct CriticalPaths<'a> {
     timetable: &'a Timetable<'a>,

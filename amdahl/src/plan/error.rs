@@ -2,6 +2,15 @@
 
 /// Why some tasks are no plan; the text says what to look at. `task` is the number of that task,
 /// from 0.
+///
+/// ```
+/// use amdahl::{Plan, PlanError, Task};
+///
+/// let twice = vec![Task::new("tea", 2.0, &[]), Task::new("tea", 5.0, &[])];
+/// let error = Plan::new(twice, Default::default()).unwrap_err();
+/// assert!(matches!(error, PlanError::Duplicate { task: 1, first: 0, .. }));
+/// assert_eq!(error.to_string(), "task \"tea\" is there twice: number 1 and number 2");
+/// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {

@@ -1,7 +1,12 @@
 //! Which task waits for which: two lists of neighbours for each task, in two pieces of memory.
 
 /// The tasks, numbered from 0, and what each waits for. A [`Plan`](crate::Plan) has one; here it is
-/// without names and durations.
+/// without names and durations. Python: `graphlib.TopologicalSorter`.
+///
+/// ```
+/// let graph = amdahl::Graph::new(3, vec![(0, 1), (1, 2)]);
+/// assert_eq!(graph.order(), Ok(vec![0, 1, 2]));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Graph {
     predecessors: Rows,
@@ -40,18 +45,35 @@ impl Graph {
     }
 
     /// How many tasks there are.
+    ///
+    /// ```
+    /// let graph = amdahl::Graph::new(3, vec![(0, 2), (1, 2)]);
+    /// assert_eq!(graph.len(), 3);
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.predecessors.starts.len() - 1
     }
 
     /// Whether there is none.
+    ///
+    /// ```
+    /// let graph = amdahl::Graph::new(3, vec![(0, 2), (1, 2)]);
+    /// assert!(!graph.is_empty());
+    /// assert!(amdahl::Graph::new(0, vec![]).is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// What a task waits for, the smallest number first.
+    ///
+    /// ```
+    /// let graph = amdahl::Graph::new(3, vec![(0, 2), (1, 2)]);
+    /// assert_eq!(graph.predecessors(2), [0, 1]);
+    /// assert_eq!(graph.predecessors(0), [0; 0]);
+    /// ```
     ///
     /// # Panics
     /// If there is no such task.
@@ -62,6 +84,12 @@ impl Graph {
 
     /// Who waits for a task, the smallest number first.
     ///
+    /// ```
+    /// let graph = amdahl::Graph::new(3, vec![(0, 2), (1, 2)]);
+    /// assert_eq!(graph.successors(0), [2]);
+    /// assert_eq!(graph.successors(2), [0; 0]);
+    /// ```
+    ///
     /// # Panics
     /// If there is no such task.
     #[must_use]
@@ -70,6 +98,11 @@ impl Graph {
     }
 
     /// How many others each task waits for, in the order of their numbers.
+    ///
+    /// ```
+    /// let graph = amdahl::Graph::new(3, vec![(0, 2), (1, 2)]);
+    /// assert_eq!(graph.waits_for(), [0, 0, 2]);
+    /// ```
     #[must_use]
     pub fn waits_for(&self) -> Vec<u32> {
         self.predecessors.starts.windows(2).map(|pair| pair[1] - pair[0]).collect()

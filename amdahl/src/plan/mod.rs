@@ -15,6 +15,18 @@ pub use schedule::{Dispatcher, Placement, Schedule, Start};
 pub use timetable::{Times, Timetable};
 
 /// One task, as it is written down: a row of the tutorial's table of tasks.
+///
+/// ```
+/// use amdahl::Task;
+///
+/// let brew = Task {
+///     name: "brew".into(),
+///     duration: 1.0,
+///     after: vec!["boil the water".into()],
+///     needs: [("pot".into(), 1)].into(),
+/// };
+/// assert_eq!(brew, Task::new("brew", 1.0, &["boil the water"]).needing("pot", 1));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Task {
     /// What the others call it; no two have the same.
@@ -85,6 +97,17 @@ pub fn three_point(optimistic: f64, likely: f64, pessimistic: f64) -> f64 {
 /// Tasks are numbered from 0 in the order in which they were given. Durations have whatever unit
 /// the tasks have: all times here are in it. The file that the tool `plan` reads has the same
 /// parts: `cargo run -p amdahl -- plan --help`.
+///
+/// ```
+/// use amdahl::{Plan, Task};
+///
+/// let boil = Task::new("boil", 3.0, &[]);
+/// let wash = Task::new("wash", 1.0, &[]);
+/// let brew = Task::new("brew", 1.0, &["boil", "wash"]);
+/// let plan = Plan::new(vec![boil, wash, brew], Default::default())?;
+/// assert_eq!((plan.work(), plan.timetable().makespan), (5.0, 4.0));
+/// # Ok::<(), amdahl::PlanError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Plan {
     names: Vec<String>,
@@ -146,24 +169,68 @@ impl Plan {
     }
 
     /// The names of the tasks, in the order of their numbers.
+    ///
+    /// ```
+    /// # use amdahl::{Plan, Task};
+    /// # let tasks = vec![
+    /// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
+    /// #     Task::new("brew", 1.0, &["boil", "wash"])
+    /// # ];
+    /// # let plan = Plan::new(tasks, Default::default())?;
+    /// // To boil takes 3, to wash 1; to brew, after both, 1.
+    /// assert_eq!(plan.names(), ["boil", "wash", "brew"]);
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
     /// How long each task takes, in the order of their numbers.
+    ///
+    /// ```
+    /// # use amdahl::{Plan, Task};
+    /// # let tasks = vec![
+    /// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
+    /// #     Task::new("brew", 1.0, &["boil", "wash"])
+    /// # ];
+    /// # let plan = Plan::new(tasks, Default::default())?;
+    /// // To boil takes 3, to wash 1; to brew, after both, 1.
+    /// assert_eq!(plan.durations(), [3.0, 1.0, 1.0]);
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
     #[must_use]
     pub fn durations(&self) -> &[f64] {
         &self.durations
     }
 
     /// Which task waits for which.
+    ///
+    /// ```
+    /// # use amdahl::{Plan, Task};
+    /// # let tasks = vec![
+    /// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
+    /// #     Task::new("brew", 1.0, &["boil", "wash"])
+    /// # ];
+    /// # let plan = Plan::new(tasks, Default::default())?;
+    /// // To boil takes 3, to wash 1; to brew, after both, 1.
+    /// assert_eq!(plan.graph().predecessors(2), [0, 1]);
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
     #[must_use]
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
 
     /// The resources by name, and how many there are of each.
+    ///
+    /// ```
+    /// # use amdahl::{Plan, Task};
+    /// let tasks = vec![Task::new("boil", 3.0, &[]).needing("stove", 1)];
+    /// let plan = Plan::new(tasks, [("stove".to_owned(), 2)].into())?;
+    /// assert_eq!(plan.resources(), [("stove".to_owned(), 2)]);
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
     #[must_use]
     pub fn resources(&self) -> &[(String, u32)] {
         &self.resources

@@ -9,6 +9,20 @@ use std::collections::BinaryHeap;
 use super::{Plan, Timetable};
 
 /// A task that is about to begin.
+///
+/// ```
+/// # use amdahl::{Plan, Task};
+/// # let tasks = vec![
+/// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
+/// #     Task::new("brew", 1.0, &["boil", "wash"])
+/// # ];
+/// # let plan = Plan::new(tasks, Default::default())?;
+/// # use amdahl::{Dispatcher, Start};
+/// // To boil takes 3, to wash 1; to brew, after both, 1.
+/// let next = Dispatcher::new(&plan, Some(1)).start();
+/// assert_eq!(next, Some(Start { task: 0, worker: Some(0) }));
+/// # Ok::<(), amdahl::PlanError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
     /// The task's number.
@@ -61,6 +75,21 @@ struct Workers {
 
 impl<'plan> Dispatcher<'plan> {
     /// Nothing has begun, and the workers are idle; without a number of workers there are always enough.
+    ///
+    /// ```
+    /// # use amdahl::{Plan, Task};
+    /// # let tasks = vec![
+    /// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
+    /// #     Task::new("brew", 1.0, &["boil", "wash"])
+    /// # ];
+    /// # let plan = Plan::new(tasks, Default::default())?;
+    /// # use amdahl::Dispatcher;
+    /// // To boil takes 3, to wash 1; to brew, after both, 1.
+    /// let mut enough = Dispatcher::new(&plan, None);
+    /// let begins = std::iter::from_fn(|| enough.start()).map(|start| start.task);
+    /// assert_eq!(begins.collect::<Vec<_>>(), [0, 1], "the third waits for both");
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
     #[must_use]
     pub fn new(plan: &'plan Plan, workers: Option<usize>) -> Self {
         Self::by_urgency(plan, &plan.timetable(), workers)
@@ -105,6 +134,22 @@ impl<'plan> Dispatcher<'plan> {
 
     /// The next task that may begin now. `None`: none, until one that has begun is
     /// [ended](Self::end). All have begun when it has given as many as there are.
+    ///
+    /// ```
+    /// # use amdahl::{Plan, Task};
+    /// # let tasks = vec![
+    /// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
+    /// #     Task::new("brew", 1.0, &["boil", "wash"])
+    /// # ];
+    /// # let plan = Plan::new(tasks, Default::default())?;
+    /// # use amdahl::Dispatcher;
+    /// // To boil takes 3, to wash 1; to brew, after both, 1.
+    /// let mut dispatcher = Dispatcher::new(&plan, Some(2));
+    /// assert_eq!(dispatcher.start().map(|start| start.task), Some(0));
+    /// assert_eq!(dispatcher.start().map(|start| start.task), Some(1));
+    /// assert_eq!(dispatcher.start(), None);
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
     pub fn start(&mut self) -> Option<Start> {
         if let Some(task) = self.milestones.pop() {
             return Some(Start { task, worker: None });
@@ -131,6 +176,25 @@ impl<'plan> Dispatcher<'plan> {
 
     /// A task that had begun has ended: its worker and what it held are free, and who waited only for it
     /// may begin.
+    ///
+    /// ```
+    /// # use amdahl::{Plan, Task};
+    /// # let tasks = vec![
+    /// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
+    /// #     Task::new("brew", 1.0, &["boil", "wash"])
+    /// # ];
+    /// # let plan = Plan::new(tasks, Default::default())?;
+    /// # use amdahl::Dispatcher;
+    /// // To boil takes 3, to wash 1; to brew, after both, 1.
+    /// let mut dispatcher = Dispatcher::new(&plan, Some(1));
+    /// let mut order = Vec::new();
+    /// while let Some(start) = dispatcher.start() {
+    ///     order.push(start.task);
+    ///     dispatcher.end(start.task);
+    /// }
+    /// assert_eq!(order, [0, 1, 2]);
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
     ///
     /// # Panics
     /// If there is no such task. One that had not begun, or ends twice, makes nonsense of what
@@ -169,6 +233,20 @@ impl Workers {
 }
 
 /// From when to when a task is done, and by whom.
+///
+/// ```
+/// # use amdahl::{Plan, Task};
+/// # let tasks = vec![
+/// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
+/// #     Task::new("brew", 1.0, &["boil", "wash"])
+/// # ];
+/// # let plan = Plan::new(tasks, Default::default())?;
+/// # use amdahl::Placement;
+/// // To boil takes 3, to wash 1; to brew, after both, 1.
+/// let brew = plan.schedule(Some(2)).tasks[2];
+/// assert_eq!(brew, Placement { start: 3.0, finish: 4.0, worker: brew.worker });
+/// # Ok::<(), amdahl::PlanError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Placement {
     /// When it begins, in the plan's unit, from 0.
@@ -181,6 +259,19 @@ pub struct Placement {
 
 /// A plan with a limited number of workers, or of what its tasks need. Made by [`Plan::schedule`];
 /// times are in the plan's unit.
+///
+/// ```
+/// # use amdahl::{Plan, Task};
+/// # let tasks = vec![
+/// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
+/// #     Task::new("brew", 1.0, &["boil", "wash"])
+/// # ];
+/// # let plan = Plan::new(tasks, Default::default())?;
+/// // To boil takes 3, to wash 1; to brew, after both, 1.
+/// let alone = plan.schedule(Some(1));
+/// assert_eq!((alone.at_least, alone.makespan, alone.at_most), (5.0, 5.0, 5.0));
+/// # Ok::<(), amdahl::PlanError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Schedule {
     /// Each task's place in it, in the order of their numbers.

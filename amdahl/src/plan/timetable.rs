@@ -8,6 +8,20 @@ use super::critical::CriticalPaths;
 
 /// When a task can begin and end, and when it must, if the whole shall take no longer; in the
 /// plan's unit, from 0.
+///
+/// ```
+/// # use amdahl::{Plan, Task};
+/// # let tasks = vec![
+/// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
+/// #     Task::new("brew", 1.0, &["boil", "wash"])
+/// # ];
+/// # let plan = Plan::new(tasks, Default::default())?;
+/// // To boil takes 3, to wash 1; to brew, after both, 1.
+/// let wash = plan.timetable().tasks[1];
+/// assert_eq!((wash.earliest_start, wash.earliest_finish), (0.0, 1.0));
+/// assert_eq!((wash.latest_start, wash.latest_finish, wash.slack), (2.0, 3.0, 2.0));
+/// # Ok::<(), amdahl::PlanError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Times {
     /// The end of the last task that it waits for; 0 if there is none.
@@ -49,6 +63,20 @@ impl Times {
 
 /// The times of all tasks of a plan, with as many workers as can be of use. Made by
 /// [`Plan::timetable`].
+///
+/// ```
+/// # use amdahl::{Plan, Task};
+/// # let tasks = vec![
+/// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
+/// #     Task::new("brew", 1.0, &["boil", "wash"])
+/// # ];
+/// # let plan = Plan::new(tasks, Default::default())?;
+/// // To boil takes 3, to wash 1; to brew, after both, 1.
+/// let timetable = plan.timetable();
+/// assert_eq!((timetable.work, timetable.makespan), (5.0, 4.0));
+/// assert_eq!(timetable.tasks.iter().filter(|times| times.is_critical()).count(), 2);
+/// # Ok::<(), amdahl::PlanError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Timetable<'plan> {
     pub(super) plan: &'plan Plan,

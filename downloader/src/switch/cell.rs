@@ -30,6 +30,14 @@ tasks![lead, follow, both, nobody_else];
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Who holds the two ends.
+///
+/// ```
+/// use downloader::switch::{Cell, Channel, Placement, Who};
+///
+/// let threads = Cell::new(Who::Threads, Channel::Pipe, Placement::Free);
+/// let processes = Cell { who: Who::Processes, ..threads };
+/// assert_ne!(threads, processes);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Who {
     /// Two threads of one process.
@@ -41,6 +49,14 @@ pub enum Who {
 }
 
 /// A round trip between two ends.
+///
+/// ```
+/// use downloader::switch::{Cell, Channel, Placement, Who};
+///
+/// let plain = Cell::new(Who::Processes, Channel::Queue, Placement::TwoCores);
+/// let with_memory = Cell { touched: 64 << 10, ..plain };
+/// assert_eq!(with_memory.channel, Channel::Queue);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Cell {
     /// Who holds them.
@@ -56,6 +72,13 @@ pub struct Cell {
 impl Cell {
     /// A cell whose ends touch nothing but the token. It is a value; [`sample`](Self::sample)
     /// measures.
+    ///
+    /// ```
+    /// use downloader::switch::{Cell, Channel, Placement, Who};
+    ///
+    /// let cell = Cell::new(Who::Threads, Channel::Futex, Placement::OneCore);
+    /// assert_eq!(cell.touched, 0);
+    /// ```
     #[must_use]
     pub const fn new(who: Who, channel: Channel, placement: Placement) -> Self {
         Self { who, channel, placement, touched: 0 }

@@ -12,6 +12,12 @@ use process_basics::{Failure, handover};
 use serde::{Deserialize, Serialize};
 
 /// What carries a token there, and another of its kind what carries it back.
+///
+/// ```
+/// use downloader::switch::Channel;
+///
+/// assert_ne!(Channel::Pipe, Channel::Futex);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Channel {
     /// The kernel's own pipes: one write and one read for a token.
@@ -72,6 +78,12 @@ const NAP: Duration = Duration::from_secs(10);
 
 impl Channel {
     /// What the tables call it: a word or two of English.
+    ///
+    /// ```
+    /// use downloader::switch::Channel;
+    ///
+    /// assert_eq!(Channel::Pipe.name(), "kernel pipes");
+    /// ```
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

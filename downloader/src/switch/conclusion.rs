@@ -10,6 +10,10 @@ use Placement::{OneCore, TwoCores};
 use Who::{Alone, Processes, Threads};
 
 /// How many tokens the tutorial passes each way.
+///
+/// ```
+/// assert_eq!(downloader::switch::TOKENS, 1_000_000);
+/// ```
 pub const TOKENS: u64 = 1_000_000;
 
 /// The tutorial's figures in seconds: two processes, two threads.
@@ -43,6 +47,16 @@ impl Switching {
 }
 
 /// What the figures say about this machine, a sentence or two each.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use downloader::switch::{Figures, Places, Subject, Terms};
+/// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
+/// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
+/// let sentences = downloader::switch::conclusions(&figures, None);
+/// assert!(sentences.iter().all(|sentence| !sentence.is_empty()));
+/// # Ok::<(), process_basics::Failure>(())
+/// ```
 #[must_use]
 pub fn conclusions(figures: &Figures, memory: Option<Memory>) -> Vec<String> {
     let sentences = [

@@ -11,6 +11,15 @@ use super::part::Report;
 use super::{Cell, Places, Subject, Who};
 
 /// How much is measured by [`Figures::measure`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use downloader::switch::Terms;
+///
+/// let terms = Terms { time: Duration::from_millis(100), rounds: 5 };
+/// assert_eq!(terms.time * terms.rounds as u32, Duration::from_millis(500));
+/// ```
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Terms {
     /// How long a sample works, about.
@@ -20,6 +29,15 @@ pub struct Terms {
 }
 
 /// What one sample has brought.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use downloader::switch::Sample;
+///
+/// let sample = Sample::from(Duration::from_micros(5));
+/// assert_eq!(sample.switches, None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Sample {
     /// How long it takes once.
@@ -49,6 +67,17 @@ impl Sample {
 }
 
 /// All samples of all subjects. Made by [`Figures::measure`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use downloader::switch::{Figures, Places, Subject, Terms};
+///
+/// let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
+/// let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
+/// assert!(figures.are_complete(terms));
+/// # Ok::<(), process_basics::Failure>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Figures(pub(crate) Vec<(Subject, Result<Vec<Sample>, String>)>);
 
@@ -103,6 +132,16 @@ impl Figures {
     }
 
     /// Whether every figure has all its samples, or a reason why it has none.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use downloader::switch::{Figures, Places, Subject, Terms};
+    /// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
+    /// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
+    /// assert!(figures.are_complete(terms));
+    /// assert!(!figures.are_complete(Terms { rounds: 2, ..terms }));
+    /// # Ok::<(), process_basics::Failure>(())
+    /// ```
     #[must_use]
     pub fn are_complete(&self, terms: Terms) -> bool {
         let complete = |samples: &Vec<Sample>| samples.len() == terms.rounds;
@@ -169,6 +208,16 @@ impl Figures {
 }
 
 /// What two spreads allow to be said of the second.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use common::time::Spread;
+/// use downloader::switch::Comparison;
+///
+/// let spread = |times: [u64; 3]| Spread::of(times.map(Duration::from_micros)).expect("three");
+/// assert_eq!(Comparison::of(spread([7, 8, 9]), spread([4, 5, 6])), Comparison::Shorter);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     /// Their ranges overlap: no difference is shown.

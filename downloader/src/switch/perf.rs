@@ -20,6 +20,19 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The round trip that perf measures between two processes, or two threads, both bound to this core;
 /// works for about so long.
 ///
+/// ```
+/// use std::time::Duration;
+///
+/// use downloader::switch::{Who, perf};
+///
+/// let core = common::cores::usable()?[0];
+/// match perf::round_trip(Who::Processes, core, Duration::from_millis(5)) {
+///     Ok(time) => assert!(time > Duration::ZERO),
+///     Err(reason) => println!("perf can't tell: {reason}"),
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// # Errors
 /// If there is no perf, it can't do this, or it doesn't end.
 pub fn round_trip(who: Who, core: usize, time: Duration) -> Result<Duration, Failure> {

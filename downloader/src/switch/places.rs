@@ -6,6 +6,12 @@ use common::cores;
 use serde::Serialize;
 
 /// Where the two ends run.
+///
+/// ```
+/// use downloader::switch::Placement;
+///
+/// assert_ne!(Placement::OneCore, Placement::TwoCores);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Placement {
     /// Both bound to one core.
@@ -18,9 +24,21 @@ pub enum Placement {
 
 impl Placement {
     /// All three.
+    ///
+    /// ```
+    /// use downloader::switch::Placement;
+    ///
+    /// assert_eq!(Placement::ALL.len(), 3);
+    /// ```
     pub const ALL: [Self; 3] = [Self::OneCore, Self::TwoCores, Self::Free];
 
     /// What the tables call it: a few English words.
+    ///
+    /// ```
+    /// use downloader::switch::Placement;
+    ///
+    /// assert_eq!(Placement::OneCore.name(), "both on one core");
+    /// ```
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -32,6 +50,12 @@ impl Placement {
 }
 
 /// The cores of each placement, or why there are none.
+///
+/// ```
+/// use downloader::switch::Places;
+///
+/// assert_eq!(Places::here(), Places::here());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
     one: Result<usize, String>,
@@ -40,6 +64,11 @@ pub struct Places {
 
 impl Places {
     /// Those of this machine: tries to bind a thread, and reads back whether it is bound.
+    ///
+    /// ```
+    /// let places = downloader::switch::Places::here();
+    /// println!("{places:?}");
+    /// ```
     #[must_use]
     pub fn here() -> Self {
         let usable = cores::usable().unwrap_or_default();

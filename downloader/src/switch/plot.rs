@@ -36,6 +36,16 @@ enum Line {
 
 /// The plot as an SVG document.
 ///
+/// ```
+/// # use std::time::Duration;
+/// # use downloader::switch::{Figures, Places, Subject, Terms};
+/// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
+/// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
+/// let document = downloader::switch::svg(&figures)?;
+/// assert!(document.starts_with("<svg"));
+/// # Ok::<(), process_basics::Failure>(())
+/// ```
+///
 /// # Errors
 /// If it can't be drawn.
 pub fn svg(figures: &Figures) -> Result<String, Failure> {

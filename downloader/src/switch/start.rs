@@ -16,6 +16,13 @@ const COUNTED: usize = 16;
 
 /// Bytes of memory that nobody else has and that are free again when it ends. What the kernel holds for
 /// it is not counted.
+///
+/// ```
+/// use downloader::switch::Memory;
+///
+/// let memory = Memory { thread: 12 << 10, process: 300 << 10 };
+/// assert_eq!(memory.process / memory.thread, 25);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Memory {
     /// Of one more thread that waits.
@@ -25,6 +32,15 @@ pub struct Memory {
 }
 
 /// Measures both.
+///
+/// ```
+/// # use std::process::ExitCode;
+/// # fn main() -> ExitCode {
+/// # process_basics::main(|| -> Result<(), process_basics::Failure> {
+/// let memory = downloader::switch::memory()?;
+/// assert!(memory.process > 0);
+/// # Ok(()) }) }
+/// ```
 ///
 /// # Errors
 /// If the kernel doesn't tell, or something can't be started.

@@ -10,6 +10,13 @@ use serde::Serialize;
 use super::{Cell, Channel, Placement, Places, Sample, Who, perf, start};
 
 /// One thing that is measured: how long once takes.
+///
+/// ```
+/// use downloader::switch::{Cell, Channel, Placement, Subject, Who};
+///
+/// let one = Subject::RoundTrip(Cell::new(Who::Threads, Channel::Pipe, Placement::Free));
+/// assert!(downloader::switch::all().contains(&one));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Subject {
     /// A token there and back.
@@ -26,6 +33,12 @@ pub enum Subject {
 pub(crate) const WORKING_SETS: [usize; 3] = [0, 256 << 10, 2 << 20];
 
 /// All that the lesson measures. What is compared round by round stands side by side.
+///
+/// ```
+/// use downloader::switch::{Subject, all};
+///
+/// assert!(all().contains(&Subject::Bytes));
+/// ```
 #[must_use]
 pub fn all() -> Vec<Subject> {
     use Channel::{Crossbeam, Futex, Pipe, Queue, Spin, Yield};

@@ -13,6 +13,16 @@ use super::subject::WORKING_SETS;
 use super::{BUILD, Cell, Channel, Comparison, Figures, Memory, Placement, Subject, TOKENS, Who};
 
 /// Threads and processes side by side over every channel, and below it what their switches say.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use downloader::switch::{Figures, Places, Subject, Terms};
+/// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
+/// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
+/// let table = downloader::switch::matrix(&figures, downloader::switch::Placement::Free).to_string();
+/// assert!(table.contains("kernel pipes"), "{table}");
+/// # Ok::<(), process_basics::Failure>(())
+/// ```
 #[must_use]
 pub fn matrix(figures: &Figures, placement: Placement) -> Shown {
     use Channel::{Crossbeam, Futex, Pipe, Queue};
@@ -65,6 +75,16 @@ fn note(switches: f64, who: Who, cell: Cell) -> Option<String> {
 }
 
 /// The tutorial's two rows, and between them the one that tells the queue from who uses it.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use downloader::switch::{Figures, Places, Subject, Terms};
+/// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
+/// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
+/// let table = downloader::switch::queues(&figures).to_string();
+/// assert!(table.contains("our queue"), "{table}");
+/// # Ok::<(), process_basics::Failure>(())
+/// ```
 #[must_use]
 pub fn queues(figures: &Figures) -> Shown {
     let heads = [&["the queue, µs"][..], &Placement::ALL.map(Placement::name)].concat();
@@ -86,6 +106,13 @@ pub fn queues(figures: &Figures) -> Shown {
 
 /// The tutorial's figures beside ours: seconds for two processes and for two threads, and each token's
 /// share.
+///
+/// ```
+/// # use std::time::Duration;
+/// let ours = [2, 1].map(Duration::from_secs);
+/// let table = downloader::switch::tutorial(1_000_000, ours).to_string();
+/// assert!(table.contains("1,000,000"), "{table}");
+/// ```
 #[must_use]
 pub fn tutorial(tokens: u64, ours: [Duration; 2]) -> Shown {
     let heads = ["", "tutorial", "a token", "here", "a token"];
@@ -102,6 +129,16 @@ pub fn tutorial(tokens: u64, ours: [Duration; 2]) -> Shown {
 }
 
 /// The parts of a round trip on their own, and perf's figures beside ours.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use downloader::switch::{Figures, Places, Subject, Terms};
+/// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
+/// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
+/// let table = downloader::switch::controls(&figures).to_string();
+/// assert!(table.contains("bytes"), "{table}");
+/// # Ok::<(), process_basics::Failure>(())
+/// ```
 #[must_use]
 pub fn controls(figures: &Figures) -> Shown {
     use Channel::{Pipe, Spin, Yield};
@@ -134,6 +171,16 @@ pub fn controls(figures: &Figures) -> Shown {
 }
 
 /// A round trip over pipes on one core when each end touches memory of its own before every hop.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use downloader::switch::{Figures, Places, Subject, Terms};
+/// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
+/// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
+/// let table = downloader::switch::caches(&figures).to_string();
+/// assert!(table.contains("KiB"), "{table}");
+/// # Ok::<(), process_basics::Failure>(())
+/// ```
 #[must_use]
 pub fn caches(figures: &Figures) -> Shown {
     let heads = ["touched by each", "one alone, µs", "threads, µs", "processes, µs"];
@@ -151,6 +198,16 @@ pub fn caches(figures: &Figures) -> Shown {
 }
 
 /// What it costs to have one more.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use downloader::switch::{Figures, Places, Subject, Terms};
+/// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
+/// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
+/// let table = downloader::switch::start_up(&figures, None).to_string();
+/// assert!(table.contains("process"), "{table}");
+/// # Ok::<(), process_basics::Failure>(())
+/// ```
 #[must_use]
 pub fn start_up(figures: &Figures, memory: Option<Memory>) -> Shown {
     let heads = ["one more", "start and join, µs", "memory of its own"];
@@ -170,6 +227,12 @@ pub fn start_up(figures: &Figures, memory: Option<Memory>) -> Shown {
 const SWITCHES: &str = "\u{2060}sw.";
 
 /// A table and the notes below it. Written by `{:n}`, they take at most n columns.
+///
+/// ```
+/// # use std::time::Duration;
+/// let table = downloader::switch::tutorial(1_000_000, [Duration::from_secs(1); 2]);
+/// assert!(format!("{table:60}").lines().all(|line| line.chars().count() <= 60));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Shown {
     table: Table,
