@@ -34,6 +34,7 @@ pub struct Picture {
 }
 
 /// How large a picture may be that is decoded, so that a small file can't fill the memory.
+/// Python: `PIL.Image.MAX_IMAGE_PIXELS`.
 ///
 /// ```
 /// assert_eq!(downloader::Limits::default().pixels, 100_000_000);

@@ -1,7 +1,7 @@
 //! Why some tasks are no plan.
 
 /// Why some tasks are no plan; the text says what to look at. `task` is the number of that task,
-/// from 0.
+/// from 0. Python, for a cycle: `graphlib.CycleError`.
 ///
 /// ```
 /// use amdahl::{Plan, PlanError, Task};

@@ -133,7 +133,8 @@ impl<'plan> Dispatcher<'plan> {
     }
 
     /// The next task that may begin now. `None`: none, until one that has begun is
-    /// [ended](Self::end). All have begun when it has given as many as there are.
+    /// [ended](Self::end). All have begun when it has given as many as there are. Python:
+    /// `TopologicalSorter.get_ready`, which gives them all together.
     ///
     /// ```
     /// # use amdahl::{Plan, Task};
@@ -175,7 +176,7 @@ impl<'plan> Dispatcher<'plan> {
     }
 
     /// A task that had begun has ended: its worker and what it held are free, and who waited only for it
-    /// may begin.
+    /// may begin. Python: `TopologicalSorter.done`.
     ///
     /// ```
     /// # use amdahl::{Plan, Task};
