@@ -317,7 +317,8 @@ impl fmt::Display for Untrue {
 
 impl Error for Untrue {}
 
-/// How many columns the screen has: those of the terminal, but no more than 80; without one, 80.
+/// How many columns the screen has: those of the terminal, but no fewer than 40 and no more than 80; without
+/// one, 80. Python: `shutil.get_terminal_size().columns`.
 ///
 /// ```
 /// assert!((40..=80).contains(&common::narrator::columns()));
@@ -332,7 +333,8 @@ pub fn columns() -> usize {
 const SCREEN: usize = 80;
 const NARROW: usize = 40;
 
-/// The text in lines of at most so many columns, the second and later ones with an indent.
+/// The text in lines of at most so many columns, the second and later ones with an indent. Python:
+/// `textwrap.wrap`.
 ///
 /// Lines end between words, or between two characters of Chinese; at a no-break space (U+00A0) only if
 /// there is no other way.
