@@ -227,15 +227,14 @@ impl ParentProcess {
     /// ```
     /// # use process_basics::{Process, parent_process, tasks};
     /// # tasks![look];
-    /// fn look(started_by: u32) {
+    /// fn look(_: ()) {
     ///     let parent = parent_process().expect("this is a child");
     ///     assert_eq!(parent.name(), "MainProcess");
-    /// # let _ = started_by;
     /// }
     ///
     /// # fn main() -> std::process::ExitCode {
     /// # process_basics::main(|| -> Result<(), process_basics::Error> {
-    /// # let mut process = Process::new(look, std::process::id());
+    /// # let mut process = Process::new(look, ());
     /// # process.start()?;
     /// # process.join()?;
     /// # assert_eq!(process.exitcode(), Some(0));
@@ -275,15 +274,14 @@ impl ParentProcess {
     /// ```
     /// # use process_basics::{Process, parent_process, tasks};
     /// # tasks![look];
-    /// fn look(started_by: u32) {
+    /// fn look(_: ()) {
     ///     let parent = parent_process().expect("this is a child");
     ///     assert!(parent.is_alive());
-    /// #   let _ = started_by;
     /// }
     ///
     /// # fn main() -> std::process::ExitCode {
     /// # process_basics::main(|| -> Result<(), process_basics::Error> {
-    /// # let mut process = Process::new(look, std::process::id());
+    /// # let mut process = Process::new(look, ());
     /// # process.start()?;
     /// # process.join()?;
     /// # assert_eq!(process.exitcode(), Some(0));
