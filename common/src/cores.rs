@@ -21,8 +21,8 @@ pub fn usable() -> io::Result<Vec<usize>> {
     Ok((0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect())
 }
 
-/// Binds the calling thread, and the threads and processes it will start, to these cores; see
-/// [`usable`] for an example. Python: `os.sched_setaffinity(0, cores)`.
+/// Binds the calling thread, and the threads and processes it will start, to these cores. Python:
+/// `os.sched_setaffinity(0, cores)`.
 ///
 /// ```
 /// let last = common::cores::usable()?.pop().expect("there is one");
