@@ -1,12 +1,12 @@
 //! The tools beside the lessons: `amdahl plan`, `law`, `fit` and `measure`.
 
-use common::drawing;
 use std::fmt::Display;
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use common::drawing;
 use common::lessons::Tool;
 use serde::Serialize;
 
