@@ -17,18 +17,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Arg, value_parser};
+use common::group::Group;
 use common::stock::Stock;
-use common::testing::Random;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+use common::testing::{Other, Random};
 
 /// The crates that have a torture.
 const PACKAGES: [&str; 5] = ["ipc-pipe", "ipc-queue", "pools", "executors", "downloader"];
@@ -63,7 +60,8 @@ fn main() -> ExitCode {
     let base = std::env::temp_dir().join(format!("soak-{}", std::process::id()));
     let lanes = lanes(&base, number("seed"));
 
-    // Who loses his parent becomes a child of this process, and is seen.
+    // A process that loses its parent becomes a child of this one, and is seen.
+    #[cfg(target_os = "linux")]
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
     let before = (Stock::now().unwrap(), shared_memory());
     let end = Instant::now() + Duration::from_secs(60 * number("minutes"));
@@ -105,8 +103,8 @@ fn lanes(base: &Path, seed: u64) -> Vec<Lane> {
     assert!(built.status.success(), "the tortures can't be built");
     let messages = String::from_utf8(built.stdout).unwrap();
     let lane = |(package, number): (&'static str, u64)| {
-        let manifest = format!("/{package}/Cargo.toml\"");
-        let mut of_package = messages.lines().filter(|line| line.contains(&manifest));
+        let id = format!("/{package}#");
+        let mut of_package = messages.lines().filter(|line| line.contains(&id));
         let path = |line: &str| {
             // Not the program that some tests run.
             let (_, rest) = line.split_once("\"name\":\"torture\"")?;
@@ -157,22 +155,22 @@ impl Lane {
         let mut command = Command::new(&self.program);
         command.args([test, "--exact", "--ignored", "--nocapture"]);
         command.env("TORTURE_SECONDS", time.as_secs().to_string());
-        command.env("TORTURE_SEED", seed.to_string()).env("TMPDIR", &temporary);
+        command.env("TORTURE_SEED", seed.to_string());
+        command.envs(["TMPDIR", "TMP", "TEMP"].map(|name| (name, &temporary)));
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let mut child = command.process_group(0).spawn().unwrap();
+        let (mut child, group) = Group::spawn(&mut command).unwrap();
 
         // One parent of four is killed; but `downloader get` is a program of its own, and goes on.
         let is_killed = self.random.below(4) == 0 && self.package != "downloader";
         let part = self.random.below(1000) as f64 / 1000.0;
         let until = if is_killed { time.mul_f64(part) } else { time + PATIENCE };
-        let stops = self.stop_now_and_then(&child, Instant::now() + until);
+        let stops = self.stop_now_and_then(child.id(), Instant::now() + until);
         if stops.is_none() {
             child.kill().unwrap();
         }
         let status = child.wait().unwrap();
-        let group = Pid::from_child(&child);
-        if !is_gone(group) {
-            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        if !is_gone(&group, child.id()) {
+            group.kill();
             return Err("processes are left".to_owned());
         }
         match stops {
@@ -197,31 +195,24 @@ impl Lane {
     }
 
     /// Stops it for a moment now and then, and says how often, if it has ended until then.
-    fn stop_now_and_then(&mut self, child: &Child, until: Instant) -> Option<u64> {
-        // It means this process whatever becomes of its number.
-        let pidfd = rustix::process::pidfd_open(Pid::from_child(child), PidfdFlags::empty());
-        let pidfd = pidfd.unwrap();
+    fn stop_now_and_then(&mut self, child: u32, until: Instant) -> Option<u64> {
+        let child = Other::of(child).unwrap();
         for stops in 0.. {
             let pause = Duration::from_millis(self.random.below(1500));
             let left = until.saturating_duration_since(Instant::now());
-            if ends_within(&pidfd, pause.min(left)) {
+            if child.ends_within(pause.min(left)) {
                 return Some(stops);
             }
             if pause >= left {
                 break;
             }
-            let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::STOP);
+            child.stop();
             // Any instant will do: this sleep isn't a wait for something.
             thread::sleep(Duration::from_millis(self.random.below(20)));
-            let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::CONT);
+            child.go_on();
         }
         None
     }
-}
-
-fn ends_within(pidfd: &OwnedFd, time: Duration) -> bool {
-    let time = Timespec::try_from(time).unwrap();
-    poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&time)).unwrap() == 1
 }
 
 /// What a test has counted: it says `Counts { pools: 3, tasks: 4 }`.
@@ -232,12 +223,10 @@ fn counts_in(log: &str) -> Vec<(&str, u64)> {
 }
 
 /// Whether all processes of the group end in time; those that were left to us are collected.
-fn is_gone(group: Pid) -> bool {
+fn is_gone(group: &Group, first: u32) -> bool {
     let end = Instant::now() + GRACE;
-    while rustix::process::test_kill_process_group(group).is_ok() {
-        // Whoever was just stopped ends when it goes on.
-        let _ = rustix::process::kill_process_group(group, Signal::CONT);
-        let _ = rustix::process::waitpgid(group, WaitOptions::NOHANG);
+    while !group.is_empty() {
+        let_go(first);
         if Instant::now() > end {
             return false;
         }
@@ -246,6 +235,19 @@ fn is_gone(group: Pid) -> bool {
     }
     true
 }
+
+/// Has what was just stopped go on, which then ends, and collects what has ended.
+#[cfg(unix)]
+fn let_go(group: u32) {
+    use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpgid};
+    let group = Pid::from_raw(group.cast_signed()).unwrap();
+    let _ = kill_process_group(group, Signal::CONT);
+    let _ = waitpgid(group, WaitOptions::NOHANG);
+}
+
+/// Nothing is left to collect on Windows.
+#[cfg(not(unix))]
+fn let_go(_group: u32) {}
 
 /// What there is of named shared memory.
 fn shared_memory() -> Vec<PathBuf> {

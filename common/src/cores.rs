@@ -2,13 +2,17 @@
 
 use std::io;
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use crate::sys;
 
 /// The numbers of the cores that the calling thread may run on, from 0. Python:
 /// `os.sched_getaffinity(0)`.
 ///
+/// On Windows those of the process, in its group of at most 64; on macOS all.
+///
 /// ```
 /// let cores = common::cores::usable()?;
+/// assert!(!cores.is_empty());
+/// # if cfg!(target_os = "macos") { return Ok(()); }
 /// common::cores::bind_to(&cores[..1])?;
 /// assert_eq!(common::cores::usable()?, cores[..1]);
 /// # Ok::<(), std::io::Error>(())
@@ -17,15 +21,17 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 /// # Errors
 /// When the system refuses to tell.
 pub fn usable() -> io::Result<Vec<usize>> {
-    let set = sched_getaffinity(None)?;
-    Ok((0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect())
+    sys::usable_cores()
 }
 
 /// Binds the calling thread, and the threads and processes it will start, to these cores. Python:
 /// `os.sched_setaffinity(0, cores)`.
 ///
+/// On Windows the whole process is bound, with the threads that it has already.
+///
 /// ```
 /// let last = common::cores::usable()?.pop().expect("there is one");
+/// # if cfg!(target_os = "macos") { return Ok(()); }
 /// common::cores::bind_to(&[last])?;
 /// assert_eq!(common::cores::usable()?, [last]);
 /// assert!(common::cores::bind_to(&[]).is_err());
@@ -33,19 +39,18 @@ pub fn usable() -> io::Result<Vec<usize>> {
 /// ```
 ///
 /// # Errors
-/// When none of them is usable.
+/// When none of them is usable. [`Unsupported`](io::ErrorKind::Unsupported) on macOS, which can't bind
+/// to cores.
 pub fn bind_to(cores: &[usize]) -> io::Result<()> {
-    let mut set = CpuSet::new();
-    for core in cores.iter().filter(|core| **core < CpuSet::MAX_CPU) {
-        set.set(*core);
-    }
-    Ok(sched_setaffinity(None, &set)?)
+    sys::bind_to(cores)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// macOS binds nothing.
+    #[cfg(not(target_os = "macos"))]
     #[test]
     fn a_thread_bound_to_one_core_may_use_that_one() {
         let bound = std::thread::spawn(|| {
@@ -57,8 +62,16 @@ mod tests {
         assert_eq!(usable, [last]);
     }
 
+    #[cfg(target_os = "macos")]
+    #[test]
+    fn a_thread_is_not_bound_and_the_error_says_so() {
+        let error = bind_to(&usable().unwrap()[..1]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+    }
+
     #[test]
     fn a_core_that_does_not_exist_is_refused() {
-        assert!(bind_to(&[]).is_err() && bind_to(&[CpuSet::MAX_CPU]).is_err());
+        assert_eq!(bind_to(&[]).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert!(bind_to(&[1 << 20]).is_err());
     }
 }

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use clap::ArgMatches;
-use rustix::termios::tcgetwinsize;
+use terminal_size::terminal_size_of;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::time::Pace;
@@ -325,8 +325,8 @@ impl Error for Untrue {}
 /// ```
 #[must_use]
 pub fn columns() -> usize {
-    let size = tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
-    if size == 0 { SCREEN } else { size.clamp(NARROW, SCREEN) }
+    let columns = terminal_size_of(io::stdout()).map(|(columns, _)| usize::from(columns.0));
+    columns.map_or(SCREEN, |columns| columns.clamp(NARROW, SCREEN))
 }
 
 /// More columns than this make a text hard to read, and less than this make no text.

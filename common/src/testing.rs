@@ -8,18 +8,21 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, getsid, setrlimit};
-
 use crate::contents::{lessons_of, section_of};
-use crate::stock::Stock;
+use crate::stock::{Stock, raise_file_limit};
+use crate::sys;
 
+pub(crate) mod other;
 mod pages;
 mod program;
 mod screen;
 
+pub use other::Other;
 pub use pages::{check_links, check_translation};
-pub use program::{Running, Signal, example, kill};
+pub use program::{Running, example, kill};
 pub use screen::{fitting, in_terminal};
+
+pub use crate::sys::Signal;
 
 /// So many KiB may come and stay: the allocator keeps what a thread of its own has used, and has
 /// seen the busiest moment only after many rounds.
@@ -44,7 +47,7 @@ impl Deadline {
             if over == Err(RecvTimeoutError::Timeout) {
                 // Not by a macro: the test harness would keep it to itself.
                 let _ = writeln!(io::stderr(), "{test} did not end within {seconds} s:");
-                let _ = threads_of_session().and_then(|all| io::stderr().write_all(&all));
+                let _ = sys::threads_of_session().and_then(|all| io::stderr().write_all(&all));
                 std::process::abort();
             }
         });
@@ -52,27 +55,27 @@ impl Deadline {
     }
 }
 
-/// What `ps` says of all threads of this session: which of them hang, and where.
-fn threads_of_session() -> io::Result<Vec<u8>> {
-    let session = getsid(None)?.as_raw_nonzero().to_string();
-    let columns = "ppid,pid,tid,stat,wchan:24,etimes,comm,args";
-    Ok(Command::new("ps").args(["-L", "-s", &session, "-o", columns]).output()?.stdout)
-}
-
 /// How many descriptors this process may open besides those it has, some to spare; its limit is
 /// raised as far as the system lets it. A test that wants many takes at most so many.
 ///
 /// # Panics
-/// Without `/proc`.
+/// If the system doesn't tell how many it has.
 #[must_use]
 pub fn room_for_descriptors() -> usize {
     const SPARE: u64 = 40;
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    // Where it can't be raised, what there is must do.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    let open = fs::read_dir("/proc/self/fd").expect("/proc is mounted").count() as u64;
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
+    let limit = raise_file_limit();
+    let open = sys::inventory().expect("the system tells").descriptors.len() as u64;
     usize::try_from(limit.saturating_sub(open + SPARE)).unwrap_or(usize::MAX)
+}
+
+/// The process ids of the children of this process; on Linux also those that have ended, until somebody
+/// waits for them.
+///
+/// # Panics
+/// If the system doesn't tell.
+#[must_use]
+pub fn children() -> Vec<u32> {
+    crate::sys::inventory().expect("the system tells").children
 }
 
 /// A text of so many bytes that differs from its neighbours' of the same length.
@@ -193,8 +196,8 @@ pub fn check_chapter(package: &str, program: &str, readme: &str) {
     }
 }
 
-/// Has a lesson crate tell all its lessons twice, as `--times` does: a small window has room for them,
-/// nothing is left behind in its process, and when that has ended, no other process and no temporary
+/// Has a lesson crate tell all its lessons twice, as `--times` does: a small window has room for them
+/// (on Windows, where they run without one, a screen of 80 columns), nothing is left behind in its process, and when that has ended, no other process and no temporary
 /// file.
 ///
 /// # Panics
@@ -203,10 +206,13 @@ pub fn check_nothing_is_left(package: &str, program: &str, arguments: &[&str]) {
     let folder = std::env::temp_dir().join(format!("{package}-{}", std::process::id()));
     fs::create_dir(&folder).expect("a temporary folder can be made");
     let mut command = Command::new(program);
-    command.args(["--speed", "1000", "--times", "2"]).args(arguments).env("TMPDIR", &folder);
-    let run = in_terminal(60, command);
+    command.args(["--speed", "1000", "--times", "2"]).args(arguments);
+    // On Unix the folder for temporary files has the first of these names, on Windows the others.
+    command.envs(["TMPDIR", "TMP", "TEMP"].map(|name| (name, &folder)));
+    let columns = if sys::HAS_TERMINALS { 60 } else { 80 };
+    let run = in_terminal(columns, command);
     assert!(run.status.success(), "{:?}\n{}", run.status, utf8(&run.stderr));
-    let text = fitting(60, &utf8(&run.stdout));
+    let text = fitting(columns.into(), &utf8(&run.stdout));
     let told: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# ")).collect();
     let twice = lessons_of(package).into_iter().flat_map(|name| [name; 2]);
     let twice: Vec<String> = twice.map(|name| format!("{name} · §{}", section_of(name))).collect();
@@ -215,13 +221,13 @@ pub fn check_nothing_is_left(package: &str, program: &str, arguments: &[&str]) {
 }
 
 /// Does a round again and again: after a tenth of them, which may make what is made once, the others
-/// leave nothing behind. All that this process has counts, so it must be one of its own; also
+/// leave nothing behind. All that this process has counts, so it must be one of its own; on Linux also
 /// processes whose parents have ended without them.
 ///
 /// # Panics
 /// If something is left.
 pub fn leaves_nothing(rounds: usize, mut round: impl FnMut(usize)) {
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).expect("it may adopt");
+    sys::adopt_orphans().expect("it may adopt");
     let first = rounds / 10;
     (0..first).for_each(&mut round);
     let before = Stock::now().expect("the system tells");

@@ -2,12 +2,14 @@
 //! processes share, and the [`Pace`] at which lessons pretend to work.
 
 use std::fmt;
+use std::io;
 use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
+
+use crate::sys;
 
 /// Measures time on the monotonic clock, from its start. Python: `time.perf_counter` twice.
 ///
@@ -164,7 +166,7 @@ pub fn show(duration: Duration) -> String {
 /// ```
 #[must_use]
 pub fn clock() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default()
+    sys::clock()
 }
 
 /// The CPU time that this process has used so far, all its threads together. Python:
@@ -178,7 +180,30 @@ pub fn clock() -> Duration {
 /// ```
 #[must_use]
 pub fn cpu_time() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
+    sys::cpu_time()
+}
+
+/// How often the calling thread was taken off its core so far: because it waited, or because it
+/// yielded or its time was up. Python: `resource.getrusage(resource.RUSAGE_THREAD)`.
+///
+/// ```
+/// use std::io::ErrorKind;
+///
+/// match common::time::context_switches() {
+///     Ok(before) => {
+///         std::thread::sleep(std::time::Duration::from_millis(1));
+///         assert!(common::time::context_switches()? > before);
+///     }
+///     Err(error) => assert_eq!(error.kind(), ErrorKind::Unsupported),
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Unsupported`](io::ErrorKind::Unsupported) where the system doesn't count them for each thread, as
+/// macOS; otherwise if it doesn't tell.
+pub fn context_switches() -> io::Result<u64> {
+    sys::context_switches()
 }
 
 /// How many tutorial seconds go by in one real second: what `--speed` sets.

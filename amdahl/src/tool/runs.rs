@@ -1,16 +1,15 @@
 //! Running somebody else's command and timing it, so that it never outlives us.
 
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use common::group::Group;
+use common::interrupt;
 use common::time::Stopwatch;
-use rustix::process::{Pid, Signal, kill_process_group};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use super::Refusal;
 
@@ -34,12 +33,12 @@ pub(super) struct Runs {
 impl Runs {
     pub(super) fn new() -> Result<Self, Refusal> {
         let (teller, events) = channel();
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Refusal::failed)?;
+        let signals = interrupt::listen(&Arc::default()).map_err(Refusal::failed)?;
         let to_us = teller.clone();
         thread::spawn(move || {
-            signals.forever().for_each(|signal| {
+            for signal in signals {
                 let _ = to_us.send(Event::Signal(signal));
-            })
+            }
         });
         Ok(Self { events, teller })
     }
@@ -49,12 +48,11 @@ impl Runs {
         let shown = words.join(" ");
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null());
-        // A group of its own, to reach its children as well.
-        command.process_group(0);
         let watch = Stopwatch::start();
-        let mut child =
-            command.spawn().map_err(|error| Refusal::failed(format!("{shown}: {error}")))?;
-        let group = Pid::from_child(&child);
+        // A group, to reach its children as well.
+        let started = Group::spawn(&mut command);
+        let (mut child, group) =
+            started.map_err(|error| Refusal::failed(format!("{shown}: {error}")))?;
         let teller = self.teller.clone();
         thread::spawn(move || {
             let ended = child.wait();
@@ -67,7 +65,7 @@ impl Runs {
             }
             Event::Ended(Err(error), _) => Err(Refusal::failed(format!("{shown}: {error}"))),
             Event::Signal(signal) => {
-                self.end(group);
+                self.end(&group);
                 let code = 128_u8.saturating_add(u8::try_from(signal).unwrap_or(0));
                 Err(Refusal {
                     code,
@@ -78,15 +76,16 @@ impl Runs {
     }
 
     /// Asks the command to end, and makes it.
-    fn end(&self, group: Pid) {
-        for (signal, patience) in [(Signal::TERM, PATIENCE), (Signal::KILL, Duration::MAX)] {
-            // It may have ended by itself.
-            let _ = kill_process_group(group, signal);
+    fn end(&self, group: &Group) {
+        for (end, patience) in
+            [(Group::terminate as fn(&Group), PATIENCE), (Group::kill, Duration::MAX)]
+        {
+            end(group);
             loop {
                 match self.events.recv_timeout(patience) {
                     Ok(Event::Ended(..)) | Err(RecvTimeoutError::Disconnected) => {
                         // Also what the command had started and left behind.
-                        let _ = kill_process_group(group, Signal::KILL);
+                        group.kill();
                         return;
                     }
                     Ok(Event::Signal(_)) => {}

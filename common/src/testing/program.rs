@@ -1,17 +1,15 @@
 //! The exercises at the end of the chapters: programs that are run, and asked, as a user would.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, kill_process, kill_process_group, pidfd_open};
-
-pub use rustix::process::Signal;
+use super::Other;
+use crate::group::Group;
+use crate::sys::Signal;
 
 /// The longest that a program may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,7 +24,7 @@ const LINES: usize = 1000;
 pub fn example(name: &str) -> PathBuf {
     let test = env::current_exe().expect("a test knows its own path");
     let folder = test.ancestors().nth(2).expect("it is in deps, which is beside examples");
-    let program = folder.join("examples").join(name);
+    let program = folder.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX));
     // Tests run in their crate's folder.
     let source = Path::new("examples").join(name).with_extension("rs");
     let time = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
@@ -45,6 +43,7 @@ pub fn example(name: &str) -> PathBuf {
 #[derive(Debug)]
 pub struct Running {
     process: Child,
+    group: Group,
     lines: Receiver<String>,
     until: Instant,
     ended: bool,
@@ -60,9 +59,10 @@ impl Running {
         let (reader, writer) = io::pipe().expect("there are descriptors left");
         let mut command = Command::new(program);
         command.args(arguments).env_remove("RUST_BACKTRACE");
-        command.stdin(Stdio::piped()).process_group(0);
+        command.stdin(Stdio::piped());
         command.stdout(writer.try_clone().expect("there are descriptors left")).stderr(writer);
-        let process = command.spawn().expect("the program can be started");
+        let started = Group::spawn(&mut command);
+        let (process, group) = started.expect("the program can be started");
         let (sender, lines) = channel();
         thread::spawn(move || {
             for line in BufReader::new(reader).lines().map_while(Result::ok) {
@@ -71,7 +71,7 @@ impl Running {
                 let _ = sender.send(line);
             }
         });
-        Self { process, lines, until: Instant::now() + PATIENCE, ended: false }
+        Self { process, group, lines, until: Instant::now() + PATIENCE, ended: false }
     }
 
     /// Gives it this line on standard input.
@@ -115,20 +115,17 @@ impl Running {
         // All have closed their standard output: so it ends now.
         let end = self.process.wait().expect("nobody else waits for it");
         self.ended = true;
-        let left = kill_process_group(self.pid(), Signal::KILL).is_ok();
+        let left = !self.group.is_empty();
+        self.group.kill();
         assert!(!left, "a process that it has started outlived it");
         (rest, end.code())
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_child(&self.process)
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         if !self.ended {
-            let _ = kill_process_group(self.pid(), Signal::KILL);
+            self.group.kill();
             let _ = self.process.wait();
         }
     }
@@ -139,11 +136,8 @@ impl Drop for Running {
 /// # Panics
 /// If there is no such process, or the signal doesn't end it.
 pub fn kill(pid: &str, signal: Signal) {
-    let number = pid.parse().ok().and_then(Pid::from_raw);
-    let pid = number.unwrap_or_else(|| panic!("{pid} is no process id"));
-    let end = pidfd_open(pid, PidfdFlags::empty()).expect("the process is there");
-    kill_process(pid, signal).expect("the process is there");
-    let patience = Timespec::try_from(PATIENCE).expect("it is short");
-    let ended = poll(&mut [PollFd::new(&end, PollFlags::IN)], Some(&patience));
-    assert_eq!(ended, Ok(1), "{signal:?} ends it");
+    let number = pid.parse().unwrap_or_else(|_| panic!("{pid} is no process id"));
+    let process = Other::of(number).expect("the process is there");
+    assert!(process.signal(signal), "the process is there");
+    assert!(process.ends_within(PATIENCE), "{signal:?} ends it");
 }

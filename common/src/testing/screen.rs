@@ -1,35 +1,30 @@
 //! A program in a terminal, and what may stand on a screen.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::process::CommandExt;
+use std::io::Read;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
-use rustix::fs::{Mode, OFlags, open};
-use rustix::process::{Pid, test_kill_process_group};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
 use unicode_width::UnicodeWidthStr;
 
 use super::Deadline;
+use crate::group::Group;
+use crate::sys;
 
 /// Bold, dimmed, green, and the end of these: what can be read on a dark screen and on a light one.
 const STYLES: [&str; 4] = ["\u{1b}[1m", "\u{1b}[2m", "\u{1b}[32m", "\u{1b}[0m"];
 
 /// What a program writes into a terminal of so many columns; it has two minutes. Standard error goes
-/// elsewhere.
+/// elsewhere. On Windows, where there is no terminal, what it writes into a pipe.
 ///
 /// # Panics
 /// If it can't be started, or doesn't end with all processes of its group.
 #[must_use]
 pub fn in_terminal(columns: u16, mut command: Command) -> Output {
     let _deadline = Deadline::seconds(120);
-    let (screen, terminal) = terminal(columns).expect("there is a terminal");
+    let (screen, terminal) = sys::terminal(columns).expect("there is a terminal");
     command.env("TERM", "xterm").env_remove("RUST_BACKTRACE");
-    command.stdin(Stdio::null()).stdout(terminal).stderr(Stdio::piped()).process_group(0);
-    let child = command.spawn().expect("the program can be started");
-    let group = Pid::from_child(&child);
+    command.stdin(Stdio::null()).stdout(terminal).stderr(Stdio::piped());
+    let (child, group) = Group::spawn(&mut command).expect("the program can be started");
     // Its end of the terminal has to be the last.
     drop(command);
     let reader = thread::spawn(move || {
@@ -40,21 +35,10 @@ pub fn in_terminal(columns: u16, mut command: Command) -> Output {
     });
     let run = child.wait_with_output().expect("the program can be waited for");
     // The killed may need a moment to end; the deadline tells if one doesn't.
-    while test_kill_process_group(group).is_ok() {
+    while !group.is_empty() {
         thread::yield_now();
     }
     Output { stdout: reader.join().expect("the screen can be read"), ..run }
-}
-
-/// The two ends of a terminal: what is on the screen, and what a program writes to.
-fn terminal(columns: u16) -> io::Result<(File, File)> {
-    let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
-    grantpt(&screen)?;
-    unlockpt(&screen)?;
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let terminal = open(ptsname(&screen, Vec::new())?, flags, Mode::empty())?;
-    tcsetwinsize(&terminal, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?;
-    Ok((screen.into(), terminal.into()))
 }
 
 /// The text without its styles, after a look at whether it fits so many columns.

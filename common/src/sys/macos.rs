@@ -1,0 +1,164 @@
+//! What macOS has of its own: `proc_pidinfo`, and kernel queues that tell of a process's end.
+
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::Command;
+use std::time::Duration;
+
+use libc::{
+    PROC_PIDLISTFDS, PROC_PIDTASKINFO, PROC_PIDTHREADINFO, proc_listchildpids, proc_pidinfo,
+};
+use rustix::event::kqueue::{Event, EventFilter, EventFlags, ProcessEvents, kevent, kqueue};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::process::{Pid, Signal, getpid, kill_process};
+use rustix::pty::OpenptFlags;
+
+use super::Inventory;
+use super::unix::becomes_readable;
+
+/// How a terminal is opened.
+pub(super) const OPEN_TERMINAL: OpenptFlags = OpenptFlags::RDWR.union(OpenptFlags::NOCTTY);
+
+/// The flavor of `proc_pidinfo` that lists a process's threads (sys/proc_info.h).
+const PROC_PIDLISTTHREADS: c_int = 6;
+
+pub(crate) fn context_switches() -> io::Result<u64> {
+    let text = "macOS counts no context switches of a thread, only of a whole process";
+    Err(io::Error::new(io::ErrorKind::Unsupported, text))
+}
+
+pub(crate) fn usable_cores() -> io::Result<Vec<usize>> {
+    Ok((0..std::thread::available_parallelism()?.get()).collect())
+}
+
+pub(crate) fn bind_to(cores: &[usize]) -> io::Result<()> {
+    if cores.is_empty() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let text = "macOS can't bind a thread or a process to cores";
+    Err(io::Error::new(io::ErrorKind::Unsupported, text))
+}
+
+pub(crate) fn inventory() -> io::Result<Inventory> {
+    let descriptors = list(|memory: &mut [[u32; 2]]| ask(PROC_PIDLISTFDS, 0, memory))?;
+    let threads = list(|memory| ask(PROC_PIDLISTTHREADS, 0, memory))?;
+    Ok(Inventory {
+        // Each is a number and a kind.
+        descriptors: descriptors.into_iter().map(|[_, kind]| kind_of(kind)).collect(),
+        threads: threads.into_iter().filter_map(thread_name).collect(),
+        children: list(ask_for_children)?,
+        ..Inventory::default()
+    })
+}
+
+/// Returns a descriptor's kind (sys/proc_info.h).
+fn kind_of(kind: u32) -> String {
+    const NAMES: [&str; 7] =
+        ["other", "file", "socket", "shared memory", "semaphore", "kernel queue", "pipe"];
+    NAMES.get(kind as usize).unwrap_or(&NAMES[0]).to_string()
+}
+
+/// Returns the name of a thread that has not ended.
+fn thread_name(thread: u64) -> Option<String> {
+    let known: libc::proc_threadinfo = one(PROC_PIDTHREADINFO, thread).ok()?;
+    let bytes = known.pth_name.iter().map(|byte| byte.cast_unsigned());
+    let bytes: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Returns how many KiB of this process are in RAM.
+pub(crate) fn resident() -> io::Result<u64> {
+    let known: libc::proc_taskinfo = one(PROC_PIDTASKINFO, 0)?;
+    Ok(known.pti_resident_size / 1024)
+}
+
+/// What the kernel may fill with bytes of its own: nothing but numbers.
+trait Plain: Copy + Default {}
+impl Plain for u32 {}
+impl Plain for u64 {}
+impl Plain for [u32; 2] {}
+impl Plain for libc::proc_taskinfo {}
+impl Plain for libc::proc_threadinfo {}
+
+/// Asks for what belongs to this flavor and argument; returns how many bytes it is.
+#[expect(unsafe_code, reason = "proc_pidinfo is a C function")]
+fn ask<T: Plain>(flavor: c_int, argument: u64, memory: &mut [T]) -> c_int {
+    let (this, size) = (getpid().as_raw_pid(), size_of_val(memory) as c_int);
+    // SAFETY: it writes into the memory, no more than its size, and any bytes are a value there.
+    unsafe { proc_pidinfo(this, flavor, argument, memory.as_mut_ptr().cast(), size) }
+}
+
+/// Asks for the process ids of this process's children; below 0 is an error.
+#[expect(unsafe_code, reason = "proc_listchildpids is a C function")]
+fn ask_for_children(memory: &mut [u32]) -> c_int {
+    let (this, size) = (getpid().as_raw_pid(), size_of_val(memory) as c_int);
+    // SAFETY: as above.
+    unsafe { proc_listchildpids(this, memory.as_mut_ptr().cast(), size) }
+}
+
+/// Returns the struct that belongs to this flavor and argument.
+fn one<T: Plain>(flavor: c_int, argument: u64) -> io::Result<T> {
+    let mut known = [T::default()];
+    if ask(flavor, argument, &mut known) == size_of::<T>() as c_int {
+        Ok(known[0])
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Returns all items of a list: those that aren't zero. The memory was enough if its last one is.
+fn list<T: Plain + PartialEq>(ask: impl Fn(&mut [T]) -> c_int) -> io::Result<Vec<T>> {
+    let none = T::default();
+    let mut items = vec![none; 256];
+    loop {
+        if ask(&mut items) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        if items.last() == Some(&none) {
+            items.retain(|item| *item != none);
+            return Ok(items);
+        }
+        items = vec![none; 2 * items.len()];
+    }
+}
+
+/// Does nothing: only Linux gives orphans to a process of one's choice.
+pub(crate) fn adopt_orphans() -> io::Result<()> {
+    Ok(())
+}
+
+/// Returns what `ps` says of all threads: which of them hang.
+pub(crate) fn threads_of_session() -> io::Result<Vec<u8>> {
+    Ok(Command::new("ps").args(["-A", "-M"]).output()?.stdout)
+}
+
+/// A process, and a kernel queue that has something to read as soon as it has ended.
+#[derive(Debug)]
+pub(crate) struct Other {
+    pid: Pid,
+    end: OwnedFd,
+}
+
+impl Other {
+    #[expect(unsafe_code, reason = "some filters name a descriptor, which has to be open")]
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        let pid = Pid::from_raw(pid.cast_signed())?;
+        let end = kqueue().ok()?;
+        fcntl_setfd(&end, FdFlags::CLOEXEC).ok()?;
+        let filter = EventFilter::Proc { pid, flags: ProcessEvents::EXIT };
+        let event = Event::new(filter, EventFlags::ADD, std::ptr::null_mut());
+        // SAFETY: this filter names a process.
+        unsafe { kevent(&end, &[event], &mut [] as &mut [Event], None) }.ok()?;
+        Some(Self { pid, end })
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> bool {
+        // Its number is its own as long as it has not ended.
+        !self.ends_within(Duration::ZERO) && kill_process(self.pid, signal).is_ok()
+    }
+
+    pub(crate) fn ends_within(&self, time: Duration) -> bool {
+        becomes_readable(&self.end, time)
+    }
+}

@@ -1,0 +1,39 @@
+//! What each operating system has in its own way, behind functions that mean the same on all of them;
+//! the only unsafe code of this crate.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::*;
+#[cfg(target_os = "macos")]
+pub(crate) use macos::*;
+#[cfg(unix)]
+pub use unix::Signal;
+#[cfg(unix)]
+pub(crate) use unix::*;
+#[cfg(windows)]
+pub use windows::Signal;
+#[cfg(windows)]
+pub(crate) use windows::*;
+
+/// What a process has of the kernel, as far as the system tells.
+#[derive(Debug, Default)]
+pub(crate) struct Inventory {
+    /// Descriptors or handles; each is named by what it is.
+    pub(crate) descriptors: Vec<String>,
+    /// The names of the threads.
+    pub(crate) threads: Vec<String>,
+    /// The process ids of the children.
+    pub(crate) children: Vec<u32>,
+    /// The files that are mapped.
+    pub(crate) mapped: Vec<String>,
+    /// The number of mappings without a file.
+    pub(crate) anonymous: usize,
+}
