@@ -1,6 +1,5 @@
 //! Both directions: a [`Connection`] is a sender and a receiver.
 
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -80,7 +79,7 @@ pub fn pipe<S, R>() -> Result<(Connection<S, R>, Connection<R, S>), Error> {
 #[serde(bound = "")]
 pub struct Connection<S, R> {
     sender: Sender<S>,
-    receiver: Receiver<R>,
+    pub(crate) receiver: Receiver<R>,
 }
 
 impl<S, R> Connection<S, R> {
@@ -210,12 +209,5 @@ impl<S, R> Connection<S, R> {
     /// Those of [`Receiver::recv_bytes_into`].
     pub fn recv_bytes_into(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         self.receiver.recv_bytes_into(buffer)
-    }
-}
-
-/// The receiving direction.
-impl<S, R> AsFd for Connection<S, R> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.receiver.as_fd()
     }
 }

@@ -23,6 +23,7 @@
 
 mod duplex;
 mod one_way;
+mod sys;
 
 pub use duplex::{Connection, pipe};
 pub use one_way::{Receiver, Sender, one_way};

@@ -1,10 +1,8 @@
 //! One direction: a [`Sender`] at one end of a kernel pipe, a [`Receiver`] at the other.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Write};
 use std::marker::PhantomData;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use process_basics::frame::{self, Error, LIMIT};
@@ -156,17 +154,12 @@ impl<T> Sender<T> {
         if matches!(written, Err(Error::Io(_))) {
             // Part of a message may be in the pipe: whatever came next would be taken for its rest.
             self.closed = true;
-            close(&mut self.pipe);
+            // Without a descriptor to be had, the pipe stays open until its owner drops it.
+            if let Ok((_, unread)) = io::pipe() {
+                self.pipe = unread;
+            }
         }
         written
-    }
-}
-
-/// Closes an end whose owner keeps it.
-fn close<P: From<OwnedFd>>(pipe: &mut P) {
-    // Without a descriptor to be had it stays open until its owner drops it.
-    if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
-        *pipe = OwnedFd::from(null).into();
     }
 }
 
@@ -190,7 +183,7 @@ fn close<P: From<OwnedFd>>(pipe: &mut P) {
 #[serde(bound = "")]
 pub struct Receiver<T> {
     #[serde(with = "process_basics::handover")]
-    pipe: PipeReader,
+    pub(crate) pipe: PipeReader,
     /// Whether a message came that could not be read to its end.
     closed: bool,
     /// The body of one frame; used again for the next.
@@ -305,15 +298,11 @@ impl<T> Receiver<T> {
             // Nobody can tell where the next message begins. The sender shall get an error, not
             // wait for ever for somebody to read on.
             self.closed = true;
-            close(&mut self.pipe);
+            if let Ok((ended, _)) = io::pipe() {
+                self.pipe = ended;
+            }
         }
         received
-    }
-}
-
-impl<T> AsFd for Receiver<T> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.pipe.as_fd()
     }
 }
 

@@ -3,9 +3,13 @@
 
 mod support;
 
+#[cfg(unix)]
 use std::io::{PipeReader, PipeWriter, pipe as raw_pipe};
+#[cfg(unix)]
 use std::os::fd::OwnedFd;
+#[cfg(unix)]
 use std::os::unix::process::ExitStatusExt;
+#[cfg(unix)]
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -220,6 +224,7 @@ fn a_child_that_panics_or_exits_closes_its_end_after_its_messages() {
 }
 
 #[test]
+#[cfg(unix)]
 fn a_foreign_program_that_speaks_no_frames_is_refused_and_ended() {
     let _deadline = Deadline::seconds(60);
     let output_of = |program: &str| {
@@ -239,6 +244,7 @@ fn a_foreign_program_that_speaks_no_frames_is_refused_and_ended() {
 }
 
 #[test]
+#[cfg(unix)]
 fn a_foreign_program_can_pass_frames_on() {
     let _deadline = Deadline::seconds(60);
     let (from_cat, to_us): (PipeReader, PipeWriter) = raw_pipe().unwrap();

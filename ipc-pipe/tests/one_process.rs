@@ -4,10 +4,14 @@
 //! for a moment, and an end of another thread's pipe would close a moment later than its drop.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::fs;
-use std::fs::OpenOptions;
-use std::io::{PipeReader, PipeWriter, Read, Write, pipe as raw_pipe};
+#[cfg(target_os = "linux")]
+use std::fs::{self, OpenOptions};
+#[cfg(target_os = "linux")]
+use std::io::{PipeReader, PipeWriter, Read};
+use std::io::{Write, pipe as raw_pipe};
+#[cfg(target_os = "linux")]
 use std::os::fd::{AsRawFd, OwnedFd};
+#[cfg(target_os = "linux")]
 use std::os::unix::fs::OpenOptionsExt;
 use std::thread;
 use std::time::Duration;
@@ -31,6 +35,7 @@ fn frame(length: u64, body: &[u8]) -> Vec<u8> {
 }
 
 /// The largest size this process ever had, in bytes.
+#[cfg(target_os = "linux")]
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:"));
@@ -60,6 +65,7 @@ fn a_length_that_is_a_lie_is_an_error_and_takes_no_memory() {
         let received = receiver_of::<String>(&frame(length, b"")).recv();
         assert!(matches!(received, Err(Error::TooLong { length: l, limit: LIMIT }) if l == length));
     }
+    #[cfg(target_os = "linux")]
     assert!(peak() < LIMIT, "{} bytes", peak());
 }
 
@@ -258,6 +264,7 @@ fn an_error_while_serialising_sends_nothing() {
 
 /// The same end of a pipe, but an error where it would have to wait. With it a test can have the
 /// system refuse something in the middle of a message.
+#[cfg(target_os = "linux")]
 fn impatient(end: &impl AsRawFd, writes: bool) -> OwnedFd {
     const O_NONBLOCK: i32 = 0o4000;
     let path = format!("/proc/self/fd/{}", end.as_raw_fd());
@@ -267,6 +274,7 @@ fn impatient(end: &impl AsRawFd, writes: bool) -> OwnedFd {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_receiver_never_goes_on_in_the_middle_of_a_message() {
     let _deadline = Deadline::seconds(60);
     let (reader, mut writer) = raw_pipe().unwrap();
@@ -281,6 +289,7 @@ fn a_receiver_never_goes_on_in_the_middle_of_a_message() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_sender_never_goes_on_in_the_middle_of_a_message() {
     let _deadline = Deadline::seconds(60);
     let (mut reader, writer) = raw_pipe().unwrap();

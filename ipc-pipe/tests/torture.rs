@@ -11,10 +11,9 @@ use std::io::{PipeWriter, Read};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use common::testing::{Deadline, Random, text};
+use common::testing::{Deadline, Other, Random, text};
 use ipc_pipe::{Connection, Error, pipe};
 use process_basics::{Failure, Process, tasks};
-use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use support::start;
 
@@ -61,25 +60,26 @@ fn one_child(random: &mut Random, counts: &mut Counts) {
     let (mut lives, alive) = std::io::pipe().unwrap();
     let (mut end, other) = pipe::<String, String>().unwrap();
     let child = start(answer, (other, Alive(alive)));
-    let pid = Pid::from_raw(child.pid().unwrap().cast_signed()).unwrap();
+    let other_child = Other::of(child.pid().unwrap()).unwrap();
     let (is_stopped, is_killed) = (random.below(2) == 0, random.below(4) > 0);
     let mut instant = || Duration::from_micros(random.below(20_000));
     let (before, while_stopped) = (instant(), instant());
     let number_of_messages = random.below(2000) as usize;
     thread::scope(|scope| {
         scope.spawn(|| {
-            // Any instant will do: these sleeps aren't waits for something. Until it is joined, its
-            // number can't mean another.
+            // Any instant will do: these sleeps aren't waits for something.
             thread::sleep(before);
             if is_stopped {
-                kill_process(pid, Signal::STOP).unwrap();
+                other_child.stop();
                 thread::sleep(while_stopped);
             }
             if is_killed {
                 child.kill().unwrap();
             }
-            // It may have been collected already.
-            let _ = kill_process(pid, Signal::CONT);
+            if is_stopped {
+                // It may have been collected already.
+                other_child.go_on();
+            }
         });
         for number in 0..number_of_messages {
             // Now and then more than the kernel holds.

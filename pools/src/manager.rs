@@ -247,7 +247,7 @@ fn end_of(exitcode: Option<i32>) -> String {
         None => String::from("somebody else collected its exit code"),
         Some(code @ 0..) => format!("exit code {code}"),
         Some(signal) => {
-            let name = signal_hook::low_level::signal_name(-signal).unwrap_or("unknown");
+            let name = process_basics::signal_name(-signal).unwrap_or("unknown");
             format!("killed by signal {} ({name})", -signal)
         }
     }

@@ -7,7 +7,6 @@
 //! ```
 
 use std::cell::Cell;
-use std::sync::Arc;
 
 use ipc_queue::{ByteQueue, GetError, PutError, Words};
 use process_basics::{Arguments, Exit, Listed, current_process, frame, tasks};
@@ -37,9 +36,7 @@ pub(crate) struct Start {
 
 /// Runs in each worker.
 pub(crate) fn work(start: Start) -> Exit {
-    // Ctrl-C goes to all processes of the terminal: the parent decides what it means. A handler, unlike
-    // an ignored signal, isn't inherited by programs that a task execs.
-    let _ = signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default());
+    let _ = process_basics::ignore_interrupts();
     if !current_process().is_daemon() && process_basics::end_with_parent().is_err() {
         eprintln!("a worker can't watch its parent: there is no thread for it");
         return Exit::FAILURE;

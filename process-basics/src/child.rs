@@ -1,31 +1,21 @@
 //! A started process, as its parent holds it, and the list of all that have not ended.
 //!
-//! The kernel tells the end of a child through its *pidfd*: a descriptor that becomes ready when
-//! the process has ended, whoever else waits for it, and that never comes to mean another process
-//! as a number can.
+//! The system tells the end of a child through its *sentinel*: a descriptor or handle that becomes
+//! ready when the process has ended, whoever else waits for it.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
-};
-
-use crate::control::{Arguments, ControlLine, Start};
-use crate::entry;
-use crate::sys::THIS_PROGRAM;
+use crate::control::{self, Arguments, Start};
+use crate::ends::{AsEnd, BorrowedEnd};
+use crate::sys::{self, End, Running, Stop, ToChild};
 use crate::wait::wait;
-use crate::{Error, frame};
+use crate::{Error, entry, frame};
 
 /// The children of this process.
 static CHILDREN: Mutex<Children> = Mutex::new(Children { running: Vec::new(), closed: false });
@@ -50,23 +40,13 @@ const FAREWELL: Duration = Duration::from_millis(500);
 pub(crate) struct Child {
     pub name: String,
     pub daemon: bool,
-    pub pid: Pid,
-    pidfd: OwnedFd,
+    process: Running,
     /// Held open until the child has ended and its handle is gone: its end tells the child that
     /// this process has ended.
-    control: ControlLine,
+    control: ToChild,
     /// Whether we ourselves sent it a signal.
     signalled: AtomicBool,
     end: Mutex<Option<End>>,
-}
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// Its exit code, or minus the number of the signal that killed it.
-    Code(i32),
-    /// Somebody else has collected it, so nobody can tell any more.
-    Unknown,
 }
 
 impl fmt::Display for End {
@@ -86,32 +66,13 @@ impl Child {
         start: &Start,
         arguments: &Arguments,
     ) -> Result<Arc<Self>, Error> {
-        let refused = |reason| Error::Start { name: start.name.clone(), reason };
-        let (line, child_end) = UnixStream::pair().map_err(refused)?;
-        // The command owns the child's end and goes with this statement: were it kept, the end of
-        // file on the line would never come.
-        let mut spawned = Command::new(THIS_PROGRAM)
-            .arg0(entry::mark(&start.name))
-            .args(program_arguments)
-            .stdin(OwnedFd::from(child_end))
-            .spawn()
-            .map_err(refused)?;
-        let pid = Pid::from_child(&spawned);
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| {
-            // Without a pidfd we can't keep it. (If there is no such process any more, somebody
-            // else has collected it.)
-            if error != Errno::SRCH {
-                let _ = spawned.kill();
-                let _ = spawned.wait();
-            }
-            refused(error.into())
-        })?;
+        let (process, line) = sys::start(&entry::mark(&start.name), program_arguments)
+            .map_err(|reason| Error::Start { name: start.name.clone(), reason })?;
         let child = Arc::new(Self {
             name: start.name.clone(),
             daemon: start.daemon,
-            pid,
-            pidfd,
-            control: ControlLine::new(line),
+            process,
+            control: line,
             signalled: AtomicBool::new(false),
             end: Mutex::new(None),
         });
@@ -125,7 +86,7 @@ impl Child {
                 return Err(Error::Ending);
             }
         }
-        match child.control.send(start, arguments) {
+        match control::send(&child.control, &child.process, start, arguments) {
             Ok(()) => Ok(child),
             Err(error) => Err(child.give_up(error)),
         }
@@ -136,7 +97,7 @@ impl Child {
         let broken = matches!(error, frame::Error::BrokenPipe);
         self.control.hang_up();
         if !self.has_ended_within(FAREWELL).unwrap_or(false) {
-            let _ = self.send_signal(Signal::KILL);
+            let _ = self.stop(Stop::Kill);
         }
         match self.wait_for_end(None) {
             Ok(Some(end)) if broken => {
@@ -147,12 +108,17 @@ impl Child {
         }
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Waits until it has ended, for ever or for so long, and collects it.
     pub(crate) fn wait_for_end(&self, timeout: Option<Duration>) -> Result<Option<End>, Error> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if wait(&[&self.pidfd], left).map_err(|error| self.system(error))?.is_empty() {
+            if wait(&[&self.process], left).map_err(|error| self.system(error))?.is_empty() {
                 return self.try_collect();
             }
             if let Some(end) = self.try_collect()? {
@@ -176,16 +142,8 @@ impl Child {
         if known.is_some() {
             return Ok(*known);
         }
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        let end = match waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
-            Ok(None) => return Ok(None),
-            Ok(Some(status)) => match (status.exit_status(), status.terminating_signal()) {
-                (Some(code), _) => End::Code(code),
-                (None, Some(signal)) => End::Code(-signal),
-                (None, None) => End::Unknown,
-            },
-            Err(Errno::CHILD) => End::Unknown,
-            Err(error) => return Err(self.system(error.into())),
+        let Some(end) = self.process.try_collect().map_err(|error| self.system(error))? else {
+            return Ok(None);
         };
         *known = Some(end);
         drop(known);
@@ -198,27 +156,25 @@ impl Child {
         self.signalled.load(Ordering::Relaxed) || self.control.was_attached()
     }
 
-    /// Sends the signal; to a process that has ended it does nothing.
-    pub(crate) fn send_signal(&self, signal: Signal) -> Result<(), Error> {
-        if self.try_collect()?.is_some() {
+    /// Asks it to end, or ends it; to a process that has ended it does nothing.
+    pub(crate) fn stop(&self, how: Stop) -> Result<(), Error> {
+        self.try_collect()?;
+        // Under the lock nobody collects it, so a process id still means this process.
+        let known = lock(&self.end);
+        if known.is_some() {
             return Ok(());
         }
         self.signalled.store(true, Ordering::Relaxed);
-        match pidfd_send_signal(&self.pidfd, signal) {
-            Ok(()) | Err(Errno::SRCH) => Ok(()),
-            Err(error) => Err(self.system(error.into())),
-        }
+        self.process.stop(how).map_err(|error| self.system(error))
+    }
+
+    /// What [`wait`] can wait for until it has ended.
+    pub(crate) fn sentinel(&self) -> BorrowedEnd<'_> {
+        self.process.as_end()
     }
 
     fn system(&self, reason: io::Error) -> Error {
         Error::System { name: self.name.clone(), reason }
-    }
-}
-
-/// The sentinel.
-impl AsFd for Child {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
     }
 }
 
@@ -234,13 +190,13 @@ pub(crate) fn end_all() {
     lock(&CHILDREN).closed = true;
     let (daemons, others): (Vec<_>, Vec<_>) = active().into_iter().partition(|child| child.daemon);
     for daemon in &daemons {
-        let _ = daemon.send_signal(Signal::TERM);
+        let _ = daemon.stop(Stop::Terminate);
     }
     let deadline = Instant::now() + GRACE;
     for daemon in &daemons {
         let left = deadline.saturating_duration_since(Instant::now());
         if !daemon.has_ended_within(left).unwrap_or(false) {
-            let _ = daemon.send_signal(Signal::KILL);
+            let _ = daemon.stop(Stop::Kill);
         }
     }
     for child in daemons.into_iter().chain(others) {

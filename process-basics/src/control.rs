@@ -1,27 +1,23 @@
-//! The control line: a socket pair between parent and child, over which a child gets to know who
-//! it is and what to do.
+//! The control line between parent and child, over which a child gets to know who it is and what to
+//! do. It is a socket pair; on Windows a pipe and an event, see `sys/windows`.
 //!
 //! ```text
 //!   parent                               child
 //!     │  frame: Start ───────────────────▶ │  name, task, daemon …
-//!     │  descriptors, 253 a message ─────▶ │  only if there are any
+//!     │  descriptors or handles ─────────▶ │  only if there are any
 //!     │  frame: arguments ───────────────▶ │
 //!     │ ◀─────────────────────── one byte  │  "attached": has its arguments, begins
 //!     │            (silence)               │
 //!     ✕  closed: the parent has ended ───▶ │  daemons end, others know
 //! ```
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::{self, Write};
 
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recv, recvmsg, send, sendmsg,
-};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::ends::{AsEnd, BorrowedEnd, OwnedEnd};
+use crate::sys::{self, FromParent, Running, ToChild};
 use crate::{frame, handover};
 
 /// What a child is told before its arguments.
@@ -77,7 +73,7 @@ pub struct Arguments {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Handed(#[serde(with = "handover")] OwnedFd);
+struct Handed(#[serde(with = "handover")] OwnedEnd);
 
 impl Arguments {
     /// Serialises the arguments, and duplicates the descriptors that are in them. Python:
@@ -108,118 +104,42 @@ impl Arguments {
     }
 }
 
-/// One end of the control line.
-#[derive(Debug)]
-pub(crate) struct ControlLine(OwnedFd);
-
-/// The most descriptors that one message may carry (Linux: `SCM_MAX_FD`).
-const MOST: usize = 253;
-
 /// The longest description of a start, in bytes: a name is the longest part of it.
 const START_LIMIT: u64 = 1 << 20;
 
-impl ControlLine {
-    pub(crate) fn new(socket: impl Into<OwnedFd>) -> Self {
-        Self(socket.into())
+/// Parent: sends all a child needs. The parent's copies of the ends may go then.
+pub(crate) fn send(
+    mut line: &ToChild,
+    to: &Running,
+    start: &Start,
+    arguments: &Arguments,
+) -> Result<(), frame::Error> {
+    let mut frame = Vec::new();
+    frame::encode(start, &mut frame)?;
+    let length = frame::body(&frame).len() as u64;
+    if length > START_LIMIT {
+        return Err(frame::Error::TooLong { length, limit: START_LIMIT });
     }
-
-    /// Parent: sends all a child needs. Descriptors that are on their way live on in the socket,
-    /// so the parent's copies may go.
-    pub(crate) fn send(&self, start: &Start, arguments: &Arguments) -> Result<(), frame::Error> {
-        let mut frame = Vec::new();
-        frame::encode(start, &mut frame)?;
-        let length = frame::body(&frame).len() as u64;
-        if length > START_LIMIT {
-            return Err(frame::Error::TooLong { length, limit: START_LIMIT });
-        }
-        let mut line = self;
-        line.write_all(&frame)?;
-        let borrowed: Vec<BorrowedFd<'_>> =
-            arguments.descriptors.iter().map(|handed| handed.0.as_fd()).collect();
-        for some in borrowed.chunks(MOST) {
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
-            let mut control = SendAncillaryBuffer::new(&mut space);
-            control.push(SendAncillaryMessage::ScmRights(some));
-            let byte = [IoSlice::new(b"d")];
-            retry(|| sendmsg(&self.0, &byte, &mut control, SendFlags::NOSIGNAL))?;
-        }
-        frame::write(&mut line, &arguments.bytes)
-    }
-
-    /// Child: receives what [`send`](Self::send) sent.
-    pub(crate) fn receive(&self) -> Result<(Start, Arguments), frame::Error> {
-        let mut line = self;
-        let mut bytes = Vec::new();
-        frame::read(&mut line, START_LIMIT, &mut bytes)?;
-        let start: Start = frame::decode(&bytes)?;
-        let mut descriptors = Vec::new();
-        while descriptors.len() < start.descriptors {
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
-            let mut control = RecvAncillaryBuffer::new(&mut space);
-            let mut byte = [0];
-            let mut parts = [IoSliceMut::new(&mut byte)];
-            let flags = RecvFlags::CMSG_CLOEXEC;
-            let got = retry(|| recvmsg(&self.0, &mut parts, &mut control, flags))?;
-            if got.bytes == 0 {
-                return Err(frame::Error::EndOfFile);
-            }
-            let before = descriptors.len();
-            for message in control.drain() {
-                if let RecvAncillaryMessage::ScmRights(some) = message {
-                    descriptors.extend(some.map(Handed));
-                }
-            }
-            if got.flags.contains(ReturnFlags::CTRUNC) || descriptors.len() == before {
-                let limit = "not all descriptors arrived: the limit of open files is reached";
-                return Err(frame::Error::Io(io::Error::other(limit)));
-            }
-        }
-        frame::read(&mut line, frame::LIMIT, &mut bytes)?;
-        Ok((start, Arguments { bytes, descriptors }))
-    }
-
-    /// Child: tells the parent that it has its arguments.
-    pub(crate) fn say_attached(&self) {
-        // A parent that has ended in the meantime needs no answer.
-        let _ = retry(|| send(&self.0, b"a", SendFlags::NOSIGNAL));
-    }
-
-    /// Parent: has the child said so?
-    pub(crate) fn was_attached(&self) -> bool {
-        let mut byte = [0];
-        let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
-        retry(|| recv(&self.0, &mut byte, flags)).is_ok_and(|(_, got)| got == 1)
-    }
-
-    /// Parent: nothing more will come.
-    pub(crate) fn hang_up(&self) {
-        let _ = rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both);
-    }
+    line.write_all(&frame)?;
+    let ends: Vec<BorrowedEnd<'_>> =
+        arguments.descriptors.iter().map(|handed| handed.0.as_end()).collect();
+    line.send_ends(to, &ends)?;
+    frame::write(&mut line, &arguments.bytes)
 }
 
-impl AsFd for ControlLine {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-/// A peer that has died is an error value here, in whatever way the program treats SIGPIPE.
-impl Write for &ControlLine {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        Ok(send(&self.0, buffer, SendFlags::NOSIGNAL)?)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Read for &ControlLine {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(rustix::io::read(&self.0, buffer)?)
-    }
-}
-
-fn retry<T>(call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
-    Ok(rustix::io::retry_on_intr(call)?)
+/// Child: takes its end of the line and receives what [`send`] sent.
+pub(crate) fn receive() -> Result<(FromParent, Start, Arguments), frame::Error> {
+    // A parent that ends in the middle, or gives up, has nothing more to say.
+    let received = |error: io::Error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => frame::Error::EndOfFile,
+        _ => frame::Error::from(error),
+    };
+    let mut line = sys::take_control_line().map_err(received)?;
+    let mut bytes = Vec::new();
+    frame::read(&mut line, START_LIMIT, &mut bytes)?;
+    let start: Start = frame::decode(&bytes)?;
+    let ends = line.receive_ends(start.descriptors).map_err(received)?;
+    let descriptors = ends.into_iter().map(Handed).collect();
+    frame::read(&mut line, frame::LIMIT, &mut bytes)?;
+    Ok((line, start, Arguments { bytes, descriptors }))
 }

@@ -1,12 +1,11 @@
 //! Who am I, who is my parent? Python: `current_process()`, `parent_process()`.
 
-use std::io::{ErrorKind, Read};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::control::{ControlLine, Start};
-use crate::wait::wait;
+use crate::control::Start;
+use crate::sys::FromParent;
 
 /// What a child was told at its start; nothing in the process that began it all.
 static CHILD: OnceLock<Child> = OnceLock::new();
@@ -14,17 +13,17 @@ static CHILD: OnceLock<Child> = OnceLock::new();
 #[derive(Debug)]
 struct Child {
     start: Start,
-    control: ControlLine,
+    control: FromParent,
 }
 
 /// Called once, at the beginning of a child.
-pub(crate) fn become_child(start: Start, control: ControlLine) {
+pub(crate) fn become_child(start: Start, control: FromParent) {
     let already = CHILD.set(Child { start, control });
     assert!(already.is_ok(), "a process becomes a child once");
 }
 
 /// The control line of this process, if it is a child.
-pub(crate) fn control() -> Option<&'static ControlLine> {
+pub(crate) fn control_line() -> Option<&'static FromParent> {
     CHILD.get().map(|child| &child.control)
 }
 
@@ -156,7 +155,7 @@ impl CurrentProcess {
             Some(child) => child.start.authkey,
             None => *OWN.get_or_init(|| {
                 let mut key = [0; 32];
-                rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
+                getrandom::fill(&mut key)
                     .expect("32 bytes come at once, and the system has been up for a while");
                 key
             }),
@@ -311,9 +310,7 @@ impl ParentProcess {
     /// # Ok(()) }) }
     /// ```
     pub fn join(self) {
-        let mut line = &self.0.control;
-        // As in join_timeout, but by reading, which can't fail for want of resources.
-        while matches!(line.read(&mut [0]), Err(error) if error.kind() == ErrorKind::Interrupted) {}
+        self.0.control.parent_ends(None);
     }
 
     /// Waits until it has ended, but no longer than this; says whether it has. Python:
@@ -332,7 +329,6 @@ impl ParentProcess {
     /// # assert!(parent_process().is_none());
     /// ```
     pub fn join_timeout(self, timeout: Duration) -> bool {
-        // Nothing comes after the start, so what there is to receive is the end of file.
-        wait(&[&self.0.control], timeout).is_ok_and(|ready| !ready.is_empty())
+        self.0.control.parent_ends(Some(timeout))
     }
 }

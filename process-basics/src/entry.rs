@@ -8,7 +8,6 @@
 //! ```
 
 use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{ExitCode, Termination};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,16 +16,14 @@ use std::thread;
 use std::{env, io};
 
 use linkme::distributed_slice;
-use rustix::process::{Signal, getpid, kill_process};
 
-use crate::control::ControlLine;
-use crate::current::{become_child, control, current_process, parent_process};
+use crate::current::{become_child, control_line, current_process, parent_process};
 use crate::exit::{Exit, complain};
-use crate::{Error, child, frame, sys, task};
+use crate::{Error, child, control, frame, sys, task};
 
 /// What a child's `argv[0]` begins with, before its name: it shows in `ps`, and, unlike a variable
 /// of the environment, grandchildren don't inherit it.
-const MARK: &[u8] = b"process-basics child: ";
+const MARK: &str = "process-basics child: ";
 
 /// The longest name that is shown there, in bytes.
 const SHOWN: usize = 64;
@@ -126,6 +123,7 @@ macro_rules! test_entry {
             #[private::distributed_slice(private::TEST_ENTRIES)]
             #[linkme(crate = private::linkme)]
             static ENTRY: &'static str = concat!(module_path!(), "::process_basics_child");
+            $crate::__keep!(ENTRY);
             $crate::__private::run_if_child();
         }
     };
@@ -135,22 +133,22 @@ macro_rules! test_entry {
 #[doc(hidden)]
 pub fn run_if_child() {
     if is_marked() && parent_process().is_none() {
-        std::process::exit(live().0);
+        std::process::exit(live().0 & 0xff);
     }
 }
 
 /// Whether this process was started as a child.
 fn is_marked() -> bool {
-    env::args_os().next().is_some_and(|name| name.as_bytes().starts_with(MARK))
+    env::args_os().next().is_some_and(|name| name.as_encoded_bytes().starts_with(MARK.as_bytes()))
 }
 
 /// `argv[0]` of a child with this name.
 pub(crate) fn mark(name: &str) -> OsString {
-    OsString::from_vec([MARK, &shortened(name, SHOWN)].concat())
+    OsString::from(MARK.to_owned() + &shortened(name, SHOWN))
 }
 
 /// As much of the name as fits into so many bytes, in whole characters, without any NUL.
-fn shortened(name: &str, most: usize) -> Vec<u8> {
+fn shortened(name: &str, most: usize) -> String {
     let mut text = String::new();
     for character in name.chars().filter(|character| *character != '\0') {
         if text.len() + character.len_utf8() > most {
@@ -158,7 +156,7 @@ fn shortened(name: &str, most: usize) -> Vec<u8> {
         }
         text.push(character);
     }
-    text.into_bytes()
+    text
 }
 
 /// The arguments with which this program, started again, comes to [`run_if_child`].
@@ -197,8 +195,7 @@ fn live() -> Exit {
 
 fn begin_and_run() -> Result<Exit, frame::Error> {
     sys::close_inherited()?;
-    let line = ControlLine::new(sys::take_control_line()?);
-    let (start, arguments) = line.receive()?;
+    let (line, start, arguments) = control::receive()?;
     let task = task::task_at(start.task, &start.task_name);
     let task = task.ok_or_else(|| {
         let (place, name) = (start.task, &start.task_name);
@@ -213,7 +210,7 @@ fn begin_and_run() -> Result<Exit, frame::Error> {
         end_with_parent()?;
     }
     (task.exit)(arguments, &mut || {
-        if let Some(line) = control() {
+        if let Some(line) = control_line() {
             line.say_attached();
         }
     })
@@ -222,9 +219,7 @@ fn begin_and_run() -> Result<Exit, frame::Error> {
 /// Shows the process's name in process lists, and above the message of a panic.
 fn name_yourself() {
     let name = current_process().name();
-    if let Ok(shown) = std::ffi::CString::new(shortened(name, 15)) {
-        let _ = rustix::thread::set_name(&shown);
-    }
+    sys::name_process(&shortened(name, 15));
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         complain(format_args!("Process {name}:"));
@@ -260,11 +255,40 @@ pub fn end_with_parent() -> io::Result<()> {
     let watch = || {
         if let Some(parent) = parent_process() {
             parent.join();
-            // No handler in this process can forbid it. (Stopped, it ends when it is continued.)
-            let _ = kill_process(getpid(), Signal::KILL);
+            sys::end_now();
         }
     };
     thread::Builder::new().name(String::from("parent-watch")).spawn(watch).map(drop)
+}
+
+/// Ignores Ctrl-C from now on, which goes to all processes of a terminal: the parent decides what it
+/// means, and ends its children or lets them finish. Programs that this process starts aren't
+/// concerned. Python: `signal.signal(SIGINT, SIG_IGN)`.
+///
+/// The workers of pools and executors do it.
+///
+/// ```
+/// # use process_basics::{Failure, Process, tasks};
+/// tasks![work];
+///
+/// fn work(_: ()) -> Result<(), Failure> {
+///     process_basics::ignore_interrupts()?;
+///     Ok(())
+/// }
+///
+/// # fn main() -> std::process::ExitCode {
+/// # process_basics::main(|| -> Result<(), process_basics::Error> {
+/// let mut process = Process::new(work, ());
+/// process.start()?;
+/// process.join()?;
+/// # assert_eq!(process.exitcode(), Some(0));
+/// # Ok(()) }) }
+/// ```
+///
+/// # Errors
+/// If the system refuses.
+pub fn ignore_interrupts() -> io::Result<()> {
+    sys::ignore_interrupts()
 }
 
 /// The ending of this process, parent or child.

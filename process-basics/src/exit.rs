@@ -17,6 +17,8 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
+use crate::sys;
+
 /// An exit code; the system keeps its lowest eight bits. Python: `sys.exit(n)`.
 ///
 /// ```
@@ -51,6 +53,18 @@ impl Exit {
     /// assert_eq!(process_basics::Exit::FAILURE, process_basics::Exit(1));
     /// ```
     pub const FAILURE: Self = Self(1);
+}
+
+/// Returns the name of a signal: `SIGKILL` for 9. An exit code of −9 stands for it. Python:
+/// `signal.Signals(9).name`.
+///
+/// ```
+/// assert_eq!(process_basics::signal_name(9), Some("SIGKILL"));
+/// assert_eq!(process_basics::signal_name(0), None);
+/// ```
+#[must_use]
+pub fn signal_name(number: i32) -> Option<&'static str> {
+    sys::signal_name(number)
 }
 
 /// Any error as a value that can go to another process: its type's name, its text, and the texts

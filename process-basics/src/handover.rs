@@ -41,16 +41,17 @@
 //! the parent drops its own: `Process::start` does that once the child's is on its way.
 
 use std::cell::RefCell;
-use std::os::fd::{AsFd, OwnedFd};
 use std::thread::LocalKey;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
+use crate::ends::{AsEnd, OwnedEnd};
+
 thread_local! {
     /// The descriptors met so far, while the arguments of a new process are being serialised.
-    static OUTGOING: Slot<Vec<OwnedFd>> = const { RefCell::new(None) };
+    static OUTGOING: Slot<Vec<OwnedEnd>> = const { RefCell::new(None) };
     /// Those that came with the arguments, while these are being deserialised.
-    static INCOMING: Slot<Vec<Option<OwnedFd>>> = const { RefCell::new(None) };
+    static INCOMING: Slot<Vec<Option<OwnedEnd>>> = const { RefCell::new(None) };
     /// Why a descriptor was refused last: serde formats may drop the texts of errors.
     static REFUSAL: Slot<String> = const { RefCell::new(None) };
 }
@@ -65,7 +66,7 @@ type Slot<T> = RefCell<Option<T>>;
 /// #[derive(serde::Serialize)]
 /// struct Log(#[serde(serialize_with = "process_basics::handover::serialize")] File);
 ///
-/// let log = Log(File::open("/dev/null")?);
+/// let log = Log(File::open(std::env::current_exe()?)?);
 /// process_basics::Arguments::pack(&log)?;
 /// let elsewhere = process_basics::frame::encode(&log, &mut Vec::new()).unwrap_err();
 /// assert!(elsewhere.to_string().contains("can only be in the arguments of a new process"));
@@ -74,13 +75,13 @@ type Slot<T> = RefCell<Option<T>>;
 ///
 /// # Errors
 /// Outside the arguments of a new process, and when no more descriptors are to be had.
-pub fn serialize<F: AsFd, S: Serializer>(holder: &F, serializer: S) -> Result<S::Ok, S::Error> {
+pub fn serialize<F: AsEnd, S: Serializer>(holder: &F, serializer: S) -> Result<S::Ok, S::Error> {
     let index = OUTGOING.with_borrow_mut(|outgoing| {
         let outgoing = outgoing.as_mut().ok_or(
             "a descriptor (of a connection, a queue, a file) can only be in the arguments of a \
              new process: Process::new(function, arguments)",
         )?;
-        let copy = holder.as_fd().try_clone_to_owned();
+        let copy = holder.as_end().try_clone_to_owned();
         outgoing.push(copy.map_err(|error| format!("can't duplicate a descriptor: {error}"))?);
         Ok::<_, String>(outgoing.len() - 1)
     });
@@ -101,7 +102,7 @@ pub fn serialize<F: AsFd, S: Serializer>(holder: &F, serializer: S) -> Result<S:
 ///
 /// # Errors
 /// Outside the arguments of a new process.
-pub fn deserialize<'de, F: From<OwnedFd>, D: Deserializer<'de>>(input: D) -> Result<F, D::Error> {
+pub fn deserialize<'de, F: From<OwnedEnd>, D: Deserializer<'de>>(input: D) -> Result<F, D::Error> {
     let index = usize::deserialize(input)?;
     let taken = INCOMING.with_borrow_mut(|incoming| {
         let incoming = incoming.as_mut().ok_or(
@@ -114,13 +115,13 @@ pub fn deserialize<'de, F: From<OwnedFd>, D: Deserializer<'de>>(input: D) -> Res
 }
 
 /// Does the work, in which descriptors may be serialised, and returns those that were.
-pub(crate) fn collect<T>(work: impl FnOnce() -> T) -> (T, Vec<OwnedFd>) {
+pub(crate) fn collect<T>(work: impl FnOnce() -> T) -> (T, Vec<OwnedEnd>) {
     let (done, descriptors) = with_slot(&OUTGOING, Vec::new(), work);
     (done, descriptors.unwrap_or_default())
 }
 
 /// Does the work, in which these descriptors may be deserialised; closes those that weren't.
-pub(crate) fn supply<T>(descriptors: Vec<OwnedFd>, work: impl FnOnce() -> T) -> T {
+pub(crate) fn supply<T>(descriptors: Vec<OwnedEnd>, work: impl FnOnce() -> T) -> T {
     with_slot(&INCOMING, descriptors.into_iter().map(Some).collect(), work).0
 }
 
@@ -181,7 +182,11 @@ mod tests {
     use crate::frame;
 
     #[derive(Debug, Serialize, Deserialize)]
-    struct Holder<F: AsFd + From<OwnedFd>>(#[serde(with = "super")] F);
+    struct Holder<F: AsEnd + From<OwnedEnd>>(#[serde(with = "super")] F);
+
+    fn some_file() -> File {
+        File::open(std::env::current_exe().unwrap()).unwrap()
+    }
 
     #[test]
     fn descriptors_go_through_and_what_is_not_taken_is_closed() {
@@ -205,7 +210,7 @@ mod tests {
     /// QUEUE-B11
     #[test]
     fn elsewhere_it_is_an_error_that_says_where_it_may_be() {
-        let holder = Holder(File::open("/dev/null").unwrap());
+        let holder = Holder(some_file());
         let error = frame::encode(&holder, &mut Vec::new()).unwrap_err().to_string();
         assert!(error.contains("arguments of a new process"), "{error}");
         let error = frame::decode::<Holder<PipeReader>>(&[0]).unwrap_err().to_string();
@@ -214,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_false_or_repeated_number_is_an_error() {
-        let one = || vec![File::open("/dev/null").unwrap().into()];
+        let one = || vec![some_file().into()];
         let decoded: Result<(Holder<File>, Holder<File>), _> =
             supply(one(), || frame::decode(&[0, 0]));
         assert!(decoded.is_err());

@@ -10,7 +10,7 @@
 //!     │        control line: task, arguments,     │
 //!     │        descriptors                        │
 //!     │ join() ◀───────────────────────────────── │  returns: exit code 0
-//!     ▼        pidfd: it has ended                ▼
+//!     ▼        sentinel: it has ended             ▼
 //! ```
 //!
 //! A child is never a fork: it begins at `main` with nothing but its arguments. So nothing is
@@ -22,12 +22,10 @@
 //! list of functions (`task.rs`), a started child (`child.rs`), the control line to it
 //! (`control.rs`), descriptors among the arguments ([`handover`]), the frames all speak ([`frame`]).
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("this course runs on Linux so far: macOS and Windows come next");
-
 mod child;
 mod control;
 mod current;
+pub mod ends;
 mod entry;
 mod error;
 mod exit;
@@ -41,9 +39,9 @@ mod wait;
 
 pub use control::Arguments;
 pub use current::{CurrentProcess, ParentProcess, current_process, parent_process};
-pub use entry::{at_exit, end_with_parent, main};
+pub use entry::{at_exit, end_with_parent, ignore_interrupts, main};
 pub use error::Error;
-pub use exit::{Exit, Failure};
+pub use exit::{Exit, Failure, signal_name};
 pub use gate::{Gate, Waiting};
 pub use process::{Process, Run, active_children, cpu_count};
 pub use task::Listed;

@@ -2,18 +2,18 @@
 
 use std::any::Any;
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::Signal;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::child::{self, Child, End};
+use crate::child::{self, Child};
 use crate::control::{Arguments, Parent, Start};
 use crate::current::current_process;
+use crate::ends::BorrowedEnd;
 use crate::exit::Exit;
+use crate::sys::{End, Stop};
 use crate::{Error, entry, frame, task};
 
 /// A function that runs in an operating-system process of its own. Python:
@@ -371,7 +371,7 @@ impl Process {
     /// ```
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        self.child.as_ref().map(|child| child.pid.as_raw_nonzero().get().cast_unsigned())
+        self.child.as_ref().map(|child| child.pid())
     }
 
     /// Whether it was started and has not ended. Python: `Process.is_alive`.
@@ -428,7 +428,8 @@ impl Process {
     }
 
     /// Asks it to end: SIGTERM. Python: `Process.terminate`. It has not ended when this returns: join
-    /// it. Its own children are not touched, unless they are daemonic.
+    /// it. Its own children are not touched, unless they are daemonic. Windows can't ask: there it
+    /// ends at once, as by [`kill`](Self::kill), but with the exit code of a SIGTERM.
     ///
     /// ```
     /// # use process_basics::{Gate, Process, Waiting, tasks};
@@ -448,10 +449,10 @@ impl Process {
     /// [`Error::NotStarted`]; [`Error::System`] if the system refuses. A process that has ended is no
     /// error.
     pub fn terminate(&self) -> Result<(), Error> {
-        self.started()?.send_signal(Signal::TERM)
+        self.started()?.stop(Stop::Terminate)
     }
 
-    /// Ends it by force: SIGKILL. Python: `Process.kill`.
+    /// Ends it by force: SIGKILL, on Windows `TerminateProcess`. Python: `Process.kill`.
     ///
     /// ```
     /// # use process_basics::{Gate, Process, Waiting, tasks};
@@ -470,10 +471,12 @@ impl Process {
     /// # Errors
     /// As [`terminate`](Self::terminate).
     pub fn kill(&self) -> Result<(), Error> {
-        self.started()?.send_signal(Signal::KILL)
+        self.started()?.stop(Stop::Kill)
     }
 
     /// Interrupts it as Ctrl-C does: SIGINT. Python 3.14: `Process.interrupt`.
+    ///
+    /// Windows has no Ctrl-C for one process: there it is [`Error::System`].
     ///
     /// ```
     /// # use process_basics::{Gate, Process, Waiting, tasks};
@@ -483,7 +486,9 @@ impl Process {
     /// let (_gate, waiting) = Gate::new()?;
     /// let mut process = Process::new(Waiting::wait, waiting);
     /// process.start()?;
-    /// process.interrupt()?;
+    /// if cfg!(unix) {
+    ///     process.interrupt()?;
+    /// }
     /// # process.kill()?; // who ignores Ctrl-C leaves that to its children, too
     /// process.join()?;
     /// # Ok(()) }) }
@@ -492,7 +497,7 @@ impl Process {
     /// # Errors
     /// As [`terminate`](Self::terminate).
     pub fn interrupt(&self) -> Result<(), Error> {
-        self.started()?.send_signal(Signal::INT)
+        self.started()?.stop(Stop::Interrupt)
     }
 
     /// Gives up this handle on a process that has ended, or was never started. Python:
@@ -556,8 +561,8 @@ impl Process {
     /// # Ok(()) }) }
     /// ```
     #[must_use]
-    pub fn sentinel(&self) -> Option<BorrowedFd<'_>> {
-        self.child.as_ref().map(|child| child.as_fd())
+    pub fn sentinel(&self) -> Option<BorrowedEnd<'_>> {
+        self.child.as_ref().map(|child| child.sentinel())
     }
 
     /// The key it has in common with this process and all its relatives:

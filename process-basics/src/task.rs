@@ -79,6 +79,7 @@ macro_rules! tasks {
                 },
                 run: |arguments, result| private::run($function, arguments, result),
             };
+            $crate::__keep!(TASK);
         };
     )+ };
 }

@@ -1,10 +1,10 @@
 //! Waiting for whichever of several things happens first, with a deadline.
 
 use std::io;
-use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::ends::{AsEnd, BorrowedEnd};
+use crate::sys;
 
 /// Waits until at least one of the ends is ready; returns the places of all that are, or nothing
 /// after the timeout (`None` and [`Duration::MAX`]: never). Python:
@@ -34,36 +34,18 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 ///
 /// # Errors
 /// When the system refuses, for example because there are more ends than descriptors may be open.
-pub fn wait<E: AsFd>(ends: &[E], timeout: impl Into<Option<Duration>>) -> io::Result<Vec<usize>> {
+pub fn wait<E: AsEnd>(ends: &[E], timeout: impl Into<Option<Duration>>) -> io::Result<Vec<usize>> {
     if ends.is_empty() {
         return Ok(Vec::new());
     }
-    let deadline = timeout.into().and_then(|timeout| Instant::now().checked_add(timeout));
-    let mut polled: Vec<PollFd<'_>> =
-        ends.iter().map(|end| PollFd::new(end, PollFlags::IN)).collect();
-    loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        // A time too long for the system's clock is for ever.
-        let left = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(&mut polled, left.as_ref()) {
-            // A signal came; its handler has run. The deadline stays.
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-            Ok(_) => break,
-        }
-    }
-    let ready =
-        |(place, polled): (usize, &PollFd<'_>)| (!polled.revents().is_empty()).then_some(place);
-    let ready: Vec<usize> = polled.iter().enumerate().filter_map(ready).collect();
-    if polled.iter().any(|polled| polled.revents().contains(PollFlags::NVAL)) {
-        return Err(rustix::io::Errno::BADF.into());
-    }
-    Ok(ready)
+    let ends: Vec<BorrowedEnd<'_>> = ends.iter().map(AsEnd::as_end).collect();
+    sys::wait(&ends, timeout.into())
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{Write, pipe};
+    use std::time::Instant;
 
     use common::testing::Deadline;
 

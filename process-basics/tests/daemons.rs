@@ -10,11 +10,10 @@ mod support;
 use std::thread;
 use std::time::Duration;
 
-use common::testing::{Deadline, Random};
+use common::testing::{Deadline, Other, Random, Signal};
 use process_basics::{Error, Gate, Process, Waiting, at_exit, parent_process, tasks};
-use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
-use support::{Action, Report, ended, on_signal, reports, signal_self, state};
+use support::{Report, ended, ignore_sigterm, reports, signal_self};
 
 process_basics::test_entry!();
 
@@ -25,7 +24,8 @@ enum Way {
     Panic,
     Exit,
     Abort,
-    Signal(i32),
+    Terminated,
+    Killed,
 }
 
 impl Way {
@@ -35,7 +35,8 @@ impl Way {
             Self::Panic => panic!("this panic is wanted"),
             Self::Exit => std::process::exit(3),
             Self::Abort => std::process::abort(),
-            Self::Signal(number) => signal_self(Signal::from_named_raw(number).unwrap()),
+            Self::Terminated => signal_self(Signal::TERM),
+            Self::Killed => signal_self(Signal::KILL),
         }
     }
 
@@ -45,13 +46,14 @@ impl Way {
             Self::Panic => 1,
             Self::Exit => 3,
             Self::Abort => -6,
-            Self::Signal(number) => -number,
+            Self::Terminated => -15,
+            Self::Killed => -9,
         }
     }
 }
 
 const WAYS: [Way; 6] =
-    [Way::Return, Way::Panic, Way::Exit, Way::Abort, Way::Signal(9), Way::Signal(15)];
+    [Way::Return, Way::Panic, Way::Exit, Way::Abort, Way::Killed, Way::Terminated];
 
 tasks![have_a_daemon_and_end, live_for_ever];
 
@@ -68,7 +70,7 @@ fn have_a_daemon_and_end((report, way, stubborn): (Report, Way, bool)) {
 /// Runs in the daemon.
 fn live_for_ever((report, ready, stubborn): (Report, Report, bool)) {
     if stubborn {
-        on_signal(Signal::TERM, Action::Ignore);
+        ignore_sigterm();
     }
     report.say("up");
     ready.say(());
@@ -112,7 +114,7 @@ tasks![ignore_sigterm_for_ever];
 
 /// Runs in the daemon.
 fn ignore_sigterm_for_ever((_report, _waiting): (Report, Waiting)) {
-    on_signal(Signal::TERM, Action::Ignore);
+    ignore_sigterm();
     loop {
         thread::park();
     }
@@ -203,7 +205,7 @@ fn live_as_an_orphan((report, waiting, ready): (Report, Waiting, Report)) {
 #[test]
 fn a_child_that_is_no_daemon_outlives_a_parent_that_could_not_wait() {
     let _deadline = Deadline::seconds(60);
-    for way in [Way::Exit, Way::Abort, Way::Signal(9), Way::Signal(15)] {
+    for way in [Way::Exit, Way::Abort, Way::Killed, Way::Terminated] {
         let (mut answers, report) = reports();
         let (gate, waiting) = Gate::new().unwrap();
         let parent = Process::new(have_a_child_and_end, (report, waiting, way));
@@ -290,7 +292,8 @@ fn a_process_that_is_ending_starts_no_more_and_waits_for_those_it_has_started() 
         assert_eq!(process.exitcode(), Some(0));
         let mut started = 0;
         while let Some(pid) = reports.try_next::<u32>() {
-            assert_eq!(state(pid), None, "a child has outlived the parent that had to wait for it");
+            let is_there = Other::of(pid).is_some_and(|child| !child.ends_within(Duration::ZERO));
+            assert!(!is_there, "a child has outlived the parent that had to wait for it");
             started += 1;
         }
         assert!(started > 0, "at least the first was started before the ending");
@@ -305,7 +308,7 @@ fn leave_a_stopped_daemon(report: Report) {
     let mut daemon = Process::new(live_for_ever, (report, ready, false)).daemonic(true);
     daemon.start().unwrap();
     answers.next::<()>();
-    support::signal(daemon.pid().unwrap(), Signal::STOP);
+    assert!(Other::of(daemon.pid().unwrap()).unwrap().stop());
 }
 
 #[test]

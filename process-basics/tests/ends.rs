@@ -4,24 +4,36 @@
 
 mod support;
 
+#[cfg(unix)]
 use std::io::Read;
+#[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::process::abort;
+#[cfg(target_os = "linux")]
 use std::sync::Arc;
+#[cfg(target_os = "linux")]
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{panic, thread};
 
-use common::testing::Deadline;
+#[cfg(unix)]
+use common::testing::Signal;
+use common::testing::{Deadline, Other};
 use common::time::{Spread, clock};
 use process_basics::{
     Error, Exit, Failure, Gate, Process, Waiting, active_children, at_exit, current_process,
     parent_process, tasks, wait,
 };
-use rustix::process::{Signal, WaitOptions, waitpid};
+#[cfg(unix)]
+use rustix::process::{WaitOptions, waitpid};
+#[cfg(target_os = "linux")]
 use rustix::thread::gettid;
 use serde::{Deserialize, Serialize};
-use support::{Action, Report, alone, children, ended, number, on_signal, reports, state};
+#[cfg(target_os = "linux")]
+use support::state;
+#[cfg(unix)]
+use support::{Action, number, on_signal};
+use support::{Report, alone, children, end_by_signal, ended, reports};
 
 process_basics::test_entry!();
 
@@ -40,7 +52,9 @@ enum Act {
     SignalSelf(i32),
     Abort,
     Wait,
+    #[cfg(unix)]
     IgnoreSigterm,
+    #[cfg(unix)]
     HandleSigint,
 }
 
@@ -49,6 +63,7 @@ tasks![perform];
 /// Runs in the child.
 fn perform((act, report, waiting): (Act, Report, Waiting)) -> Result<Exit, Failure> {
     let _said_last = SaysBye(report.another());
+    #[cfg(unix)]
     on_signal(Signal::INT, Action::Default);
     match act {
         Act::Return => return Ok(Exit::SUCCESS),
@@ -63,14 +78,16 @@ fn perform((act, report, waiting): (Act, Report, Waiting)) -> Result<Exit, Failu
         }
         Act::SignalSelf(signal) => loop {
             // Rust's handler for SIGSEGV lets the first one pass.
-            support::signal_self(Signal::from_named_raw(signal).unwrap());
+            end_by_signal(signal);
         },
         Act::Abort => abort(),
         Act::Wait => report.say(()),
+        #[cfg(unix)]
         Act::IgnoreSigterm => {
             on_signal(Signal::TERM, Action::Ignore);
             report.say(());
         }
+        #[cfg(unix)]
         Act::HandleSigint => {
             let (mut reader, writer) = UnixStream::pair().unwrap();
             signal_hook::low_level::pipe::register(Signal::INT.as_raw(), writer).unwrap();
@@ -98,14 +115,18 @@ fn started(act: Act) -> (Process, support::Reports, Gate) {
     let (gate, waiting) = Gate::new().unwrap();
     let mut process = Process::new(perform, (act, report, waiting));
     process.start().unwrap();
-    if let Act::Wait | Act::IgnoreSigterm | Act::HandleSigint = act {
-        answers.next::<()>();
+    match act {
+        Act::Wait => answers.next::<()>(),
+        #[cfg(unix)]
+        Act::IgnoreSigterm | Act::HandleSigint => answers.next::<()>(),
+        _ => {}
     }
     (process, answers, gate)
 }
 
 /// PROC-10, PROC-11
 #[test]
+#[cfg(unix)]
 fn an_interrupted_child_ends_by_sigint() {
     let _deadline = Deadline::seconds(60);
     let (process, answers, _gate) = started(Act::Wait);
@@ -117,6 +138,7 @@ fn an_interrupted_child_ends_by_sigint() {
 
 /// PROC-10
 #[test]
+#[cfg(unix)]
 fn a_child_may_handle_an_interrupt() {
     let _deadline = Deadline::seconds(60);
     let (process, mut answers, _gate) = started(Act::HandleSigint);
@@ -124,6 +146,19 @@ fn a_child_may_handle_an_interrupt() {
     process.join().unwrap();
     assert_eq!(process.exitcode(), Some(9));
     assert_eq!(answers.next::<String>(), "bye");
+}
+
+/// Ctrl-C goes to all processes of a console there, never to one.
+#[cfg(windows)]
+#[test]
+fn on_windows_an_interrupt_is_an_error_that_says_what_to_do() {
+    let _deadline = Deadline::seconds(60);
+    let (process, _answers, gate) = started(Act::Wait);
+    let refused = process.interrupt().unwrap_err().to_string();
+    assert!(refused.ends_with("Windows has no Ctrl-C for one process: terminate it"), "{refused}");
+    gate.open();
+    process.join().unwrap();
+    assert_eq!(process.exitcode(), Some(0));
 }
 
 tasks![hundred_processes, sleep_a_little, sleep_for_long];
@@ -166,9 +201,11 @@ fn a_hundred_children_end_and_a_hundred_are_terminated() {
     alone(hundred_processes);
 }
 
+#[cfg(target_os = "linux")]
 tasks![join_under_signals];
 
 /// Runs in a process of its own.
+#[cfg(target_os = "linux")]
 fn join_under_signals((): ()) {
     let _deadline = Deadline::seconds(60);
     let arrived = Arc::new(AtomicUsize::new(0));
@@ -202,6 +239,7 @@ fn join_under_signals((): ()) {
 
 /// PROC-23
 #[test]
+#[cfg(target_os = "linux")]
 fn signals_with_a_handler_do_not_break_a_join() {
     alone(join_under_signals);
 }
@@ -223,7 +261,7 @@ fn register_hooks((report, killed): (Report, bool)) {
         at_exit(late);
     });
     if killed {
-        support::signal_self(Signal::KILL);
+        end_by_signal(9);
     }
     report.say("returns");
 }
@@ -407,11 +445,14 @@ fn exit_codes_are_what_the_system_makes_of_them() {
         (Act::LeaveWith(-1), 255),
         (Act::LeaveWith(256), 0),
         (Act::Exit(7), 7),
-        (Act::Exit(-1), 255),
+        // What a process calls exit with is kept whole on Windows.
+        (Act::Exit(-1), if cfg!(windows) { -1 } else { 255 }),
         (Act::FinishWith(5), 5),
         (Act::Abort, -6),
         (Act::SignalSelf(11), -11),
         (Act::SignalSelf(9), -9),
+        (Act::SignalSelf(15), -15),
+        #[cfg(target_os = "linux")]
         (Act::SignalSelf(10), -10),
     ];
     for (act, code) in expected {
@@ -421,9 +462,11 @@ fn exit_codes_are_what_the_system_makes_of_them() {
     assert_eq!(said(Act::FailAsText), (Some(1), told));
 }
 
+#[cfg(target_os = "linux")]
 tasks![zombies];
 
 /// Runs in a process of its own.
+#[cfg(target_os = "linux")]
 fn zombies((): ()) {
     let _deadline = Deadline::seconds(60);
     type Look = fn(&Process);
@@ -450,6 +493,7 @@ fn zombies((): ()) {
 
 /// PROC-B12
 #[test]
+#[cfg(target_os = "linux")]
 fn an_ended_child_is_a_zombie_until_somebody_looks() {
     alone(zombies);
 }
@@ -495,6 +539,7 @@ fn sigterm_runs_no_drop_and_no_hook_and_leaves_grandchildren_alone() {
 
 /// PROC-B15
 #[test]
+#[cfg(unix)]
 fn a_child_that_ignores_sigterm_lives_until_it_is_killed() {
     let _deadline = Deadline::seconds(60);
     let (process, answers, _gate) = started(Act::IgnoreSigterm);
@@ -535,9 +580,11 @@ fn a_join_does_not_wait_for_grandchildren() {
     assert_eq!(answers.next::<String>(), "done");
 }
 
+#[cfg(unix)]
 tasks![somebody_else_collects];
 
 /// Runs in a process of its own.
+#[cfg(unix)]
 fn somebody_else_collects((): ()) {
     let _deadline = Deadline::seconds(60);
     let (process, _answers, gate) = started(Act::Wait);
@@ -552,6 +599,7 @@ fn somebody_else_collects((): ()) {
 }
 
 /// It has ended, and nobody hangs, but how it ended is not known.
+#[cfg(unix)]
 fn end_is_unknown(process: &Process) {
     process.join().unwrap();
     assert!(process.join_timeout(Duration::ZERO).unwrap());
@@ -565,13 +613,16 @@ fn end_is_unknown(process: &Process) {
 
 /// PROC-B17
 #[test]
+#[cfg(unix)]
 fn a_child_that_somebody_else_collects_is_over_with_an_unknown_end() {
     alone(somebody_else_collects);
 }
 
+#[cfg(unix)]
 tasks![sigchld_is_ignored];
 
 /// Runs in a process of its own.
+#[cfg(unix)]
 fn sigchld_is_ignored((): ()) {
     let _deadline = Deadline::seconds(60);
     on_signal(Signal::CHILD, Action::Ignore);
@@ -590,6 +641,7 @@ fn sigchld_is_ignored((): ()) {
 
 /// PROC-B17
 #[test]
+#[cfg(unix)]
 fn a_program_that_ignores_sigchld_sees_its_children_end() {
     alone(sigchld_is_ignored);
 }
@@ -632,16 +684,17 @@ fn a_ready_sentinel_means_an_exit_code() {
 fn a_stopped_child_has_not_ended() {
     let _deadline = Deadline::seconds(60);
     let (process, _answers, gate) = started(Act::Wait);
-    let pid = process.pid().unwrap();
-    support::signal(pid, Signal::STOP);
-    while state(pid) != Some('T') {
+    let child = Other::of(process.pid().unwrap()).unwrap();
+    assert!(child.stop());
+    #[cfg(target_os = "linux")]
+    while state(process.pid().unwrap()) != Some('T') {
         thread::yield_now();
     }
     gate.open();
     assert!(!process.join_timeout(Duration::from_millis(50)).unwrap());
     assert!(process.is_alive());
     assert_eq!(process.exitcode(), None);
-    support::signal(pid, Signal::CONT);
+    assert!(child.go_on());
     process.join().unwrap();
     assert_eq!(process.exitcode(), Some(0));
 }

@@ -6,20 +6,32 @@
 mod support;
 
 use std::fmt;
-use std::fs::{self, File};
+#[cfg(target_os = "linux")]
+use std::fs;
+#[cfg(unix)]
+use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
+use std::sync::Mutex;
+#[cfg(target_os = "linux")]
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::{io, thread};
+
+#[cfg(target_os = "linux")]
+use common::testing::Signal;
 
 use common::testing::{Deadline, room_for_descriptors};
 use process_basics::{
     Error, Exit, Gate, Process, Waiting, active_children, current_process, parent_process, tasks,
 };
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+#[cfg(unix)]
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::de::{DeserializeOwned, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use support::{Report, alone, children, descriptors, ended, reports, whole_text};
+use support::{Report, alone, ended, reports};
+#[cfg(unix)]
+use support::{children, descriptors, whole_text};
 
 process_basics::test_entry!();
 
@@ -79,9 +91,11 @@ fn arguments_of_any_size_arrive_whole() {
     }
 }
 
+#[cfg(target_os = "linux")]
 tasks![arguments_under_signals];
 
 /// Runs in a process of its own.
+#[cfg(target_os = "linux")]
 fn arguments_under_signals((): ()) {
     let _deadline = Deadline::seconds(100);
     let arrived = Arc::new(AtomicUsize::new(0));
@@ -108,6 +122,7 @@ fn arguments_under_signals((): ()) {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn signals_during_a_start_do_not_break_it() {
     alone(arguments_under_signals);
 }
@@ -205,6 +220,7 @@ fn signals_to_a_child_that_never_ran_do_not_change_what_join_says() {
 }
 
 /// The process id of the child of this process with this name.
+#[cfg(target_os = "linux")]
 fn find(name: &str) -> Option<u32> {
     children().into_iter().find(|child| {
         let line = fs::read_to_string(format!("/proc/{child}/cmdline")).unwrap_or_default();
@@ -213,6 +229,7 @@ fn find(name: &str) -> Option<u32> {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_child_killed_while_its_arguments_are_on_the_way_never_ran() {
     let _deadline = Deadline::seconds(60);
     for round in 0..4 {
@@ -282,9 +299,12 @@ fn any_number_of_descriptors_arrives_in_order() {
     alone(send_descriptors);
 }
 
-tasks![no_descriptor_left, do_nothing, write_one_number];
+#[cfg(unix)]
+tasks![no_descriptor_left, do_nothing];
+tasks![write_one_number];
 
 /// Runs in the child.
+#[cfg(unix)]
 fn do_nothing((): ()) {}
 
 /// Runs in the child.
@@ -293,6 +313,7 @@ fn write_one_number(mut writer: Numbered) {
 }
 
 /// Runs in a process of its own: lets it start processes with so many descriptors left.
+#[cfg(unix)]
 fn no_descriptor_left((): ()) {
     let _deadline = Deadline::seconds(60);
     assert_eq!(ended(Process::new(do_nothing, ())), Some(0), "to warm up");
@@ -336,6 +357,7 @@ fn no_descriptor_left((): ()) {
 }
 
 #[test]
+#[cfg(unix)]
 fn without_a_descriptor_left_a_start_is_an_error_and_leaves_nothing() {
     alone(no_descriptor_left);
 }

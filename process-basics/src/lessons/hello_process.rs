@@ -6,12 +6,10 @@
 //!     time.sleep(1)
 //! ```
 
-use std::os::unix::process::parent_id;
-
 use common::lessons::{Lesson, Told};
 use common::narrator::{Story, is_heard, speak};
 use common::time::Pace;
-use process_basics::{Exit, Process, current_process, tasks};
+use process_basics::{Exit, Process, current_process, parent_process, tasks};
 
 const ROUNDS: u64 = 3;
 
@@ -34,7 +32,7 @@ tasks![say_hello];
 fn tell(story: &Story) -> Told {
     let me = std::process::id();
     speak("parent", format!("my id is {me}"));
-    let task = (story.rounds(ROUNDS), story.pace());
+    let task = (me, story.rounds(ROUNDS), story.pace());
     // Daemonic: even if they say hello for ever, they end with this program.
     let mut first = Process::new(say_hello, task).named("first").daemonic(true);
     let mut second = Process::new(say_hello, task).named("second").daemonic(true);
@@ -53,15 +51,14 @@ fn tell(story: &Story) -> Told {
     Ok(())
 }
 
-/// Runs in the child. Says hello once a second; fails if its parent isn't who started it.
-fn say_hello((rounds, pace): (u64, Pace)) -> Exit {
+/// Runs in the child. Says hello once a second; fails if its parent isn't the process that started it.
+fn say_hello((starter, rounds, pace): (u32, u64, Pace)) -> Exit {
     let me = current_process();
-    let parent = process_basics::parent_process().map(|parent| parent.pid());
-    if parent != Some(parent_id()) {
+    let Some(parent) = parent_process().filter(|parent| parent.pid() == starter) else {
         return Exit::FAILURE;
-    }
+    };
     for _ in (0..rounds).take_while(|_| is_heard()) {
-        speak(me.name(), format!("hello: my id is {}, my parent's is {}", me.pid(), parent_id()));
+        speak(me.name(), format!("hello: my id is {}, my parent's is {}", me.pid(), parent.pid()));
         pace.work(1.0);
     }
     Exit::SUCCESS

@@ -1,17 +1,209 @@
-//! What only the operating system can do, and the only unsafe code of this crate.
+//! What Linux and macOS have in common.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, FromRawFd, RawFd};
+pub use std::os::fd::{BorrowedFd as BorrowedEnd, OwnedFd as OwnedEnd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
-use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd};
+use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_getfd};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, recv, recvmsg, send, sendmsg,
+};
+use rustix::process::{Pid, Signal, kill_process};
 
-/// The running program itself. A name would lead to another file after a rebuild.
-pub(crate) const THIS_PROGRAM: &str = "/proc/self/exe";
+use super::system::{self, DESCRIPTORS, RECEIVE, SEND};
+use super::{AsEnd, End, Stop, refused};
 
-/// The open descriptors of this process, each a file named by its number.
-const DESCRIPTORS: &str = "/proc/self/fd";
+/// The device that is always empty.
+const NULL: &str = "/dev/null";
+
+impl<T: AsFd + ?Sized> AsEnd for T {
+    fn as_end(&self) -> BorrowedEnd<'_> {
+        self.as_fd()
+    }
+}
+
+/// A started process.
+#[derive(Debug)]
+pub(crate) struct Running(system::Handle);
+
+/// The parent's end of the control line.
+#[derive(Debug)]
+pub(crate) struct ToChild(OwnedEnd);
+
+/// The child's end.
+#[derive(Debug)]
+pub(crate) struct FromParent(OwnedEnd);
+
+/// Starts this program again, with this name as `argv[0]` and these arguments.
+pub(crate) fn start(name: &OsStr, arguments: &[OsString]) -> io::Result<(Running, ToChild)> {
+    let (line, child_end) = UnixStream::pair()?;
+    system::prepare(line.as_fd())?;
+    system::prepare(child_end.as_fd())?;
+    let program = system::this_program()?;
+    // The command owns the child's end and goes with this statement: were it kept, the end of file
+    // on the line would never come.
+    let mut spawned = Command::new(&program)
+        .arg0(name)
+        .args(arguments)
+        .stdin(OwnedEnd::from(child_end))
+        .spawn()
+        .map_err(refused(&program.to_string_lossy()))?;
+    let handle = system::Handle::open(Pid::from_child(&spawned)).inspect_err(|error| {
+        // Without a sentinel we can't keep it. (If there is no such process any more, somebody else
+        // has collected it.)
+        if error.raw_os_error() != Some(Errno::SRCH.raw_os_error()) {
+            let _ = spawned.kill();
+            let _ = spawned.wait();
+        }
+    })?;
+    Ok((Running(handle), ToChild(line.into())))
+}
+
+impl Running {
+    pub(crate) fn id(&self) -> u32 {
+        self.0.pid().as_raw_nonzero().get().cast_unsigned()
+    }
+
+    /// Returns how it has ended, or `None` while it runs; collects it if it is still a zombie.
+    pub(crate) fn try_collect(&self) -> io::Result<Option<End>> {
+        self.0.collect()
+    }
+
+    /// Sends the signal. Only a process that has not been collected may get one.
+    pub(crate) fn stop(&self, how: Stop) -> io::Result<()> {
+        let signal = match how {
+            Stop::Interrupt => Signal::INT,
+            Stop::Terminate => Signal::TERM,
+            Stop::Kill => Signal::KILL,
+        };
+        match self.0.send(signal) {
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The sentinel.
+impl AsFd for Running {
+    fn as_fd(&self) -> BorrowedEnd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// The most descriptors that one message may carry (Linux: `SCM_MAX_FD`).
+const MOST: usize = 253;
+
+impl ToChild {
+    /// Sends copies of these descriptors; those of the parent may be closed when it returns.
+    pub(crate) fn send_ends(&self, _to: &Running, ends: &[BorrowedEnd<'_>]) -> io::Result<()> {
+        if !ends.is_empty() {
+            system::wait_until_received(self.0.as_fd())?;
+        }
+        for some in ends.chunks(MOST) {
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            control.push(SendAncillaryMessage::ScmRights(some));
+            let byte = [IoSlice::new(b"d")];
+            retry(|| sendmsg(&self.0, &byte, &mut control, SEND))?;
+            system::wait_until_received(self.0.as_fd())?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether the child has said that it has its arguments.
+    pub(crate) fn was_attached(&self) -> bool {
+        let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+        retry(|| recv(&self.0, &mut [0], flags)).is_ok_and(|(_, got)| got == 1)
+    }
+
+    /// Shows the child an end of file: nothing more will come.
+    pub(crate) fn hang_up(&self) {
+        let _ = rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both);
+    }
+}
+
+/// Makes a peer that has died an error value, in whatever way the program treats SIGPIPE.
+impl Write for &ToChild {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        Ok(send(&self.0, buffer, SEND)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl FromParent {
+    /// Receives so many descriptors: the other direction of [`ToChild::send_ends`].
+    pub(crate) fn receive_ends(&mut self, count: usize) -> io::Result<Vec<OwnedEnd>> {
+        let mut ends: Vec<OwnedEnd> = Vec::new();
+        if count > 0 {
+            system::say_received(self.0.as_fd());
+        }
+        while ends.len() < count {
+            // Room for as many as were sent: a buffer that is too small would leak the rest.
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            let mut byte = [0];
+            let mut parts = [IoSliceMut::new(&mut byte)];
+            let got = retry(|| recvmsg(&self.0, &mut parts, &mut control, RECEIVE))?;
+            if got.bytes == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let before = ends.len();
+            for message in control.drain() {
+                if let RecvAncillaryMessage::ScmRights(some) = message {
+                    ends.extend(some);
+                }
+            }
+            if got.flags.contains(ReturnFlags::CTRUNC) || ends.len() == before {
+                let limit = "not all descriptors arrived: the limit of open files is reached";
+                return Err(io::Error::other(limit));
+            }
+            system::say_received(self.0.as_fd());
+        }
+        ends.iter().try_for_each(|end| system::close_on_exec(end.as_fd()))?;
+        Ok(ends)
+    }
+
+    /// Tells the parent that this child has its arguments.
+    pub(crate) fn say_attached(&self) {
+        // A parent that has ended in the meantime needs no answer.
+        let _ = retry(|| send(&self.0, b"a", SEND));
+    }
+
+    /// Returns whether the parent has ended, after waiting for that as long as the timeout says.
+    pub(crate) fn parent_ends(&self, timeout: Option<Duration>) -> bool {
+        // Nothing comes after the start, so what there is to receive is the end of file.
+        let Some(timeout) = timeout else {
+            // By reading, which can't fail for want of resources.
+            while matches!(rustix::io::read(&self.0, &mut [0]), Err(Errno::INTR)) {}
+            return true;
+        };
+        wait(&[self.0.as_fd()], Some(timeout)).is_ok_and(|ready| !ready.is_empty())
+    }
+}
+
+impl Read for FromParent {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(&self.0, buffer)?)
+    }
+}
+
+fn retry<T>(call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
+    Ok(rustix::io::retry_on_intr(call)?)
+}
 
 /// Closes what this process inherited by mistake: descriptors without the close-on-exec flag.
 ///
@@ -19,22 +211,23 @@ const DESCRIPTORS: &str = "/proc/self/fd";
 /// lack it. Python closes the same ones (`close_fds`).
 #[expect(unsafe_code, reason = "numbers from the kernel become descriptors")]
 pub(crate) fn close_inherited() -> io::Result<()> {
-    // Its size is the number of open descriptors (before Linux 6.2: zero). Most often they are only
-    // the standard three, and to list them would be the longest part of a child's way to its function.
-    if fs::metadata(DESCRIPTORS)?.len() == 3 {
+    // Most often they are only the standard three, and to list them would be the longest part of a
+    // child's way to its function.
+    if system::descriptor_count().map_err(refused(DESCRIPTORS))? == Some(3) {
         return Ok(());
     }
-    let numbers: Vec<RawFd> = fs::read_dir(DESCRIPTORS)?
+    let numbers: Vec<RawFd> = fs::read_dir(DESCRIPTORS)
+        .map_err(refused(DESCRIPTORS))?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|number| *number > 2)
         .collect();
     for number in numbers {
         // SAFETY: the descriptor is only asked for its flags; a closed one answers EBADF.
-        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+        let borrowed = unsafe { BorrowedEnd::borrow_raw(number) };
         if fcntl_getfd(borrowed).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC)) {
-            // SAFETY: it came through exec, so no Rust object of this program owns it: those that Rust
-            // opens have the flag.
-            drop(unsafe { OwnedFd::from_raw_fd(number) });
+            // SAFETY: it came through exec, so no Rust object of this program owns it: those that
+            // Rust opens have the flag.
+            drop(unsafe { OwnedEnd::from_raw_fd(number) });
         }
     }
     Ok(())
@@ -43,13 +236,59 @@ pub(crate) fn close_inherited() -> io::Result<()> {
 /// Takes the control line from standard input and leaves the null device there.
 ///
 /// Were it left there, grandchildren would inherit it and hold it open.
-pub(crate) fn take_control_line() -> io::Result<OwnedFd> {
+pub(crate) fn take_control_line() -> io::Result<FromParent> {
     let stdin = rustix::stdio::stdin();
     if FileType::from_raw_mode(fstat(stdin)?.st_mode) != FileType::Socket {
         return Err(io::Error::other("standard input is not a control line"));
     }
     let control = fcntl_dupfd_cloexec(stdin, 3)?;
-    let null = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
-    rustix::stdio::dup2_stdin(null.as_fd())?;
-    Ok(control)
+    let null = open(NULL, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+    rustix::stdio::dup2_stdin(null.map_err(|error| refused(NULL)(error.into()))?.as_fd())?;
+    Ok(FromParent(control))
+}
+
+/// Waits until an end is ready; returns the places of all that are. Nothing after the timeout.
+pub(crate) fn wait(ends: &[BorrowedEnd<'_>], timeout: Option<Duration>) -> io::Result<Vec<usize>> {
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut polled: Vec<PollFd<'_>> =
+        ends.iter().map(|end| PollFd::from_borrowed_fd(*end, PollFlags::IN)).collect();
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        // A time too long for the system's clock is for ever.
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(&mut polled, left.as_ref()) {
+            // A signal came; its handler has run. The deadline stays.
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => break,
+        }
+    }
+    let ready =
+        |(place, polled): (usize, &PollFd<'_>)| (!polled.revents().is_empty()).then_some(place);
+    let ready: Vec<usize> = polled.iter().enumerate().filter_map(ready).collect();
+    if polled.iter().any(|polled| polled.revents().contains(PollFlags::NVAL)) {
+        return Err(Errno::BADF.into());
+    }
+    Ok(ready)
+}
+
+/// Ends this process by force. (One that is stopped ends when it is continued.)
+pub(crate) fn end_now() {
+    let _ = kill_process(rustix::process::getpid(), Signal::KILL);
+}
+
+/// Shows the name, of at most 15 bytes, in process lists.
+pub(crate) fn name_process(name: &str) {
+    system::name_process(name);
+}
+
+/// Ignores Ctrl-C from now on. A handler that does nothing, unlike an ignored signal, isn't
+/// inherited by programs that this one starts.
+pub(crate) fn ignore_interrupts() -> io::Result<()> {
+    signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default()).map(drop)
+}
+
+/// Returns the name of a signal: `SIGKILL` for 9.
+pub(crate) fn signal_name(number: i32) -> Option<&'static str> {
+    signal_hook::low_level::signal_name(number)
 }

@@ -1,18 +1,26 @@
 //! What several test files need: reports from children, scenarios in a process of their own, and
 //! what the kernel says about a process.
 
-#![allow(dead_code, reason = "each test file needs some of it")]
+#![allow(dead_code, unused_imports, reason = "each test file needs some of it")]
 
 use std::any::Any;
-use std::fs;
 use std::io::{self, PipeReader, PipeWriter, Write, pipe};
-use std::os::fd::AsFd;
 
-use common::testing::Deadline;
+pub(crate) use common::testing::children;
+use common::testing::{Deadline, Other, Signal};
 use process_basics::{Process, frame};
-use rustix::process::{Pid, Signal, getpid, kill_process};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+pub(crate) use unix::*;
+#[cfg(windows)]
+pub(crate) use windows::*;
 
 /// The way of a child to tell something to whoever holds the other end.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,7 +53,7 @@ impl Report {
 
     /// From now on standard error goes there.
     pub(crate) fn takes_standard_error(&self) {
-        rustix::stdio::dup2_stderr(self.0.as_fd()).unwrap();
+        redirect_standard_error(&self.0);
     }
 }
 
@@ -98,66 +106,12 @@ pub(crate) fn whole_text(error: &dyn std::error::Error) -> String {
     causes.map(|error| format!("{error}. ")).collect()
 }
 
-/// How many descriptors are open in this process (and one more, for the question).
-pub(crate) fn descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").unwrap().count()
-}
-
-/// The process ids of the children of this process, zombies included.
-pub(crate) fn children() -> Vec<u32> {
-    let threads = fs::read_dir("/proc/self/task").unwrap();
-    let of = |thread: io::Result<fs::DirEntry>| {
-        fs::read_to_string(thread.unwrap().path().join("children")).unwrap_or_default()
-    };
-    let all: String = threads.map(of).collect();
-    all.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
-}
-
-/// The state of a process or thread as `ps` shows it: `S` sleeps, `Z` is a zombie; `None`: gone.
-pub(crate) fn state(pid: u32) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.chars().next()
-}
-
 /// Sends a signal behind the library's back.
 pub(crate) fn signal(pid: u32, signal: Signal) {
-    kill_process(number(pid), signal).unwrap();
+    assert!(Other::of(pid).unwrap().signal(signal));
 }
 
 /// The same to this very process; doesn't return if that ends it.
 pub(crate) fn signal_self(signal: Signal) {
-    kill_process(getpid(), signal).unwrap();
-}
-
-pub(crate) fn number(pid: u32) -> Pid {
-    Pid::from_raw(pid.cast_signed()).unwrap()
-}
-
-/// What a process does with a signal that it doesn't handle.
-#[derive(Clone, Copy)]
-pub(crate) enum Action {
-    Default,
-    Ignore,
-}
-
-/// Sets what this process does with a signal. What a child does with it in the beginning depends on
-/// who started the tests: a shell's background job ignores SIGINT.
-#[allow(unsafe_code, reason = "no safe crate sets SIG_IGN")]
-pub(crate) fn on_signal(signal: Signal, action: Action) {
-    let action = match action {
-        Action::Default => libc::SIG_DFL,
-        Action::Ignore => libc::SIG_IGN,
-    };
-    // SAFETY: no handler is installed, so no code of ours ever runs at the signal.
-    let before = unsafe { libc::signal(signal.as_raw(), action) };
-    assert_ne!(before, libc::SIG_ERR);
-}
-
-/// Sends a signal to one thread of this process.
-#[allow(unsafe_code, reason = "no safe crate sends a signal to a thread")]
-pub(crate) fn signal_thread(thread: i32, signal: Signal) {
-    let process = getpid().as_raw_nonzero().get();
-    // SAFETY: tgkill takes three numbers and touches no memory.
-    let sent = unsafe { libc::syscall(libc::SYS_tgkill, process, thread, signal.as_raw()) };
-    assert_eq!(sent, 0);
+    self::signal(std::process::id(), signal);
 }

@@ -1,0 +1,129 @@
+//! What macOS does in its own way.
+
+use std::env;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::event::kqueue::{Event, EventFilter, EventFlags, ProcessEvents, kevent, kqueue};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+use super::{End, refused};
+
+/// The open descriptors of this process, each a file named by its number.
+pub(super) const DESCRIPTORS: &str = "/dev/fd";
+
+/// Returns how many descriptors are open, where the system tells so without a list of them.
+#[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
+pub(super) fn descriptor_count() -> io::Result<Option<u64>> {
+    Ok(None)
+}
+
+/// A peer that has ended is an error, not a signal: see [`prepare`].
+pub(super) const SEND: SendFlags = SendFlags::empty();
+
+/// There is no flag for it here: see [`close_on_exec`].
+pub(super) const RECEIVE: RecvFlags = RecvFlags::empty();
+
+/// How many bytes of arguments are on their way before `start` waits for the child to read.
+const BUFFER: usize = 1 << 18;
+
+/// The running program, by its path. After a rebuild it is another one, which its list of functions
+/// tells.
+pub(super) fn this_program() -> io::Result<PathBuf> {
+    env::current_exe()
+}
+
+/// Prepares an end of a new control line. The options belong to the socket, so the child has them.
+pub(super) fn prepare(line: BorrowedFd<'_>) -> io::Result<()> {
+    sockopt::set_socket_nosigpipe(line, true)?;
+    sockopt::set_socket_send_buffer_size(line, BUFFER)?;
+    Ok(sockopt::set_socket_recv_buffer_size(line, BUFFER)?)
+}
+
+/// Waits until the other side has received the descriptors sent last.
+///
+/// A descriptor that its sender closes while it is on its way may arrive dead on this system, and
+/// a message with descriptors is refused while too much is unread. CPython answers each message
+/// for the first reason.
+pub(super) fn wait_until_received(line: BorrowedFd<'_>) -> io::Result<()> {
+    match rustix::io::retry_on_intr(|| recv(line, &mut [0], RecvFlags::empty()))? {
+        (_, 0) => Err(io::ErrorKind::BrokenPipe.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The other direction of [`wait_until_received`].
+pub(super) fn say_received(line: BorrowedFd<'_>) {
+    // A parent that has ended in the meantime needs no answer.
+    let _ = rustix::io::retry_on_intr(|| send(line, b"r", SEND));
+}
+
+/// Keeps a descriptor that was received from programs that this one execs.
+pub(super) fn close_on_exec(descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(fcntl_setfd(descriptor, FdFlags::CLOEXEC)?)
+}
+
+/// A child's number, and what tells of its end: a kqueue with one event.
+///
+/// The number means this child until it is collected: nobody may [`send`](Self::send) after that.
+#[derive(Debug)]
+pub(super) struct Handle {
+    pid: Pid,
+    sentinel: OwnedFd,
+}
+
+impl Handle {
+    /// Begins to watch a child of this process.
+    #[expect(unsafe_code, reason = "an event may name any descriptor, of which this one has none")]
+    pub(super) fn open(pid: Pid) -> io::Result<Self> {
+        let refused = |error: Errno| refused("kqueue is refused")(error.into());
+        let queue = kqueue().map_err(refused)?;
+        fcntl_setfd(&queue, FdFlags::CLOEXEC).map_err(refused)?;
+        let filter = EventFilter::Proc { pid, flags: ProcessEvents::EXIT };
+        let event = Event::new(filter, EventFlags::ADD, std::ptr::null_mut());
+        let mut no_events: Vec<Event> = Vec::new();
+        // SAFETY: the event names a process, no descriptor.
+        let sentinel = match unsafe { kevent(&queue, &[event], &mut no_events, None) } {
+            Ok(_) => queue,
+            // The child has ended already. A pipe without a writer is always ready, too.
+            Err(Errno::SRCH) => io::pipe()?.0.into(),
+            Err(error) => return Err(refused(error)),
+        };
+        Ok(Self { pid, sentinel })
+    }
+
+    pub(super) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Collects the child if it has ended.
+    pub(super) fn collect(&self) -> io::Result<Option<End>> {
+        Ok(Some(match waitpid(Some(self.pid), WaitOptions::NOHANG) {
+            Ok(None) => return Ok(None),
+            Ok(Some((_, status))) => match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => End::Code(code),
+                (None, Some(signal)) => End::Code(-signal),
+                (None, None) => End::Unknown,
+            },
+            Err(Errno::CHILD) => End::Unknown,
+            Err(error) => return Err(error.into()),
+        }))
+    }
+
+    pub(super) fn send(&self, signal: Signal) -> Result<(), Errno> {
+        kill_process(self.pid, signal)
+    }
+}
+
+/// The sentinel.
+impl AsFd for Handle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.sentinel.as_fd()
+    }
+}
+
+/// Process lists show the program's first argument here, which has the name already.
+pub(super) fn name_process(_name: &str) {}

@@ -1,0 +1,103 @@
+//! Waiting for handles.
+//!
+//! Processes and events can be waited for, 64 at once. Pipes can't: they are looked at, with
+//! growing pauses, in which what can be waited for is waited for. A look takes nothing out of the
+//! pipe. It must not come while another thread reads from the same pipe, or it waits for that
+//! reader: each reading end here has one owner, who either reads or looks.
+
+use std::io;
+use std::os::windows::io::{AsRawHandle, BorrowedHandle};
+use std::ptr::null_mut;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use windows_sys::Win32::Foundation::{ERROR_BROKEN_PIPE, HANDLE, WAIT_FAILED, WAIT_TIMEOUT};
+use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
+use windows_sys::Win32::System::Pipes::PeekNamedPipe;
+use windows_sys::Win32::System::Threading::{INFINITE, WaitForMultipleObjects};
+
+use super::check;
+
+/// The most objects that one call can wait for.
+const MOST: usize = 64;
+
+/// The first pause between two looks at pipes, and the longest.
+const PAUSES: [Duration; 2] = [Duration::from_micros(50), Duration::from_millis(1)];
+
+/// Waits until an end is ready; returns the places of all that are. Nothing after the timeout.
+pub(crate) fn wait(
+    ends: &[BorrowedHandle<'_>],
+    timeout: Option<Duration>,
+) -> io::Result<Vec<usize>> {
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let objects: Vec<_> = ends.iter().filter(|end| !is_pipe(**end)).copied().collect();
+    let can_wait_for_all = objects.len() == ends.len() && objects.len() <= MOST;
+    let [mut pause, longest] = PAUSES;
+    loop {
+        let mut ready = Vec::new();
+        for (place, end) in ends.iter().enumerate() {
+            if is_ready(*end)? {
+                ready.push(place);
+            }
+        }
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if !ready.is_empty() || left.is_some_and(|left| left.is_zero()) {
+            return Ok(ready);
+        }
+        if can_wait_for_all {
+            wait_for(&objects, left)?;
+            continue;
+        }
+        let now = left.map_or(pause, |left| left.min(pause));
+        if objects.is_empty() || now < longest {
+            thread::sleep(now);
+        } else {
+            wait_for(&objects[..objects.len().min(MOST)], Some(now))?;
+        }
+        pause = (pause * 2).min(longest);
+    }
+}
+
+/// Waits for one of at most 64 objects; returns its place, or nothing after the timeout.
+#[expect(unsafe_code, reason = "a system call")]
+pub(super) fn wait_for(
+    objects: &[BorrowedHandle<'_>],
+    timeout: Option<Duration>,
+) -> io::Result<Option<usize>> {
+    let handles: Vec<HANDLE> = objects.iter().map(|object| object.as_raw_handle()).collect();
+    // A time too long for the call is for ever. Rounded up, so that no deadline is missed by less
+    // than a millisecond again and again.
+    let milliseconds = timeout.map_or(INFINITE, |timeout| {
+        u32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(INFINITE)
+    });
+    let count = handles.len() as u32;
+    // SAFETY: so many handles are there, all of them open.
+    match unsafe { WaitForMultipleObjects(count, handles.as_ptr(), 0, milliseconds) } {
+        WAIT_FAILED => Err(io::Error::last_os_error()),
+        WAIT_TIMEOUT => Ok(None),
+        place => Ok(Some(place as usize)),
+    }
+}
+
+#[expect(unsafe_code, reason = "a system call")]
+fn is_pipe(end: BorrowedHandle<'_>) -> bool {
+    // SAFETY: the handle is open.
+    unsafe { GetFileType(end.as_raw_handle()) == FILE_TYPE_PIPE }
+}
+
+/// Returns whether a pipe has something to receive or has ended, or an object is signalled.
+#[expect(unsafe_code, reason = "a system call")]
+fn is_ready(end: BorrowedHandle<'_>) -> io::Result<bool> {
+    if !is_pipe(end) {
+        return Ok(wait_for(&[end], Some(Duration::ZERO))?.is_some());
+    }
+    let (handle, mut bytes) = (end.as_raw_handle(), 0);
+    // SAFETY: it only writes the number.
+    let seen = check(unsafe {
+        PeekNamedPipe(handle, null_mut(), 0, null_mut(), &raw mut bytes, null_mut())
+    });
+    match seen {
+        Err(error) if error.raw_os_error() == Some(ERROR_BROKEN_PIPE.cast_signed()) => Ok(true),
+        seen => seen.map(|()| bytes > 0),
+    }
+}
