@@ -35,6 +35,29 @@ pub(super) fn this_program() -> io::Result<PathBuf> {
     Ok(PathBuf::from("/proc/self/exe"))
 }
 
+/// Says why this program could not be started again.
+pub(super) fn not_started(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            io::Error::new(error.kind(), "/proc/self/exe is missing: /proc has to be mounted")
+        }
+        _ => refused("/proc/self/exe")(error),
+    }
+}
+
+/// Says why there is no pidfd of a child.
+fn no_pidfd(error: Errno) -> io::Error {
+    let because = |text| io::Error::new(io::Error::from(error).kind(), text);
+    match error {
+        Errno::NOSYS => because("this kernel lacks pidfd_open: Linux 5.4 or later is needed"),
+        Errno::PERM => {
+            because("pidfd_open is not permitted: a sandbox around this program forbids it")
+        }
+        Errno::SRCH => error.into(),
+        _ => refused("pidfd_open")(error.into()),
+    }
+}
+
 /// Prepares both ends of a new control line: nothing to do.
 #[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
 pub(super) fn prepare(_line: BorrowedFd<'_>) -> io::Result<()> {
@@ -68,14 +91,7 @@ pub(super) struct Handle {
 impl Handle {
     /// Begins to watch a child of this process.
     pub(super) fn open(pid: Pid) -> io::Result<Self> {
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| match error {
-            Errno::NOSYS => io::Error::new(
-                io::ErrorKind::Unsupported,
-                "this kernel lacks pidfd_open: Linux 5.4 or later is needed",
-            ),
-            Errno::SRCH => error.into(),
-            error => refused("pidfd_open")(error.into()),
-        })?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(no_pidfd)?;
         Ok(Self { pid, pidfd })
     }
 
@@ -114,5 +130,21 @@ impl AsFd for Handle {
 pub(super) fn name_process(name: &str) {
     if let Ok(shown) = CString::new(name) {
         let _ = rustix::thread::set_name(&shown);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_system_lacks_is_named_in_one_sentence() {
+        assert!(no_pidfd(Errno::NOSYS).to_string().contains("Linux 5.4 or later"));
+        assert!(no_pidfd(Errno::PERM).to_string().contains("a sandbox"));
+        assert!(no_pidfd(Errno::MFILE).to_string().starts_with("pidfd_open: Too many open files"));
+        let missing = not_started(io::Error::from(Errno::NOENT)).to_string();
+        assert!(missing.contains("/proc has to be mounted"), "{missing}");
+        let refused = not_started(io::Error::from(Errno::AGAIN)).to_string();
+        assert!(refused.starts_with("/proc/self/exe: "), "{refused}");
     }
 }

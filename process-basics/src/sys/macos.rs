@@ -36,6 +36,11 @@ pub(super) fn this_program() -> io::Result<PathBuf> {
     env::current_exe()
 }
 
+/// Says why this program could not be started again.
+pub(super) fn not_started(error: io::Error) -> io::Error {
+    refused("this program's file")(error)
+}
+
 /// Prepares an end of a new control line. The options belong to the socket, so the child has them.
 pub(super) fn prepare(line: BorrowedFd<'_>) -> io::Result<()> {
     sockopt::set_socket_nosigpipe(line, true)?;

@@ -50,15 +50,14 @@ pub(crate) fn start(name: &OsStr, arguments: &[OsString]) -> io::Result<(Running
     let (line, child_end) = UnixStream::pair()?;
     system::prepare(line.as_fd())?;
     system::prepare(child_end.as_fd())?;
-    let program = system::this_program()?;
     // The command owns the child's end and goes with this statement: were it kept, the end of file
     // on the line would never come.
-    let mut spawned = Command::new(&program)
+    let mut spawned = Command::new(system::this_program()?)
         .arg0(name)
         .args(arguments)
         .stdin(OwnedEnd::from(child_end))
         .spawn()
-        .map_err(refused(&program.to_string_lossy()))?;
+        .map_err(system::not_started)?;
     let handle = system::Handle::open(Pid::from_child(&spawned)).inspect_err(|error| {
         // Without a sentinel we can't keep it. (If there is no such process any more, somebody else
         // has collected it.)
