@@ -55,6 +55,9 @@ duration = 0
 after = ["烧水", "洗茶杯 <&>"]
 "#;
 
+/// A command that does nothing.
+const NOTHING: &[&str] = if cfg!(windows) { &["cmd", "/c", "rem {n}"] } else { &["true", "{n}"] };
+
 const POINTS: &str =
     "n,throughput\n1,64.9\n18,995.9\n36,1652.4\n72,1853.2\n108,1828.9\n144,1775\n216,1702.2\n";
 
@@ -195,7 +198,8 @@ fn what_is_no_plan_is_told_with_file_line_and_task() {
     }
     let (code, message) = refused(&output(PROGRAM, &["plan", "no-such.toml"]));
     assert_eq!(code, Some(1));
-    assert!(message.starts_with("amdahl plan: no-such.toml: No such file"), "{message}");
+    let error = fs::read_to_string("no-such.toml").unwrap_err();
+    assert_eq!(message.trim_end(), format!("amdahl plan: no-such.toml: {error}"));
 }
 
 #[test]
@@ -278,35 +282,41 @@ fn what_cannot_be_fitted_is_told_with_file_and_line() {
 
 #[test]
 fn a_command_is_measured_with_one_two_and_four_workers() {
-    let command =
-        ["measure", "--max", "5", "--repeats", "2", "--json", "--", "sh", "-c", "test {n} -lt 5"];
-    let found = json(&output(PROGRAM, &command));
+    let below_five: &[&str] = if cfg!(windows) { NOTHING } else { &["sh", "-c", "test {n} -lt 5"] };
+    let measure = ["measure", "--max", "5", "--repeats", "2", "--json", "--"];
+    let found = json(&output(PROGRAM, &[&measure, below_five].concat()));
     let rows = found["rows"].as_array().expect("rows");
     let n: Vec<Option<u64>> = rows.iter().map(|row| row["n"].as_u64()).collect();
     assert_eq!(n, [Some(1), Some(2), Some(4)]);
     assert_eq!((&rows[0]["speedup"], &rows[0]["karp_flatt"]), (&1.0.into(), &Value::Null));
     assert!(found["p"].as_f64().is_some_and(|p| (0.0..=1.0).contains(&p)));
     assert_eq!(found["fit"], Value::Null, "three different n are too few");
-    let text =
-        said(&output(PROGRAM, &["measure", "--max", "8", "--repeats", "1", "--", "true", "{n}"]));
+    let measure = ["measure", "--max", "8", "--repeats", "1", "--"];
+    let text = said(&output(PROGRAM, &[&measure, NOTHING].concat()));
     assert!(text.contains("too few measurements for the law of scalability"), "{text}");
-    let text =
-        said(&output(PROGRAM, &["measure", "--max", "8", "--repeats", "2", "--", "true", "{n}"]));
+    let measure = ["measure", "--max", "8", "--repeats", "2", "--"];
+    let text = said(&output(PROGRAM, &[&measure, NOTHING].concat()));
     assert!(text.contains("contention α"), "{text}");
 }
 
 #[test]
 fn a_command_that_fails_or_is_not_there_is_told() {
-    let fails = ["measure", "--", "sh", "-c", "test {n} -lt 2"];
-    let (code, message) = refused(&output(PROGRAM, &fails));
+    let (fails, told): (&[&str], _) = if cfg!(windows) {
+        (&["measure", "--", "cmd", "/c", "exit {n}"], "(exit code: 1): cmd /c exit 1")
+    } else {
+        (&["measure", "--", "sh", "-c", "test {n} -lt 2"], "(exit status: 1): sh -c test 2 -lt 2")
+    };
+    let (code, message) = refused(&output(PROGRAM, fails));
     assert_eq!(code, Some(1));
-    let told = "amdahl measure: the command failed (exit status: 1): sh -c test 2 -lt 2";
-    assert_eq!(message.trim_end(), told);
+    assert_eq!(message.trim_end(), format!("amdahl measure: the command failed {told}"));
     let (code, message) = refused(&output(PROGRAM, &["measure", "--", "no-such-program", "{n}"]));
     assert_eq!(code, Some(1));
-    assert!(message.contains("no-such-program 1: No such file"), "{message}");
+    let error = Command::new("no-such-program").spawn().unwrap_err();
+    assert!(message.contains(&format!("no-such-program 1: {error}")), "{message}");
 }
 
+// On Windows no program can press Ctrl-C for another.
+#[cfg(unix)]
 #[test]
 fn ctrl_c_ends_the_measured_command_and_what_it_has_started() {
     let _deadline = Deadline::seconds(60);
@@ -355,7 +365,7 @@ fn the_pictures_are_documents_with_all_names_in_both_languages() {
     let measure = ["measure", "--max", "8", "--repeats", "2"];
     let file = scratch("measure.svg");
     let path = file.to_str().expect("it is UTF-8");
-    said(&output(PROGRAM, &[&measure[..], &["--svg", path, "--", "true", "{n}"]].concat()));
+    said(&output(PROGRAM, &[&measure[..], &["--svg", path, "--"], NOTHING].concat()));
     let text = fs::read_to_string(&file).expect("the picture is there");
     for label in ["实测", "measured: median and range", "fitted:", "拟合"] {
         assert!(text.contains(label), "{label}");

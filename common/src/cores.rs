@@ -39,8 +39,8 @@ pub fn usable() -> io::Result<Vec<usize>> {
 /// ```
 ///
 /// # Errors
-/// When none of them is usable. [`Unsupported`](io::ErrorKind::Unsupported) on macOS, which can't bind
-/// to cores.
+/// When none of them is usable. [`Unsupported`](io::ErrorKind::Unsupported) on macOS, which can't
+/// bind to cores.
 pub fn bind_to(cores: &[usize]) -> io::Result<()> {
     sys::bind_to(cores)
 }

@@ -5,11 +5,11 @@ use std::process::{Child, Command};
 
 use crate::sys;
 
-/// A process and all processes that it starts, unless they leave: a process group on Linux and macOS, a
-/// job on Windows.
+/// A process and all processes that it starts, unless they leave: a process group on Linux and
+/// macOS, a job on Windows.
 ///
-/// The terminal's Ctrl-C doesn't reach it: this process is asked to end, and ends the group. Dropped, a
-/// group isn't ended. If this process is killed, a group goes on, except on Windows.
+/// The terminal's Ctrl-C doesn't reach it: this process is asked to end, and ends the group.
+/// Dropped, a group isn't ended. If this process is killed, a group goes on, except on Windows.
 ///
 /// ```no_run
 /// use std::process::Command;
@@ -34,8 +34,8 @@ impl Group {
         Ok((child, Self(group)))
     }
 
-    /// Asks all of the group to end, if there still is one: SIGTERM; on Windows nothing can be asked so,
-    /// and they end at once, with exit code 0x1000f.
+    /// Asks all of the group to end, if there still is one: SIGTERM; on Windows nothing can be
+    /// asked so, and they end at once, with exit code 0x1000f.
     pub fn terminate(&self) {
         self.0.terminate();
     }
@@ -45,8 +45,8 @@ impl Group {
         self.0.kill();
     }
 
-    /// Whether no process of the group is left. On Linux and macOS a process that has ended is, until
-    /// its parent has waited for it.
+    /// Whether no process of the group is left. On Linux and macOS a process that has ended is,
+    /// until its parent has waited for it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -59,6 +59,8 @@ mod tests {
 
     use super::*;
     use crate::testing::Deadline;
+    #[cfg(windows)]
+    use crate::testing::other::tests::owner;
     use crate::testing::other::tests::{hear, listener, mother};
 
     /// Starts a program that has started another; both hold the pipe open that is returned.
@@ -72,18 +74,32 @@ mod tests {
     #[test]
     fn a_group_ends_with_what_its_first_process_has_started() {
         let _deadline = Deadline::seconds(60);
-        for end in [Group::terminate, Group::kill] {
+        for (end, code) in [(Group::terminate as fn(&Group), 0x1000f), (Group::kill, 0x10009)] {
             let (mut child, group, mut held) = two();
             assert!(!group.is_empty());
             end(&group);
             held.read_to_end(&mut Vec::new()).unwrap();
-            assert!(!child.wait().unwrap().success());
+            let expected = cfg!(windows).then_some(code);
+            assert_eq!(child.wait().unwrap().code(), expected);
             while !group.is_empty() {
                 std::thread::yield_now();
             }
             // What is gone can be ended again.
             end(&group);
         }
+    }
+
+    /// Elsewhere a process group goes on.
+    #[cfg(windows)]
+    #[test]
+    fn a_group_ends_when_its_owner_is_killed() {
+        let _deadline = Deadline::seconds(60);
+        let (mut held, writer) = std::io::pipe().unwrap();
+        let mut child = owner().stderr(writer).spawn().unwrap();
+        hear(&mut child);
+        child.kill().unwrap();
+        held.read_to_end(&mut Vec::new()).unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

@@ -20,9 +20,9 @@ const KEPT: usize = 64;
 
 /// Open descriptors, threads, children, mappings, and the memory that is in RAM.
 ///
-/// Linux tells all of it. macOS tells of a descriptor only its kind, and no mappings. Windows tells how
-/// many handles there are, but not what they are, and no mappings; a child that has ended is one of the
-/// handles there until it is waited for.
+/// Linux tells all of it. macOS tells of a descriptor only its kind, and no mappings. Windows tells
+/// how many handles there are, but not what they are, and no mappings; a child that has ended is
+/// one of the handles there until it is waited for.
 #[derive(Clone, Debug)]
 pub struct Stock {
     /// Threads count if their name begins with one of these.

@@ -196,9 +196,9 @@ pub fn check_chapter(package: &str, program: &str, readme: &str) {
     }
 }
 
-/// Has a lesson crate tell all its lessons twice, as `--times` does: a small window has room for them
-/// (on Windows, where they run without one, a screen of 80 columns), nothing is left behind in its process, and when that has ended, no other process and no temporary
-/// file.
+/// Has a lesson crate tell all its lessons twice, as `--times` does: a small window has room for
+/// them (on Windows, where they run without one, a screen of 80 columns), nothing is left behind in
+/// its process, and when that has ended, no other process and no temporary file.
 ///
 /// # Panics
 /// If something is, or not all is told.
@@ -221,8 +221,8 @@ pub fn check_nothing_is_left(package: &str, program: &str, arguments: &[&str]) {
 }
 
 /// Does a round again and again: after a tenth of them, which may make what is made once, the others
-/// leave nothing behind. All that this process has counts, so it must be one of its own; on Linux also
-/// processes whose parents have ended without them.
+/// leave nothing behind. All that this process has counts, so it must be one of its own; on Linux
+/// also processes whose parents have ended without them.
 ///
 /// # Panics
 /// If something is left.

@@ -200,8 +200,8 @@ pub fn cpu_time() -> Duration {
 /// ```
 ///
 /// # Errors
-/// [`Unsupported`](io::ErrorKind::Unsupported) where the system doesn't count them for each thread, as
-/// macOS; otherwise if it doesn't tell.
+/// [`Unsupported`](io::ErrorKind::Unsupported) where the system doesn't count them for each thread,
+/// as macOS; otherwise if it doesn't tell.
 pub fn context_switches() -> io::Result<u64> {
     sys::context_switches()
 }

@@ -66,10 +66,10 @@ impl Sources {
                 self.read(root, &path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                let path = path.strip_prefix(root).unwrap().to_str().unwrap();
+                let path = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
                 // The examples below hold nothing.
-                if path != file!() {
-                    self.scan(path, &text);
+                if path != file!().replace('\\', "/") {
+                    self.scan(&path, &text);
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! What each operating system has in its own way, behind functions that mean the same on all of them;
-//! the only unsafe code of this crate.
+//! What each operating system has in its own way, behind functions that mean the same on all of
+//! them; the only unsafe code of this crate.
 
 #[cfg(target_os = "linux")]
 mod linux;

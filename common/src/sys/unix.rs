@@ -106,7 +106,7 @@ pub(super) fn becomes_readable(what: &impl AsFd, time: Duration) -> bool {
     matches!(poll(&mut [PollFd::new(what, PollFlags::IN)], time.as_ref()), Ok(1))
 }
 
-/// Programs can be run in a terminal.
+/// Whether programs can be run in a terminal.
 pub(crate) const HAS_TERMINALS: bool = true;
 
 /// Opens the two ends of a terminal: what is on the screen, and what a program writes to.

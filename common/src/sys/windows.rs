@@ -1,5 +1,5 @@
-//! What Windows has: handles instead of descriptors, jobs instead of process groups, a console instead
-//! of signals.
+//! What Windows has: handles instead of descriptors, jobs instead of process groups, a console
+//! instead of signals.
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
@@ -42,15 +42,16 @@ use windows_sys::core::BOOL;
 
 use super::Inventory;
 
-/// What a process that is ended from outside ends with, and the number of the signal that this would be.
+/// The exit code of a process that is ended from outside, but for its last digits: the number of
+/// the signal that this would be on Unix.
 const ENDED_BY: u32 = 0x1_0000;
 
-/// The result of a function of Windows, which is 0 if it has failed.
+/// Turns what a function of Windows returns, 0 for a failure, into a result.
 fn check(result: BOOL) -> io::Result<()> {
     if result == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// The handle that a function of Windows has just made; none if it has failed.
+/// Takes the handle that a function of Windows has just made, if it has.
 #[expect(unsafe_code, reason = "a handle gets its owner")]
 fn own(handle: HANDLE) -> io::Result<OwnedHandle> {
     if handle.is_null() || handle == INVALID_HANDLE_VALUE {
@@ -142,23 +143,21 @@ fn processes() -> io::Result<Vec<Listed>> {
 #[expect(unsafe_code, reason = "bytes become a struct")]
 fn read<T: Copy>(bytes: &[u8]) -> T {
     assert!(bytes.len() >= size_of::<T>());
-    // SAFETY: it is all there, and has only numbers and pointers, which nobody follows.
+    // SAFETY: it is all there, and has only numbers and pointers, which are not followed.
     unsafe { bytes.as_ptr().cast::<T>().read_unaligned() }
 }
 
-/// Lists this process alone.
-fn this_process() -> io::Result<Listed> {
-    let this = std::process::id() as usize;
-    let found = processes()?.into_iter().find(|process| process.id == this);
+/// Finds this process in the list.
+fn this(all: &[Listed]) -> io::Result<&Listed> {
+    let found = all.iter().find(|process| process.id == std::process::id() as usize);
     found.ok_or_else(|| io::Error::other("the system doesn't list this process"))
 }
 
 #[expect(unsafe_code, reason = "a function of Windows")]
 pub(crate) fn context_switches() -> io::Result<u64> {
     // SAFETY: it needs nothing.
-    let this = unsafe { GetCurrentThreadId() } as usize;
-    let threads = this_process()?.threads;
-    match threads.iter().find(|thread| thread.id == this) {
+    let id = unsafe { GetCurrentThreadId() } as usize;
+    match this(&processes()?)?.threads.iter().find(|thread| thread.id == id) {
         // It has a core just now.
         Some(ListedThread { switches: 0, .. }) => {
             let text = "this system doesn't count the context switches of a thread";
@@ -169,7 +168,7 @@ pub(crate) fn context_switches() -> io::Result<u64> {
     }
 }
 
-/// The cores of this process, and all of the machine, a bit for each.
+/// Returns the cores of this process, and all of the machine, a bit for each.
 #[expect(unsafe_code, reason = "a function of Windows")]
 fn masks() -> io::Result<(usize, usize)> {
     let (mut process, mut system) = (0, 0);
@@ -199,7 +198,8 @@ pub(crate) fn inventory() -> io::Result<Inventory> {
     let mut handles = 0;
     // SAFETY: it only writes the number.
     check(unsafe { GetProcessHandleCount(GetCurrentProcess(), &mut handles) })?;
-    let (all, this) = (processes()?, this_process()?);
+    let all = processes()?;
+    let this = this(&all)?;
     // One that has ended may be listed as long as there is a handle to it, without threads.
     let is_child = |other: &&Listed| other.parent == this.id && !other.threads.is_empty();
     Ok(Inventory {
@@ -230,10 +230,10 @@ fn thread_name(thread: u32) -> Option<String> {
 
 /// Returns how many KiB of this process are in RAM.
 pub(crate) fn resident() -> io::Result<u64> {
-    Ok(this_process()?.resident as u64 / 1024)
+    Ok(this(&processes()?)?.resident as u64 / 1024)
 }
 
-/// Windows has no limit for one process, but for the memory that handles take.
+/// Returns none: only the memory that handles take limits them.
 pub(crate) fn raise_file_limit() -> Option<u64> {
     None
 }
@@ -248,7 +248,7 @@ pub(crate) fn threads_of_session() -> io::Result<Vec<u8>> {
     Ok(Vec::new())
 }
 
-/// Those who listen to the console.
+/// The listeners to what the console tells.
 static LISTENERS: Mutex<Vec<(Arc<AtomicBool>, Sender<i32>)>> = Mutex::new(Vec::new());
 
 #[expect(unsafe_code, reason = "a function of Windows")]
@@ -274,7 +274,7 @@ extern "system" fn handle(event: u32) -> BOOL {
     }
 }
 
-/// Tells all who listen; returns the number of the signal.
+/// Tells all listeners; returns the number of the signal.
 fn tell(event: u32) -> i32 {
     let signal = match event {
         CTRL_C_EVENT | CTRL_BREAK_EVENT => 2,
@@ -302,9 +302,9 @@ impl Group {
         // In a new group the console's Ctrl-C is ignored.
         let mut child = command.creation_flags(CREATE_NEW_PROCESS_GROUP).spawn()?;
         // Between these two calls the child is in no job: what it starts so soon isn't either, and
-        // if this process is killed just then, the child goes on. A program needs longer to be loaded.
-        // Only CreateProcessW itself could close the gap, without std.
-        // SAFETY: both handles are open.
+        // if this process is killed just then, the child goes on. A program needs longer to be
+        // loaded. Only CreateProcessW itself could close the gap, without std. SAFETY: both handles
+        // are open.
         let put = check(unsafe { AssignProcessToJobObject(group.handle(), child.as_raw_handle()) });
         // A process that has ended can't be put into a job.
         if put.is_err() && child.try_wait()?.is_none() {
@@ -319,7 +319,7 @@ impl Group {
         self.0.as_raw_handle()
     }
 
-    /// Has the system kill all in the job when nobody has a handle to it any more, or not.
+    /// Has the system kill all in the job when the last handle to it is closed, or not.
     #[expect(unsafe_code, reason = "a function of Windows")]
     fn ends_with_its_last_handle(&self, ends: bool) -> io::Result<()> {
         let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
@@ -418,7 +418,7 @@ impl Other {
     }
 }
 
-/// Programs can't be run in a terminal: the one that a console can imitate draws the text anew.
+/// Whether programs can be run in a terminal: the one that Windows can imitate draws texts anew.
 pub(crate) const HAS_TERMINALS: bool = false;
 
 /// Opens a pipe, where others open a terminal.

@@ -18,8 +18,8 @@ impl Other {
 
     /// Sends it this signal; returns whether it was there to get it.
     ///
-    /// Windows has but [`Signal::TERM`] and [`Signal::KILL`]: both end the process at once, and its exit
-    /// code is 0x10000 and the signal's number.
+    /// Windows has but [`Signal::TERM`] and [`Signal::KILL`]: both end the process at once, and its
+    /// exit code is 0x10000 and the signal's number.
     pub fn signal(&self, signal: Signal) -> bool {
         self.0.signal(signal)
     }
@@ -53,6 +53,7 @@ pub(crate) mod tests {
     use std::{env, process};
 
     use super::*;
+    use crate::group::Group;
 
     const LONG: Duration = Duration::from_secs(30);
     const ROLE: &str = "COMMON_TESTS_ROLE";
@@ -72,14 +73,28 @@ pub(crate) mod tests {
         command
     }
 
+    /// The same, but what it has started is a group.
+    #[cfg(windows)]
+    pub(crate) fn owner() -> Command {
+        let mut command = listener();
+        command.env(ROLE, "owner");
+        command
+    }
+
     #[test]
     fn listens() {
         let Some(role) = env::var_os(ROLE) else { return };
-        let mut daughter = (role == "mother").then(|| {
-            let mut daughter = listener().stdin(Stdio::inherit()).spawn().unwrap();
-            hear(&mut daughter);
-            daughter
-        });
+        let mut command = listener();
+        command.stdin(Stdio::inherit());
+        let (mut daughter, _group) = match role.to_str() {
+            Some("mother") => (Some(command.spawn().unwrap()), None),
+            Some("owner") => {
+                let (daughter, group) = Group::spawn(&mut command).unwrap();
+                (Some(daughter), Some(group))
+            }
+            _ => (None, None),
+        };
+        daughter.as_mut().map(hear);
         println!("\nlistens");
         io::stdin().read_to_end(&mut Vec::new()).unwrap();
         daughter.as_mut().map(Child::wait);
