@@ -10,6 +10,10 @@
 //! Of the two who cross, one sees the other. Whoever is killed here leaves nothing behind but a
 //! "somebody sleeps", which the next ring takes back, or a wake-up that went to the dead, which
 //! costs the others 100 ms.
+//!
+//! Where the system can't count wake-ups, one may stand for several. A sleeper that has used up
+//! such a one, and has found something to do, hands it on: it says "somebody sleeps" for the
+//! threads that still sleep, and then wakes one of them if there is more to do.
 
 use std::hint::spin_loop;
 use std::sync::LazyLock;
@@ -17,7 +21,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use std::thread::{available_parallelism, yield_now};
 use std::time::{Duration, Instant};
 
-use crate::sys::{sleep, wake};
+use crate::sys::{Opening, Participation};
+
+/// As many sleepers as there are.
+const ALL: u32 = i32::MAX.cast_unsigned();
 
 /// The longest sleep before looking again.
 const NAP: Duration = Duration::from_millis(100);
@@ -74,40 +81,62 @@ impl Rhythm {
     }
 }
 
-pub(crate) struct Bell<'a>(pub(crate) &'a AtomicU32);
+pub(crate) struct Bell<'a> {
+    /// Not 0 if a thread sleeps, or may.
+    pub(crate) word: &'a AtomicU32,
+    /// Which of the queue's bells it is.
+    pub(crate) number: usize,
+    pub(crate) opening: &'a Opening,
+}
 
 impl Bell<'_> {
     /// Wakes one who sleeps here, if there is one; all, if there is `more` to do than for one.
     pub(crate) fn ring(&self, more: impl FnOnce() -> bool) {
         // What was done before, others see before we look whether they sleep.
         fence(Ordering::SeqCst);
-        if self.0.load(Ordering::Relaxed) == 0 {
+        if self.word.load(Ordering::Relaxed) == 0 {
             return;
         }
         // What was done earlier behind an obstacle woke somebody in vain: now there is more to do.
-        let most = if more() { i32::MAX.cast_unsigned() } else { 1 };
-        if wake(self.0, most) == 0 {
-            self.0.store(0, Ordering::SeqCst);
+        let most = if more() { ALL } else { 1 };
+        if self.wake(most) == 0 {
+            self.word.store(0, Ordering::SeqCst);
             // Some may have gone to sleep between the two, and nobody would ring for them.
-            wake(self.0, i32::MAX.cast_unsigned());
+            self.wake(ALL);
         }
     }
 
     /// Wakes all.
     pub(crate) fn ring_for_all(&self) {
         fence(Ordering::SeqCst);
-        if self.0.swap(0, Ordering::SeqCst) != 0 {
-            wake(self.0, i32::MAX.cast_unsigned());
+        if self.word.swap(0, Ordering::SeqCst) != 0 {
+            self.wake(ALL);
         }
     }
 
-    /// Looks until there is something, or the deadline has passed; lets items gather first or not. The
-    /// last look before each sleep is a thorough one.
+    fn wake(&self, most: u32) -> usize {
+        self.opening.wake(self.number, self.word, most)
+    }
+
+    /// Sees to other sleepers after a wake-up that may have stood for several.
+    fn hand_on(&self, more: impl FnOnce() -> bool) {
+        // What is made to do from here on is rung for; what was there before, `more` sees.
+        self.word.store(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        if more() {
+            self.wake(1);
+        }
+    }
+
+    /// Looks until there is something, or the deadline has passed; lets items gather first or not.
+    /// The last look before each sleep is a thorough one. `more` tells whether there is something
+    /// for another thread that waits here.
     pub(crate) fn wait<T>(
         &self,
         deadline: Option<Instant>,
         gather: bool,
         mut look: impl FnMut(bool) -> Option<T>,
+        more: impl Fn() -> bool,
     ) -> Option<T> {
         let mut pause = if gather { GATHERING } else { 1 };
         while pause <= LAST_PAUSE {
@@ -121,20 +150,26 @@ impl Bell<'_> {
             }
             pause *= 2;
         }
+        let mut hands_on = false;
         loop {
-            self.0.store(1, Ordering::SeqCst);
+            self.word.store(1, Ordering::SeqCst);
             fence(Ordering::SeqCst);
-            if let Some(found) = look(true) {
-                return Some(found);
+            let mut found = look(true);
+            if found.is_none() {
+                // There is nothing, and the word is set: so there is nothing to hand on, either.
+                let left = deadline
+                    .map_or(NAP, |deadline| deadline.saturating_duration_since(Instant::now()));
+                if left.is_zero() {
+                    return None;
+                }
+                hands_on = self.opening.sleep(self.number, self.word, 1, left.min(NAP));
+                found = look(false);
             }
-            let left =
-                deadline.map_or(NAP, |deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
-                return None;
-            }
-            sleep(self.0, 1, left.min(NAP));
-            if let Some(found) = look(false) {
-                return Some(found);
+            if found.is_some() {
+                if hands_on {
+                    self.hand_on(more);
+                }
+                return found;
             }
         }
     }

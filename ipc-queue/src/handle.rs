@@ -10,7 +10,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -24,6 +23,7 @@ use crate::memory::{Kind, MOST};
 use crate::participant::Participant;
 use crate::raw::{Failed, Until};
 use crate::ring::Owner;
+use crate::sys::Opening;
 
 /// How often to look whether anybody is left while waiting for the feeder.
 const LOOK: Duration = Duration::from_millis(100);
@@ -61,7 +61,7 @@ impl Handle {
     }
 
     /// Takes part by this opening.
-    pub(crate) fn open(opening: OwnedFd, number: Owner) -> io::Result<Self> {
+    pub(crate) fn open(opening: Opening, number: Owner) -> io::Result<Self> {
         Participant::attach(opening, number).map(Self::new)
     }
 
@@ -218,8 +218,7 @@ impl Drop for Handle {
 /// A queue on its way to a new process, where it has its number already.
 #[derive(Serialize, Deserialize)]
 struct Invitation {
-    #[serde(with = "process_basics::handover")]
-    opening: OwnedFd,
+    opening: Opening,
     number: Owner,
 }
 

@@ -1,4 +1,5 @@
-//! The memory of a queue: one sparse file, mapped by all who use it.
+//! The memory of a queue: one sparse file, mapped by all who use it. Where the system has no such
+//! file in memory, the mapped part and the windows are two things, and the numbers a third.
 //!
 //! ```text
 //!   ┌────────────┬───────┬───────┬─────────┬──────────┬───────┬───────┬────────────────────────┐
@@ -6,7 +7,7 @@
 //!   └────────────┴───────┴───────┴─────────┴──────────┴───────┴───────┴────────────────────────┘
 //!   └──────────────────────── mapped: words ──────────────────────────┘└ written, read, punched ┘
 //!
-//!   locks, one byte each:  ▢ ■ ■ ▢ ■ ▢ …   byte n is locked: participant n lives
+//!   numbers, each taken or not:  ▢ ■ ■ ▢ ■ ▢ …   number n is taken: participant n lives
 //! ```
 //!
 //! The file is given its whole size at once, but only what is written takes memory. A message that
@@ -15,15 +16,12 @@
 //! slot's window, whose memory is new for each message: that costs more than the message itself, but
 //! there is always one.
 
-use std::fs::File;
 use std::hint::spin_loop;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::ring::{Owner, Place, Ring};
-use crate::sys::{self, Mapping};
+use crate::sys::{self, Mapping, Opening, Participation};
 
 /// Participants have the numbers below this; nobody has 0.
 pub(crate) const PARTICIPANTS: Owner = 4096;
@@ -85,6 +83,7 @@ mod at {
     pub(super) const BELLS: usize = 3 * LINE;
     pub(super) const LOST: usize = 6 * LINE;
     pub(super) const HIGHEST: usize = 7 * LINE;
+    pub(super) const GIVEN: usize = HIGHEST + 1;
     pub(super) const TENANTS: usize = 8 * LINE;
     pub(super) const ACCOUNTS: usize = TENANTS + before(AREAS.len()).0;
     pub(super) const SLOTS: usize = ACCOUNTS + LINE * PARTICIPANTS as usize;
@@ -136,7 +135,7 @@ impl Kind {
 #[derive(Debug)]
 pub(crate) struct Memory {
     mapping: Mapping,
-    file: File,
+    opening: Opening,
     capacity: u32,
     window: u64,
     kind: Kind,
@@ -195,24 +194,24 @@ fn words(capacity: u32) -> usize {
     at::SLOTS + capacity as usize * STRIDE
 }
 
-/// A new queue's file.
-pub(crate) fn create(capacity: u32, kind: Kind) -> io::Result<OwnedFd> {
+/// Makes a new queue's memory.
+pub(crate) fn create(capacity: u32, kind: Kind) -> io::Result<Opening> {
     let Layout { has_areas, window, size } = Layout::new(capacity)?;
-    let file = sys::create(size)?;
-    let mapping = Mapping::new(file.as_fd(), at::HEAD)?;
+    let opening = Opening::create(base(capacity, has_areas), size)?;
+    let mapping = opening.map(at::HEAD)?;
     let fields = [MAGIC, u64::from(capacity), window, kind as u64, has_areas.into()];
     for (word, field) in mapping.words().iter().zip(fields) {
         word.store(field, Ordering::Release);
     }
-    Ok(file)
+    Ok(opening)
 }
 
 impl Memory {
     /// Maps a queue's file, after a look at whether it is one.
-    pub(crate) fn open(file: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn open(opening: Opening) -> io::Result<Self> {
         let no_queue =
             |what| io::Error::new(io::ErrorKind::InvalidData, format!("this is no queue: {what}"));
-        let header = Mapping::new(file.as_fd(), at::HEAD)?;
+        let header = opening.map(at::HEAD)?;
         let field = |index: usize| header.words()[index].load(Ordering::Acquire);
         if field(at::MAGIC) != MAGIC {
             return Err(no_queue("its first word is another"));
@@ -228,8 +227,12 @@ impl Memory {
         let kind = Kind::of(field(at::KIND));
         let has_areas = field(at::HAS_AREAS) != 0;
         let words = base(capacity, has_areas) as usize / WORD;
-        let mapping = Mapping::new(file.as_fd(), words)?;
-        Ok(Self { mapping, file: file.into(), capacity, window, kind, has_areas })
+        let mapping = opening.map(words)?;
+        Ok(Self { mapping, opening, capacity, window, kind, has_areas })
+    }
+
+    pub(crate) fn opening(&self) -> &Opening {
+        &self.opening
     }
 
     pub(crate) fn ring(&self) -> Ring<'_> {
@@ -272,8 +275,15 @@ impl Memory {
         Owner::try_from(highest).unwrap_or(Owner::MAX).min(PARTICIPANTS - 1)
     }
 
-    pub(crate) fn raise_highest(&self, number: Owner) {
+    /// Notes that a participant was given this number.
+    pub(crate) fn count_number(&self, number: Owner) {
         self.mapping.words()[at::HIGHEST].fetch_max(number.into(), Ordering::AcqRel);
+        self.mapping.words()[at::GIVEN].fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How many numbers were ever given.
+    pub(crate) fn numbers_given(&self) -> u64 {
+        self.mapping.words()[at::GIVEN].load(Ordering::Acquire)
     }
 
     /// Puts a large message into an area, or into the slot's window. The slot is claimed for that.
@@ -292,7 +302,7 @@ impl Memory {
                 (0..PAUSE).for_each(|_| spin_loop());
             }
         }
-        self.file.write_all_at(message, self.window(place.slot))
+        self.opening.write_all_at(message, self.window(place.slot))
     }
 
     /// Takes the smallest area for so many bytes that is free.
@@ -320,7 +330,7 @@ impl Memory {
         let area = own.or_else(|| Some(self.area(self.area_of(place)?, place)));
         match area {
             Some(area) => load(area, message),
-            None => self.file.read_exact_at(message, self.window(place.slot))?,
+            None => self.opening.read_exact_at(message, self.window(place.slot))?,
         }
         Ok(())
     }
@@ -335,7 +345,7 @@ impl Memory {
             return length <= AREAS[kind].1 as u64;
         }
         let start = self.window(place.slot);
-        let end = sys::hole_after(self.file.as_fd(), start).unwrap_or(start);
+        let end = self.opening.hole_after(start).unwrap_or(start);
         length <= self.window && end - start >= length
     }
 
@@ -353,7 +363,7 @@ impl Memory {
             self.tenant(kind, place).store(0, Ordering::Release);
         } else if length.is_none_or(|length| self.own_area(place, length).is_none()) {
             // Failing, it only stays: the next message there overwrites it.
-            let _ = sys::punch(self.file.as_fd(), self.window(place.slot), self.window);
+            let _ = self.opening.punch(self.window(place.slot), self.window);
         }
     }
 
@@ -415,12 +425,6 @@ pub(crate) fn load(words: &[AtomicU64], message: &mut [u8]) {
     if let Some(word) = words.next() {
         let eight = word.load(Ordering::Relaxed).to_le_bytes();
         rest.copy_from_slice(&eight[..rest.len()]);
-    }
-}
-
-impl AsFd for Memory {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
     }
 }
 

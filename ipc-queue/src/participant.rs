@@ -1,24 +1,25 @@
 //! A participant: one opening of a queue's memory, with a number that is its own while it lives.
 //!
 //! ```text
-//!   memfd ──┬── opening 1: lock on byte 1 ── mapped by process A (its threads share it)
-//!           ├── opening 2: lock on byte 2 ── mapped by process B
-//!           └── opening 3: lock on byte 3 ── on its way to a child, not yet born
+//!   memory ──┬── opening 1: number 1 ── mapped by process A (its threads share it)
+//!            ├── opening 2: number 2 ── mapped by process B
+//!            └── opening 3: number 3 ── on its way to a child, not yet born
 //! ```
 //!
-//! The lock belongs to the opening, and the kernel gives it up when the last descriptor of it goes:
-//! a participant on its way in the arguments of a new process lives already, and one that is
-//! killed is dead at once. So nobody has to announce anything.
+//! The number belongs to the opening, and the kernel gives it up when the last handle of that goes
+//! (on Linux it is a lock on a byte of the file): a participant on its way in the arguments of a
+//! new process lives already, and one that is killed is dead at once. So no process has to announce
+//! anything.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::bell::Rhythm;
 use crate::memory::{self, Account, Kind, Memory, PARTICIPANTS};
 use crate::ring::{Owner, Ring};
-use crate::sys;
+use crate::sys::{Opening, Participation};
 
 /// The number of the process that made the queue.
 const MAKER: Owner = 1;
@@ -38,15 +39,15 @@ pub(crate) struct Participant {
 impl Participant {
     /// The first participant of a new queue.
     pub(crate) fn create(capacity: u32, kind: Kind) -> io::Result<Self> {
-        let file = memory::create(capacity, kind)?;
-        let first = Self::attach(file, MAKER)?;
-        sys::lock(first.memory.as_fd(), MAKER.into())?;
-        first.memory.raise_highest(MAKER);
+        let mut opening = memory::create(capacity, kind)?;
+        opening.become_number(MAKER)?;
+        let first = Self::attach(opening, MAKER)?;
+        first.memory.count_number(MAKER);
         Ok(first)
     }
 
     /// Begins to take part, by an opening that has this number already.
-    pub(crate) fn attach(opening: OwnedFd, me: Owner) -> io::Result<Self> {
+    pub(crate) fn attach(opening: Opening, me: Owner) -> io::Result<Self> {
         Ok(Self {
             memory: Memory::open(opening)?,
             me,
@@ -57,15 +58,12 @@ impl Participant {
     }
 
     /// Makes one more participant, for another process.
-    pub(crate) fn invite(&self) -> io::Result<(OwnedFd, Owner)> {
-        let opening = sys::reopen(self.memory.as_fd())?;
-        for number in 1..PARTICIPANTS {
-            if sys::lock(opening.as_fd(), number.into())? {
-                self.memory.raise_highest(number);
-                // What a predecessor left would look as if the new one worked on it.
-                self.bury(number);
-                return Ok((opening, number));
-            }
+    pub(crate) fn invite(&self) -> io::Result<(Opening, Owner)> {
+        if let Some((opening, number)) = self.memory.opening().invite(1..PARTICIPANTS)? {
+            self.memory.count_number(number);
+            // What a predecessor left would look as if the new one worked on it.
+            self.bury(number);
+            return Ok((opening, number));
         }
         let most = PARTICIPANTS - 1;
         Err(io::Error::other(format!("{most} processes use this queue already")))
@@ -134,12 +132,9 @@ impl Participant {
     fn repair_after(&self, owner: Owner) -> bool {
         let _one_at_a_time = self.repairing.lock().unwrap_or_else(PoisonError::into_inner);
         // Not to know whether it lives means that it does.
-        if owner == self.me || !sys::lock(self.memory.as_fd(), owner.into()).unwrap_or(false) {
-            return false;
-        }
-        let repaired = self.bury(owner);
-        let _ = sys::unlock(self.memory.as_fd(), owner.into());
-        repaired
+        let work = || self.bury(owner);
+        owner != self.me
+            && matches!(self.memory.opening().while_locked(owner, work), Ok(Some(true)))
     }
 
     /// Ends what this number began. We hold its lock.
@@ -168,8 +163,23 @@ impl Participant {
 
     /// Whether anybody else takes part, in this or another process or on the way to one.
     pub(crate) fn is_alone(&self) -> bool {
+        loop {
+            let given = self.memory.numbers_given();
+            if self.lives(1..PARTICIPANTS) {
+                return false;
+            }
+            // Where participants are asked for one after the other, the last may have given the
+            // number of one that was found dead to a new process, and died, too: that was counted.
+            if self.memory.numbers_given() == given {
+                return true;
+            }
+        }
+    }
+
+    /// Whether another opening has one of these numbers.
+    fn lives(&self, numbers: Range<Owner>) -> bool {
         // Our own locks don't count, and not to know means that there is somebody.
-        !sys::is_locked(self.memory.as_fd(), 1..PARTICIPANTS.into()).unwrap_or(true)
+        self.memory.opening().is_any_taken(numbers, self.memory.highest()).unwrap_or(true)
     }
 
     /// From here on this participant gets nothing.
@@ -182,12 +192,10 @@ impl Participant {
     /// Whether nobody else could get an item: all others have gone or are leaving, too.
     pub(crate) fn is_last_to_get(&self) -> bool {
         let is_leaving = |account: Account<'_>| account.leaving.load(Ordering::Acquire) != 0;
-        let lives = |owner: Owner| {
-            let byte = u64::from(owner);
-            sys::is_locked(self.memory.as_fd(), byte..byte + 1).unwrap_or(true)
-        };
-        self.others()
-            .all(|owner| self.memory.account(owner).is_some_and(is_leaving) || !lives(owner))
+        self.others().all(|owner| {
+            let account = self.memory.account(owner);
+            account.is_some_and(is_leaving) || !self.lives(owner..owner + 1)
+        })
     }
 
     pub(crate) fn others(&self) -> impl Iterator<Item = Owner> {

@@ -8,9 +8,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::io;
 use std::marker::PhantomData;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use process_basics::frame;
@@ -135,8 +133,7 @@ impl<T> Queue<T> {
     /// [`Error::NoPlaces`], [`Error::TooManyPlaces`]; [`Error::System`] if there are no descriptors
     /// or the limit of file sizes (`ulimit -f`) is too low.
     pub fn bounded(places: usize) -> Result<Self, Error> {
-        let handle = Handle::create(places, Kind::Bounded)?;
-        Ok(Self { handle, item: PhantomData })
+        Handle::create(places, Kind::Bounded).map(Self::of)
     }
 
     /// A queue without a limit but memory: a `put` never waits. Python: `Queue()`, `SimpleQueue()`.
@@ -160,18 +157,11 @@ impl<T> Queue<T> {
     /// # Errors
     /// As [`bounded`](Self::bounded).
     pub fn unbounded() -> Result<Self, Error> {
-        let handle = Handle::create(SLOTS, Kind::Unbounded)?;
-        Ok(Self { handle, item: PhantomData })
+        Handle::create(SLOTS, Kind::Unbounded).map(Self::of)
     }
 
-    /// The queue in this file, whatever is in it, for a participant of this number: for the tests with
-    /// damaged memories.
-    ///
-    /// # Errors
-    /// If it is no queue, or the system refuses.
-    #[doc(hidden)]
-    pub fn open(file: OwnedFd, number: u16) -> io::Result<Self> {
-        Ok(Self { handle: Handle::open(file, number)?, item: PhantomData })
+    pub(crate) fn of(handle: Handle) -> Self {
+        Self { handle, item: PhantomData }
     }
 
     /// How many items there are that nobody has got, those of unbounded producers included: exact
@@ -434,7 +424,7 @@ impl<T: DeserializeOwned> Queue<T> {
 
 impl<T> Clone for Queue<T> {
     fn clone(&self) -> Self {
-        Self { handle: self.handle.clone(), item: PhantomData }
+        Self::of(self.handle.clone())
     }
 }
 

@@ -75,15 +75,20 @@ impl Until {
 
 impl Participant {
     pub(crate) fn items(&self) -> Bell<'_> {
-        Bell(sys::half(self.memory().bell(0)))
+        self.bell(0)
     }
 
     pub(crate) fn room(&self) -> Bell<'_> {
-        Bell(sys::half(self.memory().bell(1)))
+        self.bell(1)
     }
 
     pub(crate) fn done(&self) -> Bell<'_> {
-        Bell(sys::half(self.memory().bell(2)))
+        self.bell(2)
+    }
+
+    fn bell(&self, number: usize) -> Bell<'_> {
+        let word = sys::half(self.memory().bell(number));
+        Bell { word, number, opening: self.memory().opening() }
     }
 
     /// Puts a message; returns its position in the queue. `alone` tells whether nobody could take one.
@@ -98,7 +103,8 @@ impl Participant {
         let claim = |thorough| {
             self.claim(thorough, |ring, me| ring.claim_to_put(me, message.len() > INLINE))
         };
-        let claim = self.wait(&self.room(), self.rhythm_of_puts(), until, claim, alone)?;
+        let more = || self.ring().has_room();
+        let claim = self.wait(&self.room(), self.rhythm_of_puts(), until, claim, alone, more)?;
         let payload = self.ring().payload(claim.slot);
         payload[0].store(length, Ordering::Relaxed);
         if claim.is_large() {
@@ -136,7 +142,8 @@ impl Participant {
         taken: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, Failed> {
         let claim = |thorough| self.claim(thorough, |ring, me| ring.claim_to_get(me));
-        let claim = self.wait(&self.items(), self.rhythm_of_gets(), until, claim, alone)?;
+        let more = || self.ring().has_item();
+        let claim = self.wait(&self.items(), self.rhythm_of_gets(), until, claim, alone, more)?;
         let payload = self.ring().payload(claim.slot);
         let length = payload[0].load(Ordering::Relaxed);
         if claim.is_large() {
@@ -196,7 +203,7 @@ impl Participant {
             let repaired = thorough && !self.ring().has_room() && self.repair();
             (repaired || self.ring().has_room() || given_up()).then_some(())
         };
-        self.room().wait(None, false, look);
+        self.room().wait(None, false, look, || self.ring().has_room());
     }
 
     /// Items that nobody has got, in slots and in the memory of living producers.
@@ -254,7 +261,8 @@ impl Participant {
                 alone.then_some(Err(Error::Disconnected))
             }
         };
-        self.done().wait(None, false, look).unwrap_or(Err(Error::Disconnected))
+        // What ends this wait ends that of others, too.
+        self.done().wait(None, false, look, || true).unwrap_or(Err(Error::Disconnected))
     }
 
     /// Items of this participant that found no slot: so many more or fewer.
@@ -286,6 +294,7 @@ impl Participant {
         until: Until,
         claim: impl Fn(bool) -> Option<Claim>,
         alone: impl Fn() -> bool,
+        more: impl Fn() -> bool,
     ) -> Result<Claim, Failed> {
         if let Some(claim) = claim(false) {
             return Ok(claim);
@@ -300,7 +309,7 @@ impl Participant {
             None => None,
         };
         let gather = rhythm.gathers();
-        let waited = bell.wait(until.deadline(), gather, look);
+        let waited = bell.wait(until.deadline(), gather, look, more);
         let claim = waited.unwrap_or(Err(Failed::Blocked))?;
         rhythm.learn(gather, self.ring().position_of(&claim));
         Ok(claim)

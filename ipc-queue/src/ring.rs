@@ -262,6 +262,20 @@ impl<'a> Ring<'a> {
         self.state(position.slot).against(position) >= 0
     }
 
+    /// Whether there is an item that a get would find.
+    pub(crate) fn has_item(&self) -> bool {
+        let mut position = self.position(self.head);
+        for _ in 0..self.patience() {
+            let state = self.state(position.slot);
+            match (state.against(position), state.phase) {
+                (0, Phase::Full) => return true,
+                (1, _) | (0, Phase::Reading | Phase::Clearing) => position = self.after(position),
+                _ => break,
+            }
+        }
+        false
+    }
+
     /// After a publication: whether the next item is there already.
     pub(crate) fn is_next_full(&self, place: Place) -> bool {
         let next = self.after(place);

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::ops::Deref;
-use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use process_basics::handover;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::sys::{self, Mapping};
+use crate::sys::{self, Block, Mapping, SharedMemory};
 
 /// So many words of 64 bits that processes share; all are 0 at first. Like a queue, they can be
 /// handed to a new process among its arguments. A clone is the same words. Python:
@@ -30,7 +29,7 @@ pub struct Words(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     mapping: Mapping,
-    file: OwnedFd,
+    block: Block,
 }
 
 impl Words {
@@ -46,11 +45,11 @@ impl Words {
     /// # Errors
     /// If the system has no memory or no descriptors for them.
     pub fn new(count: usize) -> io::Result<Self> {
-        Self::open(sys::create(count.saturating_mul(size_of::<AtomicU64>()) as u64)?, count)
+        Self::open(Block::create(count.saturating_mul(size_of::<AtomicU64>()) as u64)?, count)
     }
 
-    fn open(file: OwnedFd, count: usize) -> io::Result<Self> {
-        Ok(Self(Arc::new(Shared { mapping: Mapping::new(file.as_fd(), count)?, file })))
+    fn open(block: Block, count: usize) -> io::Result<Self> {
+        Ok(Self(Arc::new(Shared { mapping: block.map(count)?, block })))
     }
 
     /// Sleeps at the word with this place until somebody [wakes](Self::wake) who sleeps there, but no
@@ -77,11 +76,12 @@ impl Words {
     /// # Panics
     /// If there is no such word.
     pub fn sleep_while(&self, place: usize, lower_half: u32, at_most: Duration) {
-        sys::sleep(sys::half(&self[place]), lower_half, at_most);
+        self.0.block.sleep(place, sys::half(&self[place]), lower_half, at_most);
     }
 
     /// Wakes at most so many of those who sleep at the word with this place, in whatever process;
-    /// returns how many there were.
+    /// returns how many there were. On Windows more may be woken, and a thread counts also when it is
+    /// just about to sleep there, or to leave.
     ///
     /// ```
     /// let words = ipc_queue::Words::new(1)?;
@@ -92,7 +92,7 @@ impl Words {
     /// # Panics
     /// If there is no such word.
     pub fn wake(&self, place: usize, most: u32) -> usize {
-        sys::wake(sys::half(&self[place]), most)
+        self.0.block.wake(place, sys::half(&self[place]), most)
     }
 }
 
@@ -107,17 +107,17 @@ impl Deref for Words {
 impl Serialize for Words {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Sent<'a>(#[serde(with = "handover")] &'a OwnedFd, usize);
-        Sent(&self.0.file, self.len()).serialize(serializer)
+        struct Sent<'a>(&'a Block, usize);
+        Sent(&self.0.block, self.len()).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Words {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        struct Received(#[serde(with = "handover")] OwnedFd, usize);
-        let Received(file, count) = Received::deserialize(deserializer)?;
-        let opened = Self::open(file, count);
+        struct Received(Block, usize);
+        let Received(block, count) = Received::deserialize(deserializer)?;
+        let opened = Self::open(block, count);
         opened.map_err(|reason| de::Error::custom(handover::refuse(reason.to_string())))
     }
 }
@@ -158,7 +158,7 @@ mod tests {
         for count in [1 << 60, usize::MAX / 8 + 2, usize::MAX] {
             assert!(Words::new(count).is_err(), "{count}");
         }
-        let file = sys::create(64).unwrap();
-        assert!(Mapping::new(file.as_fd(), usize::MAX / 8 + 2).is_err());
+        let block = Block::create(64).unwrap();
+        assert!(block.map(usize::MAX / 8 + 2).is_err());
     }
 }

@@ -4,41 +4,14 @@
 
 mod support;
 
-use std::fmt::Display;
-use std::fs::File;
-use std::thread;
 use std::time::Duration;
 
-use common::testing::{Deadline, Random, text};
+use common::testing::{Deadline, text};
 use ipc_queue::{Error, GetError, PutError, Queue};
-use process_basics::{Gate, Process, Waiting, frame, tasks};
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use process_basics::frame;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use support::damage::{Memory, use_queue};
-use support::{alone, ends_well, start};
 
 process_basics::test_entry!();
-tasks![
-    below_a_limit_of_file_sizes,
-    damage_queues,
-    damage_shared_queues,
-    do_nothing,
-    get_a_large_one_below_a_limit,
-    hand_over_what_is_no_queue,
-    make_a_bounded_queue_look_unbounded,
-    open_damaged_queues,
-    use_a_damaged_queue,
-    without_descriptors,
-];
-
-/// It is one sentence without its full stop, as all our errors are.
-fn is_a_sentence(error: impl Display) -> bool {
-    let text = error.to_string();
-    text.len() > 10 && !text.contains('\n') && !text.ends_with('.')
-}
 
 #[test]
 fn a_queue_of_no_places_is_refused_and_what_to_use_is_named() {
@@ -142,252 +115,305 @@ fn an_item_that_cannot_be_deserialised_is_an_error_of_get_and_used_up() {
     assert_eq!(queue.try_get().unwrap(), Stubborn(Some(true)));
 }
 
-/// Changes what of a resource this process may use; back by `None`.
-fn limit(resource: Resource, most: Option<u64>) {
-    let maximum = getrlimit(resource).maximum;
-    let current = most.or(maximum);
-    setrlimit(resource, Rlimit { current, maximum }).unwrap();
-}
+/// Limits of a process, which Windows doesn't have.
+#[cfg(unix)]
+mod limits {
+    use std::fmt::Display;
+    use std::fs::File;
 
-/// Runs in the child. Its parent has put a large item, which nothing forbids it to read.
-fn get_a_large_one_below_a_limit(queue: Queue<String>) {
-    limit(Resource::Fsize, Some(1 << 20));
-    let got = queue.get();
-    limit(Resource::Fsize, None);
-    assert!(got.unwrap() == text(1, 2 << 20));
-}
+    use process_basics::{Process, tasks};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Runs in a process of its own. Nothing may be printed below the limit: the output may be a file.
-fn below_a_limit_of_file_sizes((): ()) {
-    let _deadline = Deadline::seconds(120);
-    let before = Queue::bounded(2).unwrap();
-    for most in [0, 1, 4096, 1 << 18, 1 << 20, 1 << 24, 1 << 30] {
-        limit(Resource::Fsize, Some(most));
-        let below = [Queue::bounded(1), Queue::bounded(1024), Queue::unbounded()];
-        let mut said = Vec::new();
-        for queue in [Ok(before.clone())].into_iter().chain(below) {
-            match queue {
-                Ok(queue) => {
-                    said.push(put_and_get(&queue, 10));
-                    said.push(put_and_get(&queue, 100_000));
-                    said.push(put_and_get(&queue, 2 << 20));
-                    said.push(put_and_get(&queue, 10));
-                }
-                Err(error) => said.push(Some(error.to_string())),
-            }
-        }
+    use super::support::{alone, ends_well, start};
+    use super::*;
+
+    tasks![
+        below_a_limit_of_file_sizes,
+        do_nothing,
+        get_a_large_one_below_a_limit,
+        without_descriptors,
+    ];
+
+    /// It is one sentence without its full stop, as all our errors are.
+    fn is_a_sentence(error: impl Display) -> bool {
+        let text = error.to_string();
+        text.len() > 10 && !text.contains('\n') && !text.ends_with('.')
+    }
+
+    /// Changes what of a resource this process may use; back by `None`.
+    pub(super) fn limit(resource: Resource, most: Option<u64>) {
+        let maximum = getrlimit(resource).maximum;
+        let current = most.or(maximum);
+        setrlimit(resource, Rlimit { current, maximum }).unwrap();
+    }
+
+    /// Runs in the child. Its parent has put a large item, which nothing forbids it to read.
+    fn get_a_large_one_below_a_limit(queue: Queue<String>) {
+        limit(Resource::Fsize, Some(1 << 20));
+        let got = queue.get();
         limit(Resource::Fsize, None);
-        assert_eq!(said[0], None, "a small item fits below {most}");
-        assert_eq!(said[3], None, "a small item fits afterwards");
-        assert!(said.iter().flatten().all(is_a_sentence), "{said:?}");
+        assert!(got.unwrap() == text(1, 2 << 20));
     }
-    // Nor is such an item lost where others wait before it.
-    limit(Resource::Fsize, Some(1 << 24));
-    let queue = Queue::unbounded().unwrap();
-    let waiting: Vec<bool> = (0..1100).map(|n| queue.put(text(n, 10)).is_ok()).collect();
-    let put = queue.put(text(0, 1 << 16));
-    let got: Vec<Option<String>> = (0..1100).map(|_| queue.get().ok()).collect();
-    limit(Resource::Fsize, None);
-    assert!(waiting.into_iter().all(|put| put));
-    assert!((0..1100).all(|n| got[n] == Some(text(n, 10))));
-    assert!(matches!(put, Err(PutError::TooLong { .. })), "{:?}", put.is_ok());
-    // Nor one that waits already when the limit comes.
-    let queue = Queue::unbounded().unwrap();
-    (0..1024).for_each(|n| queue.put(text(n, 10)).unwrap());
-    queue.put(text(0, 1 << 16)).unwrap();
-    limit(Resource::Fsize, Some(1 << 20));
-    let got: Vec<Option<String>> = (0..1024).map(|_| queue.get().ok()).collect();
-    let too_early = queue.get_timeout(Duration::from_millis(50));
-    limit(Resource::Fsize, None);
-    assert!((0..1024).all(|n| got[n] == Some(text(n, 10))));
-    assert!(matches!(too_early, Err(GetError::Empty)), "{:?}", too_early.is_ok());
-    assert!(queue.get().unwrap() == text(0, 1 << 16));
-}
 
-/// What is said about an item of this length, if it is refused; it comes back if it isn't.
-fn put_and_get(queue: &Queue<String>, length: usize) -> Option<String> {
-    let refused = queue.put(text(length, length)).err();
-    if refused.is_none() {
-        assert!(queue.get().unwrap() == text(length, length));
-    }
-    assert!(queue.is_empty());
-    refused.map(|error| error.to_string())
-}
-
-#[test]
-fn a_limit_of_file_sizes_is_an_error_and_no_signal() {
-    alone(below_a_limit_of_file_sizes);
-}
-
-#[test]
-fn below_a_limit_of_file_sizes_large_items_can_still_be_got() {
-    let _deadline = Deadline::seconds(120);
-    let queue = Queue::bounded(1).unwrap();
-    queue.put(text(1, 2 << 20)).unwrap();
-    ends_well(&start(get_a_large_one_below_a_limit, queue));
-}
-
-/// Runs in the child.
-fn do_nothing(_queue: Queue<String>) {}
-
-/// Runs in a process of its own.
-fn without_descriptors((): ()) {
-    let _deadline = Deadline::seconds(120);
-    let queue = Queue::bounded(1).unwrap();
-    let mut all = Vec::new();
-    limit(Resource::Nofile, Some(40));
-    while let Ok(file) = File::open("/dev/null") {
-        all.push(file);
-    }
-    for spare in 0..20 {
-        let made = Queue::<u32>::bounded(1);
-        let started = Process::new(do_nothing, queue.clone()).start();
-        // The queue itself needs no more.
-        for length in [1, 100_000] {
-            queue.try_put(text(spare, length)).unwrap();
-            assert!(queue.is_full());
-            assert!(queue.try_get().unwrap() == text(spare, length));
-        }
-        if spare == 0 {
-            let (made, started) = (made.unwrap_err(), started.unwrap_err());
-            for error in [made.to_string(), started.to_string()] {
-                assert!(is_a_sentence(&error), "{error}");
-                assert!(error.contains("Too many open files"), "{error}");
+    /// Runs in a process of its own. Nothing may be printed below the limit: the output may be a file.
+    fn below_a_limit_of_file_sizes((): ()) {
+        let _deadline = Deadline::seconds(120);
+        let before = Queue::bounded(2).unwrap();
+        for most in [0, 1, 4096, 1 << 18, 1 << 20, 1 << 24, 1 << 30] {
+            limit(Resource::Fsize, Some(most));
+            let below = [Queue::bounded(1), Queue::bounded(1024), Queue::unbounded()];
+            let mut said = Vec::new();
+            for queue in [Ok(before.clone())].into_iter().chain(below) {
+                match queue {
+                    Ok(queue) => {
+                        said.push(put_and_get(&queue, 10));
+                        said.push(put_and_get(&queue, 100_000));
+                        said.push(put_and_get(&queue, 2 << 20));
+                        said.push(put_and_get(&queue, 10));
+                    }
+                    Err(error) => said.push(Some(error.to_string())),
+                }
             }
+            limit(Resource::Fsize, None);
+            assert_eq!(said[0], None, "a small item fits below {most}");
+            assert_eq!(said[3], None, "a small item fits afterwards");
+            assert!(said.iter().flatten().all(is_a_sentence), "{said:?}");
         }
-        all.pop();
+        // Nor is such an item lost where others wait before it.
+        limit(Resource::Fsize, Some(1 << 24));
+        let queue = Queue::unbounded().unwrap();
+        let waiting: Vec<bool> = (0..1100).map(|n| queue.put(text(n, 10)).is_ok()).collect();
+        let put = queue.put(text(0, 1 << 16));
+        let got: Vec<Option<String>> = (0..1100).map(|_| queue.get().ok()).collect();
+        limit(Resource::Fsize, None);
+        assert!(waiting.into_iter().all(|put| put));
+        assert!((0..1100).all(|n| got[n] == Some(text(n, 10))));
+        assert!(matches!(put, Err(PutError::TooLong { .. })), "{:?}", put.is_ok());
+        // Nor one that waits already when the limit comes.
+        let queue = Queue::unbounded().unwrap();
+        (0..1024).for_each(|n| queue.put(text(n, 10)).unwrap());
+        queue.put(text(0, 1 << 16)).unwrap();
+        limit(Resource::Fsize, Some(1 << 20));
+        let got: Vec<Option<String>> = (0..1024).map(|_| queue.get().ok()).collect();
+        let too_early = queue.get_timeout(Duration::from_millis(50));
+        limit(Resource::Fsize, None);
+        assert!((0..1024).all(|n| got[n] == Some(text(n, 10))));
+        assert!(matches!(too_early, Err(GetError::Empty)), "{:?}", too_early.is_ok());
+        assert!(queue.get().unwrap() == text(0, 1 << 16));
     }
-    drop(all);
-    let child = start(do_nothing, queue);
-    ends_well(&child);
-}
 
-#[test]
-fn without_descriptors_making_and_handing_over_fail_and_the_rest_works() {
-    alone(without_descriptors);
-}
-
-/// Runs in a process of its own.
-fn damage_queues((): ()) {
-    let _deadline = Deadline::seconds(120);
-    // A length that is a lie must not take all memory of the machine that tests.
-    limit(Resource::As, Some(2 << 30));
-    let mut random = Random(0xDD_B1A5_E5BA_D5EE);
-    for _ in 0..300 {
-        let places = [1, 3, 17][random.below(3) as usize];
-        let queue = Queue::bounded(places).unwrap();
-        let other = queue.clone();
-        let memory = Memory::of(&queue, places as u64).unwrap();
-        for _ in 0..10 {
-            use_queue(&queue, &mut random);
+    /// What is said about an item of this length, if it is refused; it comes back if it isn't.
+    fn put_and_get(queue: &Queue<String>, length: usize) -> Option<String> {
+        let refused = queue.put(text(length, length)).err();
+        if refused.is_none() {
+            assert!(queue.get().unwrap() == text(length, length));
         }
-        for _ in 0..4 {
-            for _ in 0..=random.below(20) {
-                memory.damage(&mut random);
+        assert!(queue.is_empty());
+        refused.map(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_limit_of_file_sizes_is_an_error_and_no_signal() {
+        alone(below_a_limit_of_file_sizes);
+    }
+
+    #[test]
+    fn below_a_limit_of_file_sizes_large_items_can_still_be_got() {
+        let _deadline = Deadline::seconds(120);
+        let queue = Queue::bounded(1).unwrap();
+        queue.put(text(1, 2 << 20)).unwrap();
+        ends_well(&start(get_a_large_one_below_a_limit, queue));
+    }
+
+    /// Runs in the child.
+    pub(super) fn do_nothing(_queue: Queue<String>) {}
+
+    /// Runs in a process of its own.
+    fn without_descriptors((): ()) {
+        let _deadline = Deadline::seconds(120);
+        let queue = Queue::bounded(1).unwrap();
+        let mut all = Vec::new();
+        limit(Resource::Nofile, Some(40));
+        while let Ok(file) = File::open("/dev/null") {
+            all.push(file);
+        }
+        for spare in 0..20 {
+            let made = Queue::<u32>::bounded(1);
+            let started = Process::new(do_nothing, queue.clone()).start();
+            // The queue itself needs no more.
+            for length in [1, 100_000] {
+                queue.try_put(text(spare, length)).unwrap();
+                assert!(queue.is_full());
+                assert!(queue.try_get().unwrap() == text(spare, length));
             }
+            if spare == 0 {
+                let (made, started) = (made.unwrap_err(), started.unwrap_err());
+                for error in [made.to_string(), started.to_string()] {
+                    assert!(is_a_sentence(&error), "{error}");
+                    assert!(error.contains("Too many open files"), "{error}");
+                }
+            }
+            all.pop();
+        }
+        drop(all);
+        let child = start(do_nothing, queue);
+        ends_well(&child);
+    }
+
+    #[test]
+    fn without_descriptors_making_and_handing_over_fail_and_the_rest_works() {
+        alone(without_descriptors);
+    }
+}
+
+/// Memories that are damaged: on Linux one can open them.
+#[cfg(target_os = "linux")]
+mod damaged {
+    use std::thread;
+
+    use common::testing::Random;
+    use process_basics::{Gate, Process, Waiting, tasks};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, TestRunner};
+    use rustix::process::Resource;
+
+    use super::limits::{do_nothing, limit};
+    use super::support::damage::{Memory, play, use_queue};
+    use super::support::{alone, ends_well, start};
+    use super::*;
+
+    tasks![
+        damage_queues,
+        damage_shared_queues,
+        hand_over_what_is_no_queue,
+        make_a_bounded_queue_look_unbounded,
+        open_damaged_queues,
+        use_a_damaged_queue,
+    ];
+
+    /// Runs in a process of its own.
+    fn damage_queues((): ()) {
+        let _deadline = Deadline::seconds(120);
+        // A length that is a lie must not take all memory of the machine that tests.
+        limit(Resource::As, Some(2 << 30));
+        let mut random = Random(0xDD_B1A5_E5BA_D5EE);
+        for _ in 0..300 {
+            let places = [1, 3, 17][random.below(3) as usize];
+            let queue = Queue::bounded(places).unwrap();
+            let other = queue.clone();
+            let memory = Memory::of(&queue, places as u64).unwrap();
             for _ in 0..10 {
                 use_queue(&queue, &mut random);
             }
-        }
-        drop(other);
-        let unfinished = queue.join();
-        assert!(matches!(unfinished, Ok(_) | Err(Error::Disconnected)));
-    }
-}
-
-#[test]
-fn a_damaged_memory_makes_errors_but_no_panic_and_no_hang() {
-    alone(damage_queues);
-}
-
-/// Runs in a process of its own.
-fn open_damaged_queues((): ()) {
-    let _deadline = Deadline::seconds(120);
-    limit(Resource::As, Some(2 << 30));
-    let play = |script: Vec<u8>| {
-        support::damage::play(&script).unwrap();
-        Ok(())
-    };
-    let config = Config { failure_persistence: None, ..Config::with_cases(1000) };
-    TestRunner::new(config).run(&vec(any::<u8>(), 0..200), play).unwrap();
-}
-
-#[test]
-fn a_damaged_memory_can_be_opened_and_used_or_is_refused() {
-    alone(open_damaged_queues);
-}
-
-/// Runs in the child. When it has got the first item, its parent begins to damage the memory.
-fn use_a_damaged_queue((queue, seed, waiting): (Queue<String>, u64, Waiting)) {
-    limit(Resource::As, Some(2 << 30));
-    queue.get().unwrap();
-    waiting.wait();
-    let mut random = Random(seed);
-    for _ in 0..200 {
-        use_queue(&queue, &mut random);
-    }
-}
-
-/// Runs in a process of its own.
-fn damage_shared_queues((): ()) {
-    let _deadline = Deadline::seconds(120);
-    let mut random = Random(0x0B5E_55ED);
-    for seed in 1..=10 {
-        let queue = Queue::bounded(3).unwrap();
-        let memory = Memory::of(&queue, 3).unwrap();
-        queue.put(text(0, 0)).unwrap();
-        let (gate, waiting) = Gate::new().unwrap();
-        let child = start(use_a_damaged_queue, (queue.clone(), seed, waiting));
-        while !queue.is_empty() {
-            thread::yield_now();
-        }
-        gate.open();
-        while child.is_alive() {
-            memory.damage(&mut random);
-        }
-        ends_well(&child);
-    }
-}
-
-#[test]
-fn a_memory_that_is_being_damaged_stops_nobody() {
-    alone(damage_shared_queues);
-}
-
-/// Runs in a process of its own.
-fn hand_over_what_is_no_queue((): ()) {
-    let _deadline = Deadline::seconds(120);
-    for index in 0..4 {
-        let queue = Queue::bounded(1).unwrap();
-        Memory::of(&queue, 1).unwrap().set(index, u64::MAX - 1);
-        let mut child = Process::new(do_nothing, queue);
-        match child.start().and_then(|()| child.join()) {
-            Ok(()) => assert_eq!(child.exitcode(), Some(0)),
-            Err(error) => assert!(error.to_string().contains("never ran"), "{error}"),
+            for _ in 0..4 {
+                for _ in 0..=random.below(20) {
+                    memory.damage(&mut random);
+                }
+                for _ in 0..10 {
+                    use_queue(&queue, &mut random);
+                }
+            }
+            drop(other);
+            let unfinished = queue.join();
+            assert!(matches!(unfinished, Ok(_) | Err(Error::Disconnected)));
         }
     }
-}
 
-#[test]
-fn what_is_no_queue_any_more_ends_a_child_before_its_function() {
-    alone(hand_over_what_is_no_queue);
-}
-
-/// Runs in a process of its own.
-fn make_a_bounded_queue_look_unbounded((): ()) {
-    let _deadline = Deadline::seconds(120);
-    for index in 0..8 {
-        let queue = Queue::bounded(1).unwrap();
-        let memory = Memory::of(&queue, 1).unwrap();
-        queue.put(text(1, 1)).unwrap();
-        memory.set(index, 0);
-        // Else the item would wait for a place, and the drop of this handle for the item.
-        let refused = queue.try_put(text(2, 2));
-        assert!(matches!(refused, Err(PutError::Full(_))), "word {index}");
+    #[test]
+    fn a_damaged_memory_makes_errors_but_no_panic_and_no_hang() {
+        alone(damage_queues);
     }
-}
 
-#[test]
-fn a_bounded_queue_stays_bounded_whatever_its_memory_says() {
-    alone(make_a_bounded_queue_look_unbounded);
+    /// Runs in a process of its own.
+    fn open_damaged_queues((): ()) {
+        let _deadline = Deadline::seconds(120);
+        limit(Resource::As, Some(2 << 30));
+        let play = |script: Vec<u8>| {
+            play(&script).unwrap();
+            Ok(())
+        };
+        let config = Config { failure_persistence: None, ..Config::with_cases(1000) };
+        TestRunner::new(config).run(&vec(any::<u8>(), 0..200), play).unwrap();
+    }
+
+    #[test]
+    fn a_damaged_memory_can_be_opened_and_used_or_is_refused() {
+        alone(open_damaged_queues);
+    }
+
+    /// Runs in the child. When it has got the first item, its parent begins to damage the memory.
+    fn use_a_damaged_queue((queue, seed, waiting): (Queue<String>, u64, Waiting)) {
+        limit(Resource::As, Some(2 << 30));
+        queue.get().unwrap();
+        waiting.wait();
+        let mut random = Random(seed);
+        for _ in 0..200 {
+            use_queue(&queue, &mut random);
+        }
+    }
+
+    /// Runs in a process of its own.
+    fn damage_shared_queues((): ()) {
+        let _deadline = Deadline::seconds(120);
+        let mut random = Random(0x0B5E_55ED);
+        for seed in 1..=10 {
+            let queue = Queue::bounded(3).unwrap();
+            let memory = Memory::of(&queue, 3).unwrap();
+            queue.put(text(0, 0)).unwrap();
+            let (gate, waiting) = Gate::new().unwrap();
+            let child = start(use_a_damaged_queue, (queue.clone(), seed, waiting));
+            while !queue.is_empty() {
+                thread::yield_now();
+            }
+            gate.open();
+            while child.is_alive() {
+                memory.damage(&mut random);
+            }
+            ends_well(&child);
+        }
+    }
+
+    #[test]
+    fn a_memory_that_is_being_damaged_stops_nobody() {
+        alone(damage_shared_queues);
+    }
+
+    /// Runs in a process of its own.
+    fn hand_over_what_is_no_queue((): ()) {
+        let _deadline = Deadline::seconds(120);
+        for index in 0..4 {
+            let queue = Queue::bounded(1).unwrap();
+            Memory::of(&queue, 1).unwrap().set(index, u64::MAX - 1);
+            let mut child = Process::new(do_nothing, queue);
+            match child.start().and_then(|()| child.join()) {
+                Ok(()) => assert_eq!(child.exitcode(), Some(0)),
+                Err(error) => assert!(error.to_string().contains("never ran"), "{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_queue_any_more_ends_a_child_before_its_function() {
+        alone(hand_over_what_is_no_queue);
+    }
+
+    /// Runs in a process of its own.
+    fn make_a_bounded_queue_look_unbounded((): ()) {
+        let _deadline = Deadline::seconds(120);
+        for index in 0..8 {
+            let queue = Queue::bounded(1).unwrap();
+            let memory = Memory::of(&queue, 1).unwrap();
+            queue.put(text(1, 1)).unwrap();
+            memory.set(index, 0);
+            // Else the item would wait for a place, and the drop of this handle for the item.
+            let refused = queue.try_put(text(2, 2));
+            assert!(matches!(refused, Err(PutError::Full(_))), "word {index}");
+        }
+    }
+
+    #[test]
+    fn a_bounded_queue_stays_bounded_whatever_its_memory_says() {
+        alone(make_a_bounded_queue_look_unbounded);
+    }
 }

@@ -2,9 +2,9 @@
 //! lost but what a killed consumer had in its hands, nothing comes twice, nobody hangs.
 //!
 //! ```text
-//!   producer  put(n) returns ──▶ writes "n"  ┐
-//!                                            ├─▶ a file in memory ──▶ the driver compares
-//!   consumer  get() returns  ──▶ writes item ┘
+//!   producer  put(n) returns ──▶ writes "n"  ──▶ a shared word ┐
+//!                                                             ├──▶ the driver compares
+//!   consumer  get() returns  ──▶ writes item ──▶ its file     ┘
 //! ```
 //!
 //! The long version: `TORTURE_SECONDS=60 cargo test --test torture -- --ignored`, so long for each
@@ -15,18 +15,19 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use common::testing::{Deadline, Random};
-use ipc_queue::{GetError, PutError, Queue};
-use process_basics::{Exit, Process, active_children, tasks};
-use rustix::fs::MemfdFlags;
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use common::testing::{Deadline, Other, Random};
+use ipc_queue::{GetError, PutError, Queue, Words};
+use process_basics::{Exit, Process, tasks};
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use stock::Stock;
+use tempfile::TempDir;
 
 process_basics::test_entry!();
 
@@ -35,21 +36,30 @@ tasks![produce, consume];
 /// So many of each at any time.
 const EACH: usize = 3;
 
-/// Bytes of the log for each process: far more than it can write, but sparse.
-const REGION: u64 = 1 << 28;
+/// More processes than a round has.
+const MOST: usize = 1 << 16;
 
 const LARGE: usize = 1 << 20;
 
 /// Tests look for what is left in the whole process, so only one runs at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
+/// How many bytes the items have.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+enum Sizes {
+    None,
+    /// A megabyte, three of four.
+    Large,
+    /// 400 KB, 3 KB, 8: some lie in their slot, some in an area, some in a window.
+    Mixed,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Variant {
     name: &'static str,
     /// None: unbounded.
     places: Option<usize>,
-    /// Whether three items of four have a megabyte.
-    large: bool,
+    sizes: Sizes,
     /// Whether consumers never wait but ask again and again.
     try_only: bool,
     /// Whether there are a producer and a consumer more, which no descriptor is left to. They
@@ -60,13 +70,13 @@ struct Variant {
 const ONE: Variant = Variant {
     name: "bounded(1)",
     places: Some(1),
-    large: false,
+    sizes: Sizes::None,
     try_only: false,
     exhausted: false,
 };
 const THREE: Variant = Variant { name: "bounded(3)", places: Some(3), ..ONE };
 const THOUSAND: Variant = Variant { name: "bounded(1024)", places: Some(1024), ..ONE };
-const LARGE_ITEMS: Variant = Variant { name: "bounded(3), 1 MB", large: true, ..THREE };
+const LARGE_ITEMS: Variant = Variant { name: "bounded(3), 1 MB", sizes: Sizes::Large, ..THREE };
 const TRY_THREE: Variant = Variant { name: "bounded(3), try_get", try_only: true, ..THREE };
 const TRY_THOUSAND: Variant =
     Variant { name: "bounded(1024), try_get", try_only: true, ..THOUSAND };
@@ -74,6 +84,8 @@ const EXHAUSTED: Variant =
     Variant { name: "bounded(3), 1 MB, no descriptors", exhausted: true, ..LARGE_ITEMS };
 const EXHAUSTED_ONE: Variant =
     Variant { name: "bounded(1), no descriptors", exhausted: true, ..ONE };
+const MIXED: Variant =
+    Variant { name: "bounded(64), mixed", places: Some(64), sizes: Sizes::Mixed, ..ONE };
 const UNBOUNDED: Variant = Variant { name: "unbounded", places: None, ..ONE };
 
 macro_rules! torture {
@@ -98,6 +110,7 @@ torture! {
     three_places, long_three_places: [THREE];
     a_thousand_places, long_a_thousand_places: [THOUSAND];
     large_items, long_large_items: [LARGE_ITEMS];
+    items_of_all_sizes, long_items_of_all_sizes: [MIXED];
     consumers_that_only_try, long_consumers_that_only_try: [TRY_THREE, TRY_THOUSAND];
     without_descriptors_others_die, long_without_descriptors_others_die: [EXHAUSTED, EXHAUSTED_ONE];
     unbounded_producers_that_flush, long_unbounded_producers_that_flush: [UNBOUNDED];
@@ -132,7 +145,7 @@ fn torture(variants: &[Variant], time: Duration) {
         let seed = random.next();
         // The kill timer tells the name of its thread.
         let name = format!("{}, {victims:?} may be killed, seed {seed}", variant.name);
-        let before = descriptors();
+        let before = Stock::now();
         let round = thread::Builder::new().name(name.clone()).spawn(move || {
             let _deadline = Deadline::seconds(60 + of_a_round.as_secs());
             round(variant, victims, seed, of_a_round)
@@ -141,8 +154,7 @@ fn torture(variants: &[Variant], time: Duration) {
             Ok(counts) => sum.add(&counts),
             Err(_) => panic!("failed: {name}"),
         }
-        assert_eq!(left(), Vec::<String>::new(), "after: {name}");
-        assert_eq!(descriptors(), before, "descriptors after: {name}");
+        before.comes_back(&name);
         rounds += 1;
     }
     println!(
@@ -225,12 +237,18 @@ impl<'de> Deserialize<'de> for Payload {
 }
 
 impl Item {
-    fn new(from: u32, number: u64, large: bool) -> Self {
+    fn new(from: u32, number: u64, sizes: Sizes) -> Self {
         let check = mixed(u64::from(from) << 40 ^ number);
         let mut payload = Vec::new();
-        if large && number % 4 != 3 {
-            // Not all of one length, and no page like another.
-            let length = LARGE - (check % 3) as usize * 1000;
+        // Not all of one length, and no page like another.
+        let length = match (sizes, number % 4) {
+            (Sizes::None, _) | (Sizes::Large, 3) => 0,
+            (Sizes::Large, _) => LARGE - (check % 3) as usize * 1000,
+            (Sizes::Mixed, 0) => 400_000 - (check % 3) as usize * 1000,
+            (Sizes::Mixed, 1) => 3000,
+            (Sizes::Mixed, _) => 8,
+        };
+        if length > 0 {
             let mut page: Vec<u8> =
                 (0..512).flat_map(|index| (check ^ index << 32).to_le_bytes()).collect();
             payload.reserve(length);
@@ -249,8 +267,8 @@ impl Item {
         Self { from: 0, number: 0, check: 0, payload: Payload(Vec::new()) }
     }
 
-    fn is_whole(&self, large: bool) -> bool {
-        *self == Self::new(self.from, self.number, large)
+    fn is_whole(&self, sizes: Sizes) -> bool {
+        *self == Self::new(self.from, self.number, sizes)
     }
 }
 
@@ -262,81 +280,52 @@ fn mixed(mut x: u64) -> u64 {
 
 // ------------------------------------------------------------------------------------- the log
 
-/// What all processes of a round write down: a region for each.
-#[derive(Debug, Serialize, Deserialize)]
-struct Log(#[serde(with = "process_basics::handover")] File);
+/// What all processes of a round write down.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Log {
+    /// Whether producers shall end; then how many puts of each have returned.
+    words: Words,
+    /// Where each consumer has a file.
+    folder: PathBuf,
+}
 
 impl Log {
-    fn new() -> Self {
-        let file = rustix::fs::memfd_create("torture", MemfdFlags::CLOEXEC).unwrap();
-        rustix::fs::ftruncate(&file, REGION << 20).unwrap();
-        Self(file.into())
-    }
-
-    fn for_another(&self) -> Self {
-        Self(self.0.try_clone().unwrap())
-    }
-
-    fn word(&self, offset: u64) -> u64 {
-        let mut word = [0; 8];
-        self.0.read_exact_at(&mut word, offset).unwrap();
-        u64::from_le_bytes(word)
-    }
-
-    fn set_word(&self, offset: u64, word: u64) {
-        self.0.write_all_at(&word.to_le_bytes(), offset).unwrap();
-    }
-
     /// The driver: producers shall end.
     fn stop(&self) {
-        self.set_word(0, 1);
+        self.words[0].store(1, Ordering::Release);
     }
 
     fn is_stopped(&self) -> bool {
-        self.word(0) != 0
+        self.words[0].load(Ordering::Acquire) != 0
     }
 
     /// A producer: so many puts have returned.
     fn put(&self, me: u32, count: u64) {
-        self.set_word(region(me), count);
+        self.words[me as usize].store(count, Ordering::Release);
     }
 
     fn count_of(&self, producer: u32) -> u64 {
-        self.word(region(producer))
+        self.words[producer as usize].load(Ordering::Acquire)
     }
 
-    /// A consumer: its so many-eth item.
-    fn got(&self, me: u32, index: u64, from: u32, number: u64) {
-        let mut record = [0; 16];
-        record[..4].copy_from_slice(&from.to_le_bytes());
-        record[4] = 1;
-        record[8..].copy_from_slice(&number.to_le_bytes());
-        assert!(index < REGION / 16, "the log is full");
-        self.0.write_all_at(&record, region(me) + index * 16).unwrap();
+    fn path_of(&self, consumer: u32) -> PathBuf {
+        self.folder.join(consumer.to_string())
     }
 
-    /// What a consumer got, in order.
+    /// What a consumer got, in order. One that was killed early has no file.
     fn items_of(&self, consumer: u32) -> Vec<(u32, u64)> {
-        let mut items = Vec::new();
-        let mut buffer = vec![0; 1 << 16];
-        for chunk in 0.. {
-            let offset = chunk * buffer.len() as u64;
-            self.0.read_exact_at(&mut buffer, region(consumer) + offset).unwrap();
-            for record in buffer.chunks(16) {
-                if record[4] == 0 {
-                    return items;
-                }
-                let from = u32::from_le_bytes(record[..4].try_into().unwrap());
-                let number = u64::from_le_bytes(record[8..].try_into().unwrap());
-                items.push((from, number));
-            }
-        }
-        items
+        let file = fs::read(self.path_of(consumer)).unwrap_or_default();
+        let words: Vec<u64> = file.as_chunks().0.iter().copied().map(u64::from_le_bytes).collect();
+        words.as_chunks().0.iter().map(|[from, number]| (*from as u32, *number)).collect()
     }
 }
 
-fn region(id: u32) -> u64 {
-    u64::from(id) * REGION
+/// A consumer: its next item.
+fn got(file: &mut File, from: u32, number: u64) {
+    let mut record = [0; 16];
+    record[..4].copy_from_slice(&from.to_le_bytes());
+    record[8..].copy_from_slice(&number.to_le_bytes());
+    file.write_all(&record).unwrap();
 }
 
 /// Instead of a producer: something that must not be.
@@ -347,7 +336,7 @@ const BROKEN: u32 = u32::MAX;
 #[derive(Serialize, Deserialize)]
 struct Work {
     me: u32,
-    large: bool,
+    sizes: Sizes,
     try_only: bool,
     bounded: bool,
     exhausted: bool,
@@ -356,13 +345,19 @@ struct Work {
 }
 
 /// Takes all descriptors that this process may have; no more are left while they live.
+#[cfg(unix)]
 fn take_all_descriptors() -> Vec<File> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum }).unwrap();
     let all = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
     assert!(File::open("/dev/null").is_err());
     all
 }
+
+/// Takes none: there are as many handles as one likes.
+#[cfg(windows)]
+fn take_all_descriptors() {}
 
 /// Runs in a child: puts until it is told to stop, and writes down how many puts have returned.
 fn produce(work: Work) -> Exit {
@@ -374,14 +369,14 @@ fn produce(work: Work) -> Exit {
         if !work.bounded {
             // So many that some must wait outside of the slots.
             for _ in 0..=random.below(1500) {
-                queue.put(Item::new(me, number, work.large)).unwrap();
+                queue.put(Item::new(me, number, work.sizes)).unwrap();
                 number += 1;
             }
             queue.flush().unwrap();
             log.put(me, number);
             continue;
         }
-        let mut item = Item::new(me, number, work.large);
+        let mut item = Item::new(me, number, work.sizes);
         loop {
             let put = match me % 4 {
                 0 | 1 => queue.put(item),
@@ -408,34 +403,32 @@ fn produce(work: Work) -> Exit {
 /// Runs in a child: gets until it gets the end, and writes down what it got.
 fn consume(work: Work) -> Exit {
     let Work { me, log, queue, .. } = work;
+    let mut file = File::create(log.path_of(me)).unwrap();
     let _descriptors = work.exhausted.then(take_all_descriptors);
     let mut random = Random(mixed(me.into()) | 1);
-    let mut index = 0;
     loop {
-        let got = match me % 3 {
+        let item = match me % 3 {
             _ if work.try_only => queue.try_get(),
             0 | 1 => queue.get(),
             _ => queue.get_timeout(Duration::from_micros(random.below(2000))),
         };
-        match got {
+        match item {
             Ok(item) if item == Item::end() => return Exit::SUCCESS,
-            Ok(item) if item.is_whole(work.large) => log.got(me, index, item.from, item.number),
+            Ok(item) if item.is_whole(work.sizes) => got(&mut file, item.from, item.number),
             Err(GetError::Empty) => {
                 if work.try_only {
                     thread::yield_now();
                 }
-                continue;
             }
             // Written down first: this process may be killed before anybody reads its message.
             wrong => {
-                log.got(me, index, BROKEN, 0);
+                got(&mut file, BROKEN, 0);
                 match wrong {
                     Ok(item) => panic!("a corrupt item: {} of {}", item.number, item.from),
                     Err(error) => panic!("get: {error}"),
                 }
             }
         }
-        index += 1;
     }
 }
 
@@ -456,10 +449,9 @@ struct Worker {
 }
 
 impl Worker {
-    fn signal(&self, signal: Signal) {
-        let pid = self.process.pid().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        // Its zombie is still ours, so the number can't mean another.
-        kill_process(pid.unwrap(), signal).unwrap();
+    fn other(&self) -> Other {
+        // It is still ours, even if it has ended, so the number can't mean another.
+        Other::of(self.process.pid().unwrap()).unwrap()
     }
 }
 
@@ -475,6 +467,8 @@ struct Driver {
     variant: Variant,
     queue: Queue<Item>,
     log: Log,
+    /// With the log's files, which go with it.
+    _folder: TempDir,
     workers: Vec<Worker>,
     /// Killed, not yet joined.
     dying: Vec<Worker>,
@@ -489,11 +483,11 @@ impl Driver {
         let id = u32::try_from(self.all.len()).unwrap();
         let work = Work {
             me: id,
-            large: self.variant.large,
+            sizes: self.variant.sizes,
             try_only: self.variant.try_only,
             bounded: self.variant.places.is_some(),
             exhausted,
-            log: self.log.for_another(),
+            log: self.log.clone(),
             queue: self.queue.clone(),
         };
         let process = match role {
@@ -565,7 +559,7 @@ impl Driver {
         for worker in &mut self.workers {
             let due = worker.stopped_until.is_some_and(|until| all || until <= Instant::now());
             if due {
-                worker.signal(Signal::CONT);
+                assert!(worker.other().go_on());
                 worker.stopped_until = None;
             }
         }
@@ -586,7 +580,7 @@ impl Driver {
         if victims == Victims::None || random.below(4) == 0 {
             let worker = &mut self.workers[index];
             if worker.stopped_until.is_none() {
-                worker.signal(Signal::STOP);
+                assert!(worker.other().stop());
                 let time = Duration::from_micros(random.below(8000));
                 worker.stopped_until = Some(Instant::now() + time);
                 self.counts.stopped += 1;
@@ -642,10 +636,12 @@ fn round(variant: Variant, victims: Victims, seed: u64, time: Duration) -> Count
         Some(places) => Queue::bounded(places),
         None => Queue::unbounded(),
     };
+    let folder = tempfile::tempdir().unwrap();
     let mut driver = Driver {
         variant,
         queue: queue.unwrap(),
-        log: Log::new(),
+        log: Log { words: Words::new(MOST).unwrap(), folder: folder.path().to_owned() },
+        _folder: folder,
         workers: Vec::new(),
         dying: Vec::new(),
         all: Vec::new(),
@@ -685,7 +681,8 @@ fn round(variant: Variant, victims: Victims, seed: u64, time: Duration) -> Count
     }
     driver.counts.drained = rest.len();
     as_new(&driver.queue, variant);
-    assert!(allocated() <= 32 << 20, "the queue keeps {} bytes", allocated());
+    let kept = stock::allocated();
+    assert!(kept <= 32 << 20, "the queue keeps {kept} bytes");
     driver.compare(&rest)
 }
 
@@ -696,7 +693,7 @@ fn drain(queue: &Queue<Item>, variant: Variant) -> Vec<(u32, u64)> {
     loop {
         match queue.try_get() {
             Ok(item) => {
-                assert!(item.is_whole(variant.large), "a corrupt item");
+                assert!(item.is_whole(variant.sizes), "a corrupt item");
                 items.push((item.from, item.number));
                 assert_eq!(queue.qsize(), expected.wrapping_sub(items.len()));
             }
@@ -713,7 +710,7 @@ fn as_new(queue: &Queue<Item>, variant: Variant) {
     assert_eq!((queue.qsize(), queue.is_full()), (0, false));
     let places = variant.places.unwrap_or(2000);
     for number in 0..places {
-        queue.try_put(Item::new(1, number as u64, false)).unwrap();
+        queue.try_put(Item::new(1, number as u64, Sizes::None)).unwrap();
     }
     assert_eq!((queue.qsize(), queue.is_full()), (places, variant.places.is_some()));
     if variant.places.is_some() {
@@ -798,46 +795,86 @@ impl Driver {
 
 // ---------------------------------------------------------------------------------- what is left
 
-/// What the descriptors of this process are.
-fn open_files() -> Vec<(String, String)> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir("/proc/self/fd").unwrap() {
-        let path = entry.unwrap().path();
-        // The one of read_dir itself has gone by the time we ask, or is a folder of processes.
-        if let Ok(target) = fs::read_link(&path) {
-            let target = target.to_string_lossy().into_owned();
-            if !target.starts_with("/proc/") {
-                files.push((path.to_string_lossy().into_owned(), target));
-            }
+/// What this process has, as Linux tells it.
+#[cfg(target_os = "linux")]
+mod stock {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
+    use process_basics::active_children;
+
+    /// How many descriptors there are.
+    pub(super) struct Stock(usize);
+
+    impl Stock {
+        pub(super) fn now() -> Self {
+            Self(open_files().len())
+        }
+
+        pub(super) fn comes_back(&self, after: &str) {
+            assert_eq!(left(), Vec::<String>::new(), "after: {after}");
+            assert_eq!(open_files().len(), self.0, "descriptors after: {after}");
         }
     }
-    files
+
+    /// What the descriptors of this process are.
+    fn open_files() -> Vec<(String, String)> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir("/proc/self/fd").unwrap() {
+            let path = entry.unwrap().path();
+            // The one of read_dir itself has gone by the time we ask, or is a folder of processes.
+            if let Ok(target) = fs::read_link(&path) {
+                let target = target.to_string_lossy().into_owned();
+                if !target.starts_with("/proc/") {
+                    files.push((path.to_string_lossy().into_owned(), target));
+                }
+            }
+        }
+        files
+    }
+
+    /// Bytes that a queue of this process has in memory.
+    pub(super) fn allocated() -> u64 {
+        let files = open_files().into_iter();
+        files
+            .filter(|(_, target)| target.starts_with("/memfd:queue"))
+            .map(|(path, _)| fs::metadata(path).unwrap().blocks() * 512)
+            .max()
+            .unwrap()
+    }
+
+    /// What a round has left behind.
+    fn left() -> Vec<String> {
+        let mut left: Vec<String> = open_files()
+            .into_iter()
+            .map(|(_, target)| target)
+            .filter(|target| target.starts_with("/memfd:"))
+            .collect();
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        left.extend(maps.lines().filter(|line| line.contains("memfd:")).map(String::from));
+        left.extend(active_children().iter().map(|child| format!("{child:?}")));
+        left
+    }
 }
 
-fn descriptors() -> usize {
-    open_files().len()
-}
+/// What this process has, as far as other systems tell.
+#[cfg(not(target_os = "linux"))]
+mod stock {
+    /// Descriptors or handles, children, and the threads of queues.
+    pub(super) struct Stock(common::stock::Stock);
 
-/// Bytes that queues of this process have in memory.
-fn allocated() -> u64 {
-    let files = open_files().into_iter();
-    files
-        .filter(|(_, target)| target.starts_with("/memfd:queue"))
-        .map(|(path, _)| fs::metadata(path).unwrap().blocks() * 512)
-        .max()
-        .unwrap()
-}
+    impl Stock {
+        pub(super) fn now() -> Self {
+            Self(common::stock::Stock::with_threads_like(&["queue"]).unwrap())
+        }
 
-/// What a round has left behind.
-fn left() -> Vec<String> {
-    let mut left: Vec<String> = open_files()
-        .into_iter()
-        .map(|(_, target)| target)
-        .filter(|target| target.starts_with("/memfd:"))
-        .collect();
-    let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    left.extend(maps.lines().filter(|line| line.contains("memfd:")).map(String::from));
-    left.extend(active_children().iter().map(|child| format!("{child:?}")));
-    let _ = std::io::stdout().flush();
-    left
+        pub(super) fn comes_back(&self, after: &str) {
+            self.0.comes_back().unwrap_or_else(|left| panic!("{left} after: {after}"));
+        }
+    }
+
+    /// What a queue has in memory isn't told.
+    pub(super) fn allocated() -> u64 {
+        0
+    }
 }

@@ -85,7 +85,7 @@ impl Memory {
         });
         let path = path.ok_or(io::ErrorKind::NotFound)?;
         let file = OpenOptions::new().read(true).write(true).open(path)?;
-        let words = super::queue_mappings().first().map_or(0, |bytes| bytes / 8);
+        let words = queue_mappings().first().map_or(0, |bytes| bytes / 8);
         let first_slot = *FIRST_SLOT.get_or_init(|| find_first_slot(queue, &file));
         Ok(Self { file, words, slots: (first_slot, places * STRIDE) })
     }
@@ -121,6 +121,17 @@ impl Memory {
         };
         self.set(index, value);
     }
+}
+
+/// The sizes of the queues' memories that are mapped here, in bytes.
+fn queue_mappings() -> Vec<u64> {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    let queues = maps.lines().filter(|line| line.contains("memfd:queue"));
+    let size = |line: &str| {
+        let (start, end) = line.split(' ').next()?.split_once('-')?;
+        Some(u64::from_str_radix(end, 16).ok()? - u64::from_str_radix(start, 16).ok()?)
+    };
+    queues.map(|line| size(line).unwrap()).collect()
 }
 
 /// Uses the queue in one way or another. What comes of it doesn't matter, but that it ends does.

@@ -1,12 +1,12 @@
-//! What the test files need: processes that end well, scenarios in a process of their own, and what
-//! the kernel says about this process.
+//! What the test files need: processes that end well, and scenarios in a process of their own.
 
 #![allow(dead_code, reason = "each test file needs some of it")]
 
+// Only Linux lets one open a queue's memory beside the queue: in /proc.
+#[cfg(target_os = "linux")]
 pub(crate) mod damage;
 
 use std::any::Any;
-use std::fs;
 
 use common::testing::Deadline;
 use process_basics::Process;
@@ -30,7 +30,7 @@ pub(crate) fn ends_well(process: &Process) {
     assert_eq!(process.exitcode(), Some(0), "{process:?}");
 }
 
-/// Waits until it is dead by SIGKILL.
+/// Kills it, and waits until it is dead by that.
 pub(crate) fn kill(process: &Process) {
     process.kill().unwrap();
     process.join().unwrap();
@@ -42,15 +42,4 @@ pub(crate) fn kill(process: &Process) {
 pub(crate) fn alone(scenario: impl Fn(()) + Any) {
     let _deadline = Deadline::seconds(300);
     ends_well(&start(scenario, ()));
-}
-
-/// The sizes of the queues' memories that are mapped here, in bytes.
-pub(crate) fn queue_mappings() -> Vec<u64> {
-    let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    let queues = maps.lines().filter(|line| line.contains("memfd:queue"));
-    let size = |line: &str| {
-        let (start, end) = line.split(' ').next()?.split_once('-')?;
-        Some(u64::from_str_radix(end, 16).ok()? - u64::from_str_radix(start, 16).ok()?)
-    };
-    queues.map(|line| size(line).unwrap()).collect()
 }
