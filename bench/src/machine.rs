@@ -1,8 +1,8 @@
 //! On what it was measured: a figure without it says nothing.
 
-use std::fs;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
+use std::{env, fs};
 
 use serde::Serialize;
 
@@ -26,13 +26,16 @@ impl Machine {
     /// This one, now.
     pub(crate) fn here(pythons: &[Python]) -> Self {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease");
         let crates = CRATES.map(|name| format!("{name} {}", locked_version(name)));
         let pythons = pythons.iter().map(|python| python.name.clone());
         Self {
-            processor: processor().unwrap_or_else(|| "unknown processor".into()),
+            processor: processor()
+                // Windows tells it so.
+                .or_else(|| env::var("PROCESSOR_IDENTIFIER").ok())
+                .unwrap_or_else(|| "unknown processor".into()),
             cores: process_basics::cpu_count(),
-            system: format!("Linux {}", kernel.trim()),
+            system: kernel.map_or(env::consts::OS.into(), |name| format!("Linux {}", name.trim())),
             date: date(seconds / (24 * 60 * 60)),
             versions: [rustc()].into_iter().chain(pythons).chain(crates).collect(),
         }

@@ -2,18 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 use std::{env, fs, io, thread};
 
+use common::{group::Group, interrupt};
 use process_basics::Failure;
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 
 use crate::scene::{HANGS, Report, Scene, Terms, time_until};
@@ -36,8 +34,8 @@ pub(crate) struct Python {
     programs: Rc<TempDir>,
 }
 
-/// What Python says of itself: `CPython 3.12.1`.
-const ASK: &str = "import multiprocessing, platform; \
+/// What Python 3 says of itself: `CPython 3.12.1`.
+const ASK: &str = "import multiprocessing.context, platform; \
                    print(platform.python_implementation(), platform.python_version())";
 
 /// Those given, or else what `python3` and `python3.N` on the search path are, without the same
@@ -45,7 +43,15 @@ const ASK: &str = "import multiprocessing, platform; \
 /// a stand-in of a version manager with nothing behind it.
 pub(crate) fn find(given: &[PathBuf]) -> Result<Vec<Python>, Failure> {
     let versions = if given.is_empty() {
-        on_search_path().into_iter().flat_map(with_version).collect()
+        let found = |names: Vec<String>| -> Vec<(PathBuf, String)> {
+            on_search_path(&names).into_iter().flat_map(with_version).collect()
+        };
+        // `python3` first, then the others by version; on Windows it is called `python`.
+        let names = (8..30).map(|minor| format!("python3.{minor}"));
+        match found(["python3".to_owned()].into_iter().chain(names).collect()) {
+            none if none.is_empty() => found(vec!["python".to_owned()]),
+            some => some,
+        }
     } else {
         given.iter().cloned().map(with_version).collect::<Result<Vec<_>, _>>()?
     };
@@ -82,16 +88,13 @@ fn with_version(path: PathBuf) -> Result<(PathBuf, String), Failure> {
     }
 }
 
-/// `python3` first, then the others by version.
-fn on_search_path() -> Vec<PathBuf> {
+/// The programs of these names, by the names first.
+fn on_search_path(names: &[String]) -> Vec<PathBuf> {
     let folders: Vec<PathBuf> =
         env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
-    let names = ["python3".to_owned()].into_iter();
-    let names = names.chain((8..30).map(|minor| format!("python3.{minor}")));
-    names
-        .flat_map(|name| folders.iter().map(move |folder| folder.join(&name)).collect::<Vec<_>>())
-        .filter(|path| path.is_file())
-        .collect()
+    let file = |name| format!("{name}{}", env::consts::EXE_SUFFIX);
+    let paths = |name| folders.iter().map(move |folder| folder.join(file(name)));
+    names.iter().flat_map(paths).filter(|path| path.is_file()).collect()
 }
 
 impl Python {
@@ -115,16 +118,11 @@ impl Python {
         argument: &Value,
         terms: &Terms,
     ) -> Result<Value, Failure> {
-        let child = Command::new(&self.path)
-            .arg("-B")
-            .arg(self.programs.path().join(program))
-            .arg(argument.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
-        Group(child).answer(terms.deadline)
+        let mut command = Command::new(&self.path);
+        command.arg("-B").arg(self.programs.path().join(program)).arg(argument.to_string());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (child, group) = Group::spawn(&mut command)?;
+        Running { child, group }.answer(terms.deadline)
     }
 }
 
@@ -140,11 +138,14 @@ pub(crate) fn scene_as_json(scene: &Scene, terms: &Terms) -> Result<Value, Failu
 }
 
 /// A Python process and all that it has started.
-struct Group(Child);
+struct Running {
+    child: Child,
+    group: Group,
+}
 
-impl Group {
+impl Running {
     fn answer(mut self, deadline: Instant) -> Result<Value, Failure> {
-        let stdout = self.0.stdout.take().ok_or_else(|| Failure::new("no standard output"))?;
+        let stdout = self.child.stdout.take().ok_or_else(|| Failure::new("no standard output"))?;
         if ipc_pipe::wait(&[&stdout], Some(time_until(deadline)))?.is_empty() {
             return Err(Failure::new(HANGS));
         }
@@ -158,24 +159,18 @@ impl Group {
 
     /// The last line of what it says on standard error.
     fn complaint(&mut self) -> String {
-        self.kill();
-        let stderr = self.0.stderr.take().map(io::read_to_string);
+        // If it has ended, its watcher is still in the group.
+        self.group.kill();
+        let stderr = self.child.stderr.take().map(io::read_to_string);
         let text = stderr.and_then(Result::ok).unwrap_or_default();
         text.trim().lines().last().unwrap_or("it ended without a word").to_owned()
     }
-
-    fn kill(&mut self) {
-        if let Some(group) = Pid::from_raw(self.0.id().cast_signed()) {
-            // If it has ended, its watcher is still in the group.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
 }
 
-impl Drop for Group {
+impl Drop for Running {
     fn drop(&mut self) {
-        self.kill();
-        let _ = self.0.wait();
+        self.group.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -183,9 +178,9 @@ impl Drop for Group {
 /// the driver has ended.
 pub(crate) fn clean_up_at_signals(pythons: &[Python]) -> Result<(), Failure> {
     let folder = pythons.first().map(|python| python.programs.path().to_owned());
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let signals = interrupt::listen(&Arc::default())?;
     thread::spawn(move || {
-        if let Some(signal) = signals.forever().next() {
+        if let Ok(signal) = signals.recv() {
             // It may be gone already.
             let _ = folder.map(fs::remove_dir_all);
             std::process::exit(128 + signal);
@@ -206,6 +201,8 @@ mod tests {
         }
     }
 
+    // Windows has no such program.
+    #[cfg(unix)]
     #[test]
     fn the_same_version_is_compared_with_once() {
         // It says of itself whatever it is asked.
@@ -229,7 +226,7 @@ mod tests {
             let terms = Terms { deadline, ..Terms::of(0.1) };
             assert_eq!(python.run("hangs.py", &json!({}), &terms).unwrap_err().to_string(), HANGS);
             let pid = fs::read_to_string(folder.join("pid")).unwrap();
-            assert!(!fs::exists(format!("/proc/{}", pid.trim())).unwrap());
+            assert!(common::testing::Other::of(pid.trim().parse().unwrap()).is_none());
         }
     }
 }

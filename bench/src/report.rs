@@ -9,8 +9,8 @@ use crate::method::{Measured, Spread, Unit};
 
 /// How wide the screen is; 80 if standard output is none.
 pub(crate) fn columns() -> usize {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout());
-    size.map_or(80, |size| usize::from(size.ws_col)).max(60)
+    let size = terminal_size::terminal_size_of(std::io::stdout());
+    size.map_or(80, |(columns, _)| usize::from(columns.0)).max(60)
 }
 
 /// The table on the screen: a block for each row, a line for each peer. The ranges of the figures are there

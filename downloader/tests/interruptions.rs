@@ -6,13 +6,11 @@ mod support;
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::{Deadline, Random};
-use rustix::process::{Pid, Signal, kill_process};
-use support::{Get, Running, Server, hang, png, send};
+use common::testing::Deadline;
+use support::{Get, Server, hang, png, send};
 
 /// A server with an image at each path that is a number; it takes so long for each.
 fn images(side: u32, latency: Duration) -> Server {
@@ -24,6 +22,7 @@ fn images(side: u32, latency: Duration) -> Server {
 }
 
 /// A server with an image that takes long to decode, and small ones.
+#[cfg(target_os = "linux")]
 fn one_large_image() -> Server {
     let large = png(0, 2500);
     Server::start(move |request, client| match &*request.path {
@@ -44,8 +43,10 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// A worker of the run that has been at work since it was started, as its CPU time shows.
-fn busy_worker(run: &Running) -> Pid {
+/// A worker of the run that has been at work since it was started, as its CPU time shows. Only Linux
+/// tells this of another process's children.
+#[cfg(target_os = "linux")]
+fn busy_worker(run: &support::Running) -> common::testing::Other {
     let mut found = None;
     wait_until("a worker works", || {
         found = run.children().into_iter().find(|pid| {
@@ -56,20 +57,22 @@ fn busy_worker(run: &Running) -> Pid {
         });
         found.is_some()
     });
-    Pid::from_raw(found.unwrap().cast_signed()).unwrap()
+    common::testing::Other::of(found.unwrap()).unwrap()
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_killed_worker_costs_one_attempt_and_no_image() {
     let _deadline = Deadline::seconds(60);
     let server = one_large_image();
     let list = ["/large", "/1", "/22", "/333"].map(|path| server.url(path));
     let run = Get::of(&list).with(&["--processes", "1"]).start();
-    kill_process(busy_worker(&run), Signal::KILL).unwrap();
+    assert!(busy_worker(&run).kill());
     let ended = run.end();
     assert_eq!((ended.code, ended.files.len()), (Some(0), 4), "{}", ended.stderr);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn an_image_that_kills_two_workers_fails_and_the_others_are_stored() {
     let _deadline = Deadline::seconds(60);
@@ -77,9 +80,9 @@ fn an_image_that_kills_two_workers_fails_and_the_others_are_stored() {
     let list = ["/large", "/1", "/22", "/333"].map(|path| server.url(path));
     let run = Get::of(&list).with(&["--processes", "1"]).start();
     let first = busy_worker(&run);
-    kill_process(first, Signal::KILL).unwrap();
-    wait_until("it has ended", || !run.children().contains(&first.as_raw_pid().cast_unsigned()));
-    kill_process(busy_worker(&run), Signal::KILL).unwrap();
+    assert!(first.kill());
+    assert!(first.ends_within(Duration::from_secs(30)));
+    assert!(busy_worker(&run).kill());
     let ended = run.end();
     let fate = ended.fate(&list[0]);
     assert_eq!(fate, ("failed".to_owned(), "worker-died".to_owned(), 1));
@@ -87,12 +90,14 @@ fn an_image_that_kills_two_workers_fails_and_the_others_are_stored() {
     assert_eq!((ended.code, ended.files.len()), (Some(1), 3));
 }
 
+// Windows has no Ctrl-C for the processes of another.
+#[cfg(unix)]
 #[test]
 fn ctrl_c_at_any_instant_leaves_whole_files_and_an_account_of_all() {
     let _deadline = Deadline::seconds(120);
     let server = images(60, Duration::from_millis(10));
     let list = urls(&server, 400);
-    let mut random = Random(u64::from(std::process::id()));
+    let mut random = common::testing::Random(u64::from(std::process::id()));
     // Most of the first come while the processes are being started.
     for within in [40; 20].into_iter().chain([900; 6]) {
         let run = Get::of(&list).start();
@@ -119,13 +124,15 @@ fn ctrl_c_at_any_instant_leaves_whole_files_and_an_account_of_all() {
     }
 }
 
+// As above.
+#[cfg(unix)]
 #[test]
 fn what_an_interrupted_run_has_left_can_be_fed_back() {
     let _deadline = Deadline::seconds(60);
     let server = images(20, Duration::from_millis(5));
     let list = urls(&server, 300);
     let run = Get::of(&list).start();
-    let out = run.place.path().join("out");
+    let out = run.out.clone();
     wait_until("some are stored", || fs::read_dir(&out).is_ok_and(|files| files.count() > 20));
     run.interrupt();
     let first = run.end();
@@ -135,6 +142,8 @@ fn what_an_interrupted_run_has_left_can_be_fed_back() {
     assert_eq!(first.files.len() + second.files.len(), list.len());
 }
 
+// As above.
+#[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_run_whose_server_hangs() {
     let _deadline = Deadline::seconds(60);
@@ -151,6 +160,8 @@ fn ctrl_c_ends_a_run_whose_server_hangs() {
     assert_eq!(left, list.len());
 }
 
+// As above.
+#[cfg(unix)]
 #[test]
 fn the_second_ctrl_c_ends_it_at_once() {
     let _deadline = Deadline::seconds(60);
@@ -160,7 +171,7 @@ fn the_second_ctrl_c_ends_it_at_once() {
         hang()
     });
     let run = Get::of(&urls(&server, 9)).start();
-    let out = run.place.path().join("out");
+    let out = run.out.clone();
     // One unfinished file at least.
     wait_until("something comes", || {
         let mut files = fs::read_dir(&out).into_iter().flatten();
@@ -187,7 +198,7 @@ fn what_a_killed_run_leaves_is_removed_by_the_next() {
         hang()
     });
     let mut run = Get::of(&[server.url("/bad")]).start();
-    let out = run.place.path().join("out");
+    let out = run.out.clone();
     let unfinished = || {
         let files = fs::read_dir(&out).into_iter().flatten();
         files.filter(|file| file.as_ref().unwrap().metadata().is_ok_and(|f| f.len() > 0)).count()
@@ -195,13 +206,14 @@ fn what_a_killed_run_leaves_is_removed_by_the_next() {
     wait_until("something comes", || unfinished() == 1);
     run.kill();
     // Its end is not looked at as that of others: a file is left.
-    wait_until("it has ended", || run.children().is_empty());
+    wait_until("it has ended", || run.has_gone());
     assert_eq!(unfinished(), 1);
-    let into = format!("ln -s '{}' out && exec \"$@\"", out.display());
-    let next = Get::of(&[server.url("/good")]).through(&into).run();
+    let next = Get::of(&[server.url("/good")]).into_folder(&out).run();
     assert_eq!((next.code, next.files.len()), (Some(0), 1), "{}", next.stderr);
 }
 
+// Windows has no limit of this kind.
+#[cfg(unix)]
 #[test]
 fn a_file_that_may_not_grow_is_an_error_of_the_disk() {
     let _deadline = Deadline::seconds(60);
@@ -214,6 +226,8 @@ fn a_file_that_may_not_grow_is_an_error_of_the_disk() {
     assert!(ended.stderr.contains("because of the disk"), "{}", ended.stderr);
 }
 
+// Only Linux lets any user mount a small disk.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_ends_the_run_and_what_was_stored_is_whole() {
     let _deadline = Deadline::seconds(60);
@@ -237,6 +251,8 @@ fn a_full_disk_ends_the_run_and_what_was_stored_is_whole() {
     assert!((1..50).contains(&ended.files.len()), "{:?}", ended.files);
 }
 
+// By a shell, which Windows does not have.
+#[cfg(unix)]
 #[test]
 fn a_folder_that_cannot_be_written_is_an_error_of_the_disk_at_once() {
     let _deadline = Deadline::seconds(60);
@@ -254,13 +270,15 @@ fn a_folder_that_is_deleted_meanwhile_ends_the_run() {
     let _deadline = Deadline::seconds(60);
     let server = images(20, Duration::from_millis(10));
     let run = Get::of(&urls(&server, 2000)).start();
-    let out = run.place.path().join("out");
+    let out = run.out.clone();
     wait_until("some are stored", || fs::read_dir(&out).is_ok_and(|files| files.count() > 20));
     wait_until("it can be deleted", || fs::remove_dir_all(&out).is_ok());
     let ended = run.end();
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
 }
 
+// On Windows only some users may make links.
+#[cfg(unix)]
 #[test]
 fn links_in_the_folder_are_not_followed() {
     let _deadline = Deadline::seconds(60);
@@ -270,14 +288,15 @@ fn links_in_the_folder_are_not_followed() {
     fs::create_dir(run.out()).unwrap();
     let precious = run.place.path().join("precious");
     fs::write(&precious, "precious").unwrap();
-    symlink(&precious, run.out().join(&name)).unwrap();
+    std::os::unix::fs::symlink(&precious, run.out().join(&name)).unwrap();
     let run = run.start();
     let kept = run.place.path().join("kept");
     fs::hard_link(&precious, &kept).unwrap();
-    let target = run.place.path().join("out").join(&name);
+    let target = run.out.join(&name);
     wait_until("it is stored", || target.symlink_metadata().is_ok_and(|file| file.is_file()));
     assert_eq!(fs::read_to_string(kept).unwrap(), "precious");
-    assert_eq!(target.metadata().unwrap().permissions().mode() & 0o111, 0);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&target.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o111, 0);
     assert_eq!(run.end().files, [name]);
 }
 
@@ -287,9 +306,8 @@ fn two_runs_into_one_folder_do_not_disturb_each_other() {
     let server = images(20, Duration::from_millis(1));
     let list = urls(&server, 150);
     let (one, other) = (Get::of(&list), Get::of(&list));
-    let shared = one.out();
-    let into = format!("mkdir -p '{0}' && ln -s '{0}' out && exec \"$@\"", shared.display());
-    let (mut one, mut other) = (one.start(), other.through(&into).start());
+    let other = other.into_folder(&one.out());
+    let (mut one, mut other) = (one.start(), other.start());
     // Only then is nothing unfinished in the folder.
     one.wait();
     other.wait();

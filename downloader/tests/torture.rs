@@ -4,6 +4,8 @@
 //! The long version: `TORTURE_SECONDS=60 cargo test --test torture -- --ignored`. `TORTURE_SEED` begins
 //! with the same decisions; instants differ all the same.
 
+// Only Linux tells the children of another process.
+#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
@@ -11,8 +13,7 @@ mod support;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use common::testing::{Deadline, Random};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use common::testing::{Deadline, Other, Random};
 use support::{Get, Running, Server, png, send};
 
 /// So many images, each another one.
@@ -35,17 +36,16 @@ fn disturb(run: &Running, random: &mut Random, counts: &mut Counts) {
         return;
     }
     let pid = workers[random.below(workers.len() as u64) as usize];
-    let number = Pid::from_raw(pid.cast_signed()).unwrap();
-    let Ok(worker) = pidfd_open(number, PidfdFlags::empty()) else { return };
+    let Some(worker) = Other::of(pid) else { return };
     // Its number may have become somebody else's before we got hold of it.
     if !run.children().contains(&pid) {
         return;
     }
     if random.below(3) > 0 {
-        counts.killed += u64::from(pidfd_send_signal(&worker, Signal::KILL).is_ok());
-    } else if pidfd_send_signal(&worker, Signal::STOP).is_ok() {
+        counts.killed += u64::from(worker.kill());
+    } else if worker.stop() {
         thread::sleep(Duration::from_micros(random.below(20_000)));
-        let _ = pidfd_send_signal(&worker, Signal::CONT);
+        worker.go_on();
         counts.stopped += 1;
     }
 }

@@ -5,11 +5,12 @@
 
 #![forbid(unsafe_code)]
 
+use std::io::Read;
 use std::process::ExitCode;
+use std::{io, process, thread};
 
 use common::time::Stopwatch;
 use process_basics::{Failure, Process, tasks};
-use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::Deserialize;
 
 tasks![nothing];
@@ -19,11 +20,12 @@ struct Wanted {
     /// None: all.
     cores: Vec<usize>,
     seconds: f64,
+    /// Whether the end of standard input is the end of the program that measures: then it ends, too.
+    #[serde(default)]
+    is_watched: bool,
 }
 
 fn main() -> ExitCode {
-    // Whoever measures may give up, and end without it.
-    let _ = set_parent_process_death_signal(Some(Signal::KILL));
     process_basics::main(|| match measure() {
         Ok(seconds) => {
             println!("{seconds}");
@@ -40,6 +42,12 @@ fn main() -> ExitCode {
 fn measure() -> Result<f64, Failure> {
     let argument = std::env::args().nth(1).unwrap_or_default();
     let wanted: Wanted = serde_json::from_str(&argument)?;
+    if wanted.is_watched {
+        thread::spawn(|| {
+            let _ = io::stdin().read_to_end(&mut Vec::new());
+            process::exit(1);
+        });
+    }
     if !wanted.cores.is_empty() {
         common::cores::bind_to(&wanted.cores)?;
     }

@@ -53,6 +53,9 @@ type Medium = fn(&Scene, &Terms) -> Result<Vec<Report>, Failure>;
 /// What a figure is made of.
 type Figure = fn(&[Report]) -> Result<f64, Failure>;
 
+/// Why a peer, or a whole row, is missing: the system lacks it, or doesn't tell what is to be measured.
+const NOT_HERE: &str = "not on this system";
+
 const OURS: &str = "ours";
 const IPC_CHANNEL: &str = "ipc-channel";
 const CROSSBEAM: &str = "crossbeam (threads)";

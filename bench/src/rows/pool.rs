@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use common::stock::Stock;
 use common::time::Stopwatch;
 use ipc_pipe::Sender;
 use pools::Pool;
@@ -13,10 +14,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::{OURS, for_each};
+use super::{NOT_HERE, OURS, for_each};
 use crate::method::{Peer, Row, Unit};
 use crate::python::Python;
-use crate::scene::{alone, times_slept_by};
+use crate::scene::{alone, sleeps_are_counted, times_slept_by};
 
 tasks![with_ours, with_procspawn, with_threadpool, with_rayon, square, length, data, nap];
 
@@ -64,7 +65,10 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
         (Call::Idle, Unit::WakeUps, "pool-idle-wake-ups", "an idle pool: wake-ups per second"),
     ]
     .map(|(call, unit, name, says)| {
-        let mut peers = vec![peer(OURS, call, with_ours)];
+        let mut peers = vec![match call {
+            Call::Idle if !sleeps_are_counted() => Peer::missing(OURS, NOT_HERE),
+            _ => peer(OURS, call, with_ours),
+        }];
         peers.extend(for_each(pythons, move |python, terms| {
             let wanted = serde_json::to_value(work(call, terms.seconds))?;
             let figure = python.run("pool.py", &wanted, terms)?;
@@ -207,22 +211,16 @@ fn memory(pool: &Pool, work: Work) -> Result<f64, Failure> {
     pool.map_chunked(square, 0..100, 1)?;
     let busy =
         (0..work.workers).map(|_| pool.apply_async(nap, 60)).collect::<Result<Vec<_>, _>>()?;
-    let before = resident()?;
+    let before = Stock::now()?;
     let numbers = 0..work.items as u64;
     let waiting = numbers.map(|number| pool.apply_async(square, number));
     let waiting = waiting.collect::<Result<Vec<_>, _>>()?;
-    let grown = resident()?.saturating_sub(before);
+    let grown = 1024 * before.grown()?;
     if busy.iter().any(pools::AsyncResult::ready) || waiting.iter().any(pools::AsyncResult::ready) {
         return Err(Failure::new("a task did not wait"));
     }
     pool.terminate();
     Ok(grown as f64 / work.items as f64)
-}
-
-fn resident() -> Result<u64, Failure> {
-    let statm = std::fs::read_to_string("/proc/self/statm")?;
-    let pages = statm.split(' ').nth(1).ok_or_else(|| Failure::new("no resident pages"))?;
-    Ok(pages.parse::<u64>()? * rustix::param::page_size() as u64)
 }
 
 /// Wake-ups per second of the pool's processes, without those of who asks.

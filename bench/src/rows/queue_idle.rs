@@ -1,9 +1,9 @@
 //! What a process costs that waits in get and gets nothing.
 
-use super::{Figure, Play, QUEUES};
+use super::{Figure, NOT_HERE, Play, QUEUES};
 use crate::method::{Row, Unit};
 use crate::python::Python;
-use crate::scene::{Act, Scene, Waiter, waited};
+use crate::scene::{Act, Scene, Waiter, sleeps_are_counted, waited};
 
 /// A waiter naps for 0.1 s at a time: shorter than this, and one can't count.
 const LONG_ENOUGH: f64 = 0.5;
@@ -25,7 +25,11 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
             scene: Scene::new(&[Act::Wake, Act::Wait]),
             figure,
         };
-        Row { seconds_at_least: LONG_ENOUGH, ..play.row(&QUEUES, pythons, "queue") }
+        let mut row = play.row(&QUEUES, pythons, "queue");
+        if unit == Unit::WakeUps && !sleeps_are_counted() {
+            row.peers.iter_mut().for_each(|peer| peer.sample = Err(NOT_HERE.into()));
+        }
+        Row { seconds_at_least: LONG_ENOUGH, ..row }
     };
     figures.map(row).into()
 }

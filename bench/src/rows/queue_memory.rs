@@ -1,15 +1,16 @@
 //! How much memory a queue without a limit holds after traffic of every size, however long.
 
-use std::fs;
-use std::os::linux::fs::MetadataExt;
+use std::fs::{self, File};
+use std::path::Path;
 
 use common::time::Stopwatch;
+use fs4::FileExt;
 use ipc_pipe::Sender;
 use ipc_queue::Queue;
 use process_basics::{Failure, tasks};
 use serde_bytes::ByteBuf;
 
-use super::{IPC_CHANNEL, OURS};
+use super::{IPC_CHANNEL, NOT_HERE, OURS};
 use crate::method::{Peer, Row, Unit};
 use crate::python::Python;
 use crate::scene::alone;
@@ -19,11 +20,18 @@ tasks![after_traffic];
 /// From the smallest message to the largest, in bytes.
 const SIZES: [usize; 6] = [8, 200, 4 << 10, 64 << 10, 256 << 10, 1 << 20];
 
+/// What Linux tells of this process's open files.
+const DESCRIPTORS: &str = "/proc/self/fd";
+
 /// Messages that are under way at once.
 const UNDER_WAY: usize = 4;
 
 pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
-    let mut peers = vec![Peer::new(OURS, |terms| alone(terms, after_traffic, terms.seconds))];
+    let ours = match Path::new(DESCRIPTORS).is_dir() {
+        true => Peer::new(OURS, |terms| alone(terms, after_traffic, terms.seconds)),
+        false => Peer::missing(OURS, NOT_HERE),
+    };
+    let mut peers = vec![ours];
     let in_kernel = pythons.iter().map(|python| python.name.as_str()).chain([IPC_CHANNEL]);
     peers.extend(in_kernel.map(|name| Peer::missing(name, "what waits, waits in the kernel")));
     vec![Row {
@@ -59,11 +67,11 @@ fn after_traffic((seconds, mut result): (f64, Sender<f64>)) -> Result<(), Failur
 /// Bytes of memory behind the queue's descriptors; each opening is the same file.
 fn held() -> Result<u64, Failure> {
     let mut held = 0;
-    for descriptor in fs::read_dir("/proc/self/fd")? {
+    for descriptor in fs::read_dir(DESCRIPTORS)? {
         let path = descriptor?.path();
         let file = fs::read_link(&path).unwrap_or_default();
         if file.to_string_lossy().starts_with("/memfd:queue") {
-            held = held.max(fs::metadata(&path)?.st_blocks() * 512);
+            held = held.max(FileExt::allocated_size(&File::open(&path)?)?);
         }
     }
     if held == 0 {

@@ -1,7 +1,7 @@
 //! One process after the other that does nothing: start and join.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
@@ -10,12 +10,15 @@ use ipc_pipe::Sender;
 use process_basics::{Failure, Process, tasks};
 use serde_json::json;
 
-use super::{OURS, for_each};
+use super::{NOT_HERE, OURS, for_each};
 use crate::method::{Peer, Row, Unit};
 use crate::python::Python;
 use crate::scene::{Placement, Terms, alone};
 
 tasks![with_small_program, with_ours, with_procspawn, with_true, with_this_program, nothing];
+
+/// The smallest of programs.
+const TRUE: &str = "/bin/true";
 
 pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
     [Placement::Free, Placement::OneCore].map(|placement| row(placement, pythons)).into()
@@ -38,7 +41,10 @@ fn row(placement: Placement, pythons: &[Python]) -> Row {
         peers.extend(started.into_iter().map(|peer| peer.variant(method)));
     }
     peers.push(peer("procspawn", placement, with_procspawn));
-    peers.push(peer("kernel, /bin/true", placement, with_true));
+    peers.push(match Path::new(TRUE).is_file() {
+        true => peer("kernel, /bin/true", placement, with_true),
+        false => Peer::missing("kernel, /bin/true", NOT_HERE),
+    });
     peers.push(peer("kernel, bench itself", placement, with_this_program));
     let where_if = if placement == Placement::Free { "" } else { ", all on one core" };
     Row {
@@ -105,7 +111,8 @@ static SMALL_PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
             Err(error) => return Err(format!("{NAME} could not be built: {error}")),
         }
     }
-    let program = env::current_exe().map_err(|error| error.to_string())?.with_file_name(NAME);
+    let program = env::current_exe().map_err(|error| error.to_string())?;
+    let program = program.with_file_name(format!("{NAME}{}", env::consts::EXE_SUFFIX));
     let hint = "is not there: cargo build --release -p bench";
     if program.is_file() { Ok(program) } else { Err(format!("{} {hint}", program.display())) }
 });
@@ -115,8 +122,13 @@ static SMALL_PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
 fn with_small_program(
     (((cores, seconds), program), mut result): ((Work, PathBuf), Sender<f64>),
 ) -> Result<(), Failure> {
-    let wanted = json!({ "cores": cores, "seconds": seconds });
-    let output = Command::new(program).arg(wanted.to_string()).output()?;
+    let wanted = json!({ "cores": cores, "seconds": seconds, "is_watched": true });
+    let mut command = Command::new(program);
+    command.arg(wanted.to_string()).stdin(Stdio::piped());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    // Closed when this process ends, however that happens.
+    let _alive = child.stdin.take();
+    let output = child.wait_with_output()?;
     if !output.status.success() {
         return Err(Failure::new(String::from_utf8_lossy(&output.stderr).trim()));
     }
@@ -140,15 +152,15 @@ fn with_procspawn(work: (Work, Sender<f64>)) -> Result<(), Failure> {
 
 /// Runs in the parent.
 fn with_true(work: (Work, Sender<f64>)) -> Result<(), Failure> {
-    measure(work, || ended_well(Command::new("/bin/true").spawn()?.wait()?.code()))
+    measure(work, || ended_well(Command::new(TRUE).spawn()?.wait()?.code()))
 }
 
 /// Runs in the parent. What is larger than `/bin/true` takes longer to be loaded: this is the limit for
 /// whoever starts itself again.
 fn with_this_program(work: (Work, Sender<f64>)) -> Result<(), Failure> {
-    let program = "/proc/self/exe";
+    let program = env::current_exe()?;
     measure(work, || {
-        ended_well(Command::new(program).arg(crate::END_AT_ONCE).spawn()?.wait()?.code())
+        ended_well(Command::new(&program).arg(crate::END_AT_ONCE).spawn()?.wait()?.code())
     })
 }
 

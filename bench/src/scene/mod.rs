@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use process_basics::Failure;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use side::{Act, Side, Waiter, times_slept_by};
+pub(crate) use side::{Act, Side, Waiter, sleeps_are_counted, times_slept_by};
 pub(crate) use stage::{Part, Stage, alone, time_until};
 
 /// What is said of a peer whose sample isn't there in time.
@@ -81,6 +81,10 @@ impl Placement {
     /// The cores of the side with this number; none: all.
     pub(crate) fn cores(self, side: usize) -> Result<Vec<usize>, Failure> {
         let usable = common::cores::usable()?;
+        if self != Self::Free {
+            // That changes nothing, and tells whether the system binds at all.
+            common::cores::bind_to(&usable)?;
+        }
         match (self, usable.as_slice()) {
             (Self::Free, _) => Ok(Vec::new()),
             (Self::OneCore, [first, ..]) => Ok(vec![*first]),

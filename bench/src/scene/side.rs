@@ -1,6 +1,7 @@
 //! The loops of a scene, each written once: they know of a channel only how to put and how to get.
 
 use std::fs;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -301,32 +302,37 @@ fn listen(mut get: impl FnMut() -> Result<u64, Failure>) -> Result<Report, Failu
 /// What a waiting process costs, in the order of the figures in its report.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Waiter {
-    /// Wake-ups per second, without the last one.
-    WakeUps,
     /// Seconds of CPU time per second.
     Cpu,
+    /// Wake-ups per second, without the last one; only where they are counted.
+    WakeUps,
 }
 
 fn wait(mut get: impl FnMut() -> Result<u64, Failure>) -> Result<Report, Failure> {
     let (begun, slept, computed) = (now(), times_slept()?, cpu_time());
     let number = get()?;
-    // A thread that has ended meanwhile has taken its count along.
-    let (computed, slept) = (cpu_time() - computed, times_slept()?.saturating_sub(slept));
+    let (computed, slept) = (cpu_time() - computed, times_slept()?.zip(slept));
     let last_get = now();
     let seconds = last_get - begun;
-    let wake_ups = slept.saturating_sub(1) as f64 / seconds;
-    let figures = vec![wake_ups, computed.as_secs_f64() / seconds];
+    let mut figures = vec![computed.as_secs_f64() / seconds];
+    // A thread that has ended meanwhile has taken its count along.
+    figures.extend(slept.map(|(now, before)| now.saturating_sub(before + 1) as f64 / seconds));
     let mut got = Tally::default();
     got.add(number);
     Ok(Report { last_get: Some(last_get), got, figures, ..Report::default() })
 }
 
-/// How often the threads of this process went to sleep.
-fn times_slept() -> Result<u64, Failure> {
-    times_slept_by(std::process::id())
+/// Whether the system counts how often a thread goes to sleep, and tells it of all threads: Linux does.
+pub(crate) fn sleeps_are_counted() -> bool {
+    Path::new("/proc/self/task").is_dir()
 }
 
-/// The same of another process.
+/// How often the threads of this process went to sleep, if that is counted.
+fn times_slept() -> Result<Option<u64>, Failure> {
+    sleeps_are_counted().then(|| times_slept_by(std::process::id())).transpose()
+}
+
+/// How often the threads of a process went to sleep.
 pub(crate) fn times_slept_by(pid: u32) -> Result<u64, Failure> {
     let mut total = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {

@@ -16,6 +16,7 @@ END = (1 << 64) - 1
 PRODUCER_BITS = 3
 PRODUCERS = 1 << PRODUCER_BITS
 SLOT = 100e-6
+CAN_FORK = hasattr(os, "fork")
 
 
 class Numbers:
@@ -178,14 +179,18 @@ def wake(side, put, get, messages):
 def wait(side, put, get, messages):
     begun, slept, computed = time.monotonic(), times_slept(), time.process_time()
     number = get()
-    computed, slept = time.process_time() - computed, times_slept() - slept
+    computed, after = time.process_time() - computed, times_slept()
     last_get = time.monotonic()
     seconds = last_get - begun
-    figures = [max(slept - 1, 0) / seconds, computed / seconds]
+    figures = [computed / seconds]
+    if slept is not None:
+        figures.append(max(after - slept - 1, 0) / seconds)
     return report(last_get=last_get, got=tally(1, number), figures=figures)
 
 
 def times_slept():
+    if not os.path.isdir("/proc/self/task"):
+        return None
     total = 0
     for thread in os.listdir("/proc/self/task"):
         try:
@@ -278,14 +283,14 @@ def perform(sides, reports):
 def main(measure):
     """Prints what the function makes of the scene.
 
-    Whatever ends the driver ends this process and all it has started.
+    Whatever ends the driver ends this process and all it has started: on Windows the system does it.
     """
-    if os.fork() == 0:
+    if CAN_FORK and os.fork() == 0:
         os.close(1)
         sys.stdin.buffer.read()
         os.killpg(0, signal.SIGKILL)
     scene = json.loads(sys.argv[1])
-    multiprocessing.set_start_method(scene.get("start_method", "fork"))
+    multiprocessing.set_start_method(scene.get("start_method", "fork" if CAN_FORK else "spawn"))
     print(json.dumps(measure(scene)), flush=True)
 
 

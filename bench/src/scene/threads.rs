@@ -4,11 +4,12 @@ use std::sync::Barrier;
 use std::thread;
 
 use crossbeam::channel;
+use downloader::switch::Places;
 use process_basics::{Failure, tasks};
 use serde_bytes::ByteBuf;
 
 use super::side::Message;
-use super::{Part, Report, Scene, Side, Stage, Terms, ours};
+use super::{Part, Placement, Report, Scene, Side, Stage, Terms, ours};
 
 tasks![with_crossbeam::<u64>, with_crossbeam::<ByteBuf>, with_queue];
 
@@ -34,6 +35,9 @@ fn one_process(
     function: impl Fn(Cast) -> Result<(), Failure> + 'static,
 ) -> Result<Vec<Report>, Failure> {
     let sides = scene.sides(terms)?;
+    if scene.placement == Placement::TwoCores {
+        Places::here().threads_apart().map_err(Failure::new)?;
+    }
     let first = sides.first().cloned().ok_or_else(|| Failure::new("an empty scene"))?;
     let mut stage = Stage::new(terms)?;
     stage.enter(first, function, (sides, scene.clone()))?;

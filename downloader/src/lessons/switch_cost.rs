@@ -17,7 +17,7 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, value_parser};
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
-use common::time::{Stopwatch, show};
+use common::time::{Stopwatch, context_switches, show};
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use downloader::switch::{self, Figures, Placement, Places, Terms};
 use indicatif::ProgressBar;
@@ -108,9 +108,13 @@ fn tell(story: &Story) -> Told {
     )?;
     let memory = switch::memory().ok();
 
+    let counted = match context_switches() {
+        Ok(_) => "switches in it, counted, both ends together",
+        Err(_) => "not counted on this system",
+    };
     let legend = format!(
         "A token there and back: the median of {} samples of {} each, in brackets the smallest and the \
-         largest ({}). sw.: switches in it, counted, both ends together.",
+         largest ({}). sw.: {counted}.",
         terms.rounds,
         show(time),
         switch::BUILD

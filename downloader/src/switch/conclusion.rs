@@ -106,11 +106,13 @@ fn switch(figures: &Figures) -> Result<String, String> {
 fn hop(figures: &Figures, who: Who, touched: usize) -> Result<Spread, String> {
     let cell = |who| Subject::RoundTrip(Cell { touched, ..Cell::new(who, Pipe, OneCore) });
     let hop = figures.per_hop(cell(who), cell(Alone))?;
-    let switches = figures.switches(cell(who)).unwrap_or_default();
-    if Switching::of(switches) == Switching::EachHop {
-        return Ok(hop);
+    match figures.switches(cell(who)) {
+        None => Err("switches are not counted on this system".into()),
+        Some(switches) if Switching::of(switches) == Switching::EachHop => Ok(hop),
+        Some(switches) => Err(format!(
+            "a round trip on one core took {switches:.1} switches, so its time is no switch's"
+        )),
     }
-    Err(format!("a round trip on one core took {switches:.1} switches, so its time is no switch's"))
 }
 
 /// The same when each end touches memory of its own before every hop.
@@ -227,10 +229,13 @@ fn cores(figures: &Figures) -> Result<String, String> {
         Comparison::NoneShown => "no difference shown".into(),
         _ => format!("{} times", ratio(on_two, on_one)),
     };
-    let [one, two] = [one, two].map(|subject| figures.switches(subject).unwrap_or_default());
+    let switches = match [one, two].map(|subject| figures.switches(subject)) {
+        [Some(one), Some(two)] => format!(", with {one:.1} and {two:.1} switches"),
+        _ => String::new(),
+    };
     Ok(format!(
         "the same two processes over the same pipes take {} on one core, {} on one core each: \
-         {verdict}, with {one:.1} and {two:.1} switches.",
+         {verdict}{switches}.",
         show(on_one.median),
         show(on_two.median),
     ))
@@ -371,6 +376,21 @@ mod tests {
             use Switching::{EachHop, None, Other};
             [None, Other, EachHop, Other]
         });
+    }
+
+    #[test]
+    fn where_switches_are_not_counted_nothing_is_said_of_them() {
+        let Figures(mut figures) = pipes(2.0, [53, 51, 55]);
+        figures[3] = figure(trip(Processes, Pipe, TwoCores), 2.0, [70, 70, 70]);
+        for sample in figures.iter_mut().flat_map(|(_, samples)| samples.as_mut().unwrap()) {
+            sample.switches = None;
+        }
+        let figures = Figures(figures);
+        let switch = sentence(&figures, "a switch");
+        let expected = "a switch: can't be told here, switches are not counted on this system";
+        assert_eq!(switch, expected);
+        let cores = sentence(&figures, "the cores");
+        assert!(cores.ends_with("on one core each: 1.32 times."), "{cores}");
     }
 
     #[test]

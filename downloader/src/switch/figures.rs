@@ -60,9 +60,9 @@ impl Sample {
         if rounds == 0 || reports.iter().any(|report| report.rounds != rounds) {
             return Err(Failure::new(format!("the ends have counted {reports:?}")));
         }
-        let switches: u64 = reports.iter().map(|report| report.switches).sum();
+        let switches: Option<u64> = reports.iter().map(|report| report.switches).sum();
         let time = time.div_f64(rounds as f64);
-        Ok(Self { time, switches: Some(switches as f64 / rounds as f64) })
+        Ok(Self { time, switches: switches.map(|switches| switches as f64 / rounds as f64) })
     }
 }
 
@@ -274,10 +274,12 @@ mod tests {
     #[test]
     fn a_sample_is_the_leaders_time_and_the_switches_of_both() {
         let time = Duration::from_micros(50);
-        let leader = Report { rounds: 10, time, switches: 11, cores: vec![0] };
-        let follower = Report { time: Duration::ZERO, switches: 9, ..leader.clone() };
+        let leader = Report { rounds: 10, time, switches: Some(11), cores: vec![0] };
+        let follower = Report { time: Duration::ZERO, switches: Some(9), ..leader.clone() };
         let sample = Sample::of(&[follower.clone(), leader.clone()]).unwrap();
         assert_eq!(sample, Sample { time: Duration::from_micros(5), switches: Some(2.0) });
+        let uncounted = Report { switches: None, ..follower.clone() };
+        assert_eq!(Sample::of(&[uncounted, leader.clone()]).unwrap().switches, None);
         let other = Report { rounds: 9, ..follower };
         assert!(Sample::of(&[leader, other]).is_err(), "one has lost a token");
         assert!(Sample::of(&[]).is_err());

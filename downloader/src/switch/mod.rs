@@ -26,7 +26,6 @@ mod places;
 mod plot;
 mod start;
 mod subject;
-mod sys;
 mod table;
 
 pub use cell::{Cell, Who};

@@ -9,15 +9,15 @@
 //! ```
 
 use std::hint::black_box;
+use std::io;
 use std::time::Duration;
 
 use common::cores;
-use common::time::Stopwatch;
+use common::time::{Stopwatch, context_switches};
 use process_basics::Failure;
 use serde::{Deserialize, Serialize};
 
 use super::channel::End;
-use super::sys::switches;
 
 /// Round trips before those that count.
 const WARM_UP: u64 = 16;
@@ -49,8 +49,8 @@ pub(crate) struct Report {
     /// Round trips that count, and their time. A follower has no time.
     pub(crate) rounds: u64,
     pub(crate) time: Duration,
-    /// How often it was switched away meanwhile.
-    pub(crate) switches: u64,
+    /// How often it was switched away meanwhile; `None`: not counted on this system.
+    pub(crate) switches: Option<u64>,
     /// The cores that it could run on.
     pub(crate) cores: Vec<usize>,
 }
@@ -79,7 +79,7 @@ impl Part {
             }
             let token = end.get()?;
             if token == STOP {
-                let (rounds, switches) = (due - 1 - WARM_UP, switches()? - before);
+                let (rounds, switches) = (due - 1 - WARM_UP, switches_since(before)?);
                 return Ok(Report {
                     rounds,
                     switches,
@@ -136,8 +136,20 @@ impl Part {
                 batch *= 2;
             }
         }
-        Ok(Report { switches: switches()? - before, cores: cores::usable()?, ..report })
+        Ok(Report { switches: switches_since(before)?, cores: cores::usable()?, ..report })
     }
+}
+
+/// How often the calling thread was switched away so far; `None`: not counted on this system.
+fn switches() -> io::Result<Option<u64>> {
+    match context_switches() {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(None),
+        count => count.map(Some),
+    }
+}
+
+fn switches_since(before: Option<u64>) -> io::Result<Option<u64>> {
+    Ok(switches()?.zip(before).map(|(now, before)| now - before))
 }
 
 fn touch(memory: &mut Vec<u8>) {
@@ -179,7 +191,7 @@ mod tests {
     #[test]
     fn who_plays_alone_waits_for_nobody() {
         let report = part(2).alone(Channel::Pipe.ends().unwrap()).unwrap();
-        assert!(report.rounds > 0 && report.switches < report.rounds);
+        assert!(report.rounds > 0 && report.switches.is_none_or(|count| count < report.rounds));
     }
 
     #[test]

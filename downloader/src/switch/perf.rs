@@ -1,13 +1,12 @@
 //! A measurement by others of the same thing: `perf bench sched pipe`, where perf is installed.
 
-use std::io::{Read, read_to_string};
+use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::cores;
-use process_basics::Failure;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use process_basics::{Failure, wait};
 
 use super::Who;
 
@@ -45,8 +44,12 @@ pub fn round_trip(who: Who, core: usize, time: Duration) -> Result<Duration, Fai
     command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     // A process begins on the cores of the thread that starts it.
     let run = move || {
+        let before = cores::usable()?;
         cores::bind_to(&[core])?;
-        let started = command.spawn().map_err(|error| Failure::new(format!("no perf: {error}")))?;
+        let started = command.spawn();
+        // Windows binds the whole process.
+        cores::bind_to(&before)?;
+        let started = started.map_err(|error| Failure::new(format!("no perf: {error}")))?;
         Running(started).output(time + PATIENCE)
     };
     let output = thread::spawn(run).join().map_err(|_| Failure::new("a thread panicked"))??;
@@ -63,15 +66,21 @@ fn per_operation(output: &str) -> Option<Duration> {
 struct Running(Child);
 
 impl Running {
+    /// All that it says until its end.
     fn output(mut self, at_most: Duration) -> Result<String, Failure> {
-        let ended = pidfd_open(Pid::from_child(&self.0), PidfdFlags::empty())?;
-        if process_basics::wait(&[ended], at_most)?.is_empty() {
-            return Err(Failure::new("perf hangs"));
+        let deadline = Instant::now() + at_most;
+        let mut stdout = self.0.stdout.take().ok_or_else(|| Failure::new("perf has no output"))?;
+        let mut bytes = Vec::new();
+        let mut some = [0; 1024];
+        loop {
+            if wait(&[&stdout], deadline.saturating_duration_since(Instant::now()))?.is_empty() {
+                return Err(Failure::new("perf hangs"));
+            }
+            match stdout.read(&mut some)? {
+                0 => return Ok(String::from_utf8(bytes)?),
+                length => bytes.extend_from_slice(&some[..length]),
+            }
         }
-        // It has ended, and what it has said is less than a pipe holds.
-        let stdout: Option<Box<dyn Read>> =
-            self.0.stdout.take().map(|stdout| Box::new(stdout) as _);
-        Ok(stdout.map(read_to_string).transpose()?.unwrap_or_default())
     }
 }
 

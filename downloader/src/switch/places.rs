@@ -5,6 +5,8 @@ use std::{fs, io, thread};
 use common::cores;
 use serde::Serialize;
 
+use super::Who;
+
 /// Where the two ends run.
 ///
 /// ```
@@ -60,6 +62,8 @@ impl Placement {
 pub struct Places {
     one: Result<usize, String>,
     two: Result<usize, String>,
+    /// Whether two threads of one process can be bound to these two.
+    threads_apart: Result<(), String>,
 }
 
 impl Places {
@@ -73,20 +77,42 @@ impl Places {
     pub fn here() -> Self {
         let usable = cores::usable().unwrap_or_default();
         let one = usable.first().copied().ok_or_else(|| "the cores are not known".to_owned());
-        let one = one.and_then(can_bind);
+        let one = one.and_then(|core| can_bind(core, &usable));
         let another = one.as_ref().ok().and_then(|one| another_core(&usable, *one));
         let two = match (&one, another) {
             (Err(reason), _) => Err(reason.clone()),
             (Ok(_), None) => Err("there is only one core here".to_owned()),
-            (Ok(_), Some(core)) => can_bind(core),
+            (Ok(_), Some(core)) => can_bind(core, &usable),
         };
-        Self { one, two }
+        let threads_apart = match (&one, &two) {
+            (Ok(one), Ok(two)) => can_bind_apart(*one, *two, &usable),
+            (Err(reason), _) | (_, Err(reason)) => Err(reason.clone()),
+        };
+        Self { one, two, threads_apart }
     }
 
     /// Made up.
     #[cfg(test)]
     pub(crate) const fn of(one: Result<usize, String>, two: Result<usize, String>) -> Self {
-        Self { one, two }
+        Self { one, two, threads_apart: Ok(()) }
+    }
+
+    /// Why two threads of one process can't be bound to a core each, if they can't.
+    #[doc(hidden)]
+    pub fn threads_apart(&self) -> Result<(), String> {
+        self.threads_apart.clone()
+    }
+
+    /// The core of each end as [`cores`](Self::cores) tells, if these may hold the ends.
+    pub(crate) fn cores_of(
+        &self,
+        who: Who,
+        placement: Placement,
+    ) -> Result<[Option<usize>; 2], String> {
+        if (who, placement) == (Who::Threads, Placement::TwoCores) {
+            self.threads_apart()?;
+        }
+        self.cores(placement)
     }
 
     /// The core of each end, `None` if it isn't bound.
@@ -112,7 +138,7 @@ impl Places {
     }
 }
 
-/// A core that is no second half of this one, if there is one.
+/// A core that is no second half of this one, if there is one. Only Linux tells which are.
 fn another_core(usable: &[usize], one: usize) -> Option<usize> {
     let halves = format!("/sys/devices/system/cpu/cpu{one}/topology/thread_siblings_list");
     let halves = numbers(&fs::read_to_string(halves).unwrap_or_default());
@@ -129,22 +155,45 @@ fn numbers(list: &str) -> Vec<usize> {
     list.trim().split(',').filter_map(range).flatten().collect()
 }
 
-fn can_bind(core: usize) -> Result<usize, String> {
-    let bind = move || {
-        cores::bind_to(&[core])?;
-        cores::usable()
-    };
-    let failed = |error: io::Error| format!("binding to core {core} was refused: {error}");
-    let bound = thread::spawn(bind).join().map_err(|_| "a thread panicked")?.map_err(failed)?;
+fn can_bind(core: usize, usable: &[usize]) -> Result<usize, String> {
+    let bound = bound_to(core, usable, || Ok(()))?;
     if bound != [core] {
         return Err(format!("bound to core {core}, a thread may still run on {bound:?}"));
     }
     Ok(core)
 }
 
+fn can_bind_apart(one: usize, two: usize, usable: &[usize]) -> Result<(), String> {
+    let bound = bound_to(one, usable, || bound_to(two, &[two], || Ok(())).map(|_| ()))?;
+    if bound != [one] {
+        return Err("this system binds all threads of a process together".to_owned());
+    }
+    Ok(())
+}
+
+/// Where a thread may run that has bound itself to this core, and done this. As Windows binds the whole
+/// process, it is bound to `afterwards` in the end.
+fn bound_to(
+    core: usize,
+    afterwards: &[usize],
+    work: impl FnOnce() -> Result<(), String> + Send,
+) -> Result<Vec<usize>, String> {
+    let failed = |error: io::Error| format!("binding to core {core} was refused: {error}");
+    let bind = || {
+        cores::bind_to(&[core]).map_err(failed)?;
+        let (worked, bound) = (work(), cores::usable());
+        cores::bind_to(afterwards).map_err(failed)?;
+        worked.and(bound.map_err(failed))
+    };
+    thread::scope(|scope| scope.spawn(bind).join()).map_err(|_| "a thread panicked")?
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// No machine has so many.
+    const NO_CORE: usize = 1 << 20;
 
     #[test]
     fn a_placement_that_cannot_be_had_says_why() {
@@ -153,8 +202,25 @@ mod tests {
         assert_eq!(places.cores(Placement::Free).unwrap(), [None, None]);
         let reason = places.cores(Placement::TwoCores).unwrap_err();
         assert_eq!(reason, "there is only one core here");
-        let refused = can_bind(rustix::thread::CpuSet::MAX_CPU).unwrap_err();
+        let refused = can_bind(NO_CORE, &[0]).unwrap_err();
         assert!(refused.contains("was refused"), "{refused}");
+    }
+
+    #[test]
+    fn only_threads_need_to_be_bound_apart() {
+        let reason = "this system binds all threads of a process together";
+        let places = Places { threads_apart: Err(reason.into()), ..Places::of(Ok(3), Ok(4)) };
+        let cores = |who, placement| places.cores_of(who, placement);
+        assert_eq!(cores(Who::Threads, Placement::TwoCores), Err(reason.into()));
+        assert_eq!(cores(Who::Processes, Placement::TwoCores), Ok([Some(3), Some(4)]));
+        assert_eq!(cores(Who::Threads, Placement::OneCore), Ok([Some(3), Some(3)]));
+    }
+
+    #[test]
+    fn to_look_leaves_the_process_as_it_is() {
+        let before = cores::usable().unwrap();
+        let _ = Places::here();
+        assert_eq!(cores::usable().unwrap(), before);
     }
 
     #[test]

@@ -78,12 +78,11 @@ pub fn all() -> Vec<Subject> {
 impl Subject {
     /// Why it can't be measured here, if it can't.
     pub(crate) fn why_not(self, places: &Places) -> Option<String> {
-        let placement = match self {
-            Self::RoundTrip(cell) => cell.placement,
-            Self::Perf(_) => Placement::OneCore,
-            Self::Start(_) | Self::Bytes => return None,
-        };
-        places.cores(placement).err()
+        match self {
+            Self::RoundTrip(cell) => places.cores_of(cell.who, cell.placement).err(),
+            Self::Perf(_) => places.cores(Placement::OneCore).err(),
+            Self::Start(_) | Self::Bytes => None,
+        }
     }
 
     /// Works for about so long.

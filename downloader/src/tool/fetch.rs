@@ -1,6 +1,6 @@
 //! One attempt to fetch an address into an unfinished file, or the rest of one.
 
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -240,6 +240,8 @@ impl Fetcher {
     fn finish(&self, part: Part) -> Result<Downloaded, Trouble> {
         let extension = self.extension(&part.head)?;
         part.file.as_file().sync_data().map_err(|error| Trouble::disk(&error))?;
+        let shared = self.folder.share(&part.file);
+        shared.map_err(|error| Trouble::passing(Kind::Disk, error))?;
         let md5 = downloader::hex(&part.md5.finalize());
         Ok(Downloaded { file: part.file, md5, extension })
     }
@@ -281,6 +283,10 @@ impl Fetcher {
 
 /// Whether an image has its end, as far as it shows.
 fn ends_where_it_should(file: &NamedTempFile) -> Result<bool, Trouble> {
-    let file = std::fs::read(file.path()).map_err(|error| Trouble::disk(&error))?;
-    Ok(downloader::has_end(&file))
+    // By the handle that holds its lock: on Windows another can't read it yet.
+    let mut file = file.as_file();
+    let mut bytes = Vec::new();
+    let read = file.rewind().and_then(|()| file.read_to_end(&mut bytes));
+    read.map_err(|error| Trouble::disk(&error))?;
+    Ok(downloader::has_end(&bytes))
 }

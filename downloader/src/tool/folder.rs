@@ -1,14 +1,22 @@
 //! The folder that the pictures go to. A file appears there only whole: it is written under another
 //! name in the same folder, synced, and renamed.
+//!
+//! An unfinished file is locked as long as its run lives, so that other runs leave it alone:
+//!
+//! ```text
+//!   written: exclusive lock ──▶ whole: shared lock, others may read ──▶ renamed
+//! ```
+//!
+//! On Linux and macOS the two are the same for a reader. On Windows nothing but the locked handle gets
+//! at the bytes of an exclusive lock, and nothing at all writes below a shared one.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use fs4::{FileExt, TryLockError};
 use rand::RngExt;
-use rustix::fs::{FlockOperation, OFlags, flock};
 use tempfile::NamedTempFile;
 
 /// What the names of unfinished files begin and end with. Nothing else in the folder is ever removed.
@@ -34,17 +42,10 @@ impl Folder {
         fs::create_dir_all(path)?;
         let own_prefix = format!("{PREFIX}{:08x}-", rand::rng().random::<u32>());
         let folder = Self { path: path.to_owned(), own_prefix, is_open: Mutex::new(true) };
-        folder.remove_where(|name, file| {
-            // Whoever still writes it holds its lock.
-            name.starts_with(PREFIX)
-                && OpenOptions::new()
-                    .read(true)
-                    .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-                    .open(file)
-                    .is_ok_and(|file| {
-                        flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
-                            && file.metadata().is_ok_and(|file| file.is_file())
-                    })
+        folder.remove_where(|name, path| {
+            let file = name.starts_with(PREFIX).then(|| open_file(path).ok())??;
+            // A run that still needs it holds its lock.
+            FileExt::try_lock(&file).is_ok().then_some(file)
         })?;
         // Whether it can be written shows now, not after the first download.
         drop(folder.new_file()?);
@@ -65,16 +66,22 @@ impl Folder {
             let file = tempfile::Builder::new()
                 .prefix(&self.own_prefix)
                 .suffix(SUFFIX)
-                // The umask takes its share of it, as with any new file.
-                .permissions(fs::Permissions::from_mode(0o666))
-                .tempfile_in(&self.path)?;
+                // With the mode that any new file has.
+                .make_in(&self.path, |path| File::create_new(path))?;
             drop(is_open);
-            // Another run, which begins just now, may have taken it for a left one before it was locked.
-            let locked = flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
-            if locked && file.as_file().metadata()?.nlink() > 0 {
+            if is_held(&file, FileExt::try_lock)? {
                 return Ok(file);
             }
         }
+    }
+
+    /// Lets other processes read a file that is whole; from now on it can't be written.
+    pub(super) fn share(&self, file: &NamedTempFile) -> io::Result<()> {
+        FileExt::unlock(file.as_file())?;
+        if is_held(file, FileExt::try_lock_shared)? {
+            return Ok(());
+        }
+        Err(io::Error::other("another run has removed the unfinished file"))
     }
 
     /// Gives a file, whose bytes are on the disk, its name. If a file of this name and with the same
@@ -88,27 +95,34 @@ impl Folder {
         if has_same_bytes(file.path(), &target) {
             return Ok(Stored::WasThere(target));
         }
-        file.persist(&target).map_err(|error| error.error)?;
+        // Not by `persist`: on Windows that fails while another run looks at the target. When the file is
+        // dropped, nothing of its old name is left to be removed.
+        fs::rename(file.path(), &target)?;
         Ok(Stored::New(target))
     }
 
     /// Syncs the names, too.
     pub(super) fn sync(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
+        match File::open(&self.path) {
+            // Windows opens no folder as a file, and writes names without being asked.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            folder => folder?.sync_all(),
+        }
     }
 
     /// From now on no file appears. What is unfinished is removed.
     pub(super) fn close(&self) {
         *self.lock() = false;
-        let _ = self.remove_where(|name, _| name.starts_with(&self.own_prefix));
+        let _ = self.remove_where(|name, _| name.starts_with(&self.own_prefix).then_some(()));
     }
 
-    fn remove_where(&self, is_meant: impl Fn(&str, &Path) -> bool) -> io::Result<()> {
+    /// Removes the unfinished files for which this returns something, while it holds that.
+    fn remove_where<T>(&self, is_meant: impl Fn(&str, &Path) -> Option<T>) -> io::Result<()> {
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             let name = entry.file_name();
             let Some(name) = name.to_str().filter(|name| name.ends_with(SUFFIX)) else { continue };
-            if is_meant(name, &entry.path()) {
+            if let Some(_held) = is_meant(name, &entry.path()) {
                 let _ = fs::remove_file(entry.path());
             }
         }
@@ -116,16 +130,29 @@ impl Folder {
     }
 }
 
+/// Locks a file in this way; whether that is so, and the file still has its name. A run that begins
+/// just now may have taken it for a left one before it was locked.
+fn is_held(file: &NamedTempFile, lock: fn(&File) -> Result<(), TryLockError>) -> io::Result<bool> {
+    match lock(file.as_file()) {
+        Ok(()) => file.path().try_exists(),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Opens a file to be read, if it is one: no link, and nothing that would block.
+fn open_file(path: &Path) -> io::Result<File> {
+    match path.symlink_metadata()?.is_file() {
+        true => File::open(path),
+        false => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
 /// Whether both are files, no links, with the same bytes.
 fn has_same_bytes(one: &Path, other: &Path) -> bool {
     let compare = || -> io::Result<bool> {
-        let open = |path| {
-            let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-            OpenOptions::new().read(true).custom_flags(flags).open(path)
-        };
-        let (one, other) = (open(one)?, open(other)?);
-        let (a, b) = (one.metadata()?, other.metadata()?);
-        if !b.is_file() || a.len() != b.len() {
+        let (one, other) = (open_file(one)?, open_file(other)?);
+        if one.metadata()?.len() != other.metadata()?.len() {
             return Ok(false);
         }
         let mut bytes = io::BufReader::new(other).bytes();
@@ -142,6 +169,8 @@ fn has_same_bytes(one: &Path, other: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    // On Windows only some users may make links.
+    #[cfg(unix)]
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -177,8 +206,9 @@ mod tests {
         let folder = Folder::open(path.path()).unwrap();
         fs::write(path.path().join("a.png"), "bytez").unwrap();
         fs::write(path.path().join("precious"), "bytes").unwrap();
+        #[cfg(unix)]
         symlink("precious", path.path().join("b.png")).unwrap();
-        for name in ["a.png", "b.png"] {
+        for name in if cfg!(unix) { vec!["a.png", "b.png"] } else { vec!["a.png"] } {
             let stored = folder.store(filled(&folder, b"other"), name).unwrap();
             assert!(matches!(stored, Stored::New(_)));
             assert!(path.path().join(name).symlink_metadata().unwrap().is_file());
@@ -195,6 +225,7 @@ mod tests {
             fs::write(path.path().join(name), "").unwrap();
         }
         fs::write(path.path().join(".downloader-0000-xyz.part"), "").unwrap();
+        #[cfg(unix)]
         symlink("a.png", path.path().join(".downloader-link.part")).unwrap();
         let running = Folder::open(path.path()).unwrap();
         let unfinished = filled(&running, b"half");
@@ -202,9 +233,31 @@ mod tests {
         assert!(unfinished.path().exists());
         drop(unfinished);
         let mut expected = others.to_vec();
+        #[cfg(unix)]
         expected.push(".downloader-link.part");
         expected.sort_unstable();
         assert_eq!(names(path.path()), expected);
+    }
+
+    #[test]
+    fn a_whole_file_can_be_read_and_other_runs_leave_it_alone() {
+        let path = tempfile::tempdir().unwrap();
+        let folder = Folder::open(path.path()).unwrap();
+        let whole = filled(&folder, b"bytes");
+        folder.share(&whole).unwrap();
+        assert_eq!(fs::read(whole.path()).unwrap(), b"bytes");
+        Folder::open(path.path()).unwrap();
+        assert!(matches!(folder.store(whole, "a.png").unwrap(), Stored::New(_)));
+        assert_eq!(fs::read(path.path().join("a.png")).unwrap(), b"bytes");
+    }
+
+    #[test]
+    fn what_another_run_has_removed_cannot_be_shared() {
+        let path = tempfile::tempdir().unwrap();
+        let folder = Folder::open(path.path()).unwrap();
+        let file = filled(&folder, b"bytes");
+        fs::remove_file(file.path()).unwrap();
+        assert!(folder.share(&file).is_err());
     }
 
     #[test]
@@ -219,13 +272,18 @@ mod tests {
         assert_eq!(names(path.path()), [""; 0]);
     }
 
+    // Windows has no modes.
+    #[cfg(unix)]
     #[test]
     fn a_file_has_the_mode_that_the_umask_leaves() {
         let path = tempfile::tempdir().unwrap();
         let folder = Folder::open(path.path()).unwrap();
         folder.store(filled(&folder, b"bytes"), "a.png").unwrap();
         fs::write(path.path().join("plain"), "").unwrap();
-        let mode = |name: &str| path.path().join(name).metadata().unwrap().permissions().mode();
+        let mode = |name: &str| {
+            let permissions = path.path().join(name).metadata().unwrap().permissions();
+            std::os::unix::fs::PermissionsExt::mode(&permissions)
+        };
         assert_eq!(mode("a.png"), mode("plain"));
     }
 }

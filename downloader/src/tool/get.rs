@@ -11,9 +11,8 @@
 //! All queues are bounded: who is too fast waits. What is in memory at once doesn't depend on the
 //! length of the list.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -21,9 +20,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
+use common::stock::raise_file_limit;
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 use pools::Pool;
-use rustix::process::{Resource, getrlimit, setrlimit};
+use same_file::is_same_file;
 
 use super::fetch::Fetcher;
 use super::folder::Folder;
@@ -71,10 +71,12 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
 
 fn download_all(options: Options) -> Result<ExitCode, Unable> {
     let begin = Instant::now();
-    allow_files();
+    // Each download has two.
+    raise_file_limit();
     let (input, is_file) = open_list(&options.list)?;
     for output in [&options.report, &options.failed].into_iter().flatten() {
-        if is_same_file(output, &options.list) {
+        // To compare them opens them, which at a pipe would wait for its other end.
+        if output.is_file() && is_same_file(output, &options.list).unwrap_or(false) {
             let what = "it is the list: what is to be read would be overwritten";
             return Err(Unable::usage(output, what));
         }
@@ -171,24 +173,12 @@ fn open_list(path: &Path) -> Result<(Box<dyn BufRead + Send>, bool), Unable> {
     if path == Path::new("-") {
         return Ok((Box::new(BufReader::new(io::stdin())), false));
     }
-    let file = File::open(path).map_err(|error| Unable::usage(path, error))?;
-    let kind = file.metadata().map_err(|error| Unable::usage(path, error))?;
-    if kind.is_dir() {
+    if path.is_dir() {
         return Err(Unable::usage(path, "it is a folder, not a list"));
     }
+    let file = File::open(path).map_err(|error| Unable::usage(path, error))?;
+    let kind = file.metadata().map_err(|error| Unable::usage(path, error))?;
     Ok((Box::new(BufReader::new(file)), kind.is_file()))
-}
-
-/// As many open files as the system lets this user have: each download has two.
-fn allow_files() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    let _ = setrlimit(Resource::Nofile, limit);
-}
-
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    let id = |path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
-    id(one).is_some_and(|one| Some(one) == id(other))
 }
 
 /// Notes all outcomes, until there are no more, or all is stopped and the time for what is under way

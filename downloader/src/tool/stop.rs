@@ -1,14 +1,11 @@
 //! Ctrl-C: the first time all is to stop, the second time it ends at once.
 
-use std::io::{self, Read};
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag;
-use signal_hook::low_level::pipe;
+use common::interrupt;
 
 /// What a run that was interrupted ends with.
 pub(super) const INTERRUPTED: u8 = 130;
@@ -28,19 +25,14 @@ impl Stop {
         second: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let stop = Self { is_asked: Arc::default(), first: Arc::new(first) };
-        let (mut signals, writer) = UnixStream::pair()?;
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            // Whoever sees what a signal has done to others knows of the signal.
-            flag::register(signal, Arc::clone(&stop.is_asked))?;
-            pipe::register(signal, writer.try_clone()?)?;
-        }
+        // A program that sees what a signal has done to others knows of the signal.
+        let signals = interrupt::listen(&stop.is_asked)?;
         let listening = stop.clone();
         thread::Builder::new().spawn(move || {
-            let mut signal = [0];
-            if signals.read_exact(&mut signal).is_ok() {
+            if signals.recv().is_ok() {
                 listening.ask();
             }
-            if signals.read_exact(&mut signal).is_ok() {
+            if signals.recv().is_ok() {
                 second();
                 std::process::exit(INTERRUPTED.into());
             }

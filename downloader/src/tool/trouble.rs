@@ -65,7 +65,9 @@ pub(super) fn trouble(error: Error, slow: Kind) -> Trouble {
     }
 }
 
-/// The standard library has no kind for what `getaddrinfo` says.
+/// The standard library has no kind for what `getaddrinfo` says: a message of its own on Linux and
+/// macOS, and on Windows WSAHOST_NOT_FOUND to WSANO_DATA.
 fn is_name_error(error: &std::io::Error) -> bool {
     error.to_string().starts_with("failed to lookup address")
+        || matches!(error.raw_os_error(), Some(11_001..=11_004))
 }

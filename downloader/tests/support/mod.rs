@@ -7,16 +7,15 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::group::Group;
 use common::testing::Random;
 use downloader::{Picture, md5_hex};
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -189,6 +188,8 @@ impl Ended {
 pub(crate) struct Get {
     pub(crate) place: TempDir,
     command: Command,
+    /// Where the files go, seen from that folder.
+    out: PathBuf,
 }
 
 impl Get {
@@ -203,8 +204,8 @@ impl Get {
         fs::write(place.path().join("list"), list).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_downloader"));
         let failed = ["--report", "report", "--failed", "failed"];
-        command.args(["get", "list", "-o", "out"]).args(failed).current_dir(place.path());
-        Self { place, command }
+        command.args(["get", "list"]).args(failed).current_dir(place.path());
+        Self { place, command, out: "out".into() }
     }
 
     pub(crate) fn with(mut self, arguments: &[&str]) -> Self {
@@ -212,7 +213,14 @@ impl Get {
         self
     }
 
-    /// Through this shell text, in which `"$@"` is the run.
+    /// Into another run's folder.
+    pub(crate) fn into_folder(mut self, folder: &Path) -> Self {
+        folder.clone_into(&mut self.out);
+        self
+    }
+
+    /// Through this shell text, in which `"$@"` is the run. Windows has no shell of this kind.
+    #[cfg(unix)]
     pub(crate) fn through(mut self, shell: &str) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", shell, "sh"]).arg(self.command.get_program());
@@ -222,7 +230,7 @@ impl Get {
     }
 
     pub(crate) fn out(&self) -> PathBuf {
-        self.place.path().join("out")
+        self.place.path().join(&self.out)
     }
 
     pub(crate) fn run(self) -> Ended {
@@ -234,8 +242,9 @@ impl Get {
             self.command.env_remove(name).env_remove(name.to_ascii_uppercase());
         }
         self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.command.arg("-o").arg(&self.out);
         // A group of its own, to interrupt as a terminal does.
-        let mut child = self.command.process_group(0).spawn().unwrap();
+        let (mut child, group) = Group::spawn(&mut self.command).unwrap();
         let mut pipes = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let stderr = thread::spawn(move || {
             let mut text = String::new();
@@ -247,29 +256,26 @@ impl Get {
             pipes.0.read_to_string(&mut text).unwrap();
             text
         });
-        Running { place: self.place, child, pipes: [stdout, stderr], begin: Instant::now() }
+        let (out, pipes) = (self.out(), [stdout, stderr]);
+        Running { place: self.place, out, child, group, pipes, begin: Instant::now() }
     }
 }
 
 pub(crate) struct Running {
     pub(crate) place: TempDir,
+    pub(crate) out: PathBuf,
     child: Child,
+    group: Group,
     pipes: [thread::JoinHandle<String>; 2],
     begin: Instant,
 }
 
 impl Running {
-    fn group(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// What the terminal does on Ctrl-C.
+    /// What the terminal does on Ctrl-C. Windows can do it to a console's processes only.
+    #[cfg(unix)]
     pub(crate) fn interrupt(&self) {
-        let _ = kill_process_group(self.group(), Signal::INT);
+        use rustix::process::{Pid, Signal, kill_process_group};
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::INT);
     }
 
     pub(crate) fn kill(&mut self) {
@@ -282,10 +288,17 @@ impl Running {
         self.child.wait().unwrap();
     }
 
-    /// The process ids of its children.
+    /// Whether none of its processes is left.
+    pub(crate) fn has_gone(&self) -> bool {
+        self.group.is_empty()
+    }
+
+    /// The process ids of its children. Only Linux tells them of another process.
+    #[cfg(target_os = "linux")]
     pub(crate) fn children(&self) -> Vec<u32> {
         let mut children = Vec::new();
-        for task in fs::read_dir(format!("/proc/{}/task", self.pid())).into_iter().flatten() {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        for task in fs::read_dir(tasks).into_iter().flatten() {
             let text = fs::read_to_string(task.unwrap().path().join("children"));
             let text = text.unwrap_or_default();
             children.extend(text.split_whitespace().map(|pid| pid.parse::<u32>().unwrap()));
@@ -296,15 +309,14 @@ impl Running {
     /// Waits for its end, and checks what holds after every run: no process is left, no unfinished
     /// file, and each file is whole, because it has the MD5 that it is named after.
     pub(crate) fn end(mut self) -> Ended {
-        let group = self.group();
         let code = self.child.wait().unwrap().code();
         let took = self.begin.elapsed();
         let end = Instant::now() + Duration::from_secs(5);
-        while test_kill_process_group(group).is_ok() {
+        while !self.has_gone() {
             assert!(Instant::now() < end, "a process is left");
             thread::sleep(Duration::from_millis(1));
         }
-        let files = whole_files(&self.place.path().join("out"));
+        let files = whole_files(&self.out);
         let read = |name| fs::read_to_string(self.place.path().join(name)).unwrap_or_default();
         let report =
             read("report").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
