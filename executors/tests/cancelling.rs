@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use common::testing::{Deadline, Random, text};
 use executors::{Executor, Future, FutureError, ProcessPoolExecutor};
 use process_basics::tasks;
-use rustix::process::Signal;
 use support::{OnStage, Other, Stage, count, kind_of, on_both};
 
 process_basics::test_entry!();
@@ -98,7 +97,7 @@ fn a_call_is_cancelled_while_its_worker_dies() {
         // While it reads the argument, its memory grows.
         support::until("it reads", || support::resident(worker) > before + (2 << 10));
         let other = Other::of(worker).unwrap();
-        assert!(other.signal(Signal::KILL));
+        assert!(other.kill());
         for _ in 0..round * 40 {
             thread::yield_now();
         }

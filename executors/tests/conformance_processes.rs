@@ -9,10 +9,9 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use common::testing::{Deadline, leaves_nothing, text};
+use common::testing::{Deadline, Signal, leaves_nothing, text};
 use executors::{Executor, Future, FutureError, ProcessPoolExecutor, SubmitError, TaskError};
 use process_basics::{Failure, Process, tasks};
-use rustix::process::Signal;
 use support::{
     CRASHES_WHEN_SENT, EXITS_WHEN_RECEIVED, FINE, LONG, NOT_RECEIVED, NOT_SENT, OnStage, Other,
     PANICS_WHEN_RECEIVED, PANICS_WHEN_SENT, Stage, Trap, alone, children, count, enter, give, hold,
@@ -55,7 +54,7 @@ fn hold_or_fail(task: u64) -> u64 {
 }
 
 fn crash_with(_: String) {
-    support::crash();
+    support::end_by_signal(11);
 }
 
 fn never_return(task: u64) {
@@ -156,7 +155,7 @@ fn a_call_that_panics_tells_what_and_where() {
     let Err(FutureError::Task(TaskError::Panicked { message })) = outcome(&future) else {
         panic!("{future:?}");
     };
-    assert!(message.starts_with("the second of three (executors/tests/conformance_"), "{message}");
+    assert!(message.starts_with(concat!("the second of three (", file!(), ":")), "{message}");
     assert_eq!(executor.submit(square, 4).unwrap().into_result(), Ok(16));
 }
 

@@ -4,18 +4,18 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
+#[cfg(unix)]
 use std::os::unix::process::CommandExt;
 use std::process::{ExitCode, Stdio};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::Deadline;
+use common::testing::{Deadline, Signal};
 use executors::{Executor, ProcessPoolExecutor, Promise, ThreadPoolExecutor};
 use process_basics::{at_exit, tasks};
-use rustix::process::{Pid, Signal, kill_process_group};
-use signal_hook::consts::SIGINT;
+#[cfg(unix)]
+use rustix::process::{Pid, kill_process_group};
 use support::{LONG, Other, command, program, run};
 
 process_basics::test_entry!();
@@ -124,9 +124,8 @@ fn body(name: &str) {
             std::process::exit(3);
         }
         "wait for ever" => {
-            // Who started the tests in the background may have had it ignored.
-            let yes = Arc::new(AtomicBool::new(true));
-            signal_hook::flag::register_conditional_default(SIGINT, yes).unwrap();
+            #[cfg(unix)]
+            die_of_ctrl_c();
             let executor = processes(2);
             let _futures = [0, 1].map(|number| executor.submit(pid_then_wait, number).unwrap());
             loop {
@@ -155,6 +154,13 @@ fn body(name: &str) {
         }
         _ => panic!("no program {name}"),
     }
+}
+
+/// Whoever started the tests in the background may have had it ignored.
+#[cfg(unix)]
+fn die_of_ctrl_c() {
+    let yes = std::sync::Arc::new(true.into());
+    signal_hook::flag::register_conditional_default(signal_hook::consts::SIGINT, yes).unwrap();
 }
 
 fn leave<E: Executor>(executor: E, cancel_futures: bool) {
@@ -260,18 +266,19 @@ fn workers_end_when_their_parent_does_in_whatever_way() {
     let _deadline = Deadline::seconds(60);
     for way in 0..4 {
         let mut command = command(if way == 0 { "exit" } else { "wait for ever" });
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0).spawn().unwrap();
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let pids = lines.by_ref().map_while(Result::ok);
         let pids = pids.filter_map(|line| line.strip_prefix("pid ")?.parse::<u32>().ok());
         let workers: Vec<Other> = pids.take(2).map(|pid| Other::of(pid).unwrap()).collect();
-        let group = Pid::from_raw(child.id().cast_signed()).unwrap();
         match way {
             0 => child.stdin.take().unwrap().write_all(b"!").unwrap(),
             1 => child.kill().unwrap(),
             // Ctrl-C: the workers leave it to the parent, which dies of it.
-            2 => kill_process_group(group, Signal::INT).unwrap(),
+            #[cfg(unix)]
+            2 => kill_process_group(Pid::from_child(&child), Signal::INT).unwrap(),
             _ => drop(Other::of(child.id()).unwrap().signal(Signal::TERM)),
         }
         child.wait().unwrap();

@@ -22,7 +22,6 @@ use executors::{
 };
 use ipc_queue::Words;
 use process_basics::tasks;
-use rustix::process::Signal;
 use support::{Other, children, stock};
 
 process_basics::test_entry!();
@@ -252,13 +251,13 @@ fn disturb(pids: impl Fn() -> Vec<u32>, words: &Words, how: How, random: &mut Ra
         return;
     }
     if random.below(4) > 0 && how.kills {
-        add(&seen.killed, u64::from(worker.signal(Signal::KILL)));
-    } else if worker.signal(Signal::STOP) {
+        add(&seen.killed, u64::from(worker.kill()));
+    } else if worker.stop() {
         thread::sleep(Duration::from_micros(random.below(3000)));
         if how.kills && random.below(2) == 0 {
-            add(&seen.killed, u64::from(worker.signal(Signal::KILL)));
+            add(&seen.killed, u64::from(worker.kill()));
         }
-        worker.signal(Signal::CONT);
+        worker.go_on();
         add(&seen.stopped, 1);
     }
 }

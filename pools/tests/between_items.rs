@@ -12,10 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use common::cores;
 use pools::{Pool, TaskError};
 use process_basics::tasks;
-use rustix::process::Signal;
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::{Deserialize, Deserializer, Serialize};
 use support::{Other, alone};
 
@@ -35,7 +34,7 @@ impl<'de> Deserialize<'de> for Deadly {
         if number % 7 == 3
             && let Some(worker) = Other::of(pid)
         {
-            KILLED.fetch_add(u64::from(worker.signal(Signal::KILL)), Ordering::Relaxed);
+            KILLED.fetch_add(u64::from(worker.kill()), Ordering::Relaxed);
         }
         Ok(Self(number, pid))
     }
@@ -43,7 +42,7 @@ impl<'de> Deserialize<'de> for Deadly {
 
 /// Runs in each worker, which lets all others go first from then on.
 fn give_way((): ()) {
-    rustix::process::nice(19).unwrap();
+    support::give_way_to_all();
 }
 
 /// A task. It takes a moment, so that the pool is asleep, and is woken by its report.
@@ -54,11 +53,10 @@ fn tell(number: u64) -> Deadly {
 
 /// Runs in the child.
 fn kill_at_each_result((): ()) {
-    let allowed = sched_getaffinity(None).unwrap();
-    let core = (0..CpuSet::MAX_CPU).find(|core| allowed.is_set(*core)).unwrap();
-    let mut one = CpuSet::new();
-    one.set(core);
-    sched_setaffinity(None, &one).unwrap();
+    // macOS binds nothing: it is only less likely there.
+    if !cfg!(target_os = "macos") {
+        cores::bind_to(&cores::usable().unwrap()[..1]).unwrap();
+    }
     const ITEMS: u64 = 500;
     for chunk in [1, 4, 50] {
         let pool = Pool::builder().processes(2).initializer(give_way, ()).build().unwrap();

@@ -6,17 +6,14 @@ mod support;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::testing::{Deadline, text};
 use pools::{Error, MapError, Pool, TaskError};
 use process_basics::tasks;
-use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use support::{Other, Stage, count, hold, kill, kind, pid_of_worker, resident};
+use support::{Other, Stage, count, end_by_signal, hold, kill, kind, pid_of_worker, resident};
 
 process_basics::test_entry!();
 tasks![meet, count_or_die, large, never_return, ignore_sigterm_and_never_return];
@@ -48,7 +45,7 @@ const FATES: [(Fate, &str, &str, Option<i32>); 15] = [
     (ArgumentsPanicWhenSent, "ArgumentsNotSent", "panicked", None),
     (ArgumentsNotReceived, "ArgumentsNotReceived", "failures::Argument", None),
     (ArgumentsPanicWhenReceived, "Panicked", "received with a panic", None),
-    (Panics, "Panicked", "wanted 5 (pools/tests/failures.rs:", None),
+    (Panics, "Panicked", concat!("wanted 5 (", file!(), ":"), None),
     (ResultNotSent, "ResultNotSent", "failures::Outcome", None),
     (ResultPanicsWhenSent, "Panicked", "sent with a panic", None),
     (ResultNotReceived, "ResultNotReceived", "failures::Outcome", None),
@@ -130,10 +127,7 @@ fn meet(argument: Argument) -> Outcome {
         Panics => panic!("wanted {}", 5),
         Exits(code) => std::process::exit(code),
         Aborts => std::process::abort(),
-        // Rust's own handler of SIGSEGV takes the first for no fault of ours.
-        Signal(number) => loop {
-            kill_process(getpid(), Signal::from_named_raw(number).unwrap()).unwrap();
-        },
+        Signal(number) => end_by_signal(number),
         _ => {}
     }
     Outcome(argument.0)
@@ -334,8 +328,7 @@ fn never_return(task: u64) {
 
 /// A task.
 fn ignore_sigterm_and_never_return(task: u64) {
-    let ignored = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(signal_hook::consts::SIGTERM, ignored).unwrap();
+    support::ignore_sigterm();
     never_return(task);
 }
 

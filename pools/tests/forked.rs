@@ -1,4 +1,5 @@
 //! What a worker's death leaves while a process that one of its tasks forked lives on.
+#![cfg(unix)]
 #![expect(unsafe_code, reason = "nothing but fork forks")]
 
 use std::fmt;

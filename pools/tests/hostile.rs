@@ -1,6 +1,8 @@
 //! What users may do to a pool in callbacks, destructors and serialisation, and with absurd numbers.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod support;
+
 use std::iter;
 use std::panic::{catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -208,8 +210,7 @@ fn a_panic_tells_its_own_message() {
 
 fn sized((index, size, dies): (u64, usize, u64)) -> String {
     if index == dies {
-        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
-            .unwrap();
+        support::end_by_signal(9);
     }
     "x".repeat(size)
 }

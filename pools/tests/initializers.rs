@@ -11,9 +11,10 @@ use common::testing::Deadline;
 use ipc_queue::Words;
 use pools::{Error, Pool, TaskError};
 use process_basics::{Exit, Failure, tasks};
-use rustix::process::{Pid, Signal, getpid, kill_process};
 use serde::{Serialize, Serializer};
-use support::{Stage, alone, children, hold, kill, kind, pid_of_worker, until};
+use support::{
+    Other, Stage, alone, children, end_by_signal, hold, kill, kind, pid_of_worker, until,
+};
 
 process_basics::test_entry!();
 tasks![count_worker, panic_at_once, fail, return_exit_1, return_exit_0, exit_at_once];
@@ -80,7 +81,7 @@ fn exit_at_once(code: i32) {
 
 /// An initializer.
 fn kill_yourself((): ()) {
-    kill_process(getpid(), Signal::KILL).unwrap();
+    end_by_signal(9);
 }
 
 /// All that a broken pool has to say.
@@ -130,7 +131,7 @@ fn an_initializer_may_return_an_exit_code_of_0() {
 /// An initializer.
 fn kill_yourself_at_first((words, times): (Words, u64)) {
     if words[0].fetch_add(1, Ordering::SeqCst) < times {
-        kill_process(getpid(), Signal::KILL).unwrap();
+        end_by_signal(9);
     }
 }
 
@@ -280,7 +281,7 @@ fn kill_each_first((): ()) {
                 until("there is a worker", || !children().is_empty());
                 // Its start may have given it up already.
                 children().iter().take(1).for_each(|pid| {
-                    let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
+                    let _ = Other::of(*pid).is_some_and(|worker| worker.kill());
                 });
             });
             let pool = Pool::new(2).unwrap();

@@ -6,9 +6,11 @@
 
 mod support;
 
+#[cfg(target_os = "linux")]
 use std::collections::BTreeSet;
-use std::fs;
+#[cfg(unix)]
 use std::io::Read;
+#[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::sync::OnceLock;
 use std::thread;
@@ -18,11 +20,11 @@ use common::testing::{Deadline, leaves_nothing};
 use ipc_queue::Queue;
 use pools::{Error, Pool, TaskError};
 use process_basics::tasks;
+#[cfg(unix)]
 use rustix::process::{Pid, Signal, kill_process_group, setpgid};
-use support::{
-    Alive, LONG, Other, Stage, alone, begin, count, descriptors, hold, kill, lives, pid_of_worker,
-    start,
-};
+#[cfg(target_os = "linux")]
+use support::descriptors;
+use support::{Alive, LONG, Other, Stage, alone, count, hold, kill, lives, pid_of_worker, start};
 
 process_basics::test_entry!();
 
@@ -239,9 +241,11 @@ fn the_workers_of_a_killed_parent_end_at_once() {
     assert!(lives.end() < Duration::from_secs(1), "those without one");
 }
 
+#[cfg(unix)]
 tasks![be_interrupted];
 
 /// Runs in the child: has a pool in a process group of its own, and is interrupted with it.
+#[cfg(unix)]
 fn be_interrupted((stage, pids): (Stage, Queue<u32>)) {
     setpgid(None, None).unwrap();
     let (mut interrupted, sender) = UnixStream::pair().unwrap();
@@ -263,6 +267,7 @@ fn be_interrupted((stage, pids): (Stage, Queue<u32>)) {
 
 /// POOL-B17
 #[test]
+#[cfg(unix)]
 fn ctrl_c_goes_to_the_parent_who_decides_and_ends_cleanly() {
     let _deadline = Deadline::seconds(60);
     let (stage, pids) = (Stage::new(1), Queue::bounded(1).unwrap());
@@ -273,18 +278,21 @@ fn ctrl_c_goes_to_the_parent_who_decides_and_ends_cleanly() {
     assert_eq!(program.exitcode(), Some(0));
 }
 
+#[cfg(target_os = "linux")]
 tasks![descriptors_of_worker, look_at_descriptors];
 
 /// A task.
+#[cfg(target_os = "linux")]
 fn descriptors_of_worker(task: u64) -> Vec<String> {
-    begin(task);
+    support::begin(task);
     support::stage().pass();
     descriptors()
 }
 
 /// Runs in the child: what its workers have open.
+#[cfg(target_os = "linux")]
 fn look_at_descriptors((): ()) {
-    let stranger = fs::File::open("/proc/self/status").unwrap();
+    let stranger = std::fs::File::open("/proc/self/status").unwrap();
     // Without the flag that closes it when another program begins.
     let stranger = rustix::io::dup(&stranger).unwrap();
     rustix::io::fcntl_setfd(&stranger, rustix::io::FdFlags::empty()).unwrap();
@@ -311,7 +319,9 @@ fn look_at_descriptors((): ()) {
     assert_eq!(all.len(), 1, "not all the same: {all:?}");
 }
 
+/// Only Linux tells what a descriptor is.
 #[test]
+#[cfg(target_os = "linux")]
 fn workers_have_all_the_same_descriptors_and_none_of_somebody_elses() {
     let _deadline = Deadline::seconds(60);
     let program = start(look_at_descriptors, ());

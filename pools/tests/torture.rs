@@ -16,7 +16,6 @@ use common::testing::{Deadline, Random};
 use ipc_queue::{Queue, Words};
 use pools::{MapError, Pool, TaskError};
 use process_basics::tasks;
-use rustix::process::Signal;
 use serde_bytes::ByteBuf;
 use support::{Alive, Other, lives, start, stock};
 
@@ -252,15 +251,15 @@ fn disturb(
         return;
     }
     if random.below(4) > 0 && kills {
-        if worker.signal(Signal::KILL) {
+        if worker.kill() {
             killed.fetch_add(1, Ordering::Relaxed);
         }
-    } else if worker.signal(Signal::STOP) {
+    } else if worker.stop() {
         thread::sleep(Duration::from_micros(random.below(3000)));
-        if kills && random.below(2) == 0 && worker.signal(Signal::KILL) {
+        if kills && random.below(2) == 0 && worker.kill() {
             killed.fetch_add(1, Ordering::Relaxed);
         }
-        worker.signal(Signal::CONT);
+        worker.go_on();
         stopped.fetch_add(1, Ordering::Relaxed);
     }
 }

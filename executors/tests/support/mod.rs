@@ -106,7 +106,7 @@ impl Serialize for Trap {
         match self.0 {
             NOT_SENT => Err(serde::ser::Error::custom("no")),
             PANICS_WHEN_SENT => panic!("sent with a panic"),
-            CRASHES_WHEN_SENT => crash(),
+            CRASHES_WHEN_SENT => end_by_signal(11),
             way => serializer.serialize_u8(way),
         }
     }
@@ -129,15 +129,6 @@ impl Drop for Trap {
     }
 }
 
-/// Ends this process by SIGSEGV.
-pub(crate) fn crash() -> ! {
-    use rustix::process::{Signal, getpid, kill_process};
-    // Rust's own handler of it takes the first for no fault of ours.
-    loop {
-        kill_process(getpid(), Signal::SEGV).unwrap();
-    }
-}
-
 /// A task.
 pub(crate) fn take(_: Trap) {}
 
@@ -156,7 +147,7 @@ pub(crate) fn program() -> Option<String> {
 
 /// The test file as a program of its own, which its test `program_of_its_own` is.
 pub(crate) fn command(name: &str) -> Command {
-    let mut command = Command::new("/proc/self/exe");
+    let mut command = Command::new(env::current_exe().unwrap());
     command.args(["program_of_its_own", "--exact", "--nocapture", "--test-threads=1", "-q"]);
     command.env(PROGRAM, name).stdin(Stdio::null());
     command
@@ -166,12 +157,6 @@ pub(crate) fn command(name: &str) -> Command {
 pub(crate) fn run(name: &str) -> Output {
     let _deadline = common::testing::Deadline::seconds(60);
     command(name).output().unwrap()
-}
-
-/// How long the calling thread has worked: the same whatever else the machine does.
-pub(crate) fn work_of_this_thread() -> Duration {
-    use rustix::time::{ClockId, clock_gettime};
-    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap()
 }
 
 /// No test waits so long without need.

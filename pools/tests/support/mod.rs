@@ -1,13 +1,11 @@
 //! What the test files need: a stage that workers share with the test, scenarios in a process of
 //! their own, and what the kernel says about processes.
 
-#![allow(dead_code, reason = "each test file needs some of it")]
+#![allow(dead_code, unused_imports, reason = "each test file needs some of it")]
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::fs;
-use std::io::{self, PipeReader, PipeWriter, Read, pipe};
-use std::os::fd::OwnedFd;
+use std::io::{PipeReader, PipeWriter, Read, pipe};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -15,12 +13,21 @@ use std::time::{Duration, Instant};
 
 use common::stock::Stock;
 use common::testing::Deadline;
+pub(crate) use common::testing::{Other, children};
 use ipc_queue::{Queue, Words};
 use pools::{Builder, Pool, TaskError};
 use process_basics::{Process, tasks};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+pub(crate) use unix::*;
+#[cfg(windows)]
+pub(crate) use windows::*;
 
 /// No wait of a test lasts longer.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
@@ -178,32 +185,10 @@ pub(crate) const fn kind(error: &TaskError) -> &'static str {
     }
 }
 
-/// A process that stays the one it is, whatever becomes of its number.
-pub(crate) struct Other(OwnedFd);
-
-impl Other {
-    /// `None` if it has gone.
-    pub(crate) fn of(pid: u32) -> Option<Self> {
-        let pid = Pid::from_raw(pid.cast_signed()).unwrap();
-        rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok().map(Self)
-    }
-
-    /// Says whether it was there to get it.
-    pub(crate) fn signal(&self, signal: Signal) -> bool {
-        rustix::process::pidfd_send_signal(&self.0, signal).is_ok()
-    }
-
-    /// Whether it has ended, or does within the time.
-    pub(crate) fn ends_within(&self, time: Duration) -> bool {
-        let time = Timespec::try_from(time).unwrap();
-        poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&time)).unwrap() == 1
-    }
-}
-
 /// Kills it, and waits until it is dead.
 pub(crate) fn kill(pid: u32) {
     let other = Other::of(pid).unwrap();
-    other.signal(Signal::KILL);
+    other.kill();
     assert!(other.ends_within(LONG));
 }
 
@@ -216,42 +201,7 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The memory of a process that is in RAM, in KiB.
-pub(crate) fn resident(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-/// Changes how many descriptors this process may have, within what the system lets it.
-pub(crate) fn limit_descriptors(most: u64) {
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    let most = maximum.map_or(most, |maximum| most.min(maximum));
-    setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum }).unwrap();
-}
-
 /// What this process has, without the threads of other tests.
 pub(crate) fn stock() -> Stock {
     Stock::with_threads_like(&["pool-", "watch ", "queue-", "ThreadPool"]).unwrap()
-}
-
-/// What the descriptors of this process are, sorted.
-pub(crate) fn descriptors() -> Vec<String> {
-    let entries = fs::read_dir("/proc/self/fd").unwrap();
-    // The one of read_dir itself has gone by the time we ask, or is a folder of processes.
-    let targets = entries.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
-    let targets = targets.map(|target| target.to_string_lossy().into_owned());
-    let mut all: Vec<String> = targets.filter(|target| !target.starts_with("/proc/")).collect();
-    all.sort();
-    all
-}
-
-/// The process ids of the children of this process, zombies included.
-pub(crate) fn children() -> Vec<u32> {
-    let threads = fs::read_dir("/proc/self/task").unwrap();
-    let of = |thread: io::Result<fs::DirEntry>| {
-        fs::read_to_string(thread.unwrap().path().join("children")).unwrap_or_default()
-    };
-    let all: String = threads.map(of).collect();
-    all.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
