@@ -79,7 +79,7 @@ impl Opening {
             windows: tempfile::tempfile()?,
             locks: open_locks(&std::env::temp_dir().join(name))?,
             // 46 random bits, and 16 for the numbers.
-            base: rand::rng().random::<u64>().cast_signed() >> 18 << 16,
+            base: (rand::rng().random::<u64>() >> 18 << 16).cast_signed(),
         })
     }
 
@@ -127,8 +127,13 @@ fn open_locks(path: &Path) -> io::Result<File> {
 
 #[expect(unsafe_code, reason = "rustix doesn't have it")]
 pub(super) fn punch(file: &File, offset: u64, length: u64) -> io::Result<()> {
+    // Whole blocks, and none behind the end of the file: else it is refused.
+    let there = file.metadata()?.len().saturating_sub(offset).min(length) & !0xfff;
+    if there == 0 {
+        return Ok(());
+    }
     let number = |value: u64| i64::try_from(value).map_err(io::Error::other);
-    let (fp_offset, fp_length) = (number(offset)?, number(length)?);
+    let (fp_offset, fp_length) = (number(offset)?, number(there)?);
     let hole = libc::fpunchhole_t { fp_flags: 0, reserved: 0, fp_offset, fp_length };
     // SAFETY: the descriptor is open, and the struct lives until the call returns.
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_PUNCHHOLE, &raw const hole) } {
