@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Instant;
 use std::{env, fs, io, thread};
 
-use common::{group::Group, interrupt};
+use common::group::Group;
+use common::interrupt;
 use process_basics::Failure;
 use serde_json::{Value, json};
 use tempfile::TempDir;

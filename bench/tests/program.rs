@@ -75,6 +75,14 @@ fn the_small_program_starts_itself_and_prints_seconds() {
 }
 
 #[test]
+fn the_small_program_ends_when_nothing_holds_its_input_open() {
+    let wanted = r#"{"cores": [], "seconds": 1000.0, "is_watched": true}"#;
+    let run = output(env!("CARGO_BIN_EXE_start-join"), &[wanted]);
+    assert_eq!(run.status.code(), Some(1), "{}", text(&run.stderr));
+    assert!(run.stdout.is_empty());
+}
+
+#[test]
 fn a_python_that_does_not_run_is_said_before_anything_is_measured() {
     let run = bench(&["--python", "/bin/false"]);
     assert_eq!(run.status.code(), Some(1));

@@ -20,7 +20,9 @@ use support::{
 
 process_basics::test_entry!();
 tasks![square, fail, exit, process_in_a_process, nothing, size_of_text, hold_or_fail, crash_with];
-tasks![never_ready, without_descriptors, nothing_is_left, cycles, never_return];
+tasks![never_ready, nothing_is_left, cycles, never_return];
+#[cfg(unix)]
+tasks![without_descriptors];
 
 fn square(number: u64) -> u64 {
     number * number
@@ -252,11 +254,13 @@ fn a_worker_at_its_limit_is_replaced_also_after_shutdown() {
 
 /// PPE-13
 #[test]
+#[cfg(unix)]
 fn a_worker_that_cannot_be_replaced_breaks_the_executor() {
     alone(without_descriptors);
 }
 
 /// Runs in the child.
+#[cfg(unix)]
 fn without_descriptors((): ()) {
     let stage = Stage::new(3);
     let executor = at_most(&stage, 1, 1);

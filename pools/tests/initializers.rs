@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
+#[cfg(unix)]
 use std::thread;
 
 use common::testing::Deadline;
@@ -12,13 +13,15 @@ use ipc_queue::Words;
 use pools::{Error, Pool, TaskError};
 use process_basics::{Exit, Failure, tasks};
 use serde::{Serialize, Serializer};
-use support::{
-    Other, Stage, alone, children, end_by_signal, hold, kill, kind, pid_of_worker, until,
-};
+#[cfg(unix)]
+use support::{Other, alone, children, until};
+use support::{Stage, end_by_signal, hold, kill, kind, pid_of_worker};
 
 process_basics::test_entry!();
 tasks![count_worker, panic_at_once, fail, return_exit_1, return_exit_0, exit_at_once];
-tasks![kill_yourself, kill_yourself_at_first, kill_each_first];
+tasks![kill_yourself, kill_yourself_at_first];
+#[cfg(unix)]
+tasks![kill_each_first];
 
 /// Runs in each worker.
 fn count_worker(words: Words) {
@@ -274,6 +277,7 @@ fn workers_that_end_after_a_task_and_are_killed_in_one_lose_only_what_they_were_
 
 /// Runs in a process of its own: kills the first worker of each pool as soon as it is there, which is
 /// long before it can work.
+#[cfg(unix)]
 fn kill_each_first((): ()) {
     thread::scope(|scope| {
         for _ in 0..30 {
@@ -293,7 +297,9 @@ fn kill_each_first((): ()) {
     });
 }
 
+/// On Windows it would be killed inside of `CreateProcess`, which is an error of the start then.
 #[test]
+#[cfg(unix)]
 fn a_pool_starts_another_worker_if_one_is_killed_while_it_is_being_started() {
     alone(kill_each_first);
 }

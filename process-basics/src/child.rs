@@ -53,6 +53,8 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code @ 0..) => write!(f, "exit code {code}"),
+            // No signal has such a number; Windows ends processes so, and lists its codes like this.
+            Self::Code(code @ ..-64) => write!(f, "exit code {code:#x}"),
             Self::Code(signal) => write!(f, "killed by signal {}", -signal),
             Self::Unknown => f.write_str("somebody else collected its exit code"),
         }
@@ -212,4 +214,17 @@ pub(crate) fn allow() {
 /// No code that panics runs under our locks, so what they guard is whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_code_below_all_signals_is_told_as_windows_lists_it() {
+        assert_eq!(End::Code(7).to_string(), "exit code 7");
+        assert_eq!(End::Code(-9).to_string(), "killed by signal 9");
+        assert_eq!(End::Code(-0x3fff_fecb).to_string(), "exit code 0xc0000135");
+        assert_eq!(End::Code(i32::MIN).to_string(), "exit code 0x80000000");
+    }
 }

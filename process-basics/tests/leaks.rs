@@ -13,7 +13,7 @@ use support::{alone, descriptors, ended};
 
 process_basics::test_entry!();
 
-tasks![start_a_thousand, start_join_close, exit_with, fail, panic_silently, wait_at_gate, take];
+tasks![start_hundreds, start_join_close, exit_with, fail, panic_silently, wait_at_gate, take];
 
 /// Runs in the child.
 fn exit_with(code: i32) -> Exit {
@@ -78,17 +78,19 @@ fn join_the_rest() {
 }
 
 /// Runs in a process of its own.
-fn start_a_thousand((): ()) {
+fn start_hundreds((): ()) {
     let _deadline = Deadline::seconds(110);
-    leaves_nothing(125, |_| {
+    // On Windows, and more so in Wine, a start takes much longer.
+    let rounds = if cfg!(windows) { 20 } else { 125 };
+    leaves_nothing(rounds, |_| {
         one_of_each();
         join_the_rest();
     });
 }
 
 #[test]
-fn a_thousand_starts_of_all_kinds_leave_nothing() {
-    alone(start_a_thousand);
+fn hundreds_of_starts_of_all_kinds_leave_nothing() {
+    alone(start_hundreds);
 }
 
 /// Runs in a process of its own.

@@ -20,7 +20,7 @@ struct Wanted {
     /// None: all.
     cores: Vec<usize>,
     seconds: f64,
-    /// Whether the end of standard input is the end of the program that measures: then it ends, too.
+    /// Whether it ends with standard input, which the program that measures holds open.
     #[serde(default)]
     is_watched: bool,
 }

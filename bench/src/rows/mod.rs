@@ -53,7 +53,7 @@ type Medium = fn(&Scene, &Terms) -> Result<Vec<Report>, Failure>;
 /// What a figure is made of.
 type Figure = fn(&[Report]) -> Result<f64, Failure>;
 
-/// Why a peer, or a whole row, is missing: the system lacks it, or doesn't tell what is to be measured.
+/// The reason for a missing peer or row: the system lacks it, or doesn't tell what is measured.
 const NOT_HERE: &str = "not on this system";
 
 const OURS: &str = "ours";

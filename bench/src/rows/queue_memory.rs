@@ -1,7 +1,7 @@
 //! How much memory a queue without a limit holds after traffic of every size, however long.
 
+use std::env;
 use std::fs::{self, File};
-use std::path::Path;
 
 use common::time::Stopwatch;
 use fs4::FileExt;
@@ -20,16 +20,14 @@ tasks![after_traffic];
 /// From the smallest message to the largest, in bytes.
 const SIZES: [usize; 6] = [8, 200, 4 << 10, 64 << 10, 256 << 10, 1 << 20];
 
-/// What Linux tells of this process's open files.
-const DESCRIPTORS: &str = "/proc/self/fd";
-
 /// Messages that are under way at once.
 const UNDER_WAY: usize = 4;
 
 pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
-    let ours = match Path::new(DESCRIPTORS).is_dir() {
-        true => Peer::new(OURS, |terms| alone(terms, after_traffic, terms.seconds)),
-        false => Peer::missing(OURS, NOT_HERE),
+    // Only Linux tells how much memory is behind a queue's words.
+    let ours = match env::consts::OS {
+        "linux" => Peer::new(OURS, |terms| alone(terms, after_traffic, terms.seconds)),
+        _ => Peer::missing(OURS, NOT_HERE),
     };
     let mut peers = vec![ours];
     let in_kernel = pythons.iter().map(|python| python.name.as_str()).chain([IPC_CHANNEL]);
@@ -67,7 +65,7 @@ fn after_traffic((seconds, mut result): (f64, Sender<f64>)) -> Result<(), Failur
 /// Bytes of memory behind the queue's descriptors; each opening is the same file.
 fn held() -> Result<u64, Failure> {
     let mut held = 0;
-    for descriptor in fs::read_dir(DESCRIPTORS)? {
+    for descriptor in fs::read_dir("/proc/self/fd")? {
         let path = descriptor?.path();
         let file = fs::read_link(&path).unwrap_or_default();
         if file.to_string_lossy().starts_with("/memfd:queue") {

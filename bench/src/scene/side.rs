@@ -1,9 +1,7 @@
 //! The loops of a scene, each written once: they know of a channel only how to put and how to get.
 
-use std::fs;
-use std::path::Path;
-use std::thread;
 use std::time::Duration;
+use std::{env, fs, thread};
 
 use common::time::{clock, cpu_time};
 use process_basics::Failure;
@@ -322,17 +320,17 @@ fn wait(mut get: impl FnMut() -> Result<u64, Failure>) -> Result<Report, Failure
     Ok(Report { last_get: Some(last_get), got, figures, ..Report::default() })
 }
 
-/// Whether the system counts how often a thread goes to sleep, and tells it of all threads: Linux does.
+/// Tells whether the system counts how often each thread of a process goes to sleep: Linux does.
 pub(crate) fn sleeps_are_counted() -> bool {
-    Path::new("/proc/self/task").is_dir()
+    env::consts::OS == "linux"
 }
 
-/// How often the threads of this process went to sleep, if that is counted.
+/// Counts how often the threads of this process went to sleep, where the system does.
 fn times_slept() -> Result<Option<u64>, Failure> {
     sleeps_are_counted().then(|| times_slept_by(std::process::id())).transpose()
 }
 
-/// How often the threads of a process went to sleep.
+/// Counts how often the threads of a process went to sleep.
 pub(crate) fn times_slept_by(pid: u32) -> Result<u64, Failure> {
     let mut total = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {

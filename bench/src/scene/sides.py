@@ -283,7 +283,7 @@ def perform(sides, reports):
 def main(measure):
     """Prints what the function makes of the scene.
 
-    Whatever ends the driver ends this process and all it has started: on Windows the system does it.
+    Whatever ends the driver ends this process and all it has started. On Windows the system does.
     """
     if CAN_FORK and os.fork() == 0:
         os.close(1)

@@ -268,7 +268,8 @@ mod tests {
     fn an_end_that_fails_ends_the_sample() {
         let _deadline = common::testing::Deadline::seconds(15);
         for who in [Who::Threads, Who::Processes] {
-            // The words of a futex tell nobody that the other end is gone; no machine has so many cores.
+            // No machine has so many cores. The words of a futex tell nobody that the other end is
+            // gone.
             let places = Places::of(Ok(0), Ok(1 << 20));
             let cell = Cell::new(who, Channel::Futex, Placement::TwoCores);
             assert!(cell.sample(&places, Duration::ZERO).is_err(), "{who:?}");

@@ -140,7 +140,7 @@ impl Part {
     }
 }
 
-/// How often the calling thread was switched away so far; `None`: not counted on this system.
+/// Counts how often the calling thread was switched away so far; `None`: not counted here.
 fn switches() -> io::Result<Option<u64>> {
     match context_switches() {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(None),

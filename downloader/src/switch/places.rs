@@ -97,13 +97,13 @@ impl Places {
         Self { one, two, threads_apart: Ok(()) }
     }
 
-    /// Why two threads of one process can't be bound to a core each, if they can't.
+    /// Tells why two threads of one process can't be bound to a core each, if they can't.
     #[doc(hidden)]
     pub fn threads_apart(&self) -> Result<(), String> {
         self.threads_apart.clone()
     }
 
-    /// The core of each end as [`cores`](Self::cores) tells, if these may hold the ends.
+    /// Returns the core of each end as [`cores`](Self::cores) does, if these can hold the ends so.
     pub(crate) fn cores_of(
         &self,
         who: Who,
@@ -171,8 +171,8 @@ fn can_bind_apart(one: usize, two: usize, usable: &[usize]) -> Result<(), String
     Ok(())
 }
 
-/// Where a thread may run that has bound itself to this core, and done this. As Windows binds the whole
-/// process, it is bound to `afterwards` in the end.
+/// Returns where a thread may run that has bound itself to this core and done this work. Windows
+/// binds the whole process, so it is bound to `afterwards` in the end.
 fn bound_to(
     core: usize,
     afterwards: &[usize],

@@ -288,7 +288,7 @@ impl Running {
         self.child.wait().unwrap();
     }
 
-    /// Whether none of its processes is left.
+    /// Tells whether none of its processes is left.
     pub(crate) fn has_gone(&self) -> bool {
         self.group.is_empty()
     }

@@ -142,7 +142,8 @@ where
 
 /// Runs a scenario in a process of its own, where no other test disturbs it.
 pub(crate) fn alone(scenario: impl Fn(()) + Any) {
-    let _deadline = Deadline::seconds(120);
+    // Starts take much longer on Windows.
+    let _deadline = Deadline::seconds(if cfg!(windows) { 600 } else { 120 });
     let process = start(scenario, ());
     process.join().unwrap();
     assert_eq!(process.exitcode(), Some(0), "{process:?}");
