@@ -243,27 +243,6 @@ impl<'a> Manager<'a> {
 
 /// How a process ended, in words.
 fn end_of(exitcode: Option<i32>) -> String {
-    match exitcode {
-        None => String::from("somebody else collected its exit code"),
-        Some(code @ 0..) => format!("exit code {code}"),
-        // No signal has such a number; Windows ends processes so, and lists its codes like this.
-        Some(code @ ..-64) => format!("exit code {code:#x}"),
-        Some(signal) => {
-            let name = process_basics::signal_name(-signal).unwrap_or("unknown");
-            format!("killed by signal {} ({name})", -signal)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_exit_code_below_all_signals_is_told_as_windows_lists_it() {
-        assert_eq!(end_of(Some(-9)), "killed by signal 9 (SIGKILL)");
-        assert_eq!(end_of(Some(-64)), "killed by signal 64 (unknown)");
-        assert_eq!(end_of(Some(-0x3fff_fecb)), "exit code 0xc0000135");
-        assert_eq!(end_of(Some(i32::MIN)), "exit code 0x80000000");
-    }
+    let unknown = || String::from("somebody else collected its exit code");
+    exitcode.map_or_else(unknown, process_basics::ending)
 }

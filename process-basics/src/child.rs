@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::control::{self, Arguments, Start};
 use crate::ends::{AsEnd, BorrowedEnd};
+use crate::exit::is_signal;
 use crate::sys::{self, End, Running, Stop, ToChild};
 use crate::wait::wait;
 use crate::{Error, entry, frame};
@@ -53,9 +54,9 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code @ 0..) => write!(f, "exit code {code}"),
-            // No signal has such a number; Windows ends processes so, and lists its codes like this.
-            Self::Code(code @ ..-64) => write!(f, "exit code {code:#x}"),
-            Self::Code(signal) => write!(f, "killed by signal {}", -signal),
+            Self::Code(code) if is_signal(*code) => write!(f, "killed by signal {}", -code),
+            // Windows ends processes so, and lists its codes like this.
+            Self::Code(code) => write!(f, "exit code {code:#x}"),
             Self::Unknown => f.write_str("somebody else collected its exit code"),
         }
     }

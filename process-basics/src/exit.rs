@@ -67,6 +67,31 @@ pub fn signal_name(number: i32) -> Option<&'static str> {
     sys::signal_name(number)
 }
 
+/// Returns how a process with this exit code has ended, in words. Numbers below 0 are signals, but on
+/// Windows a few only: others are told as the system lists them.
+///
+/// ```
+/// assert_eq!(process_basics::ending(7), "exit code 7");
+/// assert_eq!(process_basics::ending(-9), "killed by signal 9 (SIGKILL)");
+/// assert_eq!(process_basics::ending(-1_073_741_515), "exit code 0xc0000135");
+/// ```
+#[must_use]
+pub fn ending(exitcode: i32) -> String {
+    match exitcode {
+        0.. => format!("exit code {exitcode}"),
+        _ if is_signal(exitcode) => {
+            let name = signal_name(-exitcode).unwrap_or("unknown");
+            format!("killed by signal {} ({name})", -exitcode)
+        }
+        _ => format!("exit code {exitcode:#x}"),
+    }
+}
+
+/// Returns whether an exit code stands for a signal.
+pub(crate) fn is_signal(exitcode: i32) -> bool {
+    (-64..0).contains(&exitcode) && sys::is_signal(-exitcode)
+}
+
 /// Any error as a value that can go to another process: its type's name, its text, and the texts
 /// of its causes.
 ///
@@ -243,6 +268,17 @@ mod tests {
         assert_eq!((&&&Returned(Err::<u64, _>("no"))).exit_code(), Exit(1));
         struct WithoutDebug;
         assert_eq!((&&&Returned(Err::<(), _>(WithoutDebug))).exit_code(), Exit(1));
+    }
+
+    #[test]
+    fn only_exit_codes_of_signals_are_told_as_such() {
+        assert_eq!(ending(0), "exit code 0");
+        assert_eq!(ending(-15), "killed by signal 15 (SIGTERM)");
+        assert_eq!(ending(-65), "exit code 0xffffffbf");
+        assert_eq!(ending(i32::MIN), "exit code 0x80000000");
+        let realtime =
+            if cfg!(unix) { "killed by signal 64 (unknown)" } else { "exit code 0xffffffc0" };
+        assert_eq!(ending(-64), realtime);
     }
 
     #[test]

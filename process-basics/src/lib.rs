@@ -41,7 +41,7 @@ pub use control::Arguments;
 pub use current::{CurrentProcess, ParentProcess, current_process, parent_process};
 pub use entry::{at_exit, end_with_parent, ignore_interrupts, main};
 pub use error::Error;
-pub use exit::{Exit, Failure, signal_name};
+pub use exit::{Exit, Failure, ending, signal_name};
 pub use gate::{Gate, Waiting};
 pub use process::{Process, Run, active_children, cpu_count};
 pub use task::Listed;

@@ -287,6 +287,11 @@ pub(crate) fn ignore_interrupts() -> io::Result<()> {
     signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default()).map(drop)
 }
 
+/// Returns whether a process may be killed by a signal of this number.
+pub(crate) fn is_signal(_number: i32) -> bool {
+    true
+}
+
 /// Returns the name of a signal: `SIGKILL` for 9.
 pub(crate) fn signal_name(number: i32) -> Option<&'static str> {
     signal_hook::low_level::signal_name(number)

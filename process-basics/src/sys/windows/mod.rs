@@ -357,6 +357,11 @@ pub(crate) fn ignore_interrupts() -> io::Result<()> {
     check(unsafe { SetConsoleCtrlHandler(Some(handle), TRUE) })
 }
 
+/// Returns whether exit codes stand for a signal of this number here.
+pub(crate) fn is_signal(number: i32) -> bool {
+    signal_name(number).is_some()
+}
+
 /// Returns the name of a signal that an exit code stands for here: `SIGKILL` for 9.
 pub(crate) fn signal_name(number: i32) -> Option<&'static str> {
     Some(match number {
