@@ -46,7 +46,7 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 /// A worker of the run that has been at work since it was started, as its CPU time shows. Only
 /// Linux tells this of another process's children.
 #[cfg(target_os = "linux")]
-fn busy_worker(run: &support::Running) -> common::testing::Other {
+fn busy_worker(run: &support::Running) -> u32 {
     let mut found = None;
     wait_until("a worker works", || {
         found = run.children().into_iter().find(|pid| {
@@ -57,7 +57,12 @@ fn busy_worker(run: &support::Running) -> common::testing::Other {
         });
         found.is_some()
     });
-    common::testing::Other::of(found.unwrap()).unwrap()
+    found.unwrap()
+}
+
+#[cfg(target_os = "linux")]
+fn kill(pid: u32) {
+    assert!(common::testing::Other::of(pid).unwrap().kill());
 }
 
 #[cfg(target_os = "linux")]
@@ -67,7 +72,7 @@ fn a_killed_worker_costs_one_attempt_and_no_image() {
     let server = one_large_image();
     let list = ["/large", "/1", "/22", "/333"].map(|path| server.url(path));
     let run = Get::of(&list).with(&["--processes", "1"]).start();
-    assert!(busy_worker(&run).kill());
+    kill(busy_worker(&run));
     let ended = run.end();
     assert_eq!((ended.code, ended.files.len()), (Some(0), 4), "{}", ended.stderr);
 }
@@ -80,9 +85,10 @@ fn an_image_that_kills_two_workers_fails_and_the_others_are_stored() {
     let list = ["/large", "/1", "/22", "/333"].map(|path| server.url(path));
     let run = Get::of(&list).with(&["--processes", "1"]).start();
     let first = busy_worker(&run);
-    assert!(first.kill());
-    assert!(first.ends_within(Duration::from_secs(30)));
-    assert!(busy_worker(&run).kill());
+    kill(first);
+    // Ended, it is still a child until it is waited for.
+    wait_until("it has ended", || !run.children().contains(&first));
+    kill(busy_worker(&run));
     let ended = run.end();
     let fate = ended.fate(&list[0]);
     assert_eq!(fate, ("failed".to_owned(), "worker-died".to_owned(), 1));

@@ -365,10 +365,11 @@ fn leave_nothing((): ()) {
             stage.next_waiting();
         }
     };
-    leaves_nothing(300, round);
+    // In Wine a start takes a hundred times as long.
+    leaves_nothing(if cfg!(windows) { 60 } else { 300 }, round);
 }
 
 #[test]
-fn three_hundred_pools_leave_nothing_behind() {
+fn hundreds_of_pools_leave_nothing_behind() {
     alone(leave_nothing);
 }
