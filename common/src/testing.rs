@@ -68,8 +68,8 @@ pub fn room_for_descriptors() -> usize {
     usize::try_from(limit.saturating_sub(open + SPARE)).unwrap_or(usize::MAX)
 }
 
-/// The process ids of the children of this process; on Linux also those that have ended, until somebody
-/// waits for them.
+/// The process ids of the children of this process; on Linux also those that have ended, until
+/// somebody waits for them.
 ///
 /// # Panics
 /// If the system doesn't tell.

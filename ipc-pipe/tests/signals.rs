@@ -1,5 +1,6 @@
 //! A signal that arrives while a process sends, receives or waits changes nothing about it.
-//! Signals that are handled exist on Unix alone; to which thread one goes, the tests learn from `/proc`.
+//! Signals that are handled exist on Unix alone; to which thread one goes, the tests learn from
+//! `/proc`.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 

@@ -80,8 +80,8 @@ impl Words {
     }
 
     /// Wakes at most so many of those who sleep at the word with this place, in whatever process;
-    /// returns how many there were. On Windows more may be woken, and a thread counts also when it is
-    /// just about to sleep there, or to leave.
+    /// returns how many there were. On Windows more may be woken, and a thread counts also when it
+    /// is just about to sleep there, or to leave.
     ///
     /// ```
     /// let words = ipc_queue::Words::new(1)?;

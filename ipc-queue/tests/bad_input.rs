@@ -155,7 +155,8 @@ mod limits {
         assert!(got.unwrap() == text(1, 2 << 20));
     }
 
-    /// Runs in a process of its own. Nothing may be printed below the limit: the output may be a file.
+    /// Runs in a process of its own. Nothing may be printed below the limit: the output may be a
+    /// file.
     fn below_a_limit_of_file_sizes((): ()) {
         let _deadline = Deadline::seconds(120);
         let before = Queue::bounded(2).unwrap();

@@ -42,8 +42,8 @@ pub(crate) struct Child {
     pub name: String,
     pub daemon: bool,
     process: Running,
-    /// Held open until the child has ended and its handle is gone: its end tells the child that
-    /// this process has ended.
+    /// Held open until the child has ended and its handle is gone. On Linux and macOS its end tells
+    /// the child that this process has ended.
     control: ToChild,
     /// Whether we ourselves sent it a signal.
     signalled: AtomicBool,
@@ -167,8 +167,12 @@ impl Child {
         if known.is_some() {
             return Ok(());
         }
-        self.signalled.store(true, Ordering::Relaxed);
-        self.process.stop(how).map_err(|error| self.system(error))
+        // Before the signal: what it does may be seen at once.
+        let before = self.signalled.swap(true, Ordering::Relaxed);
+        self.process.stop(how).map_err(|error| {
+            self.signalled.store(before, Ordering::Relaxed);
+            self.system(error)
+        })
     }
 
     /// What [`wait`] can wait for until it has ended.

@@ -267,7 +267,7 @@ impl ParentProcess {
         self.0.start.parent.pid
     }
 
-    /// Whether it has not ended: the control line is open for as long as it lives. Python:
+    /// Whether it has not ended, as the system tells. Python:
     /// `parent_process().is_alive`.
     ///
     /// ```
@@ -310,7 +310,10 @@ impl ParentProcess {
     /// # Ok(()) }) }
     /// ```
     pub fn join(self) {
-        self.0.control.parent_ends(None);
+        // It is asked again if the system refuses to wait just now.
+        while !self.0.control.parent_ends(None) {
+            std::thread::yield_now();
+        }
     }
 
     /// Waits until it has ended, but no longer than this; says whether it has. Python:

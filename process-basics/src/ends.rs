@@ -1,5 +1,5 @@
-//! What a pipe, a file or a process is to the system: a descriptor, on Windows a handle. An end can be
-//! [waited](crate::wait()) for and [handed over](crate::handover). Python: `fileno()`.
+//! What a pipe, a file or a process is to the system: a descriptor, on Windows a handle. An end can
+//! be [waited](crate::wait()) for and [handed over](crate::handover). Python: `fileno()`.
 //!
 //! ```
 //! use process_basics::ends::{AsEnd, OwnedEnd};

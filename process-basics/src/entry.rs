@@ -261,8 +261,8 @@ pub fn end_with_parent() -> io::Result<()> {
     thread::Builder::new().name(String::from("parent-watch")).spawn(watch).map(drop)
 }
 
-/// Ignores Ctrl-C from now on, which goes to all processes of a terminal: the parent decides what it
-/// means, and ends its children or lets them finish. Programs that this process starts aren't
+/// Ignores Ctrl-C from now on, which goes to all processes of a terminal: the parent decides what
+/// it means, and ends its children or lets them finish. Programs that this process starts aren't
 /// concerned. Python: `signal.signal(SIGINT, SIG_IGN)`.
 ///
 /// The workers of pools and executors do it.

@@ -67,8 +67,8 @@ pub fn signal_name(number: i32) -> Option<&'static str> {
     sys::signal_name(number)
 }
 
-/// Returns how a process with this exit code has ended, in words. Numbers below 0 are signals, but on
-/// Windows a few only: others are told as the system lists them.
+/// Returns how a process with this exit code has ended, in words. Numbers below 0 are signals, but
+/// on Windows a few only: others are told as the system lists them.
 ///
 /// ```
 /// assert_eq!(process_basics::ending(7), "exit code 7");

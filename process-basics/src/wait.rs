@@ -15,8 +15,12 @@ use crate::sys;
 ///
 /// Of no ends none will ever be ready: that returns at once.
 ///
-/// Anything with a descriptor will do: receivers, connections, sentinels, sockets. Ends of several
-/// types are told by their descriptors: `wait(&[a.as_fd(), b.as_fd()], None)`.
+/// Anything with a descriptor will do: receivers, connections, sentinels, sockets (on Windows: with
+/// a handle, so no sockets). Ends of several types are told by these:
+/// `wait(&[a.as_end(), b.as_end()], None)`, with [`AsEnd`].
+///
+/// On Windows it looks at pipes again and again, about once a millisecond. A look at an end from a
+/// copy of which another thread or process is just reading waits for that.
 ///
 /// ```
 /// use std::io::Write;

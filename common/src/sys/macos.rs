@@ -43,6 +43,10 @@ pub(crate) fn bind_to(cores: &[usize]) -> io::Result<()> {
 pub(crate) fn inventory() -> io::Result<Inventory> {
     let descriptors = list(|memory: &mut [[u32; 2]]| ask(PROC_PIDLISTFDS, 0, memory))?;
     let threads = list(|memory| ask(PROC_PIDLISTTHREADS, 0, memory))?;
+    // libproc answers 0 where the kernel refuses; but this thread is always there.
+    if descriptors.is_empty() || threads.is_empty() {
+        return Err(io::Error::other("proc_pidinfo tells nothing of this process"));
+    }
     Ok(Inventory {
         // Each is a number and a kind.
         descriptors: descriptors.into_iter().map(|[_, kind]| kind_of(kind)).collect(),

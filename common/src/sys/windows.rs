@@ -303,8 +303,8 @@ impl Group {
         let mut child = command.creation_flags(CREATE_NEW_PROCESS_GROUP).spawn()?;
         // Between these two calls the child is in no job: what it starts so soon isn't either, and
         // if this process is killed just then, the child goes on. A program needs longer to be
-        // loaded. Only CreateProcessW itself could close the gap, without std. SAFETY: both handles
-        // are open.
+        // loaded. Only CreateProcessW itself could close the gap, without std.
+        // SAFETY: both handles are open.
         let put = check(unsafe { AssignProcessToJobObject(group.handle(), child.as_raw_handle()) });
         // A process that has ended can't be put into a job.
         if put.is_err() && child.try_wait()?.is_none() {

@@ -7,9 +7,9 @@
 //!   written: exclusive lock ──▶ whole: shared lock, others may read ──▶ renamed
 //! ```
 //!
-//! On Linux and macOS a lock doesn't keep anything from reading or writing. On Windows it does: below
-//! an exclusive lock only its own handle reads and writes, and below a shared one nothing writes.
-//! (The standard library's own locks would do from Rust 1.89 on.)
+//! On Linux and macOS a lock doesn't keep anything from reading or writing. On Windows it does:
+//! below an exclusive lock only its own handle reads and writes, and below a shared one nothing
+//! writes. (The standard library's own locks would do from Rust 1.89 on.)
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -96,8 +96,8 @@ impl Folder {
         if has_same_bytes(file.path(), &target) {
             return Ok(Stored::WasThere(target));
         }
-        // Not by `persist`: on Windows that fails while another run looks at the target. When the file
-        // is dropped, nothing of its old name is left to be removed.
+        // Not by `persist`: on Windows that fails while another run looks at the target. When the
+        // file is dropped, nothing of its old name is left to be removed.
         fs::rename(file.path(), &target)?;
         Ok(Stored::New(target))
     }

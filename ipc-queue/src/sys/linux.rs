@@ -29,7 +29,7 @@ impl Block {
         Ok(Self(file.into()))
     }
 
-    /// Whether no process can make it shorter.
+    /// Returns whether no process can make it shorter.
     pub(super) fn has_fixed_size(&self) -> io::Result<bool> {
         Ok(rustix::fs::fcntl_get_seals(&self.0)?.contains(SealFlags::SHRINK))
     }

@@ -46,7 +46,8 @@ impl Block {
         Ok(Self(object))
     }
 
-    /// Whether no process can make it shorter: the size of such an object can be set only once.
+    /// Returns whether no process can make it shorter: the size of such an object can be set only
+    /// once.
     pub(super) fn has_fixed_size(&self) -> io::Result<bool> {
         Ok(true)
     }

@@ -75,8 +75,8 @@ pub(crate) trait Participation: Sized {
     /// process is killed meanwhile, the number is free again.
     fn while_locked<T>(&self, number: u16, work: impl FnOnce() -> T) -> io::Result<Option<T>>;
 
-    /// Whether another opening has one of these numbers. Some systems ask for one after the other:
-    /// these leave out what is above `highest`, as no such number was ever given.
+    /// Returns whether another opening has one of these numbers. Some systems ask for one after the
+    /// other: these leave out what is above `highest`, as no such number was ever given.
     fn is_any_taken(&self, numbers: Range<u16>, highest: u16) -> io::Result<bool>;
 
     /// Maps the first words; an error if there aren't so many.

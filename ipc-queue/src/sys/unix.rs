@@ -43,7 +43,7 @@ impl Numbers<'_> {
         self.control(libc::F_OFD_SETLK, libc::F_UNLCK as libc::c_int, number, 1).map(drop)
     }
 
-    /// Whether another opening has locked the byte of any of these numbers.
+    /// Returns whether another opening has locked the byte of any of these numbers.
     fn is_any_locked(&self, numbers: Range<u16>) -> io::Result<bool> {
         let (get, write) = (libc::F_OFD_GETLK, libc::F_WRLCK as libc::c_int);
         let found = self.control(get, write, numbers.start, numbers.end - numbers.start)?;

@@ -204,6 +204,9 @@ impl Participation for Opening {
     fn write_all_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
         while !bytes.is_empty() {
             let written = self.windows.seek_write(bytes, offset)?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
             (bytes, offset) = (&bytes[written..], offset + written as u64);
         }
         Ok(())
@@ -283,7 +286,7 @@ fn create_event(name: &[u16]) -> io::Result<Option<OwnedHandle>> {
     Ok((!existed).then_some(event))
 }
 
-/// Whether there is an event of this name. While it asks, it has it open.
+/// Returns whether there is an event of this name. While it asks, it has it open.
 #[expect(unsafe_code, reason = "a call of the system")]
 fn is_event(name: &[u16]) -> io::Result<bool> {
     // SAFETY: the name ends with 0, and the handle is new.

@@ -51,7 +51,8 @@ fn tell(story: &Story) -> Told {
     Ok(())
 }
 
-/// Runs in the child. Says hello once a second; fails if its parent isn't the process that started it.
+/// Runs in the child. Says hello once a second; fails if its parent isn't the process that started
+/// it.
 fn say_hello((starter, rounds, pace): (u32, u64, Pace)) -> Exit {
     let me = current_process();
     let Some(parent) = parent_process().filter(|parent| parent.pid() == starter) else {

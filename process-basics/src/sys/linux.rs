@@ -67,7 +67,7 @@ pub(super) fn prepare(_line: BorrowedFd<'_>) -> io::Result<()> {
 /// Waits until the other side has received the descriptors sent last. They live on in the socket
 /// here, so there is nothing to wait for.
 #[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
-pub(super) fn wait_until_received(_line: BorrowedFd<'_>) -> io::Result<()> {
+pub(super) fn wait_until_received(_line: BorrowedFd<'_>, _child: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 

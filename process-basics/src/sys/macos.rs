@@ -30,8 +30,8 @@ pub(super) const RECEIVE: RecvFlags = RecvFlags::empty();
 /// How many bytes of arguments are on their way before `start` waits for the child to read.
 const BUFFER: usize = 1 << 18;
 
-/// The running program, by its path. After a rebuild it is another one, which its list of functions
-/// tells.
+/// The running program, by its path. After a rebuild it is another one, which shows if its list of
+/// functions is another, too.
 pub(super) fn this_program() -> io::Result<PathBuf> {
     env::current_exe()
 }
@@ -48,12 +48,17 @@ pub(super) fn prepare(line: BorrowedFd<'_>) -> io::Result<()> {
     Ok(sockopt::set_socket_recv_buffer_size(line, BUFFER)?)
 }
 
-/// Waits until the other side has received the descriptors sent last.
+/// Waits until the other side has received the descriptors sent last, or its process has ended.
 ///
 /// A descriptor that its sender closes while it is on its way may arrive dead on this system, and
 /// a message with descriptors is refused while too much is unread. CPython answers each message
 /// for the first reason.
-pub(super) fn wait_until_received(line: BorrowedFd<'_>) -> io::Result<()> {
+pub(super) fn wait_until_received(line: BorrowedFd<'_>, child: BorrowedFd<'_>) -> io::Result<()> {
+    // The line alone may not tell the end: descriptors get their close-on-exec flag a moment after
+    // they are made here, and a program that another thread started in that moment has them, too.
+    if !super::wait(&[line, child], None)?.contains(&0) {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    }
     match rustix::io::retry_on_intr(|| recv(line, &mut [0], RecvFlags::empty()))? {
         (_, 0) => Err(io::ErrorKind::BrokenPipe.into()),
         _ => Ok(()),
@@ -73,7 +78,7 @@ pub(super) fn close_on_exec(descriptor: BorrowedFd<'_>) -> io::Result<()> {
 
 /// A child's number, and what tells of its end: a kqueue with one event.
 ///
-/// The number means this child until it is collected: nobody may [`send`](Self::send) after that.
+/// The number means this child until it is collected: no [`send`](Self::send) may come after that.
 #[derive(Debug)]
 pub(super) struct Handle {
     pid: Pid,

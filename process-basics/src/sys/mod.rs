@@ -55,7 +55,7 @@ pub(crate) enum Stop {
 pub(crate) enum End {
     /// Its exit code, or minus the number of the signal that killed it.
     Code(i32),
-    /// Somebody else has collected it, so nobody can tell any more.
+    /// Another part of the program has collected it, so the exit code is lost.
     #[cfg_attr(windows, expect(dead_code, reason = "a handle tells the exit code to all"))]
     Unknown,
 }

@@ -59,8 +59,8 @@ pub(crate) fn start(name: &OsStr, arguments: &[OsString]) -> io::Result<(Running
         .spawn()
         .map_err(system::not_started)?;
     let handle = system::Handle::open(Pid::from_child(&spawned)).inspect_err(|error| {
-        // Without a sentinel we can't keep it. (If there is no such process any more, somebody else
-        // has collected it.)
+        // Without a sentinel we can't keep it. (If there is no such process any more, it was
+        // collected elsewhere in this program.)
         if error.raw_os_error() != Some(Errno::SRCH.raw_os_error()) {
             let _ = spawned.kill();
             let _ = spawned.wait();
@@ -105,9 +105,9 @@ const MOST: usize = 253;
 
 impl ToChild {
     /// Sends copies of these descriptors; those of the parent may be closed when it returns.
-    pub(crate) fn send_ends(&self, _to: &Running, ends: &[BorrowedEnd<'_>]) -> io::Result<()> {
+    pub(crate) fn send_ends(&self, to: &Running, ends: &[BorrowedEnd<'_>]) -> io::Result<()> {
         if !ends.is_empty() {
-            system::wait_until_received(self.0.as_fd())?;
+            system::wait_until_received(self.0.as_fd(), to.as_fd())?;
         }
         for some in ends.chunks(MOST) {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
@@ -115,7 +115,7 @@ impl ToChild {
             control.push(SendAncillaryMessage::ScmRights(some));
             let byte = [IoSlice::new(b"d")];
             retry(|| sendmsg(&self.0, &byte, &mut control, SEND))?;
-            system::wait_until_received(self.0.as_fd())?;
+            system::wait_until_received(self.0.as_fd(), to.as_fd())?;
         }
         Ok(())
     }

@@ -3,8 +3,8 @@
 //! std's `Command` won't do, for three reasons. The child gets its name as `argv[0]`. It inherits
 //! three handles and no others, whatever C code of this program has made inheritable. And it is
 //! born in a job that kills it if this process ends: `CreateProcess` makes the child's thread
-//! suspended and resumes it from here, so a parent killed in between would leave a suspended process
-//! for ever. Once the child runs, the job lets it go: it outlives its parent if it likes.
+//! suspended and resumes it from here, so a parent killed in between would leave a suspended
+//! process for ever. Once the child runs, the job lets it go: it outlives its parent if it likes.
 //!
 //! A `Command` that another thread starts at the same moment inherits what is inheritable then, and
 //! with it the child's end of this control line. The harm is small: a start with more arguments
@@ -85,7 +85,7 @@ pub(super) fn launch(name: &OsStr, arguments: &[OsString], stdin: OwnedEnd) -> i
             &raw mut started,
         )
     })
-    .map_err(refused("CreateProcess"))?;
+    .map_err(refused("CreateProcess, in a job of its own"))?;
     // SAFETY: the system has just made both for us.
     let (process, _thread) = unsafe { (own(started.hProcess)?, own(started.hThread)?) };
     let running = Running { process, pid: started.dwProcessId };

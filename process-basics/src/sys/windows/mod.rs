@@ -193,14 +193,14 @@ impl Running {
 
 /// Returns the exit code that stands for this one: signals are negative, as on other systems.
 fn meaning(code: u32) -> i32 {
-    const MOST: u32 = SIGNALS + 64;
+    let signal = code.wrapping_sub(SIGNALS).cast_signed();
     match code.cast_signed() {
         STATUS_CONTROL_C_EXIT => -2,
         // What `abort` ends with.
         STATUS_STACK_BUFFER_OVERRUN => -6,
         STATUS_ACCESS_VIOLATION | STATUS_STACK_OVERFLOW => -11,
         _ if code == SIGNALS => -15,
-        _ if (SIGNALS..=MOST).contains(&code) => -(code - SIGNALS).cast_signed(),
+        _ if is_signal(signal) => -signal,
         code => code,
     }
 }
@@ -271,7 +271,8 @@ impl Write for &ToChild {
 /// Were it left there, programs that this one starts would inherit it.
 #[expect(unsafe_code, reason = "system calls")]
 pub(crate) fn take_control_line() -> io::Result<FromParent> {
-    // A crash ends a child at once: no dialog holds it until somebody answers.
+    // A crash ends a child at once: no dialog holds it until a user answers. Programs that it
+    // starts inherit that, unless they are given CREATE_DEFAULT_ERROR_MODE.
     // SAFETY: it sets flags of this process.
     unsafe { SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX) };
     // SAFETY: it returns a handle that this process has had since its start.
@@ -384,6 +385,7 @@ mod tests {
         assert_eq!(meaning(259), 259);
         assert_eq!(meaning(0x1_0000), -15, "CPython's terminate");
         assert_eq!(meaning(0x1_0009), -9);
+        assert_eq!(meaning(0x1_0001), 0x1_0001, "no process is ended by that");
         assert_eq!(meaning(0xc000_0409), -6);
         assert_eq!(meaning(0xc000_00fd), -11);
         assert_eq!(meaning(0xc000_013a), -2);

@@ -1,9 +1,10 @@
 //! Waiting for handles.
 //!
-//! Processes and events can be waited for, 64 at once. Pipes can't: they are looked at, with
-//! growing pauses, in which what can be waited for is waited for. A look takes nothing out of the
-//! pipe. It must not come while another thread reads from the same pipe, or it waits for that
-//! reader: each reading end here has one owner, who either reads or looks.
+//! Processes and events can be waited for, 64 at once. Pipes can't: where there is one, all are
+//! looked at, with growing pauses. (The pauses are those of std, which has a fine timer; a wait
+//! with a timeout is as coarse as the system's clock, 15 ms.) A look takes nothing out of the pipe.
+//! It must not come while another thread reads from the same pipe, or it waits for that reader:
+//! each reading end here has one owner, which either reads or looks.
 
 use std::io;
 use std::os::windows::io::{AsRawHandle, BorrowedHandle};
@@ -30,8 +31,7 @@ pub(crate) fn wait(
     timeout: Option<Duration>,
 ) -> io::Result<Vec<usize>> {
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let objects: Vec<_> = ends.iter().filter(|end| !is_pipe(**end)).copied().collect();
-    let can_wait_for_all = objects.len() == ends.len() && objects.len() <= MOST;
+    let can_wait = ends.len() <= MOST && !ends.iter().any(|end| is_pipe(*end));
     let [mut pause, longest] = PAUSES;
     loop {
         let mut ready = Vec::new();
@@ -44,16 +44,11 @@ pub(crate) fn wait(
         if !ready.is_empty() || left.is_some_and(|left| left.is_zero()) {
             return Ok(ready);
         }
-        if can_wait_for_all {
-            wait_for(&objects, left)?;
+        if can_wait {
+            wait_for(ends, left)?;
             continue;
         }
-        let now = left.map_or(pause, |left| left.min(pause));
-        if objects.is_empty() || now < longest {
-            thread::sleep(now);
-        } else {
-            wait_for(&objects[..objects.len().min(MOST)], Some(now))?;
-        }
+        thread::sleep(left.map_or(pause, |left| left.min(pause)));
         pause = (pause * 2).min(longest);
     }
 }
