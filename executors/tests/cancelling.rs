@@ -23,7 +23,8 @@ const CALLS: u64 = 1000;
 fn cancelled_never_ran_and_the_others_ran_once<E: OnStage>() {
     let begun = Instant::now();
     let (mut cancelled, mut ran, mut seed) = (0, 0, 1);
-    while begun.elapsed() < Duration::from_millis(800) {
+    // Longer where the calls are over before a thread comes to cancel one; the deadline ends that.
+    while begun.elapsed() < Duration::from_millis(800) || cancelled == 0 || ran == 0 {
         let stage = Stage::new(CALLS as usize);
         let executor = E::on(&stage, 2);
         // The first worker is there.
@@ -74,7 +75,6 @@ fn cancelled_never_ran_and_the_others_ran_once<E: OnStage>() {
         assert_eq!(called_back.load(Ordering::SeqCst), CALLS);
     }
     println!("{cancelled} cancelled, {ran} ran");
-    assert!(cancelled > 0 && ran > 0, "{cancelled} cancelled, {ran} ran");
 }
 
 /// A call: counts that it runs.

@@ -50,7 +50,7 @@ const KEPT: usize = 1 << 20;
 /// # Errors
 /// [`Error::Io`] when the limit of open files is reached.
 pub fn one_way<T>() -> Result<(Receiver<T>, Sender<T>), Error> {
-    let (reader, writer) = io::pipe()?;
+    let (reader, writer) = process_basics::ends::pipe()?;
     Ok((reader.into(), writer.into()))
 }
 
@@ -95,7 +95,7 @@ pub struct Sender<T> {
 }
 
 impl<T: Serialize> Sender<T> {
-    /// Sends one message; waits while the pipe is full (64 KiB on Linux). Python: `Connection.send`.
+    /// Sends one message; waits while the pipe is full (64 KiB). Python: `Connection.send`.
     ///
     /// A pipe that nobody reads any more raises SIGPIPE. Rust programs ignore that; one that has taken
     /// it back is ended by it.

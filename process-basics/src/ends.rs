@@ -11,4 +11,25 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+use std::io::{self, PipeReader, PipeWriter};
+
 pub use crate::sys::{AsEnd, BorrowedEnd, OwnedEnd};
+
+/// Makes a pipe that holds 64 KiB on every system: a writer waits when it is full. Python:
+/// `os.pipe`.
+///
+/// ```
+/// use std::io::{Read, Write};
+///
+/// let (mut reader, mut writer) = process_basics::ends::pipe()?;
+/// writer.write_all(&[7; 60_000])?;
+/// drop(writer);
+/// assert_eq!(reader.read_to_end(&mut Vec::new())?, 60_000);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// When the limit of open files is reached.
+pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    crate::sys::pipe()
+}

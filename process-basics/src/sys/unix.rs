@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, PipeReader, PipeWriter, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, FromRawFd, RawFd};
 pub use std::os::fd::{BorrowedFd as BorrowedEnd, OwnedFd as OwnedEnd};
@@ -244,6 +244,11 @@ pub(crate) fn take_control_line() -> io::Result<FromParent> {
     let null = open(NULL, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
     rustix::stdio::dup2_stdin(null.map_err(|error| refused(NULL)(error.into()))?.as_fd())?;
     Ok(FromParent(control))
+}
+
+/// Makes a pipe: it holds 64 KiB.
+pub(crate) fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    io::pipe()
 }
 
 /// Waits until an end is ready; returns the places of all that are. Nothing after the timeout.

@@ -128,19 +128,30 @@ pub(crate) struct FromParent {
     attached: OwnedEnd,
 }
 
+/// Makes a pipe: it holds 64 KiB, as on other systems. (That of std holds four.)
+pub(crate) fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    pipe_of(1 << 16)
+}
+
+/// Makes a pipe that holds so many bytes.
+#[expect(unsafe_code, reason = "a system call")]
+fn pipe_of(bytes: u32) -> io::Result<(PipeReader, PipeWriter)> {
+    let (mut reader, mut writer) = (null_mut(), null_mut());
+    // SAFETY: it writes two handles.
+    check(unsafe { CreatePipe(&raw mut reader, &raw mut writer, null(), bytes) })
+        .map_err(refused("CreatePipe"))?;
+    // SAFETY: the system has just made them for us.
+    unsafe { Ok((own(reader)?.into(), own(writer)?.into())) }
+}
+
 /// Starts this program again, with this name as `argv[0]` and these arguments.
 #[expect(unsafe_code, reason = "system calls")]
 pub(crate) fn start(name: &OsStr, arguments: &[OsString]) -> io::Result<(Running, ToChild)> {
-    let (mut reader, mut writer) = (null_mut(), null_mut());
-    // SAFETY: it writes two handles.
-    check(unsafe { CreatePipe(&raw mut reader, &raw mut writer, null(), BUFFER) })
-        .map_err(refused("CreatePipe"))?;
-    // SAFETY: the system has just made them for us.
-    let (reader, writer) = unsafe { (own(reader)?, own(writer)?) };
+    let (reader, writer) = pipe_of(BUFFER)?;
     // SAFETY: it returns a new handle, of an event that stays set.
     let attached = unsafe { own(CreateEventW(null(), TRUE, 0, null())) }?;
-    let running = launch::launch(name, arguments, reader)?;
-    let line = ToChild { pipe: Mutex::new(Some(writer.into())), attached };
+    let running = launch::launch(name, arguments, reader.into())?;
+    let line = ToChild { pipe: Mutex::new(Some(writer)), attached };
     match line.introduce(&running) {
         // A child that has ended already shows at the next write.
         Err(error) if matches!(running.try_collect(), Ok(None)) => {
