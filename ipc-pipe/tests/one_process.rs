@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use common::testing::{Deadline, Random};
 use ipc_pipe::{Connection, Error, LIMIT, Receiver, Sender, one_way, pipe};
+use process_basics::frame;
 use serde::de::DeserializeOwned;
 
 /// A receiver into whose pipe these bytes were written, and no more will be.
@@ -152,16 +153,18 @@ fn a_message_of_another_type_is_used_up_and_the_next_is_received_well() {
     let (reader, writer) = raw_pipe().unwrap();
     let mut sender = Sender::<String>::from(writer);
     let mut receiver = Receiver::<(u8, bool)>::from(reader);
+    let mut pair = Vec::new();
+    frame::encode_body(&(5, true), &mut pair).unwrap();
     for text in ["no pair", &"long".repeat(1000)] {
         sender.send(&text.to_owned()).unwrap();
         let received = receiver.recv();
         assert!(matches!(received, Err(Error::Decode { length, .. }) if length > text.len()));
-        sender.send_bytes(&[5, 1]).unwrap();
+        sender.send_bytes(&pair).unwrap();
         assert_eq!(receiver.recv().unwrap(), (5, true));
     }
     // Some more bytes than a value takes are no value either, and no bytes are none.
-    for wrong in [&[5, 1, 0][..], &[]] {
-        sender.send_bytes(wrong).unwrap();
+    for wrong in [[&pair[..], &[0]].concat(), vec![]] {
+        sender.send_bytes(&wrong).unwrap();
         assert!(matches!(receiver.recv(), Err(Error::Decode { .. })));
     }
     drop(sender);
@@ -181,7 +184,12 @@ fn an_end_sent_over_a_connection_is_refused_and_nothing_is_sent() {
     end.send(&None).unwrap();
     assert!(other.recv().unwrap().is_none(), "the connection can still be used");
     // What looks like an end when it arrives is none either.
-    end.send_bytes(&[1, 0, 0, 0]).unwrap();
+    let looks_like_an_end = serde_json::json!({"pipe": 0, "closed": false});
+    let (sender, receiver) = (&looks_like_an_end, &looks_like_an_end);
+    let mut forged = Vec::new();
+    let connection = Some(serde_json::json!({"sender": sender, "receiver": receiver}));
+    frame::encode_body(&connection, &mut forged).unwrap();
+    end.send_bytes(&forged).unwrap();
     let error = other.recv().unwrap_err();
     assert!(error.to_string().contains("arguments of a new process"), "{error}");
 }
@@ -189,17 +197,17 @@ fn an_end_sent_over_a_connection_is_refused_and_nothing_is_sent() {
 #[test]
 fn no_serde_format_can_carry_an_end_by_itself() {
     let (receiver, sender) = one_way::<u8>().unwrap();
-    assert!(postcard::to_stdvec(&sender).is_err());
-    assert!(postcard::to_stdvec(&receiver).is_err());
-    assert!(postcard::from_bytes::<Sender<u8>>(&[0, 0]).is_err());
-    assert!(postcard::from_bytes::<Receiver<u8>>(&[0, 0]).is_err());
+    assert!(serde_json::to_vec(&sender).is_err());
+    assert!(serde_json::to_vec(&receiver).is_err());
+    assert!(serde_json::from_str::<Sender<u8>>("[0, 0]").is_err());
+    assert!(serde_json::from_str::<Receiver<u8>>("[0, 0]").is_err());
 }
 
 #[test]
 fn a_refused_end_has_nothing_to_do_with_a_later_error() {
     let _deadline = Deadline::seconds(60);
     let (mut receiver, mut sender) = one_way::<String>().unwrap();
-    assert!(postcard::to_stdvec(&sender).is_err());
+    assert!(serde_json::to_vec(&sender).is_err());
     sender.send_bytes(&[200]).unwrap();
     let error = receiver.recv().unwrap_err().to_string();
     assert!(!error.contains("descriptor"), "{error}");

@@ -15,7 +15,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use process_basics::handover;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 use crate::error::Error;
@@ -223,7 +222,7 @@ struct Invitation {
 }
 
 fn refuse(reason: io::Error) -> String {
-    handover::refuse(format!("a queue can't be handed over: {reason}"))
+    format!("a queue can't be handed over: {reason}")
 }
 
 impl Serialize for Handle {

@@ -1,7 +1,7 @@
 //! The typed queue: values in, values out.
 //!
 //! ```text
-//!   put(item) ── postcard ──▶ bytes ──▶ a slot ──▶ bytes ── postcard ──▶ get() = item
+//!   put(item) ── serde ──▶ bytes ──▶ a slot ──▶ bytes ── serde ──▶ get() = item
 //!                               │         ▲
 //!        unbounded, none free:  └─▶ own memory ── feeder thread
 //! ```

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use process_basics::handover;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::sys::{self, Block, Mapping, SharedMemory};
@@ -118,7 +117,7 @@ impl<'de> Deserialize<'de> for Words {
         struct Received(Block, usize);
         let Received(block, count) = Received::deserialize(deserializer)?;
         let opened = Self::open(block, count);
-        opened.map_err(|reason| de::Error::custom(handover::refuse(reason.to_string())))
+        opened.map_err(de::Error::custom)
     }
 }
 

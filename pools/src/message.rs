@@ -9,6 +9,8 @@
 //!              └────────┴────────┴────────┴────────┴───┴─────────────────────────────┴────────┘
 //! ```
 //!
+//! Items and results are in the form of all values ([`frame`]); what is around them, which both ends
+//! know by heart, is in postcard's shorter one.
 //! Items and results are filled up to whole words of 8 bytes. What a report is stands at its end,
 //! because it is known last.
 //!
@@ -57,7 +59,7 @@ impl Message {
 
     pub(crate) fn begin(&mut self, task: Task) {
         self.0.clear();
-        frame::append(&task, &mut self.0).expect("three numbers can be serialised");
+        postcard::to_io(&task, &mut self.0).expect("three numbers can be serialised");
     }
 
     /// Adds an item; or nothing, if it can't be serialised.
@@ -176,7 +178,7 @@ impl Report {
     /// Adds what the report is to the results that are in the buffer.
     pub(crate) fn end(&self, buffer: &mut Vec<u8>) {
         let start = buffer.len();
-        frame::append(self, buffer).expect("numbers and texts can be serialised");
+        postcard::to_io(self, &mut *buffer).expect("numbers and texts can be serialised");
         let length = (buffer.len() - start) as u64;
         buffer.extend_from_slice(&length.to_le_bytes());
     }

@@ -291,7 +291,8 @@ mod tests {
         let failure = Failure::from(number.unwrap_err());
         assert_eq!(failure.to_string(), "no number: invalid digit found in string");
         assert!(failure.kind().unwrap().ends_with("NoNumber"));
-        let bytes = postcard::to_stdvec(&failure).unwrap();
-        assert_eq!(postcard::from_bytes::<Failure>(&bytes).unwrap(), failure);
+        let mut bytes = Vec::new();
+        crate::frame::encode_body(&failure, &mut bytes).unwrap();
+        assert_eq!(crate::frame::decode::<Failure>(&bytes).unwrap(), failure);
     }
 }

@@ -13,9 +13,12 @@
 //! message: a short message costs one call to the kernel, not two, and what is not received yet is
 //! still in the pipe for others to see.
 //!
-//! The control line to a child and every pipe of the course speak this form. Values become bytes
-//! with serde and [postcard](https://postcard.jamesmunns.com/wire-format). Python: the length before
-//! each pickle of a `Connection`.
+//! The control line to a child and every pipe of the course speak this form. Python: the length
+//! before each pickle of a `Connection`.
+//!
+//! Values become bytes with serde, in a form that says of each value what it is (`codec.rs`). So all
+//! of serde's attributes hold, as they do in JSON, and `serde_json::Value` is a value as any other. A
+//! value may be nested 256 levels deep; a deeper one is an error, never an overflowing stack.
 //!
 //! ```
 //! use process_basics::frame;
@@ -40,7 +43,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::handover;
+use crate::codec;
 
 /// The longest body that is sent or received: 4 GiB. A longer length is taken for garbage.
 ///
@@ -95,7 +98,7 @@ pub enum Error {
     Encode {
         /// The value's Rust type.
         type_name: &'static str,
-        /// What its `Serialize` or postcard said.
+        /// What its `Serialize` said.
         reason: String,
     },
     /// The bytes are not those of such a value. The message is used up. Python: `UnpicklingError`.
@@ -105,7 +108,7 @@ pub enum Error {
         type_name: &'static str,
         /// How long the message was, in bytes.
         length: usize,
-        /// What its `Deserialize` or postcard said.
+        /// What its `Deserialize` said.
         reason: String,
     },
     /// Nobody holds the other end any more. Python: `BrokenPipeError`.
@@ -193,22 +196,16 @@ pub fn encode_body<T: Serialize + ?Sized>(value: &T, body: &mut Vec<u8>) -> Resu
 /// let mut bytes = Vec::new();
 /// frame::append(&1_u8, &mut bytes)?;
 /// frame::append(&true, &mut bytes)?;
-/// assert_eq!(frame::decode::<(u8, bool)>(&bytes)?, (1, true));
+/// assert_eq!(frame::decode::<u8>(&bytes[..1])?, 1);
+/// assert!(frame::decode::<bool>(&bytes[1..])?);
 /// # Ok::<(), frame::Error>(())
 /// ```
 ///
 /// # Errors
 /// [`Error::Encode`]; part of the bytes may be in the buffer then.
 pub fn append<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), Error> {
-    handover::take_refusal();
-    match postcard::to_io(value, bytes) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Error::Encode {
-            type_name: type_name::<T>(),
-            // postcard drops the texts of custom errors; ours says where a descriptor may be.
-            reason: handover::take_refusal().unwrap_or_else(|| error.to_string()),
-        }),
-    }
+    codec::append(value, bytes)
+        .map_err(|error| Error::Encode { type_name: type_name::<T>(), reason: error.to_string() })
 }
 
 /// The body of a whole frame that [`encode`] made.
@@ -231,12 +228,9 @@ pub fn body(frame: &[u8]) -> &[u8] {
 
 /// The value whose body this is; see [`encode_body`] for an example. Python: `pickle.loads`.
 ///
-/// Of values that have no bytes, as in a `Vec<()>`, a few bytes can announce any number, and reading them takes
-/// as long: what comes from somebody who isn't to be trusted should have none of them.
-///
 /// ```
 /// # use process_basics::frame;
-/// assert_eq!(frame::decode::<(u8, bool)>(&[5, 1])?, (5, true));
+/// assert_eq!(frame::decode::<u8>(&[5])?, 5);
 /// assert!(frame::decode::<u8>(&[5, 1]).is_err(), "one byte is left over");
 /// # Ok::<(), frame::Error>(())
 /// ```
@@ -244,13 +238,11 @@ pub fn body(frame: &[u8]) -> &[u8] {
 /// # Errors
 /// [`Error::Decode`], also if bytes are left over.
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
-    let failed = |reason| Error::Decode { type_name: type_name::<T>(), length: body.len(), reason };
-    handover::take_refusal();
-    match postcard::take_from_bytes(body) {
-        Ok((value, [])) => Ok(value),
-        Ok((_, rest)) => Err(failed(format!("{} bytes are left over", rest.len()))),
-        Err(error) => Err(failed(handover::take_refusal().unwrap_or_else(|| error.to_string()))),
-    }
+    codec::decode(body).map_err(|error| Error::Decode {
+        type_name: type_name::<T>(),
+        length: body.len(),
+        reason: error.to_string(),
+    })
 }
 
 /// Writes a frame with this body, without copying it if it is long; see [the module](self) for an
@@ -400,7 +392,7 @@ mod tests {
     fn encoding_and_writing_make_the_same_frame() {
         let mut frame = Vec::new();
         encode("text", &mut frame).unwrap();
-        assert_eq!(frame, frame_of(&postcard::to_stdvec("text").unwrap()));
+        assert_eq!(frame, frame_of(b"\x6f\x04\0\0\0text"));
     }
 
     #[test]

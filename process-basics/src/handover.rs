@@ -52,8 +52,6 @@ thread_local! {
     static OUTGOING: Slot<Vec<OwnedEnd>> = const { RefCell::new(None) };
     /// Those that came with the arguments, while these are being deserialised.
     static INCOMING: Slot<Vec<Option<OwnedEnd>>> = const { RefCell::new(None) };
-    /// Why a descriptor was refused last: serde formats may drop the texts of errors.
-    static REFUSAL: Slot<String> = const { RefCell::new(None) };
 }
 
 type Slot<T> = RefCell<Option<T>>;
@@ -85,7 +83,7 @@ pub fn serialize<F: AsEnd, S: Serializer>(holder: &F, serializer: S) -> Result<S
         outgoing.push(copy.map_err(|error| format!("can't duplicate a descriptor: {error}"))?);
         Ok::<_, String>(outgoing.len() - 1)
     });
-    index.map_err(|reason| ser::Error::custom(refuse(reason)))?.serialize(serializer)
+    index.map_err(ser::Error::custom)?.serialize(serializer)
 }
 
 /// The other direction of [`serialize`]: the descriptor that came along under this number. Python:
@@ -111,7 +109,7 @@ pub fn deserialize<'de, F: From<OwnedEnd>, D: Deserializer<'de>>(input: D) -> Re
         )?;
         incoming.get_mut(index).and_then(Option::take).ok_or("this descriptor did not come along")
     });
-    taken.map(F::from).map_err(|reason| de::Error::custom(refuse(reason.to_owned())))
+    taken.map(F::from).map_err(de::Error::custom)
 }
 
 /// Does the work, in which descriptors may be serialised, and returns those that were.
@@ -123,33 +121,6 @@ pub(crate) fn collect<T>(work: impl FnOnce() -> T) -> (T, Vec<OwnedEnd>) {
 /// Does the work, in which these descriptors may be deserialised; closes those that weren't.
 pub(crate) fn supply<T>(descriptors: Vec<OwnedEnd>, work: impl FnOnce() -> T) -> T {
     with_slot(&INCOMING, descriptors.into_iter().map(Some).collect(), work).0
-}
-
-/// The text of the last refusal on this thread, once.
-pub(crate) fn take_refusal() -> Option<String> {
-    REFUSAL.take()
-}
-
-/// For a type whose `Serialize` or `Deserialize` hands descriptors over by itself: keeps the reason
-/// why it can't, because serde formats may drop the texts of errors, and gives it back.
-///
-/// ```
-/// # use process_basics::{frame, handover};
-/// # use serde::{Serialize, Serializer, ser};
-/// struct Lock;
-///
-/// impl Serialize for Lock {
-///     fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-///         Err(ser::Error::custom(handover::refuse("a lock stays where it is".to_owned())))
-///     }
-/// }
-///
-/// let refused = frame::encode(&Lock, &mut Vec::new()).unwrap_err();
-/// assert!(refused.to_string().ends_with("a lock stays where it is"));
-/// ```
-pub fn refuse(reason: String) -> String {
-    REFUSAL.set(Some(reason.clone()));
-    reason
 }
 
 fn with_slot<C, T>(

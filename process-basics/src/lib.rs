@@ -23,6 +23,7 @@
 //! (`control.rs`), descriptors among the arguments ([`handover`]), the frames all speak ([`frame`]).
 
 mod child;
+mod codec;
 mod control;
 mod current;
 pub mod ends;
