@@ -9,6 +9,7 @@ pub mod cores;
 #[cfg(feature = "drawing")]
 pub mod drawing;
 pub mod group;
+#[cfg(feature = "interrupt")]
 pub mod interrupt;
 pub mod lessons;
 pub mod narrator;

@@ -1,19 +1,27 @@
 //! What each operating system has in its own way, behind functions that mean the same on all of
 //! them; the only unsafe code of this crate.
 
+#[cfg(all(windows, feature = "interrupt"))]
+mod console;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "macos")]
 mod macos;
+#[cfg(all(unix, feature = "interrupt"))]
+mod signals;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
 
+#[cfg(all(windows, feature = "interrupt"))]
+pub(crate) use console::listen;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
 #[cfg(target_os = "macos")]
 pub(crate) use macos::*;
+#[cfg(all(unix, feature = "interrupt"))]
+pub(crate) use signals::listen;
 #[cfg(unix)]
 pub use unix::Signal;
 #[cfg(unix)]

@@ -5,10 +5,6 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -19,9 +15,6 @@ use rustix::process::{kill_process_group, test_kill_process_group};
 use rustix::pty::{grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use rustix::time::{ClockId, clock_gettime};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag;
-use signal_hook::iterator::Signals;
 
 pub use rustix::process::Signal;
 
@@ -44,24 +37,6 @@ pub(crate) fn raise_file_limit() -> Option<u64> {
         let _ = raise(Some(OPEN_MAX));
     }
     getrlimit(Resource::Nofile).current
-}
-
-pub(crate) fn listen(asked: &Arc<AtomicBool>) -> io::Result<Receiver<i32>> {
-    const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
-    for signal in SIGNALS {
-        // In the handler itself: a thread that sees what the signal has done to other processes
-        // sees the flag, too.
-        flag::register(signal, Arc::clone(asked))?;
-    }
-    let mut signals = Signals::new(SIGNALS)?;
-    let (sender, receiver) = channel();
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for signal in signals.forever() {
-            // The program may have heard enough.
-            let _ = sender.send(signal);
-        }
-    })?;
-    Ok(receiver)
 }
 
 /// A process group; its leader is the process that was started.

@@ -9,7 +9,6 @@ pub use std::os::fd::{BorrowedFd as BorrowedEnd, OwnedFd as OwnedEnd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -288,8 +287,19 @@ pub(crate) fn name_process(name: &str) {
 
 /// Ignores Ctrl-C from now on. A handler that does nothing, unlike an ignored signal, isn't
 /// inherited by programs that this one starts.
+#[expect(unsafe_code, reason = "rustix has no signal handlers")]
 pub(crate) fn ignore_interrupts() -> io::Result<()> {
-    signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default()).map(drop)
+    extern "C" fn do_nothing(_: libc::c_int) {}
+    let handler = do_nothing as extern "C" fn(libc::c_int);
+    // SAFETY: a sigaction of zeros is one: no handler, no flags, no blocked signals.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler as usize;
+    action.sa_flags = libc::SA_RESTART;
+    // SAFETY: the handler does nothing, so it may interrupt whatever the program does.
+    match unsafe { libc::sigaction(libc::SIGINT, &raw const action, std::ptr::null_mut()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Returns whether a process may be killed by a signal of this number.
@@ -299,5 +309,17 @@ pub(crate) fn is_signal(_number: i32) -> bool {
 
 /// Returns the name of a signal: `SIGKILL` for 9.
 pub(crate) fn signal_name(number: i32) -> Option<&'static str> {
-    signal_hook::low_level::signal_name(number)
+    macro_rules! names {
+        ($($signal:ident)*) => {
+            match number {
+                $(libc::$signal => Some(stringify!($signal)),)*
+                _ => None,
+            }
+        };
+    }
+    names! {
+        SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2
+        SIGPIPE SIGALRM SIGTERM SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGURG SIGXCPU
+        SIGXFSZ SIGVTALRM SIGPROF SIGWINCH SIGIO SIGSYS
+    }
 }
