@@ -146,7 +146,6 @@ impl ByteQueue {
     /// # use ipc_queue::{ByteQueue, GetError};
     /// # use std::time::Duration;
     /// let queue = ByteQueue::bounded(3)?;
-    /// let _other = queue.clone();
     /// queue.put(b"wash up")?;
     /// let mut seen = 0;
     /// let first = queue.get(None, |_, item| seen = item.len(), |item| item[0])?;
@@ -157,7 +156,8 @@ impl ByteQueue {
     /// ```
     ///
     /// # Errors
-    /// [`GetError`], but not `Decode`.
+    /// [`GetError`], but not `Decode`. With a time limit it is `Empty` in the end, without one
+    /// `Disconnected`.
     pub fn get<R>(
         &self,
         timeout: impl Into<Option<Duration>>,

@@ -60,7 +60,8 @@ pub enum PutError<T> {
     /// No place is free, or none became free in time. Python: `queue.Full`.
     #[error("the queue is full")]
     Full(T),
-    /// No place is free, and nobody else uses the queue who could get an item. Python waits for ever.
+    /// No place is free, nobody else uses the queue who could get an item, and no time limit would end
+    /// the wait. Python waits for ever.
     #[error("the queue is full, and nobody else is left to get an item")]
     Disconnected(T),
     /// The item can't be serialised. It cost no place. Python: `PicklingError`, in the feeder thread.
@@ -96,7 +97,8 @@ pub enum GetError {
     /// There is none, or none came in time. Python: `queue.Empty`.
     #[error("the queue is empty")]
     Empty,
-    /// There is none, and nobody else uses the queue who could put one. Python waits for ever.
+    /// There is none, nobody else uses the queue who could put one, and no time limit would end the
+    /// wait. Python waits for ever.
     #[error("the queue is empty, and nobody else is left to put an item")]
     Disconnected,
     /// The item's bytes are no such value. It is used up. Python: `UnpicklingError`.

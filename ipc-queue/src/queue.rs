@@ -8,9 +8,11 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use process_basics::ends::OwnedEnd;
 use process_basics::frame;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,20 +20,18 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, GetError, PutError};
 use crate::handle::Handle;
 use crate::memory::Kind;
-use crate::raw::{Failed, Until};
+use crate::raw::{Failed, KEPT, Until};
+use crate::sys::{Opening, Participation};
 
 /// Slots of an unbounded queue.
 const SLOTS: usize = 1024;
-
-/// Buffers that grew beyond this, in bytes, for one large item are given back.
-pub(crate) const KEPT: usize = 4 << 20;
 
 /// A queue between processes, with any number of producers and consumers. One type answers
 /// Python's `Queue`, `JoinableQueue` and `SimpleQueue`.
 ///
 /// A clone is the same queue, for another thread; as an argument it is the same queue, for a new
-/// process. Elsewhere it can't be serialised. Give each thread a clone of its own: who waits is told
-/// [`Disconnected`](GetError::Disconnected) when no other handle is left.
+/// process. Elsewhere it can't be serialised. Give each thread a clone of its own: a thread that waits
+/// without a time limit is told [`Disconnected`](GetError::Disconnected) when no other handle is left.
 ///
 /// The items of one producer come in their order to one consumer. Whoever is killed, at whatever
 /// instant: nobody else is stopped by it, an item whose `put` had returned is not lost unless the
@@ -158,6 +158,16 @@ impl<T> Queue<T> {
     /// As [`bounded`](Self::bounded).
     pub fn unbounded() -> Result<Self, Error> {
         Handle::create(SLOTS, Kind::Unbounded).map(Self::of)
+    }
+
+    /// Opens the queue in this file, whatever is in it, for a participant of this number: for the
+    /// tests with damaged memories.
+    ///
+    /// # Errors
+    /// If it is no queue, or the system refuses; always where a queue is more than a file.
+    #[doc(hidden)]
+    pub fn open(file: OwnedEnd, number: u16) -> io::Result<Self> {
+        Handle::open(Opening::of_file(file)?, number).map(Self::of)
     }
 
     pub(crate) fn of(handle: Handle) -> Self {
@@ -309,7 +319,6 @@ impl<T: Serialize> Queue<T> {
     /// # use ipc_queue::Queue;
     /// # use std::time::Duration;
     /// let queue = Queue::bounded(1)?;
-    /// let _other = queue.clone();
     /// queue.put(1)?;
     /// let refused = queue.put_timeout(2, Duration::from_millis(10));
     /// assert!(matches!(refused, Err(ipc_queue::PutError::Full(2))));
@@ -317,7 +326,8 @@ impl<T: Serialize> Queue<T> {
     /// ```
     ///
     /// # Errors
-    /// [`PutError`]; `Full` after the timeout.
+    /// [`PutError`]; `Full` after the timeout, also if nobody else is left to get an item. A timeout
+    /// that is too long for the clock, such as `Duration::MAX`, is none: as [`put`](Self::put).
     pub fn put_timeout(&self, item: T, timeout: Duration) -> Result<(), PutError<T>> {
         self.put_until(item, Until::after(timeout))
     }
@@ -385,16 +395,16 @@ impl<T: DeserializeOwned> Queue<T> {
     /// # use ipc_queue::Queue;
     /// # use std::time::Duration;
     /// let queue = Queue::<u32>::bounded(3)?;
-    /// let other = queue.clone();
     /// let nothing = queue.get_timeout(Duration::from_millis(10));
     /// assert!(matches!(nothing, Err(ipc_queue::GetError::Empty)));
-    /// other.put(1)?;
+    /// queue.put(1)?;
     /// assert_eq!(queue.get_timeout(Duration::from_millis(10))?, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`GetError`]; `Empty` after the timeout.
+    /// [`GetError`]; `Empty` after the timeout, also if nobody else is left to put an item. A timeout
+    /// that is too long for the clock, such as `Duration::MAX`, is none: as [`get`](Self::get).
     pub fn get_timeout(&self, timeout: Duration) -> Result<T, GetError> {
         self.get_until(Until::after(timeout))
     }

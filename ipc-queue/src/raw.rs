@@ -9,9 +9,11 @@ use crate::bell::{Bell, Rhythm};
 use crate::error::{Error, GetError, PutError};
 use crate::memory::{self, INLINE};
 use crate::participant::Participant;
-use crate::queue::KEPT;
 use crate::ring::{Blocked, Claim};
 use crate::sys;
+
+/// Buffers that grew beyond this, in bytes, for one large item are given back.
+pub(crate) const KEPT: usize = 4 << 20;
 
 /// Why bytes could not be put or got.
 #[derive(Debug)]
@@ -63,6 +65,10 @@ impl Until {
     /// So long, or for ever if that is too long for the clock.
     pub(crate) fn after(timeout: Duration) -> Self {
         Instant::now().checked_add(timeout).map_or(Self::Forever, Self::Then)
+    }
+
+    fn is_forever(self) -> bool {
+        matches!(self, Self::Forever)
     }
 
     fn deadline(self) -> Option<Instant> {
@@ -304,8 +310,10 @@ impl Participant {
         }
         let look = |thorough| match claim(thorough) {
             Some(claim) => Some(Ok(claim)),
-            // Whoever was there last may have put something, and gone.
-            None if thorough && alone() => Some(claim(true).ok_or(Failed::Alone)),
+            // Whoever was there last may have put something, and gone. With a time limit this ends anyway.
+            None if thorough && until.is_forever() && alone() => {
+                Some(claim(true).ok_or(Failed::Alone))
+            }
             None => None,
         };
         let gather = rhythm.gathers();

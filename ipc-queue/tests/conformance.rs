@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::testing::{Deadline, Random, text};
-use ipc_queue::{Error, GetError, PutError, Queue};
+use ipc_queue::{ByteQueue, Error, GetError, PutError, Queue};
 use process_basics::{Failure, Gate, Process, Waiting, tasks};
 use support::{alone, ends_well, kill, start};
 
@@ -134,6 +134,42 @@ fn timeouts_last_at_least_as_long_as_they_say() {
         assert!(matches!(full.put_timeout(2, timeout), Err(PutError::Full(2))));
         assert!(start.elapsed() >= timeout);
     }
+}
+
+/// QUEUE-01, QUEUE-02
+#[test]
+fn an_only_handle_is_told_full_or_empty_if_it_has_a_limit_and_disconnected_if_it_has_none() {
+    let _deadline = Deadline::seconds(120);
+    let queue = Queue::bounded(1).unwrap();
+    let bytes = ByteQueue::bounded(1).unwrap();
+    for timeout in [Duration::ZERO, SHORT] {
+        let start = Instant::now();
+        let got = queue.get_timeout(timeout);
+        assert!(matches!(got, Err(GetError::Empty)), "{got:?}");
+        let got = bytes.get(timeout, |_, _| (), |_| ());
+        assert!(matches!(got, Err(GetError::Empty)), "{got:?}");
+        assert!(start.elapsed() >= 2 * timeout);
+    }
+    assert!(matches!(queue.try_get(), Err(GetError::Empty)));
+    assert!(matches!(bytes.try_get(|_| ()), Err(GetError::Empty)));
+    assert!(matches!(queue.get(), Err(GetError::Disconnected)));
+    assert!(matches!(bytes.get(None, |_, _| (), |_| ()), Err(GetError::Disconnected)));
+    // That is no limit.
+    assert!(matches!(queue.get_timeout(Duration::MAX), Err(GetError::Disconnected)));
+
+    queue.put(1).unwrap();
+    bytes.put(b"1").unwrap();
+    for timeout in [Duration::ZERO, SHORT] {
+        let start = Instant::now();
+        let put = queue.put_timeout(2, timeout);
+        assert!(matches!(put, Err(PutError::Full(2))), "{put:?}");
+        assert!(start.elapsed() >= timeout);
+    }
+    assert!(matches!(queue.try_put(2), Err(PutError::Full(2))));
+    assert!(matches!(bytes.try_put(b"2"), Err(PutError::Full(()))));
+    assert!(matches!(queue.put(2), Err(PutError::Disconnected(2))));
+    assert!(matches!(bytes.put(b"2"), Err(PutError::Disconnected(()))));
+    assert!(matches!(queue.put_timeout(2, Duration::MAX), Err(PutError::Disconnected(2))));
 }
 
 /// Runs in the child.

@@ -32,8 +32,6 @@ pub(crate) const LESSON: Lesson = Lesson {
 fn tell(story: &Story) -> Told {
     let watch = Stopwatch::start();
     let queue = Queue::bounded(3)?;
-    // For the other handle's sake: with nobody else to get or put, waiting would be in vain.
-    let _other = queue.clone();
     story.event("parent", "puts 1, 2, 3 into a queue of three places");
     for number in [1, 2, 3] {
         queue.put(number)?;

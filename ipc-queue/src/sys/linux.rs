@@ -12,8 +12,6 @@ use rustix::thread::futex;
 use serde::{Deserialize, Serialize};
 
 use super::unix::Numbers;
-use crate::handle::Handle;
-use crate::queue::Queue;
 
 /// A file in memory, sparse, whose size never changes.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,6 +56,11 @@ impl Opening {
         Ok(Self(Block(file.into())))
     }
 
+    /// Takes this file for a queue's.
+    pub(super) fn of_file(file: OwnedFd) -> io::Result<Self> {
+        Ok(Self(Block(file.into())))
+    }
+
     pub(super) fn numbers(&self) -> Numbers<'_> {
         Numbers { file: self.0.as_fd(), first: 0 }
     }
@@ -68,18 +71,6 @@ impl Opening {
 
     pub(super) fn windows(&self) -> &File {
         &self.0.0
-    }
-}
-
-impl<T> Queue<T> {
-    /// Opens the queue in this file, whatever is in it, for a participant of this number: for the
-    /// tests with damaged memories.
-    ///
-    /// # Errors
-    /// If it is no queue, or the system refuses.
-    #[doc(hidden)]
-    pub fn open(file: OwnedFd, number: u16) -> io::Result<Self> {
-        Handle::open(Opening(Block(file.into())), number).map(Self::of)
     }
 }
 

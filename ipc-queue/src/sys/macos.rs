@@ -98,6 +98,11 @@ impl Opening {
         Ok(Self { words, windows: self.windows.try_clone()?, locks, base: self.base })
     }
 
+    /// Here a queue is more than a file.
+    pub(super) fn of_file(_file: OwnedFd) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     pub(super) fn numbers(&self) -> Numbers<'_> {
         Numbers { file: self.locks.as_fd(), first: self.base }
     }

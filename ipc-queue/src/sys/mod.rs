@@ -24,6 +24,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
+use process_basics::ends::OwnedEnd;
+
 #[cfg(target_os = "linux")]
 use linux as system;
 #[cfg(target_os = "macos")]
@@ -64,6 +66,9 @@ pub(crate) trait Participation: Sized {
     /// Makes a new queue's memory: so many bytes are mapped; windows lie behind them, up to `size`.
     /// This opening has no number yet.
     fn create(mapped: u64, size: u64) -> io::Result<Self>;
+
+    /// Takes this file for one that such an opening was of, where that is only a file.
+    fn of_file(file: OwnedEnd) -> io::Result<Self>;
 
     /// Takes this number for this opening; false if another has it.
     fn become_number(&mut self, number: u16) -> io::Result<bool>;

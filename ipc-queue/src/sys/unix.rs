@@ -9,6 +9,7 @@ use std::slice;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::Duration;
 
+use process_basics::ends::OwnedEnd;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use rustix::process::{Resource, getrlimit};
 
@@ -76,6 +77,10 @@ impl Numbers<'_> {
 impl Participation for Opening {
     fn create(mapped: u64, size: u64) -> io::Result<Self> {
         Self::new(mapped, size)
+    }
+
+    fn of_file(file: OwnedEnd) -> io::Result<Self> {
+        Opening::of_file(file)
     }
 
     fn become_number(&mut self, number: u16) -> io::Result<bool> {

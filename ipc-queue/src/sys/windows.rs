@@ -39,6 +39,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::thread;
 use std::time::Duration;
 
+use process_basics::ends::OwnedEnd;
 use process_basics::handover;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -152,6 +153,11 @@ impl Participation for Opening {
         let bell = || create_semaphore(None).map(Handed);
         let bells = [bell()?, bell()?, bell()?];
         Ok(Self { words: Block::create(mapped)?, windows, bells, mark: None })
+    }
+
+    /// Here a queue is more than a file.
+    fn of_file(_file: OwnedEnd) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn become_number(&mut self, number: u16) -> io::Result<bool> {
