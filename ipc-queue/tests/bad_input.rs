@@ -4,19 +4,25 @@
 
 mod support;
 
+use std::error::Error;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use common::testing::{Deadline, text};
-use ipc_queue::{Error, GetError, PutError, Queue};
-use process_basics::frame;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use ipc_queue::{Error as QueueError, GetError, PutError, Queue};
+use process_basics::{frame, tasks};
+use serde::ser::SerializeTuple;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use support::start;
 
 process_basics::test_entry!();
+tasks![panic_in_get];
 
 #[test]
 fn a_queue_of_no_places_is_refused_and_what_to_use_is_named() {
     let error = Queue::<u32>::bounded(0).unwrap_err();
-    assert!(matches!(error, Error::NoPlaces));
+    assert!(matches!(error, QueueError::NoPlaces));
     assert!(error.to_string().contains("Queue::unbounded()"), "{error}");
 }
 
@@ -25,7 +31,7 @@ fn an_absurd_size_is_refused_and_the_largest_is_named_and_works() {
     let _deadline = Deadline::seconds(120);
     for places in [(1 << 20) + 1, 1 << 32, (1 << 32) + 1, usize::MAX] {
         let error = Queue::<u32>::bounded(places).unwrap_err();
-        let Error::TooManyPlaces { most, .. } = error else {
+        let QueueError::TooManyPlaces { most, .. } = error else {
             panic!("{error}");
         };
         assert!(error.to_string().contains(&most.to_string()), "{error}");
@@ -113,6 +119,152 @@ fn an_item_that_cannot_be_deserialised_is_an_error_of_get_and_used_up() {
     }
     queue.try_put(Stubborn(Some(true))).unwrap();
     assert_eq!(queue.try_get().unwrap(), Stubborn(Some(true)));
+}
+
+/// A value of so many bytes that goes wrong in the middle, once at least half of it has been turned
+/// into bytes, or back.
+#[derive(Debug, PartialEq)]
+enum Moody {
+    Well(usize),
+    /// Can't be serialised: an error, or a panic.
+    FailsToGo(usize),
+    PanicsToGo(usize),
+    /// Can't be deserialised.
+    FailsToCome(usize),
+    PanicsToCome(usize),
+}
+
+impl Serialize for Moody {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (mood, length) = match *self {
+            Self::Well(length) => (0_u8, length),
+            Self::FailsToCome(length) => (1, length),
+            Self::PanicsToCome(length) => (2, length),
+            Self::FailsToGo(length) => (3, length),
+            Self::PanicsToGo(length) => (4, length),
+        };
+        let mut parts = serializer.serialize_tuple(3)?;
+        parts.serialize_element(&"x".repeat(length))?;
+        match mood {
+            3 => return Err(ser::Error::custom("not in the mood to go")),
+            4 => panic!("not in the mood to go"),
+            _ => parts.serialize_element(&mood)?,
+        }
+        parts.serialize_element(&"y".repeat(length))?;
+        parts.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Moody {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let (half, mood, _) = <(String, u8, String)>::deserialize(input)?;
+        match mood {
+            0 => Ok(Self::Well(half.len())),
+            1 => Err(de::Error::custom("not in the mood to come")),
+            _ => panic!("not in the mood to come"),
+        }
+    }
+}
+
+/// Nothing, if it panics.
+fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+/// In a slot, in a slot's area, in a shared area, in a window.
+const SIZES: [usize; 4] = [3, 5000, 100_000, 1 << 20];
+
+/// Puts good items, and between them those that go wrong, in all forms of `put`.
+fn put_moody_ones(queue: &Queue<Moody>, length: usize) {
+    let put = |item| queue.put(item);
+    let put_timeout = |item| queue.put_timeout(item, Duration::from_secs(60));
+    let try_put = |item| queue.try_put(item);
+    let forms: [&dyn Fn(Moody) -> Result<(), PutError<Moody>>; 3] = [&put, &put_timeout, &try_put];
+    for form in forms {
+        form(Moody::FailsToCome(length)).unwrap();
+        let refused = form(Moody::FailsToGo(length));
+        assert!(matches!(refused, Err(PutError::Encode(_))), "{refused:?}");
+        form(Moody::PanicsToCome(length)).unwrap();
+        assert!(caught(|| form(Moody::PanicsToGo(length))).is_none());
+        form(Moody::Well(length)).unwrap();
+    }
+}
+
+/// Gets them again, in all forms of `get`: each that goes wrong costs itself.
+fn get_moody_ones(queue: &Queue<Moody>, length: usize) {
+    let get = || queue.get();
+    let get_timeout = || queue.get_timeout(Duration::from_secs(60));
+    let try_get = || queue.try_get();
+    let forms: [&dyn Fn() -> Result<Moody, GetError>; 3] = [&get, &get_timeout, &try_get];
+    for form in forms {
+        let got = form();
+        assert!(matches!(got, Err(GetError::Decode(_))), "{got:?}");
+        assert!(caught(form).is_none());
+        assert_eq!(form().unwrap(), Moody::Well(length));
+        (0..3).for_each(|_| queue.task_done().unwrap());
+    }
+    assert_eq!(queue.join().unwrap(), 0, "all count as got");
+    assert_eq!((queue.qsize(), queue.is_full()), (0, false));
+}
+
+#[test]
+fn an_item_whose_serialize_or_deserialize_fails_or_panics_costs_itself_and_nothing_else() {
+    let _deadline = Deadline::seconds(120);
+    for length in SIZES {
+        for queue in [Queue::bounded(9).unwrap(), Queue::unbounded().unwrap()] {
+            for _ in 0..2 {
+                put_moody_ones(&queue, length);
+                assert_eq!(queue.qsize(), 9);
+                get_moody_ones(&queue, length);
+            }
+        }
+    }
+}
+
+/// Runs in the child. It panics in `get` to its end.
+fn panic_in_get(queue: Queue<Moody>) {
+    let _ = queue.get();
+}
+
+#[test]
+fn a_consumer_that_ends_by_such_a_panic_takes_only_that_item_along() {
+    let _deadline = Deadline::seconds(120);
+    for length in SIZES {
+        let queue = Queue::bounded(2).unwrap();
+        queue.put(Moody::PanicsToCome(length)).unwrap();
+        queue.put(Moody::Well(length)).unwrap();
+        let child = start(panic_in_get, queue.clone());
+        child.join().unwrap();
+        assert_eq!(child.exitcode(), Some(1));
+        assert_eq!(queue.get().unwrap(), Moody::Well(length));
+        queue.task_done().unwrap();
+        assert_eq!(queue.join().unwrap(), 1, "what the child had got is not done");
+    }
+}
+
+/// Its text, and those of its causes, of which none repeats another.
+fn told(error: &(dyn Error + 'static)) -> Vec<String> {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    assert!(texts.is_sorted_by(|error, cause| !error.contains(cause.as_str())), "{texts:?}");
+    texts
+}
+
+#[test]
+fn no_error_tells_its_cause_twice() {
+    let _deadline = Deadline::seconds(120);
+    let queue = Queue::bounded(3).unwrap();
+    queue.put(Moody::FailsToCome(1)).unwrap();
+    let system = || io::Error::other(io::Error::other("no disk"));
+    for error in [
+        &queue.put(Moody::FailsToGo(1)).unwrap_err() as &dyn Error,
+        &queue.get().unwrap_err(),
+        &PutError::<()>::System(system()),
+        &GetError::System(system()),
+        &QueueError::System(system()),
+    ] {
+        assert_eq!(told(error).len(), 1, "the whole sentence");
+    }
 }
 
 /// Limits of a process, which Windows doesn't have.
@@ -317,7 +469,7 @@ mod damaged {
             }
             drop(other);
             let unfinished = queue.join();
-            assert!(matches!(unfinished, Ok(_) | Err(Error::Disconnected)));
+            assert!(matches!(unfinished, Ok(_) | Err(QueueError::Disconnected)));
         }
     }
 
