@@ -13,13 +13,17 @@ use std::io::{Write, pipe as raw_pipe};
 use std::os::fd::{AsRawFd, OwnedFd};
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::OpenOptionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
 use common::testing::{Deadline, Random};
 use ipc_pipe::{Connection, Error, LIMIT, Receiver, Sender, one_way, pipe};
-use process_basics::frame;
+use process_basics::ends::OwnedEnd;
+use process_basics::{Gate, frame};
 use serde::de::DeserializeOwned;
+use serde::ser::SerializeTuple;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 /// A receiver into whose pipe these bytes were written, and no more will be.
 fn receiver_of<T>(bytes: &[u8]) -> Receiver<T> {
@@ -194,6 +198,38 @@ fn an_end_sent_over_a_connection_is_refused_and_nothing_is_sent() {
     assert!(error.to_string().contains("arguments of a new process"), "{error}");
 }
 
+/// An end of each kind that the crates have so far, and one of nothing but a descriptor.
+#[test]
+fn any_end_in_a_message_is_an_error_that_says_where_it_goes_instead() {
+    #[derive(Serialize)]
+    struct Bare(#[serde(with = "process_basics::handover")] OwnedEnd);
+
+    fn refused<T: Serialize>(end: T) -> String {
+        let (mut receiver, mut sender) = one_way().unwrap();
+        let error = sender.send(&end).unwrap_err();
+        assert!(matches!(error, Error::Encode { .. }));
+        sender.send_bytes(b"the next").unwrap();
+        assert_eq!(receiver.recv_bytes(None).unwrap(), b"the next");
+        error.to_string()
+    }
+    let (connection, _other) = pipe::<u8, u8>().unwrap();
+    let (receiver, sender) = one_way::<u8>().unwrap();
+    let (_gate, waiting) = Gate::new().unwrap();
+    let bare = Bare(raw_pipe().unwrap().0.into());
+    for text in [
+        refused(connection),
+        refused(receiver),
+        refused(vec![(7, Some(sender))]),
+        refused(waiting),
+        refused(bare),
+    ] {
+        for part in ["can't be sent in a message", "Process::new(function", "initializer"] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(!text.to_lowercase().contains("postcard"), "{text}");
+    }
+}
+
 #[test]
 fn no_serde_format_can_carry_an_end_by_itself() {
     let (receiver, sender) = one_way::<u8>().unwrap();
@@ -268,6 +304,87 @@ fn an_error_while_serialising_sends_nothing() {
     let (receiver, mut sender) = (Receiver::<u8>::from(reader), Sender::<Half>::from(writer));
     assert!(matches!(sender.send(&Half), Err(Error::Encode { .. })));
     assert!(!receiver.poll(Duration::ZERO).unwrap());
+}
+
+/// What a message does on its way there, in its middle, and on its way back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mood {
+    Well,
+    Fails,
+    Panics,
+}
+
+/// A message that is so many bytes long, twice.
+#[derive(Debug, PartialEq)]
+struct Moody {
+    there: Mood,
+    back: Mood,
+    length: usize,
+}
+
+impl Serialize for Moody {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut parts = serializer.serialize_tuple(3)?;
+        parts.serialize_element(&"x".repeat(self.length))?;
+        match self.there {
+            Mood::Well => parts.serialize_element(&(self.back as u8))?,
+            Mood::Fails => return Err(ser::Error::custom("not in the mood to go")),
+            Mood::Panics => panic!("not in the mood to go"),
+        }
+        parts.serialize_element(&"y".repeat(self.length))?;
+        parts.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Moody {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let (half, mood, _) = <(String, u8, String)>::deserialize(input)?;
+        match mood {
+            0 => Ok(Self { there: Mood::Well, back: Mood::Well, length: half.len() }),
+            1 => Err(de::Error::custom("not in the mood to come")),
+            _ => panic!("not in the mood to come"),
+        }
+    }
+}
+
+#[test]
+fn a_message_whose_serialize_or_deserialize_fails_or_panics_costs_itself_and_nothing_else() {
+    let _deadline = Deadline::seconds(60);
+    fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
+        catch_unwind(AssertUnwindSafe(work)).ok()
+    }
+    let (mut here, mut there) = pipe::<Moody, Moody>().unwrap();
+    let (mut receiver, mut sender) = one_way::<Moody>().unwrap();
+    // In one frame of the shortest length, in more, in all that a pipe holds.
+    for length in [3, 300, 15_000] {
+        let moody = |there, back| Moody { there, back, length };
+        let well = moody(Mood::Well, Mood::Well);
+        for message in [moody(Mood::Fails, Mood::Well), moody(Mood::Panics, Mood::Well)] {
+            let fails = message.there == Mood::Fails;
+            let sent = [caught(|| here.send(&message)), caught(|| sender.send(&message))];
+            for sent in sent {
+                match sent {
+                    Some(refused) => assert!(fails && matches!(refused, Err(Error::Encode { .. }))),
+                    None => assert!(!fails),
+                }
+            }
+            assert!(
+                !there.poll(Duration::ZERO).unwrap() && !receiver.poll(Duration::ZERO).unwrap()
+            );
+        }
+        here.send(&moody(Mood::Well, Mood::Fails)).unwrap();
+        sender.send(&moody(Mood::Well, Mood::Panics)).unwrap();
+        here.send(&well).unwrap();
+        sender.send(&well).unwrap();
+        assert!(matches!(there.recv(), Err(Error::Decode { .. })));
+        assert!(caught(|| receiver.recv()).is_none());
+        assert!(there.poll(None).unwrap() && receiver.poll(None).unwrap());
+        assert_eq!(
+            (there.recv().unwrap(), receiver.recv().unwrap()),
+            (well, moody(Mood::Well, Mood::Well))
+        );
+        assert!(!there.poll(Duration::ZERO).unwrap() && !receiver.poll(Duration::ZERO).unwrap());
+    }
 }
 
 /// The same end of a pipe, but an error where it would have to wait. With it a test can have the

@@ -53,6 +53,7 @@ fn a_queue_elsewhere_than_in_process_arguments_says_where_it_may_be() {
         let error = outer.put(inner.clone()).unwrap_err();
         assert!(matches!(error, PutError::Encode(_)));
         assert!(error.to_string().contains("the arguments of a new process"));
+        assert!(error.to_string().contains("can't be sent in a message"));
     }
     assert!(outer.is_empty());
     inner.put(1).unwrap();

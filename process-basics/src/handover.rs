@@ -76,8 +76,9 @@ type Slot<T> = RefCell<Option<T>>;
 pub fn serialize<F: AsEnd, S: Serializer>(holder: &F, serializer: S) -> Result<S::Ok, S::Error> {
     let index = OUTGOING.with_borrow_mut(|outgoing| {
         let outgoing = outgoing.as_mut().ok_or(
-            "a descriptor (of a connection, a queue, a file) can only be in the arguments of a \
-             new process: Process::new(function, arguments)",
+            "an end of a pipe, a queue or a file can't be sent in a message: it can only be in the \
+             arguments of a new process, Process::new(function, arguments), or of the initializer \
+             of a pool or an executor",
         )?;
         let copy = holder.as_end().try_clone_to_owned();
         outgoing.push(copy.map_err(|error| format!("can't duplicate a descriptor: {error}"))?);
