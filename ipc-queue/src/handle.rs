@@ -4,16 +4,19 @@
 //! ```text
 //!   thread 1: put ──▶ ┌───────────┐ a slot is free, nothing waits ──▶ slot
 //!   thread 2: put ──▶ │  handle   │ else ──▶ overflow ──▶ feeder thread ──▶ slot
-//!                     └───────────┘
+//!                     └───────────┘                 └──▶ last drop, exit ──▶ left behind
 //! ```
+//!
+//! A process ends in the way that runs destructors, or by [`std::process::exit`], which doesn't and
+//! leaves other threads at work: so what waits is seen to in both. A kill or an abort can't be.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::time::Duration;
+use std::{mem, process, thread};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
@@ -22,10 +25,17 @@ use crate::memory::{Kind, MOST};
 use crate::participant::Participant;
 use crate::raw::{Failed, Until};
 use crate::ring::Owner;
-use crate::sys::Opening;
+use crate::sys::{self, Opening};
 
 /// How often to look whether anybody is left while waiting for the feeder.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// What has had a feeder, for the exit of this process.
+static FED: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
+
+/// Whether this process exits: nothing is fed any more. Set before `FED` is looked through, so a put
+/// that comes too late for that sees it.
+static EXITING: AtomicBool = AtomicBool::new(false);
 
 pub(crate) struct Handle {
     shared: Arc<Shared>,
@@ -33,6 +43,8 @@ pub(crate) struct Handle {
 
 struct Shared {
     participant: Participant,
+    /// The process that it belongs to: a copy that a fork made of it has nothing to see to.
+    process: u32,
     /// Handles of this process, without the feeder's.
     handles: AtomicUsize,
     overflow: Mutex<Overflow>,
@@ -45,6 +57,16 @@ struct Overflow {
     messages: VecDeque<Box<[u8]>>,
     /// Whether a feeder is at work; it is, as long as there are messages.
     feeding: bool,
+    /// Whether the end of the process is to lose them.
+    cancelled: bool,
+}
+
+impl Overflow {
+    /// Drops so many, from the first on, which wait no more.
+    fn forget(&mut self, count: usize, participant: &Participant) {
+        self.messages.drain(..count);
+        participant.count_waiting(-i64::try_from(count).unwrap_or(0));
+    }
 }
 
 impl Handle {
@@ -67,6 +89,7 @@ impl Handle {
     fn new(participant: Participant) -> Self {
         let shared = Shared {
             participant,
+            process: process::id(),
             handles: AtomicUsize::new(1),
             overflow: Mutex::default(),
             flushed: Condvar::new(),
@@ -96,7 +119,7 @@ impl Handle {
         }
         participant.check_length(message)?;
         let mut overflow = self.shared.overflow();
-        if overflow.messages.is_empty() {
+        if overflow.messages.is_empty() && !EXITING.load(Ordering::Acquire) {
             match participant.put(message, Until::Now, || false) {
                 Err(Failed::Blocked) => {}
                 done => return done.map(Some),
@@ -104,13 +127,21 @@ impl Handle {
         }
         if !overflow.feeding {
             let shared = Arc::clone(&self.shared);
+            see_to_at_exit(&shared);
             let feeder = thread::Builder::new().name(String::from("queue-feeder"));
             feeder.spawn(move || shared.feed()).map_err(Failed::System)?;
             overflow.feeding = true;
         }
         overflow.messages.push_back(message.into());
         participant.count_waiting(1);
+        if EXITING.load(Ordering::Acquire) {
+            self.shared.leave_behind(overflow);
+        }
         Ok(None)
+    }
+
+    pub(crate) fn cancel_join_thread(&self) {
+        self.shared.overflow().cancelled = true;
     }
 
     pub(crate) fn flush(&self) -> Result<(), Error> {
@@ -142,9 +173,64 @@ impl Handle {
     }
 }
 
+/// Has this process see to what still waits when it exits.
+fn see_to_at_exit(shared: &Arc<Shared>) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| sys::at_exit(exit));
+    let mut fed = FED.lock().unwrap_or_else(PoisonError::into_inner);
+    let this = Arc::downgrade(shared);
+    fed.retain(|one| one.strong_count() > 0 && !one.ptr_eq(&this));
+    fed.push(this);
+}
+
+/// Leaves behind what waits in this process, which exits: of its threads this one only is sure to go on.
+extern "C" fn exit() {
+    EXITING.store(true, Ordering::Release);
+    // Not locked meanwhile: a put that is registering holds the other lock.
+    let fed = sys::lock_at_exit(&FED).map(|mut fed| mem::take(&mut *fed)).unwrap_or_default();
+    for shared in fed.iter().filter_map(Weak::upgrade) {
+        if shared.process == process::id() {
+            shared.participant.leave();
+            if let Some(overflow) = sys::lock_at_exit(&shared.overflow) {
+                shared.leave_behind(overflow);
+            }
+        }
+    }
+}
+
 impl Shared {
     fn overflow(&self) -> MutexGuard<'_, Overflow> {
         self.overflow.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves what waits to the other processes, if any of them could get it: this one won't see to it
+    /// any more.
+    fn leave_behind(&self, mut overflow: MutexGuard<'_, Overflow>) {
+        let participant = &self.participant;
+        while let Some(first) = overflow.messages.front() {
+            let waiting = overflow.messages.len();
+            if overflow.cancelled {
+                overflow.forget(waiting, participant);
+            } else if participant.is_last_to_get() {
+                overflow.forget(waiting, participant);
+                // Not by `eprintln!`: it panics if nobody reads it.
+                let _ = writeln!(
+                    io::stderr(),
+                    "a queue was dropped with {waiting} items in it that nobody was left to get"
+                );
+            } else if let Ok(left @ 1..) = participant.leave_behind(&overflow.messages) {
+                overflow.forget(left, participant);
+            } else if participant.put(first, Until::Now, || false).is_ok() {
+                overflow.forget(1, participant);
+            } else {
+                // Another process is just leaving its own, or there is no memory now: perhaps later.
+                let waited = self.flushed.wait_timeout(overflow, LOOK);
+                overflow = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+        drop(overflow);
+        // The feeder may be waiting for a slot, and keeps this participant alive.
+        participant.room().ring_for_all();
     }
 
     /// The feeder: puts what waits into slots, in order, until nothing does.
@@ -193,23 +279,9 @@ impl Clone for Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         let shared = &self.shared;
-        if shared.handles.fetch_sub(1, Ordering::AcqRel) > 1 {
-            return;
-        }
-        shared.participant.leave();
-        if self.flush().is_err() {
-            let mut overflow = shared.overflow();
-            let lost = overflow.messages.len();
-            overflow.messages.clear();
-            shared.participant.count_waiting(-i64::try_from(lost).unwrap_or(0));
-            // The feeder may be waiting for a slot, and keeps this participant alive.
-            drop(overflow);
-            shared.participant.room().ring_for_all();
-            // Not by `eprintln!`: it panics if nobody reads it.
-            let _ = writeln!(
-                io::stderr(),
-                "a queue was dropped with {lost} items in it that nobody was left to get"
-            );
+        if shared.handles.fetch_sub(1, Ordering::AcqRel) == 1 && shared.process == process::id() {
+            shared.participant.leave();
+            shared.leave_behind(shared.overflow());
         }
     }
 }

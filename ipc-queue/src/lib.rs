@@ -13,7 +13,7 @@
 //! whether that one still lives, and whoever comes by repairs what the dead have left.
 //!
 //! The layers, each in one file, from the middle outwards: the ring over atomic words (`ring.rs`), the
-//! memory it lies in (`memory.rs`), the participants with their numbers (`participant.rs`), waiting
+//! memory it lies in (`memory.rs`), what processes leave behind (`spill.rs`), the participants with their numbers (`participant.rs`), waiting
 //! (`bell.rs`), all together putting and getting bytes (`raw.rs`); on that the handle of a process
 //! (`handle.rs`) and the typed `Queue` (`queue.rs`). For those who build on them, such as a pool, there
 //! are also `ByteQueue` (`bytes.rs`) and words that processes share (`words.rs`).
@@ -39,6 +39,8 @@ mod queue;
 #[cfg(not(loom))]
 mod raw;
 mod ring;
+#[cfg(not(loom))]
+mod spill;
 #[cfg(not(loom))]
 mod sys;
 #[cfg(not(loom))]

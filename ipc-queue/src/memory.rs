@@ -2,10 +2,10 @@
 //! file in memory, the mapped part and the windows are two things, and the numbers a third.
 //!
 //! ```text
-//!   ┌────────────┬───────┬───────┬─────────┬──────────┬───────┬───────┬────────────────────────┐
-//!   │ what it is │ hints │ bells │ tenants │ accounts │ slots │ areas │ a window for each slot │
-//!   └────────────┴───────┴───────┴─────────┴──────────┴───────┴───────┴────────────────────────┘
-//!   └──────────────────────── mapped: words ──────────────────────────┘└ written, read, punched ┘
+//!   ┌────────────┬───────┬───────┬─────────┬──────────┬───────┬───────┬───────────────────┬───────┐
+//!   │ what it is │ hints │ bells │ tenants │ accounts │ slots │ areas │ windows, 1 a slot │ spill │
+//!   └────────────┴───────┴───────┴─────────┴──────────┴───────┴───────┴───────────────────┴───────┘
+//!   └──────────────────────── mapped: words ──────────────────────────┘└ written, read, punched ──┘
 //!
 //!   numbers, each taken or not:  ▢ ■ ■ ▢ ■ ▢ …   number n is taken: participant n lives
 //! ```
@@ -14,13 +14,15 @@
 //! doesn't fit into its slot lies in the slot's own area; or in one of some larger ones, which slots
 //! take turns with. Areas keep their memory. If no area that is large enough is free, it lies in its
 //! slot's window, whose memory is new for each message: that costs more than the message itself, but
-//! there is always one.
+//! there is always one. Behind the windows of an unbounded queue lies what processes have left
+//! (`spill.rs`).
 
 use std::hint::spin_loop;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::ring::{Owner, Place, Ring};
+use crate::spill::{self, Spill};
 use crate::sys::{self, Mapping, Opening, Participation};
 
 /// Participants have the numbers below this; nobody has 0.
@@ -78,12 +80,15 @@ mod at {
     pub(super) const WINDOW: usize = 2;
     pub(super) const KIND: usize = 3;
     pub(super) const HAS_AREAS: usize = 4;
+    pub(super) const SPILL: usize = 5;
     pub(super) const HEAD: usize = LINE;
     pub(super) const TAIL: usize = 2 * LINE;
     pub(super) const BELLS: usize = 3 * LINE;
     pub(super) const LOST: usize = 6 * LINE;
     pub(super) const HIGHEST: usize = 7 * LINE;
     pub(super) const GIVEN: usize = HIGHEST + 1;
+    pub(super) const SPILL_HEAD: usize = HIGHEST + 2;
+    pub(super) const SPILL_TAIL: usize = HIGHEST + 3;
     pub(super) const TENANTS: usize = 8 * LINE;
     pub(super) const ACCOUNTS: usize = TENANTS + before(AREAS.len()).0;
     pub(super) const SLOTS: usize = ACCOUNTS + LINE * PARTICIPANTS as usize;
@@ -140,6 +145,7 @@ pub(crate) struct Memory {
     window: u64,
     kind: Kind,
     has_areas: bool,
+    spill: u64,
 }
 
 /// How a queue's file is divided.
@@ -147,12 +153,13 @@ pub(crate) struct Memory {
 struct Layout {
     has_areas: bool,
     window: u64,
+    spill: u64,
     size: u64,
 }
 
 impl Layout {
     /// For so many slots, within the limit of file sizes.
-    fn new(capacity: u32) -> io::Result<Self> {
+    fn new(capacity: u32, kind: Kind) -> io::Result<Self> {
         let limit = sys::file_size_limit().min(1 << 62);
         let windows = |has_areas| {
             let base = base(capacity, has_areas);
@@ -168,8 +175,9 @@ impl Layout {
                 ),
             ));
         }
-        let size = base(capacity, has_areas) + u64::from(capacity) * window;
-        Ok(Self { has_areas, window, size })
+        let end = base(capacity, has_areas) + u64::from(capacity) * window;
+        let spill = if kind == Kind::Unbounded { spill::MOST.min(limit - end) } else { 0 };
+        Ok(Self { has_areas, window, spill, size: end + spill })
     }
 }
 
@@ -196,10 +204,10 @@ fn words(capacity: u32) -> usize {
 
 /// Makes a new queue's memory.
 pub(crate) fn create(capacity: u32, kind: Kind) -> io::Result<Opening> {
-    let Layout { has_areas, window, size } = Layout::new(capacity)?;
+    let Layout { has_areas, window, spill, size } = Layout::new(capacity, kind)?;
     let opening = Opening::create(base(capacity, has_areas), size)?;
     let mapping = opening.map(at::HEAD)?;
-    let fields = [MAGIC, u64::from(capacity), window, kind as u64, has_areas.into()];
+    let fields = [MAGIC, u64::from(capacity), window, kind as u64, has_areas.into(), spill];
     for (word, field) in mapping.words().iter().zip(fields) {
         word.store(field, Ordering::Release);
     }
@@ -226,9 +234,13 @@ impl Memory {
         }
         let kind = Kind::of(field(at::KIND));
         let has_areas = field(at::HAS_AREAS) != 0;
+        let spill = field(at::SPILL);
+        if spill > spill::MOST {
+            return Err(no_queue("there would be too much behind its windows"));
+        }
         let words = base(capacity, has_areas) as usize / WORD;
         let mapping = opening.map(words)?;
-        Ok(Self { mapping, opening, capacity, window, kind, has_areas })
+        Ok(Self { mapping, opening, capacity, window, kind, has_areas, spill })
     }
 
     pub(crate) fn opening(&self) -> &Opening {
@@ -251,6 +263,24 @@ impl Memory {
 
     pub(crate) fn bell(&self, which: usize) -> &AtomicU64 {
         &self.mapping.words()[at::BELLS + which * LINE]
+    }
+
+    /// What processes have left behind.
+    pub(crate) fn spill(&self) -> Spill<'_> {
+        let words = self.mapping.words();
+        Spill {
+            head: &words[at::SPILL_HEAD],
+            tail: &words[at::SPILL_TAIL],
+            opening: &self.opening,
+            lock: PARTICIPANTS,
+            start: self.window(self.capacity),
+            size: self.spill,
+        }
+    }
+
+    /// Whether they have left anything.
+    pub(crate) fn has_spilled(&self) -> bool {
+        self.kind == Kind::Unbounded && !self.spill().is_empty()
     }
 
     /// Items that died with those who held them.

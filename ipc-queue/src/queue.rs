@@ -4,6 +4,7 @@
 //!   put(item) ── serde ──▶ bytes ──▶ a slot ──▶ bytes ── serde ──▶ get() = item
 //!                               │         ▲
 //!        unbounded, none free:  └─▶ own memory ── feeder thread
+//!                                       └── end of the process ──▶ behind the slots
 //! ```
 
 use std::cell::RefCell;
@@ -70,9 +71,10 @@ const SLOTS: usize = 1024;
 /// # Ok(()) }) }
 /// ```
 ///
-/// There is no `close`: a handle is closed by dropping it, and can't be used after that. A process that
-/// drops its last handle on an unbounded queue waits until its items have found places, as long as
-/// anybody could get them; so get them before you join that process, if there are more than 1024.
+/// There is no `close`: a handle is closed by dropping it, and can't be used after that. What a process
+/// has put when it drops its last handle or ends, by [`std::process::exit`] or a panic, too, the others
+/// get afterwards, as many items as it may be; it may be joined before. If nobody is left to get them, it
+/// says on standard error how many are lost.
 ///
 /// ```compile_fail,E0382
 /// # // QUEUE-09
@@ -138,8 +140,8 @@ impl<T> Queue<T> {
 
     /// A queue without a limit but memory: a `put` never waits. Python: `Queue()`, `SimpleQueue()`.
     ///
-    /// What finds no place waits in the memory of its producer, and is lost with it if that is
-    /// killed before [`flush`](Self::flush) has returned.
+    /// What finds no place waits in the memory of its producer, and is lost with it if that is killed
+    /// or aborts before [`flush`](Self::flush) has returned. Any other end leaves it to the others.
     ///
     /// ```
     /// # use ipc_queue::Queue;
@@ -272,6 +274,33 @@ impl<T> Queue<T> {
     /// [`Error::Disconnected`] if nobody else is left to do it.
     pub fn join(&self) -> Result<u64, Error> {
         self.handle.join()
+    }
+
+    /// Lets this process end without a look at what it has put and has found no place: that is lost
+    /// then. Without this call the others get it. Python: `Queue.cancel_join_thread`.
+    ///
+    /// ```
+    /// # use ipc_queue::{GetError, Queue};
+    /// # use process_basics::{Failure, Process, tasks};
+    /// tasks![change_my_mind];
+    ///
+    /// fn change_my_mind(queue: Queue<u32>) -> Result<(), Failure> {
+    ///     (0..5000).try_for_each(|number| queue.put(number))?;
+    ///     queue.cancel_join_thread();
+    ///     Ok(())
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+    /// let queue = Queue::unbounded()?;
+    /// let mut process = Process::new(change_my_mind, queue.clone());
+    /// process.start()?;
+    /// process.join()?;
+    /// assert!(queue.qsize() < 5000, "nobody has got any, so most had found no place");
+    /// # Ok(()) }) }
+    /// ```
+    pub fn cancel_join_thread(&self) {
+        self.handle.cancel_join_thread();
     }
 
     /// Waits until all that this process has put is in the queue, where its death can't harm it. At

@@ -1,7 +1,9 @@
 //! Putting and getting bytes: the ring, its memory and its bells put together.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io;
+use std::io::ErrorKind::{InvalidData, UnexpectedEof};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -51,6 +53,14 @@ impl Failed {
             Self::Damaged | Self::TooLong { .. } => GetError::Damaged,
         }
     }
+}
+
+/// What a get has found.
+enum Found {
+    /// A message in a slot.
+    Slot(Claim),
+    /// A message that a process has left behind, or why it can't be had.
+    Spilled(Result<Vec<u8>, Failed>),
 }
 
 /// How long to wait.
@@ -110,7 +120,9 @@ impl Participant {
             self.claim(thorough, |ring, me| ring.claim_to_put(me, message.len() > INLINE))
         };
         let more = || self.ring().has_room();
-        let claim = self.wait(&self.room(), self.rhythm_of_puts(), until, claim, alone, more)?;
+        let position = |claim: &Claim| Some(self.ring().position_of(claim));
+        let (bell, rhythm) = (self.room(), self.rhythm_of_puts());
+        let claim = self.wait(&bell, rhythm, until, claim, alone, more, position)?;
         let payload = self.ring().payload(claim.slot);
         payload[0].store(length, Ordering::Relaxed);
         if claim.is_large() {
@@ -147,9 +159,20 @@ impl Participant {
         note: impl FnOnce(u64, &[u8]),
         taken: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, Failed> {
-        let claim = |thorough| self.claim(thorough, |ring, me| ring.claim_to_get(me));
-        let more = || self.ring().has_item();
-        let claim = self.wait(&self.items(), self.rhythm_of_gets(), until, claim, alone, more)?;
+        let find = |thorough| {
+            let claim = || self.claim(thorough, |ring, me| ring.claim_to_get(me));
+            self.take_spilled().map(Found::Spilled).or_else(|| claim().map(Found::Slot))
+        };
+        let more = || self.ring().has_item() || self.memory().has_spilled();
+        let position = |found: &Found| match found {
+            Found::Slot(claim) => Some(self.ring().position_of(claim)),
+            Found::Spilled(_) => None,
+        };
+        let (bell, rhythm) = (self.items(), self.rhythm_of_gets());
+        let claim = match self.wait(&bell, rhythm, until, find, alone, more, position)? {
+            Found::Slot(claim) => claim,
+            Found::Spilled(message) => return message.map(|message| taken(&message)),
+        };
         let payload = self.ring().payload(claim.slot);
         let length = payload[0].load(Ordering::Relaxed);
         if claim.is_large() {
@@ -162,7 +185,7 @@ impl Participant {
         };
         memory::load(&payload[1..], message);
         note(self.ring().delivery_of(&claim), message);
-        self.count_held();
+        self.count_held(1);
         self.release(claim);
         Ok(taken(message))
     }
@@ -194,13 +217,49 @@ impl Participant {
             return Err(Failed::System(error));
         }
         note(self.ring().delivery_of(&claim), &message[..length]);
-        self.count_held();
+        self.count_held(1);
         self.clear(claim, Some(length as u64));
         let taken = taken(&message[..length]);
         message.truncate(KEPT);
         message.shrink_to(KEPT);
         MESSAGE.set(message);
         Ok(taken)
+    }
+
+    /// Takes the next item that a process has left behind, if it is due. No note is taken of it: a
+    /// getter that takes notes has a bounded queue.
+    fn take_spilled(&self) -> Option<Result<Vec<u8>, Failed>> {
+        if !self.memory().has_spilled() {
+            return None;
+        }
+        let spill = self.memory().spill();
+        loop {
+            let next = match spill.read(|end| self.ring().is_got_before(end)).transpose()? {
+                Ok(next) => next,
+                Err(error) if matches!(error.kind(), InvalidData | UnexpectedEof) => {
+                    spill.give_up();
+                    return Some(Err(Failed::Damaged));
+                }
+                Err(error) => return Some(Err(Failed::System(error))),
+            };
+            self.count_held(1);
+            if spill.take(&next) {
+                self.items().ring(|| self.memory().has_spilled());
+                return Some(Ok(next.message));
+            }
+            self.count_held(-1);
+        }
+    }
+
+    /// Leaves some of these messages, from the first on, for others to get when this process has
+    /// ended; returns how many.
+    pub(crate) fn leave_behind(&self, messages: &VecDeque<Box<[u8]>>) -> io::Result<usize> {
+        let messages = messages.iter().map(|message| &**message);
+        let left = self.memory().spill().leave(messages, self.ring().end())?.unwrap_or(0);
+        if left > 0 {
+            self.items().ring_for_all();
+        }
+        Ok(left)
     }
 
     /// Waits until a put may succeed, or is given up.
@@ -217,7 +276,8 @@ impl Participant {
         self.repair_all();
         let waiting = |owner| self.memory().account(owner).map_or(0, |account| account.waiting());
         let elsewhere = (1..=self.memory().highest()).map(waiting);
-        elsewhere.fold(self.ring().count().0, usize::saturating_add)
+        let spilled = if self.is_bounded() { 0 } else { self.memory().spill().count() };
+        elsewhere.fold(self.ring().count().0 + spilled, usize::saturating_add)
     }
 
     /// Whether every slot is taken, and there is a limit.
@@ -242,8 +302,8 @@ impl Participant {
             if thorough {
                 self.repair_all();
             }
-            // In this order: an item is in a slot before it isn't counted as waiting any more, and
-            // counted as held before its slot is free.
+            // In this order: an item is in a slot, or left behind, before it isn't counted as waiting
+            // any more, and counted as held before it isn't there any more.
             let done = || {
                 let all = |what: fn(&crate::memory::Account<'_>) -> bool| {
                     (1..=self.memory().highest()).all(|owner| {
@@ -251,6 +311,7 @@ impl Participant {
                     })
                 };
                 all(|account| account.waiting() == 0)
+                    && !self.memory().has_spilled()
                     && self.ring().count().1 == 0
                     && all(|account| account.total() == 0)
             };
@@ -293,39 +354,44 @@ impl Participant {
         }
     }
 
-    fn wait(
+    /// Waits until there is something to be found; `position` tells the rhythm where it was.
+    #[expect(clippy::too_many_arguments, reason = "what differs between putting and getting")]
+    fn wait<T>(
         &self,
         bell: &Bell<'_>,
         rhythm: &Rhythm,
         until: Until,
-        claim: impl Fn(bool) -> Option<Claim>,
+        find: impl Fn(bool) -> Option<T>,
         alone: impl Fn() -> bool,
         more: impl Fn() -> bool,
-    ) -> Result<Claim, Failed> {
-        if let Some(claim) = claim(false) {
-            return Ok(claim);
+        position: impl Fn(&T) -> Option<u64>,
+    ) -> Result<T, Failed> {
+        if let Some(found) = find(false) {
+            return Ok(found);
         }
         if let Until::Now = until {
-            return claim(true).ok_or(Failed::Blocked);
+            return find(true).ok_or(Failed::Blocked);
         }
-        let look = |thorough| match claim(thorough) {
-            Some(claim) => Some(Ok(claim)),
+        let look = |thorough| match find(thorough) {
+            Some(found) => Some(Ok(found)),
             // Whoever was there last may have put something, and gone. With a time limit this ends anyway.
             None if thorough && until.is_forever() && alone() => {
-                Some(claim(true).ok_or(Failed::Alone))
+                Some(find(true).ok_or(Failed::Alone))
             }
             None => None,
         };
         let gather = rhythm.gathers();
         let waited = bell.wait(until.deadline(), gather, look, more);
-        let claim = waited.unwrap_or(Err(Failed::Blocked))?;
-        rhythm.learn(gather, self.ring().position_of(&claim));
-        Ok(claim)
+        let found = waited.unwrap_or(Err(Failed::Blocked))?;
+        if let Some(position) = position(&found) {
+            rhythm.learn(gather, position);
+        }
+        Ok(found)
     }
 
-    fn count_held(&self) {
+    fn count_held(&self, change: i64) {
         if let Some(account) = self.memory().account(self.me()) {
-            account.held.fetch_add(1, Ordering::AcqRel);
+            account.held.fetch_add(change.cast_unsigned(), Ordering::AcqRel);
         }
     }
 

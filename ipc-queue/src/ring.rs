@@ -124,6 +124,15 @@ pub(crate) struct Place {
     pub lap: u32,
 }
 
+impl Place {
+    fn is_before(self, other: Self) -> bool {
+        match other.lap.wrapping_sub(self.lap) & LAPS {
+            0 => self.slot < other.slot,
+            ahead => ahead <= LAPS / 2,
+        }
+    }
+}
+
 /// A slot that its holder works on. To drop it is to leave it so: what a death does.
 #[derive(Debug)]
 #[must_use]
@@ -274,6 +283,27 @@ impl<'a> Ring<'a> {
             }
         }
         false
+    }
+
+    /// The place behind all that this process has put.
+    pub(crate) fn end(&self) -> Place {
+        self.position(self.tail)
+    }
+
+    /// Whether all items before this place have been got, or are just being got.
+    pub(crate) fn is_got_before(&self, end: Place) -> bool {
+        let mut position = self.position(self.head);
+        for _ in 0..self.patience() {
+            let state = self.state(position.slot);
+            match (state.against(position), state.phase) {
+                _ if !position.is_before(end) => break,
+                (1, _) | (0, Phase::Reading | Phase::Clearing) => position = self.after(position),
+                (0, Phase::Full | Phase::Writing) => return false,
+                // Nothing was put here, as nobody but a damage says.
+                _ => break,
+            }
+        }
+        true
     }
 
     /// After a publication: whether the next item is there already.
@@ -522,6 +552,28 @@ mod tests {
             assert_ne!(words.ring().delivery_of(&again), words.ring().delivery_of(&died));
             words.ring().give_back(again);
             assert_eq!(words.get(C), Ok(1));
+        }
+
+        #[test]
+        fn all_before_a_place_has_been_got_once_nothing_there_waits_or_is_being_put() {
+            let words = Words::new(3);
+            let is_got_before = |end| words.ring().is_got_before(end);
+            for _ in 0..5 {
+                words.put(A, 1).unwrap();
+                let slow = words.ring().claim_to_put(A, false).unwrap();
+                let end = words.ring().end();
+                words.put(B, 3).unwrap();
+                let first = words.ring().claim_to_get(C).unwrap();
+                assert!(!is_got_before(end), "the second is being put");
+                words.write(&slow, 2);
+                words.ring().publish(slow);
+                assert!(!is_got_before(end), "and now it is there");
+                assert_eq!(words.get(C), Ok(2));
+                assert!(is_got_before(end), "one that is just being got counts as got");
+                words.ring().release(first);
+                assert_eq!(words.get(C), Ok(3));
+                assert!(is_got_before(end), "also when it is long past");
+            }
         }
 
         #[test]

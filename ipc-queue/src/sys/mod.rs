@@ -31,11 +31,11 @@ use linux as system;
 #[cfg(target_os = "macos")]
 use macos as system;
 #[cfg(unix)]
-pub(crate) use unix::{Mapping, file_size_limit};
+pub(crate) use unix::{Mapping, at_exit, file_size_limit, lock_at_exit};
 #[cfg(windows)]
 use windows as system;
 #[cfg(windows)]
-pub(crate) use windows::{Mapping, file_size_limit};
+pub(crate) use windows::{Mapping, at_exit, file_size_limit, lock_at_exit};
 
 pub(crate) use system::{Block, Opening};
 

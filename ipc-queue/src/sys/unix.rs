@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use process_basics::ends::OwnedEnd;
@@ -19,6 +20,19 @@ use super::{Participation, SharedMemory};
 /// Returns the size of the largest file that this process may write, in bytes.
 pub(crate) fn file_size_limit() -> u64 {
     getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
+}
+
+/// Has this function called when the process exits: by [`std::process::exit`], or when `main` has
+/// returned or panicked. Other threads are still at work then.
+#[expect(unsafe_code, reason = "the C library calls it")]
+pub(crate) fn at_exit(run: extern "C" fn()) {
+    // SAFETY: the function is there as long as the program; a panic can't leave it.
+    let _ = unsafe { libc::atexit(run) };
+}
+
+/// Locks in a function that [`at_exit`] has called. The thread that has the lock goes on.
+pub(crate) fn lock_at_exit<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    Some(mutex.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Where an opening's numbers are: number n is byte `first + n` of this file.

@@ -28,7 +28,9 @@
 //! what comes later is rung for. A token that is left over costs one look for nothing; one that a
 //! killed thread has taken costs the others up to 100 ms, as a wake-up does on every system.
 
+use std::ffi::c_void;
 use std::fs::File;
+use std::hint::black_box;
 use std::io;
 use std::ops::Range;
 use std::os::windows::fs::FileExt;
@@ -36,6 +38,7 @@ use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr::{NonNull, null, null_mut};
 use std::slice;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
 use std::thread;
 use std::time::Duration;
 
@@ -68,6 +71,40 @@ const BELLS: usize = 3;
 /// Returns the size of the largest file, in bytes: half of what NTFS has.
 pub(crate) fn file_size_limit() -> u64 {
     8 << 40
+}
+
+/// What to call when the process exits.
+static AT_EXIT: OnceLock<extern "C" fn()> = OnceLock::new();
+
+/// Called by the system when a thread or the process begins or ends: `ExitProcess`, which Rust calls, knows
+/// nothing of the C library's `atexit`.
+#[expect(unsafe_code, reason = "the loader finds it by its section")]
+#[used]
+#[unsafe(link_section = ".CRT$XLC")]
+static CALLBACK: extern "system" fn(*mut c_void, u32, *mut c_void) = exit;
+
+extern "system" fn exit(_module: *mut c_void, reason: u32, _reserved: *mut c_void) {
+    const DLL_PROCESS_DETACH: u32 = 0;
+    if let (DLL_PROCESS_DETACH, Some(run)) = (reason, AT_EXIT.get()) {
+        run();
+    }
+}
+
+/// Has this function called when the process exits: by [`std::process::exit`], or when `main` has
+/// returned or panicked. All other threads have been ended then, whatever they were doing.
+pub(crate) fn at_exit(run: extern "C" fn()) {
+    let _ = AT_EXIT.set(run);
+    // The linker drops what nothing refers to.
+    black_box(&CALLBACK);
+}
+
+/// Locks in a function that [`at_exit`] has called; not if a thread had the lock that was ended.
+pub(crate) fn lock_at_exit<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(guard)) => Some(guard.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 /// A handle that can go to a new process.
