@@ -38,6 +38,7 @@ fn supervise(waiting: &Waiting) -> Result<[i32; WORKERS], Failure> {
         // From the last to the first: what is removed doesn't move those that are still to come.
         for ended in wait(&sentinels, None)?.into_iter().rev() {
             let (place, worker) = workers.swap_remove(ended);
+            worker.join()?;
             match worker.exitcode() {
                 Some(code) if code >= 0 => codes[place] = code,
                 _ => workers.push((place, start(place, waiting)?)),

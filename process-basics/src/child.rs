@@ -50,6 +50,13 @@ pub(crate) struct Child {
     end: Mutex<Option<End>>,
 }
 
+impl End {
+    /// Returns whether a signal killed the process.
+    pub(crate) fn is_by_signal(self) -> bool {
+        matches!(self, Self::Code(code) if is_signal(code))
+    }
+}
+
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -290,8 +290,9 @@ impl Process {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotStarted`]; [`Error::NeverRan`] if it ended before it had its arguments;
-    /// [`Error::System`]. How it ended otherwise is told by [`exitcode`](Self::exitcode).
+    /// [`Error::NotStarted`]; [`Error::NeverRan`] if it ended by itself before it had its arguments;
+    /// [`Error::System`]. How it ended otherwise is told by [`exitcode`](Self::exitcode), also if a
+    /// signal killed it before its function began.
     pub fn join(&self) -> Result<(), Error> {
         self.join_at_most(None).map(drop)
     }
@@ -323,7 +324,8 @@ impl Process {
     fn join_at_most(&self, timeout: Option<Duration>) -> Result<bool, Error> {
         let child = self.started()?;
         match child.wait_for_end(timeout)? {
-            Some(end) if !child.ran() => {
+            // How a killed child ended is told by its exit code, as in Python.
+            Some(end) if !child.ran() && !end.is_by_signal() => {
                 Err(Error::NeverRan { name: self.name.clone(), end: end.to_string() })
             }
             end => Ok(end.is_some()),

@@ -16,14 +16,13 @@ use std::sync::Arc;
 use std::sync::Mutex;
 #[cfg(target_os = "linux")]
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 use std::{io, thread};
 
-#[cfg(target_os = "linux")]
-use common::testing::Signal;
-
-use common::testing::{Deadline, room_for_descriptors};
+use common::testing::{Deadline, Signal, room_for_descriptors};
 use process_basics::{
     Error, Exit, Gate, Process, Waiting, active_children, current_process, parent_process, tasks,
+    wait,
 };
 #[cfg(unix)]
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -228,24 +227,59 @@ fn find(name: &str) -> Option<u32> {
     })
 }
 
+/// Has a child killed from outside as soon as it is there.
+#[cfg(target_os = "linux")]
+fn killed_on_the_way(round: usize, length: usize) -> (Result<(), Error>, Option<i32>) {
+    let name = &format!("killed on the way {round} {length}");
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let child = std::iter::repeat_with(|| find(name)).flatten().next().unwrap();
+            support::signal(child, Signal::KILL);
+        });
+        fate(Hangs, 0, length, name)
+    })
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn a_child_killed_while_its_arguments_are_on_the_way_never_ran() {
     let _deadline = Deadline::seconds(60);
     for round in 0..4 {
-        for length in [0, LARGE] {
-            let name = &format!("killed on the way {round} {length}");
-            let (outcome, code) = thread::scope(|scope| {
-                scope.spawn(|| {
-                    let child = std::iter::repeat_with(|| find(name)).flatten().next().unwrap();
-                    support::signal(child, Signal::KILL);
-                });
-                fate(Hangs, 0, length, name)
-            });
-            let text = outcome.unwrap_err().to_string();
-            assert!(text.contains("never ran") && text.contains("signal 9"), "{text}");
-            assert!(matches!(code, None | Some(-9)), "None: start gave the child up itself");
+        let (outcome, code) = killed_on_the_way(round, LARGE);
+        let text = outcome.unwrap_err().to_string();
+        assert!(text.contains("never ran") && text.contains("signal 9"), "{text}");
+        assert_eq!(code, None, "start gave the child up itself");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_child_killed_before_its_function_began_is_joined_and_has_its_exit_code() {
+    let _deadline = Deadline::seconds(60);
+    for round in 0..4 {
+        match killed_on_the_way(round, 0) {
+            (Ok(()), code) => assert_eq!(code, Some(-9)),
+            (Err(error), code) => {
+                assert!(error.to_string().contains("signal 9"), "{error}");
+                assert_eq!(code, None, "start gave the child up itself");
+            }
         }
+    }
+}
+
+#[test]
+fn a_child_killed_from_outside_after_its_start_is_no_error_of_join() {
+    let _deadline = Deadline::seconds(60);
+    for signal in [Signal::KILL, Signal::TERM] {
+        let trap = Trap { before: None, trap: Hangs, after: None };
+        let mut process = Process::new(never_runs::<Hangs>, (trap, reports().1));
+        process.start().unwrap();
+        support::signal(process.pid().unwrap(), signal);
+        wait(&[process.sentinel().unwrap()], None).unwrap();
+        process.join().unwrap();
+        assert!(process.join_timeout(Duration::ZERO).unwrap());
+        let number = if signal == Signal::KILL { -9 } else { -15 };
+        assert_eq!(process.exitcode(), Some(number));
     }
 }
 

@@ -190,7 +190,7 @@ struct Player {
 
 impl Drop for Player {
     fn drop(&mut self) {
-        // One that has ended takes no harm; one that never ran can't be joined, and need not.
+        // One that has ended takes no harm.
         let _ = self.process.kill().and_then(|()| self.process.join());
     }
 }
