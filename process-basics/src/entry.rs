@@ -15,10 +15,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::{env, io};
 
-use linkme::distributed_slice;
-
 use crate::current::{become_child, control_line, current_process, parent_process};
 use crate::exit::{Exit, complain};
+use crate::task::Call;
 use crate::{Error, child, control, frame, sys, task};
 
 /// What a child's `argv[0]` begins with, before its name: it shows in `ps`, and, unlike a variable
@@ -31,10 +30,12 @@ const SHOWN: usize = 64;
 /// Whether [`main`] is running: whether a child would find its way.
 static INSIDE_MAIN: AtomicBool = AtomicBool::new(false);
 
-/// The helper tests that `test_entry!` makes, by their paths.
+/// A helper test that `test_entry!` makes, by its path.
 #[doc(hidden)]
-#[distributed_slice]
-pub static TEST_ENTRIES: [&'static str];
+#[derive(Debug)]
+pub struct TestEntry(pub &'static str);
+
+inventory::collect!(TestEntry);
 
 /// What to do at the end of this process. See [`at_exit`].
 static HOOKS: Mutex<Vec<Box<dyn FnOnce() + Send>>> = Mutex::new(Vec::new());
@@ -118,12 +119,9 @@ macro_rules! test_entry {
     () => {
         #[test]
         fn process_basics_child() {
-            use $crate::__private as private;
-
-            #[private::distributed_slice(private::TEST_ENTRIES)]
-            #[linkme(crate = private::linkme)]
-            static ENTRY: &'static str = concat!(module_path!(), "::process_basics_child");
-            $crate::__keep!(ENTRY);
+            $crate::__private::inventory::submit! {
+                $crate::__private::TestEntry(concat!(module_path!(), "::process_basics_child"))
+            }
             $crate::__private::run_if_child();
         }
     };
@@ -166,7 +164,8 @@ pub(crate) fn program_arguments() -> Result<Vec<OsString>, Error> {
         return Err(Error::OutsideMain);
     }
     // A test's path, as the test harness knows it, lacks the name of the crate.
-    if let Some((_, path)) = TEST_ENTRIES.first().and_then(|path| path.split_once("::")) {
+    let entry = inventory::iter::<TestEntry>.into_iter().next();
+    if let Some((_, path)) = entry.and_then(|entry| entry.0.split_once("::")) {
         let arguments = [path, "--exact", "--nocapture", "--test-threads=1", "-q"];
         return Ok(arguments.map(OsString::from).to_vec());
     }
@@ -196,7 +195,8 @@ fn live() -> Exit {
 fn begin_and_run() -> Result<Exit, frame::Error> {
     sys::close_inherited()?;
     let (line, start, arguments) = control::receive()?;
-    let task = task::task_at(start.task, &start.task_name);
+    // The name tells whether it really is the same executable.
+    let task = task::task_at(start.task).filter(|task| task.name == start.task_name);
     let task = task.ok_or_else(|| {
         let (place, name) = (start.task, &start.task_name);
         io::Error::other(format!(
@@ -209,11 +209,11 @@ fn begin_and_run() -> Result<Exit, frame::Error> {
     if current_process().is_daemon() {
         end_with_parent()?;
     }
-    (task.exit)(arguments, &mut || {
+    (task.call)(Call::Process(arguments, &mut || {
         if let Some(line) = control_line() {
             line.say_attached();
         }
-    })
+    }))
 }
 
 /// Shows the process's name in process lists, and above the message of a panic.

@@ -51,9 +51,9 @@ pub use wait::wait;
 /// What the macros expand to; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
-    pub use linkme::{self, distributed_slice};
+    pub use inventory;
 
-    pub use crate::entry::{TEST_ENTRIES, run_if_child};
+    pub use crate::entry::{TestEntry, run_if_child};
     pub use crate::exit::{ExitOfResult, ExitOfSilentResult, ExitOfValue, Returned};
-    pub use crate::task::{TASKS, Task, call, key_of, run};
+    pub use crate::task::{Call, Task, call, key_of};
 }

@@ -14,6 +14,7 @@ use crate::current::current_process;
 use crate::ends::BorrowedEnd;
 use crate::exit::Exit;
 use crate::sys::{End, Stop};
+use crate::task::Task;
 use crate::{Error, entry, frame, task};
 
 /// A function that runs in an operating-system process of its own. Python:
@@ -59,7 +60,7 @@ pub struct Process {
 
 struct Target {
     /// Looks the function up.
-    place: fn() -> Result<usize, Error>,
+    task: fn() -> Result<(usize, &'static Task), Error>,
     pack: Box<dyn Fn() -> Result<Arguments, frame::Error> + Send>,
 }
 
@@ -138,7 +139,7 @@ impl Process {
             daemon: current_process().is_daemon(),
             path,
             target: Mutex::new(Some(Target {
-                place: task::place_of::<F>,
+                task: task::find::<F>,
                 pack: Box::new(move || Arguments::pack(&arguments)),
             })),
             child: None,
@@ -253,14 +254,14 @@ impl Process {
         if parent.is_daemon() {
             return Err(Error::DaemonWithChildren);
         }
-        let task = (wanted.place)()?;
+        let (place, task) = (wanted.task)()?;
         let arguments = (wanted.pack)()
             .map_err(|reason| Error::Arguments { name: self.name.clone(), reason })?;
         // Those that have ended meanwhile need not stay zombies until they are asked for.
         child::active();
         let start = Start {
-            task,
-            task_name: task::TASKS[task].name.to_owned(),
+            task: place,
+            task_name: task.name.to_owned(),
             name: self.name.clone(),
             path: self.path.clone(),
             daemon: self.daemon,

@@ -1,12 +1,13 @@
 //! Which functions may run in another process, and how they are found there.
 //!
-//! Parent and child are the same executable, so both hold the same list, put together by the
-//! linker: the parent looks a function up by its type, and its place in the list is what travels.
+//! Parent and child are the same executable, so both have the same list, which the crate inventory
+//! collects before `main`: the parent looks a function up by its type, and its place in the list is
+//! what travels.
 
 use std::any::{Any, TypeId, type_name};
 use std::io;
+use std::sync::OnceLock;
 
-use linkme::distributed_slice;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -22,16 +23,27 @@ pub struct Task {
     pub name: &'static str,
     /// The type of the function: each function of a program has its own.
     pub key: fn() -> TypeId,
-    /// Calls the function with these arguments; tells when it has them.
-    pub exit: fn(Arguments, &mut dyn FnMut()) -> Result<Exit, frame::Error>,
-    /// Calls the function with the arguments in these bytes, and appends the bytes of its result.
-    pub run: fn(&[u8], &mut Vec<u8>) -> Result<(), frame::Error>,
+    /// Calls the function; returns its exit code.
+    pub call: fn(Call<'_>) -> Result<Exit, frame::Error>,
 }
 
-/// All that `tasks!` lists, anywhere in the program.
+/// How a listed function is called.
 #[doc(hidden)]
-#[distributed_slice]
-pub static TASKS: [Task];
+pub enum Call<'a> {
+    /// As the function of a process, with these arguments; tells when it has them.
+    Process(Arguments, &'a mut dyn FnMut()),
+    /// As a task: with the arguments in these bytes; the bytes of its result are appended.
+    Task(&'a [u8], &'a mut Vec<u8>),
+}
+
+// A list for each type: lists of the program's own, or of another version of this crate, are others.
+inventory::collect!(Task);
+
+/// All that `tasks!` lists, anywhere in the program.
+fn tasks() -> &'static [&'static Task] {
+    static TASKS: OnceLock<Vec<&'static Task>> = OnceLock::new();
+    TASKS.get_or_init(|| inventory::iter::<Task>.into_iter().collect())
+}
 
 /// Lists functions that may run in another process: `tasks![worker, SubProcess::run];`
 ///
@@ -63,24 +75,17 @@ pub static TASKS: [Task];
 #[macro_export]
 macro_rules! tasks {
     ($($function:expr),+ $(,)?) => { $(
-        const _: () = {
-            use $crate::__private as private;
-
-            #[private::distributed_slice(private::TASKS)]
-            #[linkme(crate = private::linkme)]
-            static TASK: private::Task = private::Task {
+        $crate::__private::inventory::submit! {
+            $crate::__private::Task {
                 name: concat!(module_path!(), "::", stringify!($function)),
-                key: || private::key_of(&$function),
-                exit: |arguments, attached| {
+                key: || $crate::__private::key_of(&$function),
+                call: |call| $crate::__private::call($function, call, |returned| {
                     #[allow(unused_imports, reason = "a function's type decides which is used")]
-                    use private::{ExitOfResult, ExitOfSilentResult, ExitOfValue};
-                    let returned = private::call($function, arguments, attached)?;
-                    Ok((&&&private::Returned(returned)).exit_code())
-                },
-                run: |arguments, result| private::run($function, arguments, result),
-            };
-            $crate::__keep!(TASK);
-        };
+                    use $crate::__private::{ExitOfResult, ExitOfSilentResult, ExitOfValue};
+                    (&&&$crate::__private::Returned(returned)).exit_code()
+                }),
+            }
+        }
     )+ };
 }
 
@@ -90,14 +95,15 @@ pub fn key_of<F: Any>(_function: &F) -> TypeId {
     TypeId::of::<F>()
 }
 
-/// The place of this function in the list.
-pub(crate) fn place_of<F: Any>() -> Result<usize, Error> {
+/// Returns this function in the list, and its place there.
+pub(crate) fn find<F: Any>() -> Result<(usize, &'static Task), Error> {
     let function = type_name::<F>();
     if size_of::<F>() != 0 || function.ends_with("{{closure}}") {
         return Err(Error::NotAFunctionItem { function });
     }
-    let place = TASKS.iter().position(|task| (task.key)() == TypeId::of::<F>());
-    place.ok_or_else(|| Error::Unlisted { function, short: short_name(function) })
+    let mut listed = tasks().iter().copied().enumerate();
+    let found = listed.find(|(_, task)| (task.key)() == TypeId::of::<F>());
+    found.ok_or_else(|| Error::Unlisted { function, short: short_name(function) })
 }
 
 /// How one would write a function's name beside it: `worker`, `worker::<…>`, `SubProcess::run`.
@@ -112,32 +118,30 @@ fn short_name(function: &str) -> String {
     }
 }
 
-/// The other direction, in the child. The name tells whether it really is the same executable.
-pub(crate) fn task_at(place: usize, name: &str) -> Option<&'static Task> {
-    TASKS.get(place).filter(|task| task.name == name)
+/// The task at this place.
+pub(crate) fn task_at(place: usize) -> Option<&'static Task> {
+    tasks().get(place).copied()
 }
 
-/// Calls the function, in the child.
+/// Calls the function: the one place that says what it may take and return.
 #[doc(hidden)]
 pub fn call<A: DeserializeOwned, R: Serialize>(
     function: impl Fn(A) -> R,
-    arguments: Arguments,
-    attached: &mut dyn FnMut(),
-) -> Result<R, frame::Error> {
-    let arguments = arguments.unpack()?;
-    attached();
-    Ok(function(arguments))
-}
-
-/// Calls the function, as often as one likes, with and without a process of its own.
-#[doc(hidden)]
-pub fn run<A: DeserializeOwned, R: Serialize>(
-    function: impl Fn(A) -> R,
-    arguments: &[u8],
-    result: &mut Vec<u8>,
-) -> Result<(), frame::Error> {
-    let arguments = frame::decode(arguments)?;
-    frame::append(&function(arguments), result)
+    call: Call<'_>,
+    exit: impl FnOnce(R) -> Exit,
+) -> Result<Exit, frame::Error> {
+    match call {
+        Call::Process(arguments, attached) => {
+            let arguments = arguments.unpack()?;
+            attached();
+            Ok(exit(function(arguments)))
+        }
+        Call::Task(arguments, result) => {
+            let arguments = frame::decode(arguments)?;
+            frame::append(&function(arguments), result)?;
+            Ok(Exit::SUCCESS)
+        }
+    }
 }
 
 /// A listed function as every process of this program knows it: what a pool sends to its workers.
@@ -179,7 +183,7 @@ impl Listed {
     /// # Errors
     /// [`Error::Unlisted`], [`Error::NotAFunctionItem`].
     pub fn of<F: Any>(_function: &F) -> Result<Self, Error> {
-        place_of::<F>().map(Self)
+        find::<F>().map(|(place, _)| Self(place))
     }
 
     /// Calls it with the arguments in these bytes, and appends the bytes of its result.
@@ -199,7 +203,7 @@ impl Listed {
     /// [`frame::Error::Decode`] if these are no arguments for it, [`frame::Error::Encode`] if its
     /// result can't be serialised, [`frame::Error::Io`] if there is no such function.
     pub fn call(self, arguments: &[u8], result: &mut Vec<u8>) -> Result<(), frame::Error> {
-        (self.task()?.run)(arguments, result)
+        (self.task()?.call)(Call::Task(arguments, result)).map(drop)
     }
 
     /// Calls it with these arguments; its result becomes an exit code, as if it were a process.
@@ -221,12 +225,12 @@ impl Listed {
     /// # Errors
     /// As [`call`](Self::call).
     pub fn call_once(self, arguments: Arguments) -> Result<Exit, frame::Error> {
-        (self.task()?.exit)(arguments, &mut || ())
+        (self.task()?.call)(Call::Process(arguments, &mut || ()))
     }
 
     fn task(self) -> Result<&'static Task, frame::Error> {
         let missing = || io::Error::other(format!("there is no function {} in the list", self.0));
-        TASKS.get(self.0).ok_or_else(|| frame::Error::Io(missing()))
+        task_at(self.0).ok_or_else(|| frame::Error::Io(missing()))
     }
 }
 

@@ -71,32 +71,3 @@ pub trait AsEnd {
 fn refused(what: &str) -> impl FnOnce(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{what}: {error}"))
 }
-
-/// Keeps a static in the program that nothing refers to: nothing to do here.
-#[cfg(not(all(windows, target_env = "gnu")))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __keep {
-    ($what:ident) => {};
-}
-
-/// Keeps a static in the program that nothing refers to.
-///
-/// rustc links with `--gc-sections`, and on Windows the GNU linker and LLD then drop the entries of
-/// a list that is put together by the linker. What the C runtime calls before `main` they keep,
-/// with all that it refers to: here a function that does nothing.
-#[cfg(all(windows, target_env = "gnu"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __keep {
-    ($what:ident) => {
-        const _: () = {
-            extern "C" fn keep() {
-                ::core::hint::black_box(&$what);
-            }
-            #[used]
-            #[unsafe(link_section = ".CRT$XCU")]
-            static KEEP: extern "C" fn() = keep;
-        };
-    };
-}
