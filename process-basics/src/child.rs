@@ -76,7 +76,7 @@ impl Child {
         start: &Start,
         arguments: &Arguments,
     ) -> Result<Arc<Self>, Error> {
-        let (process, line) = sys::start(&entry::mark(&start.name), program_arguments)
+        let (process, line) = sys::start(&entry::title(&start.name), program_arguments)
             .map_err(|reason| Error::Start { name: start.name.clone(), reason })?;
         let child = Arc::new(Self {
             name: start.name.clone(),

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   parent                               child
+//!     │  "process-basics 0.1.0" ─────────▶ │  there before the child is
 //!     │  frame: Start ───────────────────▶ │  name, task, daemon …
 //!     │  descriptors or handles ─────────▶ │  only if there are any
 //!     │  frame: arguments ───────────────▶ │
@@ -17,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::ends::{AsEnd, BorrowedEnd, OwnedEnd};
-use crate::sys::{self, FromParent, Running, ToChild};
+use crate::sys::{self, FromParent, GREETING, Running, ToChild};
 use crate::{frame, handover};
 
 /// What a child is told before its arguments.
@@ -126,6 +127,15 @@ pub(crate) fn send(
     line.send_ends(to, &ends)?;
     frame::write(&mut line, &arguments.bytes)
 }
+
+/// Child: whether the line was made by another version of this crate, which is in this program, too.
+pub(crate) fn is_for_another_version() -> bool {
+    let greeting = sys::peek();
+    greeting.starts_with(CRATE) && !greeting.starts_with(GREETING)
+}
+
+/// What each version's greeting begins with.
+const CRATE: &[u8] = b"process-basics ";
 
 /// Child: takes its end of the line and receives what [`send`] sent.
 pub(crate) fn receive() -> Result<(FromParent, Start, Arguments), frame::Error> {

@@ -9,6 +9,7 @@
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{PathBuf, is_separator};
 use std::process::{ExitCode, Termination};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -20,9 +21,9 @@ use crate::exit::{Exit, complain};
 use crate::task::Call;
 use crate::{Error, child, control, frame, sys, task};
 
-/// What a child's `argv[0]` begins with, before its name: it shows in `ps`, and, unlike a variable
-/// of the environment, grandchildren don't inherit it.
-const MARK: &str = "process-basics child: ";
+/// What stands between the program and the process's name in a child's `argv[0]`: it shows in `ps`,
+/// and, unlike a variable of the environment, grandchildren don't inherit it.
+const MARK: &str = ": ";
 
 /// The longest name that is shown there, in bytes.
 const SHOWN: usize = 64;
@@ -47,7 +48,7 @@ static HOOKS: Mutex<Vec<Box<dyn FnOnce() + Send>>> = Mutex::new(Vec::new());
 /// does. Python: `if __name__ == "__main__":`, and what happens at the end of the main module.
 ///
 /// Write nothing before this call that a child shouldn't do: it comes by there, too, with the
-/// program's own command line (but for `argv[0]`, which bears its name). Its standard input carries
+/// program's own command line (but for `argv[0]`, which is `program: name`). Its standard input carries
 /// the arguments, so it must not be read there. Descriptors that were opened there without the
 /// close-on-exec flag, which Rust always sets, are closed in a child.
 ///
@@ -79,6 +80,7 @@ pub fn main<T: Termination>(body: impl FnOnce() -> T) -> ExitCode {
         }
     }
     run_if_child();
+    sys::keep_exit_codes();
     child::allow();
     let _ending = Ending { was_inside: INSIDE_MAIN.swap(true, Ordering::Relaxed) };
     body().report()
@@ -130,19 +132,34 @@ macro_rules! test_entry {
 /// In a child: does what the parent wants, and doesn't return.
 #[doc(hidden)]
 pub fn run_if_child() {
-    if is_marked() && parent_process().is_none() {
+    if is_new_child() {
         std::process::exit(live().0 & 0xff);
     }
 }
 
-/// Whether this process was started as a child.
-fn is_marked() -> bool {
-    env::args_os().next().is_some_and(|name| name.as_encoded_bytes().starts_with(MARK.as_bytes()))
+/// Whether this process was started as a child, and has not begun yet.
+fn is_new_child() -> bool {
+    let is_titled = || {
+        let title = env::args_os().next().unwrap_or_default();
+        let title = title.to_string_lossy();
+        title.split_once(MARK).is_some_and(|(program, _)| !program.contains(is_separator))
+    };
+    // A program may have two versions of this crate, whose children come by both.
+    parent_process().is_none() && is_titled() && !control::is_for_another_version()
 }
 
-/// `argv[0]` of a child with this name.
-pub(crate) fn mark(name: &str) -> OsString {
-    OsString::from(MARK.to_owned() + &shortened(name, SHOWN))
+/// `argv[0]` of a child with this name: `downloader: Process-1`.
+pub(crate) fn title(name: &str) -> OsString {
+    let first = env::args_os().next().unwrap_or_default();
+    let program = match parent_process() {
+        Some(_) => first.to_string_lossy().split(MARK).next().map(String::from),
+        None => [PathBuf::from(first), env::current_exe().unwrap_or_default()]
+            .iter()
+            .find_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())),
+    };
+    let program = program.unwrap_or_default();
+    let program = program.strip_suffix(env::consts::EXE_SUFFIX).unwrap_or(&program);
+    OsString::from(shortened(program, SHOWN) + MARK + &shortened(name, SHOWN))
 }
 
 /// As much of the name as fits into so many bytes, in whole characters, without any NUL.
@@ -160,9 +177,11 @@ fn shortened(name: &str, most: usize) -> String {
 /// The arguments with which this program, started again, comes to [`run_if_child`].
 pub(crate) fn program_arguments() -> Result<Vec<OsString>, Error> {
     // A child that has not come to `main` must not start others: they wouldn't come there either.
-    if is_marked() && parent_process().is_none() {
+    if is_new_child() {
         return Err(Error::OutsideMain);
     }
+    // In a test nothing of this crate has run before.
+    sys::keep_exit_codes();
     // A test's path, as the test harness knows it, lacks the name of the crate.
     let entry = inventory::iter::<TestEntry>.into_iter().next();
     if let Some((_, path)) = entry.and_then(|entry| entry.0.split_once("::")) {
@@ -183,8 +202,8 @@ fn live() -> Exit {
         // The parent has ended, or given up and says so itself.
         Err(frame::Error::EndOfFile | frame::Error::Truncated { .. }) => Exit::FAILURE,
         Err(error) => {
-            let mark = env::args_os().next().unwrap_or_default();
-            complain(format_args!("{} can't begin: {error}", mark.display()));
+            let title = env::args_os().next().unwrap_or_default();
+            complain(format_args!("{} can't begin: {error}", title.display()));
             Exit::FAILURE
         }
     });
@@ -193,6 +212,7 @@ fn live() -> Exit {
 }
 
 fn begin_and_run() -> Result<Exit, frame::Error> {
+    sys::keep_exit_codes();
     sys::close_inherited()?;
     let (line, start, arguments) = control::receive()?;
     // The name tells whether it really is the same executable.

@@ -402,8 +402,9 @@ impl Process {
     /// Its exit code, or −N if signal N killed it; `None` until it has ended. Python:
     /// `Process.exitcode`.
     ///
-    /// `None` also if somebody else collected it (a `waitpid` elsewhere in the program, or SIGCHLD
-    /// ignored): it is not alive then, and nobody can tell how it ended.
+    /// `None` also if somebody else collected it (a `waitpid` elsewhere in the program, or the program
+    /// ignores SIGCHLD): it is not alive then, and nobody can tell how it ended. A SIGCHLD that is
+    /// ignored when the program begins is set back to its default by [`main`](crate::main).
     ///
     /// ```
     /// # use process_basics::{Exit, Process, tasks};

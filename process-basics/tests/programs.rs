@@ -22,6 +22,8 @@ use std::time::Duration;
 use std::{env, thread};
 
 use common::testing::Deadline;
+#[cfg(unix)]
+use common::testing::Signal;
 use process_basics::{
     Error, Exit, Gate, Process, Waiting, active_children, at_exit, current_process, parent_process,
     tasks,
@@ -126,7 +128,7 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "a_child_that_does_not_reach_main_never_ran",
         program: || {
-            if env::args().next().unwrap().starts_with("process-basics child") {
+            if env::args().next().unwrap().ends_with(": Process-1") {
                 let refused = Process::new(nothing, ()).start();
                 return ExitCode::from(if refused.is_err() { 0 } else { 9 });
             }
@@ -191,7 +193,7 @@ const SCENARIOS: &[Scenario] = &[
         check: |mut run| {
             run.0.args(["--long", "a b"]);
             let name = "a_child_gets_the_command_line_and_its_name";
-            let line = format!("[\"program\", \"{name}\", \"--long\", \"a b\"] child_1\n");
+            let line = format!("[\"program\", \"{name}\", \"--long\", \"a b\"]: child_1\n");
             run.says(0, &line);
         },
     },
@@ -301,6 +303,44 @@ const SCENARIOS: &[Scenario] = &[
             assert!(shell.status().unwrap().success());
         },
     },
+    // The loader is the program then, for the kernel.
+    #[cfg(target_os = "linux")]
+    Scenario {
+        name: "a_program_started_by_the_dynamic_loader_starts_processes",
+        program: || {
+            process_basics::main(|| {
+                env::set_current_dir("/").unwrap();
+                assert_eq!(ended(Process::new(say, "a child".to_owned())), Some(0));
+            })
+        },
+        check: |run| {
+            let maps = fs::read_to_string("/proc/self/maps").unwrap();
+            let loader = maps.lines().find_map(|line| {
+                let file = &line[line.find('/')?..];
+                Path::new(file).file_name()?.to_str()?.starts_with("ld-").then_some(file)
+            });
+            // A program that is linked statically has none.
+            let Some(loader) = loader else { return };
+            let mut command = Command::new(loader);
+            command.arg(run.0.get_program()).args(run.0.get_args());
+            Run(command).says(0, "a child\n");
+        },
+    },
+    #[cfg(unix)]
+    Scenario {
+        name: "exit_codes_are_kept_where_sigchld_is_inherited_as_ignored",
+        program: || {
+            if env::args().all(|argument| argument != "again") {
+                support::on_signal(Signal::CHILD, support::Action::Ignore);
+                let mut again = Command::new(env::current_exe().unwrap());
+                panic!("{}", again.args(env::args().skip(1)).arg("again").exec());
+            }
+            process_basics::main(|| {
+                assert_eq!(ended(Process::new(leave_with, 3)), Some(3));
+            })
+        },
+        check: |run| run.says(0, ""),
+    },
     // Windows has no first argument that a program could choose for another.
     #[cfg(unix)]
     Scenario {
@@ -315,6 +355,8 @@ const SCENARIOS: &[Scenario] = &[
 
 tasks![say_done_when_open, live_for_ever, nothing, show_command_line, show_names];
 tasks![print_and_end, read_everything, say];
+#[cfg(unix)]
+tasks![leave_with];
 #[cfg(target_os = "linux")]
 tasks![report_standard_streams];
 
@@ -355,6 +397,12 @@ fn live_for_ever(report: Report) {
 fn nothing((): ()) {}
 
 /// Runs in the child.
+#[cfg(unix)]
+fn leave_with(code: i32) -> Exit {
+    Exit(code)
+}
+
+/// Runs in the child.
 fn say(text: String) {
     println!("{text}");
 }
@@ -369,7 +417,8 @@ fn print_and_end(panics: bool) {
 fn show_command_line((): ()) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let name = env::args().next().unwrap();
-    println!("{arguments:?} {}", name.rsplit(' ').next().unwrap());
+    let program = env::current_exe().unwrap().file_stem().unwrap().to_str().unwrap().to_owned();
+    println!("{arguments:?}{}", name.strip_prefix(&program).unwrap());
     #[cfg(target_os = "linux")]
     assert_eq!(fs::read_to_string("/proc/self/comm").unwrap().trim(), "child_1");
 }

@@ -4,7 +4,8 @@ use std::ffi::CString;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
@@ -29,19 +30,50 @@ pub(super) const SEND: SendFlags = SendFlags::NOSIGNAL;
 /// Programs that this one execs don't get what it receives.
 pub(super) const RECEIVE: RecvFlags = RecvFlags::CMSG_CLOEXEC;
 
-/// The running program itself. A name would lead to another file after a rebuild.
+/// The running program itself, for the kernel.
+const SELF: &str = "/proc/self/exe";
+
+/// Returns the running program's file: [`SELF`], because a name would lead to another file after a
+/// rebuild. But if it was started as an argument of the dynamic loader, `ld.so program`, that is the
+/// loader, and the program is known by its name only.
 #[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
 pub(super) fn this_program() -> io::Result<PathBuf> {
-    Ok(PathBuf::from("/proc/self/exe"))
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    Ok(FILE.get_or_init(|| argument_of_loader().unwrap_or_else(|| SELF.into())).clone())
+}
+
+/// Returns the program's file if the kernel has loaded only the dynamic loader, and that the program.
+#[expect(unsafe_code, reason = "no safe crate tells what the loader says of the program")]
+fn argument_of_loader() -> Option<PathBuf> {
+    // SAFETY: it takes a number and returns one.
+    let told = |what| unsafe { libc::getauxval(what) };
+    // Otherwise it is where the kernel has loaded the loader to, beside the program.
+    if told(libc::AT_BASE) != 0 {
+        return None;
+    }
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    let file = file_at(told(libc::AT_PHDR), &maps)?;
+    (fs::read_link(SELF).ok()? != file).then_some(file)
+}
+
+/// Returns the file that is mapped at this address, in a list as `/proc/self/maps` is.
+fn file_at(address: u64, maps: &str) -> Option<PathBuf> {
+    maps.lines().find_map(|line| {
+        let (start, rest) = line.split_once('-')?;
+        let (end, rest) = rest.split_once(' ')?;
+        let number = |text| u64::from_str_radix(text, 16).ok();
+        let is_there = (number(start)?..number(end)?).contains(&address);
+        is_there.then(|| Some(rest[rest.find('/')?..].into())).flatten()
+    })
 }
 
 /// Says why this program could not be started again.
-pub(super) fn not_started(error: io::Error) -> io::Error {
+pub(super) fn not_started(program: &Path, error: io::Error) -> io::Error {
     match error.kind() {
-        io::ErrorKind::NotFound => {
+        io::ErrorKind::NotFound if program == Path::new(SELF) => {
             io::Error::new(error.kind(), "/proc/self/exe is missing: /proc has to be mounted")
         }
-        _ => refused("/proc/self/exe")(error),
+        _ => refused(&program.display().to_string())(error),
     }
 }
 
@@ -142,9 +174,23 @@ mod tests {
         assert!(no_pidfd(Errno::NOSYS).to_string().contains("Linux 5.4 or later"));
         assert!(no_pidfd(Errno::PERM).to_string().contains("a sandbox"));
         assert!(no_pidfd(Errno::MFILE).to_string().starts_with("pidfd_open: Too many open files"));
-        let missing = not_started(io::Error::from(Errno::NOENT)).to_string();
+        let this = Path::new(SELF);
+        let missing = not_started(this, io::Error::from(Errno::NOENT)).to_string();
         assert!(missing.contains("/proc has to be mounted"), "{missing}");
-        let refused = not_started(io::Error::from(Errno::AGAIN)).to_string();
+        let refused = not_started(this, io::Error::from(Errno::AGAIN)).to_string();
         assert!(refused.starts_with("/proc/self/exe: "), "{refused}");
+        let gone = not_started(Path::new("/a/program"), io::Error::from(Errno::NOENT)).to_string();
+        assert!(gone.starts_with("/a/program: No such file"), "{gone}");
+    }
+
+    #[test]
+    fn the_file_at_an_address_is_found_whatever_its_name() {
+        let maps = "7f00-7f10 r--p 00000000 08:01 7    /lib/a - b (c)\n\
+                    7f10-7f20 rw-p 00000000 00:00 0 \n\
+                    7f20-7f30 r--p 00000000 08:01 8    /bin/d\n";
+        assert_eq!(file_at(0x7f0f, maps), Some("/lib/a - b (c)".into()));
+        assert_eq!(file_at(0x7f10, maps), None, "memory of no file");
+        assert_eq!(file_at(0x7f20, maps), Some("/bin/d".into()));
+        assert_eq!(file_at(0x7f30, maps), None);
     }
 }

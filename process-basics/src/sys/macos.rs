@@ -3,7 +3,7 @@
 use std::env;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::event::kqueue::{Event, EventFilter, EventFlags, ProcessEvents, kevent, kqueue};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
@@ -37,8 +37,8 @@ pub(super) fn this_program() -> io::Result<PathBuf> {
 }
 
 /// Says why this program could not be started again.
-pub(super) fn not_started(error: io::Error) -> io::Error {
-    refused("this program's file")(error)
+pub(super) fn not_started(program: &Path, error: io::Error) -> io::Error {
+    refused(&program.display().to_string())(error)
 }
 
 /// Prepares an end of a new control line. The options belong to the socket, so the child has them.

@@ -12,9 +12,11 @@
 //!
 //! - [`start`] begins this program again and returns the process, [`Running`], and the parent's
 //!   end of its control line, [`ToChild`].
+//! - [`peek`] returns what the control line begins with, [`GREETING`], and leaves it there.
 //! - [`take_control_line`] returns the child's end, [`FromParent`].
 //! - [`wait`] waits for ends of pipes and for sentinels.
-//! - [`end_now`] ends this process; [`close_inherited`], [`name_process`], [`ignore_interrupts`].
+//! - [`end_now`] ends this process; [`close_inherited`], [`name_process`], [`ignore_interrupts`],
+//!   [`keep_exit_codes`].
 
 use std::io;
 
@@ -38,6 +40,10 @@ pub use windows::*;
 
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 compile_error!("this crate runs on Linux, macOS and Windows");
+
+/// What a control line holds before its child is there: which version of this crate has made it.
+pub(crate) const GREETING: &[u8] =
+    concat!("process-basics ", env!("CARGO_PKG_VERSION"), "\n").as_bytes();
 
 /// How to end a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

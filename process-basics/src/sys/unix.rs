@@ -9,6 +9,7 @@ pub use std::os::fd::{BorrowedFd as BorrowedEnd, OwnedFd as OwnedEnd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,7 +22,7 @@ use rustix::net::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::system::{self, DESCRIPTORS, RECEIVE, SEND};
-use super::{AsEnd, End, Stop, refused};
+use super::{AsEnd, End, GREETING, Stop, refused};
 
 /// The device that is always empty.
 const NULL: &str = "/dev/null";
@@ -49,14 +50,16 @@ pub(crate) fn start(name: &OsStr, arguments: &[OsString]) -> io::Result<(Running
     let (line, child_end) = UnixStream::pair()?;
     system::prepare(line.as_fd())?;
     system::prepare(child_end.as_fd())?;
+    retry(|| send(&line, GREETING, SEND))?;
     // The command owns the child's end and goes with this statement: were it kept, the end of file
     // on the line would never come.
-    let mut spawned = Command::new(system::this_program()?)
+    let program = system::this_program()?;
+    let mut spawned = Command::new(&program)
         .arg0(name)
         .args(arguments)
         .stdin(OwnedEnd::from(child_end))
         .spawn()
-        .map_err(system::not_started)?;
+        .map_err(|error| system::not_started(&program, error))?;
     let handle = system::Handle::open(Pid::from_child(&spawned)).inspect_err(|error| {
         // Without a sentinel we can't keep it. (If there is no such process any more, it was
         // collected elsewhere in this program.)
@@ -231,6 +234,14 @@ pub(crate) fn close_inherited() -> io::Result<()> {
     Ok(())
 }
 
+/// Returns what is first to be received from standard input, if that is a socket; it stays there.
+pub(crate) fn peek() -> Vec<u8> {
+    let mut first = [0; 64];
+    let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+    let got = retry(|| recv(rustix::stdio::stdin(), &mut first, flags));
+    first[..got.map_or(0, |(_, got)| got)].to_vec()
+}
+
 /// Takes the control line from standard input and leaves the null device there.
 ///
 /// Were it left there, grandchildren would inherit it and hold it open.
@@ -242,7 +253,9 @@ pub(crate) fn take_control_line() -> io::Result<FromParent> {
     let control = fcntl_dupfd_cloexec(stdin, 3)?;
     let null = open(NULL, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
     rustix::stdio::dup2_stdin(null.map_err(|error| refused(NULL)(error.into()))?.as_fd())?;
-    Ok(FromParent(control))
+    let mut line = FromParent(control);
+    line.read_exact(&mut [0; GREETING.len()])?;
+    Ok(line)
 }
 
 /// Makes a pipe: it holds 64 KiB.
@@ -300,6 +313,23 @@ pub(crate) fn ignore_interrupts() -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// Has the system keep the exit codes of children from now on. It keeps none where SIGCHLD is
+/// ignored, which is inherited. What the program itself does with SIGCHLD later is its own matter.
+#[expect(unsafe_code, reason = "no safe crate asks what a signal does")]
+pub(crate) fn keep_exit_codes() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: it is a struct of numbers.
+        let mut now: libc::sigaction = unsafe { std::mem::zeroed() };
+        // SAFETY: without an action the call sets nothing, and fills the struct.
+        let asked = unsafe { libc::sigaction(libc::SIGCHLD, std::ptr::null(), &raw mut now) };
+        if asked == 0 && now.sa_sigaction == libc::SIG_IGN {
+            // SAFETY: no code is run at the signal, before as after.
+            unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+        }
+    });
 }
 
 /// Returns whether a process may be killed by a signal of this number.

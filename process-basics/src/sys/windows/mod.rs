@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   parent                                       child
+//!     │  pipe: the greeting ──────────────────▶  │  peek
 //!     │  CreateProcess, in a job (launch.rs) ─▶  │
 //!     │  copies of two handles into it:          │  the parent's process, the event "attached"
 //!     │  pipe: their numbers ─────────────────▶  │  take_control_line
@@ -37,14 +38,14 @@ use windows_sys::Win32::System::Console::{
 use windows_sys::Win32::System::Diagnostics::Debug::{
     SEM_FAILCRITICALERRORS, SEM_NOGPFAULTERRORBOX, SetErrorMode,
 };
-use windows_sys::Win32::System::Pipes::CreatePipe;
+use windows_sys::Win32::System::Pipes::{CreatePipe, PeekNamedPipe};
 use windows_sys::Win32::System::Threading::{
     CreateEventW, GetCurrentProcess, GetExitCodeProcess, PROCESS_SYNCHRONIZE, SetEvent,
     TerminateProcess,
 };
 use windows_sys::core::BOOL;
 
-use super::{AsEnd, End, Stop, refused};
+use super::{AsEnd, End, GREETING, Stop, refused};
 
 mod launch;
 mod waiting;
@@ -147,7 +148,8 @@ fn pipe_of(bytes: u32) -> io::Result<(PipeReader, PipeWriter)> {
 /// Starts this program again, with this name as `argv[0]` and these arguments.
 #[expect(unsafe_code, reason = "system calls")]
 pub(crate) fn start(name: &OsStr, arguments: &[OsString]) -> io::Result<(Running, ToChild)> {
-    let (reader, writer) = pipe_of(BUFFER)?;
+    let (reader, mut writer) = pipe_of(BUFFER)?;
+    writer.write_all(GREETING)?;
     // SAFETY: it returns a new handle, of an event that stays set.
     let attached = unsafe { own(CreateEventW(null(), TRUE, 0, null())) }?;
     let running = launch::launch(name, arguments, reader.into())?;
@@ -277,6 +279,19 @@ impl Write for &ToChild {
     }
 }
 
+/// Returns what is first to be received from standard input, if that is a pipe; it stays there.
+#[expect(unsafe_code, reason = "system calls")]
+pub(crate) fn peek() -> Vec<u8> {
+    let (mut first, mut got) = ([0_u8; 64], 0);
+    // SAFETY: it writes at most so many bytes, and their number; what is no pipe is refused.
+    unsafe {
+        let (into, room) = (first.as_mut_ptr().cast(), first.len() as u32);
+        let stdin = GetStdHandle(STD_INPUT_HANDLE);
+        PeekNamedPipe(stdin, into, room, &raw mut got, null_mut(), null_mut());
+    }
+    first[..got as usize].to_vec()
+}
+
 /// Takes the control line from standard input and leaves the null device there.
 ///
 /// Were it left there, programs that this one starts would inherit it.
@@ -299,6 +314,7 @@ pub(crate) fn take_control_line() -> io::Result<FromParent> {
     let null = File::options().read(true).write(true).open(NULL).map_err(refused(NULL))?;
     // SAFETY: the handle is open, and never closed.
     check(unsafe { SetStdHandle(STD_INPUT_HANDLE, null.into_raw_handle()) })?;
+    pipe.read_exact(&mut [0; GREETING.len()])?;
     let [parent, attached] = receive_handles(&mut pipe, 2)?
         .try_into()
         .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
@@ -368,6 +384,9 @@ pub(crate) fn ignore_interrupts() -> io::Result<()> {
     // SAFETY: the handler touches no memory.
     check(unsafe { SetConsoleCtrlHandler(Some(handle), TRUE) })
 }
+
+/// Has the system keep the exit codes of children: it always does.
+pub(crate) fn keep_exit_codes() {}
 
 /// Returns whether exit codes stand for a signal of this number here.
 pub(crate) fn is_signal(number: i32) -> bool {
