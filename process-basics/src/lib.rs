@@ -55,5 +55,5 @@ pub mod __private {
 
     pub use crate::entry::{TestEntry, run_if_child};
     pub use crate::exit::{ExitOfResult, ExitOfSilentResult, ExitOfValue, Returned};
-    pub use crate::task::{Call, Task, call, key_of};
+    pub use crate::task::{Call, Take, TakesReference, TakesValue, Task, call, key_of};
 }

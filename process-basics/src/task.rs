@@ -79,11 +79,18 @@ macro_rules! tasks {
             $crate::__private::Task {
                 name: concat!(module_path!(), "::", stringify!($function)),
                 key: || $crate::__private::key_of(&$function),
-                call: |call| $crate::__private::call($function, call, |returned| {
-                    #[allow(unused_imports, reason = "a function's type decides which is used")]
-                    use $crate::__private::{ExitOfResult, ExitOfSilentResult, ExitOfValue};
-                    (&&&$crate::__private::Returned(returned)).exit_code()
-                }),
+                call: |call| {
+                    #[allow(unused_imports, reason = "a function's type decides which are used")]
+                    use $crate::__private::{
+                        ExitOfResult, ExitOfSilentResult, ExitOfValue, Take, TakesReference, TakesValue,
+                    };
+                    $crate::__private::call(
+                        $function,
+                        call,
+                        |argument| (&&&&argument.to_be_asked()).check(),
+                        |returned| (&&&$crate::__private::Returned(returned)).exit_code(),
+                    )
+                },
             }
         }
     )+ };
@@ -123,12 +130,96 @@ pub(crate) fn task_at(place: usize) -> Option<&'static Task> {
     tasks().get(place).copied()
 }
 
-/// Calls the function: the one place that says what it may take and return.
+/// What a listed function may take.
 #[doc(hidden)]
-pub fn call<A: DeserializeOwned, R: Serialize>(
-    function: impl Fn(A) -> R,
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be sent to another process: no function in `tasks!` can take it",
+    label = "takes `{Self}`",
+    note = "a type of your own: write `#[derive(serde::Serialize, serde::Deserialize)]` above it",
+    note = "a file or a pipe: a field with `#[serde(with = \"process_basics::handover\")]`"
+)]
+pub trait Argument: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Argument for T {}
+
+/// What a listed function may return.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be sent to another process: no function in `tasks!` can return it",
+    label = "returns `{Self}`",
+    note = "any error: return `Result<…, process_basics::Failure>`, which `?` makes of every error",
+    note = "a type of your own: write `#[derive(serde::Serialize, serde::Deserialize)]` above it"
+)]
+pub trait Answer: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> Answer for T {}
+
+/// The argument of a function, to be asked whether it is a reference, or a pair with one.
+/// `(&&&&Taken).check()` finds the first implementation that fits, as with
+/// [`Returned`](crate::exit::Returned).
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Taken<A>(pub A);
+
+#[doc(hidden)]
+pub trait Take: Sized {
+    /// Returns the argument to be asked. Being a method, it says nothing where the compiler doesn't
+    /// know the argument's type, because it has found another mistake.
+    fn to_be_asked(self) -> Taken<Self> {
+        Taken(self)
+    }
+}
+
+impl<A> Take for A {}
+
+/// Nothing: what a reference would have to be.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is a reference, and in another process there is nothing it could refer to",
+    label = "takes `{Self}`",
+    note = "take what owns the value: `String` for `&str`, `Vec<T>` for `&[T]`, `T` for `&T`"
+)]
+pub trait Owned {}
+
+#[doc(hidden)]
+pub trait TakesReference {
+    type Reference;
+    fn check(&self)
+    where
+        Self::Reference: Owned,
+    {
+    }
+}
+
+impl<'a, T: ?Sized> TakesReference for &Taken<&'a T> {
+    type Reference = &'a T;
+}
+
+impl<'a, T: ?Sized, B> TakesReference for &&Taken<(&'a T, B)> {
+    type Reference = &'a T;
+}
+
+impl<'a, A, T: ?Sized> TakesReference for &&&Taken<(A, &'a T)> {
+    type Reference = &'a T;
+}
+
+#[doc(hidden)]
+pub trait TakesValue {
+    fn check(&self) {}
+}
+
+impl<A> TakesValue for Taken<A> {}
+
+/// Calls the function. This is the one place that says what it may take and return, so that the
+/// compiler says once what is wrong with it.
+#[doc(hidden)]
+pub fn call<A: Argument, R: Answer>(
+    function: impl Fn(A) -> R, // One argument: a tuple if there are more, `()` if there is none.
     call: Call<'_>,
-    exit: impl FnOnce(R) -> Exit,
+    _check: fn(A),
+    exit: fn(R) -> Exit,
 ) -> Result<Exit, frame::Error> {
     match call {
         Call::Process(arguments, attached) => {

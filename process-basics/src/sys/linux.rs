@@ -46,7 +46,7 @@ pub(super) fn this_program() -> io::Result<PathBuf> {
 #[expect(unsafe_code, reason = "no safe crate tells what the loader says of the program")]
 fn argument_of_loader() -> Option<PathBuf> {
     // SAFETY: it takes a number and returns one.
-    let told = |what| unsafe { libc::getauxval(what) };
+    let told = |what| unsafe { libc::getauxval(what) } as usize;
     // Otherwise it is where the kernel has loaded the loader to, beside the program.
     if told(libc::AT_BASE) != 0 {
         return None;
@@ -57,11 +57,11 @@ fn argument_of_loader() -> Option<PathBuf> {
 }
 
 /// Returns the file that is mapped at this address, in a list as `/proc/self/maps` is.
-fn file_at(address: u64, maps: &str) -> Option<PathBuf> {
+fn file_at(address: usize, maps: &str) -> Option<PathBuf> {
     maps.lines().find_map(|line| {
         let (start, rest) = line.split_once('-')?;
         let (end, rest) = rest.split_once(' ')?;
-        let number = |text| u64::from_str_radix(text, 16).ok();
+        let number = |text| usize::from_str_radix(text, 16).ok();
         let is_there = (number(start)?..number(end)?).contains(&address);
         is_there.then(|| Some(rest[rest.find('/')?..].into())).flatten()
     })
