@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use common::testing::{Deadline, output};
+use common::testing::{Deadline, check_full_disk, output};
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_amdahl");
@@ -450,4 +450,11 @@ fn the_tools_print_what_the_readme_shows() {
         seen += 1;
     }
     assert_eq!(seen, 4);
+}
+
+#[test]
+fn a_full_disk_is_exit_code_1() {
+    for arguments in [&["law", "--p", "1", "--n", "8"][..], &["plan", "--help"]] {
+        check_full_disk(PROGRAM, arguments);
+    }
 }

@@ -23,10 +23,10 @@ mod rows;
 mod scene;
 
 use std::fs;
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use common::output;
 use indicatif::{ProgressBar, ProgressStyle};
 use process_basics::Failure;
 
@@ -53,7 +53,7 @@ pub fn run() -> ExitCode {
     match measure_and_print(&options) {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("bench: {failure}");
+            output::complain(format_args!("bench: {failure}"));
             ExitCode::FAILURE
         }
     }
@@ -67,16 +67,19 @@ fn measure_and_print(options: &Options) -> Result<ExitCode, Failure> {
     let mut rows = rows::all(&pythons);
     if options.list {
         let names: String = rows.iter().map(|row| format!("{}\n", row.name)).collect();
-        io::stdout().write_all(names.as_bytes())?;
+        output::print(&names);
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(unknown) = options.only.iter().find(|name| !rows.iter().any(|r| r.name == **name)) {
         let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-        eprintln!("bench has no row \"{unknown}\"; it has {}.", names.join(", "));
+        output::complain(format_args!(
+            "bench has no row \"{unknown}\"; it has {}.",
+            names.join(", ")
+        ));
         return Ok(ExitCode::from(2));
     }
     if cfg!(debug_assertions) {
-        eprintln!("bench measures release builds only: cargo run --release -p bench");
+        output::complain("bench measures release builds only: cargo run --release -p bench");
         return Ok(ExitCode::from(2));
     }
     let earlier = options.compare.as_deref().map(Earlier::read).transpose()?;
@@ -92,7 +95,7 @@ fn measure_and_print(options: &Options) -> Result<ExitCode, Failure> {
         Form::Markdown => report::markdown(&machine, &measured),
         Form::Json => report::json(&machine, &measured),
     };
-    io::stdout().write_all(text.as_bytes())?;
+    output::print(&text);
     if let Some(file) = &options.svg {
         fs::write(file, chart::svg(&machine, &measured)?)?;
     }
@@ -115,7 +118,7 @@ fn measure(rows: Vec<Row>, effort: &Effort) -> Vec<Measured> {
         bar.set_message(format!("round {round}, {row}: {peer}"));
         let line = format!("round {round}, {row}");
         if bar.is_hidden() && last != line {
-            eprintln!("{line}");
+            output::complain(format_args!("{line}"));
             last = line;
         }
     });

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use common::output;
+
 use crate::method::Effort;
 
 /// What is wanted.
@@ -36,11 +38,7 @@ const QUICK: Effort = Effort { seconds: 0.02, least: 7, most: 7, limit: Duration
 
 /// The options, or the exit code after what was wrong (or help) has been said.
 pub(crate) fn read() -> Result<Options, ExitCode> {
-    let options = command().try_get_matches().map_err(|shown| {
-        // Help comes this way too, on standard output and with exit code 0.
-        let _ = shown.print();
-        ExitCode::from(u8::try_from(shown.exit_code()).unwrap_or(2))
-    })?;
+    let options = command().try_get_matches().map_err(|said| output::print_clap(&said))?;
     let form = match (options.get_flag("json"), options.get_flag("markdown")) {
         (true, _) => Form::Json,
         (_, true) => Form::Markdown,

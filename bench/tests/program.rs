@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use common::testing::output;
+use common::testing::{check_full_disk, output};
 
 fn bench(arguments: &[&str]) -> Output {
     output(env!("CARGO_BIN_EXE_bench"), arguments)
@@ -103,5 +103,12 @@ fn a_row_is_printed_in_every_form() {
         assert!(run.status.success(), "{}", text(&run.stderr));
         assert!(text(&run.stdout).starts_with(begin));
         assert_eq!(text(&run.stderr), "round 0, queue-memory\nround 1, queue-memory\n");
+    }
+}
+
+#[test]
+fn a_full_disk_is_exit_code_1() {
+    for arguments in [&["--list"][..], &["--help"]] {
+        check_full_disk(env!("CARGO_BIN_EXE_bench"), arguments);
     }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::narrator::{Bilingual, Story, columns, wrapped};
+use crate::output;
 use crate::stock::Stock;
 use crate::time::Pace;
 
@@ -83,8 +84,8 @@ pub struct Tool {
 
 /// Reads the command line and tells the lessons it names, or all of them in their order.
 ///
-/// The exit code is 0 if all were told to their end, 1 if one of them failed, and 2 if the
-/// command line was wrong. Python: `argparse`.
+/// The exit code is 0 if all were told to their end, 1 if one of them failed or could not be printed,
+/// and 2 if the command line was wrong. Python: `argparse`.
 ///
 /// ```
 /// use std::process::ExitCode;
@@ -149,15 +150,22 @@ pub fn run_with(
     options: &[Arg],
     tools: &[Tool],
 ) -> ExitCode {
+    output::checked(do_what_the_command_line_says(package, about, lessons, options, tools))
+}
+
+fn do_what_the_command_line_says(
+    package: &'static str,
+    about: &'static str,
+    lessons: &[Lesson],
+    options: &[Arg],
+    tools: &[Tool],
+) -> ExitCode {
     let command = command(package, about, lessons).args(options);
     let command = command.subcommands(tools.iter().map(|tool| (tool.command)()));
     let options = match command.args_conflicts_with_subcommands(true).try_get_matches() {
         Ok(options) => options,
-        Err(shown) => {
-            // Help comes this way too, on standard output and with exit code 0.
-            let _ = shown.print();
-            return ExitCode::from(u8::try_from(shown.exit_code()).unwrap_or(2));
-        }
+        // Help comes this way too, with exit code 0.
+        Err(said) => return output::print_clap(&said),
     };
     if let Some((name, options)) = options.subcommand() {
         let tool = tools.iter().find(|tool| (tool.command)().get_name() == name);
@@ -165,7 +173,7 @@ pub fn run_with(
     }
     if options.get_flag("list") {
         let names: String = lessons.iter().map(|lesson| format!("{}\n", lesson.name)).collect();
-        anstream::print!("{names}");
+        output::print(&names);
         return ExitCode::SUCCESS;
     }
     let find = |name: &String| lessons.iter().find(|l| l.name == name).ok_or(name.clone());
@@ -178,7 +186,7 @@ pub fn run_with(
             let names: Vec<&str> = lessons.iter().map(|lesson| lesson.name).collect();
             let names = names.join(", ");
             let text = format!("{package} has no lesson \"{unknown}\"; it has {names}.");
-            eprintln!("{}", wrapped(&text, columns(), 0).join("\n"));
+            output::complain(wrapped(&text, columns(), 0).join("\n"));
             return ExitCode::from(2);
         }
     };
@@ -187,7 +195,7 @@ pub fn run_with(
     let story = Story::new(pace, options);
     for lesson in told {
         if let Err(error) = tell(lesson, &story, times) {
-            eprintln!("{package}, lesson {}: {error}", lesson.name);
+            output::complain(format_args!("{package}, lesson {}: {error}", lesson.name));
             return ExitCode::FAILURE;
         }
     }

@@ -1,5 +1,5 @@
 //! What every lesson needs and none is about: timing ([`time`]), the [`narrator`] that puts a story
-//! on the screen, the command line of the [`lessons`], the [`timeline`] that shows who worked when,
+//! on the screen, the [`output`] it goes to, the command line of the [`lessons`], the [`timeline`] that shows who worked when,
 //! the [`table`] that fits the screen, the machine's [`cores`], a process's [`stock`], a [`group`]
 //! of processes, the [`interrupt`] that asks a program to end, the course's table of [`contents`];
 //! and, behind the feature `drawing`, what its pictures have in common.
@@ -13,6 +13,7 @@ pub mod group;
 pub mod interrupt;
 pub mod lessons;
 pub mod narrator;
+pub mod output;
 pub mod stock;
 mod sys;
 pub mod table;

@@ -2,12 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, Write};
+use std::process::ExitCode;
 
 use common::contents::Contents;
 use common::narrator::{columns, wrapped};
+use common::output;
 
-fn main() -> io::Result<()> {
+fn main() -> ExitCode {
     let text = format!(
         "Processes in Rust: a course that runs. Every lesson starts real processes.\n\n\
          {Contents}\n\
@@ -16,8 +17,6 @@ fn main() -> io::Result<()> {
     );
     let lines = text.lines().flat_map(|line| wrapped(line, columns(), 0));
     let text: String = lines.map(|line| line + "\n").collect();
-    match anstream::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        done => done,
-    }
+    output::print(&text);
+    output::checked(ExitCode::SUCCESS)
 }

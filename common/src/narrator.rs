@@ -16,14 +16,15 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
 
 use anstyle::{AnsiColor, Style};
 use clap::ArgMatches;
 use terminal_size::terminal_size_of;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+pub use crate::output::is_heard;
+use crate::output::print;
 use crate::time::Pace;
 
 /// One sentence in the course's two languages: Chinese, English.
@@ -193,7 +194,7 @@ impl Story {
         }
         let green = AnsiColor::Green.on_default();
         let text = inset("", &actor_and("ok", ACTOR, claim), ACTOR, Style::new());
-        write(&text.replacen("ok", &format!("{green}ok{green:#}"), 1));
+        print(&text.replacen("ok", &format!("{green}ok{green:#}"), 1));
         Ok(())
     }
 
@@ -256,17 +257,17 @@ impl Story {
 
     pub(crate) fn open(&self, name: &str, section: &str, (chinese, english): Bilingual) {
         let bold = Style::new().bold();
-        write(&format!("{bold}# {name} · §{section}{bold:#}\n"));
+        print(&format!("{bold}# {name} · §{section}{bold:#}\n"));
         lines("", chinese, 0, Style::new());
         lines("", english, 0, Style::new());
-        write("\n");
+        print("\n");
     }
 
     pub(crate) fn close(&self, (chinese, english): Bilingual) {
-        write("\n");
+        print("\n");
         lines("", &format!("= {chinese}"), 2, Style::new().bold());
         lines("", &format!("= {english}"), 2, Style::new().bold());
-        write("\n");
+        print("\n");
     }
 }
 
@@ -382,7 +383,7 @@ fn end_of_part(text: &str) -> usize {
 }
 
 fn lines(mark: &str, text: &str, indent: usize, style: Style) {
-    write(&inset(mark, text, indent, style));
+    print(&inset(mark, text, indent, style));
 }
 
 /// The text as it stands on the screen, every line with this mark.
@@ -395,35 +396,7 @@ fn inset(mark: &str, text: &str, indent: usize, style: Style) -> String {
 fn draw(mark: &str, figure: impl fmt::Display, style: Style) {
     let room = columns() - 2 - mark.len();
     for line in format!("{figure:room$}").lines() {
-        write(&format!("  {style}{mark}{}{style:#}\n", line.trim_end()));
-    }
-}
-
-/// Whether somebody still reads standard output.
-static HEARD: AtomicBool = AtomicBool::new(true);
-
-/// True until a write to standard output has failed, for example because a pager was left. An
-/// endless lesson ends then; any other goes on silently, so that its children are waited for.
-///
-/// ```
-/// # use common::narrator::{is_heard, speak};
-/// for second in 0..60 {
-///     speak("clock", second);
-///     if !is_heard() {
-///         break; // nobody looks any more
-///     }
-/// }
-/// ```
-#[must_use]
-pub fn is_heard() -> bool {
-    HEARD.load(Ordering::Relaxed)
-}
-
-/// Writes whole lines at once, so that lines of several processes never mix.
-fn write(text: &str) {
-    let mut stdout = anstream::stdout().lock();
-    if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
-        HEARD.store(false, Ordering::Relaxed);
+        print(&format!("  {style}{mark}{}{style:#}\n", line.trim_end()));
     }
 }
 

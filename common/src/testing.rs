@@ -2,7 +2,7 @@
 //! output, a lesson's stable part, a chapter, an exercise.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -149,6 +149,11 @@ macro_rules! test_lessons {
         fn without_a_name_all_lessons_are_told_and_told_again_they_leave_nothing() {
             $crate::testing::check_nothing_is_left(env!("CARGO_PKG_NAME"), $program, &[$($option),*]);
         }
+
+        #[test]
+        fn a_full_disk_is_an_error_and_a_full_pipe_is_waited_for() {
+            $crate::testing::check_output(env!("CARGO_PKG_NAME"), $program, &[$($option),*]);
+        }
     };
 }
 
@@ -218,6 +223,52 @@ pub fn check_nothing_is_left(package: &str, program: &str, arguments: &[&str]) {
     let twice: Vec<String> = twice.map(|name| format!("{name} · §{}", section_of(name))).collect();
     assert_eq!(told, twice);
     fs::remove_dir(&folder).expect("nothing is left in the temporary folder");
+}
+
+/// Has a lesson crate print where that is difficult, if the system has such places: onto a full disk,
+/// which is an error, and into a pipe that is full and doesn't block, which is waited for.
+///
+/// # Panics
+/// If a line is lost without an error.
+pub fn check_output(package: &str, program: &str, arguments: &[&str]) {
+    let lesson = [&[lessons_of(package)[0], "--speed", "1000"], arguments].concat();
+    for arguments in [&["--list"][..], &["--help"], &lesson] {
+        check_full_disk(program, arguments);
+    }
+    let _deadline = Deadline::seconds(60);
+    let Some((mut reader, writer)) = sys::small_pipe().expect("a pipe can be made") else {
+        return;
+    };
+    // More than the pipe holds.
+    let arguments = [&lesson[..], &["--times", "12"]].concat();
+    let mut command = Command::new(program);
+    command.args(&arguments).stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+    let child = command.spawn().expect("the program can be started");
+    drop(command);
+    // No line is longer than what is left then, by far.
+    while sys::held(&reader).expect("the system tells") < 3000 {
+        thread::yield_now();
+    }
+    let mut text = String::new();
+    reader.read_to_string(&mut text).expect("it is UTF-8");
+    let end = child.wait_with_output().expect("it ends");
+    assert!(end.status.success(), "{}", utf8(&end.stderr));
+    assert_eq!(stable(&text), stable(&utf8(&output(program, &arguments).stdout)));
+}
+
+/// Has a program print onto a full disk: the exit code is 1, and standard error says why.
+///
+/// # Panics
+/// If it is another.
+pub fn check_full_disk(program: &str, arguments: &[&str]) {
+    let _deadline = Deadline::seconds(60);
+    let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") else { return };
+    let mut command = Command::new(program);
+    let end = command.args(arguments).stdin(Stdio::null()).stdout(full).output();
+    let end = end.expect("the program can be started");
+    let said = utf8(&end.stderr);
+    assert_eq!(end.status.code(), Some(1), "{arguments:?}: {said}");
+    assert!(said.contains("standard output: No space left"), "{arguments:?}: {said}");
 }
 
 /// Does a round again and again: after a tenth of them, which may make what is made once, the others

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use common::contents::{CONTENTS, Section};
-use common::testing::{check_links, check_translation, output};
+use common::testing::{check_full_disk, check_links, check_translation, output};
 
 #[test]
 fn the_contents_name_every_crate_that_has_lessons_and_no_other() {
@@ -85,4 +85,9 @@ fn the_course_s_pages_say_the_same_in_both_languages_and_their_links_lead_somewh
     for package in ["bench", "fuzz"] {
         check_links(&Path::new(root).join(package).join("README.md"));
     }
+}
+
+#[test]
+fn a_full_disk_is_exit_code_1() {
+    check_full_disk(env!("CARGO_BIN_EXE_common"), &[]);
 }

@@ -1,6 +1,6 @@
 //! The lessons say what the chapter shows.
 
-use common::testing::output;
+use common::testing::{check_full_disk, output};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_downloader");
 
@@ -29,4 +29,15 @@ fn its_figures_can_be_saved_and_a_file_that_cannot_be_written_is_named() {
     assert_eq!(refused.status.code(), Some(1));
     let errors = String::from_utf8_lossy(&refused.stderr);
     assert!(errors.contains("/no/such/folder/plot.svg can't be written"), "{errors}");
+}
+
+#[test]
+fn a_full_disk_is_exit_code_1() {
+    let folder = tempfile::tempdir().expect("there is a place for files");
+    let [list, out] = ["list", "out"].map(|name| folder.path().join(name));
+    std::fs::write(&list, "").expect("there is a place for files");
+    let [list, out] = [&list, &out].map(|path| path.to_str().expect("it is UTF-8"));
+    for arguments in [&["serve", "--images", "1"][..], &["get", list, "--out", out]] {
+        check_full_disk(PROGRAM, arguments);
+    }
 }

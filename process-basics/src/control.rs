@@ -30,6 +30,7 @@ pub(crate) struct Start {
     /// The counts in its default name: `[1, 2]` is `Process-1:2`.
     pub path: Vec<u32>,
     pub daemon: bool,
+    pub ignores_interrupts: bool,
     pub authkey: [u8; 32],
     pub parent: Parent,
     pub descriptors: usize,

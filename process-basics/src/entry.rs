@@ -16,8 +16,10 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::{env, io};
 
+use common::output::{self, complain};
+
 use crate::current::{become_child, control_line, current_process, parent_process};
-use crate::exit::{Exit, complain};
+use crate::exit::Exit;
 use crate::task::Call;
 use crate::{Error, child, control, frame, sys, task};
 
@@ -82,8 +84,10 @@ pub fn main<T: Termination>(body: impl FnOnce() -> T) -> ExitCode {
     run_if_child();
     sys::keep_exit_codes();
     child::allow();
-    let _ending = Ending { was_inside: INSIDE_MAIN.swap(true, Ordering::Relaxed) };
-    body().report()
+    let ending = Ending { was_inside: INSIDE_MAIN.swap(true, Ordering::Relaxed) };
+    let code = body().report();
+    drop(ending);
+    output::checked(code)
 }
 
 /// Registers what to do when this process ends in the ordinary way: after its function, before its
@@ -208,7 +212,10 @@ fn live() -> Exit {
         }
     });
     run_exit_steps();
-    ended.unwrap_or(Exit::FAILURE)
+    match ended.unwrap_or(Exit::FAILURE) {
+        Exit(0) if output::is_lost() => Exit::FAILURE,
+        exit => exit,
+    }
 }
 
 fn begin_and_run() -> Result<Exit, frame::Error> {
@@ -223,6 +230,9 @@ fn begin_and_run() -> Result<Exit, frame::Error> {
             "this is not its parent's executable: {name} is not its task {place}"
         ))
     })?;
+    if start.ignores_interrupts {
+        sys::ignore_interrupts()?;
+    }
     become_child(start, line);
     name_yourself();
     INSIDE_MAIN.store(true, Ordering::Relaxed);
@@ -285,7 +295,8 @@ pub fn end_with_parent() -> io::Result<()> {
 /// it means, and ends its children or lets them finish. Programs that this process starts aren't
 /// concerned. Python: `signal.signal(SIGINT, SIG_IGN)`.
 ///
-/// The workers of pools and executors do it.
+/// The workers of pools and executors do it. A process does it before its function begins if it is
+/// [`Process::ignoring_interrupts`](crate::Process::ignoring_interrupts).
 ///
 /// ```
 /// # use process_basics::{Failure, Process, tasks};

@@ -13,8 +13,8 @@
 use std::any::{Any, type_name};
 use std::error::Error;
 use std::fmt;
-use std::io::{self, Write};
 
+use common::output::complain;
 use serde::{Deserialize, Serialize};
 
 use crate::sys;
@@ -158,14 +158,14 @@ impl<E: Error> From<E> for Failure {
 /// So that `?` works where errors of any kind are expected.
 impl From<Failure> for Box<dyn Error> {
     fn from(failure: Failure) -> Self {
-        format!("{failure:?}").into()
+        failure.to_string().into()
     }
 }
 
 /// So that `?` works where errors of any kind are expected, also across threads.
 impl From<Failure> for Box<dyn Error + Send + Sync> {
     fn from(failure: Failure) -> Self {
-        format!("{failure:?}").into()
+        failure.to_string().into()
     }
 }
 
@@ -176,13 +176,11 @@ impl fmt::Display for Failure {
     }
 }
 
-/// As [`Display`](fmt::Display), after the type: what a process prints when it ends with it.
+/// The same as [`Display`](fmt::Display): it is what a program prints whose `main` returns the
+/// failure. The error's type is told by [`kind`](Failure::kind).
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            Some(kind) => write!(f, "{kind}: {self}"),
-            None => write!(f, "{self}"),
-        }
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -215,7 +213,7 @@ pub trait ExitOfSilentResult {
 
 impl<T: 'static, E> ExitOfSilentResult for &Returned<Result<T, E>> {
     fn exit_code(&self) -> Exit {
-        exit_of_result(&self.0, |_| type_name::<E>().to_owned())
+        exit_of_result(&self.0, |_| "an error that has no text".to_owned())
     }
 }
 
@@ -239,11 +237,6 @@ fn exit_of_result<T: 'static, E>(result: &Result<T, E>, text: impl Fn(&E) -> Str
             Exit::FAILURE
         }
     }
-}
-
-/// A line on standard error, whether or not anybody reads that: `eprintln` would panic.
-pub(crate) fn complain(text: fmt::Arguments<'_>) {
-    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 fn exit_of_value(value: &dyn Any) -> Exit {

@@ -51,6 +51,7 @@ use crate::{Error, entry, frame, task};
 pub struct Process {
     name: String,
     daemon: bool,
+    ignores_interrupts: bool,
     path: Vec<u32>,
     /// Until it has started. (The lock makes a handle shareable whose arguments are not.)
     target: Mutex<Option<Target>>,
@@ -137,6 +138,7 @@ impl Process {
         Self {
             name: format!("Process-{}", counts.join(":")),
             daemon: current_process().is_daemon(),
+            ignores_interrupts: false,
             path,
             target: Mutex::new(Some(Target {
                 task: task::find::<F>,
@@ -214,6 +216,36 @@ impl Process {
         self
     }
 
+    /// This process, leaving Ctrl-C to its parent (true) or ending by it (false). Python:
+    /// `signal.signal(SIGINT, SIG_IGN)` at the beginning of the function.
+    ///
+    /// Ctrl-C goes to all processes of a terminal. The parent's part is to listen to it and to end its
+    /// children, or to let them finish: docs/porting.md has such a program. A Ctrl-C in the first
+    /// moment of a process, before it has its arguments, still ends it. See also [`ignore_interrupts`](crate::ignore_interrupts).
+    ///
+    /// ```
+    /// # use process_basics::{Gate, Process, Waiting, tasks};
+    /// # tasks![Waiting::wait];
+    /// # fn main() -> std::process::ExitCode {
+    /// # process_basics::main(|| -> Result<(), Box<dyn std::error::Error>> {
+    /// let (gate, waiting) = Gate::new()?;
+    /// let mut process = Process::new(Waiting::wait, waiting).ignoring_interrupts(true);
+    /// process.start()?;
+    /// gate.open();
+    /// process.join()?;
+    /// assert_eq!(process.exitcode(), Some(0));
+    /// # Ok(()) }) }
+    /// ```
+    ///
+    /// # Panics
+    /// If the process has started: then nothing can change what it is.
+    #[must_use]
+    pub fn ignoring_interrupts(mut self, ignores: bool) -> Self {
+        assert!(self.child.is_none(), "the process {} has already started", self.name);
+        self.ignores_interrupts = ignores;
+        self
+    }
+
     /// Starts the process; returns when its arguments are on their way. From then on only the child
     /// has them: connections among them are closed here. Python: `Process.start`.
     ///
@@ -265,6 +297,7 @@ impl Process {
             name: self.name.clone(),
             path: self.path.clone(),
             daemon: self.daemon,
+            ignores_interrupts: self.ignores_interrupts,
             authkey: parent.authkey(),
             parent: Parent { name: parent.name().to_owned(), pid: parent.pid() },
             descriptors: arguments.descriptors(),
@@ -630,6 +663,7 @@ pub fn active_children() -> Vec<Process> {
     let handle = |child: Arc<Child>| Process {
         name: child.name.clone(),
         daemon: child.daemon,
+        ignores_interrupts: false,
         path: Vec::new(),
         target: Mutex::new(None),
         child: Some(child),

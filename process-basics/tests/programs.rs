@@ -25,8 +25,8 @@ use common::testing::Deadline;
 #[cfg(unix)]
 use common::testing::Signal;
 use process_basics::{
-    Error, Exit, Gate, Process, Waiting, active_children, at_exit, current_process, parent_process,
-    tasks,
+    Error, Exit, Failure, Gate, Process, Waiting, active_children, at_exit, current_process,
+    parent_process, tasks,
 };
 use support::{Report, children, ended, reports};
 
@@ -181,6 +181,20 @@ const SCENARIOS: &[Scenario] = &[
             })
         },
         check: |run| run.says(5, "daemon is up\n"),
+    },
+    Scenario {
+        name: "the_failure_of_the_body_is_told_in_its_own_words",
+        program: || {
+            process_basics::main(|| -> Result<(), Failure> {
+                let _: u32 = "x".parse()?;
+                Ok(())
+            })
+        },
+        check: |run| {
+            let output = run.output();
+            assert_eq!(output.status.code(), Some(1));
+            assert_eq!(output.stderr, b"Error: invalid digit found in string\n");
+        },
     },
     Scenario {
         name: "a_child_gets_the_command_line_and_its_name",

@@ -2,12 +2,13 @@
 
 use std::fmt::Display;
 use std::fs;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use common::drawing;
 use common::lessons::Tool;
+use common::output;
 use serde::Serialize;
 
 mod curves;
@@ -48,15 +49,13 @@ impl Refusal {
 
 /// Prints what a tool found, or says why it found nothing.
 fn finish(tool: &str, found: Result<String, Refusal>) -> ExitCode {
-    let printed = found.and_then(|text| match io::stdout().lock().write_all(text.as_bytes()) {
-        // Who reads it has had enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|error| Refusal::failed(format!("standard output: {error}"))),
-    });
-    match printed {
-        Ok(()) => ExitCode::SUCCESS,
+    match found {
+        Ok(text) => {
+            output::print(&text);
+            ExitCode::SUCCESS
+        }
         Err(Refusal { code, text }) => {
-            eprintln!("amdahl {tool}: {text}");
+            output::complain(format_args!("amdahl {tool}: {text}"));
             ExitCode::from(code)
         }
     }

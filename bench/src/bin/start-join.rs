@@ -9,6 +9,7 @@ use std::io::Read;
 use std::process::ExitCode;
 use std::{io, process, thread};
 
+use common::output;
 use common::time::Stopwatch;
 use process_basics::{Failure, Process, tasks};
 use serde::Deserialize;
@@ -28,11 +29,11 @@ struct Wanted {
 fn main() -> ExitCode {
     process_basics::main(|| match measure() {
         Ok(seconds) => {
-            println!("{seconds}");
+            output::print(&format!("{seconds}\n"));
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            eprintln!("start-join: {failure}");
+            output::complain(format_args!("start-join: {failure}"));
             ExitCode::FAILURE
         }
     })

@@ -1,12 +1,13 @@
 //! What Linux has of its own: `/proc`, process file descriptors, and the cores of a thread.
 
 use std::fs;
-use std::io;
-use std::os::fd::OwnedFd;
+use std::io::{self, PipeReader, PipeWriter};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::io::{ioctl_fionbio, ioctl_fionread};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, getsid, pidfd_open, pidfd_send_signal};
 use rustix::pty::OpenptFlags;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -121,6 +122,23 @@ impl Other {
     pub(crate) fn ends_within(&self, time: Duration) -> bool {
         becomes_readable(&self.0, time)
     }
+}
+
+/// Makes a pipe of one page whose writers are told "try again" when it is full.
+#[expect(unsafe_code, reason = "a system call")]
+pub(crate) fn small_pipe() -> io::Result<Option<(PipeReader, PipeWriter)>> {
+    let (reader, writer) = io::pipe()?;
+    ioctl_fionbio(&writer, true)?;
+    // SAFETY: it takes two numbers and a descriptor, which is open.
+    match unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, 1) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(Some((reader, writer))),
+    }
+}
+
+/// Returns how many bytes a pipe holds.
+pub(crate) fn held(pipe: &PipeReader) -> io::Result<u64> {
+    Ok(ioctl_fionread(pipe)?)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What macOS has of its own: `proc_pidinfo`, and kernel queues that tell of a process's end.
 
 use std::ffi::c_int;
-use std::io;
+use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::time::Duration;
@@ -165,4 +165,15 @@ impl Other {
     pub(crate) fn ends_within(&self, time: Duration) -> bool {
         becomes_readable(&self.end, time)
     }
+}
+
+/// Makes a pipe of one page whose writers are told "try again" when it is full: there is none here.
+#[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
+pub(crate) fn small_pipe() -> io::Result<Option<(PipeReader, PipeWriter)>> {
+    Ok(None)
+}
+
+/// Returns how many bytes a pipe holds.
+pub(crate) fn held(_pipe: &PipeReader) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
 }

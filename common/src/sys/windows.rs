@@ -370,12 +370,32 @@ impl Other {
     }
 }
 
+/// Anything that can be written to.
+pub(crate) use std::os::windows::io::AsHandle as AsStream;
+
+/// Waits until a stream that has said "try again" can be written to: none says so.
+#[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
+pub(crate) fn wait_until_writable(_stream: &impl AsStream) -> io::Result<()> {
+    Ok(())
+}
+
 /// Whether programs can be run in a terminal: the one that Windows can imitate draws texts anew.
 pub(crate) const HAS_TERMINALS: bool = false;
 
 /// Opens a pipe, where others open a terminal.
 pub(crate) fn terminal(_columns: u16) -> io::Result<(PipeReader, PipeWriter)> {
     io::pipe()
+}
+
+/// Makes a pipe of one page whose writers are told "try again" when it is full: there is none here.
+#[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
+pub(crate) fn small_pipe() -> io::Result<Option<(PipeReader, PipeWriter)>> {
+    Ok(None)
+}
+
+/// Returns how many bytes a pipe holds.
+pub(crate) fn held(_pipe: &PipeReader) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! length of the list.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -20,6 +20,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
+use common::output;
 use common::stock::raise_file_limit;
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 use pools::Pool;
@@ -63,7 +64,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     match download_all(Options::of(matches)) {
         Ok(code) => code,
         Err(Unable { code, message }) => {
-            eprintln!("downloader get: {message}");
+            output::complain(format_args!("downloader get: {message}"));
             ExitCode::from(code)
         }
     }
@@ -144,7 +145,7 @@ fn download_all(options: Options) -> Result<ExitCode, Unable> {
     report.summary.seconds = begin.elapsed().as_secs_f64();
     let code = match (trouble.or(synced.err()), stop.is_asked()) {
         (Some(error), _) => {
-            eprintln!("downloader get: stopped, because of the disk: {error}");
+            output::complain(format_args!("downloader get: stopped, because of the disk: {error}"));
             ExitCode::from(3)
         }
         (None, true) => {
@@ -153,7 +154,10 @@ fn download_all(options: Options) -> Result<ExitCode, Unable> {
         }
         (None, false) => match unread {
             Some(error) => {
-                eprintln!("downloader get: {}: {error}", run.options.list.display());
+                output::complain(format_args!(
+                    "downloader get: {}: {error}",
+                    run.options.list.display()
+                ));
                 ExitCode::from(2)
             }
             None => report.exit_code(),
@@ -163,8 +167,7 @@ fn download_all(options: Options) -> Result<ExitCode, Unable> {
         true => serde_json::to_string(&report.summary).unwrap_or_default() + "\n",
         false => report.summary.table(),
     };
-    // Nobody has to read it.
-    let _ = io::stdout().write_all(summary.as_bytes());
+    output::print(&summary);
     Ok(code)
 }
 

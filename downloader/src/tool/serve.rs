@@ -1,11 +1,11 @@
 //! `downloader serve`: the embedded image server, to try `get` on without a network.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
+use common::output;
 use downloader::{ImageServer, Images};
 
 pub(super) fn command() -> Command {
@@ -38,13 +38,13 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     let server = match ImageServer::start(images) {
         Ok(server) => server,
         Err(error) => {
-            eprintln!("downloader serve: {error}");
+            output::complain(format_args!("downloader serve: {error}"));
             return ExitCode::FAILURE;
         }
     };
     let list: String = server.urls().map(|url| url + "\n").collect();
-    let mut stdout = io::stdout();
-    if stdout.write_all(list.as_bytes()).and_then(|()| stdout.flush()).is_err() {
+    output::print(&list);
+    if !output::is_heard() {
         return ExitCode::FAILURE;
     }
     loop {
