@@ -59,8 +59,8 @@ impl MapOptions {
         self
     }
 
-    /// So many tasks (items, or chunks of them) are on their way at most: the input is taken as results are.
-    /// Python: `buffersize`.
+    /// So many tasks (items, or chunks of them) are on their way at most: the first at the call, then one for
+    /// each whose results are taken. Python: `buffersize`.
     ///
     /// ```
     /// use executors::{Executor, MapOptions, ThreadPoolExecutor};
@@ -81,7 +81,27 @@ impl MapOptions {
 /// What [`Executor::map`] gives: a `Result` for each item. After an error the next one comes all the same;
 /// only after [`FutureError::TimedOut`] nothing does, and what has not begun is cancelled.
 ///
-/// To drop it is to cancel what has not begun.
+/// All calls are made, also if the iterator is dropped unused; with a
+/// [`buffersize`](MapOptions::buffersize) so many of them. To drop it after the first `next` is to cancel what
+/// has not begun. Python: closing the iterator.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// use executors::{Executor, ThreadPoolExecutor};
+///
+/// static SUM: AtomicU64 = AtomicU64::new(0);
+///
+/// fn add(number: u64) {
+///     SUM.fetch_add(number, Ordering::Relaxed);
+/// }
+///
+/// let executor = ThreadPoolExecutor::new(2);
+/// executor.map(add, 1..=4)?;
+/// executor.shutdown(true, false);
+/// assert_eq!(SUM.load(Ordering::Relaxed), 10);
+/// # Ok::<(), executors::SubmitError>(())
+/// ```
 pub struct Map<'a, E, F, I, R> {
     executor: &'a E,
     function: F,
@@ -92,6 +112,8 @@ pub struct Map<'a, E, F, I, R> {
     deadline: Option<Instant>,
     /// Tasks on their way; of the first, some futures may have been taken.
     tasks: VecDeque<VecDeque<Future<R>>>,
+    /// Whether to drop it is to cancel: not if the caller has it, but has never asked for a result.
+    cancels: bool,
     /// Why no more could be submitted.
     refused: Option<SubmitError>,
 }
@@ -122,13 +144,15 @@ where
             buffer: not_zero(options.buffer, usize::MAX, "buffersize")?,
             deadline: options.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             tasks: VecDeque::new(),
+            cancels: true,
             refused: None,
         };
         map.submit();
-        match map.refused.take() {
-            Some(refused) => Err(refused),
-            None => Ok(map),
+        if let Some(refused) = map.refused.take() {
+            return Err(refused);
         }
+        map.cancels = false;
+        Ok(map)
     }
 
     /// Takes as much of the input as may be on its way.
@@ -174,6 +198,7 @@ where
     type Item = Result<R, FutureError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        self.cancels = true;
         let future = loop {
             match self.tasks.front_mut() {
                 Some(task) => match task.pop_front() {
@@ -206,7 +231,9 @@ where
 
 impl<E, F, I, R> Drop for Map<'_, E, F, I, R> {
     fn drop(&mut self) {
-        self.cancel();
+        if self.cancels {
+            self.cancel();
+        }
     }
 }
 

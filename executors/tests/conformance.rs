@@ -101,19 +101,34 @@ fn a_map_whose_time_is_over_ends_and_cancels_the_rest<E: OnStage>() {
     assert_eq!(stage.all_begun()[3..], [0, 0]);
 }
 
-/// EXEC-06: to drop it cancels what has not begun, with and without chunks.
+/// EXEC-06: to drop it in the middle cancels what has not begun, with and without chunks.
 fn a_map_that_is_dropped_cancels_what_has_not_begun<E: OnStage>() {
     for (options, begin) in [(MapOptions::default(), 1), (chunks_of(4), 4), (buffer_of(3), 1)] {
         let begin = if E::IS_OF_PROCESSES { begin } else { 1 };
         let stage = Stage::new(12);
         let executor = E::on(&stage, 1);
-        let results = executor.map_with(options, hold, 0..12).unwrap();
-        stage.next_waiting();
+        let mut results = executor.map_with(options, hold, 0..12).unwrap();
+        stage.open(begin);
+        assert_eq!(results.next(), Some(Ok(0)));
+        (0..=begin).for_each(|_| _ = stage.next_waiting());
         drop(results);
         stage.open(begin);
         drop(executor);
         let begun: u64 = stage.all_begun().iter().sum();
-        assert_eq!(begun, begin as u64, "{options:?}: {:?}", stage.all_begun());
+        assert_eq!(begun, 2 * begin as u64, "{options:?}: {:?}", stage.all_begun());
+    }
+}
+
+/// EXEC-B09: as a statement it makes all calls; with a buffer, as many as that.
+fn a_map_whose_results_nobody_asks_for_makes_its_calls<E: OnStage>() {
+    let options = [MapOptions::default(), chunks_of(5), buffer_of(3), buffer_of(2).chunksize(4)];
+    for (options, calls) in options.into_iter().zip([12, 12, 3, 8]) {
+        let stage = Stage::new(12);
+        let executor = E::on(&stage, 1);
+        executor.map_with(options, count, 0..12).unwrap();
+        drop(executor);
+        let begun: u64 = stage.all_begun().iter().sum();
+        assert_eq!(begun, calls, "{options:?}: {:?}", stage.all_begun());
     }
 }
 
@@ -435,6 +450,7 @@ on_both![
     a_map_goes_on_after_an_error,
     a_map_whose_time_is_over_ends_and_cancels_the_rest,
     a_map_that_is_dropped_cancels_what_has_not_begun,
+    a_map_whose_results_nobody_asks_for_makes_its_calls,
     a_map_with_a_buffer_gives_the_same,
     a_map_with_a_buffer_takes_an_endless_input,
     a_map_with_a_buffer_takes_no_more_of_its_input_than_that,
