@@ -12,8 +12,6 @@
 //!
 //! Everything that ends a future passes through `finish`, whichever executor it is of.
 
-use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::thread::{self, ThreadId};
@@ -21,6 +19,7 @@ use std::time::Instant;
 
 use pools::TaskError;
 
+use crate::callbacks::{Callback, call, contained, in_turn, wake};
 use crate::error::FutureError;
 use crate::future::Future;
 use crate::waiting::Waiter;
@@ -40,7 +39,7 @@ pub(crate) struct State<R> {
     pub phase: Phase,
     /// Who does the work, until it is done.
     pub doer: Option<Arc<dyn Doer>>,
-    pub callbacks: Vec<Callback<R>>,
+    pub callbacks: Option<Callbacks<R>>,
     pub waiters: Vec<(Arc<Waiter>, usize)>,
     pub wakers: Vec<(u64, Waker)>,
     /// How many threads sleep until something changes.
@@ -79,7 +78,35 @@ impl Phase {
     }
 }
 
-pub(crate) type Callback<R> = Box<dyn FnOnce(&Future<R>) + Send>;
+/// What is to be called when the future is done, and how.
+pub(crate) struct Callbacks<R> {
+    pub list: Vec<Callback<R>>,
+    /// Chosen where the result's type is known to borrow nothing: the callbacks may have to wait for their turn.
+    pub run: fn(Completion<R>),
+}
+
+/// A future that is done, whose callbacks haven't run.
+pub(crate) struct Completion<R> {
+    core: Arc<Core<R>>,
+    future: Future<R>,
+    callbacks: Vec<Callback<R>>,
+}
+
+impl<R: 'static> Completion<R> {
+    pub(crate) fn run(self) {
+        let Self { core, future, callbacks } = self;
+        in_turn(move || {
+            callbacks.into_iter().for_each(|callback| call(callback, &future));
+            contained(|| drop(future));
+            let mut state = core.lock();
+            state.caller = None;
+            let wakers = std::mem::take(&mut state.wakers);
+            drop(state);
+            core.changed.notify_all();
+            wake(wakers);
+        });
+    }
+}
 
 /// Who does the work of a future that isn't done, as the future sees it.
 pub(crate) trait Doer: Send + Sync {
@@ -96,8 +123,9 @@ pub(crate) trait Doer: Send + Sync {
         false
     }
 
-    /// The calling thread is going to wait. It may do the work itself; false if it must not wait.
-    fn before_waiting(&self) -> bool {
+    /// The calling thread is going to wait, perhaps with a time limit. Without one it may do the work itself;
+    /// false if it must not wait.
+    fn before_waiting(&self, _has_limit: bool) -> bool {
         true
     }
 }
@@ -134,16 +162,16 @@ impl<R> Core<R> {
     /// The future is done: from here on everybody sees it so. `handle` makes one for the callbacks; it is
     /// gone when the last of them has returned.
     pub(crate) fn finish(
-        &self,
+        self: &Arc<Self>,
         mut state: MutexGuard<'_, State<R>>,
         phase: Phase,
         handle: impl FnOnce() -> Option<Future<R>>,
     ) {
         state.phase = phase;
         let doer = state.doer.take();
-        let callbacks = std::mem::take(&mut state.callbacks);
+        let callbacks = state.callbacks.take();
         let waiters = std::mem::take(&mut state.waiters);
-        state.caller = (!callbacks.is_empty()).then(|| thread::current().id());
+        state.caller = callbacks.as_ref().map(|_| thread::current().id());
         let sleepers = state.sleepers;
         let mut wakers = Vec::new();
         if state.caller.is_none() {
@@ -155,32 +183,11 @@ impl<R> Core<R> {
         }
         drop(doer);
         waiters.iter().for_each(|(waiter, number)| waiter.hear(*number));
-        if !callbacks.is_empty() {
-            if let Some(future) = handle() {
-                callbacks.into_iter().for_each(|callback| call(callback, &future));
+        match callbacks.zip(handle()) {
+            Some((Callbacks { list: callbacks, run }, future)) => {
+                run(Completion { core: Arc::clone(self), future, callbacks });
             }
-            let mut state = self.lock();
-            state.caller = None;
-            wakers = std::mem::take(&mut state.wakers);
-            drop(state);
-            self.changed.notify_all();
+            None => wake(wakers),
         }
-        wakers.into_iter().for_each(|(_, waker)| waker.wake());
-    }
-}
-
-/// Does this; if it panics, because of what users give or of what is dropped with it, that ends it and nothing
-/// else.
-pub(crate) fn contained<T>(work: impl FnOnce() -> T) {
-    let _ = catch_unwind(AssertUnwindSafe(|| {
-        let _ = work();
-    }));
-}
-
-/// Calls a callback; a panic ends it and nothing else.
-pub(crate) fn call<R>(callback: Callback<R>, future: &Future<R>) {
-    if catch_unwind(AssertUnwindSafe(|| callback(future))).is_err() {
-        // Not by `eprintln!`: it panics if nobody reads it. Python says the same.
-        let _ = writeln!(std::io::stderr(), "exception calling callback for {future:?}");
     }
 }

@@ -35,8 +35,9 @@ pub enum FutureError {
         "another handle on the future is there: its result can be looked at, but not taken out"
     )]
     Shared,
-    /// Who asks is the one who would bring the result: a callback of the same executor of processes.
-    #[error("this thread brings the results of that executor: it can't wait for one")]
+    /// The calling thread is the one that would bring the result: in a callback of the same executor of processes,
+    /// or in the very call whose result it is.
+    #[error("this thread brings that result itself: it can't wait for it")]
     Deadlock,
 }
 

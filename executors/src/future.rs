@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use pools::TaskError;
 
-use crate::completion::{Core, Doer, Outcome, Phase, call};
+use crate::callbacks::{call, in_turn, is_waking};
+use crate::completion::{Callbacks, Completion, Core, Doer, Outcome, Phase};
 use crate::error::FutureError;
 use crate::waiting::Waiter;
 
@@ -237,7 +238,8 @@ impl<R> Future<R> {
     ///
     /// Callbacks run in the order in which they were added, in the thread that ends the future: a worker's, the
     /// engine's own, or that of who cancels. If one panics, the panic is printed, and the others run all
-    /// the same.
+    /// the same. One that ends another future runs the callbacks of that there and then; in a chain of more
+    /// than 64 such callbacks those that are deeper run as soon as the 64th has returned.
     ///
     /// ```
     /// use std::sync::mpsc;
@@ -253,13 +255,19 @@ impl<R> Future<R> {
     /// assert_eq!(results.recv()?, Ok(42));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn add_done_callback(&self, callback: impl FnOnce(&Self) + Send + 'static) {
+    pub fn add_done_callback(&self, callback: impl FnOnce(&Self) + Send + 'static)
+    where
+        R: 'static,
+    {
+        let callback = Box::new(callback);
         let mut state = self.core.lock();
         if state.phase.is_done() {
             drop(state);
-            call(Box::new(callback), self);
+            let future = self.clone();
+            in_turn(move || call(callback, &future));
         } else {
-            state.callbacks.push(Box::new(callback));
+            let none = || Callbacks { list: Vec::new(), run: Completion::run };
+            state.callbacks.get_or_insert_with(none).list.push(callback);
         }
     }
 
@@ -307,14 +315,14 @@ impl<R> Future<R> {
         self.core.lock().waiters.retain(|(other, _)| !Arc::ptr_eq(other, waiter));
     }
 
-    /// The calling thread is going to wait, however long it takes; if it is a worker that could do the
-    /// work, it does.
-    pub(crate) fn before_waiting(&self) -> Result<(), FutureError> {
+    /// The calling thread is going to wait; if it is a worker that could do the work, and may take as long as
+    /// that takes, it does.
+    pub(crate) fn before_waiting(&self, has_limit: bool) -> Result<(), FutureError> {
         let state = self.core.lock();
         let doer = state.doer.clone().filter(|_| !state.phase.is_done());
         drop(state);
         match doer {
-            Some(doer) if !doer.before_waiting() => Err(FutureError::Deadlock),
+            Some(doer) if !doer.before_waiting(has_limit) => Err(FutureError::Deadlock),
             _ => Ok(()),
         }
     }
@@ -335,8 +343,8 @@ impl<R> Future<R> {
         if self.outcome.get().is_some() {
             return Ok(());
         }
-        if deadline.is_none() {
-            self.before_waiting()?;
+        if deadline.is_none_or(|deadline| deadline > Instant::now()) {
+            self.before_waiting(deadline.is_some())?;
         }
         for _ in 0..LOOKS {
             if self.outcome.get().is_some() {
@@ -429,7 +437,8 @@ fn kind(error: &TaskError) -> &'static str {
     }
 }
 
-/// Awaiting takes the result out: see [`Future::into_result`] for the errors.
+/// Awaiting takes the result out: see [`Future::into_result`] for the errors. A thread that does calls of the same
+/// executor of threads does the call itself, if that has not begun, as when it waits.
 ///
 /// ```
 /// use std::pin::pin;
@@ -450,6 +459,12 @@ impl<R> std::future::Future for Future<R> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let this = self.get_mut();
+        // What polls while it is being woken goes on with something else; all others may wait for the waker.
+        if !is_waking()
+            && let Err(error) = this.before_waiting(false)
+        {
+            return Poll::Ready(Err(error));
+        }
         let waker = context.waker().clone();
         let mut state = this.core.lock();
         let me = Some(thread::current().id());

@@ -12,7 +12,8 @@ use pools::TaskError;
 use pools::engine::{Link, Sink, decoded};
 use serde::de::DeserializeOwned;
 
-use crate::completion::{Doer, contained};
+use crate::callbacks::contained;
+use crate::completion::Doer;
 use crate::promise::Promise;
 
 /// The engine, as the futures of one task see it.
@@ -42,7 +43,7 @@ impl Doer for Process {
         self.link.has_begun(self.job)
     }
 
-    fn before_waiting(&self) -> bool {
+    fn before_waiting(&self, _has_limit: bool) -> bool {
         !self.link.is_manager()
     }
 }

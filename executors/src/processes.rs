@@ -10,6 +10,7 @@ use process_basics::{Listed, cpu_count};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::callbacks::together;
 use crate::error::{BuildError, SubmitError};
 use crate::executor::Executor;
 use crate::future::Future;
@@ -282,7 +283,7 @@ impl ProcessPoolExecutor {
     /// # Ok(()) }) }
     /// ```
     pub fn terminate_workers(&self) {
-        self.engine.iter().for_each(Engine::terminate);
+        together(|| self.engine.iter().for_each(Engine::terminate));
     }
 
     /// The same by SIGKILL. Python: `kill_workers()`.
@@ -300,7 +301,7 @@ impl ProcessPoolExecutor {
     /// # Ok(()) }) }
     /// ```
     pub fn kill_workers(&self) {
-        self.engine.iter().for_each(Engine::kill);
+        together(|| self.engine.iter().for_each(Engine::kill));
     }
 
     /// Submits these arguments as one task; `sink` and `doer` are of its futures.
@@ -374,7 +375,7 @@ impl Executor for ProcessPoolExecutor {
         let Some(engine) = self.engine.take() else { return };
         engine.close();
         if cancel_futures {
-            engine.cancel_waiting();
+            together(|| engine.cancel_waiting());
         }
         finish(engine, wait);
     }

@@ -46,7 +46,7 @@ impl<R> Promise<R> {
         let state = State {
             phase: Phase::Pending,
             doer: None,
-            callbacks: Vec::new(),
+            callbacks: None,
             waiters: Vec::new(),
             wakers: Vec::new(),
             sleepers: 0,
@@ -171,7 +171,7 @@ impl<R> Promise<R> {
         // Nobody else has the promise.
         let _ = place.set(outcome);
         let mut place = Some(place);
-        if state.callbacks.is_empty() {
+        if state.callbacks.is_none() {
             // Who sees that it is done may take it out.
             place = None;
         }

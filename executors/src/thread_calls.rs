@@ -6,17 +6,19 @@
 //! ```
 
 use std::cell::Cell;
+use std::mem::replace;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, ThreadId};
 
 use crossbeam::channel::{Receiver, Sender};
 use crossbeam::utils::CachePadded;
 use pools::TaskError;
 use pools::engine::{Awaited, text_of};
 
-use crate::completion::{Doer, contained};
+use crate::callbacks::{contained, together, waking};
+use crate::completion::Doer;
 use crate::error::SubmitError;
 use crate::promise::Promise;
 
@@ -69,14 +71,50 @@ pub(crate) trait Work: Send + Sync {
 }
 
 pub(crate) struct Call<F, R> {
-    pub work: Mutex<Option<(F, Promise<R>)>>,
+    pub step: Mutex<Step<F, R>>,
     pub shared: Weak<Shared>,
+}
+
+/// How far a call is.
+pub(crate) enum Step<F, R> {
+    Waiting(F, Promise<R>),
+    /// This thread does it, or has done it.
+    Begun(ThreadId),
+    /// It won't be done.
+    Over,
+}
+
+impl<F, R> Call<F, R> {
+    fn step(&self) -> MutexGuard<'_, Step<F, R>> {
+        self.step.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the call out, if nobody has.
+    fn take(&self, next: Step<F, R>) -> Option<(F, Promise<R>)> {
+        let mut step = self.step();
+        match replace(&mut *step, next) {
+            Step::Waiting(work, promise) => Some((work, promise)),
+            other => {
+                *step = other;
+                None
+            }
+        }
+    }
+
+    /// Takes it out because it won't be done.
+    fn give_up(&self) -> Option<(F, Promise<R>)> {
+        let taken = self.take(Step::Over);
+        if let Some(shared) = self.shared.upgrade().filter(|_| taken.is_some()) {
+            shared.unfinished.fetch_sub(1, Ordering::AcqRel);
+        }
+        taken
+    }
 }
 
 impl<F: FnOnce() -> R, R> Call<F, R> {
     fn do_it(&self, shared: &Shared) {
-        let taken = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((work, promise)) = taken else { return };
+        let begun = Step::Begun(thread::current().id());
+        let Some((work, promise)) = self.take(begun) else { return };
         let outcome = match promise.set_running() {
             Ok(true) => Some(catch_unwind(AssertUnwindSafe(work))),
             // It was cancelled.
@@ -93,14 +131,6 @@ impl<F: FnOnce() -> R, R> Call<F, R> {
             None => {}
         }
     }
-
-    fn take(&self) -> Option<(F, Promise<R>)> {
-        let taken = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(shared) = self.shared.upgrade().filter(|_| taken.is_some()) {
-            shared.unfinished.fetch_sub(1, Ordering::AcqRel);
-        }
-        taken
-    }
 }
 
 thread_local! {
@@ -114,16 +144,16 @@ where
     R: Send + Sync,
 {
     fn run(&self, shared: &Shared) {
-        contained(|| self.do_it(shared));
+        waking(false, || self.do_it(shared));
     }
 
     fn is_waiting(&self) -> bool {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        matches!(*self.step(), Step::Waiting(..))
     }
 
     fn cancel(&self) {
         contained(|| {
-            if let Some((_, promise)) = self.take() {
+            if let Some((_, promise)) = self.give_up() {
                 promise.cancel();
             }
         });
@@ -131,7 +161,7 @@ where
 
     fn fail(&self, reason: &str) {
         contained(|| {
-            if let Some((_, promise)) = self.take() {
+            if let Some((_, promise)) = self.give_up() {
                 let _ = promise.set_exception(TaskError::Broken(reason.to_owned()));
             }
         });
@@ -143,15 +173,22 @@ where
     F: FnOnce() -> R + Send,
     R: Send + Sync,
 {
-    fn before_waiting(&self) -> bool {
-        if let Some(shared) = self.shared.upgrade().filter(|shared| shared.is_mine()) {
+    fn before_waiting(&self, has_limit: bool) -> bool {
+        match *self.step() {
+            // A result that only the rest of this very call would give.
+            Step::Begun(thread) => return thread != thread::current().id(),
+            Step::Over => return true,
+            Step::Waiting(..) => {}
+        }
+        let shared = self.shared.upgrade().filter(|shared| !has_limit && shared.is_mine());
+        if let Some(shared) = shared {
             self.run(&shared);
         }
         true
     }
 
     fn forget(&self) {
-        drop(self.take());
+        drop(self.give_up());
     }
 }
 
@@ -204,7 +241,7 @@ impl Shared {
     fn end_as_broken(&self, reason: &str) {
         self.state().broken.get_or_insert_with(|| reason.to_owned());
         self.close();
-        self.take_waiting().iter().for_each(|call| call.fail(reason));
+        together(|| self.take_waiting().iter().for_each(|call| call.fail(reason)));
     }
 
     /// Cancels what has not begun, nor will at once because a thread is free.
@@ -216,7 +253,7 @@ impl Shared {
         for call in waiting {
             let _ = self.sender.send(Message::Call(call));
         }
-        late.iter().for_each(|call| call.cancel());
+        together(|| late.iter().for_each(|call| call.cancel()));
     }
 
     /// The calls that nobody has begun.
@@ -236,7 +273,7 @@ impl Shared {
     /// Takes no more calls; the threads end when all are done.
     pub(crate) fn close(&self) {
         let mut state = self.state();
-        if !std::mem::replace(&mut state.closed, true) {
+        if !replace(&mut state.closed, true) {
             // Behind all calls.
             state.handles.iter().for_each(|_| drop(self.sender.send(Message::End)));
         }

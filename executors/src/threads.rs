@@ -15,7 +15,7 @@ use crate::error::{BuildError, SubmitError};
 use crate::executor::Executor;
 use crate::future::Future;
 use crate::promise::Promise;
-use crate::thread_calls::{Call, Message, Shared};
+use crate::thread_calls::{Call, Message, Shared, Step};
 
 /// Calls that threads of this process do: of any function, and of closures
 /// ([`spawn`](Self::spawn)). Python: `concurrent.futures.ThreadPoolExecutor`.
@@ -225,8 +225,8 @@ impl ThreadPoolExecutor {
     {
         let shared = &self.shared;
         let (promise, future) = Promise::new();
-        let work = Mutex::new(Some((work, promise)));
-        let call = Arc::new(Call { work, shared: Arc::downgrade(shared) });
+        let step = Mutex::new(Step::Waiting(work, promise));
+        let call = Arc::new(Call { step, shared: Arc::downgrade(shared) });
         let mut state = shared.state();
         if state.closed {
             return Err(state.why_closed());

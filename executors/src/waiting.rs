@@ -175,11 +175,9 @@ impl<R, F: Borrow<Future<R>>> AsCompleted<R, F> {
             return None;
         }
         // A worker may do one itself.
-        while self.deadline.is_none()
-            && self.asked < self.futures.len()
-            && self.waiter.lock().is_empty()
-        {
-            if self.of(self.asked).is_some_and(|future| future.before_waiting().is_err()) {
+        while self.asked < self.futures.len() && self.waiter.lock().is_empty() {
+            let has_limit = self.deadline.is_some();
+            if self.of(self.asked).is_some_and(|future| future.before_waiting(has_limit).is_err()) {
                 // It must not wait: it gets what there is.
                 self.deadline = Some(Instant::now());
                 break;

@@ -7,8 +7,8 @@
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -19,7 +19,7 @@ use common::testing::Deadline;
 use executors::{
     Future, FutureError, Promise, ReturnWhen, TaskError, ThreadPoolExecutor, as_completed, wait,
 };
-use support::{LONG, OnStage, SHORT, Stage, hold, on_both, work_of_this_thread};
+use support::{LONG, OnStage, SHORT, Stage, bell, block_on, hold, on_both, work_of_this_thread};
 
 process_basics::test_entry!();
 
@@ -522,36 +522,6 @@ fn what_a_wait_costs_does_not_grow_with_the_number_of_futures() {
 }
 
 // ------------------------------------------------------------------------------------- awaiting
-
-/// Counts how often it is woken, and wakes a thread.
-struct Bell {
-    rung: AtomicUsize,
-    thread: thread::Thread,
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.rung.fetch_add(1, Ordering::SeqCst);
-        self.thread.unpark();
-    }
-}
-
-fn bell() -> (Arc<Bell>, Waker) {
-    let bell = Arc::new(Bell { rung: AtomicUsize::new(0), thread: thread::current() });
-    (Arc::clone(&bell), Waker::from(bell))
-}
-
-/// Runs a future to its end in this thread.
-fn block_on<F: std::future::Future>(future: F) -> F::Output {
-    let (_, waker) = bell();
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
 
 fn poll<R>(future: &mut Future<R>, waker: &Waker) -> Poll<Result<R, FutureError>> {
     std::future::Future::poll(Pin::new(future), &mut Context::from_waker(waker))

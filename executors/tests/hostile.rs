@@ -17,12 +17,14 @@ use executors::{
 use pools::Pool;
 use process_basics::tasks;
 use support::{
-    FINE, LONG, NOT_SENT, OnStage, Other, PANICS_WHEN_DROPPED, SHORT, Stage, Trap, alone, children,
-    count, enter, give, hold, kind_of, on_both, outcome, stock, take, work_of_this_thread,
+    FINE, LONG, NOT_SENT, OnStage, Other, PANICS_WHEN_DROPPED, Stage, Trap, alone, block_on,
+    children, count, enter, give, hold, kind_of, on_both, outcome, stock, take,
+    work_of_this_thread,
 };
 
 process_basics::test_entry!();
-tasks![square, hold_trap, executors_in_a_call, threads_in_a_call, hang, terminate_at_any_instant];
+tasks![square, hold_trap, hold_the_second, executors_in_a_call, threads_in_a_call, hang];
+tasks![terminate_at_any_instant];
 
 fn square(number: u64) -> u64 {
     number * number
@@ -61,17 +63,23 @@ fn a_hundred_thousand_waiting_calls_are_cancelled_in_a_moment<E: OnStage>() {
     assert_eq!(executor.submit(square, 3).unwrap().into_result(), Ok(9));
 }
 
+/// A call: the second of them waits at the gate.
+fn hold_the_second(number: u64) -> u64 {
+    if number == 1 { hold(number) } else { number }
+}
+
 fn a_map_of_a_hundred_thousand_is_dropped_in_a_moment<E: OnStage>() {
-    let stage = Stage::new(1);
+    let stage = Stage::new(2);
     let executor = E::on(&stage, 1);
-    let held = executor.submit(hold, 0).unwrap();
-    let results = executor.map(square, 0..100_000).unwrap();
+    let mut results = executor.map(hold_the_second, 0..100_000).unwrap();
+    assert_eq!(results.next(), Some(Ok(0)));
+    stage.next_waiting();
     let before = work_of_this_thread();
     drop(results);
     let work = work_of_this_thread() - before;
     stage.open(1);
     assert!(work < Duration::from_secs(4), "{work:?}");
-    assert_eq!(outcome(&held), Ok(0));
+    assert_eq!(executor.submit(square, 3).unwrap().into_result(), Ok(9));
 }
 
 // ------------------------------------------------------------------------- panics where things end
@@ -214,14 +222,22 @@ fn a_callback_of_processes_cannot_wait_for_others_and_is_told_so() {
     first.add_done_callback(move |_| {
         assert_eq!(copy.result(), Err(FutureError::Deadlock));
         assert_eq!(copy.exception(), Err(FutureError::Deadlock));
-        assert_eq!(copy.result_timeout(SHORT), Err(FutureError::TimedOut));
-        let waited = wait([&copy], None, ReturnWhen::AllCompleted);
-        assert_eq!((waited.done.len(), waited.not_done.len()), (0, 1));
-        let mut completed = as_completed([&copy], None);
-        assert_eq!(completed.next().unwrap().unwrap_err().unfinished, 1);
-        assert!(completed.next().is_none());
-        let mut results = other.map(count, [2]).unwrap();
-        assert_eq!(results.next(), Some(Err(FutureError::Deadlock)));
+        assert_eq!(copy.result_timeout(Duration::ZERO), Err(FutureError::TimedOut));
+        assert_eq!(copy.result_timeout(LONG), Err(FutureError::Deadlock));
+        assert_eq!(copy.exception_timeout(LONG), Err(FutureError::Deadlock));
+        assert_eq!(copy.clone().into_result(), Err(FutureError::Deadlock));
+        assert_eq!(block_on(copy.clone()), Err(FutureError::Deadlock));
+        for limit in [None, Some(LONG)] {
+            let waited = wait([&copy], limit, ReturnWhen::AllCompleted);
+            assert_eq!((waited.done.len(), waited.not_done.len()), (0, 1));
+            let mut completed = as_completed([&copy], limit);
+            assert_eq!(completed.next().unwrap().unwrap_err().unfinished, 1);
+            assert!(completed.next().is_none());
+        }
+        for options in [MapOptions::default(), MapOptions::default().timeout(LONG)] {
+            let mut results = other.map_with(options, count, [2]).unwrap();
+            assert_eq!(results.next(), Some(Err(FutureError::Deadlock)));
+        }
         tell.send(()).unwrap();
     });
     stage.open(2);
@@ -329,10 +345,12 @@ fn a_chunk_with_arguments_that_cannot_be_sent_is_cancelled_with_its_map() {
     let executor = ProcessPoolExecutor::on(&stage, 1);
     let held = executor.submit(hold, 0).unwrap();
     stage.next_waiting();
-    let ways = [FINE, NOT_SENT, FINE, FINE, NOT_SENT, NOT_SENT];
+    let ways = [NOT_SENT, FINE, FINE, NOT_SENT, FINE, NOT_SENT];
     let items = || ways.map(Trap);
     let options = MapOptions::default().chunksize(6);
-    drop(executor.map_with(options, hold_trap, items()).unwrap());
+    let mut cancelled = executor.map_with(options, hold_trap, items()).unwrap();
+    assert!(cancelled.next().unwrap().is_err());
+    drop(cancelled);
     stage.open(1);
     assert_eq!(outcome(&held), Ok(0));
     assert_eq!(executor.submit(square, 2).unwrap().into_result(), Ok(4));

@@ -1,15 +1,22 @@
-//! Waiting for several futures where it is done by those who do the work.
+//! Waiting for futures where it is done by those who do the work.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, OnceLock};
+mod support;
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use common::testing::Deadline;
 use executors::{
-    Executor, ProcessPoolExecutor, ReturnWhen, ThreadPoolExecutor, as_completed, wait,
+    Executor, Future, FutureError, ProcessPoolExecutor, ReturnWhen, ThreadPoolExecutor,
+    as_completed, wait,
 };
 use process_basics::{Gate, Waiting, tasks};
+use support::{LONG, block_on};
 
 process_basics::test_entry!();
 tasks![keep, wait_at];
@@ -22,8 +29,9 @@ fn keep(gates: [Waiting; 2]) {
 }
 
 /// Runs in the worker.
-fn wait_at(gate: usize) {
+fn wait_at(gate: usize) -> usize {
     GATES.get().unwrap()[gate].another().unwrap().wait();
+    gate
 }
 
 #[test]
@@ -65,4 +73,105 @@ fn a_worker_that_waits_for_the_first_of_several_calls_does_no_more_than_that() {
         (done, *calls[1].result().unwrap())
     });
     assert_eq!(call.unwrap().result_timeout(Duration::from_secs(30)).unwrap(), &(1, 2));
+}
+
+#[test]
+fn a_call_may_await_others_of_its_executor_also_without_a_free_thread() {
+    let _deadline = Deadline::seconds(60);
+    let executor = Arc::new(ThreadPoolExecutor::new(1));
+    let inside = Arc::clone(&executor);
+    let call = executor.spawn(move || {
+        let futures: Vec<_> = (0..10).map(|n| inside.spawn(move || n).unwrap()).collect();
+        block_on(async {
+            let mut sum = 0;
+            for future in futures {
+                sum += future.await.unwrap();
+            }
+            sum
+        })
+    });
+    assert_eq!(call.unwrap().into_result(), Ok(45));
+}
+
+/// A call that waits for itself, and for the one that it waits for, in each way that there is.
+#[test]
+fn a_call_that_waits_for_its_own_result_is_told_so() {
+    let _deadline = Deadline::seconds(60);
+    let executor = Arc::new(ThreadPoolExecutor::new(1));
+    let (give, given) = channel::<Future<()>>();
+    let inside = Arc::clone(&executor);
+    let outer = executor.spawn(move || {
+        let own = given.recv().unwrap();
+        let check = move || {
+            assert_eq!(own.result(), Err(FutureError::Deadlock));
+            assert_eq!(own.exception(), Err(FutureError::Deadlock));
+            assert_eq!(own.result_timeout(Duration::ZERO), Err(FutureError::TimedOut));
+            assert_eq!(own.result_timeout(LONG), Err(FutureError::Deadlock));
+            assert_eq!(own.clone().into_result(), Err(FutureError::Deadlock));
+            assert_eq!(block_on(own.clone()), Err(FutureError::Deadlock));
+            assert_eq!(wait([&own], None, ReturnWhen::AllCompleted).not_done.len(), 1);
+            assert!(as_completed([&own], None).all(|future| future.is_err()));
+        };
+        check();
+        // The thread that waits for this one does it itself.
+        inside.spawn(check).unwrap().into_result().unwrap();
+    });
+    let outer = outer.unwrap();
+    give.send(outer.clone()).unwrap();
+    assert_eq!(outer.result(), Ok(&()));
+}
+
+/// A task of an async executor that goes on where it is woken.
+struct GoesOnHere {
+    future: Mutex<Option<Future<usize>>>,
+    then: Mutex<Option<Future<usize>>>,
+    was_ready: Sender<bool>,
+}
+
+impl Wake for GoesOnHere {
+    fn wake(self: Arc<Self>) {
+        let future = self.future.lock().unwrap().take().unwrap();
+        assert!(block_on(future).is_ok());
+        let mut then = self.then.lock().unwrap();
+        let polled = Pin::new(then.as_mut().unwrap()).poll(&mut Context::from_waker(Waker::noop()));
+        self.was_ready.send(polled.is_ready()).unwrap();
+    }
+}
+
+/// To poll inside of a waker isn't to wait: so it is no error in the thread that brings the results, nor does a
+/// worker do the call there.
+#[test]
+fn a_task_that_goes_on_where_it_is_woken_goes_on() {
+    let _deadline = Deadline::seconds(60);
+    for of_processes in [false, true] {
+        let (gate, waiting) = Gate::new().unwrap();
+        let (other_gate, other_waiting) = Gate::new().unwrap();
+        let gates = [waiting, other_waiting];
+        let processes = ProcessPoolExecutor::builder().max_workers(1).initializer(keep, gates);
+        let processes = processes.build().unwrap();
+        let threads = ThreadPoolExecutor::new(1);
+        let (open, opened) = channel::<()>();
+        let (first, second) = if of_processes {
+            let [first, second] = [0, 1].map(|gate| processes.submit(wait_at, gate).unwrap());
+            (first, second)
+        } else {
+            let first = threads.spawn(move || usize::from(opened.recv().is_ok())).unwrap();
+            (first, threads.spawn(|| 1).unwrap())
+        };
+        let (was_ready, is_ready) = channel();
+        let task = Arc::new(GoesOnHere {
+            future: Mutex::new(None),
+            then: Mutex::new(Some(second.clone())),
+            was_ready,
+        });
+        let mut first = first;
+        let waker = Waker::from(Arc::clone(&task));
+        assert!(Pin::new(&mut first).poll(&mut Context::from_waker(&waker)).is_pending());
+        *task.future.lock().unwrap() = Some(first);
+        gate.open();
+        let _ = open.send(());
+        assert_eq!(is_ready.recv_timeout(LONG), Ok(false));
+        other_gate.open();
+        assert!(second.result_timeout(LONG).is_ok());
+    }
 }

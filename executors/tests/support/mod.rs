@@ -7,7 +7,12 @@
 mod of_pools;
 
 use std::env;
+use std::pin::pin;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 use std::time::Duration;
 
 use executors::{Executor, Future, FutureError, ProcessPoolExecutor, ThreadPoolExecutor};
@@ -161,3 +166,33 @@ pub(crate) fn run(name: &str) -> Output {
 
 /// No test waits so long without need.
 pub(crate) const SHORT: Duration = Duration::from_millis(50);
+
+/// Counts how often it is woken, and wakes a thread.
+pub(crate) struct Bell {
+    pub(crate) rung: AtomicUsize,
+    thread: thread::Thread,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.rung.fetch_add(1, Ordering::SeqCst);
+        self.thread.unpark();
+    }
+}
+
+pub(crate) fn bell() -> (Arc<Bell>, Waker) {
+    let bell = Arc::new(Bell { rung: AtomicUsize::new(0), thread: thread::current() });
+    (Arc::clone(&bell), Waker::from(bell))
+}
+
+/// Runs a future to its end in this thread.
+pub(crate) fn block_on<F: std::future::Future>(future: F) -> F::Output {
+    let (_, waker) = bell();
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
