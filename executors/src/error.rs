@@ -1,4 +1,5 @@
-//! What can go wrong with executors and futures.
+//! What can go wrong with executors and futures. Each error is one whole sentence, with its cause: none has a
+//! [`source`](std::error::Error::source) that would say the same again.
 
 use std::fmt;
 use std::io;
@@ -79,7 +80,13 @@ pub enum BuildError {
     Unlisted(process_basics::Error),
     /// The system refused what an executor is made of.
     #[error("the executor can't be made: {0}")]
-    System(#[from] io::Error),
+    System(io::Error),
+}
+
+impl From<io::Error> for BuildError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
 }
 
 /// The promise was fulfilled, or its future cancelled. Python: `InvalidStateError`.

@@ -2,6 +2,7 @@
 
 use std::any::type_name;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -271,7 +272,7 @@ impl<R> Future<R> {
         }
     }
 
-    /// Whether this is the same future, by another handle. Python: `is`.
+    /// Whether this is the same future, by another handle: what `==` tells, too. Python: `is`.
     ///
     /// ```
     /// use executors::Promise;
@@ -400,6 +401,40 @@ impl<R> Clone for Future<R> {
     }
 }
 
+/// The same future is equal, whichever handle it is looked at by, so that it can be a key. Python: the same.
+///
+/// (Clippy's `mutable_key_type` can't know that what changes in a future isn't part of the key.)
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// use executors::{Executor, ThreadPoolExecutor, as_completed};
+///
+/// let executor = ThreadPoolExecutor::new(2);
+/// let mut squares = HashMap::new();
+/// for square in [81, 16] {
+///     squares.insert(executor.submit(u64::isqrt, square)?, square);
+/// }
+/// for future in as_completed(squares.keys(), None) {
+///     let future = future?;
+///     assert_eq!(future.result()?.pow(2), squares[future]);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl<R> PartialEq for Future<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_same(other)
+    }
+}
+
+impl<R> Eq for Future<R> {}
+
+impl<R> Hash for Future<R> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.address().hash(state);
+    }
+}
+
 impl<R> Drop for Future<R> {
     fn drop(&mut self) {
         if let Some(number) = self.waker {
@@ -414,11 +449,17 @@ impl<R> fmt::Debug for Future<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<Future at {:#x} state={}", self.address(), self.phase().name())?;
         match self.outcome.get() {
-            Some(Ok(_)) => write!(f, " returned {}>", type_name::<R>()),
+            Some(Ok(_)) => write!(f, " returned {}>", without_paths(type_name::<R>())),
             Some(Err(error)) => write!(f, " raised {}>", kind(error)),
             None => f.write_str(">"),
         }
     }
+}
+
+/// A type as one writes it where all its names are in scope.
+fn without_paths(type_name: &str) -> String {
+    let ends = |letter: char| !(letter.is_alphanumeric() || "_:".contains(letter));
+    type_name.split_inclusive(ends).filter_map(|path| path.rsplit("::").next()).collect()
 }
 
 /// The name of an error's variant.

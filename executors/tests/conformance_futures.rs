@@ -6,6 +6,7 @@
 
 mod support;
 
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
@@ -218,6 +219,10 @@ fn its_text_says_what_became_of_it() {
         assert!(text.starts_with("<Future at 0x"), "{text}");
         assert!(text.ends_with(&format!(" state={name}>")), "{text}");
     }
+    let (promise, future) = Promise::new();
+    promise.set_result([Err::<Vec<String>, _>(FutureError::Cancelled)]).unwrap();
+    let text = format!("{future:?}");
+    assert!(text.ends_with(" returned [Result<Vec<String>, FutureError>; 1]>"), "{text}");
 }
 
 /// FUT-19: what is seen at one moment goes together, however many threads look.
@@ -303,6 +308,20 @@ fn a_callback_that_is_added_by_a_callback_runs_before_the_rest_of_it() {
     });
     promise.set_result(1).unwrap();
     assert_eq!(*order.lock().unwrap(), ["outer begins", "inner", "outer ends"]);
+}
+
+/// FUT-B05
+#[test]
+#[expect(clippy::mutable_key_type, reason = "what changes in a future isn't part of the key")]
+fn a_future_is_a_key_whichever_handle_it_is_looked_up_by() {
+    let futures = [(); 3].map(|()| Promise::<i32>::new().1);
+    let [first, second, other] = futures.each_ref();
+    assert_eq!(first, &first.clone());
+    assert_ne!(first, second);
+    let names = HashMap::from([(first.clone(), "first"), (second.clone(), "second")]);
+    let found = [first, second, other].map(|future| names.get(&future.clone()).copied());
+    assert_eq!(found, [Some("first"), Some("second"), None]);
+    assert_eq!(HashSet::from([first, first, &first.clone()]).len(), 1);
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use common::testing::Deadline;
 use executors::{
-    Executor, FutureError, MapOptions, ProcessPoolExecutor, ReturnWhen, SubmitError, TaskError,
-    ThreadPoolExecutor, as_completed, wait,
+    BuildError, Executor, FutureError, MapOptions, ProcessPoolExecutor, ReturnWhen, SubmitError,
+    TaskError, ThreadPoolExecutor, as_completed, wait,
 };
 use pools::Pool;
 use process_basics::tasks;
@@ -481,6 +481,28 @@ fn unlisted_functions_are_an_error_of_processes_only() {
     assert!(ThreadPoolExecutor::new(1).submit(unlisted, 1).unwrap().into_result().is_ok());
     let error = FutureError::from(TaskError::Abandoned);
     assert_eq!(error.to_string(), TaskError::Abandoned.to_string());
+}
+
+/// For reporters that print an error, then its source, and so on.
+#[test]
+fn no_error_says_its_cause_twice() {
+    let system = || std::io::Error::other("no memory");
+    let start = || process_basics::Error::Start { name: String::from("worker"), reason: system() };
+    let errors: [&dyn std::error::Error; 8] = [
+        &FutureError::from(TaskError::ArgumentsNotSent(String::from("no memory"))),
+        &FutureError::from(TaskError::Broken(String::from("no memory"))),
+        &SubmitError::Broken(String::from("no memory")),
+        &SubmitError::Unlisted(start()),
+        &SubmitError::Start(start().to_string()),
+        &BuildError::Unlisted(start()),
+        &BuildError::System(system()),
+        &BuildError::from(system()),
+    ];
+    for error in errors {
+        assert!(error.to_string().contains("no memory"), "{error}");
+        assert!(error.source().is_none(), "{error}");
+        assert_eq!(format!("{error:?}"), error.to_string());
+    }
 }
 
 on_both![
