@@ -21,6 +21,7 @@ process_basics::tasks![panic_with_a_trap, give];
 /// So many that each must not cost a piece of the stack.
 const LONG_CHAIN: u64 = 100_000;
 
+/// FUT-B06
 #[test]
 fn a_long_chain_of_promises_is_fulfilled_from_its_beginning() {
     let (first, mut last) = Promise::new();

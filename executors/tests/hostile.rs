@@ -210,6 +210,7 @@ fn a_call_may_hold_the_last_handle_also_if_another_waits_for_it() {
     }
 }
 
+/// PPE-B11
 #[test]
 fn a_callback_of_processes_cannot_wait_for_others_and_is_told_so() {
     let _deadline = Deadline::seconds(60);

@@ -93,7 +93,7 @@ fn a_call_may_await_others_of_its_executor_also_without_a_free_thread() {
     assert_eq!(call.unwrap().into_result(), Ok(45));
 }
 
-/// A call that waits for itself, and for the one that it waits for, in each way that there is.
+/// TPE-B04: a call that waits for itself, and for the one that it waits for, in each way that there is.
 #[test]
 fn a_call_that_waits_for_its_own_result_is_told_so() {
     let _deadline = Deadline::seconds(60);
