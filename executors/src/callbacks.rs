@@ -1,5 +1,5 @@
-//! Done-callbacks, wherever a future ends: a panic costs that callback alone, and a chain of them, however
-//! long, no more of the stack than a short one.
+//! Done-callbacks, wherever a future ends: a panic costs that callback alone, and a chain of them,
+//! however long, no more of the stack than a short one.
 //!
 //! ```text
 //!   set_result ▶ callback ▶ set_result ▶ callback ▶ … 64 deep ▶ set_result ──▶ this thread's queue
@@ -29,7 +29,8 @@ thread_local! {
     static IS_WAKING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs the callbacks of a future: now, or if they would be too deep, when the deepest have returned.
+/// Runs the callbacks of a future: now, or if they would be too deep, when the deepest have
+/// returned.
 pub(crate) fn in_turn(callbacks: impl FnOnce() + 'static) {
     let depth = DEPTH.get();
     if depth >= DEEPEST {
@@ -43,7 +44,8 @@ pub(crate) fn in_turn(callbacks: impl FnOnce() + 'static) {
     DEPTH.set(depth);
 }
 
-/// Ends several futures. Their callbacks run when all have been ended, and so may wait for each of them.
+/// Ends several futures. Their callbacks run when all have been ended, and so may wait for each of
+/// them.
 pub(crate) fn together(end_them: impl FnOnce()) {
     let depth = DEPTH.replace(DEEPEST);
     contained(end_them);
@@ -52,7 +54,9 @@ pub(crate) fn together(end_them: impl FnOnce()) {
 }
 
 fn run_later(depth: u32) {
-    while let Some(callbacks) = LATER.with_borrow_mut(VecDeque::pop_front) {
+    // At the end of the thread it may be gone.
+    let next = || LATER.try_with(|later| later.borrow_mut().pop_front()).ok().flatten();
+    while let Some(callbacks) = next() {
         DEPTH.set(depth);
         waking(false, callbacks);
     }
@@ -74,8 +78,8 @@ pub(crate) fn waking(is_waking: bool, work: impl FnOnce()) {
     IS_WAKING.set(before);
 }
 
-/// Does this; if it panics, because of what users give or of what is dropped with it, that ends it and nothing
-/// else.
+/// Does this; if it panics, because of what users give or of what is dropped with it, that ends it
+/// and nothing else.
 pub(crate) fn contained<T>(work: impl FnOnce() -> T) {
     let done = catch_unwind(AssertUnwindSafe(|| drop(work())));
     // What a panic carries may panic when it is dropped.

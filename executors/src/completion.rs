@@ -81,7 +81,8 @@ impl Phase {
 /// What is to be called when the future is done, and how.
 pub(crate) struct Callbacks<R> {
     pub list: Vec<Callback<R>>,
-    /// Chosen where the result's type is known to borrow nothing: the callbacks may have to wait for their turn.
+    /// Chosen where the result's type is known to borrow nothing: the callbacks may have to wait
+    /// for their turn.
     pub run: fn(Completion<R>),
 }
 
@@ -123,8 +124,8 @@ pub(crate) trait Doer: Send + Sync {
         false
     }
 
-    /// The calling thread is going to wait, perhaps with a time limit. Without one it may do the work itself;
-    /// false if it must not wait.
+    /// The calling thread is going to wait, perhaps with a time limit. Without one it may do the
+    /// work itself; false if it must not wait.
     fn before_waiting(&self, _has_limit: bool) -> bool {
         true
     }

@@ -1,5 +1,5 @@
-//! What can go wrong with executors and futures. Each error is one whole sentence, with its cause: none has a
-//! [`source`](std::error::Error::source) that would say the same again.
+//! What can go wrong with executors and futures. Each error is one whole sentence, with its cause:
+//! none has a [`source`](std::error::Error::source) that would say the same again.
 
 use std::fmt;
 use std::io;
@@ -36,8 +36,8 @@ pub enum FutureError {
         "another handle on the future is there: its result can be looked at, but not taken out"
     )]
     Shared,
-    /// The calling thread is the one that would bring the result: in a callback of the same executor of processes,
-    /// or in the very call whose result it is.
+    /// The calling thread is the one that would bring the result: in a callback of the same
+    /// executor of processes, or in the very call whose result it is.
     #[error("this thread brings that result itself: it can't wait for it")]
     Deadlock,
 }

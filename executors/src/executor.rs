@@ -76,8 +76,9 @@ pub trait Executor: Sized {
     /// Calls the function with each item; the results come in the items' order, a `Result` each. Python:
     /// `map`.
     ///
-    /// The whole input is taken now, so it has to end, and all calls are made, whether or not results are
-    /// asked for. To drop the iterator after its first `next` is to cancel what has not begun.
+    /// The whole input is taken now, so it has to end, and all calls are made, whether or not
+    /// results are asked for. To drop the iterator after its first `next` is to cancel what has not
+    /// begun.
     ///
     /// ```
     /// use executors::{Executor, ThreadPoolExecutor};

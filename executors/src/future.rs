@@ -237,10 +237,11 @@ impl<R> Future<R> {
 
     /// Calls this when the future is done, or now if it is. Python: `add_done_callback`.
     ///
-    /// Callbacks run in the order in which they were added, in the thread that ends the future: a worker's, the
-    /// engine's own, or that of who cancels. If one panics, the panic is printed, and the others run all
-    /// the same. One that ends another future runs the callbacks of that there and then; in a chain of more
-    /// than 64 such callbacks those that are deeper run as soon as the 64th has returned.
+    /// Callbacks run in the order in which they were added, in the thread that ends the future: a
+    /// worker's, the engine's own, or that of who cancels. If one panics, the panic is printed, and
+    /// the others run all the same. One that ends another future runs the callbacks of that there
+    /// and then; in a chain of more than 64 such callbacks those that are deeper run as soon as the
+    /// 64th has returned.
     ///
     /// ```
     /// use std::sync::mpsc;
@@ -316,8 +317,8 @@ impl<R> Future<R> {
         self.core.lock().waiters.retain(|(other, _)| !Arc::ptr_eq(other, waiter));
     }
 
-    /// The calling thread is going to wait; if it is a worker that could do the work, and may take as long as
-    /// that takes, it does.
+    /// The calling thread is going to wait; if it is a worker that could do the work, and may take
+    /// as long as that takes, it does.
     pub(crate) fn before_waiting(&self, has_limit: bool) -> Result<(), FutureError> {
         let state = self.core.lock();
         let doer = state.doer.clone().filter(|_| !state.phase.is_done());
@@ -401,7 +402,8 @@ impl<R> Clone for Future<R> {
     }
 }
 
-/// The same future is equal, whichever handle it is looked at by, so that it can be a key. Python: the same.
+/// Equality by identity: a future is equal to its clones and to no other, so that it can be a key.
+/// Python: the same.
 ///
 /// (Clippy's `mutable_key_type` can't know that what changes in a future isn't part of the key.)
 ///
@@ -478,8 +480,9 @@ fn kind(error: &TaskError) -> &'static str {
     }
 }
 
-/// Awaiting takes the result out: see [`Future::into_result`] for the errors. A thread that does calls of the same
-/// executor of threads does the call itself, if that has not begun, as when it waits.
+/// Awaiting takes the result out: see [`Future::into_result`] for the errors. A thread that does
+/// calls of the same executor of threads does the call itself, if that has not begun, as when it
+/// waits.
 ///
 /// ```
 /// use std::pin::pin;
@@ -500,7 +503,8 @@ impl<R> std::future::Future for Future<R> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let this = self.get_mut();
-        // What polls while it is being woken goes on with something else; all others may wait for the waker.
+        // What polls while it is being woken goes on with something else; all others may wait for
+        // the waker.
         if !is_waking()
             && let Err(error) = this.before_waiting(false)
         {

@@ -11,9 +11,9 @@
 //! ```
 //!
 //! To read in this order: the trait ([`Executor`], `executor.rs`) with its [`Map`]; [`Future`] and
-//! [`Promise`] (`future.rs`, `promise.rs`), and where each result passes by (`completion.rs`, `callbacks.rs`); several of them
-//! ([`wait`], [`as_completed`], `waiting.rs`); who does the work (`threads.rs` with `thread_calls.rs`, `processes.rs`
-//! with `process_calls.rs`).
+//! [`Promise`] (`future.rs`, `promise.rs`), and where each result passes by (`completion.rs`,
+//! `callbacks.rs`); several of them ([`wait`], [`as_completed`], `waiting.rs`); who does the work
+//! (`threads.rs` with `thread_calls.rs`, `processes.rs` with `process_calls.rs`).
 
 mod callbacks;
 mod completion;

@@ -59,8 +59,8 @@ impl MapOptions {
         self
     }
 
-    /// So many tasks (items, or chunks of them) are on their way at most: the first at the call, then one for
-    /// each whose results are taken. Python: `buffersize`.
+    /// So many tasks (items, or chunks of them) are on their way at most: the first at the call,
+    /// then one for each whose results are taken. Python: `buffersize`.
     ///
     /// ```
     /// use executors::{Executor, MapOptions, ThreadPoolExecutor};
@@ -82,8 +82,8 @@ impl MapOptions {
 /// only after [`FutureError::TimedOut`] nothing does, and what has not begun is cancelled.
 ///
 /// All calls are made, also if the iterator is dropped unused; with a
-/// [`buffersize`](MapOptions::buffersize) so many of them. To drop it after the first `next` is to cancel what
-/// has not begun. Python: closing the iterator.
+/// [`buffersize`](MapOptions::buffersize) so many of them. To drop it after the first `next` is to
+/// cancel what has not begun. Python: closing the iterator.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};

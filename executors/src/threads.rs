@@ -127,6 +127,8 @@ impl ThreadPoolBuilder {
         let prefix = self.prefix.filter(|prefix| !prefix.is_empty()).unwrap_or_else(|| {
             format!("ThreadPoolExecutor-{}", EXECUTORS.fetch_add(1, Ordering::Relaxed))
         });
+        // No thread can be started with such a name: it would be a panic at the first call.
+        let prefix = prefix.replace('\0', "\u{fffd}");
         let (sender, receiver) = unbounded();
         let shared = Arc::new(Shared {
             sender,

@@ -10,7 +10,9 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use common::testing::{Deadline, Signal, leaves_nothing, text};
-use executors::{Executor, Future, FutureError, ProcessPoolExecutor, SubmitError, TaskError};
+use executors::{
+    Executor, Future, FutureError, MapOptions, ProcessPoolExecutor, SubmitError, TaskError,
+};
 use process_basics::{Failure, Process, tasks};
 use support::{
     CRASHES_WHEN_SENT, EXITS_WHEN_RECEIVED, FINE, LONG, NOT_RECEIVED, NOT_SENT, OnStage, Other,
@@ -420,6 +422,20 @@ fn what_cannot_be_sent_or_received_is_the_error_of_its_future() {
     }
     assert_eq!(executor.submit(support::pid_of_worker, 0).unwrap().into_result(), pid);
     assert_eq!(executor.submit(square, 4).unwrap().into_result(), Ok(16));
+}
+
+/// PPE-31, PPE-32: in a chunk, too.
+#[test]
+fn a_result_that_cannot_be_sent_or_received_costs_its_own_item_of_a_map() {
+    let _deadline = Deadline::seconds(60);
+    let executor = ProcessPoolExecutor::builder().max_workers(1).strict(true).build().unwrap();
+    let ways = [FINE, NOT_RECEIVED, NOT_SENT, PANICS_WHEN_RECEIVED, PANICS_WHEN_SENT, FINE];
+    for chunk in [1, 2, 6] {
+        let options = MapOptions::default().chunksize(chunk);
+        let results = executor.map_with(options, give, ways).unwrap();
+        let failed: Vec<bool> = results.map(|result| result.is_err()).collect();
+        assert_eq!(failed, ways.map(|way| way != FINE), "chunks of {chunk}");
+    }
 }
 
 /// PPE-24, PPE-28, PPE-30: whatever ends a worker, strict or not.

@@ -171,6 +171,14 @@ fn a_cancelled_call_never_runs_and_is_done_at_once() {
     assert_eq!(stage.all_begun(), [1, 0, 1]);
 }
 
+#[test]
+fn a_prefix_that_no_thread_can_have_hinders_none() {
+    let _deadline = Deadline::seconds(60);
+    let executor = ThreadPoolExecutor::builder().thread_name_prefix("a\0b").build().unwrap();
+    let name = executor.spawn(|| thread::current().name().map(String::from)).unwrap();
+    assert_eq!(name.into_result().unwrap().as_deref(), Some("a\u{fffd}b_0"));
+}
+
 /// TPE-B03
 #[test]
 fn a_call_that_panics_does_not_take_its_thread_along() {

@@ -93,7 +93,8 @@ fn a_call_may_await_others_of_its_executor_also_without_a_free_thread() {
     assert_eq!(call.unwrap().into_result(), Ok(45));
 }
 
-/// TPE-B04: a call that waits for itself, and for the one that it waits for, in each way that there is.
+/// TPE-B04: a call that waits for itself, and for the one that it waits for, in each way that there
+/// is.
 #[test]
 fn a_call_that_waits_for_its_own_result_is_told_so() {
     let _deadline = Deadline::seconds(60);
@@ -138,8 +139,8 @@ impl Wake for GoesOnHere {
     }
 }
 
-/// To poll inside of a waker isn't to wait: so it is no error in the thread that brings the results, nor does a
-/// worker do the call there.
+/// To poll inside of a waker isn't to wait: so it is no error in the thread that brings the
+/// results, nor does a worker do the call there.
 #[test]
 fn a_task_that_goes_on_where_it_is_woken_goes_on() {
     let _deadline = Deadline::seconds(60);
