@@ -184,7 +184,7 @@ impl<R> Core<R> {
         }
         drop(doer);
         waiters.iter().for_each(|(waiter, number)| waiter.hear(*number));
-        match callbacks.zip(handle()) {
+        match callbacks.and_then(|callbacks| Some((callbacks, handle()?))) {
             Some((Callbacks { list: callbacks, run }, future)) => {
                 run(Completion { core: Arc::clone(self), future, callbacks });
             }
