@@ -58,6 +58,10 @@ const MOST_PROCESSES: usize = 4094;
 /// How long workers may take to end after SIGTERM before they are killed.
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
 
+/// Bytes of the manager's stack: as many as the first thread of a program has, for the manager
+/// deserialises what a worker's first thread has serialised.
+const STACK: usize = 8 << 20;
+
 /// What a job does with what comes of its items.
 pub trait Sink: Send + Sync {
     /// Something came of this item: the bytes of its result, or an error. It is told once, but perhaps
@@ -141,6 +145,7 @@ impl Engine {
                 places: (0..processes).map(|_| Place::default()).collect(),
                 started: 0,
                 manager: None,
+                bringers: Vec::new(),
                 deadline: None,
             }),
             ended: Condvar::new(),
@@ -149,7 +154,7 @@ impl Engine {
         // An error drops the engine, which ends the workers that have been started.
         engine.shared.fill_places().map_err(Error::Start)?;
         let shared = Arc::clone(&engine.shared);
-        let manager = thread::Builder::new().name(String::from("pool-manager"));
+        let manager = thread::Builder::new().name(String::from("pool-manager")).stack_size(STACK);
         let manager = manager.spawn(move || Manager::new(&shared).run()).map_err(Error::System)?;
         engine.shared.state().manager = Some(manager.thread().id());
         engine.manager = Some(manager);
@@ -250,6 +255,13 @@ impl Engine {
         self.shared.close_job(job);
     }
 
+    /// Whether the calling thread brings results just now, so that it can't wait for one: see
+    /// [`Link::is_manager`].
+    #[must_use]
+    pub fn is_manager(&self) -> bool {
+        self.shared.brings_results()
+    }
+
     /// The process ids of the workers.
     #[must_use]
     pub fn worker_pids(&self) -> Vec<u32> {
@@ -284,7 +296,7 @@ impl Engine {
     /// Waits until all workers have ended.
     ///
     /// # Errors
-    /// [`Error::StillRunning`], [`Error::Unfinished`].
+    /// [`Error::Deadlock`], [`Error::StillRunning`], [`Error::Unfinished`].
     pub fn join(&self) -> Result<(), Error> {
         self.shared.join()
     }
@@ -339,17 +351,22 @@ impl Link {
         }
     }
 
-    /// Whether this is the engine's own thread, which brings the results: it can't wait for one.
+    /// Whether the calling thread brings results just now, so that it can't wait for one: it is the
+    /// engine's own, or one that tells all jobs of the engine's end.
     #[must_use]
     pub fn is_manager(&self) -> bool {
-        let me = Some(thread::current().id());
-        self.0.upgrade().is_some_and(|shared| shared.state().manager == me)
+        self.0.upgrade().is_some_and(|shared| shared.brings_results())
     }
 }
 
 impl Shared {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn brings_results(&self) -> bool {
+        let (me, state) = (thread::current().id(), self.state());
+        state.manager == Some(me) || state.bringers.contains(&me)
     }
 
     /// Tells the manager that there may be something to do.
@@ -369,10 +386,13 @@ impl Shared {
 
     fn join(&self) -> Result<(), Error> {
         let mut state = self.state();
+        let me = Some(thread::current().id());
+        if state.manager == me {
+            return Err(Error::Deadlock);
+        }
         if state.phase == Phase::Open {
             return Err(Error::StillRunning);
         }
-        let me = Some(thread::current().id());
         if state.jobs.values().any(|job| job.fed_by == me) {
             return Err(Error::Unfinished);
         }
@@ -397,9 +417,7 @@ impl Shared {
             let _ = worker.process.terminate();
         }
         drop(state);
-        for job in jobs.into_values() {
-            job.sink.give_up(&reason);
-        }
+        self.tell_all(jobs, |sink| sink.give_up(&reason));
     }
 }
 

@@ -64,6 +64,9 @@ pub enum TaskError {
     /// No result came within the time. The task goes on. Python: `multiprocessing.TimeoutError`.
     #[error("the task has no result yet")]
     TimedOut,
+    /// The calling thread is the one that brings the result: a callback of the same pool can't wait for it.
+    #[error("this thread brings the results of that pool: it can't wait for one")]
+    Deadlock,
     /// The result has been taken already: it is handed out once.
     #[error("the task's result has been taken already")]
     Taken,
@@ -105,6 +108,9 @@ pub enum Error {
     /// It has given up, because its workers end before they can work.
     #[error("the pool has given up: {0}")]
     Broken(String),
+    /// The calling thread is the one that brings the results: a callback of the same pool can't wait for it.
+    #[error("this thread brings the results of that pool: it can't wait for it")]
+    Deadlock,
     /// The task has no result.
     #[error(transparent)]
     Task(TaskError),
@@ -112,7 +118,10 @@ pub enum Error {
 
 impl From<TaskError> for Error {
     fn from(error: TaskError) -> Self {
-        Self::Task(error)
+        match error {
+            TaskError::Deadlock => Self::Deadlock,
+            error => Self::Task(error),
+        }
     }
 }
 

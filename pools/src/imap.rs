@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use process_basics::Listed;
 use serde::Serialize;
@@ -18,8 +19,15 @@ const AHEAD: u64 = 64;
 
 /// The results of [`Pool::imap`](crate::Pool::imap), one by one.
 ///
-/// If the input panics, its panic goes on here, after the results of what came before. To drop it is
-/// to give up what has not begun.
+/// If the input panics, its panic goes on here, after the results of what came before.
+///
+/// To drop it after its first result was asked for is to give up the calls that have not begun. To drop it before
+/// that is to want no results: all calls are made, as in Python; of an input of unknown length those of the items
+/// that have been taken ahead, 64 for each worker.
+///
+/// In a callback of the same pool, which can't wait for a result, it gives what has come, then
+/// [`TaskError::Deadlock`], and then ends.
+#[must_use = "its results come out of it, and more of an input of unknown length is taken only as they do"]
 pub struct Imap<'a, I, R> {
     engine: &'a Engine,
     job: u64,
@@ -30,6 +38,8 @@ pub struct Imap<'a, I, R> {
     submitted: u64,
     taken: u64,
     most_ahead: u64,
+    /// Whether a result was asked for.
+    has_begun: bool,
     results: Arc<Stream<R>>,
 }
 
@@ -53,16 +63,58 @@ struct State<R> {
     total: Option<u64>,
     /// None will come any more, for this reason.
     over: Option<TaskError>,
+    /// Whether they are only counted, because nothing will take them.
+    unwanted: bool,
 }
 
 impl<R> Stream<R> {
     pub(crate) fn new(in_order: bool) -> Arc<Self> {
-        let state = State { come: BTreeMap::new(), count: 0, total: None, over: None };
+        let (come, unwanted) = (BTreeMap::new(), false);
+        let state = State { come, count: 0, total: None, over: None, unwanted };
         Arc::new(Self { in_order, state: Mutex::new(state), changed: Condvar::new() })
     }
 
     fn lock(&self) -> MutexGuard<'_, State<R>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the result in this place; without one returns why.
+    fn next(
+        &self,
+        place: u64,
+        deadline: Option<Instant>,
+        engine: &Engine,
+    ) -> Result<Result<R, TaskError>, TaskError> {
+        let mut state = self.lock();
+        loop {
+            if let Some(next) = state.come.remove(&place) {
+                return Ok(next);
+            }
+            if let Some(error) = &state.over {
+                return Err(error.clone());
+            }
+            let left = deadline.map(|it| it.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(TaskError::TimedOut);
+            }
+            if engine.is_manager() {
+                return Err(TaskError::Deadlock);
+            }
+            state = match left {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => {
+                    let waited = self.changed.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// From now on nothing takes the results. Returns those that have come.
+    fn forget(&self) -> BTreeMap<u64, Result<R, TaskError>> {
+        let mut state = self.lock();
+        state.unwanted = true;
+        std::mem::take(&mut state.come)
     }
 
     /// No more than these will come; true if they have.
@@ -77,6 +129,10 @@ impl<R: DeserializeOwned + Send> Sink for Stream<R> {
     fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool {
         let outcome = decoded(outcome);
         let mut state = self.lock();
+        if state.unwanted {
+            state.count += 1;
+            return state.total.is_some_and(|total| state.count >= total);
+        }
         let place = if self.in_order { item } else { state.count };
         state.come.insert(place, outcome);
         state.count += 1;
@@ -108,11 +164,76 @@ where
             (_, None) => (AHEAD * processes as u64).saturating_mul(chunk as u64),
         };
         let input = Input::More(input);
-        let (submitted, taken) = (0, 0);
-        let mut imap =
-            Self { engine, job, function, chunk, input, submitted, taken, most_ahead, results };
+        let (submitted, taken, has_begun) = (0, 0, false);
+        let mut imap = Self {
+            engine,
+            job,
+            function,
+            chunk,
+            input,
+            submitted,
+            taken,
+            most_ahead,
+            has_begun,
+            results,
+        };
         imap.submit();
         imap
+    }
+
+    /// Waits for the next result, but no longer than this. Python: `next(timeout)`.
+    ///
+    /// The time is for the result; what the input takes for its next item comes on top.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use pools::{Pool, TaskError};
+    /// # process_basics::tasks![forever, square];
+    /// # fn forever(_: ()) { loop { std::thread::park() } }
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// let mut never = pool.imap(forever, [()])?;
+    /// assert_eq!(never.next_timeout(Duration::from_millis(10)), Some(Err(TaskError::TimedOut)));
+    /// let mut squares = pool.imap(square, [5])?;
+    /// assert_eq!(squares.next_timeout(Duration::from_secs(60)), Some(Ok(25)));
+    /// assert_eq!(squares.next_timeout(Duration::from_secs(60)), None);
+    /// # Ok(()) }) }
+    /// ```
+    ///
+    /// # Errors
+    /// As `next` gives them; [`TaskError::TimedOut`] after the time. The same result may be asked for again then.
+    ///
+    /// # Panics
+    /// If the input does.
+    pub fn next_timeout(&mut self, timeout: Duration) -> Option<Result<R, TaskError>> {
+        self.next_until(Instant::now().checked_add(timeout))
+    }
+
+    fn next_until(&mut self, deadline: Option<Instant>) -> Option<Result<R, TaskError>> {
+        self.has_begun = true;
+        self.submit();
+        if self.taken == self.submitted {
+            if let Input::Panicked(panic) = std::mem::replace(&mut self.input, Input::End) {
+                resume_unwind(panic);
+            }
+            return None;
+        }
+        match self.results.next(self.taken, deadline, self.engine) {
+            Ok(result) => {
+                self.taken += 1;
+                Some(result)
+            }
+            Err(TaskError::TimedOut) => Some(Err(TaskError::TimedOut)),
+            Err(error) => {
+                // Nor will anything come of what is left of the input.
+                self.input = Input::End;
+                let ends = error == TaskError::Deadlock;
+                self.taken = if ends { self.submitted } else { self.taken + 1 };
+                Some(Err(error))
+            }
+        }
     }
 
     /// Takes as much of the input as may be on its way.
@@ -138,7 +259,9 @@ where
             }
         }
     }
+}
 
+impl<I, R> Imap<'_, I, R> {
     /// The input is at its end.
     fn end(&self) {
         if self.results.end_at(self.submitted) {
@@ -158,32 +281,19 @@ where
     type Item = Result<R, TaskError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.submit();
-        if self.taken == self.submitted {
-            if let Input::Panicked(panic) = std::mem::replace(&mut self.input, Input::End) {
-                resume_unwind(panic);
-            }
-            return None;
-        }
-        let mut state = self.results.lock();
-        let next = loop {
-            if let Some(next) = state.come.remove(&self.taken) {
-                break next;
-            }
-            if let Some(error) = &state.over {
-                // Nor will anything come of what is left of the input.
-                self.input = Input::End;
-                break Err(error.clone());
-            }
-            state = self.results.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        };
-        self.taken += 1;
-        Some(next)
+        self.next_until(None)
     }
 }
 
 impl<I, R> Drop for Imap<'_, I, R> {
     fn drop(&mut self) {
-        self.engine.close_job(self.job);
+        if self.has_begun {
+            self.engine.close_job(self.job);
+            return;
+        }
+        let come = self.results.forget();
+        self.end();
+        // Without any lock: to drop a result may do anything.
+        drop(come);
     }
 }

@@ -9,15 +9,15 @@
 use std::collections::{BTreeMap, HashSet};
 use std::mem::take;
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard};
-use std::thread::ThreadId;
+use std::thread::{self, ThreadId};
 
 use ipc_queue::PutError;
 
 use crate::engine::{PLACES, Shared, Sink};
 use crate::error::TaskError;
 use crate::message::Items;
+use crate::panics::caught;
 use crate::state::{Phase, State};
 
 /// So many bytes of tasks are in the queue at most, unless each worker needs one. What waits
@@ -41,24 +41,26 @@ pub(crate) struct Job {
     pub cancelled: bool,
 }
 
-/// A hold on a job's sink. The last one drops what has come, which may panic: that harms nobody here.
+/// A hold on a job's sink. What a sink does may panic, for it calls users' code, and so may dropping
+/// the last hold, which drops what has come: that harms nothing here.
 #[derive(Clone)]
 pub(crate) struct Held(pub Option<Arc<dyn Sink>>);
 
 impl Held {
     fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool {
-        self.0.as_ref().is_some_and(|sink| sink.done(item, outcome))
+        let sink = self.0.as_ref();
+        sink.is_some_and(|sink| caught(|| sink.done(item, outcome)).unwrap_or(false))
     }
 
-    fn cancelled(&self) {
+    pub(crate) fn cancelled(&self) {
         if let Some(sink) = &self.0 {
-            sink.cancelled();
+            let _ = caught(|| sink.cancelled());
         }
     }
 
     pub(crate) fn give_up(&self, error: &TaskError) {
         if let Some(sink) = &self.0 {
-            sink.give_up(error);
+            let _ = caught(|| sink.give_up(error));
         }
     }
 }
@@ -66,7 +68,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let sink = self.0.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(sink)));
+        let _ = caught(|| drop(sink));
     }
 }
 
@@ -251,8 +253,7 @@ impl Shared {
         state.jobs = jobs;
         state.forget_waiting(waiting.values().map(|job| job.waiting).sum());
         drop(state);
-        // Without our lock: they call their owners back.
-        waiting.values().for_each(|job| job.sink.cancelled());
+        self.tell_all(waiting, Held::cancelled);
         self.look();
     }
 
@@ -298,6 +299,19 @@ impl Shared {
         }
         if over {
             self.forget(job);
+        }
+    }
+
+    /// Tells the sinks of these jobs, one after the other. So none of their callbacks can wait for what
+    /// comes of another.
+    pub(crate) fn tell_all(&self, jobs: BTreeMap<u64, Job>, tell: impl Fn(&Held)) {
+        let me = thread::current().id();
+        self.state().bringers.push(me);
+        // Without our lock: they call their owners back.
+        jobs.into_values().for_each(|job| tell(&job.sink));
+        let mut state = self.state();
+        if let Some(place) = state.bringers.iter().rposition(|bringer| *bringer == me) {
+            state.bringers.swap_remove(place);
         }
     }
 

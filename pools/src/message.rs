@@ -1,16 +1,14 @@
 //! What goes from the pool to its workers and back.
 //!
 //! ```text
-//!   a task     ┌───────────────────────┬────────┬──────┬────────┬──────┬───
-//!              │ job, first, function  │ length │ item │ length │ item │ …     (nothing at all: end)
-//!              └───────────────────────┴────────┴──────┴────────┴──────┴───
+//!   a task     ┌────────┬──────────────────────┬────────┬──────┬────────┬──────┬───
+//!              │ length │ job, first, function │ length │ item │ length │ item │ …   (nothing: end)
+//!              └────────┴──────────────────────┴────────┴──────┴────────┴──────┴───
 //!   a report   ┌────────┬────────┬────────┬────────┬───┬─────────────────────────────┬────────┐
 //!              │ length │ result │ length │ result │ … │ which items, what came of them │ length │
 //!              └────────┴────────┴────────┴────────┴───┴─────────────────────────────┴────────┘
 //! ```
 //!
-//! Items and results are in the form of all values ([`frame`]); what is around them, which both ends
-//! know by heart, is in postcard's shorter one.
 //! Items and results are filled up to whole words of 8 bytes. What a report is stands at its end,
 //! because it is known last.
 //!
@@ -18,12 +16,12 @@
 //! *task* is what a worker takes at once: one item, or a chunk of them that follow each other.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use process_basics::{Listed, frame};
 use serde::{Deserialize, Serialize};
 
 use crate::TaskError;
+use crate::panics::caught;
 
 /// What a task's message begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,16 +57,15 @@ impl Message {
 
     pub(crate) fn begin(&mut self, task: Task) {
         self.0.clear();
-        postcard::to_io(&task, &mut self.0).expect("three numbers can be serialised");
+        let write = |bytes: &mut Vec<u8>| frame::append(&task, bytes);
+        push(&mut self.0, write).expect("three numbers can be serialised");
     }
 
     /// Adds an item; or nothing, if it can't be serialised.
     pub(crate) fn push<A: Serialize>(&mut self, item: &A) -> Result<(), TaskError> {
-        let append = |bytes: &mut Vec<u8>| match catch_unwind(AssertUnwindSafe(|| {
-            frame::append(item, bytes)
-        })) {
+        let append = |bytes: &mut Vec<u8>| match caught(|| frame::append(item, bytes)) {
             Ok(appended) => appended.map_err(|reason| reason.to_string()),
-            Err(_) => Err(String::from("their serialisation panicked")),
+            Err(panic) => Err(format!("their serialisation panicked: {panic}")),
         };
         push(&mut self.0, append).map_err(TaskError::ArgumentsNotSent)
     }
@@ -122,8 +119,9 @@ pub(crate) struct Items<'a> {
 impl<'a> Items<'a> {
     /// The task of this message, and its items; `None` if the message is no task.
     pub(crate) fn of(message: &'a [u8]) -> Option<(Task, Self)> {
-        let (task, rest) = postcard::take_from_bytes(message).ok()?;
-        Some((task, Self { rest }))
+        let mut items = Self { rest: message };
+        let task = frame::decode(items.next()?).ok()?;
+        Some((task, items))
     }
 
     /// With their numbers, beginning with this one.
@@ -178,7 +176,7 @@ impl Report {
     /// Adds what the report is to the results that are in the buffer.
     pub(crate) fn end(&self, buffer: &mut Vec<u8>) {
         let start = buffer.len();
-        postcard::to_io(self, &mut *buffer).expect("numbers and texts can be serialised");
+        frame::append(self, buffer).expect("numbers and texts can be serialised");
         let length = (buffer.len() - start) as u64;
         buffer.extend_from_slice(&length.to_le_bytes());
     }
@@ -195,7 +193,7 @@ impl Report {
         let (rest, length) = message.split_last_chunk::<WORD>()?;
         let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
         let (results, report) = rest.split_at_checked(rest.len().checked_sub(length)?)?;
-        Some((postcard::from_bytes(report).ok()?, Items { rest: results }))
+        Some((frame::decode(report).ok()?, Items { rest: results }))
     }
 }
 
@@ -215,8 +213,8 @@ pub fn read_any(bytes: &[u8]) -> usize {
     results + items.count()
 }
 
-/// The most bytes that a task's message begins with: three numbers.
-const MOST_OF_A_TASK: usize = 30;
+/// More bytes than a task's message begins with: three numbers and their length.
+const MOST_OF_A_TASK: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -227,10 +225,16 @@ mod tests {
 
     use super::*;
 
+    fn some_function() -> Listed {
+        let mut bytes = Vec::new();
+        frame::append(&3_usize, &mut bytes).unwrap();
+        frame::decode(&bytes).unwrap()
+    }
+
     #[test]
     fn the_rest_of_a_task_has_the_items_that_are_left() {
         let mut message = Message::default();
-        let function = frame::decode(&[3]).unwrap();
+        let function = some_function();
         message.begin(Task { job: 7, first: 10, function });
         (0..4).for_each(|item| message.push(&format!("item {item}")).unwrap());
         for left in 0..4 {
@@ -249,7 +253,7 @@ mod tests {
     #[test]
     fn a_message_cut_anywhere_has_fewer_items_but_is_no_panic() {
         let mut message = Message::default();
-        let function = frame::decode(&[3]).unwrap();
+        let function = some_function();
         message.begin(Task { job: 7, first: 0, function });
         (0..3).for_each(|item: u64| message.push(&item).unwrap());
         for cut in 0..message.bytes().len() {
@@ -265,7 +269,7 @@ mod tests {
         (items, damage, numbers, vec(any::<u8>(), 0..20)).prop_map(
             |(items, damage, (job, first, is_report), end)| {
                 let mut message = Message::default();
-                message.begin(Task { job, first, function: frame::decode(&[3]).unwrap() });
+                message.begin(Task { job, first, function: some_function() });
                 items.iter().for_each(|item| message.push(item).unwrap());
                 let Message(mut bytes) = message;
                 if is_report {

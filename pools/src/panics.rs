@@ -13,13 +13,26 @@ thread_local! {
     static PANIC: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
 }
 
+/// Does what users' code is part of; a panic ends it and nothing else. Returns what the panic said.
+///
+/// # Errors
+/// If it panics.
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
+        let text = text_of(&*payload).to_owned();
+        // What a panic carries may panic when it is dropped, and so may what that one carries.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+        std::mem::forget(dropped);
+        text
+    })
+}
+
 /// Does something of a task; a panic becomes its error.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, TaskError> {
     IN_TASK.set(true);
-    let done = catch_unwind(AssertUnwindSafe(work));
+    let done = caught(work);
     IN_TASK.set(false);
-    done.map_err(|payload| {
-        let mut message = String::from(text_of(&*payload));
+    done.map_err(|mut message| {
         // The task may have caught that panic, and gone on with another by `resume_unwind`.
         if let Some((text, place)) = PANIC.take()
             && text == message

@@ -6,7 +6,7 @@
 //!     └──── busy: what it left is looked at ◀───┘
 //! ```
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io;
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -15,6 +15,7 @@ use process_basics::{Process, frame};
 use crate::engine::Shared;
 use crate::manager::FAILED_STARTS;
 use crate::message::{Progress, Report};
+use crate::panics::caught;
 use crate::settings::{Initializer, Kind};
 use crate::state::{Phase, State};
 use crate::worker;
@@ -76,13 +77,18 @@ impl Shared {
     /// If one can't be started.
     pub(crate) fn fill_places(&self) -> Result<(), process_basics::Error> {
         loop {
-            let place = {
+            let (place, name) = {
                 let mut state = self.state();
                 let Some(place) = state.place_to_fill(self.kind) else { return Ok(()) };
                 state.places[place].busy = true;
-                place
+                state.started += 1;
+                (place, self.kind.worker_name(state.started))
             };
-            let started = self.start_worker(place);
+            // A panic, too, gives the place up: as long as one is busy the pool waits for it.
+            let started = caught(|| self.start_worker(place, &name)).unwrap_or_else(|panic| {
+                let reason = io::Error::other(format!("its start panicked: {panic}"));
+                Err(process_basics::Error::Start { name, reason })
+            });
             let mut state = self.state();
             let mut again = false;
             if let Err(error) = &started {
@@ -119,21 +125,16 @@ impl Shared {
     }
 
     /// Starts a worker in this place, where none is.
-    fn start_worker(&self, place: usize) -> Result<(), process_basics::Error> {
-        let number = {
-            let mut state = self.state();
-            state.started += 1;
-            state.started
-        };
-        let name = self.kind.worker_name(number);
+    fn start_worker(&self, place: usize, name: &str) -> Result<(), process_basics::Error> {
+        let name = name.to_owned();
         let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
         let initializer = match &settings.initializer {
             Some(Initializer { function, pack }) => {
                 let failed =
                     |reason| process_basics::Error::Arguments { name: name.clone(), reason };
                 // In the manager's thread, too, for the worker that takes the place of another.
-                let packed = catch_unwind(AssertUnwindSafe(pack)).unwrap_or_else(|_| {
-                    let reason = String::from("their serialisation panicked");
+                let packed = caught(pack).unwrap_or_else(|panic| {
+                    let reason = format!("their serialisation panicked: {panic}");
                     Err(frame::Error::Encode { type_name: "initializer's arguments", reason })
                 });
                 Some((*function, packed.map_err(failed)?))

@@ -105,13 +105,15 @@ impl Pool {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Task`], with what became of it; else as [`apply_async`](Self::apply_async).
+    /// [`Error::Task`], with what became of it; [`Error::Deadlock`] in a callback of this pool; else as
+    /// [`apply_async`](Self::apply_async).
     pub fn apply<A, R, F>(&self, function: F, argument: A) -> Result<R, Error>
     where
         A: Serialize,
         R: DeserializeOwned + Send + 'static,
         F: Fn(A) -> R + Any,
     {
+        self.check_can_wait()?;
         Ok(self.apply_async(function, argument)?.get()?)
     }
 
@@ -141,7 +143,7 @@ impl Pool {
         F: Fn(A) -> R + Any,
     {
         let function = Listed::of(&function).map_err(Error::Function)?;
-        let (one, result) = One::new();
+        let (one, result) = One::new(self.engine.link());
         let job = self.engine.open_job(Arc::new(one), None)?;
         self.engine.submit_chunk(job, 0, function, &[argument]).map_err(Error::Start)?;
         Ok(result)
@@ -172,8 +174,8 @@ impl Pool {
     /// ```
     ///
     /// # Errors
-    /// If an item has no result: the first error, with the results of all others. Else as
-    /// [`apply_async`](Self::apply_async).
+    /// If an item has no result: the first error, with the results of all others. [`Error::Deadlock`] in a
+    /// callback of this pool; else as [`apply_async`](Self::apply_async).
     ///
     /// # Panics
     /// If the input does; the pool goes on.
@@ -187,6 +189,7 @@ impl Pool {
         R: DeserializeOwned + Send + 'static,
         F: Fn(A) -> R + Any,
     {
+        self.check_can_wait()?;
         self.map_async(function, items)?.get()
     }
 
@@ -222,8 +225,8 @@ impl Pool {
         R: DeserializeOwned + Send + 'static,
         F: Fn(A) -> R + Any,
     {
-        let chunk = NonZero::new(chunk).ok_or(Error::NoItems)?;
-        self.submit_all(function, items, Some(chunk))?.get()
+        self.check_can_wait()?;
+        self.map_async_chunked(function, items, chunk)?.get()
     }
 
     /// [`map`](Self::map) without waiting. Python: `map_async`, `starmap_async`.
@@ -257,6 +260,42 @@ impl Pool {
         F: Fn(A) -> R + Any,
     {
         self.submit_all(function, items, None)
+    }
+
+    /// [`map_async`](Self::map_async) in chunks of so many items. Python: `map_async(chunksize=…)`,
+    /// `starmap_async(chunksize=…)`.
+    ///
+    /// ```
+    /// # use pools::Pool;
+    /// # process_basics::tasks![square];
+    /// # fn square(number: u64) -> u64 { number * number }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// // Two tasks of three items each.
+    /// let squares = pool.map_async_chunked(square, 1..=6, 3)?;
+    /// assert_eq!(squares.get()?, [1, 4, 9, 16, 25, 36]);
+    /// # Ok(()) }) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`map_async`](Self::map_async); [`Error::NoItems`] for chunks of 0.
+    ///
+    /// # Panics
+    /// As [`map`](Self::map).
+    pub fn map_async_chunked<A, R, F>(
+        &self,
+        function: F,
+        items: impl IntoIterator<Item = A>,
+        chunk: usize,
+    ) -> Result<AsyncResult<Vec<R>, MapError<R>>, Error>
+    where
+        A: Serialize,
+        R: DeserializeOwned + Send + 'static,
+        F: Fn(A) -> R + Any,
+    {
+        let chunk = NonZero::new(chunk).ok_or(Error::NoItems)?;
+        self.submit_all(function, items, Some(chunk))
     }
 
     /// What [`map`](Self::map) is: a function of several arguments takes a tuple here. Python: `starmap`.
@@ -293,11 +332,43 @@ impl Pool {
         self.map(function, tuples)
     }
 
+    /// [`starmap`](Self::starmap) in chunks of so many tuples. Python: `starmap(chunksize=…)`.
+    ///
+    /// ```
+    /// # use pools::Pool;
+    /// # process_basics::tasks![power];
+    /// # fn power((base, exponent): (u64, u32)) -> u64 { base.pow(exponent) }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// let pool = Pool::new(2)?;
+    /// assert_eq!(pool.starmap_chunked(power, [(2, 3), (3, 2), (5, 1)], 2)?, [8, 9, 5]);
+    /// # Ok(()) }) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`map_chunked`](Self::map_chunked).
+    ///
+    /// # Panics
+    /// As [`map`](Self::map).
+    pub fn starmap_chunked<A, R, F>(
+        &self,
+        function: F,
+        tuples: impl IntoIterator<Item = A>,
+        chunk: usize,
+    ) -> Result<Vec<R>, MapError<R>>
+    where
+        A: Serialize,
+        R: DeserializeOwned + Send + 'static,
+        F: Fn(A) -> R + Any,
+    {
+        self.map_chunked(function, tuples, chunk)
+    }
+
     /// Calls the function with each item; the results come one by one, in the items' order. Python:
     /// `imap`.
     ///
-    /// An input whose length has a known bound is taken now, as in Python. One without is taken as its
-    /// results are, some way ahead: it may be endless.
+    /// An input whose length has a known bound is taken now, as in Python, and all calls are made, also if no
+    /// result is ever asked for. One without is taken as its results are, some way ahead: it may be endless.
     ///
     /// ```
     /// # use pools::Pool;
@@ -475,6 +546,7 @@ impl Pool {
     /// ```
     ///
     /// # Errors
+    /// [`Error::Deadlock`] in a callback of this pool;
     /// [`Error::StillRunning`] before [`close`](Self::close) or [`terminate`](Self::terminate);
     /// [`Error::Unfinished`] if this thread has an [`imap`](Self::imap) that goes on only as it takes the results.
     pub fn join(&self) -> Result<(), Error> {
@@ -506,6 +578,11 @@ impl Pool {
         self.engine.terminate();
     }
 
+    /// A callback of this pool can't wait for it: what would is refused before anything is submitted.
+    fn check_can_wait(&self) -> Result<(), Error> {
+        if self.engine.is_manager() { Err(Error::Deadlock) } else { Ok(()) }
+    }
+
     fn submit_all<A, R, F>(
         &self,
         function: F,
@@ -520,7 +597,7 @@ impl Pool {
         let function = Listed::of(&function).map_err(Error::Function)?;
         // If the input panics, nothing has been done yet.
         let items: Vec<A> = items.into_iter().collect();
-        let (many, result) = Many::new(items.len());
+        let (many, result) = Many::new(items.len(), self.engine.link());
         let job = self.engine.open_job(Arc::new(many), None)?;
         let quarter = items.len().div_ceil(4 * self.processes).max(1);
         let chunk = chunk.map_or(quarter, NonZero::get);

@@ -1,12 +1,13 @@
 //! [`AsyncResult`]: a result that comes later.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::TaskError;
+use crate::engine::Link;
+use crate::panics::caught;
 
 /// How often to look for a result before sleeping, letting others run in between.
 const LOOKS: u32 = 50;
@@ -35,13 +36,13 @@ impl<T, E> AsyncResult<T, E> {
     /// ```
     ///
     /// # Errors
-    /// What became of the task instead; [`TaskError::Taken`] the second time.
+    /// What became of the task instead; [`TaskError::Taken`] the second time; [`TaskError::Deadlock`] in a
+    /// callback that would wait for itself (see [`on_result`](Self::on_result)).
     pub fn get(&self) -> Result<T, E>
     where
         E: From<TaskError>,
     {
-        self.place.wait(None);
-        self.place.take()
+        self.place.wait(None)?.take()
     }
 
     /// Takes the result, if it is there within the time. Python: `get(timeout)`.
@@ -68,11 +69,12 @@ impl<T, E> AsyncResult<T, E> {
     where
         E: From<TaskError>,
     {
-        self.place.wait(Some(timeout));
-        self.place.take()
+        self.place.wait(Some(timeout))?.take()
     }
 
     /// Waits until the result is there, or there is none to come. Python: `wait()`.
+    ///
+    /// In a callback that would wait for itself it returns at once.
     ///
     /// ```
     /// # use pools::Pool;
@@ -88,7 +90,7 @@ impl<T, E> AsyncResult<T, E> {
     /// # Ok(()) }) }
     /// ```
     pub fn wait(&self) {
-        self.place.wait(None);
+        drop(self.place.wait(None));
     }
 
     /// The same, but no longer than this; says whether it is there. Python: `wait(timeout)`.
@@ -106,7 +108,7 @@ impl<T, E> AsyncResult<T, E> {
     /// # Ok(()) }) }
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        self.place.wait(Some(timeout));
+        drop(self.place.wait(Some(timeout)));
         self.ready()
     }
 
@@ -154,8 +156,10 @@ impl<T, E> AsyncResult<T, E> {
     /// Calls this with the result when it comes, or at once if it is there and not taken. Python:
     /// `apply_async(callback=…, error_callback=…)`.
     ///
-    /// Who brings the result calls it: most often the pool's own thread, which does nothing else
-    /// meanwhile. So it mustn't wait for other results of the pool. If it panics, the panic is printed, and nothing else happens.
+    /// The thread that brings the result calls it: most often the pool's own, which does nothing else
+    /// meanwhile. So it may submit more, but can't wait for the pool: what would wait is
+    /// [`TaskError::Deadlock`], or [`Error::Deadlock`](crate::Error::Deadlock), at once. If it panics, the panic
+    /// is printed, and nothing else happens.
     ///
     /// ```
     /// # use std::sync::mpsc;
@@ -187,6 +191,8 @@ impl<T, E> AsyncResult<T, E> {
 
 /// Where the result will be.
 pub(crate) struct Place<T, E> {
+    /// The engine that brings it.
+    engine: Link,
     pub is_there: AtomicBool,
     state: Mutex<State<T, E>>,
     changed: Condvar,
@@ -201,21 +207,19 @@ struct State<T, E> {
     caller: Option<ThreadId>,
 }
 
-impl<T, E> State<T, E> {
-    /// Whether this thread can wait for the result: a callback would wait for itself.
-    fn is_awaited(&self) -> bool {
-        match self.caller {
-            Some(caller) => caller != thread::current().id(),
-            None => self.successful.is_none(),
-        }
+impl<T, E: From<TaskError>> State<T, E> {
+    /// Takes the result, which has come.
+    fn take(&mut self) -> Result<T, E> {
+        self.result.take().unwrap_or_else(|| Err(TaskError::Taken.into()))
     }
 }
 
 type Callback<T, E> = Box<dyn FnOnce(&Result<T, E>) + Send>;
 
 impl<T, E> Place<T, E> {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(engine: Link) -> Arc<Self> {
         Arc::new(Self {
+            engine,
             is_there: AtomicBool::new(false),
             state: Mutex::new(State {
                 result: None,
@@ -247,7 +251,7 @@ impl<T, E> Place<T, E> {
             // Without our lock: they may do anything.
             drop(state);
             for callback in callbacks {
-                let _ = catch_unwind(AssertUnwindSafe(|| callback(&result)));
+                let _ = caught(|| callback(&result));
             }
             state = self.lock();
         }
@@ -258,7 +262,8 @@ impl<T, E> Place<T, E> {
         self.changed.notify_all();
     }
 
-    fn wait(&self, timeout: Option<Duration>) {
+    /// Waits until the result has come, or there is none to come.
+    fn wait(&self, timeout: Option<Duration>) -> Result<MutexGuard<'_, State<T, E>>, TaskError> {
         let deadline = timeout.map(|timeout| Instant::now().checked_add(timeout));
         for _ in 0..LOOKS {
             if self.is_there.load(Ordering::Acquire) {
@@ -266,29 +271,24 @@ impl<T, E> Place<T, E> {
             }
             thread::yield_now();
         }
+        let can_wait = self.is_there.load(Ordering::Acquire) || !self.engine.is_manager();
         let mut state = self.lock();
-        while state.is_awaited() {
-            state = match deadline.flatten() {
+        while state.successful.is_none() || state.caller.is_some() {
+            let left = deadline.flatten().map(|it| it.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(TaskError::TimedOut);
+            }
+            if !can_wait || state.caller == Some(thread::current().id()) {
+                return Err(TaskError::Deadlock);
+            }
+            state = match left {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return;
-                    }
+                Some(left) => {
                     let waited = self.changed.wait_timeout(state, left);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }
-    }
-
-    fn take(&self) -> Result<T, E>
-    where
-        E: From<TaskError>,
-    {
-        let mut state = self.lock();
-        let is_to_come = state.successful.is_none() || state.caller.is_some();
-        let missing = if is_to_come { TaskError::TimedOut } else { TaskError::Taken };
-        state.result.take().unwrap_or_else(|| Err(missing.into()))
+        Ok(state)
     }
 }

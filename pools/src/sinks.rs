@@ -4,14 +4,14 @@
 //!   manager ──bytes or an error──▶ decoded ──▶ One, Many ──the whole──▶ AsyncResult
 //! ```
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use process_basics::frame;
 use serde::de::DeserializeOwned;
 
-use crate::engine::Sink;
+use crate::engine::{Link, Sink};
+use crate::panics::caught;
 use crate::result::{AsyncResult, Place};
 use crate::{MapError, TaskError};
 
@@ -21,18 +21,20 @@ use crate::{MapError, TaskError};
 /// What came instead; [`TaskError::ResultNotReceived`] if it can't be deserialised.
 pub fn decoded<R: DeserializeOwned>(outcome: Result<&[u8], TaskError>) -> Result<R, TaskError> {
     let bytes = outcome?;
-    match catch_unwind(AssertUnwindSafe(|| frame::decode(bytes))) {
-        Ok(decoded) => decoded.map_err(|error| TaskError::ResultNotReceived(error.to_string())),
-        Err(_) => Err(TaskError::ResultNotReceived(String::from("its deserialisation panicked"))),
-    }
+    let reason = match caught(|| frame::decode(bytes)) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => format!("its deserialisation panicked: {panic}"),
+    };
+    Err(TaskError::ResultNotReceived(reason))
 }
 
 /// A job of one item.
 pub(crate) struct One<R>(Arc<Place<R, TaskError>>);
 
 impl<R> One<R> {
-    pub(crate) fn new() -> (Self, AsyncResult<R>) {
-        let place = Place::new();
+    pub(crate) fn new(engine: Link) -> (Self, AsyncResult<R>) {
+        let place = Place::new(engine);
         (Self(Arc::clone(&place)), AsyncResult { place })
     }
 }
@@ -66,8 +68,8 @@ struct Items<R> {
 type Outcomes<R> = Vec<Option<Result<R, Box<TaskError>>>>;
 
 impl<R> Many<R> {
-    pub(crate) fn new(items: usize) -> (Self, AsyncResult<Vec<R>, MapError<R>>) {
-        let place = Place::new();
+    pub(crate) fn new(items: usize, engine: Link) -> (Self, AsyncResult<Vec<R>, MapError<R>>) {
+        let place = Place::new(engine);
         let outcomes = Some((0..items).map(|_| None).collect());
         let items = Mutex::new(Items { outcomes, left: items });
         let many = Self { place: Arc::clone(&place), items };

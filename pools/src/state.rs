@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub started: usize,
     /// The manager's thread.
     pub manager: Option<ThreadId>,
+    /// Other threads that tell jobs just now what comes of them.
+    pub bringers: Vec<ThreadId>,
     /// After that, workers that still live are killed.
     pub deadline: Option<Instant>,
 }

@@ -355,3 +355,27 @@ fn terminate_ends_tasks_that_never_return_within_a_second() {
         assert_eq!(results[1].get(), Err(TaskError::Terminated));
     }
 }
+
+/// For reporters that print an error and then its sources.
+#[test]
+fn an_error_says_its_cause_once() {
+    fn check(error: &dyn std::error::Error) {
+        let mut said = error.to_string();
+        let mut source = error.source();
+        while let Some(error) = source {
+            let text = error.to_string();
+            assert!(!said.contains(&text), "{said:?} says {text:?}, too");
+            said += &text;
+            source = error.source();
+        }
+        assert_eq!(format!("{error:?}"), error.to_string());
+    }
+    let system = || std::io::Error::other("the reason");
+    let start = || process_basics::Error::Start { name: String::from("worker"), reason: system() };
+    check(&Error::System(system()));
+    check(&Error::Start(start()));
+    check(&Error::Function(start()));
+    check(&Error::Task(TaskError::ArgumentsNotSent(String::from("the reason"))));
+    check(&MapError::<u64>::from(Error::Start(start())));
+    check(&MapError::<u64> { index: Some(3), ..TaskError::Terminated.into() });
+}

@@ -4,7 +4,7 @@
 mod support;
 
 use std::iter;
-use std::panic::{catch_unwind, resume_unwind};
+use std::panic::{catch_unwind, panic_any, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 process_basics::test_entry!();
 tasks![square, bomb, touchy, enter, slow, resumes, catches, sized, once];
+tasks![deep, hostile_when_received, panics_twice, take_hostile, enter_hostile];
 
 fn square(number: u64) -> u64 {
     number * number
@@ -50,6 +51,129 @@ fn a_result_whose_drop_panics_on_the_managers_thread() {
     thread::sleep(Duration::from_millis(300));
     let result = pool.apply_async(square, 3).unwrap();
     assert_eq!(result.get_timeout(Duration::from_secs(3)), Ok(9));
+}
+
+/// What a panic carries: dropped, it panics, too.
+struct PanicsWhenDropped;
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("the second panic");
+    }
+}
+
+#[test]
+fn a_callback_whose_panic_panics_when_it_is_dropped() {
+    let _deadline = Deadline::seconds(20);
+    let pool = Pool::new(1).unwrap();
+    let result = pool.apply_async(square, 3).unwrap();
+    result.on_result(|_| panic_any(PanicsWhenDropped));
+    assert_eq!(result.get(), Ok(9));
+    assert_eq!(pool.apply(square, 4).unwrap(), 16);
+    pool.close();
+    pool.join().unwrap();
+}
+
+/// Panics twice when it is received, wherever that is.
+#[derive(Debug, Serialize)]
+struct Hostile;
+impl<'de> Deserialize<'de> for Hostile {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic_any(PanicsWhenDropped)
+    }
+}
+fn hostile_when_received(_: u64) -> Hostile {
+    Hostile
+}
+fn take_hostile(_: Hostile) {}
+fn panics_twice(_: u64) {
+    panic_any(PanicsWhenDropped)
+}
+
+#[test]
+fn values_and_tasks_whose_panic_panics_when_it_is_dropped_cost_their_task() {
+    let _deadline = Deadline::seconds(20);
+    let pool = Pool::new(1).unwrap();
+    let workers = pool.worker_pids();
+    let not_received = |error: &TaskError| matches!(error, TaskError::ResultNotReceived(_));
+    let panicked = |error: &TaskError| matches!(error, TaskError::Panicked { .. });
+    let result = pool.apply_async(hostile_when_received, 1).unwrap();
+    assert!(result.get().is_err_and(|error| not_received(&error)));
+    let error = pool.map(hostile_when_received, 0..5).unwrap_err();
+    assert!(error.results.iter().all(|it| it.as_ref().is_err_and(not_received)));
+    let mut results = pool.imap(hostile_when_received, 0..5).unwrap();
+    assert!(results.all(|it| it.is_err_and(|error| not_received(&error))));
+    let mut results = pool.imap_unordered(hostile_when_received, 0..5).unwrap();
+    assert!(results.all(|it| it.is_err_and(|error| not_received(&error))));
+    let error = pool.map(take_hostile, [Hostile, Hostile]).unwrap_err();
+    assert!(error.results.iter().all(|it| it.as_ref().is_err_and(panicked)), "{error}");
+    let error = pool.map(panics_twice, 0..5).unwrap_err();
+    assert!(error.results.iter().all(|it| it.as_ref().is_err_and(panicked)), "{error}");
+    assert_eq!(pool.apply(square, 4).unwrap(), 16);
+    assert_eq!(pool.worker_pids(), workers, "the worker goes on");
+}
+
+/// Panics twice when it is sent, beginning with the second time.
+#[derive(Debug, Deserialize)]
+struct HostileWhenSent;
+static HOSTILE: AtomicU32 = AtomicU32::new(0);
+impl Serialize for HostileWhenSent {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        match HOSTILE.fetch_add(1, Ordering::SeqCst) {
+            0 => s.serialize_unit_struct("HostileWhenSent"),
+            _ => panic_any(PanicsWhenDropped),
+        }
+    }
+}
+fn enter_hostile(_: HostileWhenSent) {}
+
+#[test]
+fn a_panic_while_a_worker_is_started_is_an_error_and_the_pool_ends() {
+    let _deadline = Deadline::seconds(20);
+    let builder = || Pool::builder().initializer(enter_hostile, HostileWhenSent);
+    let pool = builder().processes(1).build().unwrap();
+    // In the pool's own thread, for the worker that takes the place of the first.
+    let died = pool.apply_async(once, 0).unwrap();
+    assert!(died.get().is_err());
+    let refused = pool.apply(square, 3).unwrap_err();
+    assert!(refused.to_string().contains("panicked"), "{refused}");
+    pool.close();
+    pool.join().unwrap();
+    // In the thread that makes it.
+    let refused = builder().processes(3).build().map(drop).unwrap_err();
+    assert!(matches!(refused, Error::Start(_)), "{refused}");
+    assert!(refused.to_string().contains("panicked"), "{refused}");
+}
+
+#[derive(Serialize, Deserialize)]
+enum List {
+    End,
+    Next(Box<List>),
+}
+fn deep(depth: u32) -> List {
+    (0..depth).fold(List::End, |list, _| List::Next(Box::new(list)))
+}
+
+#[test]
+fn a_result_nested_deeply_costs_its_task_at_most() {
+    let _deadline = Deadline::seconds(20);
+    let pool = Pool::new(1).unwrap();
+    let came = |result: Result<List, TaskError>| match result {
+        // To drop it takes as much stack again, and this thread has little.
+        Ok(list) => std::mem::forget(list),
+        Err(TaskError::ResultNotSent(_) | TaskError::ResultNotReceived(_)) => {}
+        Err(error) => panic!("{error}"),
+    };
+    came(pool.apply_async(deep, 20_000).unwrap().get());
+    match pool.map(deep, [1, 20_000, 1]) {
+        Ok(lists) => std::mem::forget(lists),
+        Err(error) => {
+            assert_eq!(error.index, Some(1));
+            error.results.into_iter().for_each(came);
+        }
+    }
+    pool.imap(deep, [1, 20_000, 1]).unwrap().for_each(came);
+    pool.imap_unordered(deep, [1, 20_000, 1]).unwrap().for_each(came);
+    assert_eq!(pool.apply(square, 4).unwrap(), 16);
 }
 
 static POOL: OnceLock<Pool> = OnceLock::new();

@@ -249,6 +249,22 @@ fn a_chunk_is_a_quarter_of_each_workers_share() {
 }
 
 #[test]
+fn a_chunk_is_as_large_as_it_is_said_to_be_also_without_waiting_and_of_tuples() {
+    let _deadline = Deadline::seconds(60);
+    let pool = Pool::builder().processes(1).max_tasks_per_child(1).build().unwrap();
+    let runs = |workers: Vec<u32>| {
+        workers.chunk_by(|one, next| one == next).map(<[u32]>::len).collect::<Vec<_>>()
+    };
+    let result = pool.map_async_chunked(pid_of_worker, 0..7, 3).unwrap();
+    assert_eq!(runs(result.get().unwrap()), [3, 3, 1]);
+    assert_eq!(runs(pool.starmap_chunked(pid_of_worker, 0..7, 3).unwrap()), [3, 3, 1]);
+    let refused = pool.map_async_chunked(pid_of_worker, 0..7, 0).map(drop);
+    assert!(matches!(refused, Err(Error::NoItems)));
+    let refused = pool.starmap_chunked(pid_of_worker, 0..7, 0).unwrap_err();
+    assert!(matches!(refused.error, Error::NoItems));
+}
+
+#[test]
 fn workers_that_end_after_a_task_and_are_killed_in_one_lose_only_what_they_were_at() {
     let _deadline = Deadline::seconds(60);
     for most in [1, 2, 3] {

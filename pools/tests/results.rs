@@ -213,6 +213,76 @@ fn an_imap_dropped_early_leaves_its_rest_undone_and_the_pool_goes_on() {
 }
 
 #[test]
+fn an_imap_that_is_never_asked_for_a_result_makes_all_its_calls() {
+    let _deadline = Deadline::seconds(60);
+    let stage = Stage::new(4000);
+    let pool = stage.pool(2);
+    drop(pool.imap(count, 0..1000).unwrap());
+    drop(pool.imap_chunked(count, 1000..2000, 7).unwrap());
+    drop(pool.imap_unordered(count, 2000..3000).unwrap());
+    let results = pool.imap_unordered_chunked(count, 3000..4000, 7).unwrap();
+    // Those that have come are dropped with it.
+    assert_eq!(pool.apply(count, 0).unwrap(), 0);
+    drop(results);
+    pool.close();
+    pool.join().unwrap();
+    assert!(stage.all_begun()[1..].iter().all(|begun| *begun == 1));
+}
+
+#[test]
+fn of_an_input_of_unknown_length_what_was_taken_ahead_is_called_also_if_no_result_is_asked_for() {
+    let _deadline = Deadline::seconds(60);
+    let stage = Stage::new(1000);
+    let pool = stage.pool(1);
+    let mut numbers = 0..500;
+    drop(pool.imap(count, std::iter::from_fn(|| numbers.next())).unwrap());
+    assert_eq!(numbers.start, 64);
+    // One that ends before as much has been taken.
+    let mut numbers = 500..509;
+    drop(pool.imap(count, std::iter::from_fn(|| numbers.next())).unwrap());
+    pool.close();
+    pool.join().unwrap();
+    let begun = stage.all_begun();
+    assert!(begun[..64].iter().all(|begun| *begun == 1), "{begun:?}");
+    assert_eq!(begun[64..500].iter().sum::<u64>(), 0);
+    assert_eq!(begun[500..].iter().sum::<u64>(), 9);
+}
+
+#[test]
+fn an_imap_that_is_never_asked_for_a_result_tells_nothing_of_a_panic_of_its_input() {
+    let _deadline = Deadline::seconds(60);
+    let stage = Stage::new(4);
+    let pool = stage.pool(1);
+    let failing = (0..4).inspect(|task| assert!(*task < 3, "this panic is wanted"));
+    drop(pool.imap(count, failing).unwrap());
+    pool.close();
+    pool.join().unwrap();
+    assert_eq!(stage.all_begun(), [1, 1, 1, 0]);
+}
+
+#[test]
+fn next_timeout_gives_the_result_later_if_it_did_not_come_in_time() {
+    let _deadline = Deadline::seconds(60);
+    let short = Duration::from_millis(10);
+    let stage = Stage::new(3);
+    let pool = stage.pool(1);
+    let mut results = pool.imap(hold, 0..3).unwrap();
+    let mut unordered = pool.imap_unordered(square, 0..1).unwrap();
+    assert_eq!(results.next_timeout(short), Some(Err(TaskError::TimedOut)));
+    assert_eq!(results.next_timeout(Duration::ZERO), Some(Err(TaskError::TimedOut)));
+    assert_eq!(unordered.next_timeout(short), Some(Err(TaskError::TimedOut)));
+    stage.open(1);
+    assert_eq!(results.next_timeout(LONG), Some(Ok(0)));
+    assert_eq!(results.next_timeout(short), Some(Err(TaskError::TimedOut)));
+    stage.open(2);
+    assert_eq!(results.next(), Some(Ok(1)));
+    assert_eq!(results.next_timeout(Duration::MAX), Some(Ok(2)));
+    assert_eq!((results.next_timeout(LONG), results.next()), (None, None));
+    assert_eq!(unordered.next_timeout(LONG), Some(Ok(0)));
+    assert_eq!(unordered.next_timeout(LONG), None);
+}
+
+#[test]
 fn to_join_before_an_endless_imap_has_been_taken_is_an_error_and_no_hang() {
     let _deadline = Deadline::seconds(60);
     let pool = Pool::new(2).unwrap();

@@ -182,6 +182,7 @@ pub(crate) const fn kind(error: &TaskError) -> &'static str {
         TaskError::Broken(_) => "Broken",
         TaskError::TimedOut => "TimedOut",
         TaskError::Taken => "Taken",
+        TaskError::Deadlock => "Deadlock",
         _ => "unknown",
     }
 }
