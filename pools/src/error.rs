@@ -64,7 +64,7 @@ pub enum TaskError {
     /// No result came within the time. The task goes on. Python: `multiprocessing.TimeoutError`.
     #[error("the task has no result yet")]
     TimedOut,
-    /// The calling thread is the one that brings the result: a callback of the same pool can't wait for it.
+    /// The calling thread brings the result itself: a callback of the same pool can't wait for it.
     #[error("this thread brings the results of that pool: it can't wait for one")]
     Deadlock,
     /// The result has been taken already: it is handed out once.
@@ -108,7 +108,7 @@ pub enum Error {
     /// It has given up, because its workers end before they can work.
     #[error("the pool has given up: {0}")]
     Broken(String),
-    /// The calling thread is the one that brings the results: a callback of the same pool can't wait for it.
+    /// The calling thread brings the results: a callback of the same pool can't wait for it.
     #[error("this thread brings the results of that pool: it can't wait for it")]
     Deadlock,
     /// The task has no result.

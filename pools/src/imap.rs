@@ -21,13 +21,12 @@ const AHEAD: u64 = 64;
 ///
 /// If the input panics, its panic goes on here, after the results of what came before.
 ///
-/// To drop it after its first result was asked for is to give up the calls that have not begun. To drop it before
-/// that is to want no results: all calls are made, as in Python; of an input of unknown length those of the items
-/// that have been taken ahead, 64 for each worker.
+/// All calls are made, also if the iterator is dropped unused, as in Python; of an input of unknown
+/// length those for what has been taken ahead: 64 chunks for each worker. To drop it after the
+/// first `next` is to give up what has not begun.
 ///
 /// In a callback of the same pool, which can't wait for a result, it gives what has come, then
 /// [`TaskError::Deadlock`], and then ends.
-#[must_use = "its results come out of it, and more of an input of unknown length is taken only as they do"]
 pub struct Imap<'a, I, R> {
     engine: &'a Engine,
     job: u64,
@@ -110,7 +109,7 @@ impl<R> Stream<R> {
         }
     }
 
-    /// From now on nothing takes the results. Returns those that have come.
+    /// Keeps no more results, because nothing takes them. Returns those that have come.
     fn forget(&self) -> BTreeMap<u64, Result<R, TaskError>> {
         let mut state = self.lock();
         state.unwanted = true;
@@ -127,14 +126,13 @@ impl<R> Stream<R> {
 
 impl<R: DeserializeOwned + Send> Sink for Stream<R> {
     fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool {
-        let outcome = decoded(outcome);
+        let is_wanted = !self.lock().unwanted;
+        let outcome = is_wanted.then(|| decoded(outcome));
         let mut state = self.lock();
-        if state.unwanted {
-            state.count += 1;
-            return state.total.is_some_and(|total| state.count >= total);
-        }
         let place = if self.in_order { item } else { state.count };
-        state.come.insert(place, outcome);
+        if let Some(outcome) = outcome {
+            state.come.insert(place, outcome);
+        }
         state.count += 1;
         self.changed.notify_all();
         state.total.is_some_and(|total| state.count >= total)
@@ -203,7 +201,8 @@ where
     /// ```
     ///
     /// # Errors
-    /// As `next` gives them; [`TaskError::TimedOut`] after the time. The same result may be asked for again then.
+    /// As `next` gives them; [`TaskError::TimedOut`] after the time. The same result may be asked
+    /// for again then.
     ///
     /// # Panics
     /// If the input does.

@@ -41,8 +41,8 @@ pub(crate) struct Job {
     pub cancelled: bool,
 }
 
-/// A hold on a job's sink. What a sink does may panic, for it calls users' code, and so may dropping
-/// the last hold, which drops what has come: that harms nothing here.
+/// A hold on a job's sink. A sink calls users' code, and the last hold drops what has come: if that
+/// panics, it harms nothing here.
 #[derive(Clone)]
 pub(crate) struct Held(pub Option<Arc<dyn Sink>>);
 
@@ -302,8 +302,8 @@ impl Shared {
         }
     }
 
-    /// Tells the sinks of these jobs, one after the other. So none of their callbacks can wait for what
-    /// comes of another.
+    /// Tells the sinks of these jobs, one after the other: none of their callbacks can wait for
+    /// what comes of another.
     pub(crate) fn tell_all(&self, jobs: BTreeMap<u64, Job>, tell: impl Fn(&Held)) {
         let me = thread::current().id();
         self.state().bringers.push(me);

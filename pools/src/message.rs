@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   a task     ┌────────┬──────────────────────┬────────┬──────┬────────┬──────┬───
-//!              │ length │ job, first, function │ length │ item │ length │ item │ …   (nothing: end)
+//!              │ length │ job, first, function │ length │ item │ length │ item │ …  (nothing: end)
 //!              └────────┴──────────────────────┴────────┴──────┴────────┴──────┴───
 //!   a report   ┌────────┬────────┬────────┬────────┬───┬─────────────────────────────┬────────┐
 //!              │ length │ result │ length │ result │ … │ which items, what came of them │ length │

@@ -105,8 +105,8 @@ impl Pool {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Task`], with what became of it; [`Error::Deadlock`] in a callback of this pool; else as
-    /// [`apply_async`](Self::apply_async).
+    /// [`Error::Task`], with what became of it; [`Error::Deadlock`] in a callback of this pool;
+    /// else as [`apply_async`](Self::apply_async).
     pub fn apply<A, R, F>(&self, function: F, argument: A) -> Result<R, Error>
     where
         A: Serialize,
@@ -174,8 +174,8 @@ impl Pool {
     /// ```
     ///
     /// # Errors
-    /// If an item has no result: the first error, with the results of all others. [`Error::Deadlock`] in a
-    /// callback of this pool; else as [`apply_async`](Self::apply_async).
+    /// If an item has no result: the first error, with the results of all others. In a callback of
+    /// this pool [`Error::Deadlock`]; else as [`apply_async`](Self::apply_async).
     ///
     /// # Panics
     /// If the input does; the pool goes on.
@@ -367,8 +367,9 @@ impl Pool {
     /// Calls the function with each item; the results come one by one, in the items' order. Python:
     /// `imap`.
     ///
-    /// An input whose length has a known bound is taken now, as in Python, and all calls are made, also if no
-    /// result is ever asked for. One without is taken as its results are, some way ahead: it may be endless.
+    /// An input whose length has a known bound is taken now, as in Python, and all calls are made,
+    /// also if no result is asked for. One without is taken as its results are, some way ahead: it
+    /// may be endless.
     ///
     /// ```
     /// # use pools::Pool;
@@ -578,7 +579,7 @@ impl Pool {
         self.engine.terminate();
     }
 
-    /// A callback of this pool can't wait for it: what would is refused before anything is submitted.
+    /// Refuses to wait in a callback of this pool, before anything is submitted.
     fn check_can_wait(&self) -> Result<(), Error> {
         if self.engine.is_manager() { Err(Error::Deadlock) } else { Ok(()) }
     }

@@ -36,8 +36,9 @@ impl<T, E> AsyncResult<T, E> {
     /// ```
     ///
     /// # Errors
-    /// What became of the task instead; [`TaskError::Taken`] the second time; [`TaskError::Deadlock`] in a
-    /// callback that would wait for itself (see [`on_result`](Self::on_result)).
+    /// What became of the task instead; [`TaskError::Taken`] the second time;
+    /// [`TaskError::Deadlock`] in a callback that would wait for itself (see
+    /// [`on_result`](Self::on_result)).
     pub fn get(&self) -> Result<T, E>
     where
         E: From<TaskError>,
@@ -156,10 +157,10 @@ impl<T, E> AsyncResult<T, E> {
     /// Calls this with the result when it comes, or at once if it is there and not taken. Python:
     /// `apply_async(callback=…, error_callback=…)`.
     ///
-    /// The thread that brings the result calls it: most often the pool's own, which does nothing else
-    /// meanwhile. So it may submit more, but can't wait for the pool: what would wait is
-    /// [`TaskError::Deadlock`], or [`Error::Deadlock`](crate::Error::Deadlock), at once. If it panics, the panic
-    /// is printed, and nothing else happens.
+    /// The thread that brings the result calls it: most often the pool's own, which does nothing
+    /// else meanwhile. So it may submit more, but can't wait for the pool: what would wait is
+    /// [`TaskError::Deadlock`], or [`Error::Deadlock`](crate::Error::Deadlock), at once. If it
+    /// panics, the panic is printed, and nothing else happens.
     ///
     /// ```
     /// # use std::sync::mpsc;

@@ -53,7 +53,7 @@ fn a_result_whose_drop_panics_on_the_managers_thread() {
     assert_eq!(result.get_timeout(Duration::from_secs(3)), Ok(9));
 }
 
-/// What a panic carries: dropped, it panics, too.
+/// A panic's payload that panics, too, when it is dropped.
 struct PanicsWhenDropped;
 impl Drop for PanicsWhenDropped {
     fn drop(&mut self) {

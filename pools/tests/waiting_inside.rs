@@ -1,5 +1,5 @@
-//! Waiting where the pool's own thread runs users' code: refused at once, because that thread would wait for
-//! itself, and with it all others.
+//! Waiting where the pool's own thread runs users' code: refused at once, because that thread would
+//! wait for itself, and with it all others.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
@@ -21,7 +21,7 @@ fn square(number: u64) -> u64 {
     number * number
 }
 
-/// What each way to wait for a pool gives, in words.
+/// Tries each way to wait for a pool; returns the answers, in words.
 fn ways_to_wait(pool: &Pool) -> Vec<(&'static str, String)> {
     let sent = || pool.apply_async(square, 3).unwrap();
     let text = |error: &dyn ToString| error.to_string();
@@ -232,7 +232,7 @@ fn a_result_that_waits_for_the_pool_when_it_comes_or_goes_is_refused() {
     (0..4).for_each(|_| is_refused(&heard));
     // Nothing takes these: the pool drops them.
     drop(pool.apply_async(asks_when_dropped, 1).unwrap());
-    drop(pool.imap(asks_when_dropped, [1, 2]).unwrap());
+    drop(pool.map_async(asks_when_dropped, [1, 2]).unwrap());
     (0..3).for_each(|_| is_refused(&heard));
     assert_eq!(pool.apply(square, 5).unwrap(), 25);
 }
