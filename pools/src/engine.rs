@@ -24,6 +24,7 @@
 //! | item k of a task | k has no result | k died; the same for those behind it |
 
 use std::collections::{BTreeMap, VecDeque};
+use std::env;
 use std::fmt;
 use std::io;
 use std::mem::take;
@@ -154,7 +155,11 @@ impl Engine {
         // An error drops the engine, which ends the workers that have been started.
         engine.shared.fill_places().map_err(Error::Start)?;
         let shared = Arc::clone(&engine.shared);
-        let manager = thread::Builder::new().name(String::from("pool-manager")).stack_size(STACK);
+        let mut manager = thread::Builder::new().name(String::from("pool-manager"));
+        // Else the user has said how much it is to be.
+        if env::var_os("RUST_MIN_STACK").is_none() {
+            manager = manager.stack_size(STACK);
+        }
         let manager = manager.spawn(move || Manager::new(&shared).run()).map_err(Error::System)?;
         engine.shared.state().manager = Some(manager.thread().id());
         engine.manager = Some(manager);
