@@ -89,7 +89,7 @@ pub enum Error {
     #[error(transparent)]
     Function(process_basics::Error),
     /// A worker can't be started. None is left.
-    #[error("a worker of the pool can't be started: {0}")]
+    #[error("{0}")]
     Start(process_basics::Error),
     /// The system refused what a pool is made of.
     #[error("the pool can't be made: {0}")]

@@ -135,7 +135,7 @@ impl Shared {
                 // In the manager's thread, too, for the worker that takes the place of another.
                 let packed = caught(pack).unwrap_or_else(|panic| {
                     let reason = format!("their serialisation panicked: {panic}");
-                    Err(frame::Error::Encode { type_name: "initializer's arguments", reason })
+                    Err(frame::Error::Io(io::Error::other(reason)))
                 });
                 Some((*function, packed.map_err(failed)?))
             }
@@ -153,7 +153,14 @@ impl Shared {
         drop(settings);
         let daemonic = self.kind == Kind::Pool;
         let mut process = Process::new(worker::work, start).named(name.clone()).daemonic(daemonic);
-        process.start()?;
+        process.start().map_err(|error| match error {
+            // What a worker is given names types that a user doesn't know.
+            process_basics::Error::Arguments {
+                name,
+                reason: frame::Error::Encode { reason, .. },
+            } => process_basics::Error::Start { name, reason: io::Error::other(reason) },
+            error => error,
+        })?;
         let process = Arc::new(process);
         let watch = {
             let (process, reports) = (Arc::clone(&process), self.reports.clone());

@@ -192,6 +192,9 @@ fn start_with_few_descriptors((): ()) {
             Ok(pool) => break pool,
             Err(error) => {
                 assert!(matches!(error, Error::Start(_) | Error::System(_)), "{error}");
+                let text = error.to_string();
+                assert!(!text.contains("pools::"), "{text}");
+                assert!(text.matches("can't be started").count() < 2, "{text}");
                 assert_eq!(children(), [], "after {failed} failures: {error}");
                 failed += 1;
             }
