@@ -150,17 +150,16 @@ where
     I: Iterator<Item = A>,
     R: DeserializeOwned + Send + 'static,
 {
+    /// Takes the input, at once or so far ahead as these workers need.
     pub(crate) fn new(
         engine: &'a Engine,
         job: u64,
-        (function, chunk, processes): (Listed, usize, usize),
+        (function, chunk, ahead): (Listed, usize, Option<usize>),
         input: I,
         results: Arc<Stream<R>>,
     ) -> Self {
-        let most_ahead = match input.size_hint() {
-            (_, Some(_)) => u64::MAX,
-            (_, None) => (AHEAD * processes as u64).saturating_mul(chunk as u64),
-        };
+        let most_ahead =
+            ahead.map_or(u64::MAX, |workers| (AHEAD * workers as u64).saturating_mul(chunk as u64));
         let input = Input::More(input);
         let (submitted, taken, has_begun) = (0, 0, false);
         let mut imap = Self {

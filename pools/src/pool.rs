@@ -631,9 +631,12 @@ impl Pool {
         }
         let items = items.into_iter();
         let results = Stream::new(in_order);
-        let fed_by = items.size_hint().1.is_none().then(|| thread::current().id());
+        // Asked once, before the job is open: it may panic.
+        let is_bounded = items.size_hint().1.is_some();
+        let fed_by = (!is_bounded).then(|| thread::current().id());
         let job = self.engine.open_job(Arc::clone(&results) as _, fed_by)?;
-        Ok(Imap::new(&self.engine, job, (function, chunk, self.processes), items, results))
+        let ahead = if is_bounded { None } else { Some(self.processes) };
+        Ok(Imap::new(&self.engine, job, (function, chunk, ahead), items, results))
     }
 }
 
