@@ -14,6 +14,7 @@ use executors::{
     Executor, Future, FutureError, MapOptions, ProcessPoolExecutor, SubmitError, TaskError,
 };
 use process_basics::{Failure, Process, tasks};
+use serde::{Deserialize, Serialize};
 use support::{
     CRASHES_WHEN_SENT, EXITS_WHEN_RECEIVED, FINE, LONG, NOT_RECEIVED, NOT_SENT, OnStage, Other,
     PANICS_WHEN_RECEIVED, PANICS_WHEN_SENT, Stage, Trap, alone, children, count, enter, give, hold,
@@ -22,7 +23,7 @@ use support::{
 
 process_basics::test_entry!();
 tasks![square, fail, exit, process_in_a_process, nothing, size_of_text, hold_or_fail, crash_with];
-tasks![never_ready, nothing_is_left, cycles, never_return];
+tasks![never_ready, nothing_is_left, cycles, never_return, nested];
 #[cfg(unix)]
 tasks![without_descriptors];
 
@@ -436,6 +437,45 @@ fn a_result_that_cannot_be_sent_or_received_costs_its_own_item_of_a_map() {
         let failed: Vec<bool> = results.map(|result| result.is_err()).collect();
         assert_eq!(failed, ways.map(|way| way != FINE), "chunks of {chunk}");
     }
+}
+
+/// What serde says of it, whichever way it was going.
+#[test]
+fn the_reason_that_a_value_gives_is_in_the_error() {
+    let _deadline = Deadline::seconds(60);
+    let executor = ProcessPoolExecutor::new(1).unwrap();
+    let argument = |way| executor.submit(take, Trap(way)).unwrap().exception().unwrap().cloned();
+    let result = |way| executor.submit(give, way).unwrap().exception().unwrap().cloned();
+    for way in [NOT_SENT, NOT_RECEIVED] {
+        for error in [argument(way).unwrap(), result(way).unwrap()] {
+            assert!(error.to_string().ends_with(": no"), "{error}");
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+enum List {
+    End,
+    Next(Box<List>),
+}
+
+/// A call.
+fn nested(depth: u32) -> List {
+    (0..depth).fold(List::End, |list, _| List::Next(Box::new(list)))
+}
+
+/// A result that is nested too deep for a stack: the one call has no result.
+#[test]
+fn a_result_that_is_nested_very_deep_costs_its_own_item_of_a_map() {
+    let _deadline = Deadline::seconds(60);
+    let executor = ProcessPoolExecutor::new(1).unwrap();
+    for chunk in [1, 3] {
+        let options = MapOptions::default().chunksize(chunk);
+        let results = executor.map_with(options, nested, [3, 20_000, 4]).unwrap();
+        let failed: Vec<bool> = results.map(|result| result.is_err()).collect();
+        assert_eq!(failed, [false, true, false], "chunks of {chunk}");
+    }
+    assert_eq!(executor.submit(square, 4).unwrap().into_result(), Ok(16));
 }
 
 /// PPE-24, PPE-28, PPE-30: whatever ends a worker, strict or not.
