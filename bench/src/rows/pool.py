@@ -19,6 +19,10 @@ def data(length):
     return b"." * length
 
 
+def same(data):
+    return data
+
+
 def nap(seconds):
     time.sleep(seconds)
 
@@ -49,9 +53,15 @@ def results(pool, work):
     check(len(pool.apply(data, (work["bytes"],))) == work["bytes"])
 
 
+def echo(pool, work):
+    check(pool.apply(same, (work["data"],)) == work["data"])
+
+
 CALLS = {
     "map-1": map_of(1),
     "map": map_of(None),
+    "map-million": map_of(None),
+    "echo": echo,
     "apply": apply,
     "arguments": arguments,
     "results": results,

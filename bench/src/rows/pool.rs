@@ -19,7 +19,7 @@ use crate::method::{Peer, Row, Unit};
 use crate::python::Python;
 use crate::scene::{alone, sleeps_are_counted, times_slept_by};
 
-tasks![with_ours, with_procspawn, with_threadpool, with_rayon, square, length, data, nap];
+tasks![with_ours, with_procspawn, with_threadpool, with_rayon, square, length, data, echo, nap];
 
 /// What is asked of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,12 +30,16 @@ enum Call {
     MapOne,
     /// Squares, in chunks as the pool likes them.
     Map,
+    /// The same, of a million.
+    MapMillion,
     /// One square, and its result waited for.
     Apply,
     /// The same with a mebibyte there.
     Arguments,
     /// And with one back.
     Results,
+    /// A plain vector of 20 MB there and back.
+    Echo,
     /// Tasks that wait, and nothing else; the figure is bytes of each.
     Memory,
     /// Nothing at all; the figure is wake-ups per second.
@@ -58,9 +62,11 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
     [
         (Call::MapOne, Unit::Rate, "pool-map-1", "squares by map, each a task"),
         (Call::Map, Unit::Rate, "pool-map", "squares by map, in the pool's own chunks"),
+        (Call::MapMillion, Unit::Rate, "pool-map-million", "a million squares by map"),
         (Call::Apply, Unit::Time, "pool-apply", "one square by apply, there and back"),
         (Call::Arguments, Unit::Time, "pool-1-MiB-arguments", "apply with an argument of 1 MiB"),
         (Call::Results, Unit::Time, "pool-1-MiB-results", "apply with a result of 1 MiB"),
+        (Call::Echo, Unit::Time, "pool-20-MB-both-ways", "apply with 20 MB there and back"),
         (Call::Memory, Unit::Bytes, "pool-memory", "memory of the owner for a task that waits"),
         (Call::Idle, Unit::WakeUps, "pool-idle-wake-ups", "an idle pool: wake-ups per second"),
     ]
@@ -78,7 +84,7 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
             Call::Memory | Call::Idle => {}
             _ => {
                 peers.push(match call {
-                    Call::Map => Peer::missing("procspawn", "it has no chunks"),
+                    Call::Map | Call::MapMillion => Peer::missing("procspawn", "it has no chunks"),
                     _ => peer("procspawn", call, with_procspawn),
                 });
                 peers.push(peer("threadpool (threads)", call, with_threadpool));
@@ -95,16 +101,18 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
 fn work(call: Call, seconds: f64) -> Work {
     let items = match call {
         Call::Map => 200_000,
+        Call::MapMillion => 1_000_000,
         Call::Memory => 100_000,
         _ => 5_000,
     };
-    Work { call, seconds, workers: cpu_count(), items, bytes: BYTES }
+    let bytes = if call == Call::Echo { 20_000_000 } else { BYTES };
+    Work { call, seconds, workers: cpu_count(), items, bytes }
 }
 
 /// A map is rated by its items.
 fn figure_of(call: Call, figure: f64) -> f64 {
     match call {
-        Call::MapOne | Call::Map => work(call, 0.0).items as f64 / figure,
+        Call::MapOne | Call::Map | Call::MapMillion => work(call, 0.0).items as f64 / figure,
         _ => figure,
     }
 }
@@ -135,6 +143,11 @@ fn data(length: usize) -> ByteBuf {
 }
 
 /// A task.
+fn echo(data: Vec<u8>) -> Vec<u8> {
+    data
+}
+
+/// A task.
 fn nap(seconds: u64) {
     thread::sleep(Duration::from_secs(seconds));
 }
@@ -145,6 +158,7 @@ trait Workers {
     fn square(&self, number: u64) -> Result<u64, Failure>;
     fn length(&self, data: ByteBuf) -> Result<usize, Failure>;
     fn data(&self, length: usize) -> Result<ByteBuf, Failure>;
+    fn echo(&self, data: Vec<u8>) -> Result<Vec<u8>, Failure>;
 }
 
 /// Runs in the owner: seconds of each call.
@@ -162,10 +176,11 @@ fn measure(work: Work, mut result: Sender<f64>, workers: &impl Workers) -> Resul
     while count < 1 || watch.elapsed().as_secs_f64() < work.seconds {
         match work.call {
             Call::MapOne => map(work.items as u64, true)?,
-            Call::Map => map(work.items as u64, false)?,
+            Call::Map | Call::MapMillion => map(work.items as u64, false)?,
             Call::Apply => check(workers.square(7)? == 49)?,
             Call::Arguments => check(workers.length(argument.clone())? == work.bytes)?,
             Call::Results => check(workers.data(work.bytes)?.len() == work.bytes)?,
+            Call::Echo => check(argument == workers.echo(argument.to_vec())?)?,
             Call::Memory | Call::Idle => return Err(Failure::new("there is nothing to call")),
         }
         count += 1;
@@ -193,6 +208,10 @@ impl Workers for Pool {
 
     fn data(&self, length: usize) -> Result<ByteBuf, Failure> {
         Ok(self.apply(data, length)?)
+    }
+
+    fn echo(&self, data: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        Ok(self.apply(echo, data)?)
     }
 }
 
@@ -260,6 +279,10 @@ impl Workers for procspawn::Pool {
     fn data(&self, length: usize) -> Result<ByteBuf, Failure> {
         Ok(self.spawn(length, data).join()?)
     }
+
+    fn echo(&self, data: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        Ok(self.spawn(data, echo).join()?)
+    }
 }
 
 /// Runs in the owner.
@@ -293,6 +316,10 @@ impl Workers for threadpool::ThreadPool {
 
     fn data(&self, length: usize) -> Result<ByteBuf, Failure> {
         one(self, move || data(length))
+    }
+
+    fn echo(&self, data: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        one(self, move || echo(data))
     }
 }
 
@@ -329,6 +356,10 @@ impl Workers for rayon::ThreadPool {
 
     fn data(&self, length: usize) -> Result<ByteBuf, Failure> {
         Ok(self.install(|| data(length)))
+    }
+
+    fn echo(&self, data: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        Ok(self.install(|| echo(data)))
     }
 }
 
