@@ -41,14 +41,19 @@ use Fate::*;
 
 /// With the name of the error, its text or a part of it, and the exit code if the worker dies of it.
 const FATES: [(Fate, &str, &str, Option<i32>); 15] = [
-    (ArgumentsNotSent, "ArgumentsNotSent", "failures::Argument", None),
+    (
+        ArgumentsNotSent,
+        "ArgumentsNotSent",
+        "failures::Argument can't be serialised: its own reason",
+        None,
+    ),
     (ArgumentsPanicWhenSent, "ArgumentsNotSent", "panicked", None),
-    (ArgumentsNotReceived, "ArgumentsNotReceived", "failures::Argument", None),
+    (ArgumentsNotReceived, "ArgumentsNotReceived", "failures::Argument: its own reason", None),
     (ArgumentsPanicWhenReceived, "Panicked", "received with a panic", None),
     (Panics, "Panicked", concat!("wanted 5 (", file!(), ":"), None),
-    (ResultNotSent, "ResultNotSent", "failures::Outcome", None),
+    (ResultNotSent, "ResultNotSent", "failures::Outcome can't be serialised: its own reason", None),
     (ResultPanicsWhenSent, "Panicked", "sent with a panic", None),
-    (ResultNotReceived, "ResultNotReceived", "failures::Outcome", None),
+    (ResultNotReceived, "ResultNotReceived", "failures::Outcome: its own reason", None),
     (ResultPanicsWhenReceived, "ResultNotReceived", "panicked", None),
     (Exits(3), "WorkerDied", "exit code 3", Some(3)),
     (Exits(0), "WorkerDied", "exit code 0", Some(0)),
@@ -84,7 +89,7 @@ impl fmt::Debug for Argument {
 impl Serialize for Argument {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            ArgumentsNotSent => Err(serde::ser::Error::custom("no")),
+            ArgumentsNotSent => Err(serde::ser::Error::custom("its own reason")),
             ArgumentsPanicWhenSent => panic!("sent with a panic"),
             fate => serializer.serialize_u8(fate.number()),
         }
@@ -94,7 +99,7 @@ impl Serialize for Argument {
 impl<'de> Deserialize<'de> for Argument {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         match Fate::of(u8::deserialize(input)?) {
-            ArgumentsNotReceived => Err(serde::de::Error::custom("no")),
+            ArgumentsNotReceived => Err(serde::de::Error::custom("its own reason")),
             ArgumentsPanicWhenReceived => panic!("received with a panic"),
             fate => Ok(Self(fate)),
         }
@@ -104,7 +109,7 @@ impl<'de> Deserialize<'de> for Argument {
 impl Serialize for Outcome {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            ResultNotSent => Err(serde::ser::Error::custom("no")),
+            ResultNotSent => Err(serde::ser::Error::custom("its own reason")),
             ResultPanicsWhenSent => panic!("sent with a panic"),
             fate => serializer.serialize_u8(fate.number()),
         }
@@ -114,7 +119,7 @@ impl Serialize for Outcome {
 impl<'de> Deserialize<'de> for Outcome {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         match Fate::of(u8::deserialize(input)?) {
-            ResultNotReceived => Err(serde::de::Error::custom("no")),
+            ResultNotReceived => Err(serde::de::Error::custom("its own reason")),
             ResultPanicsWhenReceived => panic!("received with a panic"),
             fate => Ok(Self(fate)),
         }
