@@ -76,7 +76,8 @@ impl Child {
         start: &Start,
         arguments: &Arguments,
     ) -> Result<Arc<Self>, Error> {
-        let (process, line) = sys::start(&entry::title(&start.name), program_arguments)
+        let title = entry::title(&start.name);
+        let (process, line) = sys::start(&title, program_arguments, start.ignores_interrupts)
             .map_err(|reason| Error::Start { name: start.name.clone(), reason })?;
         let child = Arc::new(Self {
             name: start.name.clone(),

@@ -232,6 +232,7 @@ fn begin_and_run() -> Result<Exit, frame::Error> {
     })?;
     if start.ignores_interrupts {
         sys::ignore_interrupts()?;
+        sys::take_off_shield();
     }
     become_child(start, line);
     name_yourself();

@@ -220,8 +220,9 @@ impl Process {
     /// `signal.signal(SIGINT, SIG_IGN)` at the beginning of the function.
     ///
     /// Ctrl-C goes to all processes of a terminal. The parent's part is to listen to it and to end its
-    /// children, or to let them finish: docs/porting.md has such a program. A Ctrl-C in the first
-    /// moment of a process, before it has its arguments, still ends it. See also [`ignore_interrupts`](crate::ignore_interrupts).
+    /// children, or to let them finish: docs/porting.md has such a program. On Windows a Ctrl-C
+    /// in the first moment of a process, before it has its arguments, still ends it. See also
+    /// [`ignore_interrupts`](crate::ignore_interrupts).
     ///
     /// ```
     /// # use process_basics::{Gate, Process, Waiting, tasks};

@@ -16,7 +16,7 @@
 //! - [`take_control_line`] returns the child's end, [`FromParent`].
 //! - [`wait`] waits for ends of pipes and for sentinels.
 //! - [`end_now`] ends this process; [`close_inherited`], [`name_process`], [`ignore_interrupts`],
-//!   [`keep_exit_codes`].
+//!   [`take_off_shield`], [`keep_exit_codes`].
 
 use std::io;
 

@@ -1,6 +1,6 @@
 //! What Linux and macOS have in common.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{OsStr, OsString, c_int};
 use std::fs;
 use std::io::{self, IoSlice, IoSliceMut, PipeReader, PipeWriter, Read, Write};
 use std::mem::MaybeUninit;
@@ -9,6 +9,7 @@ pub use std::os::fd::{BorrowedFd as BorrowedEnd, OwnedFd as OwnedEnd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::ptr::{null, null_mut};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
@@ -45,8 +46,13 @@ pub(crate) struct ToChild(OwnedEnd);
 #[derive(Debug)]
 pub(crate) struct FromParent(OwnedEnd);
 
-/// Starts this program again, with this name as `argv[0]` and these arguments.
-pub(crate) fn start(name: &OsStr, arguments: &[OsString]) -> io::Result<(Running, ToChild)> {
+/// Starts this program again, with this name as `argv[0]` and these arguments. Shielded, it isn't
+/// interrupted before it has called [`take_off_shield`].
+pub(crate) fn start(
+    name: &OsStr,
+    arguments: &[OsString],
+    shielded: bool,
+) -> io::Result<(Running, ToChild)> {
     let (line, child_end) = UnixStream::pair()?;
     system::prepare(line.as_fd())?;
     system::prepare(child_end.as_fd())?;
@@ -54,12 +60,15 @@ pub(crate) fn start(name: &OsStr, arguments: &[OsString]) -> io::Result<(Running
     // The command owns the child's end and goes with this statement: were it kept, the end of file
     // on the line would never come.
     let program = system::this_program()?;
+    // The child inherits what this thread blocks.
+    let shield = shielded.then(Shield::put_up);
     let mut spawned = Command::new(&program)
         .arg0(name)
         .args(arguments)
         .stdin(OwnedEnd::from(child_end))
         .spawn()
         .map_err(|error| system::not_started(&program, error))?;
+    drop(shield);
     let handle = system::Handle::open(Pid::from_child(&spawned)).inspect_err(|error| {
         // Without a sentinel we can't keep it. (If there is no such process any more, it was
         // collected elsewhere in this program.)
@@ -309,10 +318,47 @@ pub(crate) fn ignore_interrupts() -> io::Result<()> {
     action.sa_sigaction = handler as usize;
     action.sa_flags = libc::SA_RESTART;
     // SAFETY: the handler does nothing, so it may interrupt whatever the program does.
-    match unsafe { libc::sigaction(libc::SIGINT, &raw const action, std::ptr::null_mut()) } {
+    match unsafe { libc::sigaction(libc::SIGINT, &raw const action, null_mut()) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// While it lives, this thread blocks SIGINT.
+struct Shield {
+    before: libc::sigset_t,
+}
+
+impl Shield {
+    fn put_up() -> Self {
+        Self { before: mask_interrupts(libc::SIG_BLOCK) }
+    }
+}
+
+impl Drop for Shield {
+    #[expect(unsafe_code, reason = "no safe crate blocks a signal")]
+    fn drop(&mut self) {
+        // SAFETY: the mask is one that the system has written.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, null_mut()) };
+    }
+}
+
+/// Blocks SIGINT in this thread, or lets it through; returns what was blocked before.
+#[expect(unsafe_code, reason = "no safe crate blocks a signal")]
+fn mask_interrupts(how: c_int) -> libc::sigset_t {
+    // SAFETY: both masks are structs of numbers, and live until the calls return.
+    unsafe {
+        let (mut only, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigemptyset(&raw mut only);
+        libc::sigaddset(&raw mut only, libc::SIGINT);
+        libc::pthread_sigmask(how, &raw const only, &raw mut before);
+        before
+    }
+}
+
+/// In a child that was started shielded, once it ignores interrupts: lets them come.
+pub(crate) fn take_off_shield() {
+    mask_interrupts(libc::SIG_UNBLOCK);
 }
 
 /// Has the system keep the exit codes of children from now on. It keeps none where SIGCHLD is
@@ -324,7 +370,7 @@ pub(crate) fn keep_exit_codes() {
         // SAFETY: it is a struct of numbers.
         let mut now: libc::sigaction = unsafe { std::mem::zeroed() };
         // SAFETY: without an action the call sets nothing, and fills the struct.
-        let asked = unsafe { libc::sigaction(libc::SIGCHLD, std::ptr::null(), &raw mut now) };
+        let asked = unsafe { libc::sigaction(libc::SIGCHLD, null(), &raw mut now) };
         if asked == 0 && now.sa_sigaction == libc::SIG_IGN {
             // SAFETY: no code is run at the signal, before as after.
             unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };

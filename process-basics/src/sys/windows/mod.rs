@@ -145,9 +145,14 @@ fn pipe_of(bytes: u32) -> io::Result<(PipeReader, PipeWriter)> {
     unsafe { Ok((own(reader)?.into(), own(writer)?.into())) }
 }
 
-/// Starts this program again, with this name as `argv[0]` and these arguments.
+/// Starts this program again, with this name as `argv[0]` and these arguments. There is no shield
+/// against Ctrl-C that wouldn't be this process's, too.
 #[expect(unsafe_code, reason = "system calls")]
-pub(crate) fn start(name: &OsStr, arguments: &[OsString]) -> io::Result<(Running, ToChild)> {
+pub(crate) fn start(
+    name: &OsStr,
+    arguments: &[OsString],
+    _shielded: bool,
+) -> io::Result<(Running, ToChild)> {
     let (reader, mut writer) = pipe_of(BUFFER)?;
     writer.write_all(GREETING)?;
     // SAFETY: it returns a new handle, of an event that stays set.
@@ -384,6 +389,9 @@ pub(crate) fn ignore_interrupts() -> io::Result<()> {
     // SAFETY: the handler touches no memory.
     check(unsafe { SetConsoleCtrlHandler(Some(handle), TRUE) })
 }
+
+/// Nothing to do: see [`start`].
+pub(crate) fn take_off_shield() {}
 
 /// Has the system keep the exit codes of children: it always does.
 pub(crate) fn keep_exit_codes() {}
