@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use std::{mem, process, thread};
 
@@ -30,6 +30,9 @@ use crate::sys::{self, Opening};
 /// How often to look whether anybody is left while waiting for the feeder.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// The process that will see to its queues when it exits.
+static PROCESS: OnceLock<u32> = OnceLock::new();
+
 /// What has had a feeder, for the exit of this process.
 static FED: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
 
@@ -43,7 +46,7 @@ pub(crate) struct Handle {
 
 struct Shared {
     participant: Participant,
-    /// The process that it belongs to: a copy that a fork made of it has nothing to see to.
+    /// The process that it belongs to, and not a copy that a fork made.
     process: u32,
     /// Handles of this process, without the feeder's.
     handles: AtomicUsize,
@@ -175,8 +178,10 @@ impl Handle {
 
 /// Has this process see to what still waits when it exits.
 fn see_to_at_exit(shared: &Arc<Shared>) {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| sys::at_exit(exit));
+    PROCESS.get_or_init(|| {
+        sys::at_exit(exit);
+        process::id()
+    });
     let mut fed = FED.lock().unwrap_or_else(PoisonError::into_inner);
     let this = Arc::downgrade(shared);
     fed.retain(|one| one.strong_count() > 0 && !one.ptr_eq(&this));
@@ -185,15 +190,17 @@ fn see_to_at_exit(shared: &Arc<Shared>) {
 
 /// Leaves behind what waits in this process, which exits: of its threads this one only is sure to go on.
 extern "C" fn exit() {
+    // A copy that a fork made may have the locks as they were, and has nothing to see to.
+    if PROCESS.get() != Some(&process::id()) {
+        return;
+    }
     EXITING.store(true, Ordering::Release);
     // Not locked meanwhile: a put that is registering holds the other lock.
     let fed = sys::lock_at_exit(&FED).map(|mut fed| mem::take(&mut *fed)).unwrap_or_default();
     for shared in fed.iter().filter_map(Weak::upgrade) {
-        if shared.process == process::id() {
-            shared.participant.leave();
-            if let Some(overflow) = sys::lock_at_exit(&shared.overflow) {
-                shared.leave_behind(overflow);
-            }
+        shared.participant.leave();
+        if let Some(overflow) = sys::lock_at_exit(&shared.overflow) {
+            shared.leave_behind(overflow);
         }
     }
 }
