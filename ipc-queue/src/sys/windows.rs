@@ -37,8 +37,8 @@ use std::os::windows::fs::FileExt;
 use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr::{NonNull, null, null_mut};
 use std::slice;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
-use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread;
 use std::time::Duration;
 
@@ -76,8 +76,11 @@ pub(crate) fn file_size_limit() -> u64 {
 /// What to call when the process exits.
 static AT_EXIT: OnceLock<extern "C" fn()> = OnceLock::new();
 
-/// Called by the system when a thread or the process begins or ends: `ExitProcess`, which Rust calls, knows
-/// nothing of the C library's `atexit`.
+/// Whether all other threads have been ended.
+static IS_LAST_THREAD: AtomicBool = AtomicBool::new(false);
+
+/// Called by the system when a thread or the process begins or ends. `ExitProcess`, by which Rust exits,
+/// knows nothing of the C library's `atexit`.
 #[expect(unsafe_code, reason = "the loader finds it by its section")]
 #[used]
 #[unsafe(link_section = ".CRT$XLC")]
@@ -86,20 +89,26 @@ static CALLBACK: extern "system" fn(*mut c_void, u32, *mut c_void) = exit;
 extern "system" fn exit(_module: *mut c_void, reason: u32, _reserved: *mut c_void) {
     const DLL_PROCESS_DETACH: u32 = 0;
     if let (DLL_PROCESS_DETACH, Some(run)) = (reason, AT_EXIT.get()) {
+        IS_LAST_THREAD.store(true, Ordering::Relaxed);
         run();
     }
 }
 
-/// Has this function called when the process exits: by [`std::process::exit`], or when `main` has
-/// returned or panicked. All other threads have been ended then, whatever they were doing.
+/// Has this function called when the process exits: by [`std::process::exit`], where all other threads
+/// have been ended before, whatever they were doing; and, as Wine 8 leaves that out, also when
+/// `process_basics::main` has run its body, or a child its function.
 pub(crate) fn at_exit(run: extern "C" fn()) {
     let _ = AT_EXIT.set(run);
     // The linker drops what nothing refers to.
     black_box(&CALLBACK);
+    process_basics::at_exit(move || run());
 }
 
 /// Locks in a function that [`at_exit`] has called; not if a thread had the lock that was ended.
 pub(crate) fn lock_at_exit<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    if !IS_LAST_THREAD.load(Ordering::Relaxed) {
+        return Some(mutex.lock().unwrap_or_else(PoisonError::into_inner));
+    }
     match mutex.try_lock() {
         Ok(guard) => Some(guard),
         Err(TryLockError::Poisoned(guard)) => Some(guard.into_inner()),
