@@ -354,13 +354,31 @@ impl Memory {
         fits.then(|| &self.mapping.words()[start..][..bytes / WORD])
     }
 
-    /// The message of this length that lies in an area or in the slot's window, if there is one.
-    pub(crate) fn read(&self, place: Place, message: &mut [u8]) -> io::Result<()> {
-        let own = self.own_area(place, message.len() as u64);
+    /// Puts the message of this length, which lies in an area or in the slot's window, at the front of
+    /// the buffer.
+    pub(crate) fn read(
+        &self,
+        place: Place,
+        message: &mut Vec<u8>,
+        length: usize,
+    ) -> io::Result<()> {
+        let own = self.own_area(place, length as u64);
         let area = own.or_else(|| Some(self.area(self.area_of(place)?, place)));
+        if let (None, true) = (area, length > message.capacity()) {
+            // To clear so much memory first costs as much as to read it.
+            *message = Vec::new();
+            message.try_reserve_exact(length).map_err(io::Error::other)?;
+            return self.opening.fill_at(message, self.window(place.slot));
+        }
+        let more = length.saturating_sub(message.len());
+        message.try_reserve(more).map_err(io::Error::other)?;
+        // What the buffer held before is overwritten, not cleared first.
+        message.resize(message.len() + more, 0);
         match area {
-            Some(area) => load(area, message),
-            None => self.opening.read_exact_at(message, self.window(place.slot))?,
+            Some(area) => load(area, &mut message[..length]),
+            None => {
+                self.opening.read_exact_at(&mut message[..length], self.window(place.slot))?;
+            }
         }
         Ok(())
     }

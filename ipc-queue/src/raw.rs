@@ -205,13 +205,7 @@ impl Participant {
             return Err(Failed::Damaged);
         }
         let (mut message, length) = (MESSAGE.take(), length as usize);
-        let room = message.try_reserve(length.saturating_sub(message.len()));
-        let read = room.map_err(io::Error::other).and_then(|()| {
-            // What the buffer held before is overwritten, not cleared first.
-            message.resize(length.max(message.len()), 0);
-            self.memory().read(claim.place(), &mut message[..length])
-        });
-        if let Err(error) = read {
+        if let Err(error) = self.memory().read(claim.place(), &mut message, length) {
             self.ring().give_back(claim);
             self.items().ring(|| true);
             return Err(Failed::System(error));

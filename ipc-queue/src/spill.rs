@@ -173,8 +173,8 @@ impl Spill<'_> {
         }
         let mut message = Vec::new();
         message.try_reserve_exact(length as usize).map_err(io::Error::other)?;
-        message.resize(length as usize, 0);
-        self.opening.read_exact_at(&mut message, start)?;
+        self.opening.fill_at(&mut message, start)?;
+        message.truncate(length as usize);
         Ok(Some(Next { message, from, to: from.after(UNIT + length, 1) }))
     }
 

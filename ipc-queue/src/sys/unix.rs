@@ -11,6 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use process_basics::ends::OwnedEnd;
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use rustix::process::{Resource, getrlimit};
 
@@ -135,6 +137,18 @@ impl Participation for Opening {
 
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         self.windows().read_exact_at(bytes, offset)
+    }
+
+    fn fill_at(&self, bytes: &mut Vec<u8>, mut offset: u64) -> io::Result<()> {
+        while bytes.len() < bytes.capacity() {
+            match rustix::io::pread(self.windows(), spare_capacity(bytes), offset) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => offset += read as u64,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     fn punch(&self, offset: u64, length: u64) -> io::Result<()> {

@@ -275,6 +275,12 @@ impl Participation for Opening {
         Ok(())
     }
 
+    fn fill_at(&self, bytes: &mut Vec<u8>, offset: u64) -> io::Result<()> {
+        let from = bytes.len();
+        bytes.resize(bytes.capacity(), 0);
+        self.read_exact_at(&mut bytes[from..], offset)
+    }
+
     fn punch(&self, offset: u64, length: u64) -> io::Result<()> {
         control(&self.windows, FSCTL_SET_ZERO_DATA, &[offset, offset + length], &mut []).map(drop)
     }
