@@ -55,6 +55,22 @@ impl Deadline {
     }
 }
 
+/// Returns how many rounds a heavy test does: so many, or that divided by `FEWER_ROUNDS`, which CI
+/// sets for Wine, but at least one.
+///
+/// Wine 8 keeps the handles of a child for ever if its parent is killed at a certain moment inside
+/// `CreateProcess`. A test that kills parents at random moments, and waits for such a handle to go,
+/// meets that in one of a hundred rounds.
+///
+/// # Panics
+/// If the variable is not a number above 0.
+#[must_use]
+pub fn rounds(usual: usize) -> usize {
+    let divisor = std::env::var("FEWER_ROUNDS")
+        .map_or(1, |number| number.parse().expect("FEWER_ROUNDS is a number"));
+    (usual / divisor).max(1)
+}
+
 /// How many descriptors this process may open besides those it has, some to spare; its limit is
 /// raised as far as the system lets it. A test that wants many takes at most so many.
 ///

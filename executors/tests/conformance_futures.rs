@@ -170,8 +170,8 @@ fn a_result_without_waiting() {
 fn an_error_without_waiting() {
     let states = states();
     let results = states.each_ref().map(|(_, future, _)| future.exception_timeout(Duration::ZERO));
-    let (late, cancelled) = (FutureError::TimedOut, FutureError::Cancelled);
-    let expected = [Err(late.clone()), Err(late), Err(cancelled), Ok(Some(&error())), Ok(None)];
+    let (late, cancelled, error) = (FutureError::TimedOut, FutureError::Cancelled, error());
+    let expected = [Err(late.clone()), Err(late), Err(cancelled), Ok(Some(&error)), Ok(None)];
     assert_eq!(results, expected);
 }
 

@@ -10,7 +10,7 @@ mod support;
 use std::thread;
 use std::time::Duration;
 
-use common::testing::{Deadline, Other, Random, Signal};
+use common::testing::{Deadline, Other, Random, Signal, rounds};
 use process_basics::{Error, Gate, Process, Waiting, at_exit, parent_process, tasks};
 use serde::{Deserialize, Serialize};
 use support::{Report, ended, ignore_sigterm, reports, signal_self};
@@ -125,7 +125,7 @@ fn daemons_end_at_whatever_moment_their_parent_is_killed_and_do_not_complain() {
     let _deadline = Deadline::seconds(60);
     let (_gate, waiting) = Gate::new().unwrap();
     let mut random = others_in_each_run();
-    for _ in 0..30 {
+    for _ in 0..rounds(30) {
         let (mut answers, report) = reports();
         let (complaints, standard_error) = reports();
         let arguments = (report, standard_error, waiting.another().unwrap());
@@ -159,7 +159,7 @@ fn take_much((_report, much): (Report, String)) {
 fn a_child_whose_parent_is_killed_while_its_arguments_are_on_the_way_ends() {
     let _deadline = Deadline::seconds(60);
     let mut random = others_in_each_run();
-    for _ in 0..20 {
+    for _ in 0..rounds(20) {
         let (mut answers, report) = reports();
         let (complaints, standard_error) = reports();
         let mut parent = Process::new(start_with_much, (report, standard_error));
