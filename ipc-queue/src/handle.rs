@@ -36,8 +36,8 @@ static PROCESS: OnceLock<u32> = OnceLock::new();
 /// What has had a feeder, for the exit of this process.
 static FED: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
 
-/// Whether this process exits: nothing is fed any more. Set before `FED` is looked through, so a put
-/// that comes too late for that sees it.
+/// Whether this process exits: nothing is fed any more. Set before `FED` is looked through, so a
+/// put that comes too late for that sees it.
 static EXITING: AtomicBool = AtomicBool::new(false);
 
 pub(crate) struct Handle {
@@ -188,7 +188,7 @@ fn see_to_at_exit(shared: &Arc<Shared>) {
     fed.push(this);
 }
 
-/// Leaves behind what waits in this process, which exits: of its threads this one only is sure to go on.
+/// Leaves behind what waits in this process, which exits: only this thread is sure to go on.
 extern "C" fn exit() {
     // A copy that a fork made may have the locks as they were, and has nothing to see to.
     if PROCESS.get() != Some(&process::id()) {
@@ -210,8 +210,8 @@ impl Shared {
         self.overflow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves what waits to the other processes, if any of them could get it: this one won't see to it
-    /// any more.
+    /// Leaves what waits to the other processes, if any of them could get it: this one won't see to
+    /// it any more.
     fn leave_behind(&self, mut overflow: MutexGuard<'_, Overflow>) {
         let participant = &self.participant;
         while let Some(first) = overflow.messages.front() {
@@ -230,7 +230,7 @@ impl Shared {
             } else if participant.put(first, Until::Now, || false).is_ok() {
                 overflow.forget(1, participant);
             } else {
-                // Another process is just leaving its own, or there is no memory now: perhaps later.
+                // Another process is just leaving its own, or there is no memory now.
                 let waited = self.flushed.wait_timeout(overflow, LOOK);
                 overflow = waited.unwrap_or_else(PoisonError::into_inner).0;
             }

@@ -296,8 +296,8 @@ impl Participant {
             if thorough {
                 self.repair_all();
             }
-            // In this order: an item is in a slot, or left behind, before it isn't counted as waiting
-            // any more, and counted as held before it isn't there any more.
+            // In this order: an item is in a slot, or left behind, before it isn't counted as
+            // waiting any more, and counted as held before it isn't there any more.
             let done = || {
                 let all = |what: fn(&crate::memory::Account<'_>) -> bool| {
                     (1..=self.memory().highest()).all(|owner| {
@@ -368,7 +368,7 @@ impl Participant {
         }
         let look = |thorough| match find(thorough) {
             Some(found) => Some(Ok(found)),
-            // Whoever was there last may have put something, and gone. With a time limit this ends anyway.
+            // Whoever was there last may have put something, and gone. A time limit ends it anyway.
             None if thorough && until.is_forever() && alone() => {
                 Some(find(true).ok_or(Failed::Alone))
             }

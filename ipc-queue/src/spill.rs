@@ -10,13 +10,13 @@
 //!                   head: the next to be got               tail: where the next is left
 //! ```
 //!
-//! An item is due when all before its `end` have been got: so one producer's items keep their order,
-//! and producers that go on don't keep those of the dead waiting.
+//! An item is due when all before its `end` have been got: so one producer's items keep their
+//! order, and producers that go on don't keep those of the dead waiting.
 //!
 //! Head and tail only grow. To leave items is to write them and then to move the tail, under a lock
 //! that the kernel takes back from the dead: until the tail has moved, nothing was left. To get one
-//! is to read it and then to move the head by one compare-exchange, so one getter has it; the store of
-//! the tail pairs with the load before the read.
+//! is to read it and then to move the head by one compare-exchange, so one getter has it; the store
+//! of the tail pairs with the load before the read.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
