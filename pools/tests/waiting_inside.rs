@@ -219,7 +219,8 @@ fn asks_when_dropped(number: u64) -> AsksWhenDropped {
 #[test]
 fn a_result_that_waits_for_the_pool_when_it_comes_or_goes_is_refused() {
     let _deadline = Deadline::seconds(60);
-    let pool = ASKED.get_or_init(|| Pool::new(1).unwrap());
+    let stage = Stage::new(1);
+    let pool = ASKED.get_or_init(|| stage.pool(1));
     let is_refused = |answers: &Receiver<_>| {
         let answer = answers.recv().unwrap();
         assert!(matches!(answer, Err(Error::Deadlock)), "{answer:?}");
@@ -230,9 +231,13 @@ fn a_result_that_waits_for_the_pool_when_it_comes_or_goes_is_refused() {
     assert_eq!(pool.map(asks_when_received, [1, 2]).unwrap().len(), 2);
     assert_eq!(pool.imap(asks_when_received, [1, 2]).unwrap().count(), 2);
     (0..4).for_each(|_| is_refused(&heard));
-    // Nothing takes these: the pool drops them.
+    // Nothing takes these, for their handles are gone before they come: the pool drops them.
+    let held = pool.apply_async(hold, 0).unwrap();
+    stage.next_waiting();
     drop(pool.apply_async(asks_when_dropped, 1).unwrap());
     drop(pool.map_async(asks_when_dropped, [1, 2]).unwrap());
+    stage.open(1);
+    held.get().unwrap();
     (0..3).for_each(|_| is_refused(&heard));
     assert_eq!(pool.apply(square, 5).unwrap(), 25);
 }
