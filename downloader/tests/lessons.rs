@@ -37,7 +37,7 @@ fn a_full_disk_is_exit_code_1() {
     let [list, out] = ["list", "out"].map(|name| folder.path().join(name));
     std::fs::write(&list, "").expect("there is a place for files");
     let [list, out] = [&list, &out].map(|path| path.to_str().expect("it is UTF-8"));
-    for arguments in [&["serve", "--images", "1"][..], &["get", list, "--out", out]] {
+    for arguments in [&["serve", "--images", "1"][..], &["get", list, "-o", out]] {
         check_full_disk(PROGRAM, arguments);
     }
 }
