@@ -255,13 +255,14 @@ pub fn check_output(package: &str, program: &str, arguments: &[&str]) {
     let Some((mut reader, mut writer)) = sys::small_pipe().expect("a pipe can be made") else {
         return;
     };
-    // The lesson has more to say than the room that is left, and no line of it is as long.
-    writer.write_all(&[b'\n'; 3000]).expect("it holds 4096");
+    // The lesson's first line finds room, but not all of it.
+    const FILLED: usize = 3800;
+    writer.write_all(&[b'\n'; FILLED]).expect("it holds 4096 bytes");
     let mut command = Command::new(program);
     command.args(&lesson).stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
     let child = command.spawn().expect("the program can be started");
     drop(command);
-    while sys::held(&reader).expect("the system tells") < 3500 {
+    while sys::held(&reader).expect("the system tells") <= FILLED as u64 {
         thread::yield_now();
     }
     let mut text = String::new();
@@ -269,7 +270,7 @@ pub fn check_output(package: &str, program: &str, arguments: &[&str]) {
     let end = child.wait_with_output().expect("it ends");
     assert!(end.status.success(), "{}", utf8(&end.stderr));
     let expected = stable(&utf8(&output(program, &lesson).stdout));
-    assert_eq!(stable(&text[3000..]), expected);
+    assert_eq!(stable(&text[FILLED..]), expected);
 }
 
 /// Has a program print onto a full disk: the exit code is 1, and standard error says why.
