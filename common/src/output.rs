@@ -22,7 +22,7 @@ static HEARD: AtomicBool = AtomicBool::new(true);
 /// Whether something could not be printed that a reader may have wanted.
 static LOST: AtomicBool = AtomicBool::new(false);
 
-/// Prints a text to standard output, its lines at once, so that those of several processes never mix;
+/// Prints a text to standard output, its lines at once, so that short ones of several processes don't mix;
 /// without its colours, if it goes to no terminal. Python: `print(text, end="", flush=True)`.
 ///
 /// An error isn't returned but remembered, see [`checked`]: a program goes on, so that its children

@@ -241,7 +241,7 @@ impl<R> Future<R> {
     /// worker's, the engine's own, or that of who cancels. If one panics, the panic is printed, and
     /// the others run all the same. One that ends another future runs the callbacks of that there
     /// and then; in a chain of more than 64 such callbacks those that are deeper run as soon as the
-    /// 64th has returned.
+    /// 64th has returned, so what ended their futures may return before they have run.
     ///
     /// ```
     /// use std::sync::mpsc;

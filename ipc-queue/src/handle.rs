@@ -62,6 +62,8 @@ struct Overflow {
     feeding: bool,
     /// Whether the end of the process is to lose them.
     cancelled: bool,
+    /// Whether they are being left behind: the feeder would put later ones into slots before them.
+    leaving: bool,
 }
 
 impl Overflow {
@@ -179,7 +181,7 @@ impl Handle {
 /// Has this process see to what still waits when it exits.
 fn see_to_at_exit(shared: &Arc<Shared>) {
     PROCESS.get_or_init(|| {
-        sys::at_exit(exit);
+        sys::at_exit(exit, end_of_main);
         process::id()
     });
     let mut fed = FED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -205,6 +207,17 @@ extern "C" fn exit() {
     }
 }
 
+/// Leaves behind what waits when `process_basics::main` has run its body, or a child its function;
+/// the process may still go on. For systems that don't always call [`exit`].
+fn end_of_main() {
+    let fed: Vec<_> = FED.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    for shared in fed.iter().filter_map(Weak::upgrade) {
+        if !shared.participant.is_last_to_get() {
+            shared.leave_behind(shared.overflow());
+        }
+    }
+}
+
 impl Shared {
     fn overflow(&self) -> MutexGuard<'_, Overflow> {
         self.overflow.lock().unwrap_or_else(PoisonError::into_inner)
@@ -214,6 +227,8 @@ impl Shared {
     /// it any more.
     fn leave_behind(&self, mut overflow: MutexGuard<'_, Overflow>) {
         let participant = &self.participant;
+        let mut has_left = false;
+        overflow.leaving = true;
         while let Some(first) = overflow.messages.front() {
             let waiting = overflow.messages.len();
             if overflow.cancelled {
@@ -227,7 +242,8 @@ impl Shared {
                 );
             } else if let Ok(left @ 1..) = participant.leave_behind(&overflow.messages) {
                 overflow.forget(left, participant);
-            } else if participant.put(first, Until::Now, || false).is_ok() {
+                has_left = true;
+            } else if !has_left && participant.put(first, Until::Now, || false).is_ok() {
                 overflow.forget(1, participant);
             } else {
                 // Another process is just leaving its own, or there is no memory now.
@@ -235,6 +251,7 @@ impl Shared {
                 overflow = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
         }
+        overflow.leaving = false;
         drop(overflow);
         // The feeder may be waiting for a slot, and keeps this participant alive.
         participant.room().ring_for_all();
@@ -244,6 +261,10 @@ impl Shared {
     fn feed(&self) {
         loop {
             let mut overflow = self.overflow();
+            if overflow.leaving {
+                overflow.feeding = false;
+                return;
+            }
             // In one step for all who look: either it waits here or it is in a slot.
             let put = match overflow.messages.front() {
                 Some(message) => self.participant.put(message, Until::Now, || false).map(|_| ()),

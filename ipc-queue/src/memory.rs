@@ -161,9 +161,11 @@ impl Layout {
     /// For so many slots, within the limit of file sizes.
     fn new(capacity: u32, kind: Kind) -> io::Result<Self> {
         let limit = sys::file_size_limit().min(1 << 62);
+        // The other half is for what is left behind.
+        let limit_of_windows = if kind == Kind::Unbounded { limit / 2 } else { limit };
         let windows = |has_areas| {
             let base = base(capacity, has_areas);
-            (limit.saturating_sub(base) / u64::from(capacity)).min(WINDOW) & !0xfff
+            (limit_of_windows.saturating_sub(base) / u64::from(capacity)).min(WINDOW) & !0xfff
         };
         let has_areas = windows(true) > 0;
         let window = windows(has_areas);

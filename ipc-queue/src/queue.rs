@@ -73,8 +73,9 @@ const SLOTS: usize = 1024;
 ///
 /// There is no `close`: a handle is closed by dropping it, and can't be used after that. What a process
 /// has put when it drops its last handle or ends, by [`std::process::exit`] or a panic, too, the others
-/// get afterwards, as many items as it may be; it may be joined before. If nobody is left to get them, it
-/// says on standard error how many are lost.
+/// get afterwards; it may be joined before. (Only on a full disk, or under a limit of file sizes, its
+/// end waits for room.) If no other process is left to get the items, it says on standard error how
+/// many are lost.
 ///
 /// ```compile_fail,E0382
 /// # // QUEUE-09

@@ -161,7 +161,10 @@ impl Participant {
     ) -> Result<T, Failed> {
         let find = |thorough| {
             let claim = || self.claim(thorough, |ring, me| ring.claim_to_get(me));
-            self.take_spilled().map(Found::Spilled).or_else(|| claim().map(Found::Slot))
+            let spilled = || self.take_spilled().map(Found::Spilled);
+            let found = spilled().or_else(|| claim().map(Found::Slot));
+            // A thorough look may have cleared a dead process's slot, before which nothing was due.
+            found.or_else(|| if thorough { spilled() } else { None })
         };
         let more = || self.ring().has_item() || self.memory().has_spilled();
         let position = |found: &Found| match found {
@@ -173,6 +176,10 @@ impl Participant {
             Found::Slot(claim) => claim,
             Found::Spilled(message) => return message.map(|message| taken(&message)),
         };
+        if self.memory().has_spilled() {
+            // This may have been the last item before the next one that was left behind.
+            self.items().ring(|| true);
+        }
         let payload = self.ring().payload(claim.slot);
         let length = payload[0].load(Ordering::Relaxed);
         if claim.is_large() {

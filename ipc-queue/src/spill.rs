@@ -26,7 +26,7 @@ use crate::sys::{self, Opening, Participation};
 
 /// The most bytes that can be left in a queue's life: its file is sparse, and what was got is given
 /// back.
-pub(crate) const MOST: u64 = UNIT << UNIT_BITS;
+pub(crate) const MOST: u64 = (UNIT << UNIT_BITS) - UNIT;
 
 /// Items begin at multiples of so many bytes; so long is what stands before each.
 const UNIT: u64 = 16;

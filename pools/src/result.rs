@@ -159,7 +159,8 @@ impl<T, E> AsyncResult<T, E> {
     ///
     /// The thread that brings the result calls it: most often the pool's own, which does nothing
     /// else meanwhile. So it may submit more, but can't wait for the pool: what would wait is
-    /// [`TaskError::Deadlock`], or [`Error::Deadlock`](crate::Error::Deadlock), at once. If it
+    /// [`TaskError::Deadlock`], or [`Error::Deadlock`](crate::Error::Deadlock), at once; [`wait`](Self::wait)
+    /// just returns. If it
     /// panics, the panic is printed, and nothing else happens.
     ///
     /// ```

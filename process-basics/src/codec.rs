@@ -13,7 +13,8 @@
 //!   SOME             the value
 //!   SEQ              element kind, number of elements, elements
 //!   MAP              number of entries, then key and value of each (a struct: a map with names)
-//!   VARIANT          length of the name, name, content (UNIT, a value, a SEQ or a MAP)
+//!   VARIANT          length of the name, name, content (a value, a SEQ or a MAP)
+//!   UNIT_VARIANT     length of the name, name
 //! ```
 //!
 //! A sequence of numbers of one type has that type as its element kind, and each element only its
@@ -21,7 +22,8 @@
 //! kind is `ANY`. Lengths and numbers of elements are `u32`.
 //!
 //! Serde calls itself once for each level of a value. Both directions refuse what is nested deeper
-//! than [`DEEPEST`], so no message can overflow a stack.
+//! than [`DEEPEST`], so no message can overflow a stack. A sequence, a map, a struct, a variant with
+//! content and a `Some` are a level each.
 
 use std::any::type_name;
 use std::fmt::{self, Display};
@@ -62,6 +64,7 @@ mod kind {
     pub(super) const SEQ: u8 = 0x74;
     pub(super) const MAP: u8 = 0x75;
     pub(super) const VARIANT: u8 = 0x76;
+    pub(super) const UNIT_VARIANT: u8 = 0x77;
     /// Element kind of a sequence whose elements say themselves what they are.
     pub(super) const ANY: u8 = 0x7f;
     /// In an encoder: the next value is the first element of a sequence, and decides its kind.
@@ -159,8 +162,8 @@ impl Encoder<'_> {
         if self.depth > DEEPEST { Err(too_deep()) } else { Ok(()) }
     }
 
-    fn variant(&mut self, name: &str) -> Result<(), Error> {
-        self.begin(kind::VARIANT);
+    fn variant(&mut self, kind: u8, name: &str) -> Result<(), Error> {
+        self.begin(kind);
         self.length(name.len())?;
         self.out.extend_from_slice(name.as_bytes());
         Ok(())
@@ -277,8 +280,7 @@ impl<'e, 'a> Serializer for &'e mut Encoder<'a> {
         _: u32,
         variant: &'static str,
     ) -> Result<(), Error> {
-        self.variant(variant)?;
-        self.serialize_unit()
+        self.variant(kind::UNIT_VARIANT, variant)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -288,7 +290,7 @@ impl<'e, 'a> Serializer for &'e mut Encoder<'a> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        self.variant(variant)?;
+        self.variant(kind::VARIANT, variant)?;
         self.deeper()?;
         value.serialize(&mut *self)?;
         self.depth -= 1;
@@ -326,7 +328,7 @@ impl<'e, 'a> Serializer for &'e mut Encoder<'a> {
         variant: &'static str,
         _: usize,
     ) -> Result<Elements<'e, 'a>, Error> {
-        self.variant(variant)?;
+        self.variant(kind::VARIANT, variant)?;
         Elements::begin(self, kind::ANY)
     }
 
@@ -345,7 +347,7 @@ impl<'e, 'a> Serializer for &'e mut Encoder<'a> {
         variant: &'static str,
         _: usize,
     ) -> Result<Entries<'e, 'a>, Error> {
-        self.variant(variant)?;
+        self.variant(kind::VARIANT, variant)?;
         Entries::begin(self)
     }
 }
@@ -411,9 +413,11 @@ impl<'e, 'a> Elements<'e, 'a> {
     fn give_kinds(&mut self, start: usize) {
         let first = self.header + HEADER;
         let size = (start - first) / self.count as usize;
-        let numbers = self.encoder.out[first..start].to_vec();
-        let with_kinds =
-            numbers.chunks(size).flat_map(|n| [self.kind].into_iter().chain(n.to_vec()));
+        let mut with_kinds = Vec::with_capacity(start - first + self.count as usize);
+        for number in self.encoder.out[first..start].chunks(size) {
+            with_kinds.push(self.kind);
+            with_kinds.extend_from_slice(number);
+        }
         self.encoder.out.splice(first..start, with_kinds);
         self.kind = kind::ANY;
     }
@@ -614,7 +618,7 @@ impl<'de> Decoder<'de> {
         usize::try_from(u32::from_le_bytes(self.bytes()?)).map_err(|_| too_long())
     }
 
-    /// What the next value is.
+    /// Reads the next value's kind.
     #[inline]
     fn kind(&mut self) -> Result<u8, Error> {
         match std::mem::replace(&mut self.element, kind::ANY) {
@@ -623,12 +627,12 @@ impl<'de> Decoder<'de> {
         }
     }
 
-    /// What the next value is, if it isn't an element of a sequence of numbers; without reading it.
+    /// Returns the next value's kind without reading it, or `None` for an element that has none.
     fn peek(&self) -> Option<u8> {
         (self.element == kind::ANY).then(|| self.rest.first().copied()).flatten()
     }
 
-    /// What the next value is, for a reader that doesn't ask for an option.
+    /// Reads the next value's kind for a reader that doesn't ask for an option.
     #[inline]
     fn kind_in_some(&mut self) -> Result<u8, Error> {
         loop {
@@ -701,13 +705,10 @@ impl<'de> Decoder<'de> {
                 })
             }
             // As in JSON, for a reader that doesn't know that this is an enum.
+            kind::UNIT_VARIANT => visitor.visit_borrowed_str(self.text()?),
             kind::VARIANT => {
-                let name = self.text()?;
-                if self.peek() == Some(kind::UNIT) {
-                    self.rest = &self.rest[1..];
-                    return visitor.visit_borrowed_str(name);
-                }
-                self.nested(|decoder| visitor.visit_map(Single { name: Some(name), decoder }))
+                let name = Some(self.text()?);
+                visitor.visit_map(Single { name, decoder: self })
             }
             kind => Err(unknown(kind)),
         }
@@ -740,7 +741,7 @@ fn unknown(kind: u8) -> Error {
     Error(format!("no value begins with the byte {kind:#x}").into())
 }
 
-/// What most programs read most, by the shortest way.
+/// Numbers, which most programs read most, by the shortest way.
 macro_rules! read_numbers {
     ($($method:ident $type:ident $kind:ident $visit:ident;)*) => {$(
         #[inline]
@@ -748,7 +749,10 @@ macro_rules! read_numbers {
             match self.kind()? {
                 kind::$kind => visitor.$visit($type::from_le_bytes(self.bytes()?)),
                 small @ 0..kind::LOWEST => visitor.visit_u8(small),
-                kind::SOME => self.$method(visitor),
+                kind::SOME => {
+                    let kind = self.kind_in_some()?;
+                    self.value(kind, visitor)
+                }
                 kind => self.value(kind, visitor),
             }
         }
@@ -819,7 +823,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// Reads bytes as a sequence, too: who reads a `Vec<u8>` need not know how it was written.
+    /// Reads bytes as a sequence, too: a `Vec<u8>` may have been written in either form.
     #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.kind_in_some()? {
@@ -865,8 +869,10 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match self.kind_in_some()? {
-            kind::VARIANT => self.nested(|decoder| visitor.visit_enum(decoder)),
-            kind::STR => visitor.visit_enum(BorrowedStrDeserializer::new(self.text()?)),
+            kind::VARIANT => visitor.visit_enum(self),
+            kind::STR | kind::UNIT_VARIANT => {
+                visitor.visit_enum(BorrowedStrDeserializer::new(self.text()?))
+            }
             kind => self.value(kind, visitor),
         }
     }
@@ -991,8 +997,12 @@ impl<'de> MapAccess<'de> for Single<'_, 'de> {
         name.map(|name| seed.deserialize(BorrowedStrDeserializer::new(name))).transpose()
     }
 
+    /// Counts a level where the content doesn't do it itself, as the encoder does.
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
-        seed.deserialize(&mut *self.decoder)
+        match self.decoder.peek() {
+            Some(kind::SEQ | kind::MAP) => seed.deserialize(&mut *self.decoder),
+            _ => self.decoder.nested(|decoder| seed.deserialize(decoder)),
+        }
     }
 }
 
@@ -1014,7 +1024,7 @@ impl<'de> VariantAccess<'de> for &mut Decoder<'de> {
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
-        seed.deserialize(self)
+        self.nested(|decoder| seed.deserialize(decoder))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::ends::{AsEnd, BorrowedEnd, OwnedEnd};
-use crate::sys::{self, FromParent, GREETING, Running, ToChild};
+use crate::sys::{self, FromParent, Running, ToChild};
 use crate::{frame, handover};
 
 /// What a child is told before its arguments.
@@ -128,15 +128,6 @@ pub(crate) fn send(
     line.send_ends(to, &ends)?;
     frame::write(&mut line, &arguments.bytes)
 }
-
-/// Child: whether the line was made by another version of this crate, which is in this program, too.
-pub(crate) fn is_for_another_version() -> bool {
-    let greeting = sys::peek();
-    greeting.starts_with(CRATE) && !greeting.starts_with(GREETING)
-}
-
-/// What each version's greeting begins with.
-const CRATE: &[u8] = b"process-basics ";
 
 /// Child: takes its end of the line and receives what [`send`] sent.
 pub(crate) fn receive() -> Result<(FromParent, Start, Arguments), frame::Error> {

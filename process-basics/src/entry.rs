@@ -20,6 +20,7 @@ use common::output::{self, complain};
 
 use crate::current::{become_child, control_line, current_process, parent_process};
 use crate::exit::Exit;
+use crate::sys::GREETING;
 use crate::task::Call;
 use crate::{Error, child, control, frame, sys, task};
 
@@ -148,8 +149,9 @@ fn is_new_child() -> bool {
         let title = title.to_string_lossy();
         title.split_once(MARK).is_some_and(|(program, _)| !program.contains(is_separator))
     };
-    // A program may have two versions of this crate, whose children come by both.
-    parent_process().is_none() && is_titled() && !control::is_for_another_version()
+    // A program may be called so without being a child, and have two versions of this crate, whose
+    // children come by both.
+    parent_process().is_none() && is_titled() && sys::peek().starts_with(GREETING)
 }
 
 /// `argv[0]` of a child with this name: `downloader: Process-1`.

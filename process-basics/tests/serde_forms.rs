@@ -210,6 +210,42 @@ fn tagged_untagged_and_flattened_values_come_back() {
     comes_back((Ok::<_, String>(3_u8), Err::<u8, _>("no".to_owned()), ..=5_u8).0);
 }
 
+/// Fields that are read twice: serde keeps them aside until it knows whose they are.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Kept {
+    done: Result<(), u8>,
+    unit: Adjacent,
+    large: u64,
+    small: i64,
+    options: Option<Option<Vec<u8>>>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Keeps {
+    #[serde(flatten)]
+    kept: Kept,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum KeepsOrNot {
+    Number(u8),
+    Keeps(Keeps),
+}
+
+#[test]
+fn what_serde_keeps_aside_comes_back_as_well() {
+    for done in [Ok(()), Err(200)] {
+        for large in [0, 95, 96, 1000, u64::MAX] {
+            let (unit, small) = (Adjacent::Unit, i64::MIN);
+            let options = Some(Some(vec![1, 2]));
+            let kept = Kept { done, unit, large, small, options };
+            comes_back(KeepsOrNot::Keeps(Keeps { kept }));
+        }
+    }
+    comes_back(KeepsOrNot::Number(3));
+}
+
 #[test]
 fn json_values_go_through_and_keys_are_of_any_type() {
     let json = serde_json::json!({"a": [1, -2, 0.5, null, true, {"b": "c"}], "d": {}});
@@ -254,8 +290,49 @@ fn length_of(mut list: List) -> u32 {
     length
 }
 
+/// Each way to hold the next level.
+#[derive(Serialize, Deserialize)]
+enum Chain {
+    End,
+    Newtype(Box<Chain>),
+    Tuple(u8, Box<Chain>),
+    Struct { next: Box<Chain> },
+    Many(Vec<Chain>),
+    Maybe(Option<Box<Chain>>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Aside {
+    Chain(Chain),
+}
+
+#[test]
+fn what_may_be_sent_is_not_too_deep_to_be_received() {
+    let longer: [fn(Box<Chain>) -> Chain; 5] = [
+        Chain::Newtype,
+        |next| Chain::Tuple(1, next),
+        |next| Chain::Struct { next },
+        |next| Chain::Many(vec![*next]),
+        |next| Chain::Maybe(Some(next)),
+    ];
+    for longer in longer {
+        let sent_at = |length: u32| {
+            let chain = (0..length).fold(Chain::End, |chain, _| longer(Box::new(chain)));
+            let Ok(bytes) = bytes_of(&chain) else { return false };
+            assert!(frame::decode::<Chain>(&bytes).is_ok(), "{length}");
+            assert!(frame::decode::<Aside>(&bytes).is_ok(), "{length}, kept aside");
+            true
+        };
+        let deepest = (1..400).take_while(|length| sent_at(*length)).count();
+        assert!((100..300).contains(&deepest), "{deepest}");
+    }
+}
+
 #[test]
 fn what_is_nested_too_deep_is_an_error_in_both_directions() {
+    let refused = frame::decode::<u64>(&vec![0x73; 1 << 20]).unwrap_err().to_string();
+    assert!(refused.contains("ends too early"), "options without end: {refused}");
     assert_eq!(length_of(sent(&list(250)).unwrap()), 250);
     let deep = list(200_000);
     let refused = bytes_of(&deep).unwrap_err().to_string();

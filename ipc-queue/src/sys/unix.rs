@@ -27,7 +27,7 @@ pub(crate) fn file_size_limit() -> u64 {
 /// Has this function called when the process exits: by [`std::process::exit`], or when `main` has
 /// returned or panicked. Other threads are still at work then.
 #[expect(unsafe_code, reason = "the C library calls it")]
-pub(crate) fn at_exit(run: extern "C" fn()) {
+pub(crate) fn at_exit(run: extern "C" fn(), _end_of_main: fn()) {
     // SAFETY: the function is there as long as the program; a panic can't leave it.
     let _ = unsafe { libc::atexit(run) };
 }

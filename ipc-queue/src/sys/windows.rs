@@ -94,14 +94,14 @@ extern "system" fn exit(_module: *mut c_void, reason: u32, _reserved: *mut c_voi
     }
 }
 
-/// Has this function called when the process exits: by [`std::process::exit`], where all other threads
-/// have been ended before, whatever they were doing; and, as Wine 8 leaves that out, also when
-/// `process_basics::main` has run its body, or a child its function.
-pub(crate) fn at_exit(run: extern "C" fn()) {
+/// Has the first function called when the process exits: by [`std::process::exit`], where all other
+/// threads have been ended before, whatever they were doing. As Wine 8 leaves that out, the second is
+/// called when `process_basics::main` has run its body, or a child its function.
+pub(crate) fn at_exit(run: extern "C" fn(), end_of_main: fn()) {
     let _ = AT_EXIT.set(run);
     // The linker drops what nothing refers to.
     black_box(&CALLBACK);
-    process_basics::at_exit(move || run());
+    process_basics::at_exit(end_of_main);
 }
 
 /// Locks in a function that [`at_exit`] has called; not if a thread had the lock that was ended.
