@@ -17,10 +17,12 @@ use support::{ends_well, kill, start};
 process_basics::test_entry!();
 tasks![
     count_all,
+    get_in_order,
     get_some_and_wait,
     hold,
     leave_many_behind,
     lose_what_nobody_gets,
+    number_and_exit,
     produce,
     put_and_exit,
     wait_and_get,
@@ -110,6 +112,51 @@ fn what_was_left_behind_comes_before_what_was_put_later() {
         assert!(queue.get().unwrap() == item(number % MANY), "{number}");
     }
     assert!(queue.is_empty());
+}
+
+const PRODUCERS: usize = 5;
+const CONSUMERS: usize = 3;
+
+/// The producer, the number and the content of an item.
+type Numbered = Queue<(usize, usize, Vec<u8>)>;
+
+/// Runs in a child.
+fn number_and_exit((queue, producer): (Numbered, usize)) -> Result<(), Failure> {
+    for number in 0..MANY {
+        let length = if number.is_multiple_of(100) { 1 << 18 } else { 10 };
+        queue.put((producer, number, vec![0; length]))?;
+    }
+    exit(0)
+}
+
+/// Runs in a child: gets until there is an item without a producer.
+fn get_in_order((queue, said): (Numbered, Queue<usize>)) -> Result<(), Failure> {
+    let (mut last, mut count) = ([None; PRODUCERS], 0);
+    loop {
+        let (producer, number, _) = queue.get()?;
+        queue.task_done()?;
+        let Some(last) = last.get_mut(producer) else { return Ok(said.put(count)?) };
+        assert!(*last < Some(number), "{producer}: {number} after {last:?}");
+        (*last, count) = (Some(number), count + 1);
+    }
+}
+
+#[test]
+fn the_items_of_producers_that_exit_while_others_get_keep_their_order() {
+    let _deadline = Deadline::seconds(300);
+    if !EXIT_IS_TOLD {
+        return;
+    }
+    let (queue, said) = (Numbered::unbounded().unwrap(), Queue::unbounded().unwrap());
+    let consumers: Vec<Process> =
+        (0..CONSUMERS).map(|_| start(get_in_order, (queue.clone(), said.clone()))).collect();
+    let producers: Vec<Process> =
+        (0..PRODUCERS).map(|number| start(number_and_exit, (queue.clone(), number))).collect();
+    producers.iter().for_each(ends_well);
+    assert_eq!(queue.join().unwrap(), 0);
+    (0..CONSUMERS).for_each(|_| queue.put((PRODUCERS, 0, Vec::new())).unwrap());
+    consumers.iter().for_each(ends_well);
+    assert_eq!((0..CONSUMERS).map(|_| said.get().unwrap()).sum::<usize>(), PRODUCERS * MANY);
 }
 
 /// Runs in the child.
