@@ -31,8 +31,8 @@ pub(crate) enum Form {
     Json,
 }
 
-/// Seven rounds: with fewer, the ranges of two equal runs lie apart too often by chance (2 of 252 with five,
-/// 2 of 3,432 with seven).
+/// Seven rounds: with fewer, the ranges of two equal runs lie apart too often by chance (2 of 252
+/// with five, 2 of 3,432 with seven).
 const FULL: Effort = Effort { seconds: 1.0, least: 7, most: 25, limit: Duration::from_secs(45) };
 const QUICK: Effort = Effort { seconds: 0.02, least: 7, most: 7, limit: Duration::from_secs(45) };
 

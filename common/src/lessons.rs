@@ -84,8 +84,8 @@ pub struct Tool {
 
 /// Reads the command line and tells the lessons it names, or all of them in their order.
 ///
-/// The exit code is 0 if all were told to their end, 1 if one of them failed or could not be printed,
-/// and 2 if the command line was wrong. Python: `argparse`.
+/// The exit code is 0 if all were told to their end, 1 if one of them failed or could not be
+/// printed, and 2 if the command line was wrong. Python: `argparse`.
 ///
 /// ```
 /// use std::process::ExitCode;

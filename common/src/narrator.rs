@@ -40,8 +40,8 @@ pub type Bilingual = (&'static str, &'static str);
 /// How wide the actor's name is, with what stands before it, so that all lines align.
 const ACTOR: usize = 12;
 
-/// A lesson being told by the parent process: what its lines are put on the screen with. There is an
-/// example at [`run`](crate::lessons::run), which makes one for each lesson.
+/// A lesson being told by the parent process: what its lines are put on the screen with. There is
+/// an example at [`run`](crate::lessons::run), which makes one for each lesson.
 ///
 /// ```
 /// # use common::lessons::{Lesson, Told, run_with};
@@ -68,7 +68,8 @@ impl Story {
         Self { pace, options }
     }
 
-    /// The pace at which to pretend to work, here and in children, which get it among their arguments.
+    /// The pace at which to pretend to work, here and in children, which get it among their
+    /// arguments.
     ///
     /// ```
     /// # use common::lessons::{Lesson, Told, run_with};
@@ -218,7 +219,8 @@ impl Story {
         }
     }
 
-    /// A table or a picture that is the same in every run. It is told by `{:n}` how many columns it has.
+    /// A table or a picture that is the same in every run. It is told by `{:n}` how many columns it
+    /// has.
     ///
     /// ```
     /// # use common::lessons::{Lesson, Told, run_with};
@@ -271,8 +273,8 @@ impl Story {
     }
 }
 
-/// Prints a line that a child says for itself, or the parent where the order is free: a `~` line, for
-/// the kernel alone decides when it comes. Python: `print(…, flush=True)`.
+/// Prints a line that a child says for itself, or the parent where the order is free: a `~` line,
+/// for the kernel alone decides when it comes. Python: `print(…, flush=True)`.
 ///
 /// ```
 /// common::narrator::speak("child_1", "I am here");
@@ -318,8 +320,8 @@ impl fmt::Display for Untrue {
 
 impl Error for Untrue {}
 
-/// How many columns the screen has: those of the terminal, but no fewer than 40 and no more than 80; without
-/// one, 80. Python: `shutil.get_terminal_size().columns`.
+/// How many columns the screen has: those of the terminal, but no fewer than 40 and no more than
+/// 80; without one, 80. Python: `shutil.get_terminal_size().columns`.
 ///
 /// ```
 /// assert!((40..=80).contains(&common::narrator::columns()));
@@ -337,8 +339,8 @@ const NARROW: usize = 40;
 /// The text in lines of at most so many columns, the second and later ones with an indent. Python:
 /// `textwrap.wrap`.
 ///
-/// Lines end between words, or between two characters of Chinese; at a no-break space (U+00A0) only if
-/// there is no other way.
+/// Lines end between words, or between two characters of Chinese; at a no-break space (U+00A0) only
+/// if there is no other way.
 ///
 /// ```
 /// let lines = common::narrator::wrapped("parent  has three tasks at work", 21, 8);

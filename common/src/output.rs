@@ -22,8 +22,9 @@ static HEARD: AtomicBool = AtomicBool::new(true);
 /// Whether something could not be printed that a reader may have wanted.
 static LOST: AtomicBool = AtomicBool::new(false);
 
-/// Prints a text to standard output, its lines at once, so that short ones of several processes don't mix;
-/// without its colours, if it goes to no terminal. Python: `print(text, end="", flush=True)`.
+/// Prints a text to standard output, its lines at once, so that short ones of several processes
+/// don't mix; without its colours, if it goes to no terminal. Python: `print(text, end="",
+/// flush=True)`.
 ///
 /// An error isn't returned but remembered, see [`checked`]: a program goes on, so that its children
 /// are waited for.
@@ -100,7 +101,8 @@ pub fn is_lost() -> bool {
     LOST.load(Ordering::Relaxed)
 }
 
-/// Returns the exit code of a program that has printed: 1 instead of 0 if something [is lost](is_lost).
+/// Returns the exit code of a program that has printed: 1 instead of 0 if something [is
+/// lost](is_lost).
 ///
 /// ```
 /// use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! What the tests of several crates need: a kill timer, texts and numbers to try things with, a program's
-//! output, a lesson's stable part, a chapter, an exercise.
+//! What the tests of several crates need: a kill timer, texts and numbers to try things with, a
+//! program's output, a lesson's stable part, a chapter, an exercise.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -179,8 +179,8 @@ macro_rules! test_lessons {
 /// with `$ cargo run -p package -- lesson` shows, but for the lines with `~`, what the lesson
 /// prints. Every lesson has such a block, and a heading.
 ///
-/// `CHAPTERS=all`, or a lesson's name, writes what is printed at the usual pace into the blocks of both
-/// languages before. A block that has lines, but none with `~`, gets none.
+/// `CHAPTERS=all`, or a lesson's name, writes what is printed at the usual pace into the blocks of
+/// both languages before. A block that has lines, but none with `~`, gets none.
 ///
 /// # Panics
 /// If something differs.
@@ -241,8 +241,8 @@ pub fn check_nothing_is_left(package: &str, program: &str, arguments: &[&str]) {
     fs::remove_dir(&folder).expect("nothing is left in the temporary folder");
 }
 
-/// Has a lesson crate print where that is difficult, if the system has such places: onto a full disk,
-/// which is an error, and into a pipe that is full and doesn't block, which is waited for.
+/// Has a lesson crate print where that is difficult, if the system has such places: onto a full
+/// disk, which is an error, and into a pipe that is full and doesn't block, which is waited for.
 ///
 /// # Panics
 /// If a line is lost without an error.
@@ -288,9 +288,9 @@ pub fn check_full_disk(program: &str, arguments: &[&str]) {
     assert!(said.contains("standard output: No space left"), "{arguments:?}: {said}");
 }
 
-/// Does a round again and again: after a tenth of them, which may make what is made once, the others
-/// leave nothing behind. All that this process has counts, so it must be one of its own; on Linux
-/// also processes whose parents have ended without them.
+/// Does a round again and again: after a tenth of them, which may make what is made once, the
+/// others leave nothing behind. All that this process has counts, so it must be one of its own; on
+/// Linux also processes whose parents have ended without them.
 ///
 /// # Panics
 /// If something is left.

@@ -27,8 +27,8 @@ use crate::waiting::Waiter;
 /// What came of a call.
 pub(crate) type Outcome<R> = OnceLock<Result<R, TaskError>>;
 
-/// What all handles share, but for the outcome. That one lies apart so that the last handle can take it
-/// out.
+/// What all handles share, but for the outcome. That one lies apart so that the last handle can
+/// take it out.
 pub(crate) struct Core<R> {
     pub state: Mutex<State<R>>,
     pub changed: Condvar,
@@ -160,8 +160,8 @@ impl<R> Core<R> {
         Ok(())
     }
 
-    /// The future is done: from here on everybody sees it so. `handle` makes one for the callbacks; it is
-    /// gone when the last of them has returned.
+    /// The future is done: from here on everybody sees it so. `handle` makes one for the callbacks;
+    /// it is gone when the last of them has returned.
     pub(crate) fn finish(
         self: &Arc<Self>,
         mut state: MutexGuard<'_, State<R>>,

@@ -94,7 +94,8 @@ impl From<io::Error> for BuildError {
 #[error("the future is {0} already")]
 pub struct InvalidState(pub(crate) &'static str);
 
-/// The time is over, and not all futures are done. Python: `TimeoutError("2 (of 4) futures unfinished")`.
+/// The time is over, and not all futures are done. Python: `TimeoutError("2 (of 4) futures
+/// unfinished")`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{unfinished} (of {all}) futures unfinished")]
 pub struct Unfinished {

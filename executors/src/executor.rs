@@ -7,7 +7,8 @@ use crate::error::SubmitError;
 use crate::future::Future;
 use crate::map::{Map, MapOptions};
 
-/// Who does calls somewhere else, and gives a [`Future`] for each. Python: `concurrent.futures.Executor`.
+/// Who does calls somewhere else, and gives a [`Future`] for each. Python:
+/// `concurrent.futures.Executor`.
 ///
 /// The same code runs on threads and on processes:
 ///
@@ -49,9 +50,9 @@ pub trait Executor: Sized {
     ///
     /// # Errors
     /// [`SubmitError::Unlisted`] if another process should call a function that isn't listed;
-    /// [`SubmitError::Broken`] if the executor is; [`SubmitError::Start`] if it has no worker, and none can be started;
-    /// [`SubmitError::Shutdown`] when its workers were terminated, or the program is ending. What becomes of the
-    /// call, the future tells.
+    /// [`SubmitError::Broken`] if the executor is; [`SubmitError::Start`] if it has no worker, and
+    /// none can be started; [`SubmitError::Shutdown`] when its workers were terminated, or the
+    /// program is ending. What becomes of the call, the future tells.
     fn submit<A, R, F>(&self, function: F, argument: A) -> Result<Future<R>, SubmitError>
     where
         A: Serialize + Send + 'static,
@@ -73,8 +74,8 @@ pub trait Executor: Sized {
         arguments.into_iter().map(|argument| self.submit(function, argument)).collect()
     }
 
-    /// Calls the function with each item; the results come in the items' order, a `Result` each. Python:
-    /// `map`.
+    /// Calls the function with each item; the results come in the items' order, a `Result` each.
+    /// Python: `map`.
     ///
     /// The whole input is taken now, so it has to end, and all calls are made, whether or not
     /// results are asked for. To drop the iterator after its first `next` is to cancel what has not
@@ -108,8 +109,8 @@ pub trait Executor: Sized {
         self.map_with(MapOptions::default(), function, items)
     }
 
-    /// [`map`](Self::map) with a time limit, in chunks, or with so many calls on their way at once that
-    /// the input may be endless. Python: `map(timeout=…, chunksize=…, buffersize=…)`.
+    /// [`map`](Self::map) with a time limit, in chunks, or with so many calls on their way at once
+    /// that the input may be endless. Python: `map(timeout=…, chunksize=…, buffersize=…)`.
     ///
     /// ```
     /// use executors::{Executor, MapOptions, ThreadPoolExecutor};
@@ -122,7 +123,8 @@ pub trait Executor: Sized {
     /// ```
     ///
     /// # Errors
-    /// As [`submit`](Self::submit); [`SubmitError::Zero`] for chunks of 0 items, or 0 tasks on their way.
+    /// As [`submit`](Self::submit); [`SubmitError::Zero`] for chunks of 0 items, or 0 tasks on
+    /// their way.
     ///
     /// # Panics
     /// As [`map`](Self::map).
@@ -141,10 +143,11 @@ pub trait Executor: Sized {
         Map::new(self, options, function, items.into_iter())
     }
 
-    /// Gives the executor to `body`, and then waits for all that it was given. Python: the `with` block.
+    /// Gives the executor to `body`, and then waits for all that it was given. Python: the `with`
+    /// block.
     ///
-    /// It is the same as dropping it, but shows where the block ends. An error or a panic of the body
-    /// waits, too, and goes on.
+    /// It is the same as dropping it, but shows where the block ends. An error or a panic of the
+    /// body waits, too, and goes on.
     ///
     /// ```
     /// use executors::{Executor, ThreadPoolExecutor};
@@ -160,8 +163,9 @@ pub trait Executor: Sized {
 
     /// Takes no more calls. Python: `shutdown`.
     ///
-    /// `wait`: returns when all is done and the workers have ended; else at once, while they go on with what
-    /// they were given. `cancel_futures`: what has not begun is cancelled. (Called twice, it doesn't compile.)
+    /// `wait`: returns when all is done and the workers have ended; else at once, while they go on
+    /// with what they were given. `cancel_futures`: what has not begun is cancelled. (Called twice,
+    /// it doesn't compile.)
     ///
     /// ```compile_fail,E0382
     /// # // EXEC-B01

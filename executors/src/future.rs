@@ -23,7 +23,8 @@ const LOOKS: u32 = 50;
 /// A result that will come. Python: `concurrent.futures.Future`.
 ///
 /// Several handles may be on one: a clone is the same future. It outlives its executor. It can be
-/// awaited, too, in any async runtime; that takes the result out, as [`into_result`](Self::into_result) does.
+/// awaited, too, in any async runtime; that takes the result out, as
+/// [`into_result`](Self::into_result) does.
 ///
 /// ```
 /// use executors::Promise;
@@ -56,7 +57,8 @@ impl<R> Future<R> {
     ///
     /// # Errors
     /// [`FutureError::Task`] with what became of the call instead; [`FutureError::Cancelled`];
-    /// [`FutureError::Taken`] if it was taken out; [`FutureError::Deadlock`] in a callback that must not wait for it.
+    /// [`FutureError::Taken`] if it was taken out; [`FutureError::Deadlock`] in a callback that
+    /// must not wait for it.
     pub fn result(&self) -> Result<&R, FutureError> {
         self.wait_until(None)?;
         self.outcome()
@@ -103,7 +105,8 @@ impl<R> Future<R> {
         self.take()
     }
 
-    /// Waits for the error, or for the result that comes in its stead (`None`). Python: `exception()`.
+    /// Waits for the error, or for the result that comes in its stead (`None`). Python:
+    /// `exception()`.
     ///
     /// ```
     /// use executors::ThreadPoolExecutor;
@@ -192,11 +195,11 @@ impl<R> Future<R> {
         self.core.lock().phase == Phase::Cancelled
     }
 
-    /// Cancels the call, if it has not begun: then it never will. False if it has, or is done. Python:
-    /// `cancel()`.
+    /// Cancels the call, if it has not begun: then it never will. False if it has, or is done.
+    /// Python: `cancel()`.
     ///
-    /// Python's executor of processes says of calls that wait next that they run, and doesn't cancel
-    /// them; here it is exact.
+    /// Python's executor of processes says of calls that wait next that they run, and doesn't
+    /// cancel them; here it is exact.
     ///
     /// ```
     /// use std::sync::mpsc;

@@ -39,7 +39,8 @@ pub use promise::Promise;
 pub use threads::{ThreadPoolBuilder, ThreadPoolExecutor};
 pub use waiting::{AsCompleted, ReturnWhen, Waited, as_completed, wait};
 
-/// The programs of the guide for who ports code from Python, and the one of the first page, are tests, too.
+/// The programs of the guide for who ports code from Python, and the one of the first page, are
+/// tests, too.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/porting.md")]
 #[doc = include_str!("../../README.md")]

@@ -78,8 +78,9 @@ impl MapOptions {
     }
 }
 
-/// What [`Executor::map`] gives: a `Result` for each item. After an error the next one comes all the same;
-/// only after [`FutureError::TimedOut`] nothing does, and what has not begun is cancelled.
+/// What [`Executor::map`] gives: a `Result` for each item. After an error the next one comes all
+/// the same; only after [`FutureError::TimedOut`] nothing does, and what has not begun is
+/// cancelled.
 ///
 /// All calls are made, also if the iterator is dropped unused; with a
 /// [`buffersize`](MapOptions::buffersize) so many of them. To drop it after the first `next` is to

@@ -1,5 +1,5 @@
-//! The calls of a [`ProcessPoolExecutor`](crate::ProcessPoolExecutor), on their way between the engine of `pools`
-//! and the futures.
+//! The calls of a [`ProcessPoolExecutor`](crate::ProcessPoolExecutor), on their way between the
+//! engine of `pools` and the futures.
 //!
 //! ```text
 //!   future ──cancel? begun?──▶ Process ──▶ engine ──▶ One, Chunk ──result──▶ promise

@@ -17,19 +17,20 @@ use crate::future::Future;
 use crate::process_calls::{Chunk, One, Process};
 use crate::promise::Promise;
 
-/// Calls that other processes do: of functions that are listed by [`tasks!`](process_basics::tasks).
-/// Python: `concurrent.futures.ProcessPoolExecutor`.
+/// Calls that other processes do: of functions that are listed by
+/// [`tasks!`](process_basics::tasks). Python: `concurrent.futures.ProcessPoolExecutor`.
 ///
-/// A worker is started when there is a call and none is free for it. If one dies, however it dies, the
-/// call it was at ends in [`TaskError::WorkerDied`](crate::TaskError::WorkerDied), and all others are done, each once; Python's executor breaks as a whole,
-/// which [`strict`](ProcessPoolBuilder::strict) gives, too.
+/// A worker is started when there is a call and none is free for it. If one dies, however it dies,
+/// the call it was at ends in [`TaskError::WorkerDied`](crate::TaskError::WorkerDied), and all
+/// others are done, each once; Python's executor breaks as a whole, which
+/// [`strict`](ProcessPoolBuilder::strict) gives, too.
 ///
-/// Calls may start processes. Workers end when this process does, however that ends. At the end of the
-/// program's [`main`](process_basics::main) all calls are waited for. Ctrl-C doesn't touch the workers: this
-/// process decides what it means.
+/// Calls may start processes. Workers end when this process does, however that ends. At the end of
+/// the program's [`main`](process_basics::main) all calls are waited for. Ctrl-C doesn't touch the
+/// workers: this process decides what it means.
 ///
-/// A future's callbacks run in the executor's own thread, which must not wait for another of its futures:
-/// [`FutureError::Deadlock`](crate::FutureError::Deadlock).
+/// A future's callbacks run in the executor's own thread, which must not wait for another of its
+/// futures: [`FutureError::Deadlock`](crate::FutureError::Deadlock).
 ///
 /// ```
 /// # use executors::{Executor, ProcessPoolExecutor};
@@ -78,11 +79,12 @@ impl ProcessPoolBuilder {
         self
     }
 
-    /// A function that each worker calls before its first call, with these arguments, in which queues
-    /// and connections may be. Python: `initializer`, `initargs`.
+    /// A function that each worker calls before its first call, with these arguments, in which
+    /// queues and connections may be. Python: `initializer`, `initargs`.
     ///
-    /// If it panics, or returns an `Err` or an [`Exit`](process_basics::Exit) that isn't 0, in three workers in
-    /// a row (in the first, if it is [`strict`](Self::strict)), the executor is broken.
+    /// If it panics, or returns an `Err` or an [`Exit`](process_basics::Exit) that isn't 0, in
+    /// three workers in a row (in the first, if it is [`strict`](Self::strict)), the executor is
+    /// broken.
     ///
     /// ```
     /// # use std::sync::OnceLock;
@@ -134,7 +136,8 @@ impl ProcessPoolBuilder {
     }
 
     /// The first worker that dies breaks the executor: all futures that are not done end in
-    /// [`TaskError::Broken`](crate::TaskError::Broken), and no call is taken any more. So does Python's: `BrokenProcessPool`.
+    /// [`TaskError::Broken`](crate::TaskError::Broken), and no call is taken any more. So does
+    /// Python's: `BrokenProcessPool`.
     ///
     /// ```
     /// # use executors::{Executor, ProcessPoolExecutor, SubmitError, TaskError};
@@ -170,8 +173,8 @@ impl ProcessPoolBuilder {
     ///
     /// # Errors
     /// [`BuildError::NoWorkers`] and [`BuildError::NoTasks`] for 0 workers, or 0 calls for each;
-    /// [`BuildError::Unlisted`] if the initializer isn't listed; [`BuildError::System`] if the system refuses memory or
-    /// a thread, or for more than 4,094 workers.
+    /// [`BuildError::Unlisted`] if the initializer isn't listed; [`BuildError::System`] if the
+    /// system refuses memory or a thread, or for more than 4,094 workers.
     pub fn build(self) -> Result<ProcessPoolExecutor, BuildError> {
         let max_workers = self.max_workers.unwrap_or_else(cpu_count);
         let settings = Settings {
@@ -262,8 +265,9 @@ impl ProcessPoolExecutor {
         self.engine.as_ref().map(Engine::worker_pids).unwrap_or_default()
     }
 
-    /// Ends the workers by SIGTERM, now: what is not done ends in [`TaskError::Terminated`](crate::TaskError::Terminated), and no call is
-    /// taken any more. Python: `terminate_workers()`.
+    /// Ends the workers by SIGTERM, now: what is not done ends in
+    /// [`TaskError::Terminated`](crate::TaskError::Terminated), and no call is taken any more.
+    /// Python: `terminate_workers()`.
     ///
     /// ```
     /// # use executors::{Executor, ProcessPoolExecutor, TaskError};

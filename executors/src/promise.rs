@@ -9,8 +9,8 @@ use crate::completion::{Core, Outcome, Phase, State};
 use crate::error::InvalidState;
 use crate::future::Future;
 
-/// The other end of a [`Future`]: for those who write an executor. Python: the methods of a `Future`
-/// that only executors should call.
+/// The other end of a [`Future`]: for those who write an executor. Python: the methods of a
+/// `Future` that only executors should call.
 ///
 /// To drop it unfulfilled ends the future in [`TaskError::Abandoned`].
 ///
@@ -58,8 +58,8 @@ impl<R> Promise<R> {
         (Self { ends: Some((core, outcome)) }, future)
     }
 
-    /// The work begins: true, and from now on the future can't be cancelled; or false if it was. Python:
-    /// `set_running_or_notify_cancel`.
+    /// The work begins: true, and from now on the future can't be cancelled; or false if it was.
+    /// Python: `set_running_or_notify_cancel`.
     ///
     /// ```
     /// use executors::Promise;

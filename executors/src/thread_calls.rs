@@ -25,8 +25,8 @@ use crate::promise::Promise;
 pub(crate) struct Shared {
     pub sender: Sender<Message>,
     pub receiver: Receiver<Message>,
-    /// Calls that have not ended. Who submits and who works write here and there all the time: so these lie
-    /// apart.
+    /// Calls that have not ended. Who submits and who works write here and there all the time: so
+    /// these lie apart.
     pub unfinished: CachePadded<AtomicUsize>,
     pub state: CachePadded<Mutex<State>>,
     pub prefix: String,

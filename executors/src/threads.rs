@@ -20,12 +20,13 @@ use crate::thread_calls::{Call, Message, Shared, Step};
 /// Calls that threads of this process do: of any function, and of closures
 /// ([`spawn`](Self::spawn)). Python: `concurrent.futures.ThreadPoolExecutor`.
 ///
-/// A thread is started when there is a call and none is free for it. If a call panics, that is its error,
-/// and its thread goes on.
+/// A thread is started when there is a call and none is free for it. If a call panics, that is its
+/// error, and its thread goes on.
 ///
-/// A call may wait for another one of the same executor, even if no thread is free: a call that hasn't begun
-/// is then done by the thread that waits for it. (In Python they wait for each other for ever.) What such
-/// a call must not do is to wait by other means, such as a channel, for one that hasn't begun.
+/// A call may wait for another one of the same executor, even if no thread is free: a call that
+/// hasn't begun is then done by the thread that waits for it. (In Python they wait for each other
+/// for ever.) What such a call must not do is to wait by other means, such as a channel, for one
+/// that hasn't begun.
 ///
 /// At the end of the program's [`main`](process_basics::main) all calls are waited for.
 ///
@@ -53,8 +54,8 @@ pub struct ThreadPoolBuilder {
 }
 
 impl ThreadPoolBuilder {
-    /// So many threads at most; else four more than there are cores to use, and not more than 32, as in Python.
-    /// Python: `max_workers`.
+    /// So many threads at most; else four more than there are cores to use, and not more than 32,
+    /// as in Python. Python: `max_workers`.
     ///
     /// ```
     /// use executors::ThreadPoolExecutor;
@@ -68,8 +69,8 @@ impl ThreadPoolBuilder {
         self
     }
 
-    /// What the threads' names begin with: `Prefix_0`, `Prefix_1`. (Tools of the system show the first 15
-    /// bytes.) Python: `thread_name_prefix`.
+    /// What the threads' names begin with: `Prefix_0`, `Prefix_1`. (Tools of the system show the
+    /// first 15 bytes.) Python: `thread_name_prefix`.
     ///
     /// ```
     /// use executors::ThreadPoolExecutor;
@@ -218,8 +219,8 @@ impl ThreadPoolExecutor {
     /// ```
     ///
     /// # Errors
-    /// [`SubmitError::Broken`] if its initializer has panicked; [`SubmitError::Start`] if it has no thread, and none
-    /// can be started; [`SubmitError::Shutdown`] when the program is ending.
+    /// [`SubmitError::Broken`] if its initializer has panicked; [`SubmitError::Start`] if it has no
+    /// thread, and none can be started; [`SubmitError::Shutdown`] when the program is ending.
     pub fn spawn<R, F>(&self, work: F) -> Result<Future<R>, SubmitError>
     where
         R: Send + Sync + 'static,
@@ -263,8 +264,8 @@ impl Executor for ThreadPoolExecutor {
     }
 }
 
-/// Waits for all calls, unless one of them, or a callback, holds the last handle: its thread would wait for
-/// itself.
+/// Waits for all calls, unless one of them, or a callback, holds the last handle: its thread would
+/// wait for itself.
 impl Drop for ThreadPoolExecutor {
     fn drop(&mut self) {
         self.shared.close();

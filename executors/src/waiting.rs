@@ -14,7 +14,8 @@ use crate::future::Future;
 pub enum ReturnWhen {
     /// Until one is done. Python: `FIRST_COMPLETED`.
     FirstCompleted,
-    /// Until one is done that has an error, or all are. A cancelled one has none. Python: `FIRST_EXCEPTION`.
+    /// Until one is done that has an error, or all are. A cancelled one has none. Python:
+    /// `FIRST_EXCEPTION`.
     FirstException,
     /// Until all are done. Python: `ALL_COMPLETED`.
     AllCompleted,
@@ -70,11 +71,11 @@ impl Waiter {
 
 /// Waits for futures, however long it takes (`None`) or no longer than this. Python: `wait`.
 ///
-/// They are given by handles or by references, and come back as they were given; one that is given twice
-/// counts once. A cancelled future is done.
+/// They are given by handles or by references, and come back as they were given; one that is given
+/// twice counts once. A cancelled future is done.
 ///
-/// A callback that must not wait (see [`FutureError::Deadlock`](crate::FutureError::Deadlock)) gets what is
-/// done now.
+/// A callback that must not wait (see [`FutureError::Deadlock`](crate::FutureError::Deadlock)) gets
+/// what is done now.
 ///
 /// ```
 /// use executors::{Executor, ReturnWhen, ThreadPoolExecutor, wait};
@@ -110,9 +111,9 @@ fn has_error<R>(future: &Future<R>) -> bool {
 
 /// Futures one by one, as they are done: those that are done already first. Python: `as_completed`.
 ///
-/// They come back as they were given, by handles or by references; one that is given twice comes once.
-/// When the time is over (`None`: however long it takes), counted from this call, an error comes, and
-/// nothing after it; as it does at once in a callback that must not wait
+/// They come back as they were given, by handles or by references; one that is given twice comes
+/// once. When the time is over (`None`: however long it takes), counted from this call, an error
+/// comes, and nothing after it; as it does at once in a callback that must not wait
 /// ([`FutureError::Deadlock`](crate::FutureError::Deadlock)).
 ///
 /// ```

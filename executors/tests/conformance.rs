@@ -1,7 +1,7 @@
 //! The behaviour of Python's `concurrent.futures.Executor`, on threads and on processes.
 //!
-//! What our types leave no room for: to shut an executor down twice (EXEC-B01) doesn't compile, as the
-//! documentation of [`Executor::shutdown`] shows.
+//! What our types leave no room for: to shut an executor down twice (EXEC-B01) doesn't compile, as
+//! the documentation of [`Executor::shutdown`] shows.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;

@@ -1,7 +1,8 @@
 //! The behaviour of Python's `concurrent.futures.Future`, `wait` and `as_completed`, and awaiting.
 //!
-//! What our types leave no room for: to fulfil a promise twice (FUT-B03, the second half) doesn't compile, as
-//! the documentation of [`Promise::set_result`] shows; nor is there another `return_when` (WAIT-B02).
+//! What our types leave no room for: to fulfil a promise twice (FUT-B03, the second half) doesn't
+//! compile, as the documentation of [`Promise::set_result`] shows; nor is there another
+//! `return_when` (WAIT-B02).
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;

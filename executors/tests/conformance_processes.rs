@@ -1,6 +1,8 @@
-//! The behaviour of Python's `ProcessPoolExecutor`: with strict mode where it speaks of a broken pool.
+//! The behaviour of Python's `ProcessPoolExecutor`: with strict mode where it speaks of a broken
+//! pool.
 //!
-//! Here `shutdown(wait = false)` always means that the calls go on (PPE-12): the handle is gone with it.
+//! Here `shutdown(wait = false)` always means that the calls go on (PPE-12): the handle is gone
+//! with it.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;

@@ -54,8 +54,9 @@ impl ByteQueue {
         Handle::create(places, Kind::Bounded).map(Self)
     }
 
-    /// A queue of so many places that only its maker repairs, so that it can be told which items the dead
-    /// have given back. Only the maker is to put: then nobody else ever waits for a repair.
+    /// A queue of so many places that only its maker repairs, so that it can be told which items
+    /// the dead have given back. Only the maker is to put: then nobody else ever waits for a
+    /// repair.
     ///
     /// ```
     /// # use ipc_queue::ByteQueue;
@@ -90,8 +91,8 @@ impl ByteQueue {
         self.0.put(item, Until::Forever).map(|_| ()).map_err(|failed| failed.of_put(()))
     }
 
-    /// Puts an item if a place is free now; returns its position: how many were put before it, modulo
-    /// 2³² rounds through the places. Python: `Queue.put_nowait`.
+    /// Puts an item if a place is free now; returns its position: how many were put before it,
+    /// modulo 2³² rounds through the places. Python: `Queue.put_nowait`.
     ///
     /// ```
     /// # use ipc_queue::{ByteQueue, PutError};
@@ -135,12 +136,12 @@ impl ByteQueue {
         Ring::first_delivery(position)
     }
 
-    /// Gets the next item if there is one within the time (`None`: however long it takes), and gives it
-    /// to `work`, whose value is returned. Python: `Queue.get`.
+    /// Gets the next item if there is one within the time (`None`: however long it takes), and
+    /// gives it to `work`, whose value is returned. Python: `Queue.get`.
     ///
-    /// Before that, while the item is still in its place, `note` sees it, and the number of this delivery,
-    /// which no other has, not even of the same item. If this process is killed before `note` has
-    /// returned, the item stays in the queue; once `work` has begun, it doesn't.
+    /// Before that, while the item is still in its place, `note` sees it, and the number of this
+    /// delivery, which no other has, not even of the same item. If this process is killed before
+    /// `note` has returned, the item stays in the queue; once `work` has begun, it doesn't.
     ///
     /// ```
     /// # use ipc_queue::{ByteQueue, GetError};
@@ -186,10 +187,11 @@ impl ByteQueue {
         self.0.get(Until::Now, |_, _| (), work).map_err(Failed::of_get)
     }
 
-    /// The numbers of the deliveries that have come to nothing since the last call: who was getting the
-    /// items has died, and they are in the queue again.
+    /// The numbers of the deliveries that have come to nothing since the last call: who was getting
+    /// the items has died, and they are in the queue again.
     ///
-    /// Only the maker of a [queue of work](Self::of_work) is told; others, and of other queues, get none.
+    /// Only the maker of a [queue of work](Self::of_work) is told; others, and of other queues, get
+    /// none.
     ///
     /// ```
     /// # use ipc_queue::ByteQueue;

@@ -60,11 +60,12 @@ pub enum PutError<T> {
     /// No place is free, or none became free in time. Python: `queue.Full`.
     #[error("the queue is full")]
     Full(T),
-    /// No place is free, nobody else uses the queue who could get an item, and no time limit would end
-    /// the wait. Python waits for ever.
+    /// No place is free, nobody else uses the queue who could get an item, and no time limit would
+    /// end the wait. Python waits for ever.
     #[error("the queue is full, and nobody else is left to get an item")]
     Disconnected(T),
-    /// The item can't be serialised. It cost no place. Python: `PicklingError`, in the feeder thread.
+    /// The item can't be serialised. It cost no place. Python: `PicklingError`, in the feeder
+    /// thread.
     #[error(transparent)]
     Encode(frame::Error),
     /// The item's bytes are more than a message may have.

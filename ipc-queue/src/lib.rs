@@ -12,11 +12,12 @@
 //! there is no lock to hold. Each slot of a ring says who is at work on it, the kernel knows
 //! whether that one still lives, and whoever comes by repairs what the dead have left.
 //!
-//! The layers, each in one file, from the middle outwards: the ring over atomic words (`ring.rs`), the
-//! memory it lies in (`memory.rs`), what processes leave behind (`spill.rs`), the participants with their numbers (`participant.rs`), waiting
-//! (`bell.rs`), all together putting and getting bytes (`raw.rs`); on that the handle of a process
-//! (`handle.rs`) and the typed `Queue` (`queue.rs`). For those who build on them, such as a pool, there
-//! are also `ByteQueue` (`bytes.rs`) and words that processes share (`words.rs`).
+//! The layers, each in one file, from the middle outwards: the ring over atomic words (`ring.rs`),
+//! the memory it lies in (`memory.rs`), what processes leave behind (`spill.rs`), the participants
+//! with their numbers (`participant.rs`), waiting (`bell.rs`), all together putting and getting
+//! bytes (`raw.rs`); on that the handle of a process (`handle.rs`) and the typed `Queue`
+//! (`queue.rs`). For those who build on them, such as a pool, there are also `ByteQueue`
+//! (`bytes.rs`) and words that processes share (`words.rs`).
 //!
 //! Under `--cfg loom` there is only the ring, for loom to try every order of events on it:
 //! `RUSTFLAGS="--cfg loom" cargo test --release -p ipc-queue --lib`.

@@ -11,11 +11,11 @@
 //! ```
 //!
 //! The file is given its whole size at once, but only what is written takes memory. A message that
-//! doesn't fit into its slot lies in the slot's own area; or in one of some larger ones, which slots
-//! take turns with. Areas keep their memory. If no area that is large enough is free, it lies in its
-//! slot's window, whose memory is new for each message: that costs more than the message itself, but
-//! there is always one. Behind the windows of an unbounded queue lies what processes have left
-//! (`spill.rs`).
+//! doesn't fit into its slot lies in the slot's own area; or in one of some larger ones, which
+//! slots take turns with. Areas keep their memory. If no area that is large enough is free, it lies
+//! in its slot's window, whose memory is new for each message: that costs more than the message
+//! itself, but there is always one. Behind the windows of an unbounded queue lies what processes
+//! have left (`spill.rs`).
 
 use std::hint::spin_loop;
 use std::io;
@@ -39,12 +39,13 @@ pub(crate) const INLINE: usize = (STRIDE - 2) * 8;
 const OWN_MOST: usize = 5 << 18;
 const OWN: usize = 17 << 20;
 
-/// The areas that slots take turns with, from small to large: how many there are of so many bytes each.
-/// They are larger than round numbers, because a message of so many bytes always has some more around it.
+/// The areas that slots take turns with, from small to large: how many there are of so many bytes
+/// each. They are larger than round numbers, because a message of so many bytes always has some
+/// more around it.
 const AREAS: [(usize, usize); 2] = [(32, 128 << 10), (8, 5 << 18)];
 
-/// How often to look for a free area, and how long to pause in between, before a window is used: all
-/// together about 20 µs, half of what the window costs. Whoever gets an item frees one.
+/// How often to look for a free area, and how long to pause in between, before a window is used:
+/// all together about 20 µs, half of what the window costs. Whoever gets an item frees one.
 const LOOKS: u32 = 12;
 const PAUSE: u32 = 64;
 
@@ -356,8 +357,8 @@ impl Memory {
         fits.then(|| &self.mapping.words()[start..][..bytes / WORD])
     }
 
-    /// Puts the message of this length, which lies in an area or in the slot's window, at the front of
-    /// the buffer.
+    /// Puts the message of this length, which lies in an area or in the slot's window, at the front
+    /// of the buffer.
     pub(crate) fn read(
         &self,
         place: Place,
@@ -407,7 +408,8 @@ impl Memory {
         within.max(INLINE as u64)
     }
 
-    /// Gives up what the slot's message of this length, or whatever has been written of it, lies in.
+    /// Gives up what the slot's message of this length, or whatever has been written of it, lies
+    /// in.
     pub(crate) fn clear(&self, place: Place, length: Option<u64>) {
         if let Some(kind) = self.area_of(place) {
             self.tenant(kind, place).store(0, Ordering::Release);

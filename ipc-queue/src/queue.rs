@@ -31,8 +31,9 @@ const SLOTS: usize = 1024;
 /// Python's `Queue`, `JoinableQueue` and `SimpleQueue`.
 ///
 /// A clone is the same queue, for another thread; as an argument it is the same queue, for a new
-/// process. Elsewhere it can't be serialised. Give each thread a clone of its own: a thread that waits
-/// without a time limit is told [`Disconnected`](GetError::Disconnected) when no other handle is left.
+/// process. Elsewhere it can't be serialised. Give each thread a clone of its own: a thread that
+/// waits without a time limit is told [`Disconnected`](GetError::Disconnected) when no other handle
+/// is left.
 ///
 /// The items of one producer come in their order to one consumer. Whoever is killed, at whatever
 /// instant: nobody else is stopped by it, an item whose `put` had returned is not lost unless the
@@ -71,11 +72,11 @@ const SLOTS: usize = 1024;
 /// # Ok(()) }) }
 /// ```
 ///
-/// There is no `close`: a handle is closed by dropping it, and can't be used after that. What a process
-/// has put when it drops its last handle or ends, by [`std::process::exit`] or a panic, too, the others
-/// get afterwards; it may be joined before. (Only on a full disk, or under a limit of file sizes, its
-/// end waits for room.) If no other process is left to get the items, it says on standard error how
-/// many are lost.
+/// There is no `close`: a handle is closed by dropping it, and can't be used after that. What a
+/// process has put when it drops its last handle or ends, by [`std::process::exit`] or a panic,
+/// too, the others get afterwards; it may be joined before. (Only on a full disk, or under a limit
+/// of file sizes, its end waits for room.) If no other process is left to get the items, it says on
+/// standard error how many are lost.
 ///
 /// ```compile_fail,E0382
 /// # // QUEUE-09
@@ -141,8 +142,9 @@ impl<T> Queue<T> {
 
     /// A queue without a limit but memory: a `put` never waits. Python: `Queue()`, `SimpleQueue()`.
     ///
-    /// What finds no place waits in the memory of its producer, and is lost with it if that is killed
-    /// or aborts before [`flush`](Self::flush) has returned. Any other end leaves it to the others.
+    /// What finds no place waits in the memory of its producer, and is lost with it if that is
+    /// killed or aborts before [`flush`](Self::flush) has returned. Any other end leaves it to the
+    /// others.
     ///
     /// ```
     /// # use ipc_queue::Queue;
@@ -211,8 +213,8 @@ impl<T> Queue<T> {
 
     /// Whether no place is free; an unbounded queue is never full. Python: `Queue.full`.
     ///
-    /// Places are used in turn: while an item waits that a dead consumer gave back, a put may have to
-    /// wait for it although others behind it are free.
+    /// Places are used in turn: while an item waits that a dead consumer gave back, a put may have
+    /// to wait for it although others behind it are free.
     ///
     /// ```
     /// # use ipc_queue::Queue;
@@ -338,7 +340,8 @@ impl<T: Serialize> Queue<T> {
     /// ```
     ///
     /// # Errors
-    /// [`PutError`], but not `Full`. `Disconnected` gives the item back when it would wait for ever.
+    /// [`PutError`], but not `Full`. `Disconnected` gives the item back when it would wait for
+    /// ever.
     pub fn put(&self, item: T) -> Result<(), PutError<T>> {
         self.put_until(item, Until::Forever)
     }
@@ -356,8 +359,9 @@ impl<T: Serialize> Queue<T> {
     /// ```
     ///
     /// # Errors
-    /// [`PutError`]; `Full` after the timeout, also if nobody else is left to get an item. A timeout
-    /// that is too long for the clock, such as `Duration::MAX`, is none: as [`put`](Self::put).
+    /// [`PutError`]; `Full` after the timeout, also if nobody else is left to get an item. A
+    /// timeout that is too long for the clock, such as `Duration::MAX`, is none: as
+    /// [`put`](Self::put).
     pub fn put_timeout(&self, item: T, timeout: Duration) -> Result<(), PutError<T>> {
         self.put_until(item, Until::after(timeout))
     }
@@ -433,8 +437,9 @@ impl<T: DeserializeOwned> Queue<T> {
     /// ```
     ///
     /// # Errors
-    /// [`GetError`]; `Empty` after the timeout, also if nobody else is left to put an item. A timeout
-    /// that is too long for the clock, such as `Duration::MAX`, is none: as [`get`](Self::get).
+    /// [`GetError`]; `Empty` after the timeout, also if nobody else is left to put an item. A
+    /// timeout that is too long for the clock, such as `Duration::MAX`, is none: as
+    /// [`get`](Self::get).
     pub fn get_timeout(&self, timeout: Duration) -> Result<T, GetError> {
         self.get_until(Until::after(timeout))
     }

@@ -107,7 +107,8 @@ impl Participant {
         Bell { word, number, opening: self.memory().opening() }
     }
 
-    /// Puts a message; returns its position in the queue. `alone` tells whether nobody could take one.
+    /// Puts a message; returns its position in the queue. `alone` tells whether nobody could take
+    /// one.
     pub(crate) fn put(
         &self,
         message: &[u8],
@@ -150,8 +151,8 @@ impl Participant {
         Ok(())
     }
 
-    /// Gets the next message and gives its bytes to `taken`; what that returns is returned. Before the
-    /// slot is free, `note` sees them, and the number of the delivery.
+    /// Gets the next message and gives its bytes to `taken`; what that returns is returned. Before
+    /// the slot is free, `note` sees them, and the number of the delivery.
     pub(crate) fn get<T>(
         &self,
         until: Until,

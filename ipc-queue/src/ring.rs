@@ -23,8 +23,8 @@
 //! after that one's death, may take them. Each slot has a lap, which grows by one with each item: a
 //! position in the queue is a lap and a slot.
 //!
-//! A hint says where to begin looking. It may be behind, when whoever should have moved it was killed
-//! or is slow; so whoever finds it behind moves it on.
+//! A hint says where to begin looking. It may be behind, when whoever should have moved it was
+//! killed or is slow; so whoever finds it behind moves it on.
 
 use crate::atomic::{AtomicU64, Ordering};
 
@@ -216,7 +216,8 @@ impl<'a> Ring<'a> {
                     position = self.advance(self.head, position);
                 }
                 (1, _) => position = self.after(position),
-                // Not past one that is being written: what lies behind may be its writer's later ones.
+                // Not past one that is being written: what lies behind may be its writer's later
+                // ones.
                 (0, Phase::Writing) => return Err(Blocked::Perhaps),
                 (0, Phase::Reading | Phase::Clearing) => {
                     blocked = Blocked::Perhaps;

@@ -51,9 +51,9 @@ impl Words {
         Ok(Self(Arc::new(Shared { mapping: block.map(count)?, block })))
     }
 
-    /// Sleeps at the word with this place until somebody [wakes](Self::wake) who sleeps there, but no
-    /// longer than so long; not at all if the lower half of the word is no longer this value. A signal
-    /// ends it, too: look again.
+    /// Sleeps at the word with this place until somebody [wakes](Self::wake) who sleeps there, but
+    /// no longer than so long; not at all if the lower half of the word is no longer this value. A
+    /// signal ends it, too: look again.
     ///
     /// ```
     /// use std::sync::atomic::Ordering;

@@ -1,5 +1,5 @@
-//! What an unbounded queue has accepted arrives, in whatever way its producer ends, but by a kill or
-//! an abort; and no end waits for items to be got.
+//! What an unbounded queue has accepted arrives, in whatever way its producer ends, but by a kill
+//! or an abort; and no end waits for items to be got.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;

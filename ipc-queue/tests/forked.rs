@@ -22,7 +22,8 @@ unsafe extern "C" {
 /// Runs in the child. More items than there are slots.
 fn put_and_fork(queue: Queue<u32>) -> Result<(), Failure> {
     (0..3000).try_for_each(|number| queue.put(number))?;
-    // SAFETY: the copy does nothing but exit, for which it needs no lock that a thread may have had.
+    // SAFETY: the copy does nothing but exit, for which it needs no lock that a thread may have
+    // had.
     let copy = unsafe {
         match fork() {
             0 => exit(0),

@@ -10,10 +10,11 @@
 //!                            └─ "ended" ◀─ watch threads ◀────┘ one waits for the end of each worker
 //! ```
 //!
-//! Users meet it as [`Pool`](crate::Pool) and as the executor of processes of the crate `executors`.
+//! Users meet it as [`Pool`](crate::Pool) and as the executor of processes of the crate
+//! `executors`.
 //!
-//! The manager is one thread: whatever happens, happens in the order of the reports. A worker's end is
-//! a report, too, behind all that the worker reported itself; so when it comes, its note tells
+//! The manager is one thread: whatever happens, happens in the order of the reports. A worker's end
+//! is a report, too, behind all that the worker reported itself; so when it comes, its note tells
 //! exactly which item died with it:
 //!
 //! | the note says | and | so |
@@ -49,8 +50,8 @@ pub use crate::settings::{Initializer, Kind, Settings};
 pub use crate::sinks::decoded;
 use crate::state::{Phase, State};
 
-/// Places of the queue of tasks: enough for the workers not to wait for the manager between two short
-/// tasks.
+/// Places of the queue of tasks: enough for the workers not to wait for the manager between two
+/// short tasks.
 pub(crate) const PLACES: usize = 1024;
 
 /// The most workers: so many processes can share a queue with its maker.
@@ -65,8 +66,8 @@ const STACK: usize = 8 << 20;
 
 /// What a job does with what comes of its items.
 pub trait Sink: Send + Sync {
-    /// Something came of this item: the bytes of its result, or an error. It is told once, but perhaps
-    /// after the job was given up. True if the job has nothing left to wait for.
+    /// Something came of this item: the bytes of its result, or an error. It is told once, but
+    /// perhaps after the job was given up. True if the job has nothing left to wait for.
     ///
     /// The engine's own thread calls it, most often.
     fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool;
@@ -109,8 +110,8 @@ impl Engine {
     /// Starts it, and the workers of a pool.
     ///
     /// # Errors
-    /// [`Error::NoProcesses`], [`Error::NoTasks`]; [`Error::Start`], [`Error::System`]: no worker is left
-    /// then.
+    /// [`Error::NoProcesses`], [`Error::NoTasks`]; [`Error::Start`], [`Error::System`]: no worker
+    /// is left then.
     pub fn start(settings: Settings) -> Result<Self, Error> {
         let processes = settings.processes;
         if processes == 0 {
@@ -192,8 +193,8 @@ impl Engine {
         Ok(job)
     }
 
-    /// Gives these items to the workers as one task of the job. An item that can't be serialised is an
-    /// error of its own, and the others go on without it.
+    /// Gives these items to the workers as one task of the job. An item that can't be serialised is
+    /// an error of its own, and the others go on without it.
     ///
     /// # Errors
     /// If there is no worker, and none can be started.
@@ -228,7 +229,8 @@ impl Engine {
         self.shared.start_for_tasks()
     }
 
-    /// Gives a task to the workers, when its turn comes. If the job is over by now, it does nothing.
+    /// Gives a task to the workers, when its turn comes. If the job is over by now, it does
+    /// nothing.
     fn submit(&self, job: u64, first: u64, items: u64, message: &Message) {
         let message = message.bytes();
         let mut state = self.shared.state();
@@ -292,8 +294,8 @@ impl Engine {
         self.shared.look();
     }
 
-    /// Ends all jobs of which nothing has begun, nor will at once because a worker is free: nothing of
-    /// them will.
+    /// Ends all jobs of which nothing has begun, nor will at once because a worker is free: nothing
+    /// of them will.
     pub fn cancel_waiting(&self) {
         self.shared.cancel_waiting();
     }

@@ -1,5 +1,5 @@
-//! What can go wrong with a pool and with its tasks. Each error is one whole sentence, with its cause:
-//! none has a [`source`](std::error::Error::source) that would say the same again.
+//! What can go wrong with a pool and with its tasks. Each error is one whole sentence, with its
+//! cause: none has a [`source`](std::error::Error::source) that would say the same again.
 
 use std::fmt;
 use std::io;

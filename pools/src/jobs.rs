@@ -102,8 +102,9 @@ impl State {
         self.jobs.get(&job).map(|job| job.sink.clone())
     }
 
-    /// Whether another task of so many bytes may be put into the queue. (A queue that is full says so itself, but first
-    /// looks who is at its slots. So it isn't asked, unless there are very many workers.)
+    /// Whether another task of so many bytes may be put into the queue. (A queue that is full says
+    /// so itself, but first looks who is at its slots. So it isn't asked, unless there are very
+    /// many workers.)
     pub(crate) fn has_room(&self, bytes: usize) -> bool {
         let (tasks, all_bytes) = self.outstanding;
         let workers = self.places.len();
@@ -128,8 +129,8 @@ impl State {
         }
     }
 
-    /// Nobody wants so many of those that wait. They are taken out when they are half of all: so each
-    /// costs the same, however many there are.
+    /// Nobody wants so many of those that wait. They are taken out when they are half of all: so
+    /// each costs the same, however many there are.
     fn forget_waiting(&mut self, unwanted: usize) {
         self.unwanted += unwanted;
         if self.unwanted > self.backlog.len() / 2 {
@@ -233,8 +234,8 @@ impl Shared {
         true
     }
 
-    /// Ends all jobs of which nothing has begun, nor will at once because a worker is free: nothing of
-    /// them will.
+    /// Ends all jobs of which nothing has begun, nor will at once because a worker is free: nothing
+    /// of them will.
     pub(crate) fn cancel_waiting(&self) {
         let mut state = self.state();
         let queued = state.queued.iter().flatten().filter(|(_, job)| state.jobs.contains_key(job));

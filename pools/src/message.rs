@@ -12,7 +12,8 @@
 //! Items and results are filled up to whole words of 8 bytes. What a report is stands at its end,
 //! because it is known last.
 //!
-//! A *job* is a call of `apply`, `map` and so on; its *items* are its single calls of the function. A
+//! A *job* is a call of `apply`, `map` and so on; its *items* are its single calls of the function.
+//! A
 //! *task* is what a worker takes at once: one item, or a chunk of them that follow each other.
 
 use std::cell::Cell;
@@ -101,8 +102,8 @@ impl Message {
     }
 }
 
-/// Adds an item or a result to the buffer, behind its length, in whole words; or nothing, if it can't be
-/// written.
+/// Adds an item or a result to the buffer, behind its length, in whole words; or nothing, if it
+/// can't be written.
 pub(crate) fn push<E>(
     buffer: &mut Vec<u8>,
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,

@@ -50,7 +50,8 @@ pub fn text_of(payload: &(dyn Any + Send)) -> &str {
         .unwrap_or("with a value that is no text")
 }
 
-/// From now on a panic in a task is not printed here: it is the task's error, and goes to its owner.
+/// From now on a panic in a task is not printed here: it is the task's error, and goes to its
+/// owner.
 pub(crate) fn keep_panics_of_tasks() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -24,8 +24,8 @@ use crate::worker;
 #[derive(Default)]
 pub(crate) struct Place {
     pub worker: Option<Worker>,
-    /// Whether one is being started just now, or the end of one is looked at: no other may be started
-    /// here.
+    /// Whether one is being started just now, or the end of one is looked at: no other may be
+    /// started here.
     pub busy: bool,
     /// How many ended in a row before they were ready: by themselves, or killed.
     pub failed: [u32; 2],
@@ -170,8 +170,8 @@ impl Shared {
                 let _ = reports.put(&Report::Ended { worker: place }.alone());
             }
         };
-        // Whatever happens to it, the manager finds it in its place; and from then on only the manager
-        // says that the place is free.
+        // Whatever happens to it, the manager finds it in its place; and from then on only the
+        // manager says that the place is free.
         let mut state = self.state();
         let watch = match thread::Builder::new().name(format!("watch {name}")).spawn(watch) {
             Ok(watch) => watch,

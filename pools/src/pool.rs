@@ -43,8 +43,8 @@ use crate::sinks::{Many, One};
 /// ends in [`TaskError::WorkerDied`](crate::TaskError::WorkerDied), all others are done, each once,
 /// and another worker takes the place.
 ///
-/// A task should not fork without exec: what it forks keeps alive, for the kernel, what its worker was at; so if
-/// that is killed, others may have to wait until the fork has ended, too.
+/// A task should not fork without exec: what it forks keeps alive, for the kernel, what its worker
+/// was at; so if that is killed, others may have to wait until the fork has ended, too.
 ///
 /// Workers are daemons: they end when this process does, however that ends, and can't start
 /// processes. Ctrl-C doesn't touch them; this process decides what it means. To drop a pool is to
@@ -134,8 +134,8 @@ impl Pool {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Function`] if it isn't listed; [`Error::NotRunning`] after [`close`](Self::close) or
-    /// [`terminate`](Self::terminate); [`Error::Broken`] if the pool has given up.
+    /// [`Error::Function`] if it isn't listed; [`Error::NotRunning`] after [`close`](Self::close)
+    /// or [`terminate`](Self::terminate); [`Error::Broken`] if the pool has given up.
     pub fn apply_async<A, R, F>(&self, function: F, argument: A) -> Result<AsyncResult<R>, Error>
     where
         A: Serialize,
@@ -149,10 +149,11 @@ impl Pool {
         Ok(result)
     }
 
-    /// Calls the function with each item, and waits for all results, in the items' order. Python: `map`.
+    /// Calls the function with each item, and waits for all results, in the items' order. Python:
+    /// `map`.
     ///
-    /// The items go to the workers in chunks of a quarter of each worker's share, as in Python. If items
-    /// take different times, `map_chunked(…, 1)` spreads them better.
+    /// The items go to the workers in chunks of a quarter of each worker's share, as in Python. If
+    /// items take different times, `map_chunked(…, 1)` spreads them better.
     ///
     /// ```
     /// # use pools::Pool;
@@ -298,7 +299,8 @@ impl Pool {
         self.submit_all(function, items, Some(chunk))
     }
 
-    /// What [`map`](Self::map) is: a function of several arguments takes a tuple here. Python: `starmap`.
+    /// What [`map`](Self::map) is: a function of several arguments takes a tuple here. Python:
+    /// `starmap`.
     ///
     /// ```
     /// # use pools::Pool;
@@ -549,13 +551,14 @@ impl Pool {
     /// # Errors
     /// [`Error::Deadlock`] in a callback of this pool;
     /// [`Error::StillRunning`] before [`close`](Self::close) or [`terminate`](Self::terminate);
-    /// [`Error::Unfinished`] if this thread has an [`imap`](Self::imap) that goes on only as it takes the results.
+    /// [`Error::Unfinished`] if this thread has an [`imap`](Self::imap) that goes on only as it
+    /// takes the results.
     pub fn join(&self) -> Result<(), Error> {
         self.engine.join()
     }
 
-    /// Ends the workers now: by SIGTERM, and after half a second by SIGKILL. Tasks without a result end
-    /// in [`TaskError::Terminated`](crate::TaskError::Terminated). Python: `terminate`.
+    /// Ends the workers now: by SIGTERM, and after half a second by SIGKILL. Tasks without a result
+    /// end in [`TaskError::Terminated`](crate::TaskError::Terminated). Python: `terminate`.
     ///
     /// ```
     /// # use pools::{Pool, TaskError};

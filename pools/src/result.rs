@@ -133,7 +133,8 @@ impl<T, E> AsyncResult<T, E> {
         self.place.is_there.load(Ordering::Acquire)
     }
 
-    /// Whether there is a result and no error; `None` if it isn't there yet. Python: `successful()`.
+    /// Whether there is a result and no error; `None` if it isn't there yet. Python:
+    /// `successful()`.
     ///
     /// ```
     /// # use pools::Pool;
@@ -159,9 +160,9 @@ impl<T, E> AsyncResult<T, E> {
     ///
     /// The thread that brings the result calls it: most often the pool's own, which does nothing
     /// else meanwhile. So it may submit more, but can't wait for the pool: what would wait is
-    /// [`TaskError::Deadlock`], or [`Error::Deadlock`](crate::Error::Deadlock), at once; [`wait`](Self::wait)
-    /// just returns. If it
-    /// panics, the panic is printed, and nothing else happens.
+    /// [`TaskError::Deadlock`], or [`Error::Deadlock`](crate::Error::Deadlock), at once;
+    /// [`wait`](Self::wait) just returns. If it panics, the panic is printed, and nothing else
+    /// happens.
     ///
     /// ```
     /// # use std::sync::mpsc;

@@ -59,8 +59,8 @@ pub(crate) struct Many<R> {
 }
 
 struct Items<R> {
-    /// What came of each; gone when the result has been put together. Errors are rare: in a box they
-    /// take no room.
+    /// What came of each; gone when the result has been put together. Errors are rare: in a box
+    /// they take no room.
     outcomes: Option<Outcomes<R>>,
     left: usize,
 }

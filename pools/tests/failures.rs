@@ -39,7 +39,8 @@ enum Fate {
 
 use Fate::*;
 
-/// With the name of the error, its text or a part of it, and the exit code if the worker dies of it.
+/// With the name of the error, its text or a part of it, and the exit code if the worker dies of
+/// it.
 const FATES: [(Fate, &str, &str, Option<i32>); 15] = [
     (
         ArgumentsNotSent,
@@ -291,8 +292,8 @@ fn a_worker_killed_in_the_middle_of_a_chunk_costs_the_item_it_was_at() {
     assert_eq!(stage.all_begun(), [1; 10]);
 }
 
-/// A worker that is killed while it takes a task has not begun it: the task goes to another. If that
-/// one dies of it, it is an error, and no third one is waited for.
+/// A worker that is killed while it takes a task has not begun it: the task goes to another. If
+/// that one dies of it, it is an error, and no third one is waited for.
 #[test]
 fn a_task_that_was_given_back_is_not_taken_for_given_back_again() {
     let _deadline = Deadline::seconds(120);

@@ -1,4 +1,5 @@
-//! What users may do to a pool in callbacks, destructors and serialisation, and with absurd numbers.
+//! What users may do to a pool in callbacks, destructors and serialisation, and with absurd
+//! numbers.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;

@@ -291,8 +291,8 @@ fn workers_that_end_after_a_task_and_are_killed_in_one_lose_only_what_they_were_
     }
 }
 
-/// Runs in a process of its own: kills the first worker of each pool as soon as it is there, which is
-/// long before it can work.
+/// Runs in a process of its own: kills the first worker of each pool as soon as it is there, which
+/// is long before it can work.
 #[cfg(unix)]
 fn kill_each_first((): ()) {
     thread::scope(|scope| {

@@ -1,9 +1,10 @@
 //! Values as bytes: a self-describing form for serde. Python: `pickle`.
 //!
 //! Each value begins with a byte that says what it is, and structs and enums carry the names of
-//! their fields and variants, so all of serde's attributes mean what they mean in JSON: a field that
-//! is skipped, flattened or missing, an untagged enum, a variant that is never sent. Unlike JSON,
-//! `Some(None)` isn't `None`, keys may be of any type, and floats and 128-bit integers stay exact.
+//! their fields and variants, so all of serde's attributes mean what they mean in JSON: a field
+//! that is skipped, flattened or missing, an untagged enum, a variant that is never sent. Unlike
+//! JSON, `Some(None)` isn't `None`, keys may be of any type, and floats and 128-bit integers stay
+//! exact.
 //!
 //! ```text
 //!   0 ..= 95         that number
@@ -18,12 +19,12 @@
 //! ```
 //!
 //! A sequence of numbers of one type has that type as its element kind, and each element only its
-//! bytes: a `Vec<u8>` or `Vec<f64>` is as long as it is in memory. In any other sequence the element
-//! kind is `ANY`. Lengths and numbers of elements are `u32`.
+//! bytes: a `Vec<u8>` or `Vec<f64>` is as long as it is in memory. In any other sequence the
+//! element kind is `ANY`. Lengths and numbers of elements are `u32`.
 //!
 //! Serde calls itself once for each level of a value. Both directions refuse what is nested deeper
-//! than [`DEEPEST`], so no message can overflow a stack. A sequence, a map, a struct, a variant with
-//! content and a `Some` are a level each.
+//! than [`DEEPEST`], so no message can overflow a stack. A sequence, a map, a struct, a variant
+//! with content and a `Some` are a level each.
 
 use std::any::type_name;
 use std::fmt::{self, Display};

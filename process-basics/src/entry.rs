@@ -51,9 +51,9 @@ static HOOKS: Mutex<Vec<Box<dyn FnOnce() + Send>>> = Mutex::new(Vec::new());
 /// does. Python: `if __name__ == "__main__":`, and what happens at the end of the main module.
 ///
 /// Write nothing before this call that a child shouldn't do: it comes by there, too, with the
-/// program's own command line (but for `argv[0]`, which is `program: name`). Its standard input carries
-/// the arguments, so it must not be read there. Descriptors that were opened there without the
-/// close-on-exec flag, which Rust always sets, are closed in a child.
+/// program's own command line (but for `argv[0]`, which is `program: name`). Its standard input
+/// carries the arguments, so it must not be read there. Descriptors that were opened there without
+/// the close-on-exec flag, which Rust always sets, are closed in a child.
 ///
 /// [`std::process::exit`] in the body leaves all of this out: daemons still end, because they see
 /// that their parent has gone; others go on.

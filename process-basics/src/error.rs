@@ -67,8 +67,8 @@ pub enum Error {
         /// The process's name.
         name: String,
     },
-    /// The child ended by itself before it had its arguments, or however it ended before `start` had
-    /// sent them all; the function did not run. Python: nothing but the exit code.
+    /// The child ended by itself before it had its arguments, or however it ended before `start`
+    /// had sent them all; the function did not run. Python: nothing but the exit code.
     #[error("the process {name} ended before it had its arguments ({end}); its function never ran")]
     NeverRan {
         /// The process's name.

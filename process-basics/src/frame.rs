@@ -16,9 +16,10 @@
 //! The control line to a child and every pipe of the course speak this form. Python: the length
 //! before each pickle of a `Connection`.
 //!
-//! Values become bytes with serde, in a form that says of each value what it is (`codec.rs`). So all
-//! of serde's attributes hold, as they do in JSON, and `serde_json::Value` is a value as any other. A
-//! value may be nested 256 levels deep; a deeper one is an error, never an overflowing stack.
+//! Values become bytes with serde, in a form that says of each value what it is (`codec.rs`). So
+//! all of serde's attributes hold, as they do in JSON, and `serde_json::Value` is a value as any
+//! other. A value may be nested 256 levels deep; a deeper one is an error, never an overflowing
+//! stack.
 //!
 //! ```
 //! use process_basics::frame;
@@ -189,7 +190,8 @@ pub fn encode_body<T: Serialize + ?Sized>(value: &T, body: &mut Vec<u8>) -> Resu
     checked_length(body.len()).map(drop)
 }
 
-/// Puts the value's bytes behind what is in the buffer; see [`Listed`](crate::Listed) for an example.
+/// Puts the value's bytes behind what is in the buffer; see [`Listed`](crate::Listed) for an
+/// example.
 ///
 /// ```
 /// # use process_basics::frame;
@@ -280,9 +282,9 @@ pub fn write(stream: &mut impl Write, body: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads the next frame and leaves its body, of at most `limit` bytes, in the buffer. What the buffer
-/// held before is gone; its memory is used again. See [the module](self) for an example. Python:
-/// `Connection.recv_bytes`.
+/// Reads the next frame and leaves its body, of at most `limit` bytes, in the buffer. What the
+/// buffer held before is gone; its memory is used again. See [the module](self) for an example.
+/// Python: `Connection.recv_bytes`.
 ///
 /// ```
 /// # use process_basics::frame;
@@ -443,8 +445,8 @@ mod tests {
         assert!(matches!(decode::<u8>(&[1, 2]), Err(Error::Decode { length: 2, .. })));
     }
 
-    /// A stream that gives its bytes in parts of these lengths, over and over, and is interrupted before
-    /// each: what a reader of a pipe has to expect.
+    /// A stream that gives its bytes in parts of these lengths, over and over, and is interrupted
+    /// before each: what a reader of a pipe has to expect.
     struct Parts<'a> {
         bytes: &'a [u8],
         lengths: std::iter::Cycle<std::slice::Iter<'a, usize>>,

@@ -14,13 +14,14 @@
 //! ```
 //!
 //! A child is never a fork: it begins at `main` with nothing but its arguments. So nothing is
-//! shared by accident, and threads are no danger. Daemons end when their parent does, also when it is
-//! killed; other children are waited for at the end of the program, and outlive it only if it is
+//! shared by accident, and threads are no danger. Daemons end when their parent does, also when it
+//! is killed; other children are waited for at the end of the program, and outlive it only if it is
 //! killed.
 //!
-//! To read in this order: [`Process`] (`process.rs`), how a program begins and ends (`entry.rs`), the
-//! list of functions (`task.rs`), a started child (`child.rs`), the control line to it
-//! (`control.rs`), descriptors among the arguments ([`handover`]), the frames all speak ([`frame`]).
+//! To read in this order: [`Process`] (`process.rs`), how a program begins and ends (`entry.rs`),
+//! the list of functions (`task.rs`), a started child (`child.rs`), the control line to it
+//! (`control.rs`), descriptors among the arguments ([`handover`]), the frames all speak
+//! ([`frame`]).
 
 mod child;
 mod codec;

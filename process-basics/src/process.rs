@@ -104,7 +104,8 @@ pub trait Run: Serialize + DeserializeOwned {
 impl Process {
     /// A process that will call the function with these arguments: one value, a tuple or a struct
     /// if there are more, that serde can serialise and deserialise. The function is listed by
-    /// [`tasks!`](crate::tasks); whether it is shows at the start. Python: `Process(target=f, args=…)`.
+    /// [`tasks!`](crate::tasks); whether it is shows at the start. Python: `Process(target=f,
+    /// args=…)`.
     ///
     /// It is named `Process-1`, `Process-2` … in the order of this call, a child of `Process-1`
     /// `Process-1:1`; and it is daemonic if the process that makes it is.
@@ -191,8 +192,8 @@ impl Process {
     /// This process, ending with its parent (true) or outliving it (false). Python:
     /// `Process(daemon=…)`.
     ///
-    /// A daemon ends even if its parent is killed, which Python's doesn't; unless it has exec'd another
-    /// program, and only when it is continued if it is stopped.
+    /// A daemon ends even if its parent is killed, which Python's doesn't; unless it has exec'd
+    /// another program, and only when it is continued if it is stopped.
     ///
     /// ```
     /// # use process_basics::{Gate, Process, Waiting, tasks};
@@ -219,8 +220,8 @@ impl Process {
     /// This process, leaving Ctrl-C to its parent (true) or ending by it (false). Python:
     /// `signal.signal(SIGINT, SIG_IGN)` at the beginning of the function.
     ///
-    /// Ctrl-C goes to all processes of a terminal. The parent's part is to listen to it and to end its
-    /// children, or to let them finish: docs/porting.md has such a program. On Windows a Ctrl-C
+    /// Ctrl-C goes to all processes of a terminal. The parent's part is to listen to it and to end
+    /// its children, or to let them finish: docs/porting.md has such a program. On Windows a Ctrl-C
     /// in the first moment of a process, before it has its arguments, still ends it. See also
     /// [`ignore_interrupts`](crate::ignore_interrupts).
     ///
@@ -250,8 +251,8 @@ impl Process {
     /// Starts the process; returns when its arguments are on their way. From then on only the child
     /// has them: connections among them are closed here. Python: `Process.start`.
     ///
-    /// Arguments of more than the socket's buffer (some 200 KB) are on their way when the child has read
-    /// them: a child that hangs before [`main`](crate::main) keeps its parent waiting here.
+    /// Arguments of more than the socket's buffer (some 200 KB) are on their way when the child has
+    /// read them: a child that hangs before [`main`](crate::main) keeps its parent waiting here.
     ///
     /// ```
     /// # use process_basics::{Error, Process, tasks};
@@ -273,10 +274,10 @@ impl Process {
     ///
     /// # Errors
     /// [`Error::OutsideMain`]; [`Error::Unlisted`], [`Error::NotAFunctionItem`];
-    /// [`Error::DaemonWithChildren`]; [`Error::StartedTwice`]; [`Error::Arguments`] if these can't be
-    /// serialised; [`Error::Start`] if the system refuses; [`Error::NeverRan`] if the child ends
-    /// before it has all its arguments; [`Error::Ending`]. After an error no process is left, and it
-    /// may be tried again.
+    /// [`Error::DaemonWithChildren`]; [`Error::StartedTwice`]; [`Error::Arguments`] if these can't
+    /// be serialised; [`Error::Start`] if the system refuses; [`Error::NeverRan`] if the child ends
+    /// before it has all its arguments; [`Error::Ending`]. After an error no process is left, and
+    /// it may be tried again.
     pub fn start(&mut self) -> Result<(), Error> {
         let target = self.target.get_mut().unwrap_or_else(PoisonError::into_inner);
         let Some(wanted) = target else {
@@ -325,9 +326,9 @@ impl Process {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotStarted`]; [`Error::NeverRan`] if it ended by itself before it had its arguments;
-    /// [`Error::System`]. How it ended otherwise is told by [`exitcode`](Self::exitcode), also if a
-    /// signal killed it before its function began.
+    /// [`Error::NotStarted`]; [`Error::NeverRan`] if it ended by itself before it had its
+    /// arguments; [`Error::System`]. How it ended otherwise is told by
+    /// [`exitcode`](Self::exitcode), also if a signal killed it before its function began.
     pub fn join(&self) -> Result<(), Error> {
         self.join_at_most(None).map(drop)
     }
@@ -436,9 +437,9 @@ impl Process {
     /// Its exit code, or −N if signal N killed it; `None` until it has ended. Python:
     /// `Process.exitcode`.
     ///
-    /// `None` also if somebody else collected it (a `waitpid` elsewhere in the program, or the program
-    /// ignores SIGCHLD): it is not alive then, and nobody can tell how it ended. A SIGCHLD that is
-    /// ignored when the program begins is set back to its default by [`main`](crate::main).
+    /// `None` also if somebody else collected it (a `waitpid` elsewhere in the program, or the
+    /// program ignores SIGCHLD): it is not alive then, and nobody can tell how it ended. A SIGCHLD
+    /// that is ignored when the program begins is set back to its default by [`main`](crate::main).
     ///
     /// ```
     /// # use process_basics::{Exit, Process, tasks};
@@ -465,9 +466,9 @@ impl Process {
         }
     }
 
-    /// Asks it to end: SIGTERM. Python: `Process.terminate`. It has not ended when this returns: join
-    /// it. Its own children are not touched, unless they are daemonic. Windows can't ask: there it
-    /// ends at once, as by [`kill`](Self::kill), but with the exit code of a SIGTERM.
+    /// Asks it to end: SIGTERM. Python: `Process.terminate`. It has not ended when this returns:
+    /// join it. Its own children are not touched, unless they are daemonic. Windows can't ask:
+    /// there it ends at once, as by [`kill`](Self::kill), but with the exit code of a SIGTERM.
     ///
     /// ```
     /// # use process_basics::{Gate, Process, Waiting, tasks};
@@ -484,8 +485,8 @@ impl Process {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotStarted`]; [`Error::System`] if the system refuses. A process that has ended is no
-    /// error.
+    /// [`Error::NotStarted`]; [`Error::System`] if the system refuses. A process that has ended is
+    /// no error.
     pub fn terminate(&self) -> Result<(), Error> {
         self.started()?.stop(Stop::Terminate)
     }

@@ -36,7 +36,8 @@ pub enum Call<'a> {
     Task(&'a [u8], &'a mut Vec<u8>),
 }
 
-// A list for each type: lists of the program's own, or of another version of this crate, are others.
+// A list for each type: lists of the program's own, or of another version of this crate, are
+// others.
 inventory::collect!(Task);
 
 /// All that `tasks!` lists, anywhere in the program.

@@ -1,7 +1,8 @@
-//! A small program that starts itself and joins, one process after the other; prints seconds for each.
+//! A small program that starts itself and joins, one process after the other; prints seconds for
+//! each.
 //!
-//! What `start_join.py` is for Python: most programs are small, and what is large takes longer to be loaded.
-//! `start-join '{"cores": [], "seconds": 0.1}'`; the row `start-join` calls it.
+//! What `start_join.py` is for Python: most programs are small, and what is large takes longer to
+//! be loaded. `start-join '{"cores": [], "seconds": 0.1}'`; the row `start-join` calls it.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! Pools of workers: many short tasks, one task after the other, large arguments and results; what a
-//! waiting task and an idle pool cost.
+//! Pools of workers: many short tasks, one task after the other, large arguments and results; what
+//! a waiting task and an idle pool cost.
 
 use std::sync::mpsc;
 use std::thread;

@@ -1,4 +1,5 @@
-//! One cell of the matrix: the same two ends, as threads or as processes. Only the creation differs.
+//! One cell of the matrix: the same two ends, as threads or as processes. Only the creation
+//! differs.
 //!
 //! ```text
 //!   threads      this program ──▶ a process ──┬─▶ thread: leads
@@ -7,8 +8,8 @@
 //!                               └─▶ a process ──▶ thread: follows
 //! ```
 //!
-//! Threads get a process of their own, so that whatever is learned by one sample (by the queue, by the
-//! memory allocator) is forgotten before the next, as with processes.
+//! Threads get a process of their own, so that whatever is learned by one sample (by the queue, by
+//! the memory allocator) is forgotten before the next, as with processes.
 
 use std::any::Any;
 use std::sync::mpsc;
@@ -84,8 +85,8 @@ impl Cell {
         Self { who, channel, placement, touched: 0 }
     }
 
-    /// Sends tokens there and back for about so long; checks each token, and that each end could run
-    /// on its core only. The time of the sample is that of one round trip: two hops.
+    /// Sends tokens there and back for about so long; checks each token, and that each end could
+    /// run on its core only. The time of the sample is that of one round trip: two hops.
     ///
     /// ```
     /// use std::time::Duration;

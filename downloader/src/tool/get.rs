@@ -184,8 +184,8 @@ fn open_list(path: &Path) -> Result<(Box<dyn BufRead + Send>, bool), Unable> {
     Ok((Box::new(BufReader::new(file)), kind.is_file()))
 }
 
-/// Notes all outcomes, until there are no more, or all is stopped and the time for what is under way
-/// is over. Returns an error of the disk.
+/// Notes all outcomes, until there are no more, or all is stopped and the time for what is under
+/// way is over. Returns an error of the disk.
 fn collect(
     run: &Run,
     to_report: &Receiver<Outcome>,

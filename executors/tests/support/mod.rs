@@ -1,5 +1,5 @@
-//! What the test files need: what those of the pools have, one test body for both executors, values that
-//! fail on their way, programs of their own.
+//! What the test files need: what those of the pools have, one test body for both executors, values
+//! that fail on their way, programs of their own.
 
 #![allow(dead_code, unused_imports, unused_macros, reason = "each test file needs some of it")]
 

@@ -93,8 +93,8 @@ pub(crate) trait Participation: Sized {
     /// Reads from a window; what was never written is 0, or an error.
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// Reads from a window as much as the vector has capacity for, without clearing that first where the
-    /// system can.
+    /// Reads from a window as much as the vector has capacity for, without clearing that first
+    /// where the system can.
     fn fill_at(&self, bytes: &mut Vec<u8>, offset: u64) -> io::Result<()>;
 
     /// Gives memory back that lies in windows from there on, for so long, where the system can.

@@ -79,8 +79,8 @@ static AT_EXIT: OnceLock<extern "C" fn()> = OnceLock::new();
 /// Whether all other threads have been ended.
 static IS_LAST_THREAD: AtomicBool = AtomicBool::new(false);
 
-/// Called by the system when a thread or the process begins or ends. `ExitProcess`, by which Rust exits,
-/// knows nothing of the C library's `atexit`.
+/// Called by the system when a thread or the process begins or ends. `ExitProcess`, by which Rust
+/// exits, knows nothing of the C library's `atexit`.
 #[expect(unsafe_code, reason = "the loader finds it by its section")]
 #[used]
 #[unsafe(link_section = ".CRT$XLC")]
@@ -95,8 +95,8 @@ extern "system" fn exit(_module: *mut c_void, reason: u32, _reserved: *mut c_voi
 }
 
 /// Has the first function called when the process exits: by [`std::process::exit`], where all other
-/// threads have been ended before, whatever they were doing. As Wine 8 leaves that out, the second is
-/// called when `process_basics::main` has run its body, or a child its function.
+/// threads have been ended before, whatever they were doing. As Wine 8 leaves that out, the second
+/// is called when `process_basics::main` has run its body, or a child its function.
 pub(crate) fn at_exit(run: extern "C" fn(), end_of_main: fn()) {
     let _ = AT_EXIT.set(run);
     // The linker drops what nothing refers to.

@@ -34,15 +34,16 @@ pub(super) const RECEIVE: RecvFlags = RecvFlags::CMSG_CLOEXEC;
 const SELF: &str = "/proc/self/exe";
 
 /// Returns the running program's file: [`SELF`], because a name would lead to another file after a
-/// rebuild. But if it was started as an argument of the dynamic loader, `ld.so program`, that is the
-/// loader, and the program is known by its name only.
+/// rebuild. But if it was started as an argument of the dynamic loader, `ld.so program`, that is
+/// the loader, and the program is known by its name only.
 #[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
 pub(super) fn this_program() -> io::Result<PathBuf> {
     static FILE: OnceLock<PathBuf> = OnceLock::new();
     Ok(FILE.get_or_init(|| argument_of_loader().unwrap_or_else(|| SELF.into())).clone())
 }
 
-/// Returns the program's file if the kernel has loaded only the dynamic loader, and that the program.
+/// Returns the program's file if the kernel has loaded only the dynamic loader, and that the
+/// program.
 #[expect(unsafe_code, reason = "no safe crate tells what the loader says of the program")]
 fn argument_of_loader() -> Option<PathBuf> {
     // SAFETY: it takes a number and returns one.
