@@ -17,11 +17,11 @@ use crate::future::Future;
 
 pub(crate) type Callback<R> = Box<dyn FnOnce(&Future<R>) + Send>;
 
-/// How many callbacks run inside each other.
+/// Maximum number of callbacks that run inside each other.
 const DEEPEST: u32 = 64;
 
 thread_local! {
-    /// How many callbacks are under way in this thread, one inside the other.
+    /// Number of callbacks under way in this thread, one inside the other.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
     /// The callbacks that would be deeper.
     static LATER: RefCell<VecDeque<Box<dyn FnOnce()>>> = const { RefCell::new(VecDeque::new()) };

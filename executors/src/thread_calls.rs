@@ -64,7 +64,7 @@ pub(crate) trait Work: Send + Sync {
     fn run(&self, shared: &Shared);
     /// Whether it is still to be done.
     fn is_waiting(&self) -> bool;
-    /// It won't be done.
+    /// Given up: never done.
     fn cancel(&self);
     /// It won't be done, for this reason.
     fn fail(&self, reason: &str);
@@ -75,12 +75,12 @@ pub(crate) struct Call<F, R> {
     pub shared: Weak<Shared>,
 }
 
-/// How far a call is.
+/// Progress of a call.
 pub(crate) enum Step<F, R> {
     Waiting(F, Promise<R>),
     /// This thread does it, or has done it.
     Begun(ThreadId),
-    /// It won't be done.
+    /// Given up: never done.
     Over,
 }
 

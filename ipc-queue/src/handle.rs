@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The process that will see to its queues when it exits.
 static PROCESS: OnceLock<u32> = OnceLock::new();
 
-/// What has had a feeder, for the exit of this process.
+/// Queues that have had a feeder, for the exit of this process.
 static FED: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
 
 /// Whether this process exits: nothing is fed any more. Set before `FED` is looked through, so a

@@ -268,7 +268,7 @@ impl Memory {
         &self.mapping.words()[at::BELLS + which * LINE]
     }
 
-    /// What processes have left behind.
+    /// Items that processes have left behind.
     pub(crate) fn spill(&self) -> Spill<'_> {
         let words = self.mapping.words();
         Spill {

@@ -55,7 +55,7 @@ impl Failed {
     }
 }
 
-/// What a get has found.
+/// An item that a get has found.
 enum Found {
     /// A message in a slot.
     Slot(Claim),
@@ -376,7 +376,7 @@ impl Participant {
         }
         let look = |thorough| match find(thorough) {
             Some(found) => Some(Ok(found)),
-            // Whoever was there last may have put something, and gone. A time limit ends it anyway.
+            // The last participant may have put something, and gone. A time limit ends it anyway.
             None if thorough && until.is_forever() && alone() => {
                 Some(find(true).ok_or(Failed::Alone))
             }

@@ -300,7 +300,7 @@ impl<'a> Ring<'a> {
                 _ if !position.is_before(end) => break,
                 (1, _) | (0, Phase::Reading | Phase::Clearing) => position = self.after(position),
                 (0, Phase::Full | Phase::Writing) => return false,
-                // Nothing was put here, as nobody but a damage says.
+                // Nothing was put here, unless the ring is damaged.
                 _ => break,
             }
         }

@@ -32,7 +32,7 @@ pub(crate) const MOST: u64 = (UNIT << UNIT_BITS) - UNIT;
 const UNIT: u64 = 16;
 const UNIT_BITS: u32 = 38;
 
-/// So many bytes are written at once, or given back.
+/// Bytes that are written at once, or given back.
 const STEP: u64 = 1 << 20;
 
 /// The place behind all items, and how many there were, modulo 2²⁶.
@@ -73,7 +73,7 @@ pub(crate) struct Spill<'a> {
     pub(crate) lock: u16,
     /// Where it begins, in bytes.
     pub(crate) start: u64,
-    /// How many bytes it has.
+    /// Size in bytes.
     pub(crate) size: u64,
 }
 
@@ -91,7 +91,7 @@ impl Spill<'_> {
         self.head.load(Ordering::Acquire) == self.tail.load(Ordering::Acquire)
     }
 
-    /// How many items there are.
+    /// Number of items.
     pub(crate) fn count(&self) -> usize {
         let [head, tail] =
             [self.head, self.tail].map(|word| Mark::of(word.load(Ordering::Acquire)));

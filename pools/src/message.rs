@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::TaskError;
 use crate::panics::caught;
 
-/// What a task's message begins with. It travels as a tuple, which is read in a third of the time.
+/// Header of a task's message. It travels as a tuple, which is read in a third of the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u64, u64, Listed)", into = "(u64, u64, Listed)")]
 pub(crate) struct Task {

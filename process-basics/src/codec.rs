@@ -103,7 +103,7 @@ fn too_deep() -> Error {
 /// Puts the value's bytes behind what is in the buffer.
 ///
 /// # Errors
-/// What the value's `Serialize` says; a value that is nested too deep; a part of 4 GiB or more.
+/// The reason that the value's `Serialize` gives; a value nested too deep; a part of 4 GiB or more.
 pub(crate) fn append<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
     value.serialize(&mut Encoder { out, depth: 0, expected: kind::ANY, bare: kind::ANY })
 }
@@ -111,7 +111,7 @@ pub(crate) fn append<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Res
 /// The value whose bytes these are, all of them.
 ///
 /// # Errors
-/// What the value's `Deserialize` says; bytes that are cut off, left over or nested too deep.
+/// The reason that the value's `Deserialize` gives; bytes cut off, left over or nested too deep.
 pub(crate) fn decode<'de, T: de::Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Error> {
     let mut decoder = Decoder { rest: bytes, depth: 0, element: kind::ANY };
     let value = T::deserialize(&mut decoder)?;

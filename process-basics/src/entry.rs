@@ -24,7 +24,7 @@ use crate::sys::GREETING;
 use crate::task::Call;
 use crate::{Error, child, control, frame, sys, task};
 
-/// What stands between the program and the process's name in a child's `argv[0]`: it shows in `ps`,
+/// Mark between the program and the process's name in a child's `argv[0]`: it shows in `ps`,
 /// and, unlike a variable of the environment, grandchildren don't inherit it.
 const MARK: &str = ": ";
 

@@ -176,7 +176,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The same as [`Display`](fmt::Display): it is what a program prints whose `main` returns the
+/// Prints as [`Display`](fmt::Display) does: it is what a program prints whose `main` returns the
 /// failure. The error's type is told by [`kind`](Failure::kind).
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

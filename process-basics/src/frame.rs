@@ -99,7 +99,7 @@ pub enum Error {
     Encode {
         /// The value's Rust type.
         type_name: &'static str,
-        /// What its `Serialize` said.
+        /// The reason that its `Serialize` gave.
         reason: String,
     },
     /// The bytes are not those of such a value. The message is used up. Python: `UnpicklingError`.
@@ -109,7 +109,7 @@ pub enum Error {
         type_name: &'static str,
         /// How long the message was, in bytes.
         length: usize,
-        /// What its `Deserialize` said.
+        /// The reason that its `Deserialize` gave.
         reason: String,
     },
     /// Nobody holds the other end any more. Python: `BrokenPipeError`.

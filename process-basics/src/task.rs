@@ -131,7 +131,7 @@ pub(crate) fn task_at(place: usize) -> Option<&'static Task> {
     tasks().get(place).copied()
 }
 
-/// What a listed function may take.
+/// Arguments that a listed function may take.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be sent to another process: no function in `tasks!` can take it",
@@ -144,7 +144,7 @@ pub trait Argument: Serialize + DeserializeOwned {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Argument for T {}
 
-/// What a listed function may return.
+/// Values that a listed function may return.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be sent to another process: no function in `tasks!` can return it",

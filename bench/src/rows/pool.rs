@@ -30,7 +30,7 @@ enum Call {
     MapOne,
     /// Squares, in chunks as the pool likes them.
     Map,
-    /// The same, of a million.
+    /// Squares of a million, in chunks as the pool likes them.
     MapMillion,
     /// One square, and its result waited for.
     Apply,

@@ -73,7 +73,7 @@ pub(crate) fn file_size_limit() -> u64 {
     8 << 40
 }
 
-/// What to call when the process exits.
+/// Function to call when the process exits.
 static AT_EXIT: OnceLock<extern "C" fn()> = OnceLock::new();
 
 /// Whether all other threads have been ended.

@@ -41,7 +41,7 @@ pub use windows::*;
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 compile_error!("this crate runs on Linux, macOS and Windows");
 
-/// What a control line holds before its child is there: which version of this crate has made it.
+/// Content of a control line before its child is there: which version of this crate has made it.
 pub(crate) const GREETING: &[u8] =
     concat!("process-basics ", env!("CARGO_PKG_VERSION"), "\n").as_bytes();
 
