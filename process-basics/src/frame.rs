@@ -16,7 +16,7 @@
 //! The control line to a child and every pipe of the course speak this form. Python: the length
 //! before each pickle of a `Connection`.
 //!
-//! Values become bytes with serde, in a form that says of each value what it is (`codec.rs`). So
+//! Values become bytes with serde, in a form that says of each value what it is (`codec`). So
 //! all of serde's attributes hold, as they do in JSON, and `serde_json::Value` is a value as any
 //! other. A value may be nested 256 levels deep; a deeper one is an error, never an overflowing
 //! stack.
