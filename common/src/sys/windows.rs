@@ -397,10 +397,3 @@ pub(crate) fn small_pipe() -> io::Result<Option<(PipeReader, PipeWriter)>> {
 pub(crate) fn held(_pipe: &PipeReader) -> io::Result<u64> {
     Err(io::ErrorKind::Unsupported.into())
 }
-
-#[cfg(test)]
-mod tests {
-    use windows_sys::Win32::System::Console::CTRL_SHUTDOWN_EVENT;
-
-    use super::*;
-}
