@@ -59,7 +59,7 @@ impl MapOptions {
         self
     }
 
-    /// So many tasks (items, or chunks of them) are on their way at most: the first at the call,
+    /// Maximum number of tasks (items, or chunks of them) on their way: the first at the call,
     /// then one for each whose results are taken. Python: `buffersize`.
     ///
     /// ```

@@ -54,7 +54,7 @@ pub struct ThreadPoolBuilder {
 }
 
 impl ThreadPoolBuilder {
-    /// So many threads at most; else four more than there are cores to use, and not more than 32,
+    /// Maximum number of threads; else four more than there are cores to use, and not more than 32,
     /// as in Python. Python: `max_workers`.
     ///
     /// ```

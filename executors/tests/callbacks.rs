@@ -18,7 +18,7 @@ use support::{FINE, LONG, OnStage, PANICS_WHEN_DROPPED, Stage, Trap, bell, give,
 process_basics::test_entry!();
 process_basics::tasks![panic_with_a_trap, give];
 
-/// So many that each must not cost a piece of the stack.
+/// Length of a chain in which no callback may cost a piece of the stack.
 const LONG_CHAIN: u64 = 100_000;
 
 /// FUT-B06

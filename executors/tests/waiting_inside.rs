@@ -139,7 +139,7 @@ impl Wake for GoesOnHere {
     }
 }
 
-/// To poll inside of a waker isn't to wait: so it is no error in the thread that brings the
+/// Polling inside a waker isn't waiting: so it is no error in the thread that brings the
 /// results, nor does a worker do the call there.
 #[test]
 fn a_task_that_goes_on_where_it_is_woken_goes_on() {

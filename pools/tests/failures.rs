@@ -39,8 +39,7 @@ enum Fate {
 
 use Fate::*;
 
-/// With the name of the error, its text or a part of it, and the exit code if the worker dies of
-/// it.
+/// Fates, each with its error, a part of its text, and the exit code if the worker dies of it.
 const FATES: [(Fate, &str, &str, Option<i32>); 15] = [
     (
         ArgumentsNotSent,
