@@ -4,13 +4,13 @@
 //!   a task     ┌────────┬──────────────────────┬────────┬──────┬────────┬──────┬───
 //!              │ length │ job, first, function │ length │ item │ length │ item │ …  (nothing: end)
 //!              └────────┴──────────────────────┴────────┴──────┴────────┴──────┴───
-//!   a report   ┌────────┬────────┬────────┬────────┬───┬─────────────────────────────┬────────┐
-//!              │ length │ result │ length │ result │ … │ which items, what came of them │ length │
-//!              └────────┴────────┴────────┴────────┴───┴─────────────────────────────┴────────┘
+//!   a report   ┌────────┬────────┬────────┬────────┬───┬──────────────────────────────────┐
+//!              │ length │ result │ length │ result │ … │ 7 words: what it is, which items │
+//!              └────────┴────────┴────────┴────────┴───┴──────────────────────────────────┘
 //! ```
 //!
-//! Items and results are filled up to whole words of 8 bytes. What a report is stands at its end,
-//! because it is known last.
+//! Items and results are filled up to whole words of 8 bytes; numbers are words, with the lowest
+//! byte first. What a report is stands at its end, because it is known last.
 //!
 //! A *job* is a call of `apply`, `map` and so on; its *items* are its single calls of the function.
 //! A
@@ -19,14 +19,13 @@
 use std::cell::Cell;
 
 use process_basics::{Listed, frame};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::TaskError;
 use crate::panics::caught;
 
-/// Header of a task's message. It travels as a tuple, which is read in a third of the time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(u64, u64, Listed)", into = "(u64, u64, Listed)")]
+/// Header of a task's message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Task {
     pub job: u64,
     /// The number of its first item in the job.
@@ -34,15 +33,21 @@ pub(crate) struct Task {
     pub function: Listed,
 }
 
-impl From<(u64, u64, Listed)> for Task {
-    fn from((job, first, function): (u64, u64, Listed)) -> Self {
-        Self { job, first, function }
+impl Task {
+    fn append(&self, bytes: &mut Vec<u8>) -> Result<(), frame::Error> {
+        bytes.extend_from_slice(&self.job.to_le_bytes());
+        bytes.extend_from_slice(&self.first.to_le_bytes());
+        frame::append(&self.function, bytes)
     }
-}
 
-impl From<Task> for (u64, u64, Listed) {
-    fn from(Task { job, first, function }: Task) -> Self {
-        (job, first, function)
+    fn of(header: &[u8]) -> Option<Self> {
+        let (job, rest) = header.split_first_chunk()?;
+        let (first, function) = rest.split_first_chunk()?;
+        Some(Self {
+            job: u64::from_le_bytes(*job),
+            first: u64::from_le_bytes(*first),
+            function: frame::decode(function).ok()?,
+        })
     }
 }
 
@@ -71,8 +76,7 @@ impl Message {
 
     pub(crate) fn begin(&mut self, task: Task) {
         self.0.clear();
-        let write = |bytes: &mut Vec<u8>| frame::append(&task, bytes);
-        push(&mut self.0, write).expect("three numbers can be serialised");
+        push(&mut self.0, |bytes| task.append(bytes)).expect("three numbers can be serialised");
     }
 
     /// Adds an item; or nothing, if it can't be serialised.
@@ -134,7 +138,7 @@ impl<'a> Items<'a> {
     /// The task of this message, and its items; `None` if the message is no task.
     pub(crate) fn of(message: &'a [u8]) -> Option<(Task, Self)> {
         let mut items = Self { rest: message };
-        let task = frame::decode(items.next()?).ok()?;
+        let task = Task::of(items.next()?)?;
         Some((task, items))
     }
 
@@ -157,7 +161,7 @@ impl<'a> Iterator for Items<'a> {
 }
 
 /// What the pool is told by its workers; by the threads that wait for their ends; by its owner.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(crate) enum Report {
     /// This worker has begun.
     Ready { worker: usize },
@@ -171,9 +175,8 @@ pub(crate) enum Report {
     Look,
 }
 
-/// Which items a report is about. It travels as a tuple, as a [`Task`] does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Numbers", into = "Numbers")]
+/// Which items a report is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
     /// The place of the worker that did them.
     pub worker: usize,
@@ -183,32 +186,37 @@ pub(crate) struct Progress {
     /// The first and the last item that the report is about.
     pub from: u64,
     pub to: u64,
-    /// If this ends the task: how many bytes the task's message had.
+    /// If this ends the task: how many bytes the task's message had. It had some.
     pub ends: Option<u64>,
 }
 
-/// The fields of a progress, in their order.
-type Numbers = (usize, u64, u64, u64, u64, Option<u64>);
-
-impl From<Numbers> for Progress {
-    fn from((worker, job, first, from, to, ends): Numbers) -> Self {
-        Self { worker, job, first, from, to, ends }
-    }
-}
-
-impl From<Progress> for Numbers {
-    fn from(Progress { worker, job, first, from, to, ends }: Progress) -> Self {
-        (worker, job, first, from, to, ends)
-    }
+/// The numbers of the kinds of reports.
+mod kind {
+    pub(super) const READY: u64 = 0;
+    pub(super) const DONE: u64 = 1;
+    pub(super) const FAILED: u64 = 2;
+    pub(super) const ENDED: u64 = 3;
+    pub(super) const LOOK: u64 = 4;
 }
 
 impl Report {
     /// Adds what the report is to the results that are in the buffer.
     pub(crate) fn end(&self, buffer: &mut Vec<u8>) {
-        let start = buffer.len();
-        frame::append(self, buffer).expect("numbers and texts can be serialised");
-        let length = (buffer.len() - start) as u64;
-        buffer.extend_from_slice(&length.to_le_bytes());
+        let by = |worker: &usize| Progress { worker: *worker, ..Progress::default() };
+        let (kind, progress) = match self {
+            Self::Ready { worker } => (kind::READY, by(worker)),
+            Self::Done(progress) => (kind::DONE, *progress),
+            Self::Failed(progress, error) => {
+                frame::append(error, buffer).expect("numbers and texts can be serialised");
+                (kind::FAILED, *progress)
+            }
+            Self::Ended { worker } => (kind::ENDED, by(worker)),
+            Self::Look => (kind::LOOK, Progress::default()),
+        };
+        let Progress { worker, job, first, from, to, ends } = progress;
+        for number in [kind, worker as u64, job, first, from, to, ends.unwrap_or(0)] {
+            buffer.extend_from_slice(&number.to_le_bytes());
+        }
     }
 
     /// The message of a report without results.
@@ -220,10 +228,27 @@ impl Report {
 
     /// The report, and the results in it.
     pub(crate) fn of(message: &[u8]) -> Option<(Self, Items<'_>)> {
-        let (rest, length) = message.split_last_chunk::<WORD>()?;
-        let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
-        let (results, report) = rest.split_at_checked(rest.len().checked_sub(length)?)?;
-        Some((frame::decode(report).ok()?, Items { rest: results }))
+        let (rest, numbers) = message.split_last_chunk::<{ 7 * WORD }>()?;
+        let (words, []) = numbers.as_chunks::<WORD>() else { return None };
+        let number = |place: usize| u64::from_le_bytes(words[place]);
+        let worker = usize::try_from(number(1)).ok()?;
+        let progress = Progress {
+            worker,
+            job: number(2),
+            first: number(3),
+            from: number(4),
+            to: number(5),
+            ends: Some(number(6)).filter(|bytes| *bytes > 0),
+        };
+        let report = match number(0) {
+            kind::READY => Self::Ready { worker },
+            kind::DONE => return Some((Self::Done(progress), Items { rest })),
+            kind::FAILED => Self::Failed(progress, frame::decode(rest).ok()?),
+            kind::ENDED => Self::Ended { worker },
+            kind::LOOK => Self::Look,
+            _ => return None,
+        };
+        Some((report, Items { rest: &[] }))
     }
 }
 

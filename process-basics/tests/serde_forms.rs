@@ -1,16 +1,17 @@
 //! Values of every form that serde knows: each comes back as it was, or is an error.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Debug;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt::{self, Debug};
 use std::net::IpAddr;
+use std::num::Wrapping;
 use std::time::{Duration, SystemTime};
 
 use process_basics::frame::{self, Error};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize, Serializer, ser};
+use serde::de::{DeserializeOwned, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
 fn bytes_of<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
@@ -132,6 +133,43 @@ fn a_skipped_field_shifts_no_other() {
     };
     let kept = Note { page: Some(3), level: 1, marks: vec![1], last: 9, ..Note::default() };
     assert_eq!(sent::<_, Note>(&full).unwrap(), kept);
+}
+
+/// Bytes that are read in a way of their own: turned round.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Reversed(#[serde(deserialize_with = "reversed")] Vec<u8>);
+
+fn reversed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    struct InReverse;
+
+    impl<'de> Visitor<'de> for InReverse {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut bytes: A) -> Result<Vec<u8>, A::Error> {
+            let mut read = VecDeque::new();
+            while let Some(byte) = bytes.next_element()? {
+                read.push_front(byte);
+            }
+            Ok(read.into())
+        }
+    }
+
+    deserializer.deserialize_seq(InReverse)
+}
+
+#[test]
+fn bytes_come_back_in_every_collection_and_through_every_visitor() {
+    let bytes: Vec<u8> = (0..=255).collect();
+    comes_back((bytes.clone(), Some(vec![bytes.clone(), vec![]])));
+    comes_back((bytes.clone().into_boxed_slice(), VecDeque::from(bytes.clone())));
+    comes_back(bytes.iter().copied().map(Wrapping).collect::<Vec<_>>());
+    assert_eq!(sent::<_, Vec<u64>>(&bytes).unwrap(), (0..=255).collect::<Vec<_>>());
+    assert_eq!(sent::<_, Vec<u8>>(&vec![7_u64, 255]).unwrap(), [7, 255]);
+    assert_eq!(sent::<_, Reversed>(&Reversed(vec![1, 2, 3])).unwrap().0, [3, 2, 1]);
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use super::byte::Bytes;
+use super::byte::{self, Bytes};
 use super::{DEEPEST, Error, kind, too_deep, too_long};
 
 /// The value whose bytes these are, all of them.
@@ -149,7 +149,11 @@ impl<'de> Decoder<'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         if kind == kind::U8 {
-            let mut bytes = Bytes(self.take(left)?.iter());
+            let bytes = self.take(left)?;
+            if let Some(value) = byte::vec_of::<V>(bytes) {
+                return Ok(value);
+            }
+            let mut bytes = Bytes(bytes.iter());
             let value = visitor.visit_seq(&mut bytes)?;
             return finished(value, bytes.0.len());
         }
