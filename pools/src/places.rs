@@ -152,7 +152,10 @@ impl Shared {
         };
         drop(settings);
         let daemonic = self.kind == Kind::Pool;
-        let mut process = Process::new(worker::work, start).named(name.clone()).daemonic(daemonic);
+        let mut process = Process::new(worker::work, start)
+            .named(name.clone())
+            .daemonic(daemonic)
+            .ignoring_interrupts(true);
         process.start().map_err(|error| match error {
             // What a worker is given names types that a user doesn't know.
             process_basics::Error::Arguments {

@@ -8,6 +8,7 @@
 
 use std::cell::Cell;
 
+use common::output::complain;
 use ipc_queue::{ByteQueue, GetError, PutError, Words};
 use process_basics::{Arguments, Exit, Listed, current_process, frame, tasks};
 use serde::{Deserialize, Serialize};
@@ -36,9 +37,8 @@ pub(crate) struct Start {
 
 /// Runs in each worker.
 pub(crate) fn work(start: Start) -> Exit {
-    let _ = process_basics::ignore_interrupts();
     if !current_process().is_daemon() && process_basics::end_with_parent().is_err() {
-        eprintln!("a worker can't watch its parent: there is no thread for it");
+        complain("a worker can't watch its parent: there is no thread for it");
         return Exit::FAILURE;
     }
     if let Some((initializer, arguments)) = start.initializer {
@@ -46,7 +46,7 @@ pub(crate) fn work(start: Start) -> Exit {
             Ok(Exit::SUCCESS) => {}
             Ok(exit) => return exit,
             Err(error) => {
-                eprintln!("the initializer of a pool can't run: {error}");
+                complain(format_args!("the initializer of a pool can't run: {error}"));
                 return Exit::FAILURE;
             }
         }
@@ -74,7 +74,7 @@ pub(crate) fn work(start: Start) -> Exit {
             Ok(Ok(false)) | Err(GetError::Disconnected) => return Exit::SUCCESS,
             Ok(Err(_)) => return Exit::FAILURE,
             Err(error) => {
-                eprintln!("a worker can't get its tasks: {error}");
+                complain(format_args!("a worker can't get its tasks: {error}"));
                 return Exit::FAILURE;
             }
         }

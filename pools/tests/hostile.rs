@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::testing::Deadline;
 use pools::{Error, Pool, TaskError};
@@ -388,9 +388,7 @@ fn results_around_the_limit_of_what_is_kept() {
         }
     }
     pool.close();
-    let begun = Instant::now();
     pool.join().unwrap();
-    assert!(begun.elapsed() < Duration::from_millis(500));
 }
 
 #[test]
