@@ -183,32 +183,28 @@ fn png_has_end(file: &[u8]) -> bool {
     file.windows(12).any(|chunk| chunk.starts_with(b"\0\0\0\0IEND"))
 }
 
-/// Whether a JPEG's end marker is there, behind all segments and scans: what a camera has put into a
-/// segment, such as a small JPEG, has an end of its own. (ITU-T T.81, B.1.1 and B.2.)
+/// Whether a JPEG's end marker is there, behind all segments and scans: what a camera has put into
+/// a segment, such as a small JPEG, has an end of its own. (ITU-T T.81, B.1.1 and B.2.)
 fn jpeg_has_end(file: &[u8]) -> bool {
     // Behind the marker of the beginning.
     let mut at = 2;
-    while let Some([0xff, marker]) = file.get(at..at + 2) {
-        match marker {
+    loop {
+        // Up to the next marker: over a scan, or over junk between segments, which decoders skip.
+        // 0xff before 0 is a byte of a scan, before 0xff a fill byte.
+        let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff);
+        let rest = file.get(at..).unwrap_or_default();
+        let Some(skipped) = rest.windows(2).position(is_marker) else { return false };
+        at += skipped + 2;
+        match file[at - 1] {
             0xd9 => return true,
-            // A fill byte, or a marker without a length.
-            0xff => at += 1,
-            0x01 | 0xd0..=0xd7 => at += 2,
+            // Restarts and others without a length.
+            0x01 | 0xd0..=0xd8 => {}
             _ => {
-                let Some([high, low]) = file.get(at + 2..at + 4) else { return false };
-                at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
-                if *marker == 0xda {
-                    // A scan follows, up to the next marker; in it 0xff is followed by 0 or a restart.
-                    let is_marker =
-                        |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7 | 0xff);
-                    let rest = file.get(at..).unwrap_or_default();
-                    let Some(scan) = rest.windows(2).position(is_marker) else { return false };
-                    at += scan;
-                }
+                let Some([high, low]) = file.get(at..at + 2) else { return false };
+                at += usize::from(u16::from_be_bytes([*high, *low]));
             }
         }
     }
-    false
 }
 
 /// Convolves one row of pixels with the tutorial's kernel 0.1, 0.05, 0.1, channel by channel, and appends
@@ -316,6 +312,25 @@ mod tests {
         assert!(Picture::decode(&file, Limits::default()).is_ok());
         for end in (1..file.len()).step_by(file.len() / 40) {
             assert!(Picture::decode(&file[..end], Limits::default()).is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn bytes_between_the_segments_of_a_jpeg_change_nothing() {
+        let pixels = (0..30_000_u32).map(|n| (n * n / 7) as u8).collect();
+        let (width, height, extension) = (100, 100, "jpg".into());
+        let file = Picture { width, height, channels: 3, extension, pixels }.encode().unwrap();
+        let picture = Picture::decode(&file, Limits::default()).unwrap();
+        // Behind each segment up to the scan.
+        let mut at = 2;
+        while file[at + 1] != 0xda {
+            at += 2 + usize::from(u16::from_be_bytes([file[at + 2], file[at + 3]]));
+            for between in [b"\0\x7f\0".as_slice(), b"\xff\xff", b"\xff\0", &[7; 5000]] {
+                let with = [&file[..at], between, &file[at..]].concat();
+                assert_eq!(Picture::decode(&with, Limits::default()).unwrap(), picture, "{at}");
+                let cut = &with[..with.len() - 2];
+                assert!(Picture::decode(cut, Limits::default()).is_err(), "{at}");
+            }
         }
     }
 
