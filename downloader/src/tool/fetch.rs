@@ -1,11 +1,11 @@
 //! One attempt to fetch an address into an unfinished file, or the rest of one.
 
-use std::io::{Read, Seek, Write};
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use md5::{Digest, Md5};
+use md5::Digest;
 use tempfile::NamedTempFile;
 use ureq::http::Response;
 use ureq::http::header::{LOCATION, RETRY_AFTER};
@@ -14,8 +14,9 @@ use url::Url;
 
 use super::content::{self, HEAD};
 use super::folder::Folder;
-use super::headers::{content_range, next_hop, validator};
+use super::headers::next_hop;
 use super::outcome::{Failed, Kind};
+use super::part::Part;
 use super::retry;
 use super::trouble::{Trouble, trouble};
 
@@ -53,24 +54,31 @@ pub(super) struct Fetcher {
 /// What has come of an address so far.
 #[derive(Default)]
 pub(super) struct Tried {
+    /// How often a server was asked, redirects not counted.
     pub(super) attempts: u32,
+    /// The attempts that have brought nothing.
+    pub(super) failures: u32,
     /// Of the last answer.
     pub(super) http_status: Option<u16>,
     /// The length of what has come, also if it is thrown away.
     pub(super) bytes: u64,
     /// What has come, if the rest of it can be asked for.
     part: Option<Part>,
+    /// The length of the longest part so far.
+    longest: u64,
+    /// How often in a row the rest was asked for in vain.
+    refusals: u32,
 }
 
-/// What has come of a file so far.
-struct Part {
-    file: NamedTempFile,
-    length: u64,
-    md5: Md5,
-    /// How it begins.
-    head: Vec<u8>,
-    /// What a server needs to know whether the rest of it is still the rest of the same.
-    validator: Option<String>,
+/// After so many only the whole file is asked for.
+const REFUSALS: u32 = 2;
+
+impl Tried {
+    /// Notes that the rest was asked for in vain, perhaps because the server can't serve ranges.
+    fn doubt_ranges(&mut self) {
+        self.refusals += 1;
+        self.part.take_if(|_| self.refusals >= REFUSALS);
+    }
 }
 
 /// A whole file that has no name yet.
@@ -106,61 +114,105 @@ impl Fetcher {
         Self { agent, patience, folder, checked, stopped, received }
     }
 
-    /// Tries once, and notes what has come of it.
+    /// Asks as long as something comes, and notes what has come.
     pub(super) fn attempt(&self, url: &Url, tried: &mut Tried) -> Result<Downloaded, Trouble> {
         let deadline = Instant::now() + self.patience.total;
-        let before = tried.part.take();
-        tried.attempts += 1;
-        tried.bytes = 0;
-        let mut answer = self.ask(url, before.as_ref(), deadline, &mut tried.http_status)?;
-        let mut now = match (answer.status().as_u16(), before) {
-            (200, _) => Part {
-                file: self.folder.new_file().map_err(|error| Trouble::disk(&error))?,
-                length: 0,
-                md5: Md5::new(),
-                head: Vec::new(),
-                validator: validator(answer.headers()),
-            },
-            (206, Some(before)) => {
-                let begins = content_range(answer.headers()).map(|range| range.0);
-                if begins != Some(Some(before.length)) {
-                    let message = "the server sent another part than it was asked for";
-                    return Err(Trouble::passing(Kind::Protocol, message));
-                }
-                before
+        let result = loop {
+            match self.ask_for_rest(url, tried, deadline) {
+                Ok(Some(whole)) => break self.finish(whole),
+                Ok(None) => {}
+                Err(trouble) => break Err(trouble),
             }
-            (416, Some(before)) => {
-                // All of it had come, or the file is another one by now: then from the beginning.
-                if content_range(answer.headers()).and_then(|range| range.1) == Some(before.length)
-                {
-                    tried.bytes = before.length;
-                    return self.finish(before);
-                }
-                let message = "the server no longer has the part it was asked for";
-                return Err(Trouble::passing(Kind::HttpStatus, message));
-            }
-            (code, _) => return Err(self.refused(code, &mut answer)),
         };
-        let announced = answer.body().content_length();
-        if announced.is_some_and(|rest| now.length.saturating_add(rest) > self.patience.bytes) {
+        match &tried.part {
+            Some(part) if part.is_progress(part.length.saturating_sub(tried.longest)) => {
+                tried.longest = part.length;
+            }
+            _ => tried.failures += u32::from(result.is_err()),
+        }
+        result
+    }
+
+    /// Asks once for what is missing. Returns the file if it is whole, and `None` if the next
+    /// request need not wait.
+    fn ask_for_rest(
+        &self,
+        url: &Url,
+        tried: &mut Tried,
+        deadline: Instant,
+    ) -> Result<Option<Part>, Trouble> {
+        tried.attempts += 1;
+        tried.bytes = tried.part.as_ref().map_or(0, |part| part.length);
+        let asked = self.ask(url, tried.part.as_ref(), deadline, &mut tried.http_status);
+        let mut answer = asked.inspect_err(|trouble| {
+            if matches!(trouble.failed.kind, Kind::Connection | Kind::FirstByteTimeout) {
+                tried.doubt_ranges();
+            }
+        })?;
+        let Some(mut part) = self.part_for(&mut answer, tried)? else { return Ok(None) };
+        if part.total.is_some_and(|total| total > self.patience.bytes) {
             return Err(self.too_large());
         }
-        let came = self.receive(&mut answer, &mut now, announced);
-        tried.bytes = now.length;
-        match came {
-            // The client takes a connection that breaks for the end.
-            Ok(()) if announced.is_none() && !ends_where_it_should(&now.file)? => {
-                let message = "the connection ended before the image did";
-                Err(Trouble::passing(Kind::ShortBody, message))
+        let begin = part.length;
+        let ended = self.receive(&mut answer, &mut part);
+        tried.bytes = part.length;
+        let need_not_wait = ended.is_ok() && part.is_progress(part.length - begin);
+        let trouble = match ended {
+            Ok(()) if part.is_whole().map_err(|error| Trouble::disk(&error))? => {
+                return Ok(Some(part));
             }
-            Ok(()) => self.finish(now),
-            Err(trouble) => {
-                // Without a validator the rest might be the rest of something else.
-                let is_resumable = trouble.may_pass && now.length > 0 && now.validator.is_some();
-                tried.part = Some(now).filter(|_| is_resumable);
-                Err(trouble)
+            Ok(()) => part.short_of(part.total),
+            Err(trouble) => trouble,
+        };
+        if trouble.may_pass && part.can_go_on() && tried.refusals < REFUSALS {
+            tried.part = Some(part);
+            if need_not_wait {
+                return Ok(None);
             }
         }
+        Err(trouble)
+    }
+
+    /// Returns the part that the body of an answer belongs to; `None` if all is to be asked for.
+    fn part_for(
+        &self,
+        answer: &mut Response<Body>,
+        tried: &mut Tried,
+    ) -> Result<Option<Part>, Trouble> {
+        let (code, length) = (answer.status().as_u16(), answer.body().content_length());
+        let before = tried.part.take();
+        let is_rest = before.is_some();
+        match (code, before) {
+            (206, before) => {
+                let mut part = before.map_or_else(|| self.new_part(answer), Ok)?;
+                if part.is_continued_by(answer.headers(), length) {
+                    tried.refusals = 0;
+                    return Ok(Some(part));
+                }
+            }
+            (200..=203 | 207..=299, _) => {
+                let part = self.new_part(answer)?;
+                return Ok(Some(Part { total: length, end: length, ..part }));
+            }
+            // All of it had come, but the connection broke before the server could say so.
+            (416, Some(part)) if part.is_all(answer.headers()) => {
+                let length = Some(part.length);
+                return Ok(Some(Part { total: length, end: length, ..part }));
+            }
+            (_, Some(part)) if retry::may_pass(code) => {
+                tried.part = Some(part);
+                if code >= 500 {
+                    tried.doubt_ranges();
+                }
+                return Err(self.refused(code, answer));
+            }
+            _ => {}
+        }
+        if is_rest {
+            tried.refusals = REFUSALS;
+            return Ok(None);
+        }
+        Err(self.refused(code, answer))
     }
 
     /// Asks, and follows redirects.
@@ -193,14 +245,13 @@ impl Fetcher {
         Err(Trouble::lasting(Kind::Redirect, message))
     }
 
+    fn new_part(&self, answer: &Response<Body>) -> Result<Part, Trouble> {
+        let file = self.folder.new_file().map_err(|error| Trouble::disk(&error))?;
+        Ok(Part::new(file, answer.headers()))
+    }
+
     /// Appends the body to the file.
-    fn receive(
-        &self,
-        answer: &mut Response<Body>,
-        part: &mut Part,
-        announced: Option<u64>,
-    ) -> Result<(), Trouble> {
-        let begin = part.length;
+    fn receive(&self, answer: &mut Response<Body>, part: &mut Part) -> Result<(), Trouble> {
         let mut body = answer.body_mut().as_reader();
         let mut buffer = [0; 32 << 10];
         loop {
@@ -215,30 +266,27 @@ impl Fetcher {
             if part.length + length as u64 > self.patience.bytes {
                 return Err(self.too_large());
             }
-            let bytes = &buffer[..length];
-            part.file.write_all(bytes).map_err(|error| Trouble::disk(&error))?;
-            part.md5.update(bytes);
-            part.length += length as u64;
+            let was_known = part.head.len() == HEAD;
+            part.append(&buffer[..length]).map_err(|error| Trouble::disk(&error))?;
             self.received.fetch_add(length as u64, Ordering::Relaxed);
-            if part.head.len() < HEAD {
-                part.head.extend(bytes.iter().take(HEAD - part.head.len()));
-                if part.head.len() == HEAD {
-                    self.extension(&part.head)?;
-                }
+            if !was_known && part.head.len() == HEAD {
+                self.extension(part)?;
             }
         }
-        let came = part.length - begin;
-        match announced {
-            Some(announced) if came != announced => {
-                Err(Trouble::passing(Kind::ShortBody, format!("{came} bytes came of {announced}")))
+        match part.end {
+            Some(end) if part.length > end => {
+                // Nothing that such a server says of the part can be relied on.
+                part.validator = None;
+                Err(Trouble::passing(Kind::Protocol, "more bytes came than announced"))
             }
+            Some(end) if part.length < end => Err(part.short_of(Some(end))),
             _ => Ok(()),
         }
     }
 
     /// All bytes are there: what are they?
     fn finish(&self, part: Part) -> Result<Downloaded, Trouble> {
-        let extension = self.extension(&part.head)?;
+        let extension = self.extension(&part)?;
         part.file.as_file().sync_data().map_err(|error| Trouble::disk(&error))?;
         let shared = self.folder.share(&part.file);
         shared.map_err(|error| Trouble::passing(Kind::Disk, error))?;
@@ -246,11 +294,15 @@ impl Fetcher {
         Ok(Downloaded { file: part.file, md5, extension })
     }
 
-    fn extension(&self, head: &[u8]) -> Result<&'static str, Trouble> {
-        content::extension(head, self.checked).map_err(|failed| Trouble {
-            failed,
-            may_pass: false,
-            pause: None,
+    fn extension(&self, part: &Part) -> Result<&'static str, Trouble> {
+        content::extension(&part.head, self.checked).map_err(|mut failed| {
+            if let Some(encoding) = part.encoding.as_ref().filter(|_| failed.kind == Kind::NoImage)
+            {
+                let encoding = String::from_utf8_lossy(encoding.as_bytes());
+                failed.message += &format!("; it came with Content-Encoding: {encoding}");
+            }
+            // A server under load may send an empty answer.
+            Trouble { may_pass: failed.kind == Kind::Empty, failed, pause: None }
         })
     }
 
@@ -279,14 +331,4 @@ impl Fetcher {
         let pause = pause.filter(|_| may_pass);
         Trouble { failed: Failed::new(Kind::HttpStatus, message), may_pass, pause }
     }
-}
-
-/// Whether an image has its end, as far as it shows.
-fn ends_where_it_should(file: &NamedTempFile) -> Result<bool, Trouble> {
-    // By the handle that holds its lock: on Windows another can't read it yet.
-    let mut file = file.as_file();
-    let mut bytes = Vec::new();
-    let read = file.rewind().and_then(|()| file.read_to_end(&mut bytes));
-    read.map_err(|error| Trouble::disk(&error))?;
-    Ok(downloader::has_end(&bytes))
 }

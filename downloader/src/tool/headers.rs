@@ -1,7 +1,10 @@
 //! What an answer's headers say: where a redirect leads, which part came, how to ask for the rest.
 
-use ureq::http::HeaderMap;
-use ureq::http::header::{CONTENT_RANGE, ETAG, LAST_MODIFIED};
+use std::ops::Range;
+use std::time::Duration;
+
+use ureq::http::header::{CONTENT_RANGE, DATE, ETAG, LAST_MODIFIED};
+use ureq::http::{HeaderMap, HeaderValue};
 use url::Url;
 
 /// Where a redirect leads: nowhere else than to http and https, and never from https to http.
@@ -15,23 +18,53 @@ pub(super) fn next_hop(from: &Url, to: Option<&str>) -> Result<Url, String> {
     }
 }
 
-/// Of `bytes 5-9/10` the first and the last number; either may be missing.
-pub(super) fn content_range(headers: &HeaderMap) -> Option<(Option<u64>, Option<u64>)> {
-    let range = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim().strip_prefix("bytes ")?;
-    let (part, all) = range.split_once('/')?;
-    let first = part.split_once('-').and_then(|(first, _)| first.trim().parse().ok());
-    Some((first, all.trim().parse().ok()))
+/// A `Content-Range`: `bytes 5-9/10`, or `bytes */10` of a range that can't be had.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ContentRange {
+    /// From the first byte to behind the last.
+    pub(super) part: Option<Range<u64>>,
+    /// The length of the whole file, if the server knows it.
+    pub(super) total: Option<u64>,
 }
 
-/// The entity tag, if it is a strong one, or the date of the last change.
-pub(super) fn validator(headers: &HeaderMap) -> Option<String> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let tag = text(ETAG).filter(|tag| tag.starts_with('"'));
-    tag.or_else(|| text(LAST_MODIFIED)).map(str::to_owned)
+impl ContentRange {
+    /// Reads the header; `None` if there is none, or one without sense.
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let text = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim();
+        let (unit, range) = text.split_once([' ', '\t'])?;
+        let (part, total) = range.split_once('/')?;
+        let number = |text: &str| text.trim().parse::<u64>().ok();
+        let total = if total.trim() == "*" { None } else { Some(number(total)?) };
+        let part = match part.trim() {
+            "*" => None,
+            part => {
+                let (first, last) = part.split_once('-')?;
+                Some(number(first)?..number(last)?.checked_add(1)?)
+            }
+        };
+        let is_sound = part
+            .as_ref()
+            .is_none_or(|part| !part.is_empty() && total.is_none_or(|total| part.end <= total));
+        (is_sound && unit.eq_ignore_ascii_case("bytes")).then_some(Self { part, total })
+    }
+}
+
+/// Returns an answer's strong validator: the entity tag, or the date of the last change if the
+/// answer is at least a second younger (RFC 9110, 8.8.2.2). Beside a tag, also a weak one, the date
+/// doesn't count (13.1.5).
+pub(super) fn validator(headers: &HeaderMap) -> Option<&HeaderValue> {
+    if let Some(tag) = headers.get(ETAG) {
+        return Some(tag).filter(|tag| tag.as_bytes().starts_with(b"\""));
+    }
+    let date = |name| httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok();
+    let is_strong = date(DATE)? >= date(LAST_MODIFIED)? + Duration::from_secs(1);
+    headers.get(LAST_MODIFIED).filter(|_| is_strong)
 }
 
 #[cfg(test)]
 mod tests {
+    use ureq::http::HeaderName;
+
     use super::*;
 
     fn hop(from: &str, to: &str) -> Result<String, String> {
@@ -55,31 +88,51 @@ mod tests {
         assert!(next_hop(&Url::parse("http://a/").unwrap(), None).is_err());
     }
 
+    fn headers(fields: &[(HeaderName, &str)]) -> HeaderMap {
+        fields.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
+    }
+
     #[test]
     fn a_content_range_is_read_in_all_its_forms() {
-        let read = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(CONTENT_RANGE, text.parse().unwrap());
-            content_range(&headers)
-        };
-        assert_eq!(read("bytes 5-9/10"), Some((Some(5), Some(10))));
-        assert_eq!(read("bytes 5-9/*"), Some((Some(5), None)));
-        assert_eq!(read("bytes */10"), Some((None, Some(10))));
-        for other in ["5-9/10", "bytes 5-9", "bytes", ""] {
+        let read = |text: &str| ContentRange::of(&headers(&[(CONTENT_RANGE, text)]));
+        let range = |part, total| Some(ContentRange { part, total });
+        assert_eq!(read("bytes 5-9/10"), range(Some(5..10), Some(10)));
+        assert_eq!(read("Bytes  5 - 9 / 10 "), range(Some(5..10), Some(10)));
+        assert_eq!(read("bytes 5-5/*"), range(Some(5..6), None));
+        assert_eq!(read("BYTES */10"), range(None, Some(10)));
+        let beyond = format!("bytes 5-{}/*", u64::MAX);
+        for other in [
+            "5-9/10",
+            "bytes 5-9",
+            "bytes",
+            "",
+            "lines 5-9/10",
+            "bytes 5-/10",
+            "bytes -9/10",
+            "bytes 9-5/10",
+            "bytes 5-10/10",
+            "bytes 5-9/x",
+            &beyond,
+        ] {
             assert_eq!(read(other), None, "{other}");
         }
     }
 
     #[test]
-    fn only_a_strong_tag_or_a_date_lets_one_go_on() {
-        let validator = |name, value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, value.parse().unwrap());
-            super::validator(&headers)
-        };
-        assert_eq!(validator(ETAG, "\"x\""), Some("\"x\"".to_owned()));
-        assert_eq!(validator(ETAG, "W/\"x\""), None);
+    fn only_a_strong_tag_or_an_old_date_is_a_validator() {
         let date = "Sun, 06 Nov 1994 08:49:37 GMT";
-        assert_eq!(validator(LAST_MODIFIED, date), Some(date.to_owned()));
+        let later = "Sun, 06 Nov 1994 08:49:38 GMT";
+        let is = |fields: &[(HeaderName, &str)]| {
+            validator(&headers(fields)).map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(is(&[(ETAG, "\"x\"")]).unwrap(), "\"x\"");
+        assert_eq!(is(&[(ETAG, "W/\"x\"")]), None);
+        assert_eq!(is(&[(LAST_MODIFIED, date), (DATE, later)]).unwrap(), date);
+        assert_eq!(is(&[(LAST_MODIFIED, date), (DATE, date)]), None);
+        assert_eq!(is(&[(LAST_MODIFIED, date)]), None);
+        assert_eq!(is(&[(LAST_MODIFIED, "yesterday"), (DATE, later)]), None);
+        assert_eq!(is(&[(ETAG, "W/\"x\""), (LAST_MODIFIED, date), (DATE, later)]), None);
+        let accent = HeaderValue::from_bytes(b"\"caf\xe9\"").unwrap();
+        assert_eq!(validator(&HeaderMap::from_iter([(ETAG, accent.clone())])), Some(&accent));
     }
 }

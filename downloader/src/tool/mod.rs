@@ -10,6 +10,7 @@ mod headers;
 mod list;
 mod options;
 mod outcome;
+mod part;
 mod progress;
 mod report;
 mod retry;

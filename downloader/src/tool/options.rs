@@ -31,10 +31,11 @@ file is named after the MD5 of its bytes, MD5.png or MD5.jpg, so the same bytes 
 and it appears only whole. What it is shows in its content, never in its name: anything but \
 images is refused.
 
-A failure is tried again if it may pass: no connection, a connection that breaks or stalls, and \
-the status codes 408, 425, 429, 500, 502, 503 and 504. The waits are random, up to 0.5 s, 1 s, \
-2 s and so on, or what the server asks for. What has come is kept, if the server says how to ask \
-for the rest.
+A failure is tried again if it may pass: no connection, a connection that breaks or stalls, an \
+empty answer, and the status codes 408, 425, 429, 500, 502 to 504 and 520 to 529. The waits are \
+random, up to 0.5 s, 1 s, 2 s and so on, or what the server asks for. What has come is kept if \
+the server says how to know the rest of the same file (by a strong ETag, or Last-Modified). An \
+attempt that brings at least a hundredth of the file is no failure, and doesn't use up a retry.
 
 The first Ctrl-C (or SIGTERM, SIGHUP) ends the downloads under way, finishes what has been \
 downloaded, and prints what was done; the second ends all at once. Neither leaves half a file.
@@ -87,7 +88,7 @@ pub(super) fn command() -> Command {
         )
         .arg(flag("download-only", "Don't decode the files; take images of any kind"))
         .arg(
-            option("retries", "N", "How often to try again after the first attempt")
+            option("retries", "N", "How often to try again after an attempt that brought nothing")
                 .default_value("3")
                 .value_parser(value_parser!(u32).range(0..=100)),
         )

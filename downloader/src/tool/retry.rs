@@ -8,20 +8,21 @@ use rand::RngExt;
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Whether a server may answer otherwise the next time (RFC 9110; 425: RFC 8470; 429: RFC 6585).
+/// Whether a server may answer otherwise the next time (RFC 9110; 425: RFC 8470; 429: RFC 6585; 520
+/// to 529 are Cloudflare's and others' words for a server behind them that doesn't answer).
 pub(super) fn may_pass(status: u16) -> bool {
-    matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504)
+    matches!(status, 408 | 425 | 429 | 500 | 502..=504 | 520..=529)
 }
 
-/// How long to wait after so many attempts: any time up to an end that doubles, so that those who
+/// How long to wait after so many failures: any time up to an end that doubles, so that those who
 /// failed together don't come back together. ("Full jitter": M. Brooker, Exponential Backoff And
 /// Jitter, AWS Architecture Blog, 2015.)
-pub(super) fn back_off(attempts: u32) -> Duration {
-    rand::rng().random_range(Duration::ZERO..=longest_after(attempts))
+pub(super) fn back_off(failures: u32) -> Duration {
+    rand::rng().random_range(Duration::ZERO..=longest_after(failures))
 }
 
-fn longest_after(attempts: u32) -> Duration {
-    FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(LONGEST)
+fn longest_after(failures: u32) -> Duration {
+    FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST)
 }
 
 /// The wait that a `Retry-After` asks for, in seconds or until a date; `None` if it is neither.
@@ -41,8 +42,8 @@ mod tests {
     #[test]
     fn waits_double_up_to_a_limit() {
         let ends: Vec<u64> =
-            (1..9).map(|attempts| longest_after(attempts).as_millis() as u64).collect();
-        assert_eq!(ends, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]);
+            (0..9).map(|failures| longest_after(failures).as_millis() as u64).collect();
+        assert_eq!(ends, [500, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]);
         assert_eq!(longest_after(u32::MAX), LONGEST);
     }
 
@@ -74,6 +75,7 @@ mod tests {
     #[test]
     fn only_what_may_pass_is_tried_again() {
         let again: Vec<u16> = (100..600).filter(|status| may_pass(*status)).collect();
-        assert_eq!(again, [408, 425, 429, 500, 502, 503, 504]);
+        assert_eq!(again[..7], [408, 425, 429, 500, 502, 503, 504]);
+        assert_eq!(again[7..], (520..=529).collect::<Vec<_>>());
     }
 }

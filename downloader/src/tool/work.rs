@@ -174,10 +174,10 @@ fn fetch_all(run: &Run, downloaded: &Sender<(Job, Downloaded)>, outcomes: &Sende
                 }
             }
             Err(Trouble { may_pass: true, pause, .. })
-                if job.tried.attempts <= run.options.retries =>
+                if job.tried.failures <= run.options.retries =>
             {
                 let now = Instant::now();
-                let wait = retry::back_off(job.tried.attempts);
+                let wait = retry::back_off(job.tried.failures);
                 job.due = Some(now + pause.unwrap_or_default().max(wait));
                 run.room.done(&host, pause.map(|pause| now + pause), Some(job));
             }

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::group::Group;
-use common::testing::Random;
+use common::testing::{Deadline, Random};
 use downloader::{Picture, md5_hex};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -136,6 +136,49 @@ pub(crate) fn reset(client: &TcpStream) -> After {
 pub(crate) fn hang() -> After {
     thread::sleep(Duration::from_secs(100));
     After::Close
+}
+
+/// Gets one address from a server that answers like this.
+pub(crate) fn one(
+    arguments: &[&str],
+    answer: impl Fn(&Request, &mut TcpStream) -> After + Send + Sync + 'static,
+) -> (Ended, Server) {
+    let _deadline = Deadline::seconds(60);
+    let server = Server::start(answer);
+    let ended = Get::of(&[server.url("/a.jpg")]).with(arguments).run();
+    (ended, server)
+}
+
+/// One address fails like this, after so many attempts, and nothing is stored.
+pub(crate) fn fails(
+    kind: &str,
+    attempts: u64,
+    arguments: &[&str],
+    answer: impl Fn(&Request, &mut TcpStream) -> After + Send + Sync + 'static,
+) -> Ended {
+    let (ended, server) = one(arguments, answer);
+    let url = server.url("/a.jpg");
+    assert_eq!(ended.fate(&url), ("failed".to_owned(), kind.to_owned(), attempts));
+    assert_eq!(ended.files, [""; 0]);
+    assert!(ended.failed.ends_with(&format!("\n{url}\n")), "{}", ended.failed);
+    assert!(ended.stderr.contains(&format!("failed: {url}: ")), "{}", ended.stderr);
+    ended
+}
+
+/// One address is stored with these bytes, after so many attempts.
+pub(crate) fn is_stored(
+    file: &[u8],
+    attempts: u64,
+    arguments: &[&str],
+    answer: impl Fn(&Request, &mut TcpStream) -> After + Send + Sync + 'static,
+) -> (Ended, Server) {
+    let (ended, server) = one(arguments, answer);
+    let fate = ended.fate(&server.url("/a.jpg"));
+    assert_eq!(fate, ("stored".to_owned(), "-".to_owned(), attempts), "{}", ended.stderr);
+    let extension = if file.starts_with(b"\x89PNG") { "png" } else { "jpg" };
+    assert_eq!(ended.files, [format!("{}.{extension}", md5_hex(file))]);
+    assert_eq!((ended.code, &*ended.failed), (Some(0), ""));
+    (ended, server)
 }
 
 /// A PNG of so many pixels a side, different for each seed.
