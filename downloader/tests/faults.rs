@@ -78,6 +78,14 @@ fn a_server_that_wants_too_long_a_pause_is_not_waited_for() {
 }
 
 #[test]
+fn a_head_that_is_too_long_is_not_asked_for_again() {
+    fails("protocol", 1, &[], |_, client| {
+        let header = format!("X-Long: {}\r\n", "x".repeat(1 << 18));
+        send(client, "200 OK", &header, b"")
+    });
+}
+
+#[test]
 fn a_server_that_hangs_before_its_answer_is_given_up() {
     let arguments = ["--first-byte-timeout", "0.3", "--retries", "1"];
     let ended = fails("first-byte-timeout", 2, &arguments, |_, _| hang());

@@ -30,7 +30,8 @@ impl Trouble {
     }
 }
 
-/// What an error of the HTTP client means; `slow` is what a read that takes too long is called there.
+/// What an error of the HTTP client means; `slow` is what a read that takes too long is called
+/// there.
 pub(super) fn trouble(error: Error, slow: Kind) -> Trouble {
     match error {
         Error::Timeout(which) => match which {
@@ -60,6 +61,9 @@ pub(super) fn trouble(error: Error, slow: Kind) -> Trouble {
             _ if is_name_error(&error) => Trouble::passing(Kind::HostNotFound, error),
             _ => Trouble::passing(Kind::Connection, error),
         },
+        Error::Http(_) | Error::BadUri(_) | Error::LargeResponseHeader(..) => {
+            Trouble::lasting(Kind::Protocol, error)
+        }
         Error::ConnectionFailed => Trouble::passing(Kind::Connection, error),
         error => Trouble::passing(Kind::Protocol, error),
     }
