@@ -82,7 +82,7 @@ impl Part {
     /// Whether all has come, as the headers of a 416 say: for a file whose length wasn't known.
     pub(super) fn is_all(&self, headers: &HeaderMap) -> bool {
         let total = ContentRange::of(headers).and_then(|range| range.total);
-        self.total.is_none() && total == Some(self.length) && self.is_whole().is_ok_and(|is| is)
+        total == Some(self.length) && self.is_whole().is_ok_and(|is| is)
     }
 
     /// The trouble that it ends before this length, or before the image does.
