@@ -392,6 +392,14 @@ fn a_server_that_gives_byte_after_byte_has_an_end() {
 }
 
 #[test]
+fn a_server_that_gives_parts_only_to_those_who_do_not_ask_has_an_end() {
+    fails("short-body", 3, &["--retries", "0"], |request, client| match request.range() {
+        Some(_) => send(client, "403 Forbidden", "", b""),
+        None => part(client, TAG, 0..1000, &png(24, 99)),
+    });
+}
+
+#[test]
 fn a_file_that_changes_all_the_time_has_an_end() {
     let image = png(23, 99);
     let (ended, server) = one(&["--retries", "2"], move |request, client| {

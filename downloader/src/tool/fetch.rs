@@ -186,7 +186,9 @@ impl Fetcher {
             (206, before) => {
                 let mut part = before.map_or_else(|| self.new_part(answer), Ok)?;
                 if part.is_continued_by(answer.headers(), length) {
-                    tried.refusals = 0;
+                    if is_rest {
+                        tried.refusals = 0;
+                    }
                     return Ok(Some(part));
                 }
             }
