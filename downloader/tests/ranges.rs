@@ -298,7 +298,7 @@ fn a_416_begins_anew_unless_all_has_come() {
         }
         _ => {
             let all = format!("Content-Range: bytes */{}\r\n", image.len());
-            send(client, "416 Range Not Satisfiable", &all, b"")
+            send(client, "416 Range Not Satisfiable", &all, b"nothing is left")
         }
     });
 }

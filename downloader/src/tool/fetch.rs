@@ -56,7 +56,7 @@ pub(super) struct Fetcher {
 pub(super) struct Tried {
     /// How often a server was asked, redirects not counted.
     pub(super) attempts: u32,
-    /// The attempts that have brought nothing.
+    /// How many attempts have failed and brought nothing.
     pub(super) failures: u32,
     /// Of the last answer.
     pub(super) http_status: Option<u16>,
@@ -114,7 +114,7 @@ impl Fetcher {
         Self { agent, patience, folder, checked, stopped, received }
     }
 
-    /// Asks as long as something comes, and notes what has come.
+    /// Asks until the file is whole or something fails, and notes what has come.
     pub(super) fn attempt(&self, url: &Url, tried: &mut Tried) -> Result<Downloaded, Trouble> {
         let deadline = Instant::now() + self.patience.total;
         let result = loop {
@@ -150,6 +150,9 @@ impl Fetcher {
             }
         })?;
         let Some(mut part) = self.part_for(&mut answer, tried)? else { return Ok(None) };
+        if part.total == Some(part.length) {
+            return Ok(Some(part));
+        }
         if part.total.is_some_and(|total| total > self.patience.bytes) {
             return Err(self.too_large());
         }
@@ -198,8 +201,7 @@ impl Fetcher {
             }
             // All of it had come, but the connection broke before the server could say so.
             (416, Some(part)) if part.is_all(answer.headers()) => {
-                let length = Some(part.length);
-                return Ok(Some(Part { total: length, end: length, ..part }));
+                return Ok(Some(Part { total: Some(part.length), ..part }));
             }
             (_, Some(part)) if retry::may_pass(code) => {
                 tried.part = Some(part);
