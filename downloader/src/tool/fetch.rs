@@ -3,18 +3,18 @@
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use md5::Digest;
 use tempfile::NamedTempFile;
 use ureq::http::Response;
-use ureq::http::header::{LOCATION, RETRY_AFTER};
-use ureq::{Agent, Body, Error};
+use ureq::http::header::{HeaderValue, IF_RANGE, RANGE};
+use ureq::{Body, Error};
 use url::Url;
 
+use super::ask::{Asked, Asker, Route, drain, pause};
 use super::content::{self, HEAD};
 use super::folder::Folder;
-use super::headers::next_hop;
 use super::outcome::{Failed, Kind};
 use super::part::Part;
 use super::retry;
@@ -40,7 +40,7 @@ pub(super) struct Patience {
 
 /// Fetches; all threads share one.
 pub(super) struct Fetcher {
-    agent: Agent,
+    asker: Asker,
     patience: Patience,
     folder: Arc<Folder>,
     /// Whether only images that can be checked are wanted.
@@ -68,6 +68,8 @@ pub(super) struct Tried {
     longest: u64,
     /// How often in a row the rest was asked for in vain.
     refusals: u32,
+    /// The way of an attempt that waits for a place at the host that is asked next.
+    pub(super) route: Option<Route>,
 }
 
 /// After so many only the whole file is asked for.
@@ -81,6 +83,15 @@ impl Tried {
     }
 }
 
+/// What a request has brought.
+enum Step {
+    Whole(Box<Part>),
+    /// The next request, for the rest or for all, need not wait.
+    Again,
+    /// A redirect leads to another host.
+    Moved,
+}
+
 /// A whole file that has no name yet.
 pub(super) struct Downloaded {
     pub(super) file: NamedTempFile,
@@ -90,39 +101,41 @@ pub(super) struct Downloaded {
 
 impl Fetcher {
     pub(super) fn new(
-        connections: usize,
+        asker: Asker,
         patience: Patience,
         folder: Arc<Folder>,
         checked: bool,
         (stopped, received): (Arc<AtomicBool>, Arc<AtomicU64>),
     ) -> Self {
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("downloader/", env!("CARGO_PKG_VERSION")))
-            .accept("image/*")
-            .timeout_resolve(Some(patience.connect))
-            .timeout_connect(Some(patience.connect))
-            .timeout_send_request(Some(patience.first_byte))
-            .timeout_recv_response(Some(patience.first_byte))
-            .timeout_per_read(Some(patience.stall))
-            .max_idle_connections(connections)
-            .max_idle_connections_per_host(connections)
-            .build()
-            .into();
-        Self { agent, patience, folder, checked, stopped, received }
+        Self { asker, patience, folder, checked, stopped, received }
     }
 
-    /// Asks until the file is whole or something fails, and notes what has come.
+    /// Asks until the file is whole or something fails, and notes what has come. An attempt that
+    /// has to ask another host now has a route afterwards, and goes on when it is called again.
     pub(super) fn attempt(&self, url: &Url, tried: &mut Tried) -> Result<Downloaded, Trouble> {
-        let deadline = Instant::now() + self.patience.total;
+        let mut route = tried.route.take().unwrap_or_else(|| {
+            tried.attempts += 1;
+            Route::new(url, self.patience.total)
+        });
+        let deadline = Instant::now() + route.left;
         let result = loop {
-            match self.ask_for_rest(url, tried, deadline) {
-                Ok(Some(whole)) => break self.finish(whole),
-                Ok(None) => {}
+            match self.ask_for_rest(&mut route, tried) {
+                Ok(Step::Whole(whole)) => break self.finish(*whole),
+                Ok(Step::Moved) => {}
+                Ok(Step::Again) => {
+                    tried.attempts += 1;
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    let next = Route::new(url, left);
+                    let is_same_host = next.host() == route.host();
+                    route = next;
+                    if is_same_host {
+                        continue;
+                    }
+                }
                 Err(trouble) => break Err(trouble),
             }
+            tried.route = Some(route);
+            return Err(Trouble::passing(Kind::Redirect, "there is no place at the next host"));
         };
         match &tried.part {
             Some(part) if part.is_progress(part.length.saturating_sub(tried.longest)) => {
@@ -133,25 +146,19 @@ impl Fetcher {
         result
     }
 
-    /// Asks once for what is missing. Returns the file if it is whole, and `None` if the next
-    /// request need not wait.
-    fn ask_for_rest(
-        &self,
-        url: &Url,
-        tried: &mut Tried,
-        deadline: Instant,
-    ) -> Result<Option<Part>, Trouble> {
-        tried.attempts += 1;
+    /// Asks once for what is missing.
+    fn ask_for_rest(&self, route: &mut Route, tried: &mut Tried) -> Result<Step, Trouble> {
         tried.bytes = tried.part.as_ref().map_or(0, |part| part.length);
-        let asked = self.ask(url, tried.part.as_ref(), deadline, &mut tried.http_status);
-        let mut answer = asked.inspect_err(|trouble| {
+        let asked = self.ask(route, tried.part.as_ref(), &mut tried.http_status);
+        let asked = asked.inspect_err(|trouble| {
             if matches!(trouble.failed.kind, Kind::Connection | Kind::FirstByteTimeout) {
                 tried.doubt_ranges();
             }
         })?;
-        let Some(mut part) = self.part_for(&mut answer, tried)? else { return Ok(None) };
+        let Asked::Answer(mut answer) = asked else { return Ok(Step::Moved) };
+        let Some(mut part) = self.part_for(&mut answer, tried)? else { return Ok(Step::Again) };
         if part.total == Some(part.length) {
-            return Ok(Some(part));
+            return Ok(Step::Whole(Box::new(part)));
         }
         if part.total.is_some_and(|total| total > self.patience.bytes) {
             return Err(self.too_large());
@@ -162,7 +169,7 @@ impl Fetcher {
         let need_not_wait = ended.is_ok() && part.is_progress(part.length - begin);
         let trouble = match ended {
             Ok(()) if part.is_whole().map_err(|error| Trouble::disk(&error))? => {
-                return Ok(Some(part));
+                return Ok(Step::Whole(Box::new(part)));
             }
             Ok(()) => part.short_of(part.total),
             Err(trouble) => trouble,
@@ -170,7 +177,7 @@ impl Fetcher {
         if trouble.may_pass && part.can_go_on() && tried.refusals < REFUSALS {
             tried.part = Some(part);
             if need_not_wait {
-                return Ok(None);
+                return Ok(Step::Again);
             }
         }
         Err(trouble)
@@ -214,39 +221,24 @@ impl Fetcher {
         }
         if is_rest {
             tried.refusals = REFUSALS;
+            drain(answer);
             return Ok(None);
         }
         Err(self.refused(code, answer))
     }
 
-    /// Asks, and follows redirects.
+    /// Asks for all of it, or for the rest.
     fn ask(
         &self,
-        url: &Url,
+        route: &mut Route,
         part: Option<&Part>,
-        deadline: Instant,
         status: &mut Option<u16>,
-    ) -> Result<Response<Body>, Trouble> {
-        let mut url = url.clone();
-        for _ in 0..=self.patience.redirects {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let mut request = self.agent.get(url.as_str());
-            if let Some((part, validator)) = part.and_then(|p| Some((p, p.validator.as_ref()?))) {
-                request = request
-                    .header("Range", format!("bytes={}-", part.length))
-                    .header("If-Range", validator);
-            }
-            let asked = request.config().timeout_global(Some(left)).build().call();
-            let answer = asked.map_err(|error| trouble(error, Kind::FirstByteTimeout))?;
-            *status = Some(answer.status().as_u16());
-            if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-                return Ok(answer);
-            }
-            let to = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok());
-            url = next_hop(&url, to).map_err(|why| Trouble::lasting(Kind::Redirect, why))?;
-        }
-        let message = format!("redirected more than {} times", self.patience.redirects);
-        Err(Trouble::lasting(Kind::Redirect, message))
+    ) -> Result<Asked, Trouble> {
+        let range = part.and_then(|part| {
+            let begin = HeaderValue::try_from(format!("bytes={}-", part.length)).ok()?;
+            Some(vec![(RANGE, begin), (IF_RANGE, part.validator.clone()?)])
+        });
+        self.asker.ask(route, &range.unwrap_or_default(), status)
     }
 
     fn new_part(&self, answer: &Response<Body>) -> Result<Part, Trouble> {
@@ -319,20 +311,13 @@ impl Fetcher {
     fn refused(&self, code: u16, answer: &mut Response<Body>) -> Trouble {
         let reason = answer.status().canonical_reason().unwrap_or("a status without a name");
         let message = format!("the server says {code} {reason}");
-        let pause = answer
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|header| retry::retry_after(header.to_str().ok()?, SystemTime::now()));
-        if answer.body().content_length().is_some_and(|length| length <= 16 << 10) {
-            // Read to its end, the connection can be used again.
-            let _ = answer.body_mut().read_to_vec();
-        }
-        if let Some(pause) = pause.filter(|pause| *pause > self.patience.pause) {
-            let message = format!("{message}, and wants a pause of {} s", pause.as_secs());
-            return Trouble::lasting(Kind::HttpStatus, message);
-        }
         let may_pass = retry::may_pass(code);
-        let pause = pause.filter(|_| may_pass);
+        let pause = pause(answer.headers()).filter(|_| may_pass);
+        drain(answer);
+        if let Some(long) = pause.filter(|pause| *pause > self.patience.pause) {
+            let message = format!("{message}, and wants a pause of {} s", long.as_secs());
+            return Trouble { pause, ..Trouble::lasting(Kind::HttpStatus, message) };
+        }
         Trouble { failed: Failed::new(Kind::HttpStatus, message), may_pass, pause }
     }
 }

@@ -26,6 +26,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 use pools::Pool;
 use same_file::is_same_file;
 
+use super::ask::Asker;
 use super::fetch::Fetcher;
 use super::folder::Folder;
 use super::list::Entry;
@@ -82,6 +83,8 @@ fn download_all(options: Options) -> Result<ExitCode, Unable> {
             return Err(Unable::usage(output, what));
         }
     }
+    let asker = Asker::new(options.connections, &options.patience, options.checked);
+    let asker = asker.map_err(|message| Unable { code: 2, message })?;
     let system = |error: io::Error| Unable::disk(&options.folder, error);
     let room = Arc::new(Room::new(WAITING, options.per_host));
     // Before there is anything that a signal could leave behind.
@@ -112,13 +115,8 @@ fn download_all(options: Options) -> Result<ExitCode, Unable> {
     let progress = Progress::new(&options, is_file);
     let received = Arc::clone(&progress.received);
     let shared = (Arc::clone(&stop.is_asked), received);
-    let fetcher = Fetcher::new(
-        options.connections,
-        options.patience,
-        Arc::clone(&folder),
-        options.checked,
-        shared,
-    );
+    let fetcher =
+        Fetcher::new(asker, options.patience, Arc::clone(&folder), options.checked, shared);
     let open = Mutex::default();
     let run = Arc::new(Run { room, fetcher, folder, pool, options, open });
 

@@ -3,20 +3,45 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, percent_encode};
 use ureq::http::header::{CONTENT_RANGE, DATE, ETAG, LAST_MODIFIED};
 use ureq::http::{HeaderMap, HeaderValue};
 use url::Url;
 
-/// Where a redirect leads: nowhere else than to http and https, and never from https to http.
-pub(super) fn next_hop(from: &Url, to: Option<&str>) -> Result<Url, String> {
-    let to = to.ok_or("redirected to nowhere")?;
-    let next = from.join(to).map_err(|error| format!("redirected to \"{to}\": {error}"))?;
+/// Returns where a redirect leads: nowhere else than to http and https, and never from https to
+/// http. Other letters than ASCII are taken as the bytes they are, in any encoding. A name and a
+/// password stay with their server, also when it changes to https.
+pub(super) fn next_hop(from: &Url, to: Option<&[u8]>) -> Result<Url, String> {
+    let to = percent_encode(to.ok_or("redirected to nowhere")?, NON_ASCII).to_string();
+    let mut next = from.join(&to).map_err(|error| format!("redirected to \"{to}\": {error}"))?;
+    let is_same_server = next.host() == from.host()
+        && match (from.scheme(), next.scheme()) {
+            ("http", "https") => from.port().is_none() && next.port().is_none(),
+            _ => from.port() == next.port(),
+        };
+    if next.username().is_empty() && next.password().is_none() && is_same_server {
+        let name = next.set_username(from.username());
+        // It has a host, so it can have them.
+        let _ = name.and_then(|()| next.set_password(from.password()));
+    }
     match (from.scheme(), next.scheme()) {
         ("http", "http" | "https") | ("https", "https") => Ok(next),
-        ("https", "http") => Err(format!("redirected from https to {next}")),
-        _ => Err(format!("redirected to {next}: only http and https")),
+        ("https", "http") => Err(format!("redirected from https to {}", without_password(&next))),
+        _ => Err(format!("redirected to {}: only http and https", without_password(&next))),
     }
 }
+
+/// Returns an address as it may be shown.
+pub(super) fn without_password(url: &Url) -> Url {
+    let mut url = url.clone();
+    if url.password().is_some() {
+        let _ = url.set_password(Some("***"));
+    }
+    url
+}
+
+/// All bytes but those of ASCII are encoded.
+const NON_ASCII: &AsciiSet = &AsciiSet::EMPTY;
 
 /// A `Content-Range`: `bytes 5-9/10`, or `bytes */10` of a range that can't be had.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,7 +93,7 @@ mod tests {
     use super::*;
 
     fn hop(from: &str, to: &str) -> Result<String, String> {
-        next_hop(&Url::parse(from).unwrap(), Some(to)).map(String::from)
+        next_hop(&Url::parse(from).unwrap(), Some(to.as_bytes())).map(String::from)
     }
 
     #[test]
@@ -77,6 +102,26 @@ mod tests {
         assert_eq!(hop("http://a/b/c", "../e?f").unwrap(), "http://a/e?f");
         assert_eq!(hop("http://a/b/c", "//e/f").unwrap(), "http://e/f");
         assert_eq!(hop("http://a/", "https://a/").unwrap(), "https://a/");
+    }
+
+    #[test]
+    fn a_redirect_is_taken_in_utf_8_and_in_latin_1() {
+        assert_eq!(hop("http://a/", "/caf\u{e9}?\u{e9}").unwrap(), "http://a/caf%C3%A9?%C3%A9");
+        assert_eq!(hop("http://a/", "http://\u{4f8b}.org/").unwrap(), "http://xn--fsq.org/");
+        let latin_1 = next_hop(&Url::parse("http://a/").unwrap(), Some(b"/caf\xe9?\xe9 b"));
+        assert_eq!(latin_1.unwrap().as_str(), "http://a/caf%E9?%E9%20b");
+    }
+
+    #[test]
+    fn a_password_stays_with_its_server() {
+        for to in ["c", "/c", "http://a.org/c", "https://a.org/c", "//a.org/c"] {
+            assert!(hop("http://x:y@a.org/b", to).unwrap().contains("://x:y@a.org/"), "{to}");
+        }
+        for to in ["http://b.org/", "https://a.org:81/", "http://a.org:443/", "http://www.a.org/"] {
+            assert!(!hop("http://x:y@a.org/b", to).unwrap().contains('@'), "{to}");
+        }
+        assert_eq!(hop("http://x:y@a.org/", "//z@a.org/").unwrap(), "http://z@a.org/");
+        assert!(!hop("https://a/", "http://x:secret@a/").unwrap_err().contains("secret"));
     }
 
     #[test]

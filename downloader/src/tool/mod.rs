@@ -2,22 +2,26 @@
 
 use common::lessons::Tool;
 
+mod ask;
 mod content;
 mod fetch;
 mod folder;
 mod get;
 mod headers;
 mod list;
+mod names;
 mod options;
 mod outcome;
 mod part;
 mod progress;
+mod proxy;
 mod report;
 mod retry;
 mod room;
 mod serve;
 mod stop;
 mod trouble;
+mod trust;
 mod work;
 
 pub(crate) const ALL: &[Tool] = &[

@@ -40,12 +40,19 @@ attempt that brings at least a hundredth of the file is no failure, and doesn't 
 The first Ctrl-C (or SIGTERM, SIGHUP) ends the downloads under way, finishes what has been \
 downloaded, and prints what was done; the second ends all at once. Neither leaves half a file.
 
-Proxies: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are respected.
+A host is a name, with the port if the address has one. The pause that a server asks for \
+(Retry-After) holds for all that is asked of its host. If it is longer than --max-wait, all that \
+waits for this host fails.
+
+Proxies are read from http_proxy, https_proxy, all_proxy and no_proxy as curl reads them, in \
+capital letters, too: host:port, or an address that begins with http, https, socks4, socks4a, \
+socks5 or socks5h, with a name and a password if need be. The certificates trusted are the \
+system's, or those in SSL_CERT_FILE and SSL_CERT_DIR.
 
 Exit codes:
   0    all addresses are stored
   1    some failed
-  2    the command line is wrong, or the list can't be read
+  2    the command line, a proxy or a certificate file is wrong, or the list can't be read
   3    the disk is full, or a file or folder can't be written
   4    no server was reached
   130  interrupted";
@@ -81,7 +88,7 @@ pub(super) fn command() -> Command {
                 .value_parser(path.clone()),
         )
         .arg(count("connections", "16", "How many downloads at once"))
-        .arg(count("per-host", "8", "How many at once from one host"))
+        .arg(count("per-host", "8", "How many at once from one host, redirects included"))
         .arg(
             option("processes", "N", "How many processes check the files [default: one a core]")
                 .value_parser(value_parser!(u32).range(1..=1000)),
@@ -96,7 +103,7 @@ pub(super) fn command() -> Command {
         .arg(seconds("first-byte-timeout", "30", "For the head of an answer"))
         .arg(seconds("stall-timeout", "30", "For the next bytes; it holds in the head, too"))
         .arg(seconds("timeout", "300", "For all of an attempt"))
-        .arg(seconds("max-wait", "120", "The longest wait that a server may ask for"))
+        .arg(seconds("max-wait", "120", "The longest pause that a server may ask for"))
         .arg(
             option("max-size", "BYTES", "The longest file; 500k, 64M and 2G are understood")
                 .default_value("64M")

@@ -8,7 +8,9 @@ use std::thread;
 use std::time::Instant;
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
+use url::Url;
 
+use super::headers::without_password;
 use super::list::List;
 use super::options::Options;
 use super::outcome::Outcome;
@@ -55,7 +57,9 @@ impl Progress {
     pub(super) fn failure(&self, outcome: &Outcome) {
         if !self.quiet {
             let why = outcome.message.as_deref().unwrap_or_default();
-            let line = format!("failed: {}: {why}\n", outcome.url);
+            let url = Url::parse(&outcome.url).map(|url| without_password(&url).to_string());
+            let url = url.unwrap_or_else(|_| outcome.url.clone());
+            let line = format!("failed: {url}: {why}\n");
             self.bar.suspend(|| {
                 // Nobody has to read it.
                 let _ = io::stderr().write_all(line.as_bytes());

@@ -7,12 +7,16 @@
 //!                                                     after a while
 //! ```
 //!
-//! A thread gets the first that may be begun now: that need not wait for another attempt, and whose host
-//! has not its fill. So neither a slow host nor a wait holds a thread up.
+//! A thread gets the first that may be begun now: that need not wait for another attempt, and
+//! whose host has not its fill. So neither a slow host nor a wait holds a thread up. What a redirect
+//! leads to another host comes back, too, and waits for a place there.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A pause that lasts longer ends here.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// What waits for a thread.
 pub(super) trait Waiting {
@@ -41,8 +45,29 @@ struct State<T> {
 #[derive(Default)]
 struct Host {
     active: usize,
-    /// It has asked for a pause.
-    not_before: Option<Instant>,
+    pause: Option<Pause>,
+}
+
+/// A pause that a host has asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Pause {
+    until: Instant,
+    /// The reason why its end is not waited for: what is for this host fails with it, unasked.
+    refusal: Option<String>,
+}
+
+impl Pause {
+    pub(super) fn new(length: Duration, refusal: Option<String>) -> Self {
+        Self { until: Instant::now() + length.min(FOREVER), refusal }
+    }
+}
+
+/// An item for a thread.
+#[derive(Debug, PartialEq)]
+pub(super) struct Turn<T> {
+    pub(super) item: T,
+    /// The reason why its host must not be asked.
+    pub(super) refusal: Option<String>,
 }
 
 impl<T: Waiting> Room<T> {
@@ -81,7 +106,7 @@ impl<T: Waiting> Room<T> {
     }
 
     /// The first that may be begun; waits for one. `None` when there is none to come.
-    pub(super) fn next(&self) -> Option<T> {
+    pub(super) fn next(&self) -> Option<Turn<T>> {
         let mut state = self.lock();
         loop {
             if state.is_closed {
@@ -92,13 +117,19 @@ impl<T: Waiting> Room<T> {
             let mut found = None;
             for (place, item) in state.waiting.iter().enumerate() {
                 let host = state.hosts.get(item.host());
+                let pause = host.and_then(|host| host.pause.as_ref());
+                let pause = pause.filter(|pause| pause.until > now);
+                if let Some(refusal) = pause.and_then(|pause| pause.refusal.as_ref()) {
+                    found = Some((place, Some(refusal.clone())));
+                    break;
+                }
                 if host.is_some_and(|host| host.active >= self.most_per_host) {
                     continue;
                 }
-                let due = item.due().max(host.and_then(|host| host.not_before));
+                let due = item.due().max(pause.map(|pause| pause.until));
                 match due.filter(|due| *due > now) {
                     None => {
-                        found = Some(place);
+                        found = Some((place, None));
                         break;
                     }
                     Some(due) => {
@@ -106,12 +137,15 @@ impl<T: Waiting> Room<T> {
                     }
                 }
             }
-            if let Some(item) = found.and_then(|place| state.waiting.remove(place)) {
-                state.hosts.entry(item.host().to_owned()).or_default().active += 1;
+            let found = found.and_then(|(place, refusal)| {
+                state.waiting.remove(place).map(|item| Turn { item, refusal })
+            });
+            if let Some(turn) = found {
+                state.hosts.entry(turn.item.host().to_owned()).or_default().active += 1;
                 state.active += 1;
                 // A place is free for `put`.
                 self.changed.notify_all();
-                return Some(item);
+                return Some(turn);
             }
             if state.list_has_ended && state.waiting.is_empty() && state.active == 0 {
                 self.changed.notify_all();
@@ -128,20 +162,25 @@ impl<T: Waiting> Room<T> {
         }
     }
 
-    /// A thread has done with what it got from this host: for good, or it comes back. The host may
-    /// have asked for a pause.
-    pub(super) fn done(&self, host: &str, pause: Option<Instant>, again: Option<T>) {
+    /// Takes back the place at this host of an item that a thread has done with. It may come back,
+    /// at the front if it need not wait. The host may have asked for a pause.
+    pub(super) fn done(&self, host: &str, pause: Option<Pause>, again: Option<T>) {
         let mut state = self.lock();
         state.active -= 1;
         if let Some(entry) = state.hosts.get_mut(host) {
             entry.active -= 1;
-            entry.not_before = entry.not_before.max(pause);
-            let is_over = entry.not_before.is_none_or(|time| time <= Instant::now());
+            // The later end counts.
+            entry.pause =
+                entry.pause.take().into_iter().chain(pause).max_by_key(|pause| pause.until);
+            let is_over = entry.pause.as_ref().is_none_or(|pause| pause.until <= Instant::now());
             if entry.active == 0 && is_over {
                 state.hosts.remove(host);
             }
         }
-        state.waiting.extend(again);
+        match again {
+            Some(item) if item.due().is_none() => state.waiting.push_front(item),
+            again => state.waiting.extend(again),
+        }
         self.changed.notify_all();
     }
 
@@ -185,10 +224,10 @@ mod tests {
     fn a_host_that_has_its_fill_is_left_out_until_one_is_done() {
         let _deadline = Deadline::seconds(60);
         let room = room(1, &[Item("a", 1, None), Item("a", 2, None), Item("b", 3, None)]);
-        assert_eq!(room.next().unwrap().1, 1);
-        assert_eq!(room.next().unwrap().1, 3);
+        assert_eq!(room.next().unwrap().item.1, 1);
+        assert_eq!(room.next().unwrap().item.1, 3);
         room.done("a", None, None);
-        assert_eq!(room.next().unwrap().1, 2);
+        assert_eq!(room.next().unwrap().item.1, 2);
     }
 
     #[test]
@@ -196,8 +235,8 @@ mod tests {
         let _deadline = Deadline::seconds(60);
         let later = Instant::now() + Duration::from_millis(50);
         let room = room(9, &[Item("a", 1, Some(later)), Item("a", 2, None)]);
-        assert_eq!(room.next().unwrap().1, 2);
-        assert_eq!(room.next().unwrap().1, 1);
+        assert_eq!(room.next().unwrap().item.1, 2);
+        assert_eq!(room.next().unwrap().item.1, 1);
         assert!(Instant::now() >= later);
     }
 
@@ -205,12 +244,42 @@ mod tests {
     fn a_host_that_asks_for_a_pause_gets_it() {
         let _deadline = Deadline::seconds(60);
         let room = room(9, &[Item("a", 1, None), Item("a", 2, None), Item("b", 3, None)]);
-        assert_eq!(room.next().unwrap().1, 1);
-        let later = Instant::now() + Duration::from_millis(50);
-        room.done("a", Some(later), None);
-        assert_eq!(room.next().unwrap().1, 3);
-        assert_eq!(room.next().unwrap().1, 2);
+        assert_eq!(room.next().unwrap().item.1, 1);
+        let pause = Pause::new(Duration::from_millis(50), None);
+        let later = pause.until;
+        room.done("a", Some(pause), None);
+        assert_eq!(room.next().unwrap().item.1, 3);
+        assert_eq!(room.next().unwrap().item.1, 2);
         assert!(Instant::now() >= later);
+    }
+
+    #[test]
+    fn what_is_for_a_host_that_is_not_waited_for_is_refused() {
+        let _deadline = Deadline::seconds(60);
+        let later = Instant::now() + Duration::from_secs(1000);
+        let list = [("a", None), ("b", None), ("a", Some(later)), ("a", None)];
+        let room = room(1, &list.map(|(host, due)| Item(host, 1, due)));
+        assert_eq!(room.next().unwrap().refusal, None);
+        room.done("a", Some(Pause::new(Duration::MAX, Some("no".to_owned()))), None);
+        // A shorter one after it changes nothing.
+        let turns: Vec<_> = (0..3).map_while(|_| room.next()).collect();
+        room.done("a", Some(Pause::new(Duration::ZERO, None)), Some(Item("a", 2, None)));
+        let turns = turns.into_iter().chain(room.next());
+        let seen: Vec<_> = turns.map(|turn| (turn.item.0, turn.refusal)).collect();
+        let no = Some("no".to_owned());
+        assert_eq!(seen, [("b", None), ("a", no.clone()), ("a", no.clone()), ("a", no)]);
+    }
+
+    #[test]
+    fn what_comes_back_for_another_host_waits_for_a_place_there() {
+        let _deadline = Deadline::seconds(60);
+        let room = room(1, &[Item("a", 1, None), Item("b", 2, None), Item("c", 3, None)]);
+        assert_eq!(room.next().unwrap().item.1, 1);
+        assert_eq!(room.next().unwrap().item.1, 2);
+        room.done("a", None, Some(Item("b", 1, None)));
+        assert_eq!(room.next().unwrap().item.1, 3);
+        room.done("b", None, None);
+        assert_eq!(room.next().unwrap().item.1, 1);
     }
 
     #[test]
@@ -218,11 +287,11 @@ mod tests {
         let _deadline = Deadline::seconds(60);
         let room = room(9, &[Item("a", 1, None)]);
         room.end_list();
-        let first = room.next();
+        let first = room.next().map(|turn| turn.item);
         thread::scope(|scope| {
             let waiting = scope.spawn(|| room.next());
             room.done("a", None, first);
-            assert_eq!(waiting.join().unwrap(), Some(Item("a", 1, None)));
+            assert_eq!(waiting.join().unwrap().unwrap().item, Item("a", 1, None));
         });
         room.done("a", None, None);
         assert_eq!(room.next(), None);
@@ -235,7 +304,7 @@ mod tests {
         assert!(room.put(Item("a", 1, None)));
         thread::scope(|scope| {
             let putting = scope.spawn(|| room.put(Item("a", 2, None)));
-            assert_eq!(room.next().unwrap().1, 1);
+            assert_eq!(room.next().unwrap().item.1, 1);
             assert!(putting.join().unwrap());
         });
     }

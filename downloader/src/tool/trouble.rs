@@ -5,6 +5,7 @@ use std::time::Duration;
 use ureq::{Error, Timeout};
 
 use super::outcome::{Failed, Kind};
+use super::retry;
 
 /// Why an attempt failed, and whether another may do better.
 #[derive(Debug)]
@@ -63,6 +64,13 @@ pub(super) fn trouble(error: Error, slow: Kind) -> Trouble {
         },
         Error::Http(_) | Error::BadUri(_) | Error::LargeResponseHeader(..) => {
             Trouble::lasting(Kind::Protocol, error)
+        }
+        Error::ConnectProxyFailed(why) => {
+            // It ends with the status code of the proxy's answer, if there was one.
+            let code = why.rsplit('/').next().and_then(|code| code.parse().ok());
+            let may_pass = code.is_none_or(retry::may_pass);
+            let failed = Failed::new(Kind::Connection, format!("no connection: {why}"));
+            Trouble { failed, may_pass, pause: None }
         }
         Error::ConnectionFailed => Trouble::passing(Kind::Connection, error),
         error => Trouble::passing(Kind::Protocol, error),

@@ -10,6 +10,7 @@ use crossbeam::channel::{Sender, bounded};
 use pools::{Pool, TaskError};
 use url::Url;
 
+use super::ask::{Route, host};
 use super::content;
 use super::fetch::{Downloaded, Fetcher, Tried};
 use super::folder::{Folder, Stored};
@@ -17,7 +18,7 @@ use super::list::{Bad, Entry, List};
 use super::options::Options;
 use super::outcome::{Failed, Kind, Outcome, Status};
 use super::retry;
-use super::room::{Room, Waiting};
+use super::room::{Pause, Room, Turn, Waiting};
 use super::trouble::Trouble;
 
 /// So many files a process wait to be checked.
@@ -52,8 +53,7 @@ pub(super) struct Job {
 
 impl Job {
     pub(super) fn new(line: u64, url: Url) -> Self {
-        let host = url.authority().rsplit('@').next().unwrap_or_default().to_owned();
-        Self { line, url, host, begun: None, due: None, tried: Tried::default() }
+        Self { line, host: host(&url), url, begun: None, due: None, tried: Tried::default() }
     }
 
     fn outcome(&self, status: Status) -> Outcome {
@@ -74,7 +74,7 @@ impl Job {
 
 impl Waiting for Job {
     fn host(&self) -> &str {
-        &self.host
+        self.tried.route.as_ref().map_or(&self.host, Route::host)
     }
 
     fn due(&self) -> Option<Instant> {
@@ -159,10 +159,18 @@ fn bad_line(run: &Run, line: u64, bad: Bad) -> Outcome {
 
 /// What a thread that fetches does.
 fn fetch_all(run: &Run, downloaded: &Sender<(Job, Downloaded)>, outcomes: &Sender<Outcome>) {
-    while let Some(mut job) = run.room.next() {
+    while let Some(Turn { item: mut job, refusal }) = run.room.next() {
         job.begun.get_or_insert_with(Instant::now);
-        let host = job.host.clone();
-        match run.fetcher.attempt(&job.url, &mut job.tried) {
+        job.due = None;
+        let host = job.host().to_owned();
+        let came = match refusal {
+            Some(refusal) => {
+                job.tried.route = None;
+                Err(Trouble::lasting(Kind::HttpStatus, refusal))
+            }
+            None => run.fetcher.attempt(&job.url, &mut job.tried),
+        };
+        match came {
             Ok(file) => {
                 run.room.done(&host, None, None);
                 let sent = match run.pool {
@@ -173,16 +181,19 @@ fn fetch_all(run: &Run, downloaded: &Sender<(Job, Downloaded)>, outcomes: &Sende
                     return;
                 }
             }
-            Err(Trouble { may_pass: true, pause, .. })
-                if job.tried.failures <= run.options.retries =>
-            {
-                let now = Instant::now();
-                let wait = retry::back_off(job.tried.failures);
-                job.due = Some(now + pause.unwrap_or_default().max(wait));
-                run.room.done(&host, pause.map(|pause| now + pause), Some(job));
-            }
-            Err(Trouble { failed, .. }) => {
-                run.room.done(&host, None, None);
+            // A redirect has led to another host.
+            Err(_) if job.tried.route.is_some() => run.room.done(&host, None, Some(job)),
+            Err(Trouble { failed, may_pass, pause }) => {
+                let is_too_long = pause.is_some_and(|pause| pause > run.options.patience.pause);
+                let refusal = is_too_long.then(|| failed.message.clone());
+                let host_pause = pause.map(|pause| Pause::new(pause, refusal));
+                if may_pass && job.tried.failures <= run.options.retries {
+                    let wait = retry::back_off(job.tried.failures);
+                    job.due = Some(Instant::now() + pause.unwrap_or_default().max(wait));
+                    run.room.done(&host, host_pause, Some(job));
+                    continue;
+                }
+                run.room.done(&host, host_pause, None);
                 if outcomes.send(job.failed(failed)).is_err() {
                     return;
                 }

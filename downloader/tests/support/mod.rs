@@ -70,6 +70,11 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
+    /// Its address and its port.
+    pub(crate) fn host(&self) -> &str {
+        &self.address
+    }
+
     pub(crate) fn seen(&self, path: &str) -> Vec<Request> {
         let requests = self.requests.lock().unwrap();
         requests.iter().filter(|request| request.path == path).cloned().collect()
@@ -86,10 +91,12 @@ fn serve(
     loop {
         let mut lines = Vec::new();
         loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line).unwrap_or(0) == 0 {
+            let mut bytes = Vec::new();
+            if reader.read_until(b'\n', &mut bytes).unwrap_or(0) == 0 {
                 return;
             }
+            // As Latin-1, in which each byte is a letter.
+            let line: String = bytes.into_iter().map(char::from).collect();
             if line.trim().is_empty() {
                 break;
             }
@@ -233,6 +240,8 @@ pub(crate) struct Get {
     command: Command,
     /// Where the files go, seen from that folder.
     out: PathBuf,
+    /// Variables of the environment.
+    env: Vec<(&'static str, String)>,
 }
 
 impl Get {
@@ -248,11 +257,17 @@ impl Get {
         let mut command = Command::new(env!("CARGO_BIN_EXE_downloader"));
         let failed = ["--report", "report", "--failed", "failed"];
         command.args(["get", "list"]).args(failed).current_dir(place.path());
-        Self { place, command, out: "out".into() }
+        Self { place, command, out: "out".into(), env: Vec::new() }
     }
 
     pub(crate) fn with(mut self, arguments: &[&str]) -> Self {
         self.command.args(arguments);
+        self
+    }
+
+    /// With this variable in its environment.
+    pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.env.push((name, value.into()));
         self
     }
 
@@ -281,9 +296,13 @@ impl Get {
     }
 
     pub(crate) fn start(mut self) -> Running {
-        for name in ["http_proxy", "https_proxy", "all_proxy"] {
+        for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
             self.command.env_remove(name).env_remove(name.to_ascii_uppercase());
         }
+        self.command
+            .env_remove("SSL_CERT_FILE")
+            .env_remove("SSL_CERT_DIR")
+            .envs(self.env.drain(..));
         self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         self.command.arg("-o").arg(&self.out);
         // A group of its own, to interrupt as a terminal does.

@@ -1,0 +1,275 @@
+//! Proxies: which one an address is fetched through, as the environment says it.
+//!
+//! What curl reads is read: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, also in
+//! capital letters. To an HTTP proxy an https address goes by CONNECT, which the client can; an
+//! http address goes in the request line (absolute form, RFC 9112 §3.2.2), which is written here.
+
+use std::env;
+
+use hyper_util::client::proxy::matcher::Matcher;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
+use ureq::{Error, Proxy, ProxyProtocol};
+use url::Url;
+
+/// The schemes of proxies that can be used.
+const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+
+/// The proxies of a run.
+#[derive(Debug)]
+pub(super) struct Proxies {
+    http: Option<Proxy>,
+    https: Option<Proxy>,
+    /// A matcher that intercepts what goes through a proxy.
+    no_proxy: Matcher,
+}
+
+/// A variable of the environment.
+struct Variable {
+    name: String,
+    value: String,
+}
+
+impl Proxies {
+    /// Reads the environment. An error names the variable that can't be used.
+    pub(super) fn from_env() -> Result<Self, String> {
+        let proxy = |name: &str| {
+            let found = variable(name)?;
+            found.map_or_else(|| variable("all_proxy"), |found| Ok(Some(found)))
+        };
+        let no_proxy = variable("no_proxy")?.map_or(String::new(), |found| found.value);
+        Self::new(proxy("http_proxy")?, proxy("https_proxy")?, &no_proxy)
+    }
+
+    fn new(
+        http: Option<Variable>,
+        https: Option<Variable>,
+        no_proxy: &str,
+    ) -> Result<Self, String> {
+        let read = |variable: Option<Variable>| {
+            variable
+                .map(|Variable { name, value }| {
+                    read(&value).map_err(|why| format!("{name}: this proxy can't be used: {why}"))
+                })
+                .transpose()
+        };
+        let (http, https) = (read(http)?, read(https)?);
+        let hosts = no_proxy.split(|letter: char| letter == ',' || letter.is_whitespace());
+        let hosts: Vec<&str> = hosts.collect();
+        if hosts.contains(&"*") {
+            return Ok(Self { http: None, https: None, no_proxy: Matcher::builder().build() });
+        }
+        let plain = |host: &&str| {
+            host.trim_start_matches('*').trim_matches(['[', ']']).trim_end_matches('.').to_owned()
+        };
+        let hosts = hosts.iter().map(plain).collect::<Vec<_>>().join(",");
+        // Which proxy it is doesn't matter here.
+        Ok(Self { http, https, no_proxy: Matcher::builder().all("http://a").no(hosts).build() })
+    }
+
+    /// Returns the proxy that an address is fetched through.
+    pub(super) fn of(&self, url: &Url) -> Option<&Proxy> {
+        let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
+        let proxy = proxy.as_ref()?;
+        let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+        let uri = format!("{}://{host}/", url.scheme()).parse::<Uri>();
+        // Rather through the proxy than past it.
+        let is_direct = uri.is_ok_and(|uri| self.no_proxy.intercept(&uri).is_none());
+        (!is_direct).then_some(proxy)
+    }
+}
+
+/// Tells whether a proxy gets the address itself, in the request line.
+pub(super) fn takes_requests(proxy: &Proxy, scheme: Option<&str>) -> bool {
+    scheme == Some("http") && matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https)
+}
+
+/// Finds a variable, whose name may be in capital letters. An empty one counts as none.
+fn variable(name: &str) -> Result<Option<Variable>, String> {
+    for name in [name.to_owned(), name.to_ascii_uppercase()] {
+        let Some(value) = env::var_os(&name) else { continue };
+        let Ok(value) = value.into_string() else { return Err(format!("{name}: not UTF-8")) };
+        if !value.trim().is_empty() {
+            return Ok(Some(Variable { name, value: value.trim().to_owned() }));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads the address of a proxy; without a scheme it is http.
+fn read(text: &str) -> Result<Proxy, String> {
+    let has_scheme = text.contains("://");
+    let text = if has_scheme { text.to_owned() } else { format!("http://{text}") };
+    let url = Url::parse(&text).map_err(|error| error.to_string())?;
+    if !SCHEMES.contains(&url.scheme()) {
+        return Err(format!("{} is none of {}", url.scheme(), SCHEMES.join(", ")));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("it has no host".to_owned());
+    }
+    Proxy::new(url.as_str()).map_err(|error| error.to_string())
+}
+
+/// Connects to a proxy that takes requests. Other addresses are left to the connectors behind.
+#[derive(Debug)]
+pub(super) struct ToProxy {
+    /// The settings for a connection to the proxy itself: without a proxy.
+    pub(super) config: Config,
+}
+
+impl Connector for ToProxy {
+    type Out = Box<dyn Transport>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        _: Option<()>,
+    ) -> Result<Option<Self::Out>, Error> {
+        let (proxy, uri) = (details.config.proxy(), details.uri);
+        let Some(proxy) = proxy.filter(|proxy| takes_requests(proxy, uri.scheme_str())) else {
+            return Ok(None);
+        };
+        let to_proxy = ConnectionDetails {
+            uri: proxy.uri(),
+            addrs: details.resolver.resolve(proxy.uri(), &self.config, details.timeout)?,
+            config: &self.config,
+            ..copy(details)
+        };
+        let connection = (details.run_connector)(&to_proxy)?;
+        let origin = format!("http://{}", uri.authority().map_or("", |host| host.as_str()));
+        Ok(Some(Box::new(AbsoluteForm { connection, origin })))
+    }
+}
+
+/// Copies what a connector is told.
+pub(super) fn copy<'a>(details: &ConnectionDetails<'a>) -> ConnectionDetails<'a> {
+    ConnectionDetails {
+        addrs: details.addrs.clone(),
+        current_time: details.current_time.clone(),
+        run_connector: details.run_connector.clone(),
+        register_shutdown: details.register_shutdown.clone(),
+        ..*details
+    }
+}
+
+/// A connection to a proxy, for one origin: puts it in front of the path in each request line. The
+/// client writes the head of a request at once; a body there never is.
+#[derive(Debug)]
+struct AbsoluteForm {
+    connection: Box<dyn Transport>,
+    origin: String,
+}
+
+impl Transport for AbsoluteForm {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.connection.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let head = self.buffers().output()[..amount].to_vec();
+        let path = head.iter().position(|byte| *byte == b' ').map_or(0, |blank| blank + 1);
+        let head = [&head[..path], self.origin.as_bytes(), &head[path..]].concat();
+        for part in head.chunks(self.buffers().output().len()) {
+            self.buffers().output()[..part.len()].copy_from_slice(part);
+            self.connection.transmit_output(part.len(), timeout)?;
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.connection.await_input(timeout)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.connection.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.connection.is_tls()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxies(http: &str, no_proxy: &str) -> Result<Proxies, String> {
+        let http = Variable { name: "http_proxy".to_owned(), value: http.to_owned() };
+        Proxies::new(Some(http), None, no_proxy)
+    }
+
+    #[test]
+    fn a_proxy_is_read_as_people_write_it() {
+        for (text, protocol, host, port) in [
+            ("proxy:3128", ProxyProtocol::Http, "proxy", 3128),
+            ("proxy", ProxyProtocol::Http, "proxy", 80),
+            ("HTTP://proxy:80/", ProxyProtocol::Http, "proxy", 80),
+            ("http://[::1]:3128", ProxyProtocol::Http, "[::1]", 3128),
+            ("https://proxy", ProxyProtocol::Https, "proxy", 443),
+            ("socks4a://proxy:1", ProxyProtocol::Socks4A, "proxy", 1),
+            ("socks5h://proxy", ProxyProtocol::Socks5h, "proxy", 1080),
+        ] {
+            let proxy = read(text).unwrap();
+            assert_eq!((proxy.protocol(), proxy.host(), proxy.port()), (protocol, host, port));
+        }
+        let proxy = read("ann%40example.org:p%3Aw@proxy:3128").unwrap();
+        assert_eq!(proxy.username(), Some("ann@example.org"));
+        assert_eq!(proxy.password(), Some("p:w"));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_an_error_that_names_the_variable_and_no_password() {
+        for text in [
+            "ftp://ann:secret@proxy",
+            "socks6://ann:secret@proxy",
+            "http://ann:secret@",
+            "http://",
+            "http://ann:secret@proxy:99999",
+            "http://ann:secret@proxy:port",
+            "http://ann:%ff@proxy",
+            "a b",
+        ] {
+            let error = proxies(text, "").unwrap_err();
+            assert!(error.starts_with("http_proxy: "), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_no_proxy_names_is_reached_directly() {
+        let no_proxy = " example.org,.example.com  10.0.0.0/8,192.168.0.1, [::1] fd00::/8,*.net. ";
+        let proxies = proxies("proxy:3128", no_proxy).unwrap();
+        let is_direct =
+            |host: &str| proxies.of(&Url::parse(&format!("http://{host}/a")).unwrap()).is_none();
+        for host in [
+            "example.org",
+            "EXAMPLE.org.",
+            "www.example.org:81",
+            "example.com",
+            "www.example.com",
+            "10.1.2.3",
+            "192.168.0.1",
+            "[::1]:81",
+            "[fd00::2]",
+            "www.net",
+        ] {
+            assert!(is_direct(host), "{host}");
+        }
+        for host in ["notexample.org", "example.org.uk", "11.0.0.1", "[::2]", "localhost"] {
+            assert!(!is_direct(host), "{host}");
+        }
+        let https = Url::parse("https://notexample.org/").unwrap();
+        assert!(proxies.of(&https).is_none());
+    }
+
+    #[test]
+    fn a_star_stands_for_all_hosts() {
+        for no_proxy in ["*", "a, *"] {
+            let proxies = proxies("proxy:3128", no_proxy).unwrap();
+            for url in ["http://b/", "http://127.0.0.1/"] {
+                assert!(proxies.of(&Url::parse(url).unwrap()).is_none());
+            }
+        }
+    }
+}
