@@ -267,9 +267,9 @@ fn what_cannot_be_fitted_is_told_with_file_and_line() {
     for (text, told) in [
         (without("72,1853.2\n108,1828.9\n", ""), ": there are 5 points, and a fit"),
         (without("72,1853.2", "72,fast"), ":5: \"fast\" isn't a number"),
-        (without("72,1853.2", "72"), ":5: \"\" isn't a number"),
+        (without("72,1853.2", "72"), ":5: 2 cells are expected, as in line 1, not 1"),
         (without("72,1853.2", "72,-5"), ":5: point number 4 has n = 72, throughput = -5"),
-        (without("n,throughput", "n,speed"), ":1: the heading has no column \"throughput\""),
+        (without("n,throughput", "n,words"), ":1: the heading has no column \"throughput\""),
         ("1,2,3\n".to_owned(), ":1: 3 columns and no heading"),
         (String::new(), ": there are 0 points"),
     ] {

@@ -22,11 +22,12 @@ mod report;
 mod rows;
 mod scene;
 
-use std::fs;
+use std::fs::File;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use common::output;
+use common::{files, output};
 use indicatif::{ProgressBar, ProgressStyle};
 use process_basics::Failure;
 
@@ -84,6 +85,9 @@ fn measure_and_print(options: &Options) -> Result<ExitCode, Failure> {
     }
     let earlier = options.compare.as_deref().map(Earlier::read).transpose()?;
     rows.retain(|row| options.only.is_empty() || options.only.contains(&row.name));
+    let compared = options.compare.as_ref().and_then(|file| File::open(file).ok());
+    let inputs: Vec<&File> = compared.iter().collect();
+    let [svg] = files::create([options.svg.as_ref()], &inputs).map_err(Failure::new)?;
     python::clean_up_at_signals(&pythons)?;
     let machine = Machine::here(&pythons);
     let measured = measure(rows, &options.effort);
@@ -96,8 +100,8 @@ fn measure_and_print(options: &Options) -> Result<ExitCode, Failure> {
         Form::Json => report::json(&machine, &measured),
     };
     output::print(&text);
-    if let Some(file) = &options.svg {
-        fs::write(file, chart::svg(&machine, &measured)?)?;
+    if let Some(mut file) = svg {
+        file.write_all(chart::svg(&machine, &measured)?.as_bytes())?;
     }
     // What can't be had on this system is no failure.
     let has_ours = |all: &&Measured| all.row.peers.first().is_some_and(|ours| ours.sample.is_ok());

@@ -180,7 +180,8 @@ pub fn width(text: &str, size: i32) -> i32 {
     text.chars().map(parts).sum::<i32>() * size / 100
 }
 
-/// The text, or as much of its beginning as there is room for. Without signs that no picture may hold.
+/// The text, or as much of its beginning as there is room for. What no picture may hold is
+/// [escaped](crate::output::escaped).
 ///
 /// ```
 /// use common::drawing::shortened;
@@ -190,7 +191,7 @@ pub fn width(text: &str, size: i32) -> i32 {
 /// ```
 #[must_use]
 pub fn shortened(text: &str, size: i32, room: i32) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean = crate::output::escaped(text);
     if width(&clean, size) <= room {
         return clean;
     }
@@ -227,7 +228,7 @@ mod tests {
         assert_eq!(shortened("walls", 10, 100), "walls");
         assert_eq!(shortened("walls and windows", 10, 40), "walls…");
         assert!(width("洗水壶", 10) == 30 && width("abc", 10) < 30);
-        assert_eq!(shortened("a\u{1}b\n", 10, 100), "a b ");
+        assert_eq!(shortened("a\u{1}b", 10, 100), "a\\u0001b");
     }
 
     #[test]

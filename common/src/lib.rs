@@ -1,7 +1,7 @@
 //! What every lesson needs and none is about: timing ([`time`]), the [`narrator`] that puts a story
 //! on the screen, the [`output`] it goes to, the command line of the [`lessons`], the [`timeline`]
 //! that shows who worked when, the [`table`] that fits the screen, the machine's [`cores`], a
-//! process's [`stock`], a [`group`] of processes, the [`interrupt`] that asks a program to end, the
+//! process's [`stock`], the [`files`] that a tool writes, a [`group`] of processes, the [`interrupt`] that asks a program to end, the
 //! course's table of [`contents`]; and, behind the feature `drawing`, what its pictures have in
 //! common.
 
@@ -9,6 +9,7 @@ pub mod contents;
 pub mod cores;
 #[cfg(feature = "drawing")]
 pub mod drawing;
+pub mod files;
 pub mod group;
 #[cfg(feature = "interrupt")]
 pub mod interrupt;

@@ -57,6 +57,29 @@ pub fn complain(line: impl fmt::Display) {
     let _ = write_all(&mut io::stderr().lock(), format!("{line}\n").as_bytes());
 }
 
+/// Returns a text from outside, such as a name in a file, with every character that controls a
+/// terminal, turns the order of a line, or is none, as an escape sequence of JSON and TOML.
+///
+/// ```
+/// assert_eq!(common::output::escaped("walls\u{1b}[2K\n"), "walls\\u001b[2K\\u000a");
+/// ```
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let is_control = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
+    };
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_control(c) {
+            true => safe += &format!("\\u{:04x}", u32::from(c)),
+            false => safe.push(c),
+        }
+    }
+    safe
+}
+
 /// Prints what clap says, help or what is wrong with the command line, and returns the exit code.
 ///
 /// ```

@@ -1,5 +1,7 @@
 //! Why some tasks are no plan.
 
+use unicode_normalization::UnicodeNormalization;
+
 /// Why some tasks are no plan; the text says what to look at. `task` is the number of that task,
 /// from 0. Python, for a cycle: `graphlib.CycleError`.
 ///
@@ -26,9 +28,9 @@ pub enum PlanError {
     #[expect(missing_docs, reason = "the text says what they are")]
     Duplicate { task: usize, first: usize, name: String },
     /// A task waits for one that isn't there.
-    #[error("task \"{name}\" comes after \"{after}\", and there is no such task")]
+    #[error("task \"{name}\" comes after \"{after}\", and there is no such task{}", hint(meant))]
     #[expect(missing_docs, reason = "the text says what they are")]
-    Unknown { task: usize, name: String, after: String },
+    Unknown { task: usize, name: String, after: String, meant: Option<String> },
     /// A duration is negative, infinite or not a number.
     #[error("task \"{name}\" takes {duration}: a duration is a number, 0 or more")]
     #[expect(missing_docs, reason = "the text says what they are")]
@@ -37,9 +39,19 @@ pub enum PlanError {
     #[error("the durations add up to more than a number can hold")]
     TooLong,
     /// A task needs more of a resource than there is.
-    #[error("task \"{name}\" needs {amount} of the resource \"{resource}\", and there is {there}")]
+    #[error(
+        "task \"{name}\" needs {amount} of the resource \"{resource}\", and there is {there}{}",
+        hint(meant)
+    )]
     #[expect(missing_docs, reason = "the text says what they are")]
-    Resource { task: usize, name: String, resource: String, amount: u32, there: u32 },
+    Resource {
+        task: usize,
+        name: String,
+        resource: String,
+        amount: u32,
+        there: u32,
+        meant: Option<String>,
+    },
     /// Tasks wait for each other in a circle: each of these for the one before it.
     #[error("these tasks wait for each other, so none can begin: {}", circle(names))]
     #[expect(missing_docs, reason = "the text says what they are")]
@@ -69,6 +81,26 @@ impl PlanError {
             _ => None,
         }
     }
+}
+
+/// Returns the first of these names that looks like the one looked for: they differ in nothing but
+/// case, blanks or Unicode form.
+pub(super) fn alike<'a>(
+    looked_for: &str,
+    mut names: impl Iterator<Item = &'a str>,
+) -> Option<String> {
+    let look = |name: &str| {
+        let lower: String = name.nfkc().collect::<String>().to_lowercase();
+        lower.nfkc().filter(|c| !c.is_whitespace()).collect::<String>()
+    };
+    let wanted = look(looked_for);
+    names.find(|name| *name != looked_for && look(name) == wanted).map(str::to_owned)
+}
+
+fn hint(meant: &Option<String>) -> String {
+    meant.as_ref().map_or(String::new(), |name| {
+        format!(": did you mean \"{name}\"? They differ in case, blanks or Unicode form")
+    })
 }
 
 /// As many of a cycle's names as one can read.

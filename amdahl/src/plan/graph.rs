@@ -142,6 +142,21 @@ impl Graph {
         if done == self.len() { Ok(order) } else { Err(self.cycle(&waits_for)) }
     }
 
+    /// The same graph with each task numbered by its place in an order of all tasks.
+    ///
+    /// In a topological order every neighbour is then on the same side, and a pass over the tasks
+    /// reads and writes memory from one end to the other.
+    pub(super) fn renumbered(&self, order: &[u32]) -> Self {
+        let mut places = vec![0; order.len()];
+        for (task, place) in order.iter().zip(0..) {
+            places[*task as usize] = place;
+        }
+        Self {
+            predecessors: self.predecessors.renumbered(order, &places),
+            successors: self.successors.renumbered(order, &places),
+        }
+    }
+
     /// A cycle among the tasks that still wait for somebody: each has a predecessor that does, too,
     /// so whoever goes on from one to the next comes to a task for the second time.
     fn cycle(&self, waits_for: &[u32]) -> Vec<u32> {
@@ -175,6 +190,17 @@ impl Rows {
         for (task, item) in edges {
             items[places[task as usize] as usize] = item;
             places[task as usize] += 1;
+        }
+        Self { starts, items }
+    }
+
+    fn renumbered(&self, order: &[u32], places: &[u32]) -> Self {
+        let mut starts = Vec::with_capacity(self.starts.len());
+        let mut items = Vec::with_capacity(self.items.len());
+        starts.push(0);
+        for task in order {
+            items.extend(self.row(*task).iter().map(|item| places[*item as usize]));
+            starts.push(items.len() as u32);
         }
         Self { starts, items }
     }

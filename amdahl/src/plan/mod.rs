@@ -115,6 +115,8 @@ pub struct Plan {
     graph: Graph,
     /// The tasks so that each comes after all that it waits for.
     order: Vec<u32>,
+    /// The graph with the tasks numbered by their places in the order.
+    ordered: Graph,
     resources: Vec<(String, u32)>,
     /// The different needs there are, each a list of (resource, amount), and each task's.
     needs: Vec<Vec<(usize, u32)>>,
@@ -164,8 +166,9 @@ impl Plan {
             task: cycle[0] as usize,
             names: cycle.iter().map(|task| tasks[*task as usize].name.clone()).collect(),
         })?;
+        let ordered = graph.renumbered(&order);
         let (names, durations) = tasks.into_iter().map(|task| (task.name, task.duration)).unzip();
-        Ok(Self { names, durations, graph, order, resources, needs, needs_of })
+        Ok(Self { names, durations, graph, order, ordered, resources, needs, needs_of })
     }
 
     /// The names of the tasks, in the order of their numbers.
@@ -289,7 +292,8 @@ fn edges(tasks: &[Task]) -> Result<Vec<(u32, u32)>, PlanError> {
         for before in after {
             let Some(place) = numbers.get(before.as_str()) else {
                 let (name, after) = (name.clone(), before.clone());
-                return Err(PlanError::Unknown { task: number, name, after });
+                let meant = error::alike(&after, tasks.iter().map(|task| task.name.as_str()));
+                return Err(PlanError::Unknown { task: number, name, after, meant });
             };
             edges.push((*place, number as u32));
         }
@@ -313,7 +317,9 @@ fn needs(tasks: &[Task], resources: &[(String, u32)]) -> Result<Needs, PlanError
                 Some(place) if amount <= there => list.push((place, amount)),
                 _ => {
                     let (name, resource) = (name.clone(), resource.clone());
-                    return Err(PlanError::Resource { task, name, resource, amount, there });
+                    let names = resources.iter().map(|(name, _)| name.as_str());
+                    let meant = error::alike(&resource, names).filter(|_| place.is_none());
+                    return Err(PlanError::Resource { task, name, resource, amount, there, meant });
                 }
             }
         }

@@ -90,34 +90,48 @@ pub struct Timetable<'plan> {
     rounding: f64,
 }
 
+/// When a task can begin, and when it must.
+struct Starts {
+    earliest: f64,
+    latest: f64,
+}
+
 impl<'plan> Timetable<'plan> {
     pub(super) fn of(plan: &'plan Plan) -> Self {
-        let mut tasks = vec![Times::default(); plan.durations.len()];
-        for &task in &plan.order {
-            let before = plan.graph.predecessors(task).iter();
-            let start = before
-                .fold(0.0, |start: f64, before| start.max(tasks[*before as usize].earliest_finish));
-            let times = &mut tasks[task as usize];
-            times.earliest_start = start;
-            times.earliest_finish = start + plan.durations[task as usize];
+        let Plan { order, ordered, .. } = plan;
+        // By the tasks' places in the order, in which both passes go through the memory.
+        let mut finishes = Vec::with_capacity(order.len());
+        let mut starts = Vec::with_capacity(order.len());
+        for (&task, place) in order.iter().zip(0..) {
+            let before = ordered.predecessors(place).iter();
+            let start =
+                before.fold(0.0, |start: f64, before| start.max(finishes[*before as usize]));
+            finishes.push(start + plan.durations[task as usize]);
+            starts.push(Starts { earliest: start, latest: 0.0 });
         }
-        let ends = tasks.iter().map(|times| times.earliest_finish);
-        let makespan = ends.fold(0.0, f64::max);
-        let rounding = rounding(tasks.len(), makespan);
-        for &task in plan.order.iter().rev() {
+        let makespan = finishes.iter().copied().fold(0.0, f64::max);
+        let rounding = rounding(order.len(), makespan);
+        let mut tasks = vec![Times::default(); order.len()];
+        for (&task, place) in order.iter().zip(0..order.len() as u32).rev() {
             let (mut finish, mut free) = (makespan, makespan);
-            for &next in plan.graph.successors(task) {
-                finish = finish.min(tasks[next as usize].latest_start);
-                free = free.min(tasks[next as usize].earliest_start);
+            for &next in ordered.successors(place) {
+                finish = finish.min(starts[next as usize].latest);
+                free = free.min(starts[next as usize].earliest);
             }
-            let times = &mut tasks[task as usize];
-            let slack = finish - times.earliest_finish;
+            let place = place as usize;
+            let (earliest_start, earliest_finish) = (starts[place].earliest, finishes[place]);
+            let slack = finish - earliest_finish;
             // Nothing but rounding: then it is none at all, and the latest times are the earliest.
             let slack = if slack <= rounding { 0.0 } else { slack };
-            times.slack = slack;
-            times.free_slack = (free - times.earliest_finish).clamp(0.0, slack);
-            times.latest_start = times.earliest_start + slack;
-            times.latest_finish = times.earliest_finish + slack;
+            starts[place].latest = earliest_start + slack;
+            tasks[task as usize] = Times {
+                earliest_start,
+                earliest_finish,
+                latest_start: earliest_start + slack,
+                latest_finish: earliest_finish + slack,
+                slack,
+                free_slack: (free - earliest_finish).clamp(0.0, slack),
+            };
         }
         Self { plan, tasks, makespan, work: plan.work(), rounding }
     }

@@ -21,7 +21,10 @@ The file has a line for each measurement: how many workers, how much they did.
   n,throughput
   1,64.9
   18,995.9
-Other columns may be there, too; without a heading there are just these two. # begins a comment.
+Other columns may be there, too; without a heading there are just these two. Instead of n: threads, \
+workers, processes, cores, concurrency, clients; instead of throughput: x, rate, ops, rps, qps, \
+speed. What spreadsheets write is read: quotes, semicolons or tabs, decimal commas. A number that \
+can be read in two ways is an error. # begins a comment.
 
 ";
 
@@ -36,16 +39,17 @@ fn run(arguments: &ArgMatches) -> ExitCode {
 }
 
 fn found(arguments: &ArgMatches) -> Result<String, Refusal> {
-    let (file, text) = read(arguments)?;
+    let input = read(arguments)?;
+    let file = &input.name;
     let (lines, points): (Vec<usize>, Vec<(f64, f64)>) =
-        points_file::parse(&file, &text)?.into_iter().unzip();
+        points_file::parse(file, &input.text)?.into_iter().unzip();
     let fit = amdahl::fit(&points).map_err(|error| match error {
         FitError::Point { place, .. } => {
             Refusal::wrong(format!("{file}:{}: {error}", lines[place]))
         }
         _ => Refusal::wrong(format!("{file}: {error}")),
     })?;
-    draw(arguments, || chart(&points, &fit.law).svg())?;
+    draw(arguments, Some(&input), || chart(&points, &fit.law).svg())?;
     if arguments.get_flag("json") {
         super::json(&Found::of(&fit))
     } else {

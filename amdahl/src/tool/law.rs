@@ -11,7 +11,7 @@ use prettytable::row;
 use serde::Serialize;
 
 use super::curves::{Chart, Curve, Point};
-use super::{Refusal, draw, finish, number, rounded};
+use super::{Refusal, digits, draw, finish, number, rounded};
 
 pub(super) const TOOL: Tool = Tool { command, run };
 
@@ -70,7 +70,7 @@ fn found(arguments: &ArgMatches) -> Result<String, Refusal> {
     let rows = all.map(row).collect::<Result<Vec<Row>, _>>().map_err(Refusal::wrong)?;
     let limit = laws::amdahl_limit(p).map_err(Refusal::wrong)?;
     let found = Found { p, limit, rows };
-    draw(arguments, || chart(&found).svg())?;
+    draw(arguments, None, || chart(&found).svg())?;
     if arguments.get_flag("json") { super::json(&found) } else { Ok(found.to_string()) }
 }
 
@@ -78,7 +78,7 @@ impl std::fmt::Display for Found {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut table = Table::new(row![r->"n", r->"Amdahl", r->"efficiency", r->"Gustafson"]);
         for row in &self.rows {
-            let efficiency = format!("{:.1} %", 100.0 * row.efficiency);
+            let efficiency = digits(100.0 * row.efficiency, 3) + " %";
             let [amdahl, gustafson] = [row.amdahl, row.gustafson].map(number);
             table.add_row(row![r->row.n, r->amdahl, r->efficiency, r->gustafson]);
         }

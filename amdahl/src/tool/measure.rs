@@ -1,5 +1,7 @@
 //! `amdahl measure`: how much faster a command is when it is told to use more workers.
 
+use std::fs::File;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ use serde::Serialize;
 
 use super::curves::{Chart, Curve, Point};
 use super::runs::Runs;
-use super::{Refusal, draw, finish, fit, rounded};
+use super::{Refusal, finish, fit, rounded, svg, write};
 
 pub(super) const TOOL: Tool = Tool { command, run };
 
@@ -61,8 +63,12 @@ fn found(arguments: &ArgMatches) -> Result<String, Refusal> {
     let cores = cores::usable().map_err(Refusal::failed)?.len() as u32;
     let max = *arguments.get_one("max").unwrap_or(&cores.saturating_mul(2));
     let repeats = *arguments.get_one("repeats").unwrap_or(&3);
+    // Before anything is measured in vain. The command and its words may be files that it reads.
+    let words = command.iter().filter(|word| Path::new(word).is_file());
+    let files: Vec<File> = words.filter_map(|word| File::open(word).ok()).collect();
+    let svg = svg(arguments, &files.iter().collect::<Vec<_>>())?;
     let measured = Measured::now(&command, cores, max, repeats)?;
-    draw(arguments, || measured.chart().svg())?;
+    svg.map_or(Ok(()), |file| write(file, measured.chart().svg()))?;
     if arguments.get_flag("json") { super::json(&measured.json()) } else { Ok(measured.shown()) }
 }
 
@@ -188,7 +194,11 @@ impl<'a> Measured<'a> {
             curves.push(Curve::far(label, move |n| laws::amdahl(p, n).ok()));
         }
         if let Some(law) = self.fit.as_ref().map(|fit| fit.law) {
-            let label = format!("fitted: α = {:.3}, β = {:.5} · 拟合的扩展律", law.alpha, law.beta);
+            let label = format!(
+                "fitted: α = {}, β = {} · 拟合的扩展律",
+                rounded(law.alpha),
+                rounded(law.beta)
+            );
             curves.push(Curve::new(label, move |n| Some(law.throughput(n) * one)));
         }
         Chart {

@@ -1,17 +1,20 @@
 //! The tools beside the lessons: `amdahl plan`, `law`, `fit` and `measure`.
 
 use std::fmt::Display;
-use std::fs;
-use std::io::{self, ErrorKind, Read};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use common::drawing;
+use common::files::{self, CreateError};
 use common::lessons::Tool;
 use common::output;
 use serde::Serialize;
 
 mod curves;
+mod decimal;
 mod fit;
 mod gantt;
 mod law;
@@ -55,7 +58,7 @@ fn finish(tool: &str, found: Result<String, Refusal>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(Refusal { code, text }) => {
-            output::complain(format_args!("amdahl {tool}: {text}"));
+            output::complain(format_args!("amdahl {tool}: {}", output::escaped(&text)));
             ExitCode::from(code)
         }
     }
@@ -64,7 +67,7 @@ fn finish(tool: &str, found: Result<String, Refusal>) -> ExitCode {
 /// A tool's command line, but for what is its own.
 fn command(name: &'static str, about: &'static str) -> Command {
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue);
-    let svg = Arg::new("svg").long("svg").value_name("FILE");
+    let svg = Arg::new("svg").long("svg").value_name("FILE").value_parser(value_parser!(PathBuf));
     Command::new(name)
         .about(about)
         .after_help(EXIT_CODES)
@@ -77,36 +80,65 @@ fn file(help: &'static str) -> Arg {
     Arg::new("file").value_name("FILE").required(true).help(help)
 }
 
-/// A file's name for messages, and what is in it; `-` is standard input.
-fn read(arguments: &ArgMatches) -> Result<(String, String), Refusal> {
-    let name = arguments.get_one::<String>("file").map_or("-", String::as_str);
-    let mut text = String::new();
-    let read = match name {
-        "-" => io::stdin().lock().read_to_string(&mut text).map(|_| text),
-        name => fs::read_to_string(name),
-    };
-    let name = if name == "-" { "standard input" } else { name };
-    match read {
-        Ok(text) => Ok((name.to_owned(), text)),
-        Err(error) if error.kind() == ErrorKind::InvalidData => {
-            Err(Refusal::wrong(format!("{name}: it isn't text (UTF-8)")))
-        }
-        Err(error) => Err(Refusal::failed(format!("{name}: {error}"))),
-    }
+/// What a tool reads.
+struct Input {
+    /// For messages.
+    name: String,
+    text: String,
+    /// Open, to be compared with what is written; `None` for standard input.
+    file: Option<File>,
 }
 
-/// Writes the picture, if one was asked for.
+/// Reads the argument FILE; `-` is standard input.
+fn read(arguments: &ArgMatches) -> Result<Input, Refusal> {
+    let name = arguments.get_one::<String>("file").map_or("-", String::as_str);
+    let mut bytes = Vec::new();
+    let (name, read) = match name {
+        "-" => ("standard input", io::stdin().lock().read_to_end(&mut bytes).map(|_| None)),
+        name => {
+            let file = File::open(name);
+            (name, file.and_then(|mut file| file.read_to_end(&mut bytes).map(|_| Some(file))))
+        }
+    };
+    let file = read.map_err(|error| Refusal::failed(format!("{name}: {error}")))?;
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(Refusal::wrong(format!("{name}: it is UTF-16: save it as UTF-8")));
+    }
+    let text = String::from_utf8(bytes);
+    let text = text.map_err(|_| Refusal::wrong(format!("{name}: it isn't text (UTF-8)")))?;
+    Ok(Input { name: name.to_owned(), text, file })
+}
+
+/// Creates the file for the picture, if one was asked for: none of these inputs.
+fn svg(arguments: &ArgMatches, inputs: &[&File]) -> Result<Option<File>, Refusal> {
+    let created = files::create([arguments.get_one("svg")], inputs);
+    created.map(|[file]| file).map_err(|error| match error {
+        CreateError::Taken { .. } => Refusal::wrong(error),
+        CreateError::Refused { .. } => Refusal::failed(error),
+    })
+}
+
+/// Draws the picture of what was read, if one was asked for.
 fn draw(
     arguments: &ArgMatches,
+    input: Option<&Input>,
     picture: impl FnOnce() -> Result<String, drawing::Error>,
 ) -> Result<(), Refusal> {
-    let Some(file) = arguments.get_one::<String>("svg") else { return Ok(()) };
-    let drawn = picture().map_err(Refusal::failed)?;
-    fs::write(file, drawn).map_err(|error| Refusal::failed(format!("{file}: {error}")))
+    let input = input.and_then(|input| input.file.as_ref());
+    let file = svg(arguments, &input.into_iter().collect::<Vec<_>>())?;
+    file.map_or(Ok(()), |file| write(file, picture()))
+}
+
+fn write(mut file: File, picture: Result<String, drawing::Error>) -> Result<(), Refusal> {
+    let picture = picture.map_err(Refusal::failed)?;
+    let failed = |error| Refusal::failed(format!("the picture can't be written: {error}"));
+    file.write_all(picture.as_bytes()).map_err(failed)
 }
 
 fn json(value: &impl Serialize) -> Result<String, Refusal> {
-    serde_json::to_string(value).map(|text| text + "\n").map_err(Refusal::failed)
+    let text = serde_json::to_string(value).map_err(Refusal::failed)?;
+    // JSON may hold some control characters as they are, and reads these escapes.
+    Ok(output::escaped(&text) + "\n")
 }
 
 /// A number with seven digits, without the zeros at its end: `19.51` for 19.509999999999998.
@@ -125,11 +157,19 @@ fn digits(value: f64, most: u8) -> String {
     }
     let size = if value == 0.0 { 0.0 } else { value.abs().log10().floor() };
     let decimals = (f64::from(most) - 1.0 - size).clamp(0.0, 15.0) as usize;
-    let text = format!("{value:.decimals$}");
+    let (text, power) = match size as i32 {
+        // Longer than anybody reads.
+        ..-6 | 15.. => {
+            let text = format!("{value:.0$e}", usize::from(most) - 1);
+            let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
+            (digits.to_owned(), format!("e{power}"))
+        }
+        _ => (format!("{value:.decimals$}"), String::new()),
+    };
     if !text.contains('.') {
-        return text;
+        return text + &power;
     }
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    text.trim_end_matches('0').trim_end_matches('.').to_owned() + &power
 }
 
 #[cfg(test)]
@@ -142,5 +182,8 @@ mod tests {
         let shown = ["0", "1", "19.51", "12.25", "0.3333333", "123456789", "0.0001044"];
         assert_eq!(numbers.map(number), shown);
         assert_eq!(number(f64::INFINITY), "∞");
+        let numbers = [1e-19, 1.25e200, -1e-7, 1e15, 2.0f64.powi(49), f64::MIN_POSITIVE];
+        let shown = ["1e-19", "1.25e200", "-1e-7", "1e15", "562949953421312", "2.225074e-308"];
+        assert_eq!(numbers.map(number), shown);
     }
 }

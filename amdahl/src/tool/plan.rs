@@ -7,6 +7,7 @@ use amdahl::{Plan, Schedule, Times, Timetable};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use common::lessons::Tool;
 use common::narrator::columns;
+use common::output::escaped;
 use common::table::Table;
 use prettytable::row;
 use serde::Serialize;
@@ -52,13 +53,14 @@ fn run(arguments: &ArgMatches) -> ExitCode {
 }
 
 fn found(arguments: &ArgMatches) -> Result<String, Refusal> {
-    let (file, text) = read(arguments)?;
-    let (plan, unit) = plan_file::parse(&file, &text)?;
+    let input = read(arguments)?;
+    let (plan, unit) = plan_file::parse(&input.name, &input.text)?;
     let workers = arguments.get_one("workers").map(|workers: &u32| *workers as usize);
     let timetable = plan.timetable();
     let limited = workers.is_some() || !plan.resources().is_empty();
     let schedule = limited.then(|| plan.schedule(workers));
-    draw(arguments, || gantt::svg(&plan, &timetable, schedule.as_ref(), unit.as_deref()))?;
+    let picture = || gantt::svg(&plan, &timetable, schedule.as_ref(), unit.as_deref());
+    draw(arguments, Some(&input), picture)?;
     if arguments.get_flag("json") {
         return super::json(&Found::of(&plan, &timetable, workers, schedule.as_ref()));
     }
@@ -164,14 +166,15 @@ fn shown(
     schedule: Option<&Schedule>,
     unit: Option<&str>,
 ) -> String {
-    let long = |time: f64| format!("{} {}", number(time), unit.unwrap_or("")).trim_end().to_owned();
+    let unit = escaped(unit.unwrap_or(""));
+    let long = |time: f64| format!("{} {unit}", number(time)).trim_end().to_owned();
     let mut text = times(plan, timetable);
     let (makespan, work) = (long(timetable.makespan), long(timetable.work));
     let best = number(timetable.best_speedup());
     let _ = writeln!(text, "makespan {makespan}, work {work}: best speedup {best}");
     let all = timetable.critical_paths().count_all();
     for path in timetable.critical_paths().take(PATHS_SHOWN) {
-        let names: Vec<&str> = named(plan, &path).take(NAMES_SHOWN).collect();
+        let names: Vec<String> = named(plan, &path).take(NAMES_SHOWN).map(escaped).collect();
         let _ = write!(text, "critical path: {}", names.join(" → "));
         let _ = match path.len().saturating_sub(NAMES_SHOWN) {
             0 => writeln!(text),
@@ -195,7 +198,7 @@ fn shown(
         let placed = schedule.tasks[task];
         let worker = placed.worker.map_or(String::new(), |worker| (worker + 1).to_string());
         let (start, finish) = (number(placed.start), number(placed.finish));
-        table.add_row(row![plan.names()[task], r->start, r->finish, r->worker]);
+        table.add_row(row![escaped(&plan.names()[task]), r->start, r->finish, r->worker]);
     }
     let _ = write!(text, "{table:columns$}{}", left_out(plan), columns = columns());
     text
@@ -216,7 +219,7 @@ fn times(plan: &Plan, timetable: &Timetable<'_>) -> String {
     for (task, times) in timetable.tasks.iter().enumerate().take(TASKS_SHOWN) {
         let critical = if times.is_critical() { "critical" } else { "" };
         table.add_row(row![
-            plan.names()[task],
+            escaped(&plan.names()[task]),
             r->number(plan.durations()[task]),
             r->number(times.earliest_start),
             r->number(times.earliest_finish),

@@ -1,45 +1,139 @@
-//! Measurements as they are written in a CSV file.
+//! Measurements as they are written in a CSV file, by a program or by a spreadsheet.
+
+use csv::{ReaderBuilder, Trim};
 
 use super::Refusal;
+use super::decimal::{Number, Style};
 
 /// A line's number, and what it says: n and the throughput.
 pub(super) type Line = (usize, (f64, f64));
 
-/// The measurements in this text. Errors name the file and the line.
+/// The names that the columns may have, in capitals or not.
+const N: &str = "n, p, threads, workers, processes, processors, cores, concurrency, clients, \
+                 工作者数, 线程数, 进程数";
+const THROUGHPUT: &str = "throughput, x, rate, ops, ops/s, req/s, rps, qps, tps, speed, 吞吐量";
+
+/// Reads the measurements. Errors name the file and the line.
 pub(super) fn parse(file: &str, text: &str) -> Result<Vec<Line>, Refusal> {
-    let text = text.trim_start_matches('\u{feff}');
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or("").trim());
-    let mut lines = (1..).zip(lines).filter(|(_, line)| !line.is_empty()).peekable();
     let at = |line: usize, what: String| Refusal::wrong(format!("{file}:{line}: {what}"));
-    let Some((line, first)) = lines.peek().copied() else { return Ok(Vec::new()) };
-    let is_heading = cells(first).all(|cell| cell.parse::<f64>().is_err());
-    let columns = if is_heading { heading(first) } else { plain(first) };
-    let columns = columns.map_err(|what| at(line, what))?;
-    let point = |(line, text): (usize, &str)| {
-        let cells: Vec<&str> = cells(text).collect();
-        let number = |column: usize| {
-            let cell = cells.get(column).copied().unwrap_or("");
-            cell.parse::<f64>().map_err(|_| at(line, format!("\"{cell}\" isn't a number")))
+    // A lone CR ends a line, too.
+    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
+    let lines = (1..).zip(text.lines().map(|line| without_comment(line).trim_matches(' ')));
+    let mut lines = lines.filter(|(_, line)| !line.trim().is_empty()).peekable();
+    let told = lines.next_if(|(_, line)| told_separator(line).is_some());
+    let Some(&(first_line, first)) = lines.peek() else { return Ok(Vec::new()) };
+    let separator = told.and_then(|(_, line)| told_separator(line));
+    let separator = separator.unwrap_or_else(|| likely_separator(first));
+    let read = |(line, text): (usize, &str)| {
+        cells(text, separator).map(|cells| (line, cells)).map_err(|what| at(line, what))
+    };
+
+    let (_, first) = read((first_line, first))?;
+    let is_heading = first.iter().all(|cell| Number::of(cell).is_none());
+    let columns = if is_heading { named(&first) } else { plain(&first) };
+    let columns = columns.map_err(|what| at(first_line, what))?;
+    let mut numbers = Vec::new();
+    for row in lines.skip(usize::from(is_heading)) {
+        let (line, row) = read(row)?;
+        if row.iter().all(String::is_empty) {
+            continue;
+        }
+        if row.len() != first.len() {
+            let (has, before) = (row.len(), first.len());
+            let what = format!("{before} cells are expected, as in line {first_line}, not {has}");
+            return Err(at(line, what));
+        }
+        for cell in columns.map(|column| &row[column]) {
+            let wrong = || at(line, format!("\"{cell}\" isn't a number"));
+            numbers.push((line, Number::of(cell).ok_or_else(wrong)?));
+        }
+    }
+    let style = Style::of(&numbers).map_err(|(line, what)| at(line, what))?;
+    let value = |(line, number): &(usize, Number)| {
+        number.value(style, separator).map_err(|what| at(*line, what))
+    };
+    let points = numbers.chunks_exact(2);
+    points.map(|pair| Ok((pair[0].0, (value(&pair[0])?, value(&pair[1])?)))).collect()
+}
+
+fn without_comment(line: &str) -> &str {
+    let mut is_quoted = false;
+    let end = line.find(|c| {
+        is_quoted ^= c == '"';
+        c == '#' && !is_quoted
+    });
+    &line[..end.unwrap_or(line.len())]
+}
+
+/// Returns what Excel's line `sep=;` says.
+fn told_separator(line: &str) -> Option<char> {
+    let line = line.trim_matches('"').to_ascii_lowercase();
+    let mut told = line.strip_prefix("sep=")?.chars();
+    told.next().filter(|separator| separator.is_ascii() && told.next().is_none())
+}
+
+/// Where the comma is the decimal point, spreadsheets separate by semicolons.
+fn likely_separator(line: &str) -> char {
+    let outside: String = line.split('"').step_by(2).collect();
+    [';', '\t'].into_iter().find(|separator| outside.contains(*separator)).unwrap_or(',')
+}
+
+fn cells(line: &str, separator: char) -> Result<Vec<String>, String> {
+    if !has_sound_quotes(line, separator) {
+        return Err(
+            "quotes have to be around a whole cell, and none goes on in the next line".into()
+        );
+    }
+    let separator = u8::try_from(separator).unwrap_or(b',');
+    let mut reader = ReaderBuilder::new();
+    reader.has_headers(false).delimiter(separator).trim(Trim::All);
+    let record = reader.from_reader(line.as_bytes()).into_records().next();
+    let record = record.transpose().map_err(|error| error.to_string())?.unwrap_or_default();
+    Ok(record.iter().map(str::to_owned).collect())
+}
+
+/// Whether quotes are around whole cells only. Others would be read in some way, without an error.
+fn has_sound_quotes(line: &str, separator: char) -> bool {
+    let parts: Vec<&str> = line.split('"').collect();
+    let last = parts.len() - 1;
+    // Between two quotes of a cell there is nothing.
+    let outside = parts.iter().enumerate().step_by(2).filter(|(_, part)| !part.is_empty());
+    let mut sound = outside.map(|(place, part)| {
+        let begins = place == 0 || part.trim_start_matches(' ').starts_with(separator);
+        begins && (place == last || part.ends_with(separator))
+    });
+    last.is_multiple_of(2) && sound.all(|is_sound| is_sound)
+}
+
+/// The columns n and throughput, by a heading.
+fn named(heading: &[String]) -> Result<[usize; 2], String> {
+    let column = |names: &str| {
+        let mut names = names.split(", ");
+        let called = |name: &str| {
+            let columns = heading.iter().enumerate();
+            let columns = columns.filter(|(_, cell)| cell.to_lowercase() == name);
+            columns.map(|(place, _)| place).collect::<Vec<usize>>()
         };
-        Ok((line, (number(columns[0])?, number(columns[1])?)))
+        // The usual name goes before the others.
+        let usual = names.next().map(called).unwrap_or_default();
+        if usual.is_empty() { names.flat_map(called).collect() } else { usual }
     };
-    lines.skip(usize::from(is_heading)).map(point).collect()
-}
-
-fn cells(line: &str) -> impl Iterator<Item = &str> {
-    line.split(',').map(|cell| cell.trim().trim_matches('"').trim())
-}
-
-fn heading(line: &str) -> Result<[usize; 2], String> {
-    let column = |name: &str| {
-        let place = cells(line).position(|cell| cell.eq_ignore_ascii_case(name));
-        place.ok_or(format!("the heading has no column \"{name}\"; it needs n and throughput"))
+    let one = |names: &str| match column(names)[..] {
+        [column] => Ok(column),
+        [] => {
+            Err(format!("the heading has no column \"{}\"; it can be called {names}", first(names)))
+        }
+        _ => Err(format!("several columns can be \"{}\": call one of them so", first(names))),
     };
-    Ok([column("n")?, column("throughput")?])
+    Ok([one(N)?, one(THROUGHPUT)?])
 }
 
-fn plain(line: &str) -> Result<[usize; 2], String> {
-    match cells(line).count() {
+fn first(names: &str) -> &str {
+    names.split(", ").next().unwrap_or(names)
+}
+
+fn plain(first: &[String]) -> Result<[usize; 2], String> {
+    match first.len() {
         2 => Ok([0, 1]),
         several => Err(format!("{several} columns and no heading: which are n and throughput?")),
     }

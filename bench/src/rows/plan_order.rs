@@ -21,7 +21,7 @@ use crate::scene::Terms;
 const EDGES: u64 = 3;
 
 pub(super) fn rows() -> Vec<Row> {
-    [10_000, 100_000].map(row).into()
+    [10_000, 100_000, 1_000_000].map(row).into()
 }
 
 fn row(tasks: u64) -> Row {

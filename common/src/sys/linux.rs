@@ -1,6 +1,6 @@
 //! What Linux has of its own: `/proc`, process file descriptors, and the cores of a thread.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
@@ -30,6 +30,11 @@ pub(crate) fn context_switches() -> io::Result<u64> {
         return Err(io::Error::last_os_error());
     }
     Ok(usage.ru_nvcsw.cast_unsigned() + usage.ru_nivcsw.cast_unsigned())
+}
+
+/// Writes out all of the file's file system, and returns whether that can be had.
+pub(crate) fn write_out(file: &File) -> bool {
+    rustix::fs::syncfs(file).is_ok()
 }
 
 pub(crate) fn usable_cores() -> io::Result<Vec<usize>> {

@@ -8,13 +8,13 @@
 //! q1, q2 = queue.Queue(), queue.Queue()                        # a and b are threads
 //! ```
 
-use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, value_parser};
+use common::files;
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::time::{Stopwatch, context_switches, show};
@@ -70,7 +70,10 @@ pub(crate) fn options() -> [Arg; 3] {
 }
 
 fn tell(story: &Story) -> Told {
-    let (svg, json) = (create(story, "svg")?, create(story, "json")?);
+    // Before anything is measured in vain.
+    let paths = ["svg", "json"].map(|option| story.option::<PathBuf>(option));
+    let [svg, json] =
+        files::create(paths.each_ref().map(Option::as_ref), &[]).map_err(Failure::new)?;
     // At ten times the tutorial's pace, a tenth of its tokens and of the time for a sample.
     let scale = if story.has("full") { 1.0 } else { story.pace().real(1.0).as_secs_f64().min(1.0) };
     let tokens = ((switch::TOKENS as f64 * scale) as u64).max(100);
@@ -147,13 +150,6 @@ fn tell(story: &Story) -> Told {
         file.write_all(text.as_bytes())?;
     }
     Ok(())
-}
-
-/// The file that an option names, before anything is measured in vain.
-fn create(story: &Story, option: &str) -> Result<Option<File>, Failure> {
-    let Some(path) = story.option::<PathBuf>(option) else { return Ok(None) };
-    let refused = |error| Failure::new(format!("{} can't be written: {error}", path.display()));
-    File::create(&path).map(Some).map_err(refused)
 }
 
 /// Whether each of two processes has got the other's tokens.

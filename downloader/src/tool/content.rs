@@ -41,11 +41,13 @@ fn looks_like_html(head: &[u8]) -> bool {
     ["<!doctype", "<html", "<head", "<body", "<!--"].iter().any(|begin| text.starts_with(begin))
 }
 
-/// Runs in a worker. Decodes the file, and returns the MD5 of its convolved pixels.
-pub(super) fn check((path, limits): (OsString, Limits)) -> Result<String, Failed> {
+/// Runs in a worker. Decodes the file, and returns the MD5 of its convolved pixels, if it is wanted.
+pub(super) fn check(
+    (path, limits, wanted): (OsString, Limits, bool),
+) -> Result<Option<String>, Failed> {
     let file = fs::read(path).map_err(|error| Failed::new(Kind::Disk, error))?;
     match Picture::decode(&file, limits) {
-        Ok(picture) => Ok(md5_hex(&picture.convolved())),
+        Ok(picture) => Ok(wanted.then(|| md5_hex(&picture.convolved()))),
         Err(ImageError::Limits(_)) => {
             let message = format!("more than {} pixels", limits.pixels);
             Err(Failed::new(Kind::TooManyPixels, message))

@@ -283,7 +283,6 @@ impl Fetcher {
     /// All bytes are there: what are they?
     fn finish(&self, part: Part) -> Result<Downloaded, Trouble> {
         let extension = self.extension(&part)?;
-        part.file.as_file().sync_data().map_err(|error| Trouble::disk(&error))?;
         let shared = self.folder.share(&part.file);
         shared.map_err(|error| Trouble::passing(Kind::Disk, error))?;
         let md5 = downloader::hex(&part.md5.finalize());

@@ -12,10 +12,14 @@
 //! writes. (The standard library's own locks would do from Rust 1.89 on.)
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
 
+use common::files;
 use fs4::{FileExt, TryLockError};
 use rand::RngExt;
 use tempfile::NamedTempFile;
@@ -24,11 +28,16 @@ use tempfile::NamedTempFile;
 const PREFIX: &str = ".downloader-";
 const SUFFIX: &str = ".part";
 
+/// To write a few files out takes less.
+const CROWDED: Duration = Duration::from_millis(200);
+
 pub(super) struct Folder {
     path: PathBuf,
     /// What the names of this run's unfinished files begin with.
     own_prefix: String,
     is_open: Mutex<bool>,
+    /// Whether others write so much here that to write all of it out takes too long.
+    is_crowded: AtomicBool,
 }
 
 /// Whether a file is new in the folder.
@@ -42,7 +51,12 @@ impl Folder {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         fs::create_dir_all(path)?;
         let own_prefix = format!("{PREFIX}{:08x}-", rand::rng().random::<u32>());
-        let folder = Self { path: path.to_owned(), own_prefix, is_open: Mutex::new(true) };
+        let folder = Self {
+            path: path.to_owned(),
+            own_prefix,
+            is_open: Mutex::new(true),
+            is_crowded: AtomicBool::new(false),
+        };
         folder.remove_where(|name, path| {
             let file = name.starts_with(PREFIX).then(|| open_file(path).ok())??;
             // A run that still needs it holds its lock.
@@ -83,6 +97,37 @@ impl Folder {
             return Ok(());
         }
         Err(io::Error::other("another run has removed the unfinished file"))
+    }
+
+    /// Syncs a group of files: the bytes of each are on the disk then, or there is its error.
+    ///
+    /// One call writes all of them out, where the system has it. It doesn't tell each file's errors, so
+    /// each is synced after it as well, which has little left to do. It also writes what other
+    /// programs have: if that is much, and otherwise, all files are synced at the same time.
+    pub(super) fn sync_files(&self, group: &[&File]) -> Vec<io::Result<()>> {
+        let begin = Instant::now();
+        if let [first, _, ..] = group
+            && !self.is_crowded.load(Ordering::Relaxed)
+            && files::write_out(first)
+        {
+            self.is_crowded.fetch_or(begin.elapsed() > CROWDED, Ordering::Relaxed);
+            return group.iter().map(|file| file.sync_data()).collect();
+        }
+        thread::scope(|scope| {
+            let start = |file| {
+                let started =
+                    thread::Builder::new().spawn_scoped(scope, move || File::sync_data(file));
+                (file, started)
+            };
+            let (last, others) = group.split_last().expect("a group has a file");
+            let started: Vec<_> = others.iter().map(|file| start(*file)).collect();
+            let last = last.sync_data();
+            let join = |(file, thread): (&File, io::Result<ScopedJoinHandle<'_, _>>)| match thread {
+                Ok(thread) => thread.join().expect("a sync doesn't panic"),
+                Err(_) => file.sync_data(),
+            };
+            started.into_iter().map(join).chain([last]).collect()
+        })
     }
 
     /// Gives a file, whose bytes are on the disk, its name. If a file of this name and with the same
@@ -156,13 +201,19 @@ fn has_same_bytes(one: &Path, other: &Path) -> bool {
         if one.metadata()?.len() != other.metadata()?.len() {
             return Ok(false);
         }
-        let mut bytes = io::BufReader::new(other).bytes();
-        for byte in io::BufReader::new(one).bytes() {
-            if bytes.next().transpose()? != Some(byte?) {
+        let (mut one, mut other) = (BufReader::new(one), BufReader::new(other));
+        loop {
+            let (block, others) = (one.fill_buf()?, other.fill_buf()?);
+            let length = block.len().min(others.len());
+            if block[..length] != others[..length] {
                 return Ok(false);
             }
+            if length == 0 {
+                return Ok(block.len() == others.len());
+            }
+            one.consume(length);
+            other.consume(length);
         }
-        Ok(bytes.next().is_none())
     };
     compare().unwrap_or(false)
 }
@@ -199,6 +250,41 @@ mod tests {
         let stored = folder.store(filled(&folder, b"bytes"), "a.png").unwrap();
         assert!(matches!(stored, Stored::WasThere(_)));
         assert_eq!(names(path.path()), ["a.png"]);
+    }
+
+    #[test]
+    fn files_are_compared_to_their_last_byte() {
+        let path = tempfile::tempdir().unwrap();
+        let folder = Folder::open(path.path()).unwrap();
+        let mut bytes = vec![7; 100_000];
+        let first = folder.store(filled(&folder, &bytes), "a.png").unwrap();
+        assert!(matches!(first, Stored::New(_)));
+        assert!(matches!(
+            folder.store(filled(&folder, &bytes), "a.png").unwrap(),
+            Stored::WasThere(_)
+        ));
+        bytes[99_999] = 8;
+        assert!(matches!(folder.store(filled(&folder, &bytes), "a.png").unwrap(), Stored::New(_)));
+    }
+
+    #[test]
+    fn each_file_of_a_group_has_its_own_result() {
+        let path = tempfile::tempdir().unwrap();
+        let folder = Folder::open(path.path()).unwrap();
+        let files: Vec<NamedTempFile> = (0..5).map(|n| filled(&folder, &[n; 9])).collect();
+        let (reader, _writer) = io::pipe().unwrap();
+        #[cfg(unix)]
+        let pipe = File::from(std::os::fd::OwnedFd::from(reader));
+        #[cfg(windows)]
+        let pipe = File::from(std::os::windows::io::OwnedHandle::from(reader));
+        let mut group: Vec<&File> = files.iter().map(NamedTempFile::as_file).collect();
+        group.insert(2, &pipe);
+        for is_crowded in [false, true] {
+            folder.is_crowded.store(is_crowded, Ordering::Relaxed);
+            let synced: Vec<bool> = folder.sync_files(&group).iter().map(Result::is_ok).collect();
+            assert_eq!(synced, [true, true, false, true, true, true]);
+        }
+        assert!(folder.sync_files(&group[..1])[0].is_ok());
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! `downloader get`: the threads, processes and queues between them.
 //!
 //! ```text
-//!   list ──▶ waiting room ──▶ threads that fetch ──queue──▶ threads that store ──queue──▶ report
-//!   reader   256 places       --connections       files     │        ▲
-//!                                                         path      MD5 of the convolved pixels
-//!                                                           ▼        │
-//!                                                        processes that decode
+//!   list ──▶ waiting room ──▶ threads that fetch ──▶ threads that check ──▶ threads that store
+//!   reader   256 places       --connections           │        ▲             in groups ──▶ report
+//!                                                    path      whether it is sound
+//!                                                     ▼        │
+//!                                                  processes that decode
 //! ```
 //!
 //! All queues are bounded: who is too fast waits. What is in memory at once doesn't depend on the
@@ -13,18 +13,18 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
+use common::files::{self, CreateError};
 use common::output;
 use common::stock::raise_file_limit;
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
 use pools::Pool;
-use same_file::is_same_file;
 
 use super::ask::Asker;
 use super::fetch::Fetcher;
@@ -65,7 +65,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     match download_all(Options::of(matches)) {
         Ok(code) => code,
         Err(Unable { code, message }) => {
-            output::complain(format_args!("downloader get: {message}"));
+            output::complain(format_args!("downloader get: {}", output::escaped(&message)));
             ExitCode::from(code)
         }
     }
@@ -75,14 +75,9 @@ fn download_all(options: Options) -> Result<ExitCode, Unable> {
     let begin = Instant::now();
     // Each download has two.
     raise_file_limit();
-    let (input, is_file) = open_list(&options.list)?;
-    for output in [&options.report, &options.failed].into_iter().flatten() {
-        // To compare them opens them, which at a pipe would wait for its other end.
-        if output.is_file() && is_same_file(output, &options.list).unwrap_or(false) {
-            let what = "it is the list: what is to be read would be overwritten";
-            return Err(Unable::usage(output, what));
-        }
-    }
+    let file = open_list(&options.list)?;
+    let is_file =
+        file.as_ref().is_some_and(|file| file.metadata().is_ok_and(|kind| kind.is_file()));
     let asker = Asker::new(options.connections, &options.patience, options.checked);
     let asker = asker.map_err(|message| Unable { code: 2, message })?;
     let system = |error: io::Error| Unable::disk(&options.folder, error);
@@ -94,12 +89,13 @@ fn download_all(options: Options) -> Result<ExitCode, Unable> {
     let stop = Stop::listen(move || closes.close(), second).map_err(system)?;
     let folder = Arc::new(Folder::open(&options.folder).map_err(system)?);
     let folder = Arc::clone(opened.get_or_init(|| folder));
-    let create = |path: &Option<PathBuf>| {
-        path.as_ref()
-            .map(|path| File::create(path).map_err(|error| Unable::disk(path, error)))
-            .transpose()
-    };
-    let mut report = Report::new(create(&options.report)?, create(&options.failed)?);
+    let inputs: Vec<&File> = file.iter().collect();
+    let outputs = files::create([options.report.as_ref(), options.failed.as_ref()], &inputs);
+    let [lines, failures] = outputs.map_err(|error| Unable {
+        code: if matches!(error, CreateError::Taken { .. }) { 2 } else { 3 },
+        message: error.to_string(),
+    })?;
+    let mut report = Report::new(lines, failures);
     let pool = match options.checked.then(|| Pool::new(options.processes)).transpose() {
         Ok(pool) => pool,
         // A Ctrl-C reaches the workers, too, and ends those that don't ignore it yet.
@@ -113,6 +109,10 @@ fn download_all(options: Options) -> Result<ExitCode, Unable> {
         }
     };
     let progress = Progress::new(&options, is_file);
+    let input: Box<dyn BufRead + Send> = match file {
+        Some(file) => Box::new(BufReader::new(file)),
+        None => Box::new(BufReader::new(io::stdin())),
+    };
     let received = Arc::clone(&progress.received);
     let shared = (Arc::clone(&stop.is_asked), received);
     let fetcher =
@@ -169,17 +169,15 @@ fn download_all(options: Options) -> Result<ExitCode, Unable> {
     Ok(code)
 }
 
-/// Opens the list; whether it is a file, which can be read to its end at any time.
-fn open_list(path: &Path) -> Result<(Box<dyn BufRead + Send>, bool), Unable> {
+/// Opens the list; `None` is standard input.
+fn open_list(path: &Path) -> Result<Option<File>, Unable> {
     if path == Path::new("-") {
-        return Ok((Box::new(BufReader::new(io::stdin())), false));
+        return Ok(None);
     }
     if path.is_dir() {
         return Err(Unable::usage(path, "it is a folder, not a list"));
     }
-    let file = File::open(path).map_err(|error| Unable::usage(path, error))?;
-    let kind = file.metadata().map_err(|error| Unable::usage(path, error))?;
-    Ok((Box::new(BufReader::new(file)), kind.is_file()))
+    File::open(path).map(Some).map_err(|error| Unable::usage(path, error))
 }
 
 /// Notes all outcomes, until there are no more, or all is stopped and the time for what is under

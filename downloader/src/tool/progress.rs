@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
+use common::output;
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use url::Url;
 
@@ -59,7 +60,7 @@ impl Progress {
             let why = outcome.message.as_deref().unwrap_or_default();
             let url = Url::parse(&outcome.url).map(|url| without_password(&url).to_string());
             let url = url.unwrap_or_else(|_| outcome.url.clone());
-            let line = format!("failed: {url}: {why}\n");
+            let line = output::escaped(&format!("failed: {url}: {why}")) + "\n";
             self.bar.suspend(|| {
                 // Nobody has to read it.
                 let _ = io::stderr().write_all(line.as_bytes());

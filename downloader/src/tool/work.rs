@@ -1,12 +1,14 @@
 //! The threads of a run of `downloader get`: what each of them does.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, BufRead};
+use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use crossbeam::channel::{Sender, bounded};
+use crossbeam::channel::{Receiver, Sender, bounded};
 use pools::{Pool, TaskError};
 use url::Url;
 
@@ -23,6 +25,10 @@ use super::trouble::Trouble;
 
 /// So many files a process wait to be checked.
 const QUEUED: usize = 4;
+/// At most so many files are synced together.
+const GROUP: usize = 16;
+/// So many groups at a time: on a busy disk one alone would hold up all the rest.
+const STORING: usize = 4;
 
 /// What all threads of a run share.
 pub(super) struct Run {
@@ -82,6 +88,14 @@ impl Waiting for Job {
     }
 }
 
+/// A file that only has to be stored.
+struct Whole {
+    job: Job,
+    file: Downloaded,
+    /// The MD5 of its convolved pixels, if it is known.
+    convolved: Option<String>,
+}
+
 /// What is left of a list.
 pub(super) type Reader = Option<List<Box<dyn BufRead + Send>>>;
 
@@ -95,24 +109,23 @@ pub(super) fn start<T: Send + 'static>(
     thread::Builder::new().spawn(move || work(&run, &outcomes))
 }
 
-/// The threads that fetch, and those that wait for the check of what these have fetched and store
-/// it. So many of the latter that no process is without work.
+/// The threads that fetch, those that wait for the check of what these have fetched, so many that no
+/// process is without work, and those that store.
 pub(super) fn start_threads(run: &Arc<Run>, outcomes: &Sender<Outcome>) -> io::Result<()> {
     let processes = run.pool.as_ref().map_or(0, |_| run.options.processes);
     let (downloaded, to_check) = bounded(QUEUED * processes);
+    let (whole, to_store) = bounded(GROUP);
     for _ in 0..run.options.connections {
-        let downloaded = downloaded.clone();
-        start(run, outcomes, move |run, outcomes| fetch_all(run, &downloaded, outcomes))?;
+        let (downloaded, whole) = (downloaded.clone(), whole.clone());
+        start(run, outcomes, move |run, outcomes| fetch_all(run, &downloaded, &whole, outcomes))?;
     }
     for _ in 0..2 * processes {
-        let to_check = to_check.clone();
-        start(run, outcomes, move |run, outcomes| {
-            for (job, file) in to_check {
-                if outcomes.send(check_and_store(run, &job, file)).is_err() {
-                    return;
-                }
-            }
-        })?;
+        let (to_check, whole) = (to_check.clone(), whole.clone());
+        start(run, outcomes, move |run, outcomes| check_all(run, &to_check, &whole, outcomes))?;
+    }
+    for _ in 0..STORING {
+        let to_store = to_store.clone();
+        start(run, outcomes, move |run, outcomes| store_all(run, &to_store, outcomes))?;
     }
     Ok(())
 }
@@ -158,7 +171,12 @@ fn bad_line(run: &Run, line: u64, bad: Bad) -> Outcome {
 }
 
 /// What a thread that fetches does.
-fn fetch_all(run: &Run, downloaded: &Sender<(Job, Downloaded)>, outcomes: &Sender<Outcome>) {
+fn fetch_all(
+    run: &Run,
+    downloaded: &Sender<(Job, Downloaded)>,
+    whole: &Sender<Whole>,
+    outcomes: &Sender<Outcome>,
+) {
     while let Some(Turn { item: mut job, refusal }) = run.room.next() {
         job.begun.get_or_insert_with(Instant::now);
         job.due = None;
@@ -175,7 +193,7 @@ fn fetch_all(run: &Run, downloaded: &Sender<(Job, Downloaded)>, outcomes: &Sende
                 run.room.done(&host, None, None);
                 let sent = match run.pool {
                     Some(_) => downloaded.send((job, file)).is_ok(),
-                    None => outcomes.send(store(run, &job, file, None)).is_ok(),
+                    None => whole.send(Whole { job, file, convolved: None }).is_ok(),
                 };
                 if !sent {
                     return;
@@ -202,23 +220,35 @@ fn fetch_all(run: &Run, downloaded: &Sender<(Job, Downloaded)>, outcomes: &Sende
     }
 }
 
-/// Has a process decode the file, and stores it if it can be decoded.
-fn check_and_store(run: &Run, job: &Job, file: Downloaded) -> Outcome {
-    let checked = match &run.pool {
-        Some(pool) => check(pool, &file, run.options.limits),
-        None => Ok(String::new()),
-    };
-    match checked {
-        Ok(convolved) => store(run, job, file, Some(convolved)),
-        Err(failed) => Outcome { md5: Some(file.md5), ..job.failed(failed) },
+/// What a thread does that waits for checks.
+fn check_all(
+    run: &Run,
+    to_check: &Receiver<(Job, Downloaded)>,
+    whole: &Sender<Whole>,
+    outcomes: &Sender<Outcome>,
+) {
+    for (job, file) in to_check {
+        let sent = match check(run, &file) {
+            Ok(convolved) => whole.send(Whole { job, file, convolved }).is_ok(),
+            Err(failed) => {
+                let outcome = Outcome { md5: Some(file.md5), ..job.failed(failed) };
+                outcomes.send(outcome).is_ok()
+            }
+        };
+        if !sent {
+            return;
+        }
     }
 }
 
-fn check(pool: &Pool, file: &Downloaded, limits: downloader::Limits) -> Result<String, Failed> {
+/// Has a process decode the file, and returns the MD5 that a report has of it.
+fn check(run: &Run, file: &Downloaded) -> Result<Option<String>, Failed> {
+    let Some(pool) = &run.pool else { return Ok(None) };
+    let (limits, wanted) = (run.options.limits, run.options.report.is_some());
     let path = file.file.path().as_os_str().to_owned();
     let mut checked = Err(pools::Error::NotRunning);
     for _ in 0..2 {
-        checked = pool.apply(content::check, (path.clone(), limits));
+        checked = pool.apply(content::check, (path.clone(), limits, wanted));
         // It may have died of something else: whoever takes too much memory has others killed, too.
         if !matches!(checked, Err(pools::Error::Task(TaskError::WorkerDied { .. }))) {
             break;
@@ -230,10 +260,26 @@ fn check(pool: &Pool, file: &Downloaded, limits: downloader::Limits) -> Result<S
     })
 }
 
-/// Gives a file its name.
-fn store(run: &Run, job: &Job, file: Downloaded, convolved: Option<String>) -> Outcome {
+/// What a thread does that stores: files that have come while others were synced are synced
+/// together, and only then each gets its name.
+fn store_all(run: &Run, to_store: &Receiver<Whole>, outcomes: &Sender<Outcome>) {
+    while let Ok(first) = to_store.recv() {
+        let group: Vec<Whole> = iter::once(first).chain(to_store.try_iter()).take(GROUP).collect();
+        let files: Vec<&File> = group.iter().map(|whole| whole.file.file.as_file()).collect();
+        let synced = run.folder.sync_files(&files);
+        for (whole, synced) in group.into_iter().zip(synced) {
+            if outcomes.send(store(run, whole, synced)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Gives a file its name, if its bytes are on the disk.
+fn store(run: &Run, whole: Whole, synced: io::Result<()>) -> Outcome {
+    let Whole { job, file, convolved } = whole;
     let name = format!("{}.{}", file.md5, file.extension);
-    let (status, path) = match run.folder.store(file.file, &name) {
+    let (status, path) = match synced.and_then(|()| run.folder.store(file.file, &name)) {
         Ok(Stored::New(path)) => (Status::Stored, path),
         Ok(Stored::WasThere(path)) => (Status::Duplicate, path),
         Err(error) => return job.failed(Failed::new(Kind::Disk, error)),

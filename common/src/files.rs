@@ -1,0 +1,125 @@
+//! Files that a tool writes: none of them is one that it reads, and no two are the same.
+
+use std::error::Error;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use same_file::Handle;
+
+use crate::sys;
+
+/// Why a file isn't written.
+#[derive(Debug)]
+pub enum CreateError {
+    /// It is read, or written as another output.
+    Taken {
+        /// As it was asked for; it may be another name of the same file.
+        path: PathBuf,
+        /// What else it is.
+        is: &'static str,
+    },
+    /// The system refuses.
+    Refused {
+        /// As it was asked for.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+impl fmt::Display for CreateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken { path, is } => write!(f, "{} can't be written: {is}", path.display()),
+            Self::Refused { path, error } => {
+                write!(f, "{} can't be written: {error}", path.display())
+            }
+        }
+    }
+}
+
+impl Error for CreateError {}
+
+/// Creates these files, or empties them; `None` remains `None`. Standard input is one of the inputs.
+/// A file that is standard output or standard error already, as `/dev/stdout` is, continues it.
+///
+/// Files are compared, not names: no link leads to an input. None is emptied before all have been
+/// compared.
+///
+/// ```
+/// use std::fs::File;
+///
+/// let folder = tempfile::tempdir()?;
+/// let [plan, svg] = ["plan.toml", "plan.svg"].map(|name| folder.path().join(name));
+/// std::fs::write(&plan, "[[task]]")?;
+/// let input = File::open(&plan)?;
+/// assert!(common::files::create([Some(&svg), None], &[&input]).is_ok());
+///
+/// let error = common::files::create([Some(&svg), Some(&plan)], &[&input]).unwrap_err();
+/// assert!(error.to_string().ends_with("plan.toml can't be written: it is an input"));
+/// assert_eq!(std::fs::read_to_string(&plan)?, "[[task]]");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// If one of them can't be written, or is an input, or is there twice.
+pub fn create<const N: usize>(
+    paths: [Option<&PathBuf>; N],
+    inputs: &[&File],
+) -> Result<[Option<File>; N], CreateError> {
+    let inputs = inputs.iter().filter_map(|input| Handle::from_file(input.try_clone().ok()?).ok());
+    let inputs: Vec<Handle> = inputs.chain(Handle::stdin()).collect();
+    let streams: Vec<Handle> = Handle::stdout().into_iter().chain(Handle::stderr()).collect();
+    let mut outputs: Vec<(Handle, &PathBuf, File)> = Vec::new();
+    let mut files = [const { None }; N];
+    for (path, file) in paths.into_iter().zip(&mut files) {
+        let Some(path) = path else { continue };
+        let taken = |is| CreateError::Taken { path: path.clone(), is };
+        let refused = |error| CreateError::Refused { path: path.clone(), error };
+        let (opened, handle) = open(path).map_err(refused)?;
+        let stream = streams.iter().find(|stream| handle.as_ref() == Some(stream));
+        *file = match (handle, stream) {
+            (Some(handle), _) if inputs.contains(&handle) => return Err(taken("it is an input")),
+            // Another position in the same file would be written twice.
+            (_, Some(stream)) => Some(stream.as_file().try_clone().map_err(refused)?),
+            (Some(handle), None) if outputs.iter().any(|(other, ..)| *other == handle) => {
+                return Err(taken("it is another output, too"));
+            }
+            (Some(handle), None) => {
+                outputs.push((handle, path, opened.try_clone().map_err(refused)?));
+                Some(opened)
+            }
+            (None, _) => Some(opened),
+        };
+    }
+    for (_, path, file) in outputs {
+        let refused = |error| CreateError::Refused { path: path.clone(), error };
+        file.set_len(0).map_err(refused)?;
+    }
+    Ok(files)
+}
+
+/// Writes out all that is unwritten in the file's file system, and returns whether there is such a
+/// call: on Linux. Of errors it knows nothing: [`File::sync_data`] tells those of a file.
+///
+/// ```
+/// let file = tempfile::tempfile()?;
+/// assert_eq!(common::files::write_out(&file), cfg!(target_os = "linux"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use]
+pub fn write_out(file: &File) -> bool {
+    sys::write_out(file)
+}
+
+/// Opens a file as it is. `None` for pipes, terminals and other devices, which any number of
+/// programs may read and write.
+fn open(path: &Path) -> io::Result<(File, Option<Handle>)> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    // Windows can't say what a device is.
+    let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
+    let handle = is_file.then(|| Handle::from_file(file.try_clone()?)).transpose()?;
+    Ok((file, handle))
+}
