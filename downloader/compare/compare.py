@@ -40,14 +40,17 @@ def main():
                 "Python, all of it": [given.python, os.path.join(HERE, "download.py"), "list", "out"],
             }
             rates = {name: [] for name in ways}
+            cpu = {name: [] for name in ways}
             for _ in range(given.rounds):
                 for name, command in ways.items():
-                    rates[name].append(given.images / timed(command, given.images))
+                    took, used = timed(command, given.images)
+                    rates[name].append(given.images / took)
+                    cpu[name].append(1e6 * used / given.images)
         finally:
             server.terminate()
             server.wait()
     for name, rate in rates.items():
-        print(f"{name:22} {show(rate)} images/s")
+        print(f"{name:22} {show(rate)} images/s, {show(cpu[name])} µs of CPU an image")
     names = list(ways)
     for ours, theirs in (names[:2], names[2:]):
         print(f"{ours} / {theirs}: {show([a / b for a, b in zip(rates[ours], rates[theirs])], 2)}")
@@ -56,12 +59,19 @@ def main():
 
 
 def timed(command, images):
+    """Returns how long a command takes and how much CPU time, in seconds."""
     shutil.rmtree("out", ignore_errors=True)
-    begin = time.monotonic()
+    begin, used = time.monotonic(), cpu_seconds()
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-    took = time.monotonic() - begin
+    took, used = time.monotonic() - begin, cpu_seconds() - used
     assert len(os.listdir("out")) == images, f"{command} has not stored all"
-    return took
+    return took, used
+
+
+def cpu_seconds():
+    """Of all children so far, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def show(figures, digits=0):

@@ -1,6 +1,8 @@
 //! The lists that users write: addresses for the downloader, and measurements for `amdahl fit`.
 #![no_main]
 
+#[path = "../../amdahl/src/tool/decimal.rs"]
+mod decimal;
 #[path = "../../downloader/src/tool/list.rs"]
 mod list;
 #[path = "../../amdahl/src/tool/points_file.rs"]
