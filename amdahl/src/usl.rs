@@ -104,7 +104,7 @@ pub enum FitError {
     #[expect(missing_docs, reason = "the text says what it is")]
     TooAlike { different: usize },
     /// A number of workers or a throughput that can't be.
-    #[error("point number {} has n = {n}, throughput = {throughput}: n is 1 or more, a throughput more than 0, and both finite", place + 1)]
+    #[error("point number {} has n = {n}, throughput = {throughput}: n is between 1 and 10^15, a throughput more than 0 and finite", place + 1)]
     #[expect(missing_docs, reason = "the text says what they are")]
     Point { place: usize, n: f64, throughput: f64 },
 }
@@ -150,7 +150,7 @@ pub const MIN_DIFFERENT: usize = 4;
 /// [`MIN_POINTS`]; [`FitError::TooAlike`] for fewer different n than [`MIN_DIFFERENT`].
 pub fn fit(points: &[(f64, f64)]) -> Result<Fit, FitError> {
     for (place, &(n, throughput)) in points.iter().enumerate() {
-        if !(n >= 1.0 && n.is_finite() && throughput > 0.0 && throughput.is_finite()) {
+        if !((1.0..=1e15).contains(&n) && throughput > 0.0 && throughput.is_finite()) {
             return Err(FitError::Point { place, n, throughput });
         }
     }

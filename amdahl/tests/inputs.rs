@@ -130,6 +130,7 @@ fn what_could_be_read_in_two_ways_is_an_error_and_never_a_wrong_number() {
         (first("1,2,3"), ":1: 3 columns and no heading"),
         ("n;x\n1;1.060\n2;2.120\n".into(), ":2: \"1.060\" can be 1.06 or 1060: write it in one of"),
         ("n\tx\n1\t1,060\n2\t2,120\n".into(), ":2: \"1,060\" can be 1060 or 1.06: write it in"),
+        ("n\tx\n1\t265\n2\t1.055\n".into(), ":3: \"1.055\" can be 1.055 or 1055: write it in"),
         ("1 64.9\n2 130\n".into(), ":1: the heading has no column \"n\"; it can be called n, p"),
     ] {
         let message = refused(&["fit", "-"], text.as_bytes());
@@ -237,7 +238,7 @@ fn a_name_that_differs_only_in_form_gets_a_hint() {
 }
 
 #[test]
-fn a_picture_never_overwrites_what_is_read() {
+fn a_picture_overwrites_nothing_but_a_picture() {
     let place = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("overwrites");
     let _ = fs::remove_dir_all(&place);
     fs::create_dir(&place).unwrap();
@@ -258,18 +259,21 @@ fn a_picture_never_overwrites_what_is_read() {
         (&["plan", "soft"], "./plan.toml"),
         (&["plan", "-"], "plan.toml"),
         (&["fit", "points.csv"], "points.csv"),
+        // What a command reads isn't always one of its words.
         (&["measure"], "points.csv"),
+        (&["law", "--p", "0.5"], "points.csv"),
     ] {
         let _deadline = Deadline::seconds(60);
         let mut command = Command::new(PROGRAM);
         command.args(words).args(["--svg", svg]).current_dir(&place);
         if words == ["measure"] {
-            command.args(["--", "sort", "points.csv", "{n}"]);
+            command.args(["--", "sort", "--files=points.csv", "{n}"]);
         }
         command.stdin(fs::File::open(place.join("plan.toml")).unwrap());
         let ended = command.output().unwrap();
         let told = String::from_utf8(ended.stderr).unwrap();
-        let expected = format!("amdahl {}: {svg} can't be written: it is an input\n", words[0]);
+        let reason = "there is a file that is no SVG";
+        let expected = format!("amdahl {}: {svg} can't be written: {reason}\n", words[0]);
         assert_eq!((ended.status.code(), told), (Some(2), expected));
         assert_eq!(fs::read_to_string(place.join("plan.toml")).unwrap(), plan);
         assert_eq!(fs::read_to_string(place.join("points.csv")).unwrap(), points);

@@ -126,7 +126,9 @@ fn littles_law_holds_for_the_fit() {
 fn too_few_points_or_points_that_cannot_be_are_refused() {
     assert_eq!(fit(&SPECSDM91[..5]), Err(FitError::TooFew { points: 5 }));
     assert_eq!(fit(&[(1.0, 1.0); 9]), Err(FitError::TooAlike { different: 1 }));
-    for bad in [(0.0, 1.0), (f64::NAN, 1.0), (1.0, 0.0), (1.0, -1.0), (1.0, f64::INFINITY)] {
+    let bad_n = [0.0, f64::NAN, 1e200].map(|n| (n, 1.0));
+    let bad_throughput = [0.0, -1.0, f64::INFINITY].map(|throughput| (1.0, throughput));
+    for bad in bad_n.into_iter().chain(bad_throughput) {
         let mut points = SPECSDM91;
         points[3] = bad;
         assert!(matches!(fit(&points), Err(FitError::Point { place: 3, .. })), "{bad:?}");

@@ -167,15 +167,26 @@ impl Picture {
     }
 }
 
-/// Whether a PNG or JPEG file has its end; true for what is neither.
+/// Whether an image file has its end, as far as its kind tells; true for other kinds.
 #[doc(hidden)]
 #[must_use]
 pub fn has_end(file: &[u8]) -> bool {
     match image::guess_format(file) {
         Ok(ImageFormat::Jpeg) => jpeg_has_end(file),
         Ok(ImageFormat::Png) => png_has_end(file),
+        // The trailer; some programs fill up with zeros.
+        Ok(ImageFormat::Gif) => file.iter().rev().find(|byte| **byte != 0) == Some(&b';'),
+        // Their length is in bytes 4 to 7, without the 8 before; and in bytes 2 to 5.
+        Ok(ImageFormat::WebP) => is_as_long_as_it_says(file, 4, 8),
+        Ok(ImageFormat::Bmp) => is_as_long_as_it_says(file, 2, 0),
         _ => true,
     }
+}
+
+fn is_as_long_as_it_says(file: &[u8], at: usize, before: u64) -> bool {
+    let length = file.get(at..).and_then(|rest| rest.first_chunk());
+    length
+        .is_some_and(|length| u64::from(u32::from_le_bytes(*length)) + before <= file.len() as u64)
 }
 
 /// Whether the last chunk of a PNG is there.

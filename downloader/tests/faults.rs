@@ -252,10 +252,19 @@ fn images_of_other_kinds_are_stored_if_nothing_is_decoded() {
 fn a_body_without_a_length_that_is_cut_is_no_image() {
     // Nothing but the image itself shows that there is more.
     let arguments = ["--download-only", "--retries", "1"];
+    let length = 500_u32.to_le_bytes();
+    let of_500 = |head: &[&[u8]], end: u8| {
+        let mut image = head.concat();
+        image.resize(499, 1);
+        [&image[..], &[end]].concat()
+    };
     for (image, how) in [
         (png(17, 99), reset as fn(&TcpStream) -> After),
         (jpg(17, 99), reset),
         (jpg(17, 99), |_| After::Close),
+        (of_500(&[b"GIF89a"], b';'), |_| After::Close),
+        (of_500(&[b"RIFF", &492_u32.to_le_bytes(), b"WEBPVP8 "], 1), |_| After::Close),
+        (of_500(&[b"BM", &length, &[0; 20]], 1), |_| After::Close),
     ] {
         fails("short-body", 2, &arguments, move |_, client| {
             head(client, "200 OK", "");

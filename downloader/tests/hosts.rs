@@ -278,6 +278,42 @@ fn a_kept_connection_that_the_server_has_closed_costs_no_attempt() {
 }
 
 #[test]
+fn a_kept_connection_on_which_a_408_waits_costs_no_attempt() {
+    let _deadline = Deadline::seconds(60);
+    let answered: Mutex<Vec<u16>> = Mutex::default();
+    let server = Server::start(move |request, client| {
+        let port = client.peer_addr().unwrap().port();
+        if answered.lock().unwrap().contains(&port) {
+            send(client, "408 Request Timeout", "Connection: close\r\n", b"");
+            return After::Close;
+        }
+        answered.lock().unwrap().push(port);
+        image_of(request, client)
+    });
+    let urls: Vec<String> = (0..5).map(|number| server.url(&format!("/{number}"))).collect();
+    let ended = Get::of(&urls).with(&["--connections", "1", "--retries", "0"]).run();
+    assert_stored(&ended, &urls);
+}
+
+#[test]
+fn a_cookie_in_other_letters_goes_back_as_it_has_come() {
+    let _deadline = Deadline::seconds(60);
+    let server = Server::start(move |request, client| {
+        if request.headers.contains_key("cookie") {
+            return image_of(request, client);
+        }
+        let answer = "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /1\r\n\
+                      Set-Cookie: name=caf\u{e9}; Path=/\r\n\r\n";
+        client.write_all(answer.as_bytes()).unwrap();
+        After::Open
+    });
+    let urls = [server.url("/1")];
+    assert_stored(&Get::of(&urls).run(), &urls);
+    // The server reads heads as Latin-1.
+    assert_eq!(server.seen("/1")[1].headers["cookie"], "name=caf\u{c3}\u{a9}");
+}
+
+#[test]
 fn a_new_connection_that_the_server_closes_costs_an_attempt() {
     let _deadline = Deadline::seconds(60);
     let server = Server::start(|_, _| After::Close);

@@ -55,6 +55,22 @@ fn a_list_is_never_an_output_under_whatever_name() {
     }
 }
 
+#[test]
+fn the_certificates_are_no_output() {
+    let place = place();
+    let trusted = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
+    fs::write(place.path().join("trusted.pem"), &trusted).unwrap();
+    let _deadline = Deadline::seconds(60);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_downloader"));
+    command.args(["get", "list", "-o", "out", "--report", "./trusted.pem"]);
+    let ended = command.env("SSL_CERT_FILE", "trusted.pem").current_dir(place.path()).output();
+    let ended = ended.unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(2), "{told}");
+    assert!(told.contains("./trusted.pem can't be written: it is an input"), "{told}");
+    assert_eq!(fs::read_to_string(place.path().join("trusted.pem")).unwrap(), trusted);
+}
+
 // Windows has no such names.
 #[cfg(unix)]
 #[test]

@@ -249,6 +249,20 @@ fn another_part_than_the_one_asked_for_is_not_taken() {
         let headers = format!("{TAG}Content-Range: bytes 1000-{}/2000\r\n", image.len() - 1);
         send(client, "206 Partial Content", &headers, &image[1000..])
     });
+    // Twice, in two ways.
+    falls_back(|_, client, image| {
+        let (last, length) = (image.len() - 1, image.len());
+        let first = format!("Content-Range: bytes 1000-{last}/{length}\r\n");
+        let second = format!("Content-Range: bytes 1001-{last}/{length}\r\n");
+        let headers = [TAG, &first, &second].concat();
+        send(client, "206 Partial Content", &headers, &image[1001..])
+    });
+    // In a form for several parts, and with a range that only a single part has.
+    falls_back(|_, client, image| {
+        let range = format!("Content-Range: bytes 1000-{}/{}\r\n", image.len() - 1, image.len());
+        let headers = format!("{TAG}{range}Content-Type: Multipart/byteranges; boundary=b\r\n");
+        send(client, "206 Partial Content", &headers, &[b"--b\r\n\r\n", &image[1007..]].concat())
+    });
     // In a form for several parts.
     falls_back(|_, client, image| {
         let headers = format!("{TAG}Content-Type: multipart/byteranges; boundary=b\r\n");

@@ -32,13 +32,8 @@ impl Number {
 
     /// Its value in a file of this style, if that is known, with this between cells.
     pub(super) fn value(&self, style: Option<Style>, separator: char) -> Result<f64, String> {
-        let has_comma = self.cell.contains(',');
-        let likely = match separator {
-            ',' => Some(Style::Point),
-            // A point is a point, but not where all else is as with decimal commas.
-            separator if separator != ';' && !has_comma => Some(Style::Point),
-            _ => None,
-        };
+        // With decimal commas, commas don't separate.
+        let likely = (separator == ',').then_some(Style::Point);
         let value = match (self.point, self.comma) {
             (Some(point), Some(comma)) if point != comma => match style.or(likely) {
                 Some(Style::Point) => Some(point),

@@ -39,17 +39,16 @@ fn run(arguments: &ArgMatches) -> ExitCode {
 }
 
 fn found(arguments: &ArgMatches) -> Result<String, Refusal> {
-    let input = read(arguments)?;
-    let file = &input.name;
+    let (file, text) = read(arguments)?;
     let (lines, points): (Vec<usize>, Vec<(f64, f64)>) =
-        points_file::parse(file, &input.text)?.into_iter().unzip();
+        points_file::parse(&file, &text)?.into_iter().unzip();
     let fit = amdahl::fit(&points).map_err(|error| match error {
         FitError::Point { place, .. } => {
             Refusal::wrong(format!("{file}:{}: {error}", lines[place]))
         }
         _ => Refusal::wrong(format!("{file}: {error}")),
     })?;
-    draw(arguments, Some(&input), || chart(&points, &fit.law).svg())?;
+    draw(arguments, || chart(&points, &fit.law).svg())?;
     if arguments.get_flag("json") {
         super::json(&Found::of(&fit))
     } else {

@@ -70,7 +70,7 @@ fn found(arguments: &ArgMatches) -> Result<String, Refusal> {
     let rows = all.map(row).collect::<Result<Vec<Row>, _>>().map_err(Refusal::wrong)?;
     let limit = laws::amdahl_limit(p).map_err(Refusal::wrong)?;
     let found = Found { p, limit, rows };
-    draw(arguments, None, || chart(&found).svg())?;
+    draw(arguments, || chart(&found).svg())?;
     if arguments.get_flag("json") { super::json(&found) } else { Ok(found.to_string()) }
 }
 

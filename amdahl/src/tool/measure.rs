@@ -1,7 +1,5 @@
 //! `amdahl measure`: how much faster a command is when it is told to use more workers.
 
-use std::fs::File;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -63,10 +61,8 @@ fn found(arguments: &ArgMatches) -> Result<String, Refusal> {
     let cores = cores::usable().map_err(Refusal::failed)?.len() as u32;
     let max = *arguments.get_one("max").unwrap_or(&cores.saturating_mul(2));
     let repeats = *arguments.get_one("repeats").unwrap_or(&3);
-    // Before anything is measured in vain. The command and its words may be files that it reads.
-    let words = command.iter().filter(|word| Path::new(word).is_file());
-    let files: Vec<File> = words.filter_map(|word| File::open(word).ok()).collect();
-    let svg = svg(arguments, &files.iter().collect::<Vec<_>>())?;
+    // Before anything is measured in vain.
+    let svg = svg(arguments)?;
     let measured = Measured::now(&command, cores, max, repeats)?;
     svg.map_or(Ok(()), |file| write(file, measured.chart().svg()))?;
     if arguments.get_flag("json") { super::json(&measured.json()) } else { Ok(measured.shown()) }

@@ -80,53 +80,49 @@ fn file(help: &'static str) -> Arg {
     Arg::new("file").value_name("FILE").required(true).help(help)
 }
 
-/// What a tool reads.
-struct Input {
-    /// For messages.
-    name: String,
-    text: String,
-    /// Open, to be compared with what is written; `None` for standard input.
-    file: Option<File>,
-}
-
-/// Reads the argument FILE; `-` is standard input.
-fn read(arguments: &ArgMatches) -> Result<Input, Refusal> {
+/// Reads the argument FILE, `-` for standard input. Returns its name for messages, and its text.
+fn read(arguments: &ArgMatches) -> Result<(String, String), Refusal> {
     let name = arguments.get_one::<String>("file").map_or("-", String::as_str);
     let mut bytes = Vec::new();
     let (name, read) = match name {
-        "-" => ("standard input", io::stdin().lock().read_to_end(&mut bytes).map(|_| None)),
-        name => {
-            let file = File::open(name);
-            (name, file.and_then(|mut file| file.read_to_end(&mut bytes).map(|_| Some(file))))
-        }
+        "-" => ("standard input", io::stdin().lock().read_to_end(&mut bytes)),
+        name => (name, File::open(name).and_then(|mut file| file.read_to_end(&mut bytes))),
     };
-    let file = read.map_err(|error| Refusal::failed(format!("{name}: {error}")))?;
+    read.map_err(|error| Refusal::failed(format!("{name}: {error}")))?;
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(Refusal::wrong(format!("{name}: it is UTF-16: save it as UTF-8")));
     }
     let text = String::from_utf8(bytes);
     let text = text.map_err(|_| Refusal::wrong(format!("{name}: it isn't text (UTF-8)")))?;
-    Ok(Input { name: name.to_owned(), text, file })
+    Ok((name.to_owned(), text))
 }
 
-/// Creates the file for the picture, if one was asked for: none of these inputs.
-fn svg(arguments: &ArgMatches, inputs: &[&File]) -> Result<Option<File>, Refusal> {
-    let created = files::create([arguments.get_one("svg")], inputs);
-    created.map(|[file]| file).map_err(|error| match error {
+/// Creates the file for the picture, if one was asked for. It takes the place of an older picture
+/// but of no other file: so it destroys nothing that a tool, or a command that it runs, reads.
+fn svg(arguments: &ArgMatches) -> Result<Option<File>, Refusal> {
+    let path = arguments.get_one::<PathBuf>("svg");
+    if let Some(path) = path.filter(|path| path.is_file()) {
+        let mut begin = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(5).read_to_end(&mut begin));
+        let is_svg = begin.is_empty() || begin.starts_with(b"<svg") || begin == b"<?xml";
+        if read.is_err() || !is_svg {
+            let path = path.display();
+            let text = format!("{path} can't be written: there is a file that is no SVG");
+            return Err(Refusal::wrong(text));
+        }
+    }
+    files::create([path], &[]).map(|[file]| file).map_err(|error| match error {
         CreateError::Taken { .. } => Refusal::wrong(error),
         CreateError::Refused { .. } => Refusal::failed(error),
     })
 }
 
-/// Draws the picture of what was read, if one was asked for.
+/// Draws the picture, if one was asked for.
 fn draw(
     arguments: &ArgMatches,
-    input: Option<&Input>,
     picture: impl FnOnce() -> Result<String, drawing::Error>,
 ) -> Result<(), Refusal> {
-    let input = input.and_then(|input| input.file.as_ref());
-    let file = svg(arguments, &input.into_iter().collect::<Vec<_>>())?;
-    file.map_or(Ok(()), |file| write(file, picture()))
+    svg(arguments)?.map_or(Ok(()), |file| write(file, picture()))
 }
 
 fn write(mut file: File, picture: Result<String, drawing::Error>) -> Result<(), Refusal> {

@@ -53,14 +53,14 @@ fn run(arguments: &ArgMatches) -> ExitCode {
 }
 
 fn found(arguments: &ArgMatches) -> Result<String, Refusal> {
-    let input = read(arguments)?;
-    let (plan, unit) = plan_file::parse(&input.name, &input.text)?;
+    let (file, text) = read(arguments)?;
+    let (plan, unit) = plan_file::parse(&file, &text)?;
     let workers = arguments.get_one("workers").map(|workers: &u32| *workers as usize);
     let timetable = plan.timetable();
     let limited = workers.is_some() || !plan.resources().is_empty();
     let schedule = limited.then(|| plan.schedule(workers));
     let picture = || gantt::svg(&plan, &timetable, schedule.as_ref(), unit.as_deref());
-    draw(arguments, Some(&input), picture)?;
+    draw(arguments, picture)?;
     if arguments.get_flag("json") {
         return super::json(&Found::of(&plan, &timetable, workers, schedule.as_ref()));
     }

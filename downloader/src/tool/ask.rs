@@ -140,7 +140,8 @@ impl Asker {
             drain(&mut answer);
             for cookie in answer.headers().get_all(SET_COOKIE) {
                 // One that isn't understood isn't kept.
-                let _ = cookie.to_str().map(|cookie| route.cookies.parse(cookie, &route.url));
+                let cookie = std::str::from_utf8(cookie.as_bytes());
+                let _ = cookie.map(|cookie| route.cookies.parse(cookie, &route.url));
             }
             let to = answer.headers().get(LOCATION).map(HeaderValue::as_bytes);
             let to = next_hop(&route.url, to);
@@ -184,7 +185,7 @@ impl Asker {
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect();
             if !cookies.is_empty() {
-                request = request.header(COOKIE, cookies.join("; "));
+                request = request.header(COOKIE, cookies.join("; ").as_bytes());
             }
             let proxy = self.proxies.of(&route.url);
             if let Some(proxy) = proxy.filter(|proxy| takes_requests(proxy, Some(url.scheme())))
@@ -204,6 +205,10 @@ impl Asker {
         HAS_CONNECTED.set(false);
         match call(None) {
             Err(Error::Io(error)) if !HAS_CONNECTED.get() && is_broken(error.kind()) => {
+                call(Some(Duration::ZERO))
+            }
+            // It has waited for a request for too long (RFC 9110, 15.5.9).
+            Ok(answer) if !HAS_CONNECTED.get() && answer.status() == 408 => {
                 call(Some(Duration::ZERO))
             }
             answer => answer,

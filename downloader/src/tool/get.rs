@@ -11,7 +11,8 @@
 //! All queues are bounded: who is too fast waits. What is in memory at once doesn't depend on the
 //! length of the list.
 
-use std::fs::File;
+use std::env;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::ExitCode;
@@ -81,6 +82,15 @@ fn download_all(options: Options) -> Result<ExitCode, Unable> {
     let asker = Asker::new(options.connections, &options.patience, options.checked);
     let asker = asker.map_err(|message| Unable { code: 2, message })?;
     let system = |error: io::Error| Unable::disk(&options.folder, error);
+    // A report may lie in it. Opening a pipe without a reader waits: a signal still ends that.
+    fs::create_dir_all(&options.folder).map_err(system)?;
+    let certificates = env::var_os("SSL_CERT_FILE").and_then(|path| File::open(path).ok());
+    let inputs: Vec<&File> = file.iter().chain(&certificates).collect();
+    let outputs = files::create([options.report.as_ref(), options.failed.as_ref()], &inputs);
+    let [lines, failures] = outputs.map_err(|error| Unable {
+        code: if matches!(error, CreateError::Taken { .. }) { 2 } else { 3 },
+        message: error.to_string(),
+    })?;
     let room = Arc::new(Room::new(WAITING, options.per_host));
     // Before there is anything that a signal could leave behind.
     let opened = Arc::new(OnceLock::<Arc<Folder>>::new());
@@ -89,12 +99,6 @@ fn download_all(options: Options) -> Result<ExitCode, Unable> {
     let stop = Stop::listen(move || closes.close(), second).map_err(system)?;
     let folder = Arc::new(Folder::open(&options.folder).map_err(system)?);
     let folder = Arc::clone(opened.get_or_init(|| folder));
-    let inputs: Vec<&File> = file.iter().collect();
-    let outputs = files::create([options.report.as_ref(), options.failed.as_ref()], &inputs);
-    let [lines, failures] = outputs.map_err(|error| Unable {
-        code: if matches!(error, CreateError::Taken { .. }) { 2 } else { 3 },
-        message: error.to_string(),
-    })?;
     let mut report = Report::new(lines, failures);
     let pool = match options.checked.then(|| Pool::new(options.processes)).transpose() {
         Ok(pool) => pool,

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, percent_encode};
-use ureq::http::header::{CONTENT_RANGE, DATE, ETAG, LAST_MODIFIED};
+use ureq::http::header::{CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, LAST_MODIFIED};
 use ureq::http::{HeaderMap, HeaderValue};
 use url::Url;
 
@@ -13,7 +13,9 @@ use url::Url;
 /// password stay with their server, also when it changes to https.
 pub(super) fn next_hop(from: &Url, to: Option<&[u8]>) -> Result<Url, String> {
     let to = percent_encode(to.ok_or("redirected to nowhere")?, NON_ASCII).to_string();
-    let mut next = from.join(&to).map_err(|error| format!("redirected to \"{to}\": {error}"))?;
+    let mut next = from
+        .join(&to)
+        .map_err(|error| format!("redirected to \"{}\": {error}", hide_password(&to)))?;
     let is_same_server = next.host() == from.host()
         && match (from.scheme(), next.scheme()) {
             ("http", "https") => from.port().is_none() && next.port().is_none(),
@@ -40,6 +42,17 @@ pub(super) fn without_password(url: &Url) -> Url {
     url
 }
 
+/// Returns a text without the password of an address in it, also of one that can't be read.
+pub(super) fn hide_password(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("://") else { return text.to_owned() };
+    let end = rest.find(['/', '?', '#', ' ', '"']).unwrap_or(rest.len());
+    let hidden = rest[..end].rsplit_once('@').and_then(|(user, host)| {
+        let (name, _) = user.split_once(':')?;
+        Some(format!("{before}://{name}:***@{host}{}", hide_password(&rest[end..])))
+    });
+    hidden.unwrap_or_else(|| format!("{before}://{}", hide_password(rest)))
+}
+
 /// All bytes but those of ASCII are encoded.
 const NON_ASCII: &AsciiSet = &AsciiSet::EMPTY;
 
@@ -53,9 +66,17 @@ pub(super) struct ContentRange {
 }
 
 impl ContentRange {
-    /// Reads the header; `None` if there is none, or one without sense.
+    /// Reads the header; `None` if there is none, one without sense, or several. A body of several
+    /// parts has none (RFC 9110, 15.3.7.2).
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let text = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim();
+        let kind = headers.get(CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
+        let is_multipart =
+            kind.get(..10).is_some_and(|kind| kind.eq_ignore_ascii_case(b"multipart/"));
+        let mut ranges = headers.get_all(CONTENT_RANGE).iter();
+        let (Some(range), None, false) = (ranges.next(), ranges.next(), is_multipart) else {
+            return None;
+        };
+        let text = range.to_str().ok()?.trim();
         let (unit, range) = text.split_once([' ', '\t'])?;
         let (part, total) = range.split_once('/')?;
         let number = |text: &str| text.trim().parse::<u64>().ok();
@@ -160,6 +181,20 @@ mod tests {
             &beyond,
         ] {
             assert_eq!(read(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_hidden_also_where_the_address_cannot_be_read() {
+        for (text, hidden) in [
+            ("http://u:secret@a:99999/b", "http://u:***@a:99999/b"),
+            ("http://u:s@e:c@/x", "http://u:***@/x"),
+            ("a \"http://u:secret@[::1/x\" b", "a \"http://u:***@[::1/x\" b"),
+            ("http://a/u:p@b http://:secret@c", "http://a/u:p@b http://:***@c"),
+            ("http://u@a/", "http://u@a/"),
+            ("a:b@c", "a:b@c"),
+        ] {
+            assert_eq!(hide_password(text), hidden);
         }
     }
 

@@ -9,9 +9,8 @@ use std::time::Instant;
 
 use common::output;
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
-use url::Url;
 
-use super::headers::without_password;
+use super::headers::hide_password;
 use super::list::List;
 use super::options::Options;
 use super::outcome::Outcome;
@@ -58,8 +57,7 @@ impl Progress {
     pub(super) fn failure(&self, outcome: &Outcome) {
         if !self.quiet {
             let why = outcome.message.as_deref().unwrap_or_default();
-            let url = Url::parse(&outcome.url).map(|url| without_password(&url).to_string());
-            let url = url.unwrap_or_else(|_| outcome.url.clone());
+            let url = hide_password(&outcome.url);
             let line = output::escaped(&format!("failed: {url}: {why}")) + "\n";
             self.bar.suspend(|| {
                 // Nobody has to read it.
