@@ -260,7 +260,12 @@ fn what_is_kept_at_a_failure_is_continued_behind_a_redirect() {
 #[test]
 fn a_kept_connection_that_the_server_has_closed_costs_no_attempt() {
     let _deadline = Deadline::seconds(60);
-    let ways: [fn(&TcpStream) -> After; 2] = [|_| After::Close, reset];
+    let too_late = |client: &mut TcpStream| {
+        send(client, "408 Request Timeout", "Connection: close\r\n", b"");
+        After::Close
+    };
+    let ways: [fn(&mut TcpStream) -> After; 3] =
+        [|_| After::Close, |client| reset(client), too_late];
     for close in ways {
         let answered: Mutex<Vec<u16>> = Mutex::default();
         let server = Server::start(move |request, client| {
@@ -275,24 +280,6 @@ fn a_kept_connection_that_the_server_has_closed_costs_no_attempt() {
         let ended = Get::of(&urls).with(&["--connections", "1", "--retries", "0"]).run();
         assert_stored(&ended, &urls);
     }
-}
-
-#[test]
-fn a_kept_connection_on_which_a_408_waits_costs_no_attempt() {
-    let _deadline = Deadline::seconds(60);
-    let answered: Mutex<Vec<u16>> = Mutex::default();
-    let server = Server::start(move |request, client| {
-        let port = client.peer_addr().unwrap().port();
-        if answered.lock().unwrap().contains(&port) {
-            send(client, "408 Request Timeout", "Connection: close\r\n", b"");
-            return After::Close;
-        }
-        answered.lock().unwrap().push(port);
-        image_of(request, client)
-    });
-    let urls: Vec<String> = (0..5).map(|number| server.url(&format!("/{number}"))).collect();
-    let ended = Get::of(&urls).with(&["--connections", "1", "--retries", "0"]).run();
-    assert_stored(&ended, &urls);
 }
 
 #[test]
