@@ -1,4 +1,4 @@
-//! The tools on files as people have them: from spreadsheets of any country, with names of any kind.
+//! The tools on files as people have them: from spreadsheets of any country, with any names.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -61,7 +61,7 @@ fn with_comma(number: &str) -> String {
     grouped(number).replace(',', "_").replace('.', ",").replace('_', ".")
 }
 
-/// With commas between thousands.
+/// Puts commas between thousands.
 fn grouped(number: &str) -> String {
     let (whole, fraction) = number.split_at(number.find('.').unwrap_or(number.len()));
     match whole.len() {

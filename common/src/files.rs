@@ -13,7 +13,7 @@ use crate::sys;
 /// Why a file isn't written.
 #[derive(Debug)]
 pub enum CreateError {
-    /// It is read, or written as another output.
+    /// The file is an input, or another output.
     Taken {
         /// As it was asked for; it may be another name of the same file.
         path: PathBuf,
@@ -42,8 +42,8 @@ impl fmt::Display for CreateError {
 
 impl Error for CreateError {}
 
-/// Creates these files, or empties them; `None` remains `None`. Standard input is one of the inputs.
-/// A file that is standard output or standard error already, as `/dev/stdout` is, continues it.
+/// Creates these files, or empties them; `None` remains `None`. Standard input is one of the
+/// inputs. A file that is standard output or standard error already, as `/dev/stdout` is, continues it.
 ///
 /// Files are compared, not names: no link leads to an input. None is emptied before all have been
 /// compared.

@@ -142,7 +142,7 @@ impl Graph {
         if done == self.len() { Ok(order) } else { Err(self.cycle(&waits_for)) }
     }
 
-    /// The same graph with each task numbered by its place in an order of all tasks.
+    /// Returns the graph with each task numbered by its position in this order of all tasks.
     ///
     /// In a topological order every neighbour is then on the same side, and a pass over the tasks
     /// reads and writes memory from one end to the other.

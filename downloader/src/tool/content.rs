@@ -41,7 +41,7 @@ fn looks_like_html(head: &[u8]) -> bool {
     ["<!doctype", "<html", "<head", "<body", "<!--"].iter().any(|begin| text.starts_with(begin))
 }
 
-/// Runs in a worker. Decodes the file, and returns the MD5 of its convolved pixels, if it is wanted.
+/// Decodes the file, in a worker, and returns the MD5 of its convolved pixels, if it is wanted.
 pub(super) fn check(
     (path, limits, wanted): (OsString, Limits, bool),
 ) -> Result<Option<String>, Failed> {

@@ -28,7 +28,7 @@ use tempfile::NamedTempFile;
 const PREFIX: &str = ".downloader-";
 const SUFFIX: &str = ".part";
 
-/// To write a few files out takes less.
+/// The time limit for writing out a file system: beyond it, others write a lot to it.
 const CROWDED: Duration = Duration::from_millis(200);
 
 pub(super) struct Folder {
@@ -101,9 +101,9 @@ impl Folder {
 
     /// Syncs a group of files: the bytes of each are on the disk then, or there is its error.
     ///
-    /// One call writes all of them out, where the system has it. It doesn't tell each file's errors, so
-    /// each is synced after it as well, which has little left to do. It also writes what other
-    /// programs have: if that is much, and otherwise, all files are synced at the same time.
+    /// Where the system has it, one call writes all of them out. It doesn't tell each file's
+    /// errors, so each is synced after it as well, which has little left to do. It also writes what
+    /// other programs have: if that is much, and otherwise, all files are synced at the same time.
     pub(super) fn sync_files(&self, group: &[&File]) -> Vec<io::Result<()>> {
         let begin = Instant::now();
         if let [first, _, ..] = group

@@ -26,20 +26,12 @@ pub(super) fn next_hop(from: &Url, to: Option<&[u8]>) -> Result<Url, String> {
         // It has a host, so it can have them.
         let _ = name.and_then(|()| next.set_password(from.password()));
     }
+    let shown = hide_password(next.as_str());
     match (from.scheme(), next.scheme()) {
         ("http", "http" | "https") | ("https", "https") => Ok(next),
-        ("https", "http") => Err(format!("redirected from https to {}", without_password(&next))),
-        _ => Err(format!("redirected to {}: only http and https", without_password(&next))),
+        ("https", "http") => Err(format!("redirected from https to {shown}")),
+        _ => Err(format!("redirected to {shown}: only http and https")),
     }
-}
-
-/// Returns an address as it may be shown.
-pub(super) fn without_password(url: &Url) -> Url {
-    let mut url = url.clone();
-    if url.password().is_some() {
-        let _ = url.set_password(Some("***"));
-    }
-    url
 }
 
 /// Returns a text without the password of an address in it, also of one that can't be read.

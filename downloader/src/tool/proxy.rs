@@ -97,16 +97,23 @@ fn variable(name: &str) -> Result<Option<Variable>, String> {
     Ok(None)
 }
 
-/// Reads the address of a proxy; without a scheme it is http.
+/// Reads the address of a proxy, by curl's rules: without a scheme it is http, `socks` is SOCKS 4,
+/// and an http proxy without a port has 1080.
 fn read(text: &str) -> Result<Proxy, String> {
     let has_scheme = text.contains("://");
     let text = if has_scheme { text.to_owned() } else { format!("http://{text}") };
-    let url = Url::parse(&text).map_err(|error| error.to_string())?;
+    let text =
+        text.strip_prefix("socks://").map_or(text.clone(), |rest| format!("socks4://{rest}"));
+    let mut url = Url::parse(&text).map_err(|error| error.to_string())?;
     if !SCHEMES.contains(&url.scheme()) {
         return Err(format!("{} is none of {}", url.scheme(), SCHEMES.join(", ")));
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err("it has no host".to_owned());
+    }
+    let authority = text.split('/').nth(2).and_then(|place| place.rsplit(['@', ']']).next());
+    if url.scheme() == "http" && authority.is_some_and(|place| !place.contains(':')) {
+        let _ = url.set_port(Some(1080));
     }
     Proxy::new(url.as_str()).map_err(|error| error.to_string())
 }
@@ -203,7 +210,9 @@ mod tests {
     fn a_proxy_is_read_as_people_write_it() {
         for (text, protocol, host, port) in [
             ("proxy:3128", ProxyProtocol::Http, "proxy", 3128),
-            ("proxy", ProxyProtocol::Http, "proxy", 80),
+            ("proxy", ProxyProtocol::Http, "proxy", 1080),
+            ("http://ann:p@[::1]/", ProxyProtocol::Http, "[::1]", 1080),
+            ("socks://proxy:1", ProxyProtocol::Socks4, "proxy", 1),
             ("HTTP://proxy:80/", ProxyProtocol::Http, "proxy", 80),
             ("http://[::1]:3128", ProxyProtocol::Http, "[::1]", 3128),
             ("https://proxy", ProxyProtocol::Https, "proxy", 443),

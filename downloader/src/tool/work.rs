@@ -25,9 +25,9 @@ use super::trouble::Trouble;
 
 /// So many files a process wait to be checked.
 const QUEUED: usize = 4;
-/// At most so many files are synced together.
+/// The most files that are synced together.
 const GROUP: usize = 16;
-/// So many groups at a time: on a busy disk one alone would hold up all the rest.
+/// The number of threads that store, each a group: one alone would hold up all on a busy disk.
 const STORING: usize = 4;
 
 /// What all threads of a run share.
@@ -109,8 +109,8 @@ pub(super) fn start<T: Send + 'static>(
     thread::Builder::new().spawn(move || work(&run, &outcomes))
 }
 
-/// The threads that fetch, those that wait for the check of what these have fetched, so many that no
-/// process is without work, and those that store.
+/// Starts the threads that fetch, those that wait for the check of what these have fetched, enough
+/// of them that no process is without work, and those that store.
 pub(super) fn start_threads(run: &Arc<Run>, outcomes: &Sender<Outcome>) -> io::Result<()> {
     let processes = run.pool.as_ref().map_or(0, |_| run.options.processes);
     let (downloaded, to_check) = bounded(QUEUED * processes);
