@@ -3,7 +3,7 @@
 use std::env;
 
 use amdahl::{Plan, PlanError, Task};
-use process_basics::Failure;
+use multiprocess::Failure;
 
 fn main() -> Result<(), Failure> {
     let tasks = env::args().skip(1).map(|text| task(&text)).collect::<Result<Vec<_>, _>>()?;

@@ -8,7 +8,7 @@ mod tool;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    process_basics::main(|| {
+    multiprocess::main(|| {
         let about = "Plans, speedup laws, and what this machine really does (§五)";
         common::lessons::run_with("amdahl", about, lessons::ALL, &[], tool::ALL)
     })

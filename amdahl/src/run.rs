@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::channel;
 
-use executors::{Executor, Future, FutureError, SubmitError};
+use multiprocess::futures::{Executor, Future, FutureError, SubmitError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -18,7 +18,7 @@ use crate::plan::{Dispatcher, Plan, Start};
 /// # ];
 /// # let plan = Plan::new(tasks, Default::default())?;
 /// # use amdahl::RunError;
-/// # use executors::ThreadPoolExecutor;
+/// # use multiprocess::futures::ThreadPoolExecutor;
 /// // To boil takes 3, to wash 1; to brew, after both, 1.
 /// let spill = |task: u32| assert_ne!(task, 1, "spilt");
 /// let error = plan.run(None, &ThreadPoolExecutor::new(2), spill, |task| task).unwrap_err();
@@ -46,7 +46,7 @@ impl Plan {
     ///
     /// ```
     /// use amdahl::{Plan, Task};
-    /// use executors::ThreadPoolExecutor;
+    /// use multiprocess::futures::ThreadPoolExecutor;
     ///
     /// let shop = Task::new("shop", 3.0, &[]);
     /// let cook = Task::new("cook", 2.0, &["shop"]);

@@ -7,7 +7,7 @@ use std::thread::yield_now;
 
 use amdahl::{Plan, RunError, Task};
 use common::testing::Deadline;
-use executors::ThreadPoolExecutor;
+use multiprocess::futures::ThreadPoolExecutor;
 
 /// Four stages of three tasks; each waits for all of the stage before, and holds one of two tools.
 fn stages() -> Plan {

@@ -10,8 +10,8 @@
 use common::drawing::{
     Area, BLUE, DARK, Drawn, GRID, HPos, LogAxis, ORANGE, PALE, line, picture, range, text,
 };
+use multiprocess::Failure;
 use plotters::prelude::*;
-use process_basics::Failure;
 
 use crate::machine::Machine;
 use crate::method::{Measured, Spread};

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use multiprocess::Failure;
 use prettytable::{Table, row};
-use process_basics::Failure;
 use serde::Deserialize;
 
 use crate::method::{Measured, Spread};

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use common::{files, output};
 use indicatif::{ProgressBar, ProgressStyle};
-use process_basics::Failure;
+use multiprocess::Failure;
 
 use compare::Earlier;
 use machine::Machine;
@@ -37,12 +37,12 @@ use method::{Effort, Measured, Row};
 use options::{Form, Options};
 
 #[cfg(test)]
-process_basics::test_entry!();
+multiprocess::test_entry!();
 
 /// With this argument the program ends before it has begun: how long that takes is measured, too.
 pub const END_AT_ONCE: &str = "--end-at-once";
 
-/// The whole program inside `process_basics::main`: reads the command line, measures, prints.
+/// The whole program inside `multiprocess::main`: reads the command line, measures, prints.
 ///
 /// The exit code is 1 if a sample of ours failed, and 2 if the command line or the build is wrong.
 #[must_use]

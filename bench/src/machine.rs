@@ -34,7 +34,7 @@ impl Machine {
                 // Windows tells it so.
                 .or_else(|| env::var("PROCESSOR_IDENTIFIER").ok())
                 .unwrap_or_else(|| "unknown processor".into()),
-            cores: process_basics::cpu_count(),
+            cores: multiprocess::cpu_count(),
             system: kernel.map_or(env::consts::OS.into(), |name| format!("Linux {}", name.trim())),
             date: date(seconds / (24 * 60 * 60)),
             versions: [rustc()].into_iter().chain(pythons).chain(crates).collect(),

@@ -10,5 +10,5 @@ fn main() -> ExitCode {
     }
     // Both crates start this program again for a child; each knows its own.
     procspawn::init();
-    process_basics::main(bench::run)
+    multiprocess::main(bench::run)
 }

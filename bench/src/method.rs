@@ -12,7 +12,7 @@
 use std::time::{Duration, Instant};
 
 use common::time::order;
-use process_basics::Failure;
+use multiprocess::Failure;
 use serde::{Deserialize, Serialize};
 
 use crate::scene::Terms;

@@ -11,7 +11,7 @@ use std::{env, fs, io, thread};
 
 use common::group::Group;
 use common::interrupt;
-use process_basics::Failure;
+use multiprocess::Failure;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -147,7 +147,7 @@ struct Running {
 impl Running {
     fn answer(mut self, deadline: Instant) -> Result<Value, Failure> {
         let stdout = self.child.stdout.take().ok_or_else(|| Failure::new("no standard output"))?;
-        if ipc_pipe::wait(&[&stdout], Some(time_until(deadline)))?.is_empty() {
+        if multiprocess::wait(&[&stdout], Some(time_until(deadline)))?.is_empty() {
             return Err(Failure::new(HANGS));
         }
         let mut line = String::new();

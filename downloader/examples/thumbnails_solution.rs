@@ -5,8 +5,10 @@ use std::time::Duration;
 use std::{env, fs};
 
 use downloader::{ImageServer, Images, Limits, Picture};
-use executors::{Executor, FutureError, MapOptions, ProcessPoolExecutor, ThreadPoolExecutor};
-use process_basics::{Failure, tasks};
+use multiprocess::futures::{
+    Executor, FutureError, MapOptions, ProcessPoolExecutor, ThreadPoolExecutor,
+};
+use multiprocess::{Failure, tasks};
 
 /// The longest that the server may take for a picture.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -16,7 +18,7 @@ const CRASHES: usize = 7;
 tasks![shrink];
 
 fn main() -> std::process::ExitCode {
-    process_basics::main(|| -> Result<(), Failure> {
+    multiprocess::main(|| -> Result<(), Failure> {
         let folder = env::args_os().nth(1).map(PathBuf::from);
         let folder = folder.ok_or_else(|| Failure::new("say into which folder"))?;
         let latency = (Duration::from_millis(5), Duration::from_millis(20));

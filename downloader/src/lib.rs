@@ -30,4 +30,4 @@ pub use stage::CalcType;
 pub use stages::CONVOLUTIONS;
 
 #[cfg(test)]
-process_basics::test_entry!();
+multiprocess::test_entry!();

@@ -9,7 +9,7 @@ mod tool;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    process_basics::main(|| {
+    multiprocess::main(|| {
         let about = "An image downloader, and what a switch costs (§四)";
         let options = lessons::options();
         common::lessons::run_with("downloader", about, lessons::ALL, &options, tool::ALL)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::time::Stopwatch;
-use process_basics::Failure;
+use multiprocess::Failure;
 
 use crate::stage::{CalcType, Stage, Workers};
 use crate::stages::{Downloader, Hasher, Storager, ToStore};
@@ -21,7 +21,7 @@ use crate::stages::{Downloader, Hasher, Storager, ToStore};
 /// use downloader::{CalcType, ImageServer, Images, Scheduler};
 ///
 /// # fn main() -> std::process::ExitCode {
-/// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+/// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
 /// let images = Images { count: 4, width: 8, height: 8, ..Images::default() };
 /// let server = ImageServer::start(images)?;
 /// let folder = tempfile::tempdir()?;
@@ -42,7 +42,7 @@ pub struct Scheduler {
 /// use downloader::{CalcType, ImageServer, Images, Scheduler};
 ///
 /// # fn main() -> std::process::ExitCode {
-/// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+/// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
 /// let images = Images { count: 4, width: 8, height: 8, ..Images::default() };
 /// let server = ImageServer::start(images)?;
 /// let folder = tempfile::tempdir()?;
@@ -96,7 +96,7 @@ impl Scheduler {
     /// use downloader::{CalcType, ImageServer, Images, Scheduler};
     ///
     /// fn main() -> std::process::ExitCode {
-    ///     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    ///     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
     ///         let images = Images { count: 4, width: 8, height: 8, ..Images::default() };
     ///         let server = ImageServer::start(images)?;
     ///         let folder = tempfile::tempdir()?;

@@ -14,8 +14,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use ipc_pipe::{Sender, one_way};
-use process_basics::{Failure, Process, tasks};
+use multiprocess::{Failure, Process, Sender, one_way, tasks};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -111,7 +110,7 @@ impl Images {
 /// use downloader::{ImageServer, Images};
 ///
 /// # fn main() -> std::process::ExitCode {
-/// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+/// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
 /// let images = Images { count: 2, width: 8, height: 8, ..Images::default() };
 /// let server = ImageServer::start(images)?;
 /// let address = server.address();
@@ -137,7 +136,7 @@ impl ImageServer {
     /// use downloader::{ImageServer, Images, Limits, Picture};
     ///
     /// fn main() -> std::process::ExitCode {
-    ///     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    ///     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
     ///         let images = Images { count: 2, width: 8, height: 6, ..Images::default() };
     ///         let server = ImageServer::start(images)?;
     ///         let urls: Vec<String> = server.urls().collect();
@@ -171,7 +170,7 @@ impl ImageServer {
     /// use downloader::{ImageServer, Images};
     ///
     /// # fn main() -> std::process::ExitCode {
-    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
     /// let images = Images { count: 2, width: 8, height: 8, ..Images::default() };
     /// let server = ImageServer::start(images)?;
     /// assert!(server.address().ip().is_loopback());
@@ -190,7 +189,7 @@ impl ImageServer {
     /// use downloader::{ImageServer, Images};
     ///
     /// # fn main() -> std::process::ExitCode {
-    /// #     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
     /// let images = Images { count: 2, width: 8, height: 8, ..Images::default() };
     /// let server = ImageServer::start(images)?;
     /// let urls: Vec<String> = server.urls().collect();

@@ -1,7 +1,7 @@
 //! [`Stage`]: one step of the work, and the ways to run it. The tutorial's base module.
 
-use executors::{Executor, ProcessPoolExecutor, ThreadPoolExecutor};
-use process_basics::{Failure, tasks};
+use multiprocess::futures::{Executor, ProcessPoolExecutor, ThreadPoolExecutor};
+use multiprocess::{Failure, tasks};
 use rayon::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +15,7 @@ tasks![nothing];
 ///
 /// let threads = Scheduler::new(CalcType::MultiThread, 2)?;
 /// # drop(threads);
-/// # Ok::<(), process_basics::Failure>(())
+/// # Ok::<(), multiprocess::Failure>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CalcType {
@@ -85,7 +85,7 @@ fn start_all(executor: &impl Executor, workers: usize) -> Result<(), Failure> {
 fn nothing((): ()) {}
 
 /// One step: what it does with an item. Its [`process`](Self::process) is listed by
-/// [`tasks!`](process_basics::tasks).
+/// [`tasks!`](multiprocess::tasks).
 pub(crate) trait Stage: 'static {
     type Item: Serialize + DeserializeOwned + Send + 'static;
     type Output: Serialize + DeserializeOwned + Send + Sync + 'static;

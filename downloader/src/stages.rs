@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use common::time::Stopwatch;
-use process_basics::{Failure, tasks};
+use multiprocess::{Failure, tasks};
 use serde::{Deserialize, Serialize};
 use ureq::Agent;
 

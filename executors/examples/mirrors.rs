@@ -13,8 +13,8 @@ use std::env;
 use std::io::Read;
 use std::net::TcpStream;
 
-use executors::{Executor, ProcessPoolExecutor, ThreadPoolExecutor};
-use process_basics::{Failure, tasks};
+use multiprocess::futures::{Executor, ProcessPoolExecutor, ThreadPoolExecutor};
+use multiprocess::{Failure, tasks};
 
 /// So many mirrors are asked at the same time.
 const AT_ONCE: usize = 2;
@@ -22,7 +22,7 @@ const AT_ONCE: usize = 2;
 tasks![ask];
 
 fn main() -> std::process::ExitCode {
-    process_basics::main(|| -> Result<(), Failure> {
+    multiprocess::main(|| -> Result<(), Failure> {
         let mut arguments = env::args().skip(1);
         let way = arguments.next().unwrap_or_default();
         let mirrors = arguments.collect();

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Arg, value_parser};
 
 fn main() -> ExitCode {
-    process_basics::main(|| {
+    multiprocess::main(|| {
         let about = "The same code on threads and on processes (§2.4)";
         let help = "How far each call counts, 1000000000 in the tutorial [default: that, divided by \
                     the speed]";

@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use process_basics::{Failure, frame};
+use multiprocess::Failure;
+use multiprocess::process::frame;
 
 type Anything = (Option<String>, Vec<(u64, bool)>, Result<char, Box<[f64]>>, Option<Failure>);
 

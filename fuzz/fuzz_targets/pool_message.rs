@@ -3,4 +3,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| assert!(pools::read_any(bytes) <= bytes.len()));
+fuzz_target!(|bytes: &[u8]| assert!(multiprocess::pool::read_any(bytes) <= bytes.len()));

@@ -2,7 +2,7 @@
 //! value or in an error.
 #![no_main]
 
-#[path = "../../ipc-queue/tests/support/mod.rs"]
+#[path = "../../multiprocess/tests/queue/support/mod.rs"]
 mod support;
 
 use libfuzzer_sys::fuzz_target;

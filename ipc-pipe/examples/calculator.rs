@@ -11,8 +11,7 @@
 
 use std::io;
 
-use ipc_pipe::{Connection, pipe};
-use process_basics::{Failure, Process, tasks};
+use multiprocess::{Connection, Failure, Process, pipe, tasks};
 
 type Answer = Result<i64, String>;
 
@@ -27,7 +26,7 @@ struct Calculator {
 }
 
 fn main() -> std::process::ExitCode {
-    process_basics::main(|| -> Result<(), Failure> {
+    multiprocess::main(|| -> Result<(), Failure> {
         let mut calculator = Calculator::start(1)?;
         for question in io::stdin().lines() {
             match ask(&mut calculator, &question?)? {

@@ -7,7 +7,7 @@ mod lessons;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    process_basics::main(|| {
+    multiprocess::main(|| {
         let about = "Nothing is shared between processes; pipes carry messages (§三, 3.1)";
         common::lessons::run("ipc-pipe", about, lessons::ALL)
     })

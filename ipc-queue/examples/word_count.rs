@@ -12,8 +12,7 @@
 
 use std::{env, fs};
 
-use ipc_queue::Queue;
-use process_basics::{Failure, Process, tasks};
+use multiprocess::{Failure, Process, Queue, tasks};
 
 const COUNTERS: usize = 3;
 
@@ -25,7 +24,7 @@ type Count = (usize, usize);
 tasks![count];
 
 fn main() -> std::process::ExitCode {
-    process_basics::main(|| -> Result<(), Failure> {
+    multiprocess::main(|| -> Result<(), Failure> {
         let arguments: Vec<String> = env::args().skip(1).collect();
         let [file, deaths] = &arguments[..] else {
             return Err(Failure::new("say which file, and how many of the counters shall die"));

@@ -7,7 +7,7 @@ mod lessons;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    process_basics::main(|| {
+    multiprocess::main(|| {
         let about = "A queue between processes that no kill can break (§3.2)";
         common::lessons::run("ipc-queue", about, lessons::ALL)
     })

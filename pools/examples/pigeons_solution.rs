@@ -4,8 +4,8 @@ use std::env;
 use std::iter::zip;
 use std::process::ExitCode;
 
-use pools::{Pool, TaskError};
-use process_basics::{Failure, tasks};
+use multiprocess::pool::TaskError;
+use multiprocess::{Failure, Pool, tasks};
 
 const PIGEONS: usize = 3;
 const ATTEMPTS: u32 = 3;
@@ -16,7 +16,7 @@ type Flight = (usize, u32, u32);
 tasks![fly];
 
 fn main() -> ExitCode {
-    process_basics::main(|| -> Result<ExitCode, Failure> {
+    multiprocess::main(|| -> Result<ExitCode, Failure> {
         let costs = env::args().skip(1).map(|cost| cost.parse());
         let pool = Pool::new(PIGEONS)?;
         let outcomes = carry(&pool, &costs.collect::<Result<Vec<_>, _>>()?)?;

@@ -7,7 +7,7 @@ mod lessons;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    process_basics::main(|| {
+    multiprocess::main(|| {
         let about = "Pools of processes that lose nothing (§2.3)";
         common::lessons::run("pools", about, lessons::ALL)
     })

@@ -2,7 +2,7 @@
 //!
 //! Each worker is a process that works until you press Ctrl-D here. If a signal kills one, the
 //! supervisor starts it again, as often as it takes; if it ends by itself, the supervisor notes its
-//! exit code. Any of them may be the first to end: `process_basics::wait` tells which it is. See it
+//! exit code. Any of them may be the first to end: `multiprocess::wait` tells which it is. See it
 //! by hand: run this, and `kill -9` a worker in another terminal.
 //!
 //! Once `cargo build -p process-basics --examples` has built it,
@@ -11,14 +11,14 @@
 use std::io::{self, Read};
 use std::thread;
 
-use process_basics::{Exit, Failure, Gate, Process, Waiting, tasks};
+use multiprocess::{Exit, Failure, Gate, Process, Waiting, tasks};
 
 const WORKERS: usize = 3;
 
 tasks![work];
 
 fn main() -> std::process::ExitCode {
-    process_basics::main(|| -> Result<(), Failure> {
+    multiprocess::main(|| -> Result<(), Failure> {
         let (gate, waiting) = Gate::new()?;
         let keys = thread::spawn(|| {
             let _ = io::stdin().read_to_end(&mut Vec::new());

@@ -3,14 +3,14 @@
 use std::io::{self, Read};
 use std::thread;
 
-use process_basics::{Exit, Failure, Gate, Process, Waiting, tasks, wait};
+use multiprocess::{Exit, Failure, Gate, Process, Waiting, tasks, wait};
 
 const WORKERS: usize = 3;
 
 tasks![work];
 
 fn main() -> std::process::ExitCode {
-    process_basics::main(|| -> Result<(), Failure> {
+    multiprocess::main(|| -> Result<(), Failure> {
         let (gate, waiting) = Gate::new()?;
         let keys = thread::spawn(|| {
             let _ = io::stdin().read_to_end(&mut Vec::new());

@@ -7,7 +7,7 @@ mod lessons;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    process_basics::main(|| {
+    multiprocess::main(|| {
         let about = "Programs and processes: start them, watch them, end them (§一, 2.1, 2.2)";
         common::lessons::run("process-basics", about, lessons::ALL)
     })

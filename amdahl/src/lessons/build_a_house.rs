@@ -13,7 +13,7 @@ use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::table::Table;
 use common::timeline::Timeline;
-use executors::ProcessPoolExecutor;
+use multiprocess::futures::ProcessPoolExecutor;
 use prettytable::row;
 
 use super::slept;

@@ -16,9 +16,9 @@ use common::narrator::Story;
 use common::table::Table;
 use common::time::{Pace, clock};
 use common::timeline::Interval;
-use executors::ProcessPoolExecutor;
+use multiprocess::futures::ProcessPoolExecutor;
+use multiprocess::tasks;
 use prettytable::row;
-use process_basics::tasks;
 use serde::{Deserialize, Serialize};
 
 use super::slept;

@@ -18,9 +18,9 @@ use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::table::Table;
 use common::time::{Pace, Spread, Stopwatch, show};
-use executors::{Executor, ProcessPoolExecutor, ThreadPoolExecutor};
+use multiprocess::futures::{Executor, ProcessPoolExecutor, ThreadPoolExecutor};
+use multiprocess::{cpu_count, tasks};
 use prettytable::{Row, row};
-use process_basics::{cpu_count, tasks};
 
 /// Of a task, in seconds of the tutorial, and which part of it is waiting.
 const TASK: f64 = 0.02;

@@ -12,7 +12,7 @@ use amdahl::{Plan, PlanError, Task};
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::timeline::Timeline;
-use executors::ProcessPoolExecutor;
+use multiprocess::futures::ProcessPoolExecutor;
 
 use super::slept;
 

@@ -6,8 +6,8 @@ use amdahl::Plan;
 use common::narrator::{Story, Untrue};
 use common::time::{Pace, clock};
 use common::timeline::Interval;
-use executors::ProcessPoolExecutor;
-use process_basics::tasks;
+use multiprocess::futures::ProcessPoolExecutor;
+use multiprocess::tasks;
 
 /// So many seconds of the tutorial, ten milliseconds at its usual pace here, stand for one unit of a plan.
 pub(crate) const UNIT: f64 = 0.1;

@@ -12,7 +12,7 @@ use std::{io, process, thread};
 
 use common::output;
 use common::time::Stopwatch;
-use process_basics::{Failure, Process, tasks};
+use multiprocess::{Failure, Process, tasks};
 use serde::Deserialize;
 
 tasks![nothing];
@@ -28,7 +28,7 @@ struct Wanted {
 }
 
 fn main() -> ExitCode {
-    process_basics::main(|| match measure() {
+    multiprocess::main(|| match measure() {
         Ok(seconds) => {
             output::print(&format!("{seconds}\n"));
             ExitCode::SUCCESS

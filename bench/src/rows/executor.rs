@@ -3,9 +3,8 @@
 use std::hint::black_box;
 
 use common::time::Stopwatch;
-use executors::{Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor};
-use ipc_pipe::Sender;
-use process_basics::{Failure, cpu_count, tasks};
+use multiprocess::futures::{Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor};
+use multiprocess::{Failure, Sender, cpu_count, tasks};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! The rows: one small file for each, or for each family of one shape. A new one is a file here and
 //! a line in [`all`].
 
-use process_basics::Failure;
+use multiprocess::Failure;
 
 use crate::method::{Peer, Row, Unit};
 use crate::python::Python;
@@ -140,7 +140,7 @@ mod tests {
 
     /// Placements that this machine can't have are no failure of the row.
     fn fits(row: &Row) -> bool {
-        process_basics::cpu_count() > 1 || !row.name.ends_with("-two-cores")
+        multiprocess::cpu_count() > 1 || !row.name.ends_with("-two-cores")
     }
 
     #[test]

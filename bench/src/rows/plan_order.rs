@@ -8,10 +8,10 @@ use std::rc::Rc;
 use amdahl::{Plan, Task};
 use common::testing::Random;
 use common::time::Stopwatch;
+use multiprocess::Failure;
 use petgraph::Direction;
 use petgraph::algo::toposort;
 use petgraph::graph::DiGraph;
-use process_basics::Failure;
 
 use super::OURS;
 use crate::method::{Peer, Row, Unit};

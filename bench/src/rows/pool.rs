@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use common::stock::Stock;
 use common::time::Stopwatch;
-use ipc_pipe::Sender;
-use pools::Pool;
-use process_basics::{Failure, cpu_count, tasks};
+use multiprocess::{Failure, Pool, Sender, cpu_count, tasks};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -235,7 +233,9 @@ fn memory(pool: &Pool, work: Work) -> Result<f64, Failure> {
     let waiting = numbers.map(|number| pool.apply_async(square, number));
     let waiting = waiting.collect::<Result<Vec<_>, _>>()?;
     let grown = 1024 * before.grown()?;
-    if busy.iter().any(pools::AsyncResult::ready) || waiting.iter().any(pools::AsyncResult::ready) {
+    if busy.iter().any(multiprocess::AsyncResult::ready)
+        || waiting.iter().any(multiprocess::AsyncResult::ready)
+    {
         return Err(Failure::new("a task did not wait"));
     }
     pool.terminate();

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use process_basics::Failure;
+use multiprocess::Failure;
 use serde_json::json;
 
 use super::{OURS, for_each};

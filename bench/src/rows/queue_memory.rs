@@ -5,9 +5,7 @@ use std::fs::{self, File};
 
 use common::time::Stopwatch;
 use fs4::FileExt;
-use ipc_pipe::Sender;
-use ipc_queue::Queue;
-use process_basics::{Failure, tasks};
+use multiprocess::{Failure, Queue, Sender, tasks};
 use serde_bytes::ByteBuf;
 
 use super::{IPC_CHANNEL, NOT_HERE, OURS};

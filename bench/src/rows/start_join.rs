@@ -6,8 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use common::time::Stopwatch;
-use ipc_pipe::Sender;
-use process_basics::{Failure, Process, tasks};
+use multiprocess::{Failure, Process, Sender, tasks};
 use serde_json::json;
 
 use super::{NOT_HERE, OURS, for_each};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use downloader::switch::{Cell, Channel, Placement, Places, Who, perf};
-use process_basics::Failure;
+use multiprocess::Failure;
 
 use super::{OURS, PERF};
 use crate::method::{Peer, Row, Unit};

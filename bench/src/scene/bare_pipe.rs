@@ -2,7 +2,8 @@
 
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 
-use process_basics::{Failure, handover, tasks};
+use multiprocess::process::handover;
+use multiprocess::{Failure, tasks};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 

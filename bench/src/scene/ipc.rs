@@ -4,7 +4,7 @@
 use std::io;
 
 use ipc_channel::ipc::{self, IpcOneShotServer, IpcSender};
-use process_basics::{Failure, tasks};
+use multiprocess::{Failure, tasks};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;

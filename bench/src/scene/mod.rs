@@ -21,7 +21,7 @@ pub(crate) mod threads;
 
 use std::time::{Duration, Instant};
 
-use process_basics::Failure;
+use multiprocess::Failure;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use side::{Act, Side, Waiter, sleeps_are_counted, times_slept_by};

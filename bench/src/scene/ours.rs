@@ -1,8 +1,6 @@
 //! Our queue and our pipe between the sides' processes.
 
-use ipc_pipe::Connection;
-use ipc_queue::Queue;
-use process_basics::{Failure, tasks};
+use multiprocess::{Connection, Failure, Queue, tasks};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_bytes::ByteBuf;
@@ -60,7 +58,7 @@ where
 /// The sides send and receive over our pipes.
 pub(crate) fn pipe(scene: &Scene, terms: &Terms) -> Result<Vec<Report>, Failure> {
     let mut stage = Stage::new(terms)?;
-    let (one, other) = ipc_pipe::pipe::<u64, u64>()?;
+    let (one, other) = multiprocess::pipe::<u64, u64>()?;
     for (side, end) in scene.sides(terms)?.into_iter().zip([one, other]) {
         match scene.size {
             None => stage.enter(side, with_pipe, end)?,

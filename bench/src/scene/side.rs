@@ -4,7 +4,7 @@ use std::time::Duration;
 use std::{env, fs, thread};
 
 use common::time::{clock, cpu_time};
-use process_basics::Failure;
+use multiprocess::Failure;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 

@@ -10,8 +10,7 @@
 use std::any::Any;
 use std::time::{Duration, Instant};
 
-use ipc_pipe::{Receiver, Sender, one_way};
-use process_basics::{Failure, Gate, Process, Waiting};
+use multiprocess::{Failure, Gate, Process, Receiver, Sender, Waiting, one_way};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -137,7 +136,7 @@ impl Stage {
         while !playing.is_empty() {
             // Whoever has something to say: others may wait in vain for one that has failed.
             let said: Vec<_> = playing.iter().map(|number| &self.players[*number].said).collect();
-            let speakers = ipc_pipe::wait(&said, Some(time_until(self.deadline)))?;
+            let speakers = multiprocess::wait(&said, Some(time_until(self.deadline)))?;
             let first = speakers.first().ok_or_else(|| Failure::new(HANGS))?;
             match self.players[playing.remove(*first)].hear(self.deadline)? {
                 Said::Done(reports) => all.extend(reports?),
@@ -159,7 +158,7 @@ fn hear<T: DeserializeOwned>(receiver: &mut Receiver<T>, deadline: Instant) -> R
         return Err(Failure::new(HANGS));
     }
     receiver.recv().map_err(|error| match error {
-        ipc_pipe::Error::EndOfFile => Failure::new("a side ended early"),
+        multiprocess::pipe::Error::EndOfFile => Failure::new("a side ended early"),
         error => error.into(),
     })
 }

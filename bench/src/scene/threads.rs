@@ -5,7 +5,7 @@ use std::thread;
 
 use crossbeam::channel;
 use downloader::switch::Places;
-use process_basics::{Failure, tasks};
+use multiprocess::{Failure, tasks};
 use serde_bytes::ByteBuf;
 
 use super::side::Message;

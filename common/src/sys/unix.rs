@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, open};
-use rustix::io::{FdFlags, fcntl_setfd, retry_on_intr};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
 use rustix::process::{kill_process_group, test_kill_process_group};
 use rustix::pty::{grantpt, openpt, ptsname, unlockpt};
@@ -79,16 +79,6 @@ pub(super) fn becomes_readable(what: &impl AsFd, time: Duration) -> bool {
     // More seconds than it can hold are for ever.
     let time = Timespec::try_from(time).ok();
     matches!(poll(&mut [PollFd::new(what, PollFlags::IN)], time.as_ref()), Ok(1))
-}
-
-/// Anything that can be written to.
-pub(crate) use std::os::fd::AsFd as AsStream;
-
-/// Waits until a stream that has said "try again" can be written to.
-pub(crate) fn wait_until_writable(stream: &impl AsStream) -> io::Result<()> {
-    let mut polled = [PollFd::new(stream, PollFlags::OUT)];
-    retry_on_intr(|| poll(&mut polled, None))?;
-    Ok(())
 }
 
 /// Whether programs can be run in a terminal.

@@ -376,15 +376,6 @@ impl Other {
     }
 }
 
-/// Anything that can be written to.
-pub(crate) use std::os::windows::io::AsHandle as AsStream;
-
-/// Waits until a stream that has said "try again" can be written to: none says so.
-#[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
-pub(crate) fn wait_until_writable(_stream: &impl AsStream) -> io::Result<()> {
-    Ok(())
-}
-
 /// Whether programs can be run in a terminal: the one that Windows can imitate draws texts anew.
 pub(crate) const HAS_TERMINALS: bool = false;
 

@@ -83,7 +83,7 @@ fn tell(story: &Story) -> Told {
     story.varying_figure(gain_table(&figures));
     story.varies(format!("the median of {ROUNDS} rounds (smallest–largest), {workers} workers:"));
     story.varying_figure(spread_table(&figures));
-    why(&figures, workers, process_basics::cpu_count()).iter().for_each(|line| story.varies(line));
+    why(&figures, workers, multiprocess::cpu_count()).iter().for_each(|line| story.varies(line));
     Ok(())
 }
 

@@ -21,8 +21,7 @@ use common::time::{Stopwatch, context_switches, show};
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use downloader::switch::{self, Figures, Placement, Places, Terms};
 use indicatif::ProgressBar;
-use ipc_queue::Queue;
-use process_basics::{Failure, Process, tasks};
+use multiprocess::{Failure, Process, Queue, tasks};
 use serde_json::json;
 
 /// Seconds of a sample at the tutorial's pace, and the shortest.

@@ -16,8 +16,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ipc_pipe::{Receiver, Sender, one_way};
-use process_basics::{Failure, Process, tasks};
+use multiprocess::{Failure, Process, Receiver, Sender, one_way, tasks};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +93,7 @@ impl Cell {
     /// use downloader::switch::{Cell, Channel, Placement, Places, Who};
     ///
     /// fn main() -> std::process::ExitCode {
-    ///     process_basics::main(|| -> Result<(), process_basics::Failure> {
+    ///     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
     ///         let cell = Cell::new(Who::Processes, Channel::Pipe, Placement::Free);
     ///         let sample = cell.sample(&Places::here(), Duration::from_millis(5))?;
     ///         assert!(sample.time > Duration::ZERO);
@@ -215,7 +214,7 @@ impl Stage {
         while !self.players.is_empty() {
             let ends: Vec<_> = self.players.iter().map(|player| &player.reports).collect();
             let left = self.deadline.saturating_duration_since(Instant::now());
-            let ready = ipc_pipe::wait(&ends, Some(left))?;
+            let ready = multiprocess::wait(&ends, Some(left))?;
             let ready = ready.first().ok_or_else(|| Failure::new("a token did not come back"))?;
             let mut player = self.players.swap_remove(*ready);
             all.extend(player.reports.recv()??);

@@ -7,8 +7,9 @@ use std::thread::yield_now;
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, unbounded};
-use ipc_queue::{Queue, Words};
-use process_basics::{Failure, handover};
+use multiprocess::process::handover;
+use multiprocess::queue::Words;
+use multiprocess::{Failure, Queue};
 use serde::{Deserialize, Serialize};
 
 /// What carries a token there, and another of its kind what carries it back.
@@ -24,7 +25,7 @@ pub enum Channel {
     Pipe,
     /// A word in shared memory; who waits for it sleeps in the kernel.
     Futex,
-    /// `ipc_queue::Queue`, which processes and threads can share.
+    /// `multiprocess::Queue`, which processes and threads can share.
     Queue,
     /// crossbeam's channel, which only threads can share.
     Crossbeam,

@@ -55,7 +55,7 @@ impl Switching {
 /// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
 /// let sentences = downloader::switch::conclusions(&figures, None);
 /// assert!(sentences.iter().all(|sentence| !sentence.is_empty()));
-/// # Ok::<(), process_basics::Failure>(())
+/// # Ok::<(), multiprocess::Failure>(())
 /// ```
 #[must_use]
 pub fn conclusions(figures: &Figures, memory: Option<Memory>) -> Vec<String> {

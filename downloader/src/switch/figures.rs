@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use common::time::{Spread, order};
-use process_basics::Failure;
+use multiprocess::Failure;
 use serde::Serialize;
 
 use super::part::Report;
@@ -76,7 +76,7 @@ impl Sample {
 /// let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
 /// let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
 /// assert!(figures.are_complete(terms));
-/// # Ok::<(), process_basics::Failure>(())
+/// # Ok::<(), multiprocess::Failure>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct Figures(pub(crate) Vec<(Subject, Result<Vec<Sample>, String>)>);
@@ -97,7 +97,7 @@ impl Figures {
     /// let figures = Figures::measure(bytes, &places, terms, |_, _| samples += 1)?;
     /// assert_eq!(samples, 3);
     /// assert!(figures.are_complete(terms));
-    /// # Ok::<(), process_basics::Failure>(())
+    /// # Ok::<(), multiprocess::Failure>(())
     /// ```
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl Figures {
     /// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
     /// assert!(figures.are_complete(terms));
     /// assert!(!figures.are_complete(Terms { rounds: 2, ..terms }));
-    /// # Ok::<(), process_basics::Failure>(())
+    /// # Ok::<(), multiprocess::Failure>(())
     /// ```
     #[must_use]
     pub fn are_complete(&self, terms: Terms) -> bool {

@@ -14,7 +14,7 @@ use super::{BUILD, Figures, Memory, Sample, Subject, Terms};
 /// let document = downloader::switch::json(&figures, terms, None, &serde_json::Value::Null, &[]);
 /// let document: serde_json::Value = serde_json::from_str(&document)?;
 /// assert_eq!(document["rounds"], 1);
-/// # Ok::<(), process_basics::Failure>(())
+/// # Ok::<(), multiprocess::Failure>(())
 /// ```
 #[must_use]
 pub fn json(
@@ -44,7 +44,7 @@ pub fn json(
     let figures: Vec<Value> = figures.0.iter().map(figure).collect();
     let document = value!({
         "build": BUILD,
-        "cores": process_basics::cpu_count(),
+        "cores": multiprocess::cpu_count(),
         "sample_seconds": terms.time.as_secs_f64(),
         "rounds": terms.rounds,
         "tutorial": tutorial,

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use common::cores;
 use common::time::{Stopwatch, context_switches};
-use process_basics::Failure;
+use multiprocess::Failure;
 use serde::{Deserialize, Serialize};
 
 use super::channel::End;

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::cores;
-use process_basics::{Failure, wait};
+use multiprocess::{Failure, wait};
 
 use super::Who;
 

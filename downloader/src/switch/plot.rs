@@ -11,8 +11,8 @@ use common::drawing::{
     Area, BLUE, DARK, Drawn, GRID, HPos, LogAxis, ORANGE, PALE, line, picture, range, text,
 };
 use common::time::Spread;
+use multiprocess::Failure;
 use plotters::prelude::*;
-use process_basics::Failure;
 
 use super::{Cell, Channel, Figures, Placement, Subject, Who};
 
@@ -43,7 +43,7 @@ enum Line {
 /// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
 /// let document = downloader::switch::svg(&figures)?;
 /// assert!(document.starts_with("<svg"));
-/// # Ok::<(), process_basics::Failure>(())
+/// # Ok::<(), multiprocess::Failure>(())
 /// ```
 ///
 /// # Errors

@@ -3,8 +3,7 @@
 use std::sync::Barrier;
 use std::{fs, process, thread};
 
-use ipc_pipe::{Sender, one_way};
-use process_basics::{Failure, Gate, Process, Waiting, tasks};
+use multiprocess::{Failure, Gate, Process, Sender, Waiting, one_way, tasks};
 use serde::Serialize;
 
 use super::Who;
@@ -36,7 +35,7 @@ pub struct Memory {
 /// ```
 /// # use std::process::ExitCode;
 /// # fn main() -> ExitCode {
-/// # process_basics::main(|| -> Result<(), process_basics::Failure> {
+/// # multiprocess::main(|| -> Result<(), multiprocess::Failure> {
 /// match downloader::switch::memory() {
 ///     Ok(memory) => assert!(memory.process > 0),
 ///     Err(reason) => println!("not told here: {reason}"),

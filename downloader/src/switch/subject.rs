@@ -4,7 +4,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use common::time::Stopwatch;
-use process_basics::{Failure, frame};
+use multiprocess::Failure;
+use multiprocess::process::frame;
 use serde::Serialize;
 
 use super::{Cell, Channel, Placement, Places, Sample, Who, perf, start};

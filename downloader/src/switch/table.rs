@@ -21,7 +21,7 @@ use super::{BUILD, Cell, Channel, Comparison, Figures, Memory, Placement, Subjec
 /// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
 /// let table = downloader::switch::matrix(&figures, downloader::switch::Placement::Free).to_string();
 /// assert!(table.contains("kernel pipes"), "{table}");
-/// # Ok::<(), process_basics::Failure>(())
+/// # Ok::<(), multiprocess::Failure>(())
 /// ```
 #[must_use]
 pub fn matrix(figures: &Figures, placement: Placement) -> Shown {
@@ -83,7 +83,7 @@ fn note(switches: f64, who: Who, cell: Cell) -> Option<String> {
 /// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
 /// let table = downloader::switch::queues(&figures).to_string();
 /// assert!(table.contains("our queue"), "{table}");
-/// # Ok::<(), process_basics::Failure>(())
+/// # Ok::<(), multiprocess::Failure>(())
 /// ```
 #[must_use]
 pub fn queues(figures: &Figures) -> Shown {
@@ -137,7 +137,7 @@ pub fn tutorial(tokens: u64, ours: [Duration; 2]) -> Shown {
 /// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
 /// let table = downloader::switch::controls(&figures).to_string();
 /// assert!(table.contains("bytes"), "{table}");
-/// # Ok::<(), process_basics::Failure>(())
+/// # Ok::<(), multiprocess::Failure>(())
 /// ```
 #[must_use]
 pub fn controls(figures: &Figures) -> Shown {
@@ -179,7 +179,7 @@ pub fn controls(figures: &Figures) -> Shown {
 /// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
 /// let table = downloader::switch::caches(&figures).to_string();
 /// assert!(table.contains("KiB"), "{table}");
-/// # Ok::<(), process_basics::Failure>(())
+/// # Ok::<(), multiprocess::Failure>(())
 /// ```
 #[must_use]
 pub fn caches(figures: &Figures) -> Shown {
@@ -206,7 +206,7 @@ pub fn caches(figures: &Figures) -> Shown {
 /// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
 /// let table = downloader::switch::start_up(&figures, None).to_string();
 /// assert!(table.contains("process"), "{table}");
-/// # Ok::<(), process_basics::Failure>(())
+/// # Ok::<(), multiprocess::Failure>(())
 /// ```
 #[must_use]
 pub fn start_up(figures: &Figures, memory: Option<Memory>) -> Shown {

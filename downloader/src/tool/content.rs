@@ -5,7 +5,7 @@ use std::fs;
 
 use downloader::{Limits, Picture, md5_hex};
 use image::{ImageError, ImageFormat};
-use process_basics::tasks;
+use multiprocess::tasks;
 
 use super::outcome::{Failed, Kind};
 

@@ -25,7 +25,7 @@ use common::files::{self, CreateError};
 use common::output;
 use common::stock::raise_file_limit;
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
-use pools::Pool;
+use multiprocess::Pool;
 
 use super::ask::Asker;
 use super::fetch::Fetcher;

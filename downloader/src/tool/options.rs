@@ -170,7 +170,7 @@ impl Options {
             folder: path("output").unwrap_or_default(),
             connections: size("connections"),
             per_host: size("per-host"),
-            processes: count("processes").map_or_else(process_basics::cpu_count, |n| n as usize),
+            processes: count("processes").map_or_else(multiprocess::cpu_count, |n| n as usize),
             retries: number("retries"),
             checked: !matches.get_flag("download-only"),
             patience: Patience {

@@ -9,7 +9,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use pools::{Pool, TaskError};
+use multiprocess::Pool;
+use multiprocess::pool::TaskError;
 use url::Url;
 
 use super::ask::{Route, host};
@@ -246,16 +247,18 @@ fn check(run: &Run, file: &Downloaded) -> Result<Option<String>, Failed> {
     let Some(pool) = &run.pool else { return Ok(None) };
     let (limits, wanted) = (run.options.limits, run.options.report.is_some());
     let path = file.file.path().as_os_str().to_owned();
-    let mut checked = Err(pools::Error::NotRunning);
+    let mut checked = Err(multiprocess::pool::Error::NotRunning);
     for _ in 0..2 {
         checked = pool.apply(content::check, (path.clone(), limits, wanted));
         // It may have died of something else: whoever takes too much memory has others killed, too.
-        if !matches!(checked, Err(pools::Error::Task(TaskError::WorkerDied { .. }))) {
+        if !matches!(checked, Err(multiprocess::pool::Error::Task(TaskError::WorkerDied { .. }))) {
             break;
         }
     }
     checked.unwrap_or_else(|error| match error {
-        pools::Error::Task(TaskError::Panicked { .. }) => Err(Failed::new(Kind::Damaged, error)),
+        multiprocess::pool::Error::Task(TaskError::Panicked { .. }) => {
+            Err(Failed::new(Kind::Damaged, error))
+        }
         error => Err(Failed::new(Kind::WorkerDied, error)),
     })
 }

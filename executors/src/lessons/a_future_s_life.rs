@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
-use executors::{FutureError, TaskError, ThreadPoolExecutor};
+use multiprocess::futures::{FutureError, TaskError, ThreadPoolExecutor};
 
 use super::counting::{log, shown};
 

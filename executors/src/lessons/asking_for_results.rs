@@ -8,7 +8,7 @@
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::time::{Stopwatch, show};
-use executors::as_completed;
+use multiprocess::futures::as_completed;
 
 use super::counting::{ends, how_far, log, log_states, shown, submit_three, three_threads};
 

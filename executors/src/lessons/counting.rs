@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use common::narrator::{Story, speak};
 use common::time::show;
-use executors::{BuildError, Executor, Future, SubmitError, ThreadPoolExecutor};
-use process_basics::{current_process, tasks};
+use multiprocess::futures::{BuildError, Executor, Future, SubmitError, ThreadPoolExecutor};
+use multiprocess::{current_process, tasks};
 
 /// From where the three calls count.
 pub(crate) const BASES: [u64; 3] = [0, 100, 200];

@@ -9,7 +9,7 @@
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::time::Stopwatch;
-use executors::{Executor, SubmitError};
+use multiprocess::futures::{Executor, SubmitError};
 
 use super::counting::{ends, how_far, log_states, results, submit_three, three_threads};
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::time::{Stopwatch, cpu_time, show};
-use executors::{Executor, ProcessPoolExecutor};
-use process_basics::{Failure, cpu_count};
+use multiprocess::futures::{Executor, ProcessPoolExecutor};
+use multiprocess::{Failure, cpu_count};
 
 use super::counting::{BASES, BUILD, count_up, ends, how_far, submit_three, three_threads};
 

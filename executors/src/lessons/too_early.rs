@@ -11,7 +11,7 @@ use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::time::Stopwatch;
 use crossbeam::channel::bounded;
-use executors::{Future, SubmitError};
+use multiprocess::futures::{Future, SubmitError};
 
 use super::counting::{BASES, count, ends, how_far, log, log_states, results, three_threads};
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::time::{Stopwatch, show};
-use executors::{ReturnWhen, wait};
+use multiprocess::futures::{ReturnWhen, wait};
 
 use super::counting::{BASES, count, ends, how_far, log_states, results, submit_three};
 use super::counting::{BUILD, three_threads};

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use common::lessons::{Lesson, Told};
 use common::narrator::{Story, is_heard, speak};
 use common::time::Pace;
-use process_basics::{Exit, Gate, Process, Waiting, tasks};
+use multiprocess::{Exit, Gate, Process, Waiting, tasks};
 
 const ROUNDS: u64 = 3;
 

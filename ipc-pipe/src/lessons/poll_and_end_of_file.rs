@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
-use ipc_pipe::{Connection, Error, pipe};
-use process_basics::{Failure, Gate, Process, Waiting, tasks};
+use multiprocess::pipe::Error;
+use multiprocess::{Connection, Failure, Gate, Process, Waiting, pipe, tasks};
 
 pub(crate) const LESSON: Lesson = Lesson {
     name: "poll-and-end-of-file",

@@ -12,8 +12,8 @@
 use common::lessons::{Lesson, Told};
 use common::narrator::{Story, is_heard, speak};
 use common::time::Pace;
-use ipc_pipe::{Error, Receiver, Sender, one_way};
-use process_basics::{Exit, Failure, Process, tasks};
+use multiprocess::pipe::Error;
+use multiprocess::{Exit, Failure, Process, Receiver, Sender, one_way, tasks};
 use rand::RngExt;
 
 const PRODUCTS: u64 = 3;

@@ -9,8 +9,8 @@
 
 use common::lessons::{Lesson, Told};
 use common::narrator::{Story, speak};
-use ipc_pipe::{Error, Receiver, Sender, one_way};
-use process_basics::{Exit, Failure, Process, tasks};
+use multiprocess::pipe::Error;
+use multiprocess::{Exit, Failure, Process, Receiver, Sender, one_way, tasks};
 
 const TEXT: &str = "hello from another process";
 

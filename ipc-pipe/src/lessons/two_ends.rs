@@ -9,7 +9,8 @@
 
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
-use ipc_pipe::{Error, one_way, pipe};
+use multiprocess::pipe::Error;
+use multiprocess::{one_way, pipe};
 
 pub(crate) const LESSON: Lesson = Lesson {
     name: "two-ends",

@@ -8,8 +8,7 @@
 
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
-use ipc_queue::Queue;
-use process_basics::{Failure, Gate, Process, Waiting, tasks};
+use multiprocess::{Failure, Gate, Process, Queue, Waiting, tasks};
 
 const ITEMS: u32 = 1000;
 
@@ -55,7 +54,7 @@ fn tell(story: &Story) -> Told {
     }
     work.put(u32::MAX)?;
     let mut all = (2..=ITEMS).map(|item| Ok(taken.get()? == item));
-    let whole: Result<bool, ipc_queue::GetError> =
+    let whole: Result<bool, multiprocess::queue::GetError> =
         all.try_fold(true, |so_far, next| Ok(so_far && next?));
     third.join()?;
     story.ok("the third has got each of them once, in order", whole?)?;

@@ -9,7 +9,7 @@
 
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
-use ipc_queue::Queue;
+use multiprocess::Queue;
 
 pub(crate) const LESSON: Lesson = Lesson {
     name: "first-in-first-out",

@@ -13,7 +13,8 @@ use std::time::Duration;
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::time::{Stopwatch, show};
-use ipc_queue::{GetError, PutError, Queue};
+use multiprocess::Queue;
+use multiprocess::queue::{GetError, PutError};
 
 pub(crate) const LESSON: Lesson = Lesson {
     name: "full-and-empty",

@@ -8,8 +8,7 @@
 
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
-use ipc_queue::Queue;
-use process_basics::{Failure, Process, tasks};
+use multiprocess::{Failure, Process, Queue, tasks};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const LESSON: Lesson = Lesson {

@@ -14,8 +14,7 @@
 use common::lessons::{Lesson, Told};
 use common::narrator::{Story, speak};
 use common::time::Pace;
-use ipc_queue::Queue;
-use process_basics::{Exit, Failure, Process, tasks};
+use multiprocess::{Exit, Failure, Process, Queue, tasks};
 use rand::RngExt;
 
 const COOKS: [(&str, &str); 3] = [("Anna", "chocolate"), ("Ben", "ice cream"), ("Clara", "cola")];

@@ -11,9 +11,8 @@ use std::sync::OnceLock;
 
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
-use ipc_queue::Queue;
-use pools::{Pool, TaskError};
-use process_basics::{Failure, active_children, current_process, tasks};
+use multiprocess::pool::TaskError;
+use multiprocess::{Failure, Pool, Queue, active_children, current_process, tasks};
 use serde::{Deserialize, Serialize};
 
 use super::PATIENCE;

@@ -13,9 +13,7 @@ use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::time::{Pace, clock, show};
 use common::timeline::Timeline;
-use ipc_queue::Queue;
-use pools::Pool;
-use process_basics::{Failure, tasks};
+use multiprocess::{Failure, Pool, Queue, tasks};
 
 use super::PATIENCE;
 use super::who_did_what::{Done, done, most_at_once};

@@ -11,8 +11,7 @@
 use common::lessons::{Lesson, Told};
 use common::narrator::{Story, speak};
 use common::time::{Pace, clock};
-use pools::Pool;
-use process_basics::{current_process, tasks};
+use multiprocess::{Pool, current_process, tasks};
 use rand::RngExt;
 
 use super::who_did_what::{Done, by_worker, done};

@@ -10,8 +10,7 @@
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::time::{Pace, Stopwatch, show};
-use pools::Pool;
-use process_basics::tasks;
+use multiprocess::{Pool, tasks};
 
 const NUMBERS: [u64; 6] = [1, 2, 3, 4, 5, 6];
 const SQUARES: [u64; 6] = [1, 4, 9, 16, 25, 36];

@@ -14,9 +14,8 @@ use std::sync::OnceLock;
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::time::Pace;
-use ipc_queue::Queue;
-use pools::{Error, Pool};
-use process_basics::{Failure, tasks};
+use multiprocess::pool::Error;
+use multiprocess::{Failure, Pool, Queue, tasks};
 
 pub(crate) const LESSON: Lesson = Lesson {
     name: "pool-methods",

@@ -14,9 +14,7 @@ use std::sync::OnceLock;
 
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
-use ipc_queue::Queue;
-use pools::Pool;
-use process_basics::{Failure, cpu_count, current_process, tasks};
+use multiprocess::{Failure, Pool, Queue, cpu_count, current_process, tasks};
 
 use super::PATIENCE;
 

@@ -14,8 +14,8 @@ use std::sync::mpsc::channel;
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::time::{Stopwatch, show};
-use pools::{Error, Pool, TaskError};
-use process_basics::{Process, tasks};
+use multiprocess::pool::{Error, TaskError};
+use multiprocess::{Pool, Process, tasks};
 use rayon::prelude::*;
 use threadpool::ThreadPool;
 

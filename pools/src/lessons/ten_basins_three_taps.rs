@@ -11,8 +11,7 @@
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::time::{Pace, clock, show};
-use pools::Pool;
-use process_basics::tasks;
+use multiprocess::{Pool, tasks};
 
 use super::who_did_what::{Done, by_worker, done, most_at_once};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::time::clock;
 use common::timeline::{Interval, Timeline};
-use process_basics::current_process;
+use multiprocess::current_process;
 use serde::{Deserialize, Serialize};
 
 /// A task that was done: its letter, by whom, from when to when.

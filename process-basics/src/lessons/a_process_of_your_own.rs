@@ -13,7 +13,7 @@
 use common::lessons::{Lesson, Told};
 use common::narrator::{Story, speak};
 use common::time::{Pace, Stopwatch};
-use process_basics::{Exit, Process, Run, current_process, tasks};
+use multiprocess::{Exit, Process, Run, current_process, tasks};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const LESSON: Lesson = Lesson {

@@ -7,7 +7,7 @@
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::time::Stopwatch;
-use process_basics::{Exit, Gate, Process, Waiting, current_process, tasks, wait};
+use multiprocess::{Exit, Gate, Process, Waiting, current_process, tasks, wait};
 
 pub(crate) const LESSON: Lesson = Lesson {
     name: "attributes",

@@ -15,7 +15,8 @@ use common::lessons::{Lesson, Told};
 use common::narrator::Story;
 use common::time::{clock, cpu_time, show};
 use common::timeline::{Interval, Timeline};
-use process_basics::{Failure, Gate, Process, Waiting, frame, handover, tasks};
+use multiprocess::process::{frame, handover};
+use multiprocess::{Failure, Gate, Process, Waiting, tasks};
 use serde::{Deserialize, Serialize};
 
 const TASKS: usize = 6;

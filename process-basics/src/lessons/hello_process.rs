@@ -9,7 +9,7 @@
 use common::lessons::{Lesson, Told};
 use common::narrator::{Story, is_heard, speak};
 use common::time::Pace;
-use process_basics::{Exit, Process, current_process, parent_process, tasks};
+use multiprocess::{Exit, Process, current_process, parent_process, tasks};
 
 const ROUNDS: u64 = 3;
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use common::lessons::{Lesson, Told};
 use common::narrator::Story;
-use process_basics::{Error, Exit, Gate, Process, Run, Waiting, active_children, tasks};
+use multiprocess::process::Error;
+use multiprocess::{Exit, Gate, Process, Run, Waiting, active_children, tasks};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const LESSON: Lesson = Lesson {

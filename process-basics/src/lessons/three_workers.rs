@@ -9,7 +9,7 @@
 use common::lessons::{Lesson, Told};
 use common::narrator::{Story, speak};
 use common::time::Pace;
-use process_basics::{Gate, Process, Waiting, tasks};
+use multiprocess::{Gate, Process, Waiting, tasks};
 
 pub(crate) const LESSON: Lesson = Lesson {
     name: "three-workers",

@@ -11,7 +11,7 @@
 use common::lessons::{Lesson, Told};
 use common::narrator::{Story, speak};
 use common::time::{Pace, Stopwatch};
-use process_basics::{Gate, Process, Waiting, current_process, parent_process, tasks};
+use multiprocess::{Gate, Process, Waiting, current_process, parent_process, tasks};
 
 pub(crate) const LESSON: Lesson = Lesson {
     name: "two-children",

@@ -1,0 +1,125 @@
+//! Which tasks of the queue have begun, and which are not to begin any more: of each one or the other,
+//! never both.
+
+use std::sync::atomic::Ordering;
+
+use crate::queue::{ByteQueue, Words};
+use serde::{Deserialize, Serialize};
+
+/// A word for each place of the queue of tasks; it speaks of the latest delivery there, and of no other.
+///
+/// Worker and owner exchange it against what they have seen, so of two who want it one wins.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Claims(Words);
+
+/// What a word says: a delivery, and whether its task was cancelled. 0 is none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Claim {
+    delivery: u64,
+    cancelled: bool,
+}
+
+impl Claim {
+    fn word(self) -> u64 {
+        (self.delivery + 1) << 1 | u64::from(self.cancelled)
+    }
+
+    fn of(word: u64) -> Option<Self> {
+        let delivery = (word >> 1).checked_sub(1)?;
+        Some(Self { delivery, cancelled: word & 1 == 1 })
+    }
+
+    /// If it speaks of the item in this position.
+    fn of_item(word: u64, position: u64) -> Option<Self> {
+        Self::of(word).filter(|claim| ByteQueue::delivered(claim.delivery) == position)
+    }
+}
+
+impl Claims {
+    pub(crate) fn new(places: usize) -> std::io::Result<Self> {
+        Words::new(places).map(Self)
+    }
+
+    fn word(&self, position: u64) -> &std::sync::atomic::AtomicU64 {
+        &self.0[(position % self.0.len() as u64) as usize]
+    }
+
+    /// In the worker: begins the task of this delivery, unless it was cancelled.
+    pub(crate) fn begin(&self, delivery: u64) -> bool {
+        let position = ByteQueue::delivered(delivery);
+        let begun = Claim { delivery, cancelled: false }.word();
+        let claim = |word| match Claim::of_item(word, position) {
+            Some(Claim { cancelled: true, .. }) => None,
+            _ => Some(begun),
+        };
+        let (set, load) = (Ordering::AcqRel, Ordering::Acquire);
+        self.word(position).fetch_update(set, load, claim).is_ok()
+    }
+
+    /// Cancels the task in this position; false if it has begun.
+    pub(crate) fn cancel(&self, position: u64) -> bool {
+        // Whichever delivery it will be: a worker looks at the position.
+        let cancelled = Claim { delivery: ByteQueue::first_delivery(position), cancelled: true };
+        let claim = |word| match Claim::of_item(word, position) {
+            Some(Claim { cancelled: false, .. }) => None,
+            _ => Some(cancelled.word()),
+        };
+        let (set, load) = (Ordering::AcqRel, Ordering::Acquire);
+        self.word(position).fetch_update(set, load, claim).is_ok()
+    }
+
+    /// Whether the task in this position has begun.
+    pub(crate) fn has_begun(&self, position: u64) -> bool {
+        let word = self.word(position).load(Ordering::Acquire);
+        Claim::of_item(word, position).is_some_and(|claim| !claim.cancelled)
+    }
+
+    /// This delivery came to nothing: its worker died before the task had begun, whatever it said.
+    pub(crate) fn give_back(&self, delivery: u64) {
+        let begun = Claim { delivery, cancelled: false }.word();
+        let word = self.word(ByteQueue::delivered(delivery));
+        // Unless another has begun it in the meantime.
+        let _ = word.compare_exchange(begun, 0, Ordering::AcqRel, Ordering::Acquire);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first and the second delivery of the item in this position.
+    fn deliveries(position: u64) -> [u64; 2] {
+        let first = ByteQueue::first_delivery(position);
+        [first, first + 1]
+    }
+
+    #[test]
+    fn a_task_that_has_begun_cannot_be_cancelled_and_the_other_way_round() {
+        let claims = Claims::new(4).unwrap();
+        for position in 0..20 {
+            let [first, _] = deliveries(position);
+            assert!(!claims.has_begun(position), "{position}");
+            if position % 2 == 0 {
+                assert!(claims.begin(first) && claims.has_begun(position), "{position}");
+                assert!(!claims.cancel(position), "{position}");
+            } else {
+                assert!(claims.cancel(position) && claims.cancel(position), "{position}");
+                assert!(!claims.begin(first) && !claims.has_begun(position), "{position}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_task_that_is_given_back_can_be_cancelled_or_begun_again() {
+        let claims = Claims::new(4).unwrap();
+        let [first, second] = deliveries(5);
+        assert!(claims.begin(first));
+        claims.give_back(first);
+        assert!(!claims.has_begun(5) && claims.begin(second));
+        // News of the first delivery that comes late.
+        claims.give_back(first);
+        assert!(claims.has_begun(5));
+        claims.give_back(second);
+        assert!(claims.cancel(5));
+    }
+}

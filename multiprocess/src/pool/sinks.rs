@@ -1,0 +1,137 @@
+//! What comes of a job, put together: one result, or those of many items in their order.
+//!
+//! ```text
+//!   manager ──bytes or an error──▶ decoded ──▶ One, Many ──the whole──▶ AsyncResult
+//! ```
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::process::frame;
+use serde::de::DeserializeOwned;
+
+use crate::future::panics::caught;
+use crate::pool::engine::{Link, Sink};
+use crate::pool::result::{AsyncResult, Place};
+use crate::pool::{MapError, TaskError};
+
+/// What came of an item, as a value.
+///
+/// # Errors
+/// What came instead; [`TaskError::ResultNotReceived`] if it can't be deserialised.
+pub(super) fn decoded<R: DeserializeOwned>(
+    outcome: Result<&[u8], TaskError>,
+) -> Result<R, TaskError> {
+    let bytes = outcome?;
+    let reason = match caught(|| frame::decode(bytes)) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => format!("its deserialisation panicked: {panic}"),
+    };
+    Err(TaskError::ResultNotReceived(reason))
+}
+
+/// A job of one item.
+pub(crate) struct One<R>(Arc<Place<R, TaskError>>);
+
+impl<R> One<R> {
+    pub(crate) fn new(engine: Link) -> (Self, AsyncResult<R>) {
+        let place = Place::new(engine);
+        (Self(Arc::clone(&place)), AsyncResult { place })
+    }
+}
+
+impl<R: DeserializeOwned + Send> Sink for One<R> {
+    fn done(&self, _item: u64, outcome: Result<&[u8], TaskError>) -> bool {
+        if !self.0.is_there.load(Ordering::Acquire) {
+            self.0.set(decoded(outcome));
+        }
+        true
+    }
+
+    fn give_up(&self, error: &TaskError) {
+        self.done(0, Err(error.clone()));
+    }
+}
+
+/// A job of many items whose results make one.
+pub(crate) struct Many<R> {
+    place: Arc<Place<Vec<R>, MapError<R>>>,
+    items: Mutex<Items<R>>,
+}
+
+struct Items<R> {
+    /// What came of each; gone when the result has been put together. Errors are rare: in a box
+    /// they take no room.
+    outcomes: Option<Outcomes<R>>,
+    left: usize,
+}
+
+type Outcomes<R> = Vec<Option<Result<R, Box<TaskError>>>>;
+
+impl<R> Many<R> {
+    pub(crate) fn new(items: usize, engine: Link) -> (Self, AsyncResult<Vec<R>, MapError<R>>) {
+        let place = Place::new(engine);
+        let outcomes = Some((0..items).map(|_| None).collect());
+        let items = Mutex::new(Items { outcomes, left: items });
+        let many = Self { place: Arc::clone(&place), items };
+        many.finish(many.lock());
+        (many, AsyncResult { place })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Items<R>> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts the result together, if nothing is left to wait for; says whether that is so.
+    fn finish(&self, mut items: MutexGuard<'_, Items<R>>) -> bool {
+        if items.left > 0 {
+            return false;
+        }
+        if let Some(outcomes) = items.outcomes.take() {
+            // Without our lock: callbacks may do anything.
+            drop(items);
+            self.place.set(whole(outcomes));
+        }
+        true
+    }
+}
+
+/// All results, or the first error with what came of each.
+fn whole<R>(outcomes: Outcomes<R>) -> Result<Vec<R>, MapError<R>> {
+    let first = outcomes.iter().position(|outcome| !matches!(outcome, Some(Ok(_))));
+    let Some(index) = first else {
+        return Ok(outcomes.into_iter().flatten().flatten().collect());
+    };
+    let unbox = |outcome: Option<Result<R, Box<TaskError>>>| match outcome {
+        Some(outcome) => outcome.map_err(|error| *error),
+        None => Err(TaskError::Terminated),
+    };
+    let results: Vec<Result<R, TaskError>> = outcomes.into_iter().map(unbox).collect();
+    let error = results[index].as_ref().err().cloned().unwrap_or(TaskError::Terminated);
+    Err(MapError { index: Some(index), error: error.into(), results })
+}
+
+impl<R: DeserializeOwned + Send> Sink for Many<R> {
+    fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool {
+        let outcome = decoded(outcome).map_err(Box::new);
+        let mut items = self.lock();
+        let outcomes = items.outcomes.as_mut();
+        let place = usize::try_from(item).ok().and_then(|item| outcomes?.get_mut(item));
+        if let Some(place @ None) = place {
+            *place = Some(outcome);
+            items.left -= 1;
+        }
+        self.finish(items)
+    }
+
+    fn give_up(&self, error: &TaskError) {
+        let mut items = self.lock();
+        let outcomes = items.outcomes.iter_mut().flatten();
+        for outcome in outcomes.filter(|outcome| outcome.is_none()) {
+            *outcome = Some(Err(Box::new(error.clone())));
+        }
+        items.left = 0;
+        self.finish(items);
+    }
+}

@@ -1,0 +1,194 @@
+//! A worker: takes tasks from the shared queue, one after the other, until it is told to end.
+//!
+//! ```text
+//!   queue of tasks ──▶ ① note: job, item, delivery ──▶ ② give the place up ──▶ ③ run ──▶ queue of reports
+//!                            │                                                ▲
+//!                            └── words that the pool reads if the worker dies ┘ item by item
+//! ```
+
+use std::cell::Cell;
+
+use crate::output::complain;
+use crate::process::{Arguments, Exit, Listed, current_process, frame};
+use crate::queue::{ByteQueue, GetError, PutError, Words};
+use crate::tasks;
+use serde::{Deserialize, Serialize};
+
+use crate::future::TaskError;
+use crate::future::panics::{guarded, keep_panics_of_tasks};
+use crate::pool::claims::Claims;
+use crate::pool::message::{Items, KEPT, Progress, Report, Task, WORD, push};
+use crate::pool::note::{Note, Noted, at};
+
+tasks![work];
+
+/// What a worker is given.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Start {
+    /// Its place in the pool.
+    pub place: usize,
+    pub tasks: ByteQueue,
+    pub reports: ByteQueue,
+    pub notes: Words,
+    pub claims: Claims,
+    pub initializer: Option<(Listed, Arguments)>,
+    /// After so many tasks it ends.
+    pub most_tasks: u64,
+}
+
+/// Runs in each worker.
+pub(crate) fn work(start: Start) -> Exit {
+    if !current_process().is_daemon() && crate::process::end_with_parent().is_err() {
+        complain("a worker can't watch its parent: there is no thread for it");
+        return Exit::FAILURE;
+    }
+    if let Some((initializer, arguments)) = start.initializer {
+        match initializer.call_once(arguments) {
+            Ok(Exit::SUCCESS) => {}
+            Ok(exit) => return exit,
+            Err(error) => {
+                complain(format_args!("the initializer of a pool can't run: {error}"));
+                return Exit::FAILURE;
+            }
+        }
+    }
+    keep_panics_of_tasks();
+    let note = Note::of(&start.notes, start.place);
+    let mut worker =
+        Worker { place: start.place, reports: start.reports, note, results: Vec::new() };
+    if worker.report(&Report::Ready { worker: start.place }).is_err() {
+        return Exit::FAILURE;
+    }
+    let mut tasks_done = 0;
+    while tasks_done < start.most_tasks {
+        let has_begun = Cell::new(false);
+        let begin = |delivery, message: &[u8]| {
+            if let Some((Task { job, first, .. }, _)) = Items::of(message) {
+                let bytes = message.len() as u64;
+                note.begin(Noted { job, first, item: first, delivery, bytes });
+                has_begun.set(start.claims.begin(delivery));
+            }
+        };
+        match start.tasks.get(None, begin, |message| worker.run(message, has_begun.get())) {
+            Ok(Ok(true)) => tasks_done += u64::from(has_begun.get()),
+            Err(GetError::Damaged) => {}
+            Ok(Ok(false)) | Err(GetError::Disconnected) => return Exit::SUCCESS,
+            Ok(Err(_)) => return Exit::FAILURE,
+            Err(error) => {
+                complain(format_args!("a worker can't get its tasks: {error}"));
+                return Exit::FAILURE;
+            }
+        }
+    }
+    Exit::SUCCESS
+}
+
+struct Worker<'a> {
+    place: usize,
+    reports: ByteQueue,
+    note: Note<'a>,
+    /// Results that have not been reported. The note has them, too: if this process is killed, they
+    /// aren't lost.
+    results: Vec<u8>,
+}
+
+/// The pool has gone.
+struct Gone;
+
+impl Worker<'_> {
+    /// Does a task, unless it was cancelled; returns whether there may be more.
+    fn run(&mut self, message: &[u8], has_begun: bool) -> Result<bool, Gone> {
+        let Some((task, mut items)) = Items::of(message) else {
+            return Ok(false);
+        };
+        let Task { job, first, function } = task;
+        let mut progress =
+            Progress { worker: self.place, job, first, from: first, to: first, ends: None };
+        if !has_begun {
+            let after = first + items.count() as u64;
+            for item in first..after {
+                let ends = (item + 1 == after).then_some(message.len() as u64);
+                let progress = Progress { from: item, to: item, ends, ..progress };
+                self.report(&Report::Failed(progress, TaskError::Terminated))?;
+            }
+            self.note.end();
+            return Ok(true);
+        }
+        let mut next = items.next();
+        while let Some(arguments) = next {
+            next = items.next();
+            self.note.set(at::ITEM, progress.to);
+            progress.ends = next.is_none().then_some(message.len() as u64);
+            self.do_item(function, arguments, &mut progress)?;
+            progress.to += 1;
+        }
+        self.note.end();
+        Ok(true)
+    }
+
+    /// Does the item up to which the progress goes. What has not been reported after that is in
+    /// `results`, and in the note.
+    fn do_item(
+        &mut self,
+        function: Listed,
+        arguments: &[u8],
+        progress: &mut Progress,
+    ) -> Result<(), Gone> {
+        let mut start = self.results.len();
+        let results = &mut self.results;
+        let called = guarded(|| push(results, |result| function.call(arguments, result)));
+        let done = called.and_then(|called| {
+            called.map_err(|error| match error {
+                frame::Error::Encode { .. } => TaskError::ResultNotSent(error.to_string()),
+                _ => TaskError::ArgumentsNotReceived(error.to_string()),
+            })
+        });
+        if done.is_err() {
+            self.results.truncate(start);
+        }
+        let too_many = self.results.len() > Note::ROOM * WORD;
+        if start > 0 && (done.is_err() || too_many) {
+            let last = self.results.split_off(start);
+            self.report_done(Progress { to: progress.to - 1, ends: None, ..*progress })?;
+            self.results = last;
+            progress.from = progress.to;
+            start = 0;
+        }
+        let fits = self.results.len() <= Note::ROOM * WORD;
+        match done {
+            Ok(()) if fits && progress.ends.is_none() => {
+                self.note.keep(progress.from, &self.results, start);
+                return Ok(());
+            }
+            Ok(()) => self.report_done(*progress)?,
+            Err(error) => self.report(&Report::Failed(*progress, error))?,
+        }
+        progress.from = progress.to + 1;
+        Ok(())
+    }
+
+    /// Reports the results that are there.
+    fn report_done(&mut self, progress: Progress) -> Result<(), Gone> {
+        Report::Done(progress).end(&mut self.results);
+        let sent = self.reports.put(&self.results);
+        self.results.clear();
+        self.results.shrink_to(KEPT);
+        if let Err(error @ (PutError::TooLong { .. } | PutError::System(_))) = sent {
+            let error = TaskError::ResultNotSent(error.to_string());
+            for item in progress.from..=progress.to {
+                let ends = progress.ends.filter(|_| item == progress.to);
+                let progress = Progress { from: item, to: item, ends, ..progress };
+                self.report(&Report::Failed(progress, error.clone()))?;
+            }
+        } else {
+            sent.map_err(|_| Gone)?;
+        }
+        self.note.forget();
+        Ok(())
+    }
+
+    /// Reports what has no results.
+    fn report(&self, report: &Report) -> Result<(), Gone> {
+        self.reports.put(&report.alone()).map_err(|_| Gone)
+    }
+}

@@ -1,0 +1,243 @@
+//! A started process, as its parent holds it, and the list of all that have not ended.
+//!
+//! The system tells the end of a child through its *sentinel*: a descriptor or handle that becomes
+//! ready when the process has ended, whoever else waits for it.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::process::control::{self, Arguments, Start};
+use crate::process::ends::{AsEnd, BorrowedEnd};
+use crate::process::exit::is_signal;
+use crate::process::wait::wait;
+use crate::process::{Error, entry, frame};
+use crate::sys::process::{self as sys, End, Running, Stop, ToChild};
+
+/// The children of this process.
+static CHILDREN: Mutex<Children> = Mutex::new(Children { running: Vec::new(), closed: false });
+
+struct Children {
+    /// Those that have not been seen to end.
+    running: Vec<Arc<Child>>,
+    /// Whether this process is ending, so that nobody would wait for another.
+    closed: bool,
+}
+
+/// How often to look whether a tracer has let go of a child that has ended.
+const TRACED: Duration = Duration::from_millis(1);
+
+/// How long daemons may take to end after SIGTERM before they are killed.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How long a child that can't be given its arguments may take to end by itself.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub name: String,
+    pub daemon: bool,
+    process: Running,
+    /// Held open until the child has ended and its handle is gone. On Linux and macOS its end tells
+    /// the child that this process has ended.
+    control: ToChild,
+    /// Whether we ourselves sent it a signal.
+    signalled: AtomicBool,
+    end: Mutex<Option<End>>,
+}
+
+impl End {
+    /// Returns whether a signal killed the process.
+    pub(crate) fn is_by_signal(self) -> bool {
+        matches!(self, Self::Code(code) if is_signal(code))
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code @ 0..) => write!(f, "exit code {code}"),
+            Self::Code(code) if is_signal(*code) => write!(f, "killed by signal {}", -code),
+            // Windows ends processes so, and lists its codes like this.
+            Self::Code(code) => write!(f, "exit code {code:#x}"),
+            Self::Unknown => f.write_str("somebody else collected its exit code"),
+        }
+    }
+}
+
+impl Child {
+    /// Starts this program again and sends it what to do.
+    pub(crate) fn start(
+        program_arguments: &[OsString],
+        start: &Start,
+        arguments: &Arguments,
+    ) -> Result<Arc<Self>, Error> {
+        let title = entry::title(&start.name);
+        let (process, line) = sys::start(&title, program_arguments, start.ignores_interrupts)
+            .map_err(|reason| Error::Start { name: start.name.clone(), reason })?;
+        let child = Arc::new(Self {
+            name: start.name.clone(),
+            daemon: start.daemon,
+            process,
+            control: line,
+            signalled: AtomicBool::new(false),
+            end: Mutex::new(None),
+        });
+        {
+            let mut children = lock(&CHILDREN);
+            // From here on somebody waits for it, whatever happens.
+            children.running.push(Arc::clone(&child));
+            if children.closed {
+                drop(children);
+                child.give_up(frame::Error::EndOfFile);
+                return Err(Error::Ending);
+            }
+        }
+        match control::send(&child.control, &child.process, start, arguments) {
+            Ok(()) => Ok(child),
+            Err(error) => Err(child.give_up(error)),
+        }
+    }
+
+    /// Ends a child that couldn't be told what to do.
+    fn give_up(&self, error: frame::Error) -> Error {
+        let broken = matches!(error, frame::Error::BrokenPipe);
+        self.control.hang_up();
+        if !self.has_ended_within(FAREWELL).unwrap_or(false) {
+            let _ = self.stop(Stop::Kill);
+        }
+        match self.wait_for_end(None) {
+            Ok(Some(end)) if broken => {
+                Error::NeverRan { name: self.name.clone(), end: end.to_string() }
+            }
+            Err(error) => error,
+            _ => Error::Start { name: self.name.clone(), reason: io::Error::other(error) },
+        }
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits until it has ended, for ever or for so long, and collects it.
+    pub(crate) fn wait_for_end(&self, timeout: Option<Duration>) -> Result<Option<End>, Error> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if wait(&[&self.process], left).map_err(|error| self.system(error))?.is_empty() {
+                return self.try_collect();
+            }
+            if let Some(end) = self.try_collect()? {
+                return Ok(Some(end));
+            }
+            // It has ended, but whoever traces it (strace, gdb) has yet to let go of it.
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(None);
+            }
+            thread::sleep(TRACED);
+        }
+    }
+
+    fn has_ended_within(&self, timeout: Duration) -> Result<bool, Error> {
+        Ok(self.wait_for_end(Some(timeout))?.is_some())
+    }
+
+    /// How it has ended, or `None` while it runs. Collects it if it is still a zombie.
+    pub(crate) fn try_collect(&self) -> Result<Option<End>, Error> {
+        let mut known = lock(&self.end);
+        if known.is_some() {
+            return Ok(*known);
+        }
+        let Some(end) = self.process.try_collect().map_err(|error| self.system(error))? else {
+            return Ok(None);
+        };
+        *known = Some(end);
+        drop(known);
+        lock(&CHILDREN).running.retain(|child| !std::ptr::eq(&raw const **child, self));
+        Ok(Some(end))
+    }
+
+    /// Whether its function ran, or we ourselves may have prevented that by a signal.
+    pub(crate) fn ran(&self) -> bool {
+        self.signalled.load(Ordering::Relaxed) || self.control.was_attached()
+    }
+
+    /// Asks it to end, or ends it; to a process that has ended it does nothing.
+    pub(crate) fn stop(&self, how: Stop) -> Result<(), Error> {
+        self.try_collect()?;
+        // Under the lock nobody collects it, so a process id still means this process.
+        let known = lock(&self.end);
+        if known.is_some() {
+            return Ok(());
+        }
+        // Before the signal: what it does may be seen at once.
+        let before = self.signalled.swap(true, Ordering::Relaxed);
+        self.process.stop(how).map_err(|error| {
+            self.signalled.store(before, Ordering::Relaxed);
+            self.system(error)
+        })
+    }
+
+    /// What [`wait`] can wait for until it has ended.
+    pub(crate) fn sentinel(&self) -> BorrowedEnd<'_> {
+        self.process.as_end()
+    }
+
+    fn system(&self, reason: io::Error) -> Error {
+        Error::System { name: self.name.clone(), reason }
+    }
+}
+
+/// The children that run; those that have ended are collected on the way.
+pub(crate) fn active() -> Vec<Arc<Child>> {
+    let all = lock(&CHILDREN).running.clone();
+    all.into_iter().filter(|child| !matches!(child.try_collect(), Ok(Some(_)))).collect()
+}
+
+/// The end of a process: from here on none can be started; its daemons are ended, its other
+/// children waited for.
+pub(crate) fn end_all() {
+    lock(&CHILDREN).closed = true;
+    let (daemons, others): (Vec<_>, Vec<_>) = active().into_iter().partition(|child| child.daemon);
+    for daemon in &daemons {
+        let _ = daemon.stop(Stop::Terminate);
+    }
+    let deadline = Instant::now() + GRACE;
+    for daemon in &daemons {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if !daemon.has_ended_within(left).unwrap_or(false) {
+            let _ = daemon.stop(Stop::Kill);
+        }
+    }
+    for child in daemons.into_iter().chain(others) {
+        let _ = child.wait_for_end(None);
+    }
+}
+
+/// The beginning of a process's main part: children may be started.
+pub(crate) fn allow() {
+    lock(&CHILDREN).closed = false;
+}
+
+/// No code that panics runs under our locks, so what they guard is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_code_below_all_signals_is_told_as_windows_lists_it() {
+        assert_eq!(End::Code(7).to_string(), "exit code 7");
+        assert_eq!(End::Code(-9).to_string(), "killed by signal 9");
+        assert_eq!(End::Code(-0x3fff_fecb).to_string(), "exit code 0xc0000135");
+        assert_eq!(End::Code(i32::MIN).to_string(), "exit code 0x80000000");
+    }
+}

@@ -1,0 +1,51 @@
+//! Functions that run in operating-system processes of their own: what Python's
+//! `multiprocessing.Process` is, in Rust.
+//!
+//! ```text
+//!              the same executable, started twice
+//!
+//!   main(|| …)                                  main(|| …)
+//!     │                                           │  a child: the closure is not run
+//!     │ Process::new(worker, 1).start() ────────▶ │  worker(1)
+//!     │        control line: task, arguments,     │
+//!     │        descriptors                        │
+//!     │ join() ◀───────────────────────────────── │  returns: exit code 0
+//!     ▼        sentinel: it has ended             ▼
+//! ```
+//!
+//! A child is never a fork: it begins at `main` with nothing but its arguments. So nothing is
+//! shared by accident, and threads are no danger. Daemons end when their parent does, also when it
+//! is killed; other children are waited for at the end of the program, and outlive it only if it is
+//! killed.
+//!
+//! To read in this order: [`Process`] (`process.rs`), how a program begins and ends (`entry.rs`),
+//! the list of functions (`task.rs`), a started child (`child.rs`), the control line to it
+//! (`control.rs`), descriptors among the arguments ([`handover`]), the frames all speak
+//! ([`frame`]).
+
+mod child;
+mod codec;
+mod control;
+mod current;
+pub mod ends;
+pub(crate) mod entry;
+mod error;
+pub(crate) mod exit;
+pub mod frame;
+mod gate;
+pub mod handover;
+mod outcome;
+mod process;
+pub(crate) mod task;
+mod wait;
+
+pub use control::Arguments;
+pub use current::{CurrentProcess, ParentProcess, current_process, parent_process};
+pub use entry::{at_exit, end_with_parent, ignore_interrupts, main};
+pub use error::Error;
+pub use exit::{Exit, Failure, ending, signal_name};
+pub use gate::{Gate, Waiting};
+pub use outcome::Outcome;
+pub use process::{Process, Run, active_children, cpu_count};
+pub use task::Listed;
+pub use wait::wait;

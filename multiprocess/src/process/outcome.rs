@@ -1,0 +1,83 @@
+//! What the body of a program may return.
+
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use crate::output::complain;
+use crate::process::exit::Exit;
+
+/// What the body of [`main`](crate::main) may return: as [`std::process::Termination`], but an error
+/// is printed for the reader, as [`Display`] writes it, and an [`Exit`] is taken, too.
+///
+/// ```
+/// fn main() -> std::process::ExitCode {
+/// #   if false { return multiprocess::main(|| std::process::exit(3)) }
+///     // Prints "Error: no milk", exit code 1.
+/// #   let code =
+///     multiprocess::main(|| Err::<(), _>("no milk"))
+/// #   ; assert_eq!(code, std::process::ExitCode::FAILURE); std::process::ExitCode::SUCCESS
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "the body of `multiprocess::main` can't return `{Self}`",
+    note = "it may return `()`, `Exit`, `ExitCode`, or a `Result` of one of them whose error \
+            implements `Display`"
+)]
+pub trait Outcome {
+    /// Returns the exit code that it stands for; prints an error.
+    fn exit_code(self) -> ExitCode;
+}
+
+impl Outcome for () {
+    fn exit_code(self) -> ExitCode {
+        ExitCode::SUCCESS
+    }
+}
+
+impl Outcome for ExitCode {
+    fn exit_code(self) -> ExitCode {
+        self
+    }
+}
+
+impl Outcome for Exit {
+    fn exit_code(self) -> ExitCode {
+        // As every system does it with a process's exit code: modulo 256.
+        ExitCode::from(self.0.to_le_bytes()[0])
+    }
+}
+
+impl Outcome for Infallible {
+    fn exit_code(self) -> ExitCode {
+        match self {}
+    }
+}
+
+impl<T: Outcome, E: Display> Outcome for Result<T, E> {
+    fn exit_code(self) -> ExitCode {
+        self.map_or_else(
+            |error| {
+                complain(format_args!("Error: {error:#}"));
+                ExitCode::FAILURE
+            },
+            T::exit_code,
+        )
+    }
+}
+
+/// The return type of a function pointer: the only way to name `!` in stable Rust.
+pub trait Function {
+    /// What a function returns.
+    type Returns;
+}
+impl<T> Function for fn() -> T {
+    type Returns = T;
+}
+
+/// A body that never returns: it ends in `loop` or [`std::process::exit`].
+impl Outcome for <fn() -> ! as Function>::Returns {
+    fn exit_code(self) -> ExitCode {
+        self
+    }
+}

@@ -1,0 +1,338 @@
+//! Which functions may run in another process, and how they are found there.
+//!
+//! Parent and child are the same executable, so both have the same list, which the crate inventory
+//! collects before `main`: the parent looks a function up by its type, and its place in the list is
+//! what travels.
+
+use std::any::{Any, TypeId, type_name};
+use std::io;
+use std::sync::OnceLock;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::process::control::Arguments;
+use crate::process::exit::Exit;
+use crate::process::{Error, frame};
+
+/// A function that may run in another process.
+#[derive(Debug)]
+pub struct Task {
+    /// For messages: `my_crate::worker`.
+    pub name: &'static str,
+    /// The type of the function: each function of a program has its own.
+    pub key: fn() -> TypeId,
+    /// Calls the function; returns its exit code.
+    pub call: fn(Call<'_>) -> Result<Exit, frame::Error>,
+}
+
+/// How a listed function is called.
+pub enum Call<'a> {
+    /// As the function of a process, with these arguments; tells when it has them.
+    Process(Arguments, &'a mut dyn FnMut()),
+    /// As a task: with the arguments in these bytes; the bytes of its result are appended.
+    Task(&'a [u8], &'a mut Vec<u8>),
+}
+
+// A list for each type: lists of the program's own, or of another version of this crate, are
+// others.
+inventory::collect!(Task);
+
+/// All that `tasks!` lists, anywhere in the program.
+fn tasks() -> &'static [&'static Task] {
+    static TASKS: OnceLock<Vec<&'static Task>> = OnceLock::new();
+    TASKS.get_or_init(|| inventory::iter::<Task>.into_iter().collect())
+}
+
+/// Lists functions that may run in another process: `tasks![worker, SubProcess::run];`
+///
+/// Each takes one argument (a tuple or a struct for more) that can be serialised and deserialised
+/// by serde, and returns a value that can be. What the return value means as an exit code:
+/// [`Exit`](crate::process::Exit), [`Failure`](crate::process::Failure).
+///
+/// A function without this line can't be started; [`Process::start`](crate::process::Process::start) says
+/// so. Python: pickle finds functions by their names in the same way, and can't find a lambda.
+///
+/// ```
+/// # use multiprocess::{Process, tasks};
+/// tasks![greet];
+///
+/// fn greet(name: String) {
+///     println!("hello {name}");
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     multiprocess::main(|| -> Result<(), multiprocess::process::Error> {
+///         let mut process = Process::new(greet, "child".to_string());
+///         process.start()?;
+///         process.join()?;
+///         assert_eq!(process.exitcode(), Some(0));
+///         Ok(())
+///     })
+/// }
+/// ```
+#[macro_export]
+macro_rules! tasks {
+    ($($function:expr),+ $(,)?) => { $(
+        $crate::__private::inventory::submit! {
+            $crate::__private::Task {
+                name: concat!(module_path!(), "::", stringify!($function)),
+                key: || $crate::__private::key_of(&$function),
+                call: |call| {
+                    #[allow(unused_imports, reason = "a function's type decides which are used")]
+                    use $crate::__private::{
+                        ExitOfDebugResult, ExitOfResult, ExitOfSilentResult, ExitOfValue, Take, TakesReference, TakesValue,
+                    };
+                    $crate::__private::call(
+                        $function,
+                        call,
+                        |argument| (&&&&argument.to_be_asked()).check(),
+                        |returned| (&&&&$crate::__private::Returned(returned)).exit_code(),
+                    )
+                },
+            }
+        }
+    )+ };
+}
+
+/// The key of a function, by which it is found in the list.
+pub fn key_of<F: Any>(_function: &F) -> TypeId {
+    TypeId::of::<F>()
+}
+
+/// Returns this function in the list, and its place there.
+pub(crate) fn find<F: Any>() -> Result<(usize, &'static Task), Error> {
+    let function = type_name::<F>();
+    if size_of::<F>() != 0 || function.ends_with("{{closure}}") {
+        return Err(Error::NotAFunctionItem { function });
+    }
+    let mut listed = tasks().iter().copied().enumerate();
+    let found = listed.find(|(_, task)| (task.key)() == TypeId::of::<F>());
+    found.ok_or_else(|| Error::Unlisted { function, short: short_name(function) })
+}
+
+/// How one would write a function's name beside it: `worker`, `worker::<…>`, `SubProcess::run`.
+fn short_name(function: &str) -> String {
+    let last = |path: &str| path.rsplit("::").next().unwrap_or(path).to_owned();
+    if let Some((owner, method)) = function.strip_prefix('<').and_then(|f| f.split_once(" as ")) {
+        return format!("{}::{}", last(owner), last(method));
+    }
+    match function.split_once('<') {
+        Some((path, _)) => last(path) + "::<…>",
+        None => last(function),
+    }
+}
+
+/// The task at this place.
+pub(crate) fn task_at(place: usize) -> Option<&'static Task> {
+    tasks().get(place).copied()
+}
+
+/// Arguments that a listed function may take.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be sent to another process: no function in `tasks!` can take it",
+    label = "takes `{Self}`",
+    note = "a type of your own: write `#[derive(serde::Serialize, serde::Deserialize)]` above it",
+    note = "a file or a pipe: a field with `#[serde(with = \"multiprocess::process::handover\")]`"
+)]
+pub trait Argument: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Argument for T {}
+
+/// Values that a listed function may return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be sent to another process: no function in `tasks!` can return it",
+    label = "returns `{Self}`",
+    note = "any error: return `Result<…, multiprocess::Failure>`, which `?` makes of every error",
+    note = "a type of your own: write `#[derive(serde::Serialize, serde::Deserialize)]` above it"
+)]
+pub trait Answer: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> Answer for T {}
+
+/// The argument of a function, to be asked whether it is a reference, or a pair with one.
+/// `(&&&&Taken).check()` finds the first implementation that fits, as with
+/// [`Returned`](crate::process::exit::Returned).
+#[derive(Debug)]
+pub struct Taken<A>(pub A);
+
+/// Makes `Taken` of an argument.
+pub trait Take: Sized {
+    /// Returns the argument to be asked. Being a method, it says nothing where the compiler doesn't
+    /// know the argument's type, because it has found another mistake.
+    fn to_be_asked(self) -> Taken<Self> {
+        Taken(self)
+    }
+}
+
+impl<A> Take for A {}
+
+/// Nothing: what a reference would have to be.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is a reference, and in another process there is nothing it could refer to",
+    label = "takes `{Self}`",
+    note = "take what owns the value: `String` for `&str`, `Vec<T>` for `&[T]`, `T` for `&T`"
+)]
+pub trait Owned {}
+
+/// Arguments that are a reference, or a pair with one: a compile error.
+pub trait TakesReference {
+    /// The reference.
+    type Reference;
+    /// Doesn't compile.
+    fn check(&self)
+    where
+        Self::Reference: Owned,
+    {
+    }
+}
+
+impl<'a, T: ?Sized> TakesReference for &Taken<&'a T> {
+    type Reference = &'a T;
+}
+
+impl<'a, T: ?Sized, B> TakesReference for &&Taken<(&'a T, B)> {
+    type Reference = &'a T;
+}
+
+impl<'a, A, T: ?Sized> TakesReference for &&&Taken<(A, &'a T)> {
+    type Reference = &'a T;
+}
+
+/// All other arguments.
+pub trait TakesValue {
+    /// Compiles.
+    fn check(&self) {}
+}
+
+impl<A> TakesValue for Taken<A> {}
+
+/// Calls the function. This is the one place that says what it may take and return, so that the
+/// compiler says once what is wrong with it.
+pub fn call<A: Argument, R: Answer>(
+    function: impl Fn(A) -> R, // One argument: a tuple if there are more, `()` if there is none.
+    call: Call<'_>,
+    _check: fn(A),
+    exit: fn(R) -> Exit,
+) -> Result<Exit, frame::Error> {
+    match call {
+        Call::Process(arguments, attached) => {
+            let arguments = arguments.unpack()?;
+            attached();
+            Ok(exit(function(arguments)))
+        }
+        Call::Task(arguments, result) => {
+            let arguments = frame::decode(arguments)?;
+            frame::append(&function(arguments), result)?;
+            Ok(Exit::SUCCESS)
+        }
+    }
+}
+
+/// A listed function as every process of this program knows it: what a pool sends to its workers.
+/// Python: a function pickled by its name.
+///
+/// ```
+/// use multiprocess::process::{Listed, frame};
+/// use multiprocess::tasks;
+///
+/// tasks![double];
+///
+/// fn double(number: u32) -> u32 {
+///     2 * number
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut arguments, mut result) = (Vec::new(), Vec::new());
+/// frame::append(&4_u32, &mut arguments)?;
+/// Listed::of(&double)?.call(&arguments, &mut result)?;
+/// assert_eq!(frame::decode::<u32>(&result)?, 8);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed(usize);
+
+impl Listed {
+    /// This function in the list.
+    ///
+    /// ```
+    /// # use multiprocess::process::{Error, Listed};
+    /// # use multiprocess::tasks;
+    /// # tasks![double];
+    /// # fn double(number: u32) -> u32 { 2 * number }
+    /// # fn triple(number: u32) -> u32 { 3 * number }
+    /// assert!(Listed::of(&double).is_ok());
+    /// assert!(matches!(Listed::of(&triple), Err(Error::Unlisted { .. })));
+    /// assert!(matches!(Listed::of(&|(): ()| ()), Err(Error::NotAFunctionItem { .. })));
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unlisted`], [`Error::NotAFunctionItem`].
+    pub fn of<F: Any>(_function: &F) -> Result<Self, Error> {
+        find::<F>().map(|(place, _)| Self(place))
+    }
+
+    /// Calls it with the arguments in these bytes, and appends the bytes of its result.
+    ///
+    /// ```
+    /// # use multiprocess::process::{Listed, frame};
+    /// # use multiprocess::tasks;
+    /// # tasks![double];
+    /// # fn double(number: u32) -> u32 { 2 * number }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut result = Vec::new();
+    /// Listed::of(&double)?.call(&[4], &mut result)?; // a small number is one byte
+    /// assert_eq!(frame::decode::<u32>(&result)?, 8);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`frame::Error::Decode`] if these are no arguments for it, [`frame::Error::Encode`] if its
+    /// result can't be serialised, [`frame::Error::Io`] if there is no such function.
+    pub fn call(self, arguments: &[u8], result: &mut Vec<u8>) -> Result<(), frame::Error> {
+        (self.task()?.call)(Call::Task(arguments, result)).map(drop)
+    }
+
+    /// Calls it with these arguments; its result becomes an exit code, as if it were a process.
+    ///
+    /// ```
+    /// # use multiprocess::process::{Arguments, Listed};
+    /// # use multiprocess::{Exit, tasks};
+    /// # tasks![leave];
+    /// fn leave(code: i32) -> Exit {
+    ///     Exit(code)
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let arguments = Arguments::pack(&5)?;
+    /// assert_eq!(Listed::of(&leave)?.call_once(arguments)?, Exit(5));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn call_once(self, arguments: Arguments) -> Result<Exit, frame::Error> {
+        (self.task()?.call)(Call::Process(arguments, &mut || ()))
+    }
+
+    fn task(self) -> Result<&'static Task, frame::Error> {
+        let missing = || io::Error::other(format!("there is no function {} in the list", self.0));
+        task_at(self.0).ok_or_else(|| frame::Error::Io(missing()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unlisted_function_is_told_as_one_would_write_it() {
+        assert_eq!(short_name("a::b::worker"), "worker");
+        assert_eq!(short_name("a::worker<alloc::string::String>"), "worker::<…>");
+        assert_eq!(short_name("<a::Sub as multiprocess::process::Run>::run"), "Sub::run");
+    }
+}

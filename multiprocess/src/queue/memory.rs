@@ -1,0 +1,525 @@
+//! The memory of a queue: one sparse file, mapped by all who use it. Where the system has no such
+//! file in memory, the mapped part and the windows are two things, and the numbers a third.
+//!
+//! ```text
+//!   ┌────────────┬───────┬───────┬─────────┬──────────┬───────┬───────┬───────────────────┬───────┐
+//!   │ what it is │ hints │ bells │ tenants │ accounts │ slots │ areas │ windows, 1 a slot │ spill │
+//!   └────────────┴───────┴───────┴─────────┴──────────┴───────┴───────┴───────────────────┴───────┘
+//!   └──────────────────────── mapped: words ──────────────────────────┘└ written, read, punched ──┘
+//!
+//!   numbers, each taken or not:  ▢ ■ ■ ▢ ■ ▢ …   number n is taken: participant n lives
+//! ```
+//!
+//! The file is given its whole size at once, but only what is written takes memory. A message that
+//! doesn't fit into its slot lies in the slot's own area; or in one of some larger ones, which
+//! slots take turns with. Areas keep their memory. If no area that is large enough is free, it lies
+//! in its slot's window, whose memory is new for each message: that costs more than the message
+//! itself, but there is always one. Behind the windows of an unbounded queue lies what processes
+//! have left (`spill.rs`).
+
+use std::hint::spin_loop;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::queue::ring::{Owner, Place, Ring};
+use crate::queue::spill::{self, Spill};
+use crate::sys::queue::{self as sys, Mapping, Opening, Participation};
+
+/// Participants have the numbers below this; nobody has 0.
+pub(crate) const PARTICIPANTS: Owner = 4096;
+
+/// Words of a slot: its state, the length, and 240 bytes of payload.
+const STRIDE: usize = 32;
+
+/// The longest message that lies in its slot, in bytes.
+pub(crate) const INLINE: usize = (STRIDE - 2) * 8;
+
+/// Each slot has an area of its own, of this size at most, in bytes; with many slots they are
+/// smaller, so that all together have no more than [`OWN`].
+const OWN_MOST: usize = 5 << 18;
+const OWN: usize = 17 << 20;
+
+/// The areas that slots take turns with, from small to large: how many there are of so many bytes
+/// each. They are larger than round numbers, because a message of so many bytes always has some
+/// more around it.
+const AREAS: [(usize, usize); 2] = [(32, 128 << 10), (8, 5 << 18)];
+
+/// How often to look for a free area, and how long to pause in between, before a window is used:
+/// all together about 20 µs, half of what the window costs. Whoever gets an item frees one.
+const LOOKS: u32 = 12;
+const PAUSE: u32 = 64;
+
+/// How many areas there are before those of a kind, and all together; the same for their words.
+const fn before(kind: usize) -> (usize, usize) {
+    let (mut areas, mut words, mut earlier) = (0, 0, 0);
+    while earlier < kind {
+        let (count, bytes) = AREAS[earlier];
+        (areas, words) = (areas + count, words + count * bytes / WORD);
+        earlier += 1;
+    }
+    (areas, words)
+}
+
+const WORD: usize = size_of::<AtomicU64>();
+
+/// The largest window, in bytes.
+const WINDOW: u64 = 1 << 32;
+
+/// The most slots.
+pub(crate) const MOST: u32 = 1 << 20;
+
+const MAGIC: u64 = 0x7175_6575_6520_3031;
+
+/// Words of a cache line: what two processes write often doesn't share one.
+const LINE: usize = 8;
+
+/// Where things lie, in words.
+mod at {
+    use super::{AREAS, LINE, PARTICIPANTS, before};
+    pub(super) const MAGIC: usize = 0;
+    pub(super) const CAPACITY: usize = 1;
+    pub(super) const WINDOW: usize = 2;
+    pub(super) const KIND: usize = 3;
+    pub(super) const HAS_AREAS: usize = 4;
+    pub(super) const SPILL: usize = 5;
+    pub(super) const HEAD: usize = LINE;
+    pub(super) const TAIL: usize = 2 * LINE;
+    pub(super) const BELLS: usize = 3 * LINE;
+    pub(super) const LOST: usize = 6 * LINE;
+    pub(super) const HIGHEST: usize = 7 * LINE;
+    pub(super) const GIVEN: usize = HIGHEST + 1;
+    pub(super) const SPILL_HEAD: usize = HIGHEST + 2;
+    pub(super) const SPILL_TAIL: usize = HIGHEST + 3;
+    pub(super) const TENANTS: usize = 8 * LINE;
+    pub(super) const ACCOUNTS: usize = TENANTS + before(AREAS.len()).0;
+    pub(super) const SLOTS: usize = ACCOUNTS + LINE * PARTICIPANTS as usize;
+}
+
+/// What a participant has of its own, for others to see.
+pub(crate) struct Account<'a> {
+    /// Items it has got and not reported done.
+    pub(crate) held: &'a AtomicU64,
+    /// Items it has accepted that have found no slot yet.
+    pub(crate) waiting: &'a AtomicU64,
+    /// Not 0 if it won't get anything any more, and only waits until others have made room.
+    pub(crate) leaving: &'a AtomicU64,
+}
+
+impl Account<'_> {
+    pub(crate) fn waiting(&self) -> usize {
+        usize::try_from(self.waiting.load(Ordering::Acquire)).unwrap_or(0)
+    }
+
+    /// All that depends on this participant.
+    pub(crate) fn total(&self) -> u64 {
+        self.held.load(Ordering::Acquire).wrapping_add(self.waiting.load(Ordering::Acquire))
+    }
+}
+
+/// What kind of queue it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A put never waits for a free slot.
+    Unbounded,
+    /// It does.
+    Bounded,
+    /// It does, and only the maker puts and repairs.
+    Work,
+}
+
+impl Kind {
+    fn of(word: u64) -> Self {
+        match word {
+            0 => Self::Unbounded,
+            2 => Self::Work,
+            _ => Self::Bounded,
+        }
+    }
+}
+
+/// A queue's memory, opened by one participant.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    mapping: Mapping,
+    opening: Opening,
+    capacity: u32,
+    window: u64,
+    kind: Kind,
+    has_areas: bool,
+    spill: u64,
+}
+
+/// How a queue's file is divided.
+#[derive(Clone, Copy)]
+struct Layout {
+    has_areas: bool,
+    window: u64,
+    spill: u64,
+    size: u64,
+}
+
+impl Layout {
+    /// For so many slots, within the limit of file sizes.
+    fn new(capacity: u32, kind: Kind) -> io::Result<Self> {
+        let limit = sys::file_size_limit().min(1 << 62);
+        // The other half is for what is left behind.
+        let limit_of_windows = if kind == Kind::Unbounded { limit / 2 } else { limit };
+        let windows = |has_areas| {
+            let base = base(capacity, has_areas);
+            (limit_of_windows.saturating_sub(base) / u64::from(capacity)).min(WINDOW) & !0xfff
+        };
+        let has_areas = windows(true) > 0;
+        let window = windows(has_areas);
+        if window == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!(
+                    "the limit of file sizes ({limit} bytes, ulimit -f) is too low for {capacity} places"
+                ),
+            ));
+        }
+        let end = base(capacity, has_areas) + u64::from(capacity) * window;
+        let spill = if kind == Kind::Unbounded { spill::MOST.min(limit - end) } else { 0 };
+        Ok(Self { has_areas, window, spill, size: end + spill })
+    }
+}
+
+/// Where the windows begin, in bytes.
+fn base(capacity: u32, has_areas: bool) -> u64 {
+    let areas = capacity as usize * own_area(capacity) / WORD + before(AREAS.len()).1;
+    let words = start_of_areas(capacity) + if has_areas { areas } else { 0 };
+    (words * WORD) as u64
+}
+
+/// How many bytes a slot's own area has: whole pages.
+fn own_area(capacity: u32) -> usize {
+    (OWN / capacity as usize).min(OWN_MOST) & !0xfff
+}
+
+/// Where the areas begin, in words: on a page of their own.
+fn start_of_areas(capacity: u32) -> usize {
+    words(capacity).next_multiple_of(4096 / WORD)
+}
+
+fn words(capacity: u32) -> usize {
+    at::SLOTS + capacity as usize * STRIDE
+}
+
+/// Makes a new queue's memory.
+pub(crate) fn create(capacity: u32, kind: Kind) -> io::Result<Opening> {
+    let Layout { has_areas, window, spill, size } = Layout::new(capacity, kind)?;
+    let opening = Opening::create(base(capacity, has_areas), size)?;
+    let mapping = opening.map(at::HEAD)?;
+    let fields = [MAGIC, u64::from(capacity), window, kind as u64, has_areas.into(), spill];
+    for (word, field) in mapping.words().iter().zip(fields) {
+        word.store(field, Ordering::Release);
+    }
+    Ok(opening)
+}
+
+impl Memory {
+    /// Maps a queue's file, after a look at whether it is one.
+    pub(crate) fn open(opening: Opening) -> io::Result<Self> {
+        let no_queue =
+            |what| io::Error::new(io::ErrorKind::InvalidData, format!("this is no queue: {what}"));
+        let header = opening.map(at::HEAD)?;
+        let field = |index: usize| header.words()[index].load(Ordering::Acquire);
+        if field(at::MAGIC) != MAGIC {
+            return Err(no_queue("its first word is another"));
+        }
+        let capacity = u32::try_from(field(at::CAPACITY)).unwrap_or(0);
+        if !(1..=MOST).contains(&capacity) {
+            return Err(no_queue("it has an impossible number of places"));
+        }
+        let window = field(at::WINDOW);
+        if window > WINDOW {
+            return Err(no_queue("its windows are too large"));
+        }
+        let kind = Kind::of(field(at::KIND));
+        let has_areas = field(at::HAS_AREAS) != 0;
+        let spill = field(at::SPILL);
+        if spill > spill::MOST {
+            return Err(no_queue("there would be too much behind its windows"));
+        }
+        let words = base(capacity, has_areas) as usize / WORD;
+        let mapping = opening.map(words)?;
+        Ok(Self { mapping, opening, capacity, window, kind, has_areas, spill })
+    }
+
+    pub(crate) fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    pub(crate) fn ring(&self) -> Ring<'_> {
+        let words = self.mapping.words();
+        let slots = &words[at::SLOTS..][..self.capacity as usize * STRIDE];
+        Ring::new([&words[at::HEAD], &words[at::TAIL]], slots, STRIDE)
+    }
+
+    pub(crate) fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn bell(&self, which: usize) -> &AtomicU64 {
+        &self.mapping.words()[at::BELLS + which * LINE]
+    }
+
+    /// Items that processes have left behind.
+    pub(crate) fn spill(&self) -> Spill<'_> {
+        let words = self.mapping.words();
+        Spill {
+            head: &words[at::SPILL_HEAD],
+            tail: &words[at::SPILL_TAIL],
+            opening: &self.opening,
+            lock: PARTICIPANTS,
+            start: self.window(self.capacity),
+            size: self.spill,
+        }
+    }
+
+    /// Whether they have left anything.
+    pub(crate) fn has_spilled(&self) -> bool {
+        self.kind == Kind::Unbounded && !self.spill().is_empty()
+    }
+
+    /// Items that died with those who held them.
+    pub(crate) fn lost(&self) -> &AtomicU64 {
+        &self.mapping.words()[at::LOST]
+    }
+
+    /// What this participant has of its own; nothing if there can be no such participant.
+    pub(crate) fn account(&self, owner: Owner) -> Option<Account<'_>> {
+        let index = at::ACCOUNTS + usize::from(owner) * LINE;
+        let words = self.mapping.words();
+        (owner < PARTICIPANTS).then(|| Account {
+            held: &words[index],
+            waiting: &words[index + 1],
+            leaving: &words[index + 2],
+        })
+    }
+
+    /// The highest number that a participant ever had.
+    pub(crate) fn highest(&self) -> Owner {
+        let highest = self.mapping.words()[at::HIGHEST].load(Ordering::Acquire);
+        Owner::try_from(highest).unwrap_or(Owner::MAX).min(PARTICIPANTS - 1)
+    }
+
+    /// Notes that a participant was given this number.
+    pub(crate) fn count_number(&self, number: Owner) {
+        self.mapping.words()[at::HIGHEST].fetch_max(number.into(), Ordering::AcqRel);
+        self.mapping.words()[at::GIVEN].fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How many numbers were ever given.
+    pub(crate) fn numbers_given(&self) -> u64 {
+        self.mapping.words()[at::GIVEN].load(Ordering::Acquire)
+    }
+
+    /// Puts a large message into an area, or into the slot's window. The slot is claimed for that.
+    pub(crate) fn write(&self, place: Place, message: &[u8]) -> io::Result<()> {
+        if let Some(area) = self.own_area(place, message.len() as u64) {
+            store(area, message);
+            return Ok(());
+        }
+        let looks = if message.len() <= AREAS[AREAS.len() - 1].1 { LOOKS } else { 1 };
+        for look in 0..looks {
+            if let Some(kind) = self.take_area(place, message.len()) {
+                store(self.area(kind, place), message);
+                return Ok(());
+            }
+            if look + 1 < looks {
+                (0..PAUSE).for_each(|_| spin_loop());
+            }
+        }
+        self.opening.write_all_at(message, self.window(place.slot))
+    }
+
+    /// Takes the smallest area for so many bytes that is free.
+    fn take_area(&self, place: Place, length: usize) -> Option<usize> {
+        let take = |kind: &usize| {
+            let (name, free) = (name_of(place), 0);
+            let tenant = self.tenant(*kind, place);
+            tenant.compare_exchange(free, name, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        };
+        let kinds = if self.has_areas { 0..AREAS.len() } else { 0..0 };
+        kinds.filter(|kind| AREAS[*kind].1 >= length).find(take)
+    }
+
+    /// The slot's message, if it has so many bytes that it lies in the slot's own area.
+    fn own_area(&self, place: Place, length: u64) -> Option<&[AtomicU64]> {
+        let bytes = own_area(self.capacity);
+        let start = start_of_areas(self.capacity) + place.slot as usize * bytes / WORD;
+        let fits = self.has_areas && length <= bytes as u64;
+        fits.then(|| &self.mapping.words()[start..][..bytes / WORD])
+    }
+
+    /// Puts the message of this length, which lies in an area or in the slot's window, at the front
+    /// of the buffer.
+    pub(crate) fn read(
+        &self,
+        place: Place,
+        message: &mut Vec<u8>,
+        length: usize,
+    ) -> io::Result<()> {
+        let own = self.own_area(place, length as u64);
+        let area = own.or_else(|| Some(self.area(self.area_of(place)?, place)));
+        if let (None, true) = (area, length > message.capacity()) {
+            // To clear so much memory first costs as much as to read it.
+            *message = Vec::new();
+            message.try_reserve_exact(length).map_err(io::Error::other)?;
+            return self.opening.fill_at(message, self.window(place.slot));
+        }
+        let more = length.saturating_sub(message.len());
+        message.try_reserve(more).map_err(io::Error::other)?;
+        // What the buffer held before is overwritten, not cleared first.
+        message.resize(message.len() + more, 0);
+        match area {
+            Some(area) => load(area, &mut message[..length]),
+            None => {
+                self.opening.read_exact_at(&mut message[..length], self.window(place.slot))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether so many bytes have been written there: a length that was damaged must not make us
+    /// reserve memory for what isn't there.
+    pub(crate) fn holds(&self, place: Place, length: u64) -> bool {
+        if self.own_area(place, length).is_some() {
+            return true;
+        }
+        if let Some(kind) = self.area_of(place) {
+            return length <= AREAS[kind].1 as u64;
+        }
+        let start = self.window(place.slot);
+        let end = self.opening.hole_after(start).unwrap_or(start);
+        length <= self.window && end - start >= length
+    }
+
+    /// The longest message that this process may put, in bytes.
+    pub(crate) fn longest(&self) -> u64 {
+        // The limit may have been lowered since the queue was made.
+        let end = self.window(self.capacity - 1) + self.window;
+        let within = self.window.saturating_sub(end.saturating_sub(sys::file_size_limit()));
+        within.max(INLINE as u64)
+    }
+
+    /// Gives up what the slot's message of this length, or whatever has been written of it, lies
+    /// in.
+    pub(crate) fn clear(&self, place: Place, length: Option<u64>) {
+        if let Some(kind) = self.area_of(place) {
+            self.tenant(kind, place).store(0, Ordering::Release);
+        } else if length.is_none_or(|length| self.own_area(place, length).is_none()) {
+            // Failing, it only stays: the next message there overwrites it.
+            let _ = self.opening.punch(self.window(place.slot), self.window);
+        }
+    }
+
+    /// In what kind of shared area the slot's message lies.
+    fn area_of(&self, place: Place) -> Option<usize> {
+        let is_there =
+            |kind: &usize| self.tenant(*kind, place).load(Ordering::Acquire) == name_of(place);
+        (0..AREAS.len()).find(|kind| self.has_areas && is_there(kind))
+    }
+
+    /// Who is in the area of this kind that may be the slot's.
+    fn tenant(&self, kind: usize, place: Place) -> &AtomicU64 {
+        let number = before(kind).0 + place.slot as usize % AREAS[kind].0;
+        &self.mapping.words()[at::TENANTS + number]
+    }
+
+    /// That area.
+    fn area(&self, kind: usize, place: Place) -> &[AtomicU64] {
+        let (count, bytes) = AREAS[kind];
+        let number = place.slot as usize % count;
+        let shared =
+            start_of_areas(self.capacity) + self.capacity as usize * own_area(self.capacity) / WORD;
+        let start = shared + before(kind).1 + number * bytes / WORD;
+        &self.mapping.words()[start..][..bytes / WORD]
+    }
+
+    /// Where the slot's window is, in bytes.
+    fn window(&self, slot: u32) -> u64 {
+        base(self.capacity, self.has_areas) + u64::from(slot) * self.window
+    }
+}
+
+/// How a slot's message is called as the tenant of an area; never 0, which is nobody.
+fn name_of(place: Place) -> u64 {
+    u64::from(place.lap) << 32 | u64::from(place.slot) << 1 | 1
+}
+
+/// Puts bytes into words. They become visible with the slot's state.
+pub(crate) fn store(words: &[AtomicU64], message: &[u8]) {
+    let (whole, rest) = message.as_chunks();
+    let mut words = words.iter();
+    for (eight, word) in whole.iter().zip(words.by_ref()) {
+        word.store(u64::from_le_bytes(*eight), Ordering::Relaxed);
+    }
+    if let (Some(word), false) = (words.next(), rest.is_empty()) {
+        let mut eight = [0; WORD];
+        eight[..rest.len()].copy_from_slice(rest);
+        word.store(u64::from_le_bytes(eight), Ordering::Relaxed);
+    }
+}
+
+/// Gets bytes from words.
+pub(crate) fn load(words: &[AtomicU64], message: &mut [u8]) {
+    let (whole, rest) = message.as_chunks_mut();
+    let mut words = words.iter();
+    for (eight, word) in whole.iter_mut().zip(words.by_ref()) {
+        *eight = word.load(Ordering::Relaxed).to_le_bytes();
+    }
+    if let Some(word) = words.next() {
+        let eight = word.load(Ordering::Relaxed).to_le_bytes();
+        rest.copy_from_slice(&eight[..rest.len()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_any_number_come_back_from_words() {
+        let words: Vec<AtomicU64> = (0..4).map(|_| AtomicU64::new(u64::MAX)).collect();
+        for length in 0..=32 {
+            let message: Vec<u8> = (1..=length).collect();
+            store(&words, &message);
+            let mut back = vec![0; message.len()];
+            load(&words, &mut back);
+            assert_eq!(back, message);
+        }
+    }
+
+    #[test]
+    fn areas_lie_behind_each_other_and_before_the_windows() {
+        for capacity in [1, 7, 1024, 5000] {
+            let memory = Memory::open(create(capacity, Kind::Bounded).unwrap()).unwrap();
+            let bytes_of = |kind: usize, slot: u32| {
+                let area = memory.area(kind, Place { slot, lap: 0 });
+                let start = area.as_ptr() as usize - memory.mapping.words().as_ptr() as usize;
+                (start as u64, (start + area.len() * WORD) as u64)
+            };
+            let mut end = (words(capacity) * WORD) as u64;
+            for slot in 0..capacity.min(3) {
+                let Some(area) = memory.own_area(Place { slot, lap: 0 }, 300) else { continue };
+                let start = area.as_ptr() as usize - memory.mapping.words().as_ptr() as usize;
+                assert!(start as u64 >= end, "they don't overlap");
+                end = (start + area.len() * WORD) as u64;
+            }
+            let all = (0..AREAS.len()).flat_map(|kind| {
+                (0..AREAS[kind].0.min(capacity as usize)).map(move |slot| (kind, slot as u32))
+            });
+            for (start, next) in all.map(|(kind, slot)| bytes_of(kind, slot)) {
+                assert!(start >= end, "they don't overlap");
+                end = next;
+            }
+            assert!(memory.window(0) >= end);
+        }
+    }
+}

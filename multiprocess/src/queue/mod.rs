@@ -1,0 +1,55 @@
+//! A queue between processes that no kill can break: what Python's `multiprocessing.Queue`,
+//! `JoinableQueue` and `SimpleQueue` are, in Rust.
+//!
+//! ```text
+//!   producer A ──put──▶ ┌───────────────────────────────┐ ──get──▶ consumer C
+//!                       │ one piece of memory, shared   │
+//!   producer B ──put──▶ │ by all; nobody owns the queue │ ──get──▶ consumer D   ✝ killed
+//!                       └───────────────────────────────┘
+//! ```
+//!
+//! Python's queue is a pipe and locks: who is killed while it holds a lock stops all others. Here
+//! there is no lock to hold. Each slot of a ring says who is at work on it, the kernel knows
+//! whether that one still lives, and whoever comes by repairs what the dead have left.
+//!
+//! The layers, each in one file, from the middle outwards: the ring over atomic words (`ring.rs`),
+//! the memory it lies in (`memory.rs`), what processes leave behind (`spill.rs`), the participants
+//! with their numbers (`participant.rs`), waiting (`bell.rs`), all together putting and getting
+//! bytes (`raw.rs`); on that the handle of a process (`handle.rs`) and the typed `Queue`
+//! (`queue.rs`). For those who build on them, such as a pool, there are also `ByteQueue`
+//! (`bytes.rs`) and words that processes share (`words.rs`).
+//!
+//! Under `--cfg loom` there is only the ring, for loom to try every order of events on it:
+//! `RUSTFLAGS="--cfg loom" cargo test --release -p multiprocess --lib`.
+
+mod atomic;
+#[cfg(not(loom))]
+mod bell;
+#[cfg(not(loom))]
+mod bytes;
+#[cfg(not(loom))]
+mod error;
+#[cfg(not(loom))]
+mod handle;
+#[cfg(not(loom))]
+mod memory;
+#[cfg(not(loom))]
+mod participant;
+#[cfg(not(loom))]
+mod queue;
+#[cfg(not(loom))]
+mod raw;
+mod ring;
+#[cfg(not(loom))]
+mod spill;
+#[cfg(not(loom))]
+mod words;
+
+#[cfg(not(loom))]
+pub use bytes::ByteQueue;
+#[cfg(not(loom))]
+pub use error::{Error, GetError, PutError};
+#[cfg(not(loom))]
+pub use queue::Queue;
+#[cfg(not(loom))]
+pub use words::Words;

@@ -1,0 +1,163 @@
+//! Words that processes share.
+
+use std::io;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::sys::queue::{self as sys, Block, Mapping, SharedMemory};
+
+/// So many words of 64 bits that processes share; all are 0 at first. Like a queue, they can be
+/// handed to a new process among its arguments. A clone is the same words. Python:
+/// `multiprocessing.RawArray("Q", count)`.
+///
+/// ```
+/// use std::sync::atomic::Ordering;
+///
+/// let words = multiprocess::queue::Words::new(3)?;
+/// words[2].store(7, Ordering::Release);
+/// assert_eq!(words.len(), 3);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Words(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    mapping: Mapping,
+    block: Block,
+}
+
+impl Words {
+    /// So many words, all of them 0. Python: `RawArray("Q", count)`.
+    ///
+    /// ```
+    /// # use std::sync::atomic::Ordering;
+    /// let words = multiprocess::queue::Words::new(2)?;
+    /// assert!(words.iter().all(|word| word.load(Ordering::Relaxed) == 0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the system has no memory or no descriptors for them.
+    pub fn new(count: usize) -> io::Result<Self> {
+        Self::open(Block::create(count.saturating_mul(size_of::<AtomicU64>()) as u64)?, count)
+    }
+
+    fn open(block: Block, count: usize) -> io::Result<Self> {
+        Ok(Self(Arc::new(Shared { mapping: block.map(count)?, block })))
+    }
+
+    /// Sleeps at the word with this place until somebody [wakes](Self::wake) who sleeps there, but
+    /// no longer than so long; not at all if the lower half of the word is no longer this value. A
+    /// signal ends it, too: look again.
+    ///
+    /// ```
+    /// use std::sync::atomic::Ordering;
+    /// use std::time::Duration;
+    ///
+    /// let words = multiprocess::queue::Words::new(1)?;
+    /// let sleeper = words.clone();
+    /// let sleeper = std::thread::spawn(move || {
+    ///     while sleeper[0].load(Ordering::Acquire) == 0 {
+    ///         sleeper.sleep_while(0, 0, Duration::from_secs(1));
+    ///     }
+    /// });
+    /// words[0].store(1, Ordering::Release);
+    /// words.wake(0, 1);
+    /// sleeper.join().expect("it doesn't panic");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If there is no such word.
+    pub fn sleep_while(&self, place: usize, lower_half: u32, at_most: Duration) {
+        self.0.block.sleep(place, sys::half(&self[place]), lower_half, at_most);
+    }
+
+    /// Wakes at most so many of those who sleep at the word with this place, in whatever process;
+    /// returns how many there were. On Windows more may be woken, and a thread counts also when it
+    /// is just about to sleep there, or to leave.
+    ///
+    /// ```
+    /// let words = multiprocess::queue::Words::new(1)?;
+    /// assert_eq!(words.wake(0, 1), 0, "nobody sleeps there");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If there is no such word.
+    pub fn wake(&self, place: usize, most: u32) -> usize {
+        self.0.block.wake(place, sys::half(&self[place]), most)
+    }
+}
+
+impl Deref for Words {
+    type Target = [AtomicU64];
+
+    fn deref(&self) -> &[AtomicU64] {
+        self.0.mapping.words()
+    }
+}
+
+impl Serialize for Words {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Sent<'a>(&'a Block, usize);
+        Sent(&self.0.block, self.len()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Received(Block, usize);
+        let Received(block, count) = Received::deserialize(deserializer)?;
+        let opened = Self::open(block, count);
+        opened.map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+    use std::thread;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn who_sleeps_at_a_word_is_woken_and_who_comes_late_does_not_sleep() {
+        let _deadline = common::testing::Deadline::seconds(60);
+        let words = Words::new(2).unwrap();
+        let sleeper = words.clone();
+        let sleeper = thread::spawn(move || {
+            while sleeper[1].load(Ordering::Acquire) == 0 {
+                sleeper.sleep_while(1, 0, LONG);
+            }
+        });
+        assert_eq!(words.wake(0, 1), 0, "nobody sleeps at the other word");
+        // It has gone to sleep when there is one to be woken.
+        while words.wake(1, 1) == 0 {
+            thread::yield_now();
+        }
+        words[1].store(7, Ordering::Release);
+        words.wake(1, 1);
+        sleeper.join().unwrap();
+        words.sleep_while(1, 0, LONG);
+    }
+
+    #[test]
+    fn more_words_than_there_is_memory_are_an_error() {
+        // Some of these numbers would wrap to a few bytes.
+        for count in [1 << 60, usize::MAX / 8 + 2, usize::MAX] {
+            assert!(Words::new(count).is_err(), "{count}");
+        }
+        let block = Block::create(64).unwrap();
+        assert!(block.map(usize::MAX / 8 + 2).is_err());
+    }
+}

@@ -1,0 +1,94 @@
+//! Linux: one file in memory holds the words, the windows and the locks of all participants.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use crate::process::handover;
+use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags, SeekFrom};
+use rustix::thread::futex;
+use serde::{Deserialize, Serialize};
+
+use super::unix::Numbers;
+
+/// A file in memory, sparse, whose size never changes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Block(#[serde(with = "handover")] File);
+
+impl Block {
+    pub(super) fn new(bytes: u64) -> io::Result<Self> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let file = rustix::fs::memfd_create("queue", flags)?;
+        rustix::fs::ftruncate(&file, bytes)?;
+        let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+        rustix::fs::fcntl_add_seals(&file, seals)?;
+        Ok(Self(file.into()))
+    }
+
+    /// Returns whether no process can make it shorter.
+    pub(super) fn has_fixed_size(&self) -> io::Result<bool> {
+        Ok(rustix::fs::fcntl_get_seals(&self.0)?.contains(SealFlags::SHRINK))
+    }
+}
+
+impl AsFd for Block {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// One participant's opening of the file.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Opening(Block);
+
+impl Opening {
+    /// Makes a file of this size; what is mapped of it is its beginning.
+    pub(super) fn new(_mapped: u64, size: u64) -> io::Result<Self> {
+        Block::new(size).map(Self)
+    }
+
+    /// Opens the same file once more: locks belong to an opening.
+    pub(super) fn reopen(&self) -> io::Result<Self> {
+        let path = format!("/proc/self/fd/{}", self.0.0.as_raw_fd());
+        let file = rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Self(Block(file.into())))
+    }
+
+    /// Takes this file for a queue's.
+    pub(super) fn of_file(file: OwnedFd) -> io::Result<Self> {
+        Ok(Self(Block(file.into())))
+    }
+
+    pub(super) fn numbers(&self) -> Numbers<'_> {
+        Numbers { file: self.0.as_fd(), first: 0 }
+    }
+
+    pub(super) fn block(&self) -> &Block {
+        &self.0
+    }
+
+    pub(super) fn windows(&self) -> &File {
+        &self.0.0
+    }
+}
+
+pub(super) fn punch(file: &File, offset: u64, length: u64) -> io::Result<()> {
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    Ok(rustix::fs::fallocate(file, flags, offset, length)?)
+}
+
+pub(super) fn hole_after(file: &File, offset: u64) -> io::Result<u64> {
+    Ok(rustix::fs::seek(file, SeekFrom::Hole(offset))?)
+}
+
+pub(super) fn sleep(word: &AtomicU32, value: u32, timeout: Duration) {
+    let timeout = timeout.try_into().ok();
+    // Whatever ends it, also a signal, the caller looks again.
+    let _ = futex::wait(word, futex::Flags::empty(), value, timeout.as_ref());
+}
+
+pub(super) fn wake(word: &AtomicU32, most: u32) -> usize {
+    futex::wake(word, futex::Flags::empty(), most).unwrap_or(0)
+}

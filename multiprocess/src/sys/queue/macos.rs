@@ -1,0 +1,178 @@
+//! macOS: a shared-memory object for the words, a temporary file for the windows, and a byte in one
+//! file of locks for each participant.
+//!
+//! ```text
+//!   participant ──┬── shared-memory object: words          no name any more
+//!                 ├── temporary file: windows              no name any more
+//!                 └── opening of $TMPDIR/multiprocess-<uid>.locks: lock on byte base + number
+//! ```
+//!
+//! Only a file with a name can be opened once more, and a lock belongs to an opening: so all queues
+//! of a user have their numbers in one file, which is empty, and is never removed. A queue takes a
+//! random base, so that its bytes are no other queue's.
+
+use std::ffi::OsStr;
+use std::fs::{File, FileTimes};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::atomic::AtomicU32;
+use std::time::{Duration, SystemTime};
+
+use crate::process::handover;
+use rand::RngExt;
+use rustix::fs::{Mode, OFlags};
+use rustix::process::geteuid;
+use rustix::shm;
+use serde::{Deserialize, Serialize};
+
+use super::unix::Numbers;
+use super::wake_each;
+
+/// A shared-memory object that has no name any more.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Block(#[serde(with = "handover")] OwnedFd);
+
+impl Block {
+    pub(super) fn new(bytes: u64) -> io::Result<Self> {
+        // 31 characters at most.
+        let name = format!("/queue-{:016x}", rand::rng().random::<u64>());
+        let flags = shm::OFlags::CREATE | shm::OFlags::EXCL | shm::OFlags::RDWR;
+        let object = shm::open(&name, flags, Mode::RUSR | Mode::WUSR)?;
+        shm::unlink(&name)?;
+        rustix::fs::ftruncate(&object, bytes)?;
+        Ok(Self(object))
+    }
+
+    /// Returns whether no process can make it shorter: the size of such an object can be set only
+    /// once.
+    pub(super) fn has_fixed_size(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+}
+
+impl AsFd for Block {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// What one participant has open: the first two are the same for all, the third is its own.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Opening {
+    words: Block,
+    #[serde(with = "handover")]
+    windows: File,
+    #[serde(with = "handover")]
+    locks: File,
+    /// The byte of number 0 in the file of locks.
+    base: i64,
+}
+
+impl Opening {
+    /// Makes an object for what is mapped; windows take memory as they are written.
+    pub(super) fn new(mapped: u64, _size: u64) -> io::Result<Self> {
+        let name = format!("multiprocess-{}.locks", geteuid().as_raw());
+        Ok(Self {
+            words: Block::new(mapped)?,
+            windows: tempfile::tempfile()?,
+            locks: open_locks(&std::env::temp_dir().join(name))?,
+            // 46 random bits, and 16 for the numbers.
+            base: (rand::rng().random::<u64>() >> 18 << 16).cast_signed(),
+        })
+    }
+
+    /// Opens the file of locks once more, if it still is the one that this queue's numbers are in.
+    pub(super) fn reopen(&self) -> io::Result<Self> {
+        let path = rustix::fs::getpath(&self.locks)?;
+        let path = Path::new(OsStr::from_bytes(path.as_bytes()));
+        let locks = open_locks(path)?;
+        let (old, new) = (self.locks.metadata()?, locks.metadata()?);
+        if (old.dev(), old.ino()) != (new.dev(), new.ino()) {
+            let message = format!("{} was removed while a queue needed it", path.display());
+            return Err(io::Error::other(message));
+        }
+        let words = Block(self.words.0.try_clone()?);
+        Ok(Self { words, windows: self.windows.try_clone()?, locks, base: self.base })
+    }
+
+    /// Here a queue is more than a file.
+    pub(super) fn of_file(_file: OwnedFd) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn numbers(&self) -> Numbers<'_> {
+        Numbers { file: self.locks.as_fd(), first: self.base }
+    }
+
+    pub(super) fn block(&self) -> &Block {
+        &self.words
+    }
+
+    pub(super) fn windows(&self) -> &File {
+        &self.windows
+    }
+}
+
+/// Opens the user's file of locks; makes it if there is none.
+fn open_locks(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let file = options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)?;
+    if file.metadata()?.uid() != geteuid().as_raw() {
+        let message = format!("{} belongs to another user", path.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    // The system removes from the temporary folder what was not touched for days.
+    let now = SystemTime::now();
+    let _ = file.set_times(FileTimes::new().set_accessed(now).set_modified(now));
+    Ok(file)
+}
+
+#[expect(unsafe_code, reason = "rustix doesn't have it")]
+pub(super) fn punch(file: &File, offset: u64, length: u64) -> io::Result<()> {
+    // Whole blocks, and none behind the end of the file: else it is refused.
+    let there = file.metadata()?.len().saturating_sub(offset).min(length) & !0xfff;
+    if there == 0 {
+        return Ok(());
+    }
+    let number = |value: u64| i64::try_from(value).map_err(io::Error::other);
+    let (fp_offset, fp_length) = (number(offset)?, number(there)?);
+    let hole = libc::fpunchhole_t { fp_flags: 0, reserved: 0, fp_offset, fp_length };
+    // SAFETY: the descriptor is open, and the struct lives until the call returns.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_PUNCHHOLE, &raw const hole) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the end of the file: on APFS, `SEEK_HOLE` has found holes where there was data that had
+/// not reached the disk yet, and an item would be taken for damaged.
+pub(super) fn hole_after(file: &File, offset: u64) -> io::Result<u64> {
+    Ok(file.metadata()?.len().max(offset))
+}
+
+const SIZE: usize = size_of::<AtomicU32>();
+
+#[expect(unsafe_code, reason = "rustix doesn't have it")]
+pub(super) fn sleep(word: &AtomicU32, value: u32, timeout: Duration) {
+    // 0 would be an error, and very long ones would wrap.
+    let timeout = timeout.clamp(Duration::from_nanos(1), Duration::from_secs(3600));
+    let nanoseconds = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+    let (shared, clock) = (libc::OS_SYNC_WAIT_ON_ADDRESS_SHARED, libc::OS_CLOCK_MACH_ABSOLUTE_TIME);
+    let (address, value) = (word.as_ptr().cast(), value.into());
+    // SAFETY: the word is there until the call returns.
+    // Whatever ends it, also a signal, the caller looks again.
+    unsafe {
+        libc::os_sync_wait_on_address_with_timeout(address, value, SIZE, shared, clock, nanoseconds)
+    };
+}
+
+#[expect(unsafe_code, reason = "rustix doesn't have it")]
+pub(super) fn wake(word: &AtomicU32, most: u32) -> usize {
+    let (address, shared) = (word.as_ptr().cast(), libc::OS_SYNC_WAKE_BY_ADDRESS_SHARED);
+    // SAFETY: the word is there until the call returns. If no thread sleeps there, it is an error.
+    wake_each(most, || unsafe { libc::os_sync_wake_by_address_any(address, SIZE, shared) } == 0)
+}

@@ -1,0 +1,118 @@
+//! Cancelling from other threads at any instant: what is cancelled never ran, whatever isn't ran once,
+//! and each callback is called once.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::testing::{Deadline, Random, text};
+use multiprocess::futures::{Executor, Future, FutureError, ProcessPoolExecutor};
+use multiprocess::tasks;
+use support::{OnStage, Other, Stage, count, kind_of, on_both};
+
+multiprocess::test_entry!();
+tasks![count_large];
+
+/// Calls of a round.
+const CALLS: u64 = 1000;
+
+fn cancelled_never_ran_and_the_others_ran_once<E: OnStage>() {
+    let begun = Instant::now();
+    let (mut cancelled, mut ran, mut seed) = (0, 0, 1);
+    // Longer where the calls are over before a thread comes to cancel one; the deadline ends that.
+    while begun.elapsed() < Duration::from_millis(800) || cancelled == 0 || ran == 0 {
+        let stage = Stage::new(CALLS as usize);
+        let executor = E::on(&stage, 2);
+        // The first worker is there.
+        executor.submit(support::pid_of_worker, 0).unwrap().into_result().unwrap();
+        let called_back = Arc::new(AtomicU64::new(0));
+        let futures: Vec<Future<u64>> = thread::scope(|scope| {
+            let cancellers = [(); 2].map(|()| {
+                seed += 1;
+                let (tell, told) = std::sync::mpsc::channel::<Future<u64>>();
+                let mut random = Random(seed);
+                let cancel = move || {
+                    for future in told {
+                        if random.below(2) == 0 {
+                            (0..random.below(2000)).for_each(|_| std::hint::spin_loop());
+                            let answer = future.cancel();
+                            assert!(!answer || future.cancelled());
+                        }
+                    }
+                };
+                scope.spawn(cancel);
+                tell
+            });
+            (0..CALLS)
+                .map(|call| {
+                    let future = executor.submit(count, call).unwrap();
+                    let called_back = Arc::clone(&called_back);
+                    future.add_done_callback(move |future| {
+                        assert!(future.done());
+                        called_back.fetch_add(1, Ordering::SeqCst);
+                    });
+                    cancellers.iter().for_each(|tell| tell.send(future.clone()).unwrap());
+                    future
+                })
+                .collect()
+        });
+        drop(executor);
+        for (call, future) in (0..).zip(&futures) {
+            match future.result() {
+                Ok(result) => assert_eq!((*result, stage.begun(call)), (call, 1)),
+                Err(FutureError::Cancelled) => {
+                    assert_eq!(stage.begun(call), 0, "{call} was cancelled");
+                    cancelled += 1;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        ran += stage.all_begun().iter().sum::<u64>();
+        assert_eq!(called_back.load(Ordering::SeqCst), CALLS);
+    }
+    println!("{cancelled} cancelled, {ran} ran");
+}
+
+/// A call: counts that it runs.
+fn count_large((call, _): (u64, String)) -> u64 {
+    count(call)
+}
+
+/// The worker is killed while it takes the call, so another is to do it. Cancelled in that moment, it
+/// is cancelled for good, or runs once.
+#[test]
+fn a_call_is_cancelled_while_its_worker_dies() {
+    let _deadline = Deadline::seconds(60);
+    let (mut cancelled, mut ran, mut lost) = (0, 0, 0);
+    for round in 0..6 {
+        let stage = Stage::new(1);
+        let executor = ProcessPoolExecutor::on(&stage, 1);
+        let worker = executor.submit(support::pid_of_worker, 0).unwrap().into_result().unwrap();
+        let before = support::resident(worker);
+        let future = executor.submit(count_large, (0, text(0, 16 << 20))).unwrap();
+        // While it reads the argument, its memory grows.
+        support::until("it reads", || support::resident(worker) > before + (2 << 10));
+        let other = Other::of(worker).unwrap();
+        assert!(other.kill());
+        for _ in 0..round * 40 {
+            thread::yield_now();
+        }
+        let answer = future.cancel();
+        match (kind_of(&future), stage.begun(0)) {
+            ("Cancelled", 0) => cancelled += 1,
+            ("", 1) => ran += 1,
+            ("WorkerDied", 0 | 1) => lost += 1,
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(future.cancelled(), answer);
+        executor.shutdown(true, false);
+        assert!(!answer || stage.begun(0) == 0);
+    }
+    println!("{cancelled} cancelled, {ran} ran, {lost} lost");
+}
+
+on_both![cancelled_never_ran_and_the_others_ran_once];

@@ -1,0 +1,91 @@
+//! A worker that dies when it has reported an item, and is not at the next one yet: that item has
+//! come, and is not lost as well.
+//!
+//! The window is short. So all runs on one core, where workers come last, and the result itself kills the worker that it comes
+//! from, as soon as it is deserialised here: most often before that worker has gone on.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use common::cores;
+use multiprocess::pool::TaskError;
+use multiprocess::{Pool, tasks};
+use serde::{Deserialize, Deserializer, Serialize};
+use support::{Other, alone};
+
+multiprocess::test_entry!();
+tasks![give_way, tell, kill_at_each_result];
+
+/// How many workers have been killed.
+static KILLED: AtomicU64 = AtomicU64::new(0);
+
+/// A number, and the worker that dies when the pool gets it, if it is to.
+#[derive(Debug, Serialize)]
+struct Deadly(u64, u32);
+
+impl<'de> Deserialize<'de> for Deadly {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let (number, pid) = <(u64, u32)>::deserialize(input)?;
+        if number % 7 == 3
+            && let Some(worker) = Other::of(pid)
+        {
+            KILLED.fetch_add(u64::from(worker.kill()), Ordering::Relaxed);
+        }
+        Ok(Self(number, pid))
+    }
+}
+
+/// Runs in each worker, which lets all others go first from then on.
+fn give_way((): ()) {
+    support::give_way_to_all();
+}
+
+/// A task. It takes a moment, so that the pool is asleep, and is woken by its report.
+fn tell(number: u64) -> Deadly {
+    thread::sleep(Duration::from_micros(100));
+    Deadly(number, std::process::id())
+}
+
+/// Runs in the child.
+fn kill_at_each_result((): ()) {
+    // macOS binds nothing: it is only less likely there.
+    if !cfg!(target_os = "macos") {
+        cores::bind_to(&cores::usable().unwrap()[..1]).unwrap();
+    }
+    const ITEMS: u64 = 500;
+    for chunk in [1, 4, 50] {
+        let pool = Pool::builder().processes(2).initializer(give_way, ()).build().unwrap();
+        for in_order in [true, false] {
+            let results: Vec<_> = match in_order {
+                true => pool.imap_chunked(tell, 0..ITEMS, chunk).unwrap().collect(),
+                false => pool.imap_unordered_chunked(tell, 0..ITEMS, chunk).unwrap().collect(),
+            };
+            assert_eq!(results.len() as u64, ITEMS);
+            let lost = results.iter().filter(|result| result.is_err()).count();
+            assert!(lost as u64 <= KILLED.swap(0, Ordering::Relaxed), "{lost} are lost");
+            let mut come = BTreeSet::new();
+            for (place, result) in (0..).zip(&results) {
+                match result {
+                    Ok(Deadly(number, _)) => {
+                        assert!(come.insert(number), "{number} came twice");
+                        assert!(!in_order || *number == place);
+                    }
+                    Err(TaskError::WorkerDied { .. }) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+        pool.close();
+        pool.join().unwrap();
+    }
+}
+
+#[test]
+fn what_a_worker_had_reported_when_it_died_is_not_lost_as_well() {
+    alone(kill_at_each_result);
+}
