@@ -8,14 +8,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::io::Write;
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
-use crate::future::future::Future;
-
-pub(crate) type Callback<R> = Box<dyn FnOnce(&Future<R>) + Send>;
+/// What is called with a future that is done.
+pub(crate) type Callback<F> = Box<dyn FnOnce(&F) + Send>;
 
 /// Maximum number of callbacks that run inside each other.
 const DEEPEST: u32 = 64;
@@ -87,7 +87,7 @@ pub(crate) fn contained<T>(work: impl FnOnce() -> T) {
 }
 
 /// Calls a callback; a panic ends it and nothing else.
-pub(crate) fn call<R>(callback: Callback<R>, future: &Future<R>) {
+pub(crate) fn call<F: Debug>(callback: Callback<F>, future: &F) {
     let called = catch_unwind(AssertUnwindSafe(|| callback(future)));
     called.unwrap_or_else(|panic| {
         forget(panic);

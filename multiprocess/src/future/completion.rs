@@ -10,8 +10,10 @@
 //!         set_result, set_exception
 //! ```
 //!
-//! Everything that ends a future passes through `finish`, whichever executor it is of.
+//! Everything that ends a future passes through `finish`, whichever executor it is of. `F` is the
+//! future's own type, which stands on these.
 
+use std::fmt::Debug;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::thread::{self, ThreadId};
@@ -21,25 +23,24 @@ use crate::future::TaskError;
 
 use crate::future::callbacks::{Callback, call, contained, in_turn, wake};
 use crate::future::error::FutureError;
-use crate::future::future::Future;
-use crate::future::waiting::Waiter;
+use crate::future::waiter::Waiter;
 
 /// What came of a call.
 pub(crate) type Outcome<R> = OnceLock<Result<R, TaskError>>;
 
 /// What all handles share, but for the outcome. That one lies apart so that the last handle can
 /// take it out.
-pub(crate) struct Core<R> {
-    pub state: Mutex<State<R>>,
+pub(crate) struct Core<F> {
+    pub state: Mutex<State<F>>,
     pub changed: Condvar,
 }
 
 /// How far it is, and who is to hear of it.
-pub(crate) struct State<R> {
+pub(crate) struct State<F> {
     pub phase: Phase,
     /// Who does the work, until it is done.
     pub doer: Option<Arc<dyn Doer>>,
-    pub callbacks: Option<Callbacks<R>>,
+    pub callbacks: Option<Callbacks<F>>,
     pub waiters: Vec<(Arc<Waiter>, usize)>,
     pub wakers: Vec<(u64, Waker)>,
     /// How many threads sleep until something changes.
@@ -48,7 +49,7 @@ pub(crate) struct State<R> {
     pub caller: Option<ThreadId>,
 }
 
-impl<R> State<R> {
+impl<F> State<F> {
     pub(crate) fn take_waker(&mut self, number: u64) -> Option<Waker> {
         let place = self.wakers.iter().position(|(other, _)| *other == number)?;
         Some(self.wakers.swap_remove(place).1)
@@ -79,21 +80,21 @@ impl Phase {
 }
 
 /// What is to be called when the future is done, and how.
-pub(crate) struct Callbacks<R> {
-    pub list: Vec<Callback<R>>,
+pub(crate) struct Callbacks<F> {
+    pub list: Vec<Callback<F>>,
     /// Chosen where the result's type is known to borrow nothing: the callbacks may have to wait
     /// for their turn.
-    pub run: fn(Completion<R>),
+    pub run: fn(Completion<F>),
 }
 
 /// A future that is done, whose callbacks haven't run.
-pub(crate) struct Completion<R> {
-    core: Arc<Core<R>>,
-    future: Future<R>,
-    callbacks: Vec<Callback<R>>,
+pub(crate) struct Completion<F> {
+    core: Arc<Core<F>>,
+    future: F,
+    callbacks: Vec<Callback<F>>,
 }
 
-impl<R: 'static> Completion<R> {
+impl<F: Debug + 'static> Completion<F> {
     pub(crate) fn run(self) {
         let Self { core, future, callbacks } = self;
         in_turn(move || {
@@ -131,15 +132,15 @@ pub(crate) trait Doer: Send + Sync {
     }
 }
 
-impl<R> Core<R> {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State<R>> {
+impl<F> Core<F> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State<F>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn sleep_until(
         &self,
         deadline: Option<Instant>,
-        is_so: impl Fn(&State<R>) -> bool,
+        is_so: impl Fn(&State<F>) -> bool,
     ) -> Result<(), FutureError> {
         let mut state = self.lock();
         while !is_so(&state) {
@@ -164,9 +165,9 @@ impl<R> Core<R> {
     /// it is gone when the last of them has returned.
     pub(crate) fn finish(
         self: &Arc<Self>,
-        mut state: MutexGuard<'_, State<R>>,
+        mut state: MutexGuard<'_, State<F>>,
         phase: Phase,
-        handle: impl FnOnce() -> Option<Future<R>>,
+        handle: impl FnOnce() -> Option<F>,
     ) {
         state.phase = phase;
         let doer = state.doer.take();

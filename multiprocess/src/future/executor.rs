@@ -102,7 +102,7 @@ pub trait Executor: Sized {
         &self,
         function: F,
         items: I,
-    ) -> Result<Map<'_, Self, F, I::IntoIter, R>, SubmitError>
+    ) -> Result<Map<'_, I::IntoIter, R>, SubmitError>
     where
         A: Serialize + Send + 'static,
         R: DeserializeOwned + Send + Sync + 'static,
@@ -136,14 +136,14 @@ pub trait Executor: Sized {
         options: MapOptions,
         function: F,
         items: I,
-    ) -> Result<Map<'_, Self, F, I::IntoIter, R>, SubmitError>
+    ) -> Result<Map<'_, I::IntoIter, R>, SubmitError>
     where
         A: Serialize + Send + 'static,
         R: DeserializeOwned + Send + Sync + 'static,
         F: Fn(A) -> R + Copy + Send + 'static,
         I: IntoIterator<Item = A>,
     {
-        Map::new(self, options, function, items.into_iter())
+        Map::new(options, items.into_iter(), move |chunk| self.submit_chunk(function, chunk))
     }
 
     /// Gives the executor to `body`, and then waits for all that it was given. Python: the `with`

@@ -15,7 +15,7 @@ use crate::future::TaskError;
 use crate::future::callbacks::{call, in_turn, is_waking};
 use crate::future::completion::{Callbacks, Completion, Core, Doer, Outcome, Phase};
 use crate::future::error::FutureError;
-use crate::future::waiting::Waiter;
+use crate::future::waiter::Waiter;
 
 /// How often to look for a result before sleeping, letting others run in between.
 const LOOKS: u32 = 50;
@@ -37,7 +37,7 @@ const LOOKS: u32 = 50;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Future<R> {
-    pub(crate) core: Arc<Core<R>>,
+    pub(crate) core: Arc<Core<Self>>,
     pub(crate) outcome: Arc<Outcome<R>>,
     /// Under which its waker is kept, once it was polled.
     pub(crate) waker: Option<u64>,

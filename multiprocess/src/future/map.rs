@@ -5,12 +5,12 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::future::TaskError;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::future::error::{FutureError, SubmitError};
-use crate::future::executor::Executor;
 use crate::future::future::Future;
+
+/// Submits the calls of a chunk as one task.
+type SubmitChunk<'a, A, R> = dyn FnMut(Vec<A>) -> Result<Vec<Future<R>>, SubmitError> + 'a;
 
 /// How a map is to be done.
 #[derive(Clone, Copy, Debug, Default)]
@@ -78,7 +78,7 @@ impl MapOptions {
     }
 }
 
-/// What [`Executor::map`] gives: a `Result` for each item. After an error the next one comes all
+/// What [`Executor::map`](crate::futures::Executor::map) gives: a `Result` for each item. After an error the next one comes all
 /// the same; only after [`FutureError::TimedOut`] nothing does, and what has not begun is
 /// cancelled.
 ///
@@ -103,9 +103,8 @@ impl MapOptions {
 /// assert_eq!(SUM.load(Ordering::Relaxed), 10);
 /// # Ok::<(), multiprocess::futures::SubmitError>(())
 /// ```
-pub struct Map<'a, E, F, I, R> {
-    executor: &'a E,
-    function: F,
+pub struct Map<'a, I: Iterator, R> {
+    submit_chunk: Box<SubmitChunk<'a, I::Item, R>>,
     /// `None` at its end.
     input: Option<I>,
     chunk: usize,
@@ -119,27 +118,18 @@ pub struct Map<'a, E, F, I, R> {
     refused: Option<SubmitError>,
 }
 
-impl<'a, A, E, F, I, R> Map<'a, E, F, I, R>
-where
-    A: Serialize + Send + 'static,
-    E: Executor,
-    F: Fn(A) -> R + Copy + Send + 'static,
-    I: Iterator<Item = A>,
-    R: DeserializeOwned + Send + Sync + 'static,
-{
+impl<'a, I: Iterator, R> Map<'a, I, R> {
     pub(crate) fn new(
-        executor: &'a E,
         options: MapOptions,
-        function: F,
         input: I,
+        submit_chunk: impl FnMut(Vec<I::Item>) -> Result<Vec<Future<R>>, SubmitError> + 'a,
     ) -> Result<Self, SubmitError> {
         let not_zero = |number: Option<usize>, default, name| match number {
             Some(0) => Err(SubmitError::Zero(name)),
             number => Ok(number.unwrap_or(default)),
         };
         let mut map = Self {
-            executor,
-            function,
+            submit_chunk: Box::new(submit_chunk),
             input: Some(input),
             chunk: not_zero(options.chunk, 1, "chunksize")?,
             buffer: not_zero(options.buffer, usize::MAX, "buffersize")?,
@@ -161,14 +151,14 @@ where
         while self.tasks.len() < self.buffer {
             // If it panics, it is over.
             let Some(mut input) = self.input.take() else { return };
-            let items: Vec<A> = input.by_ref().take(self.chunk).collect();
+            let items: Vec<I::Item> = input.by_ref().take(self.chunk).collect();
             if items.len() == self.chunk {
                 self.input = Some(input);
             }
             if items.is_empty() {
                 return;
             }
-            match self.executor.submit_chunk(self.function, items) {
+            match (self.submit_chunk)(items) {
                 Ok(futures) => self.tasks.push_back(futures.into()),
                 Err(refused) => {
                     self.input = None;
@@ -179,7 +169,7 @@ where
     }
 }
 
-impl<E, F, I, R> Map<'_, E, F, I, R> {
+impl<I: Iterator, R> Map<'_, I, R> {
     fn cancel(&mut self) {
         self.input = None;
         for future in self.tasks.drain(..).flatten() {
@@ -188,14 +178,7 @@ impl<E, F, I, R> Map<'_, E, F, I, R> {
     }
 }
 
-impl<A, E, F, I, R> Iterator for Map<'_, E, F, I, R>
-where
-    A: Serialize + Send + 'static,
-    E: Executor,
-    F: Fn(A) -> R + Copy + Send + 'static,
-    I: Iterator<Item = A>,
-    R: DeserializeOwned + Send + Sync + 'static,
-{
+impl<I: Iterator, R> Iterator for Map<'_, I, R> {
     type Item = Result<R, FutureError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -230,7 +213,7 @@ where
     }
 }
 
-impl<E, F, I, R> Drop for Map<'_, E, F, I, R> {
+impl<I: Iterator, R> Drop for Map<'_, I, R> {
     fn drop(&mut self) {
         if self.cancels {
             self.cancel();
@@ -238,8 +221,8 @@ impl<E, F, I, R> Drop for Map<'_, E, F, I, R> {
     }
 }
 
-/// For all functions and inputs: few of them can be shown.
-impl<E, F, I, R> fmt::Debug for Map<'_, E, F, I, R> {
+/// For all inputs: few of them can be shown.
+impl<I: Iterator, R> fmt::Debug for Map<'_, I, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a map with {} tasks on their way", self.tasks.len())
     }

@@ -27,6 +27,7 @@ pub(crate) mod promise;
 mod task_error;
 mod thread_calls;
 mod threads;
+mod waiter;
 mod waiting;
 
 pub use error::{BuildError, FutureError, InvalidState, SubmitError, Unfinished};

@@ -27,7 +27,7 @@ pub struct Promise<R> {
     ends: Option<Ends<R>>,
 }
 
-type Ends<R> = (Arc<Core<R>>, Arc<Outcome<R>>);
+type Ends<R> = (Arc<Core<Future<R>>>, Arc<Outcome<R>>);
 
 impl<R> Promise<R> {
     /// A promise and its future. Python: `Future()`.

@@ -1,13 +1,14 @@
 //! Waiting for several futures: [`wait`] and [`as_completed`].
 
 use std::borrow::Borrow;
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::marker::PhantomData;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::future::error::Unfinished;
 use crate::future::future::Future;
+use crate::future::waiter::Waiter;
 
 /// What to wait for. Python: `return_when`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,45 +29,6 @@ pub struct Waited<F> {
     pub done: Vec<F>,
     /// The others.
     pub not_done: Vec<F>,
-}
-
-/// Hears of futures that are done: of each by its number, in their order.
-#[derive(Debug, Default)]
-pub(crate) struct Waiter {
-    done: Mutex<VecDeque<usize>>,
-    changed: Condvar,
-}
-
-impl Waiter {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<usize>> {
-        self.done.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn hear(&self, number: usize) {
-        self.lock().push_back(number);
-        self.changed.notify_all();
-    }
-
-    /// The next that is done; `None` if there is none until the deadline.
-    fn next(&self, deadline: Option<Instant>) -> Option<usize> {
-        let mut done = self.lock();
-        loop {
-            if let Some(number) = done.pop_front() {
-                return Some(number);
-            }
-            done = match deadline {
-                None => self.changed.wait(done).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return None;
-                    }
-                    let waited = self.changed.wait_timeout(done, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-    }
 }
 
 /// Waits for futures, however long it takes (`None`) or no longer than this. Python: `wait`.

@@ -1,0 +1,44 @@
+//! [`Waiter`]: what a thread that waits for several futures is told by them.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// The numbers of the futures that are done, in the order in which they were.
+#[derive(Debug, Default)]
+pub(crate) struct Waiter {
+    done: Mutex<VecDeque<usize>>,
+    changed: Condvar,
+}
+
+impl Waiter {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, VecDeque<usize>> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn hear(&self, number: usize) {
+        self.lock().push_back(number);
+        self.changed.notify_all();
+    }
+
+    /// Returns the next that is done; `None` if there is none until the deadline.
+    pub(crate) fn next(&self, deadline: Option<Instant>) -> Option<usize> {
+        let mut done = self.lock();
+        loop {
+            if let Some(number) = done.pop_front() {
+                return Some(number);
+            }
+            done = match deadline {
+                None => self.changed.wait(done).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return None;
+                    }
+                    let waited = self.changed.wait_timeout(done, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}
