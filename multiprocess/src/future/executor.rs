@@ -98,11 +98,7 @@ pub trait Executor: Sized {
     ///
     /// # Panics
     /// If the input does; what has not begun is cancelled.
-    fn map<A, R, F, I>(
-        &self,
-        function: F,
-        items: I,
-    ) -> Result<Map<'_, I::IntoIter, R>, SubmitError>
+    fn map<A, R, F, I>(&self, function: F, items: I) -> Result<Map<'_, I::IntoIter, R>, SubmitError>
     where
         A: Serialize + Send + 'static,
         R: DeserializeOwned + Send + Sync + 'static,

@@ -6,8 +6,9 @@ use crate::process::cpu_count;
 use serde::Serialize;
 
 use crate::pool::Pool;
-use crate::pool::engine::{Engine, Initializer, Kind, Settings};
+use crate::pool::engine::Engine;
 use crate::pool::error::Error;
+use crate::pool::settings::{Initializer, Kind, Settings};
 
 /// How a pool is to be. [`Pool::builder`] makes one.
 #[derive(Default)]

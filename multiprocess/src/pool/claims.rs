@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use crate::queue::{ByteQueue, Words};
 use serde::{Deserialize, Serialize};
 
-/// A word for each place of the queue of tasks; it speaks of the latest delivery there, and of no other.
+/// A word for each slot of the queue of tasks; it speaks of the latest delivery there, and of no other.
 ///
 /// Worker and owner exchange it against what they have seen, so of two who want it one wins.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,8 +36,8 @@ impl Claim {
 }
 
 impl Claims {
-    pub(crate) fn new(places: usize) -> std::io::Result<Self> {
-        Words::new(places).map(Self)
+    pub(crate) fn new(slots: usize) -> std::io::Result<Self> {
+        Words::new(slots).map(Self)
     }
 
     fn word(&self, position: u64) -> &std::sync::atomic::AtomicU64 {

@@ -14,72 +14,46 @@
 //! `executors`.
 //!
 //! The manager is one thread: whatever happens, happens in the order of the reports. A worker's end
-//! is a report, too, behind all that the worker reported itself; so when it comes, its note tells
+//! is a report, too, behind all that the worker reported itself; so when it comes, its record tells
 //! exactly which item died with it:
 //!
-//! | the note says | and | so |
+//! | the record says | and | so |
 //! | --- | --- | --- |
 //! | nothing | | it had no task |
 //! | a task | its delivery came to nothing, says the queue | it never ran: another gets it |
-//! | item k of a task | k's result was reported, or is kept in the note | items from k + 1 on never ran: they become a task |
+//! | item k of a task | k's result was reported, or is kept in the record | items from k + 1 on never ran: they become a task |
 //! | item k of a task | k has no result | k died; the same for those behind it |
 
-use std::collections::{BTreeMap, VecDeque};
 use std::env;
 use std::fmt;
 use std::io;
-use std::mem::take;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::thread::{self, JoinHandle, ThreadId};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::process::Listed;
-use crate::queue::{ByteQueue, Words};
 use serde::Serialize;
 
 use crate::future::TaskError;
-use crate::future::at_exit::{Awaited, wait_at_exit};
+use crate::future::at_exit::wait_at_exit;
 use crate::pool::claims::Claims;
 use crate::pool::error::Error;
-use crate::pool::jobs::{Held, Job, Waiting};
+use crate::pool::intent::IntentRecord;
 use crate::pool::manager::Manager;
-use crate::pool::message::{Message, Report, Task};
-use crate::pool::note::Note;
-use crate::pool::places::Place;
-pub(super) use crate::pool::settings::{Initializer, Kind, Settings};
-pub(super) use crate::pool::sinks::decoded;
-use crate::pool::state::{Phase, State};
-
-/// Places of the queue of tasks: enough for the workers not to wait for the manager between two
-/// short tasks.
-pub(crate) const PLACES: usize = 1024;
+use crate::pool::message::{Message, Task};
+use crate::pool::settings::{Kind, Settings};
+use crate::pool::shared::Shared;
+use crate::pool::sink::{Held, Sink};
+use crate::pool::starts::{fill_slots, start_for_tasks};
+use crate::pool::state::{CAPACITY, Job, PendingTask, State};
+use crate::process::Listed;
+use crate::queue::{ByteQueue, Words};
 
 /// The most workers: so many processes can share a queue with its maker.
 const MOST_PROCESSES: usize = 4094;
 
-/// How long workers may take to end after SIGTERM before they are killed.
-pub(crate) const GRACE: Duration = Duration::from_millis(500);
-
 /// Bytes of the manager's stack: as many as the first thread of a program has, for the manager
 /// deserialises what a worker's first thread has serialised.
 const STACK: usize = 8 << 20;
-
-/// What a job does with what comes of its items.
-pub(crate) trait Sink: Send + Sync {
-    /// Something came of this item: the bytes of its result, or an error. It is told once, but
-    /// perhaps after the job was given up. True if the job has nothing left to wait for.
-    ///
-    /// The engine's own thread calls it, most often.
-    fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool;
-
-    /// Nothing will come of the items that are left.
-    fn give_up(&self, error: &TaskError);
-
-    /// The job was cancelled before anything of it began.
-    fn cancelled(&self) {
-        self.give_up(&TaskError::Terminated);
-    }
-}
 
 /// The owner's handle. To drop it is to terminate the workers, unless it was [left](Self::leave).
 pub(crate) struct Engine {
@@ -91,20 +65,6 @@ pub(crate) struct Engine {
 /// A hold on an engine that doesn't keep it alive.
 #[derive(Clone)]
 pub(crate) struct Link(Weak<Shared>);
-
-/// What the owner's handle, its links and the manager hold together.
-pub(crate) struct Shared {
-    pub tasks: ByteQueue,
-    pub reports: ByteQueue,
-    pub notes: Words,
-    pub claims: Claims,
-    pub settings: Mutex<Settings>,
-    pub kind: Kind,
-    pub strict: bool,
-    state: Mutex<State>,
-    /// Signalled when the manager has ended.
-    pub ended: Condvar,
-}
 
 impl Engine {
     /// Starts it, and the workers of a pool.
@@ -129,32 +89,20 @@ impl Engine {
             other => Error::System(io::Error::other(other)),
         };
         let shared = Shared {
-            tasks: ByteQueue::of_work(PLACES).map_err(system)?,
-            reports: ByteQueue::bounded(PLACES).map_err(system)?,
-            notes: Words::new(processes.saturating_mul(Note::WORDS)).map_err(Error::System)?,
-            claims: Claims::new(PLACES).map_err(Error::System)?,
+            tasks: ByteQueue::of_work(CAPACITY).map_err(system)?,
+            reports: ByteQueue::bounded(CAPACITY).map_err(system)?,
+            intents: Words::new(processes.saturating_mul(IntentRecord::WORDS))
+                .map_err(Error::System)?,
+            claims: Claims::new(CAPACITY).map_err(Error::System)?,
             kind: settings.kind,
             strict: settings.strict,
             settings: Mutex::new(settings),
-            state: Mutex::new(State {
-                phase: Phase::Open,
-                jobs: BTreeMap::new(),
-                next_job: 1,
-                backlog: VecDeque::new(),
-                unwanted: 0,
-                queued: vec![None; PLACES],
-                outstanding: (0, 0),
-                places: (0..processes).map(|_| Place::default()).collect(),
-                started: 0,
-                manager: None,
-                bringers: Vec::new(),
-                deadline: None,
-            }),
+            state: Mutex::new(State::new(processes)),
             ended: Condvar::new(),
         };
         let mut engine = Self { shared: Arc::new(shared), manager: None, is_left: false };
         // An error drops the engine, which ends the workers that have been started.
-        engine.shared.fill_places().map_err(Error::Start)?;
+        fill_slots(&engine.shared).map_err(Error::Start)?;
         let shared = Arc::clone(&engine.shared);
         let mut manager = thread::Builder::new().name(String::from("pool-manager"));
         // Else the user has said how much it is to be.
@@ -190,10 +138,7 @@ impl Engine {
         state.check_open()?;
         let job = state.next_job;
         state.next_job += 1;
-        let (sink, chunks) = (Held(Some(sink)), BTreeMap::new());
-        let (waiting, queued, has_begun, cancelled) = (0, 0, false, false);
-        let new = Job { sink, fed_by, chunks, waiting, queued, has_begun, cancelled };
-        state.jobs.insert(job, new);
+        state.jobs.insert(job, Job::new(Held(Some(sink)), fed_by));
         Ok(job)
     }
 
@@ -230,7 +175,7 @@ impl Engine {
                 self.submit(job, task.first, end - task.first, message);
             }
         });
-        self.shared.start_for_tasks()
+        start_for_tasks(&self.shared)
     }
 
     /// Gives a task to the workers, when its turn comes. If the job is over by now, it does
@@ -242,14 +187,14 @@ impl Engine {
         if items > 1 {
             let message: Arc<[u8]> = message.into();
             open.chunks.insert(first, Arc::clone(&message));
-            state.wait_for_turn(job, Waiting::Chunk(message));
+            state.wait_for_turn(job, PendingTask::Chunk(message));
         } else if state.backlog.is_empty()
             && state.has_room(message.len())
             && self.shared.put(&mut state, job, message).unwrap_or(false)
         {
             return;
         } else {
-            state.wait_for_turn(job, Waiting::Item(message.into()));
+            state.wait_for_turn(job, PendingTask::Item(message.into()));
         }
         self.shared.feed(state);
     }
@@ -270,7 +215,7 @@ impl Engine {
     /// [`Link::is_manager`].
     #[must_use]
     pub(crate) fn is_manager(&self) -> bool {
-        self.shared.brings_results()
+        self.shared.is_notifying()
     }
 
     /// The process ids of the workers.
@@ -366,76 +311,7 @@ impl Link {
     /// engine's own, or one that tells all jobs of the engine's end.
     #[must_use]
     pub(crate) fn is_manager(&self) -> bool {
-        self.0.upgrade().is_some_and(|shared| shared.brings_results())
-    }
-}
-
-impl Shared {
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn brings_results(&self) -> bool {
-        let (me, state) = (thread::current().id(), self.state());
-        state.manager == Some(me) || state.bringers.contains(&me)
-    }
-
-    /// Tells the manager that there may be something to do.
-    pub(crate) fn look(&self) {
-        // If there is no room, it has something to do anyway.
-        let _ = self.reports.try_put(&Report::Look.alone());
-    }
-
-    fn close(&self) {
-        let mut state = self.state();
-        if state.phase == Phase::Open {
-            state.phase = Phase::Closed;
-        }
-        drop(state);
-        self.look();
-    }
-
-    fn join(&self) -> Result<(), Error> {
-        let mut state = self.state();
-        let me = Some(thread::current().id());
-        if state.manager == me {
-            return Err(Error::Deadlock);
-        }
-        if state.phase == Phase::Open {
-            return Err(Error::StillRunning);
-        }
-        if state.jobs.values().any(|job| job.fed_by == me) {
-            return Err(Error::Unfinished);
-        }
-        while !matches!(state.phase, Phase::Ended(_)) {
-            state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        Ok(())
-    }
-
-    /// Ends the workers now, for this reason; nothing more will come of what is left to do.
-    pub(crate) fn end(&self, reason: TaskError) {
-        let mut state = self.state();
-        if matches!(state.phase, Phase::Ending(_) | Phase::Ended(_)) {
-            return;
-        }
-        state.phase = Phase::Ending(reason.clone());
-        state.deadline = Some(Instant::now() + GRACE);
-        state.backlog.clear();
-        state.unwanted = 0;
-        let jobs = take(&mut state.jobs);
-        for worker in state.workers() {
-            let _ = worker.process.terminate();
-        }
-        drop(state);
-        self.tell_all(jobs, |sink| sink.give_up(&reason));
-    }
-}
-
-impl Awaited for Shared {
-    fn finish(&self) {
-        self.close();
-        let _ = self.join();
+        self.0.upgrade().is_some_and(|shared| shared.is_notifying())
     }
 }
 

@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::pool::engine::{Engine, Initializer, Kind, Link, Settings, Sink};
+use crate::pool::engine::{Engine, Link};
+use crate::pool::settings::{Initializer, Kind, Settings};
+use crate::pool::sink::Sink;
 use crate::process::{Listed, cpu_count};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

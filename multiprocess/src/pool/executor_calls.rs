@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::future::TaskError;
-use crate::pool::engine::{Link, Sink, decoded};
+use crate::pool::engine::Link;
+use crate::pool::sink::Sink;
+use crate::pool::sinks::decoded;
 use serde::de::DeserializeOwned;
 
 use crate::future::callbacks::contained;

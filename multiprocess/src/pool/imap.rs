@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::future::TaskError;
-use crate::pool::engine::{Engine, Sink};
+use crate::pool::engine::Engine;
+use crate::pool::sink::Sink;
 use crate::pool::sinks::decoded;
 
 /// So many chunks of an input of unknown length are on their way at once, for each worker.
@@ -77,16 +78,16 @@ impl<R> Stream<R> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the result in this place; without one returns why.
+    /// Waits for the result in this index; without one returns why.
     fn next(
         &self,
-        place: u64,
+        index: u64,
         deadline: Option<Instant>,
         engine: &Engine,
     ) -> Result<Result<R, TaskError>, TaskError> {
         let mut state = self.lock();
         loop {
-            if let Some(next) = state.come.remove(&place) {
+            if let Some(next) = state.come.remove(&index) {
                 return Ok(next);
             }
             if let Some(error) = &state.over {
@@ -129,9 +130,9 @@ impl<R: DeserializeOwned + Send> Sink for Stream<R> {
         let is_wanted = !self.lock().unwanted;
         let outcome = is_wanted.then(|| decoded(outcome));
         let mut state = self.lock();
-        let place = if self.in_order { item } else { state.count };
+        let index = if self.in_order { item } else { state.count };
         if let Some(outcome) = outcome {
-            state.come.insert(place, outcome);
+            state.come.insert(index, outcome);
         }
         state.count += 1;
         self.changed.notify_all();

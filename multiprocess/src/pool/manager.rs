@@ -7,16 +7,14 @@ use std::time::{Duration, Instant};
 use crate::queue::GetError;
 
 use crate::future::TaskError;
-use crate::pool::engine::{GRACE, Shared};
-use crate::pool::jobs::Held;
+use crate::pool::intent::{Intent, IntentRecord};
 use crate::pool::message::{Items, Message, Progress, Report};
-use crate::pool::note::{Note, Noted};
+use crate::pool::shared::{GRACE, Shared};
+use crate::pool::sink::Held;
+use crate::pool::starts::{FAILED_STARTS, fill_slots};
 use crate::pool::state::{Phase, State};
 
-/// How often in a row a worker may end by itself before it is ready, until the pool gives up.
-pub(crate) const FAILED_STARTS: u32 = 3;
-
-/// The same for workers that were killed: others may have reasons to do that.
+/// How often in a row a worker may be killed before it is ready, until the pool gives up.
 const KILLED_STARTS: u32 = 20;
 
 /// How often the manager looks whether there is something to do, if nobody tells.
@@ -107,9 +105,9 @@ impl<'a> Manager<'a> {
                 self.shared.tell(sink, progress.job, [(progress.to, Err(error))].into_iter());
             }
             Some((Report::Ready { worker }, _)) => {
-                if let Some(place) = self.shared.state().places.get_mut(worker) {
-                    place.failed = [0, 0];
-                    if let Some(worker) = &mut place.worker {
+                if let Some(slot) = self.shared.state().slots.get_mut(worker) {
+                    slot.failed = [0, 0];
+                    if let Some(worker) = &mut slot.worker {
                         worker.ready = true;
                     }
                 }
@@ -125,20 +123,20 @@ impl<'a> Manager<'a> {
         if let Some(bytes) = progress.ends {
             state.task_has_ended(progress.job, progress.first, bytes);
         }
-        let place = state.places.get_mut(progress.worker);
-        if let Some(worker) = place.and_then(|place| place.worker.as_mut()) {
+        let slot = state.slots.get_mut(progress.worker);
+        if let Some(worker) = slot.and_then(|slot| slot.worker.as_mut()) {
             worker.latest = Some(progress);
         }
         state.sink_of(progress.job)
     }
 
-    fn worker_has_ended(&mut self, place: usize) {
+    fn worker_has_ended(&mut self, slot: usize) {
         let shared = self.shared;
         self.learn_what_was_given_back();
-        let ended = shared.state().places.get_mut(place).and_then(|place| {
-            let ended = place.worker.take();
-            // Its note is still to be read: who submits a task mustn't start another here meanwhile.
-            place.busy |= ended.is_some();
+        let ended = shared.state().slots.get_mut(slot).and_then(|slot| {
+            let ended = slot.worker.take();
+            // Its record is still to be read: who submits a task mustn't start another here meanwhile.
+            slot.busy |= ended.is_some();
             ended
         });
         let Some(ended) = ended else { return };
@@ -149,31 +147,31 @@ impl<'a> Manager<'a> {
         if shared.strict && !(ended.told || exitcode == Some(0) && ended.ready) {
             broken = Some(format!("{TERMINATED_ABRUPTLY}: {end}"));
         }
-        let note = Note::of(&shared.notes, place);
-        if let Some(noted) = note.read() {
-            let given_back = self.given_back.iter().position(|given| *given == noted.delivery);
+        let record = IntentRecord::of(&shared.intents, slot);
+        if let Some(intent) = record.read() {
+            let given_back = self.given_back.iter().position(|given| *given == intent.delivery);
             if let Some(index) = given_back {
                 self.given_back.swap_remove(index);
             } else if shared.strict {
                 broken = Some(format!("{TERMINATED_ABRUPTLY}: {end}"));
             } else {
                 let error = TaskError::WorkerDied { end: end.clone(), exitcode };
-                self.task_died(&note, noted, ended.latest, error);
+                self.task_died(&record, intent, ended.latest, error);
             }
-            // For the next worker in this place.
-            note.end();
+            // For the next worker in this slot.
+            record.end();
         }
         if !ended.ready {
-            let place = &mut shared.state().places[place];
+            let slot = &mut shared.state().slots[slot];
             let killed = usize::from(exitcode.is_none_or(|code| code < 0));
-            place.failed[killed] += 1;
+            slot.failed[killed] += 1;
             let most = [FAILED_STARTS, KILLED_STARTS][killed];
-            if place.failed[killed] >= most {
+            if slot.failed[killed] >= most {
                 let reason = format!("{most} workers in a row ended before they could work: {end}");
                 broken = Some(reason);
             }
         }
-        shared.state().places[place].busy = false;
+        shared.state().slots[slot].busy = false;
         match broken {
             Some(reason) => shared.end(TaskError::Broken(reason)),
             None => self.fill_places(),
@@ -183,7 +181,7 @@ impl<'a> Manager<'a> {
     /// Starts workers where some are missing. If that can't be done, those that are there go on, and it
     /// is tried again later; but without any, nothing will come of the tasks.
     fn fill_places(&self) {
-        let Err(error) = self.shared.fill_places() else { return };
+        let Err(error) = fill_slots(self.shared) else { return };
         let reason = match error {
             // The whole program is.
             crate::process::Error::Ending => TaskError::Terminated,
@@ -202,14 +200,20 @@ impl<'a> Manager<'a> {
     }
 
     /// A worker died with this task in its hands; `latest` is what it reported last.
-    fn task_died(&self, note: &Note<'_>, noted: Noted, latest: Option<Progress>, error: TaskError) {
+    fn task_died(
+        &self,
+        record: &IntentRecord<'_>,
+        intent: Intent,
+        latest: Option<Progress>,
+        error: TaskError,
+    ) {
         // Of this task, not of one before it.
-        let latest = latest.filter(|it| (it.job, it.first) == (noted.job, noted.first));
+        let latest = latest.filter(|it| (it.job, it.first) == (intent.job, intent.first));
         if latest.is_some_and(|latest| latest.ends.is_some()) {
             return;
         }
         // Results that it had not reported yet.
-        let (from, kept) = note.kept();
+        let (from, kept) = record.kept();
         let mut known = latest.map(|latest| latest.to);
         let unreported = Items { rest: &kept }
             .numbered(from)
@@ -217,23 +221,23 @@ impl<'a> Manager<'a> {
             .collect::<Vec<_>>();
         known = unreported.last().map(|(item, _)| *item).or(known);
         let unreported = unreported.into_iter().map(|(item, result)| (item, Ok(result)));
-        self.shared.done(noted.job, unreported);
+        self.shared.done(intent.job, unreported);
 
         let mut state = self.shared.state();
-        let chunk = state.task_has_ended(noted.job, noted.first, noted.bytes);
+        let chunk = state.task_has_ended(intent.job, intent.first, intent.bytes);
         // Those behind it never ran.
-        let next = noted.item.wrapping_add(1);
+        let next = intent.item.wrapping_add(1);
         if let Some(rest) = chunk.and_then(|chunk| Message::from(&chunk, next)) {
-            state.put_in_front(noted.job, next, rest.bytes());
+            state.put_in_front(intent.job, next, rest.bytes());
         }
         drop(state);
-        if known.is_none_or(|known| noted.item > known) {
-            self.shared.done(noted.job, [(noted.item, Err(error))].into_iter());
+        if known.is_none_or(|known| intent.item > known) {
+            self.shared.done(intent.job, [(intent.item, Err(error))].into_iter());
         }
     }
 
     fn tell_to_end(&self, state: &mut State) {
-        let workers = state.places.iter_mut().filter_map(|place| place.worker.as_mut());
+        let workers = state.slots.iter_mut().filter_map(|slot| slot.worker.as_mut());
         for worker in workers.filter(|worker| !worker.told) {
             // No message at all says so. There is room: nothing else is in the queue.
             worker.told = self.shared.tasks.try_put(&[]).is_ok();

@@ -96,7 +96,7 @@ impl Message {
     pub(crate) fn from(bytes: &[u8], item: u64) -> Option<Self> {
         let (task, mut items) = Items::of(bytes)?;
         for _ in task.first..item {
-            // The number may come from a note that was damaged: no more steps than there are items.
+            // The number may come from a record that was damaged: no more steps than there are items.
             items.next()?;
         }
         let mut message = Self::default();
@@ -144,7 +144,7 @@ impl<'a> Items<'a> {
 
     /// With their numbers, beginning with this one.
     pub(crate) fn numbered(self, first: u64) -> impl Iterator<Item = (u64, &'a [u8])> {
-        (0..).zip(self).map(move |(place, item): (u64, _)| (first.wrapping_add(place), item))
+        (0..).zip(self).map(move |(index, item): (u64, _)| (first.wrapping_add(index), item))
     }
 }
 
@@ -178,7 +178,7 @@ pub(crate) enum Report {
 /// Which items a report is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// The place of the worker that did them.
+    /// The index of the worker that did them.
     pub worker: usize,
     pub job: u64,
     /// The first item of the task.
@@ -230,7 +230,7 @@ impl Report {
     pub(crate) fn of(message: &[u8]) -> Option<(Self, Items<'_>)> {
         let (rest, numbers) = message.split_last_chunk::<{ 7 * WORD }>()?;
         let (words, []) = numbers.as_chunks::<WORD>() else { return None };
-        let number = |place: usize| u64::from_le_bytes(words[place]);
+        let number = |index: usize| u64::from_le_bytes(words[index]);
         let worker = usize::try_from(number(1)).ok()?;
         let progress = Progress {
             worker,
@@ -318,7 +318,7 @@ mod tests {
             assert!(items < 3);
         }
     }
-    /// A message of items, and what it has behind or in place of some of its bytes.
+    /// A message of items, and what it has behind or in index of some of its bytes.
     fn damaged() -> impl Strategy<Value = Vec<u8>> {
         let items = vec(vec(any::<u8>(), 0..40), 0..6);
         let damage = vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
@@ -334,9 +334,9 @@ mod tests {
                         Progress { worker: 1, job, first, from: first, to: first, ends: Some(7) };
                     Report::Failed(progress, TaskError::Terminated).end(&mut bytes);
                 }
-                for (place, value) in damage {
-                    let place = place.index(bytes.len());
-                    bytes[place] = value;
+                for (index, value) in damage {
+                    let index = index.index(bytes.len());
+                    bytes[index] = value;
                 }
                 bytes.extend_from_slice(&end);
                 bytes

@@ -12,7 +12,7 @@
 //! happened.
 //!
 //! To read in this order: [`Pool`] (`pool.rs`, `builder.rs`); what its workers do (`worker.rs`) and what
-//! they leave behind (`note.rs`); the engine that gives them their tasks (`engine.rs`, with `state.rs`, `jobs.rs`,
+//! they leave behind (`record.rs`); the engine that gives them their tasks (`engine.rs`, with `state.rs`, `jobs.rs`,
 //! `claims.rs`), starts them (`places.rs`) and sees to it when they die (`manager.rs`); the messages between
 //! them (`message.rs`); results that come later (`result.rs`, `sinks.rs`, `imap.rs`).
 
@@ -23,15 +23,16 @@ mod error;
 mod executor;
 mod executor_calls;
 mod imap;
-mod jobs;
+mod intent;
 mod manager;
 mod message;
-mod note;
-mod places;
 mod pool;
 mod result;
 mod settings;
+mod shared;
+mod sink;
 mod sinks;
+mod starts;
 mod state;
 mod worker;
 

@@ -16,7 +16,7 @@ const LOOKS: u32 = 50;
 ///
 /// To drop it changes nothing for the task, whose result is thrown away when it comes.
 pub struct AsyncResult<T, E = TaskError> {
-    pub(crate) place: Arc<Place<T, E>>,
+    pub(crate) cell: Arc<ResultCell<T, E>>,
 }
 
 impl<T, E> AsyncResult<T, E> {
@@ -44,7 +44,7 @@ impl<T, E> AsyncResult<T, E> {
     where
         E: From<TaskError>,
     {
-        self.place.wait(None)?.take()
+        self.cell.wait(None)?.take()
     }
 
     /// Takes the result, if it is there within the time. Python: `get(timeout)`.
@@ -72,7 +72,7 @@ impl<T, E> AsyncResult<T, E> {
     where
         E: From<TaskError>,
     {
-        self.place.wait(Some(timeout))?.take()
+        self.cell.wait(Some(timeout))?.take()
     }
 
     /// Waits until the result is there, or there is none to come. Python: `wait()`.
@@ -93,7 +93,7 @@ impl<T, E> AsyncResult<T, E> {
     /// # Ok(()) }) }
     /// ```
     pub fn wait(&self) {
-        drop(self.place.wait(None));
+        drop(self.cell.wait(None));
     }
 
     /// The same, but no longer than this; says whether it is there. Python: `wait(timeout)`.
@@ -111,7 +111,7 @@ impl<T, E> AsyncResult<T, E> {
     /// # Ok(()) }) }
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        drop(self.place.wait(Some(timeout)));
+        drop(self.cell.wait(Some(timeout)));
         self.ready()
     }
 
@@ -132,7 +132,7 @@ impl<T, E> AsyncResult<T, E> {
     /// ```
     #[must_use]
     pub fn ready(&self) -> bool {
-        self.place.is_there.load(Ordering::Acquire)
+        self.cell.is_there.load(Ordering::Acquire)
     }
 
     /// Whether there is a result and no error; `None` if it isn't there yet. Python:
@@ -154,7 +154,7 @@ impl<T, E> AsyncResult<T, E> {
     /// ```
     #[must_use]
     pub fn successful(&self) -> Option<bool> {
-        self.place.lock().successful
+        self.cell.lock().successful
     }
 
     /// Calls this with the result when it comes, or at once if it is there and not taken. Python:
@@ -183,19 +183,19 @@ impl<T, E> AsyncResult<T, E> {
     /// # Ok(()) }) }
     /// ```
     pub fn on_result(&self, callback: impl FnOnce(&Result<T, E>) + Send + 'static) {
-        let mut state = self.place.lock();
+        let mut state = self.cell.lock();
         if state.successful.is_none() || state.caller.is_some() {
             // Whoever calls the others calls it, too.
             state.callbacks.push(Box::new(callback));
         } else if let Some(result) = state.result.take() {
             state.callbacks.push(Box::new(callback));
-            self.place.call_back(state, result);
+            self.cell.call_back(state, result);
         }
     }
 }
 
 /// Where the result will be.
-pub(crate) struct Place<T, E> {
+pub(crate) struct ResultCell<T, E> {
     /// The engine that brings it.
     engine: Link,
     pub is_there: AtomicBool,
@@ -221,7 +221,7 @@ impl<T, E: From<TaskError>> State<T, E> {
 
 type Callback<T, E> = Box<dyn FnOnce(&Result<T, E>) + Send>;
 
-impl<T, E> Place<T, E> {
+impl<T, E> ResultCell<T, E> {
     pub(crate) fn new(engine: Link) -> Arc<Self> {
         Arc::new(Self {
             engine,

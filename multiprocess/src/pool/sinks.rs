@@ -11,8 +11,9 @@ use crate::process::frame;
 use serde::de::DeserializeOwned;
 
 use crate::future::panics::caught;
-use crate::pool::engine::{Link, Sink};
-use crate::pool::result::{AsyncResult, Place};
+use crate::pool::engine::Link;
+use crate::pool::result::{AsyncResult, ResultCell};
+use crate::pool::sink::Sink;
 use crate::pool::{MapError, TaskError};
 
 /// What came of an item, as a value.
@@ -32,12 +33,12 @@ pub(super) fn decoded<R: DeserializeOwned>(
 }
 
 /// A job of one item.
-pub(crate) struct One<R>(Arc<Place<R, TaskError>>);
+pub(crate) struct One<R>(Arc<ResultCell<R, TaskError>>);
 
 impl<R> One<R> {
     pub(crate) fn new(engine: Link) -> (Self, AsyncResult<R>) {
-        let place = Place::new(engine);
-        (Self(Arc::clone(&place)), AsyncResult { place })
+        let cell = ResultCell::new(engine);
+        (Self(Arc::clone(&cell)), AsyncResult { cell })
     }
 }
 
@@ -56,7 +57,7 @@ impl<R: DeserializeOwned + Send> Sink for One<R> {
 
 /// A job of many items whose results make one.
 pub(crate) struct Many<R> {
-    place: Arc<Place<Vec<R>, MapError<R>>>,
+    cell: Arc<ResultCell<Vec<R>, MapError<R>>>,
     items: Mutex<Items<R>>,
 }
 
@@ -71,12 +72,12 @@ type Outcomes<R> = Vec<Option<Result<R, Box<TaskError>>>>;
 
 impl<R> Many<R> {
     pub(crate) fn new(items: usize, engine: Link) -> (Self, AsyncResult<Vec<R>, MapError<R>>) {
-        let place = Place::new(engine);
+        let cell = ResultCell::new(engine);
         let outcomes = Some((0..items).map(|_| None).collect());
         let items = Mutex::new(Items { outcomes, left: items });
-        let many = Self { place: Arc::clone(&place), items };
+        let many = Self { cell: Arc::clone(&cell), items };
         many.finish(many.lock());
-        (many, AsyncResult { place })
+        (many, AsyncResult { cell })
     }
 
     fn lock(&self) -> MutexGuard<'_, Items<R>> {
@@ -91,7 +92,7 @@ impl<R> Many<R> {
         if let Some(outcomes) = items.outcomes.take() {
             // Without our lock: callbacks may do anything.
             drop(items);
-            self.place.set(whole(outcomes));
+            self.cell.set(whole(outcomes));
         }
         true
     }
@@ -117,9 +118,9 @@ impl<R: DeserializeOwned + Send> Sink for Many<R> {
         let outcome = decoded(outcome).map_err(Box::new);
         let mut items = self.lock();
         let outcomes = items.outcomes.as_mut();
-        let place = usize::try_from(item).ok().and_then(|item| outcomes?.get_mut(item));
-        if let Some(place @ None) = place {
-            *place = Some(outcome);
+        let cell = usize::try_from(item).ok().and_then(|item| outcomes?.get_mut(item));
+        if let Some(cell @ None) = cell {
+            *cell = Some(outcome);
             items.left -= 1;
         }
         self.finish(items)

@@ -1,7 +1,7 @@
 //! A worker: takes tasks from the shared queue, one after the other, until it is told to end.
 //!
 //! ```text
-//!   queue of tasks ──▶ ① note: job, item, delivery ──▶ ② give the place up ──▶ ③ run ──▶ queue of reports
+//!   queue of tasks ──▶ ① record: job, item, delivery ──▶ ② give the slot up ──▶ ③ run ──▶ queue of reports
 //!                            │                                                ▲
 //!                            └── words that the pool reads if the worker dies ┘ item by item
 //! ```
@@ -17,19 +17,19 @@ use serde::{Deserialize, Serialize};
 use crate::future::TaskError;
 use crate::future::panics::{guarded, keep_panics_of_tasks};
 use crate::pool::claims::Claims;
+use crate::pool::intent::{Intent, IntentRecord, at};
 use crate::pool::message::{Items, KEPT, Progress, Report, Task, WORD, push};
-use crate::pool::note::{Note, Noted, at};
 
 tasks![work];
 
 /// What a worker is given.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Start {
-    /// Its place in the pool.
-    pub place: usize,
+    /// Its slot in the pool.
+    pub slot: usize,
     pub tasks: ByteQueue,
     pub reports: ByteQueue,
-    pub notes: Words,
+    pub intents: Words,
     pub claims: Claims,
     pub initializer: Option<(Listed, Arguments)>,
     /// After so many tasks it ends.
@@ -53,10 +53,10 @@ pub(crate) fn work(start: Start) -> Exit {
         }
     }
     keep_panics_of_tasks();
-    let note = Note::of(&start.notes, start.place);
+    let record = IntentRecord::of(&start.intents, start.slot);
     let mut worker =
-        Worker { place: start.place, reports: start.reports, note, results: Vec::new() };
-    if worker.report(&Report::Ready { worker: start.place }).is_err() {
+        Worker { slot: start.slot, reports: start.reports, record, results: Vec::new() };
+    if worker.report(&Report::Ready { worker: start.slot }).is_err() {
         return Exit::FAILURE;
     }
     let mut tasks_done = 0;
@@ -65,7 +65,7 @@ pub(crate) fn work(start: Start) -> Exit {
         let begin = |delivery, message: &[u8]| {
             if let Some((Task { job, first, .. }, _)) = Items::of(message) {
                 let bytes = message.len() as u64;
-                note.begin(Noted { job, first, item: first, delivery, bytes });
+                record.begin(Intent { job, first, item: first, delivery, bytes });
                 has_begun.set(start.claims.begin(delivery));
             }
         };
@@ -84,10 +84,10 @@ pub(crate) fn work(start: Start) -> Exit {
 }
 
 struct Worker<'a> {
-    place: usize,
+    slot: usize,
     reports: ByteQueue,
-    note: Note<'a>,
-    /// Results that have not been reported. The note has them, too: if this process is killed, they
+    record: IntentRecord<'a>,
+    /// Results that have not been reported. The record has them, too: if this process is killed, they
     /// aren't lost.
     results: Vec<u8>,
 }
@@ -103,7 +103,7 @@ impl Worker<'_> {
         };
         let Task { job, first, function } = task;
         let mut progress =
-            Progress { worker: self.place, job, first, from: first, to: first, ends: None };
+            Progress { worker: self.slot, job, first, from: first, to: first, ends: None };
         if !has_begun {
             let after = first + items.count() as u64;
             for item in first..after {
@@ -111,23 +111,23 @@ impl Worker<'_> {
                 let progress = Progress { from: item, to: item, ends, ..progress };
                 self.report(&Report::Failed(progress, TaskError::Terminated))?;
             }
-            self.note.end();
+            self.record.end();
             return Ok(true);
         }
         let mut next = items.next();
         while let Some(arguments) = next {
             next = items.next();
-            self.note.set(at::ITEM, progress.to);
+            self.record.set(at::ITEM, progress.to);
             progress.ends = next.is_none().then_some(message.len() as u64);
             self.do_item(function, arguments, &mut progress)?;
             progress.to += 1;
         }
-        self.note.end();
+        self.record.end();
         Ok(true)
     }
 
     /// Does the item up to which the progress goes. What has not been reported after that is in
-    /// `results`, and in the note.
+    /// `results`, and in the record.
     fn do_item(
         &mut self,
         function: Listed,
@@ -146,7 +146,7 @@ impl Worker<'_> {
         if done.is_err() {
             self.results.truncate(start);
         }
-        let too_many = self.results.len() > Note::ROOM * WORD;
+        let too_many = self.results.len() > IntentRecord::ROOM * WORD;
         if start > 0 && (done.is_err() || too_many) {
             let last = self.results.split_off(start);
             self.report_done(Progress { to: progress.to - 1, ends: None, ..*progress })?;
@@ -154,10 +154,10 @@ impl Worker<'_> {
             progress.from = progress.to;
             start = 0;
         }
-        let fits = self.results.len() <= Note::ROOM * WORD;
+        let fits = self.results.len() <= IntentRecord::ROOM * WORD;
         match done {
             Ok(()) if fits && progress.ends.is_none() => {
-                self.note.keep(progress.from, &self.results, start);
+                self.record.keep(progress.from, &self.results, start);
                 return Ok(());
             }
             Ok(()) => self.report_done(*progress)?,
@@ -183,7 +183,7 @@ impl Worker<'_> {
         } else {
             sent.map_err(|_| Gone)?;
         }
-        self.note.forget();
+        self.record.forget();
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! The note of a worker: what it is at, in words that outlive it.
+//! The record of a worker: what it is at, in words that outlive it.
 //!
 //! ```text
 //!   ┌─────┬───────┬──────┬──────────┬───────┬──────┬──────┬───┬─────────────────────────────┐
@@ -16,9 +16,9 @@ use crate::pool::message::WORD;
 
 /// What a worker is at, in words that outlive it. It is valid if the job isn't 0.
 #[derive(Clone, Copy)]
-pub(crate) struct Note<'a>(&'a [AtomicU64]);
+pub(crate) struct IntentRecord<'a>(&'a [AtomicU64]);
 
-/// Where things lie in a note.
+/// Where things lie in a record.
 pub(crate) mod at {
     pub(crate) const JOB: usize = 0;
     pub(crate) const FIRST: usize = 1;
@@ -32,7 +32,7 @@ pub(crate) mod at {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Noted {
+pub(crate) struct Intent {
     pub job: u64,
     /// The first item of the task, and the one that runs, or ran last.
     pub first: u64,
@@ -43,16 +43,16 @@ pub(crate) struct Noted {
     pub bytes: u64,
 }
 
-impl<'a> Note<'a> {
-    /// Words of a note: those of two workers don't share a cache line.
+impl<'a> IntentRecord<'a> {
+    /// Words of a record: those of two workers don't share a cache line.
     pub(crate) const WORDS: usize = at::RESULTS + Self::ROOM;
 
     /// How many words of results it may keep.
     pub(crate) const ROOM: usize = 1024;
 
-    /// That of the worker in this place.
-    pub(crate) fn of(words: &'a Words, place: usize) -> Self {
-        Self(&words[place * Self::WORDS..][..Self::WORDS])
+    /// That of the worker in this slot.
+    pub(crate) fn of(words: &'a Words, slot: usize) -> Self {
+        Self(&words[slot * Self::WORDS..][..Self::WORDS])
     }
 
     pub(crate) fn set(&self, word: usize, value: u64) {
@@ -63,12 +63,12 @@ impl<'a> Note<'a> {
         self.0[word].load(Ordering::Acquire)
     }
 
-    pub(crate) fn begin(&self, noted: Noted) {
-        self.set(at::FIRST, noted.first);
-        self.set(at::ITEM, noted.item);
-        self.set(at::DELIVERY, noted.delivery);
-        self.set(at::BYTES, noted.bytes);
-        self.set(at::JOB, noted.job);
+    pub(crate) fn begin(&self, intent: Intent) {
+        self.set(at::FIRST, intent.first);
+        self.set(at::ITEM, intent.item);
+        self.set(at::DELIVERY, intent.delivery);
+        self.set(at::BYTES, intent.bytes);
+        self.set(at::JOB, intent.job);
     }
 
     /// Keeps these results, the first of which is that of item `from`, until they have been reported.
@@ -92,11 +92,11 @@ impl<'a> Note<'a> {
         self.forget();
     }
 
-    pub(crate) fn read(&self) -> Option<Noted> {
+    pub(crate) fn read(&self) -> Option<Intent> {
         let job = self.get(at::JOB);
         let [first, item] = [at::FIRST, at::ITEM].map(|word| self.get(word));
         let [delivery, bytes] = [at::DELIVERY, at::BYTES].map(|word| self.get(word));
-        (job != 0).then_some(Noted { job, first, item, delivery, bytes })
+        (job != 0).then_some(Intent { job, first, item, delivery, bytes })
     }
 
     /// The first item whose result is kept here, and the results.

@@ -1,4 +1,4 @@
-//! Jobs, and the way of their tasks into the queue.
+//! What an engine's handles, its manager and its starts share, and the way of tasks into the queue.
 //!
 //! ```text
 //!   submit ──▶ backlog ──feed──▶ queue of tasks ──▶ a worker begins it, or it is cancelled
@@ -8,149 +8,98 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::mem::take;
-use std::ops::Deref;
-use std::sync::{Arc, MutexGuard};
-use std::thread::{self, ThreadId};
-
-use crate::queue::PutError;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::future::TaskError;
-use crate::future::panics::caught;
-use crate::pool::engine::{PLACES, Shared, Sink};
-use crate::pool::message::Items;
-use crate::pool::state::{Phase, State};
+use crate::future::at_exit::Awaited;
+use crate::pool::claims::Claims;
+use crate::pool::error::Error;
+use crate::pool::message::{Items, Report};
+use crate::pool::settings::{Kind, Settings};
+use crate::pool::sink::Held;
+use crate::pool::state::{CAPACITY, Job, Phase, State};
+use crate::queue::{ByteQueue, PutError, Words};
 
-/// So many bytes of tasks are in the queue at most, unless each worker needs one. What waits
-/// longer, waits in this process.
-const BYTES: u64 = 32 << 20;
+/// How long workers may take to end after SIGTERM before they are killed.
+pub(crate) const GRACE: Duration = Duration::from_millis(500);
 
-/// A call of `apply`, `map` and so on, until it is over.
-pub(crate) struct Job {
-    pub sink: Held,
-    /// The thread that submits its items little by little, as results are taken.
-    pub fed_by: Option<ThreadId>,
-    /// Its tasks of several items, by their first: if a worker dies, the rest is still to do.
-    pub chunks: BTreeMap<u64, Arc<[u8]>>,
-    /// How many of its tasks are in the backlog.
-    pub waiting: usize,
-    /// How many places of the queue speak of it.
-    pub queued: usize,
-    /// Whether one that spoke of it has another task now: what was there has begun.
-    pub has_begun: bool,
-    /// Whether nothing of it is to begin any more.
-    pub cancelled: bool,
-}
-
-/// A hold on a job's sink. A sink calls users' code, and the last hold drops what has come: if that
-/// panics, it harms nothing here.
-#[derive(Clone)]
-pub(crate) struct Held(pub Option<Arc<dyn Sink>>);
-
-impl Held {
-    fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool {
-        let sink = self.0.as_ref();
-        sink.is_some_and(|sink| caught(|| sink.done(item, outcome)).unwrap_or(false))
-    }
-
-    pub(crate) fn cancelled(&self) {
-        if let Some(sink) = &self.0 {
-            let _ = caught(|| sink.cancelled());
-        }
-    }
-
-    pub(crate) fn give_up(&self, error: &TaskError) {
-        if let Some(sink) = &self.0 {
-            let _ = caught(|| sink.give_up(error));
-        }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let sink = self.0.take();
-        let _ = caught(|| drop(sink));
-    }
-}
-
-/// A task's message that waits for its turn.
-pub(crate) enum Waiting {
-    Item(Box<[u8]>),
-    Chunk(Arc<[u8]>),
-}
-
-impl Deref for Waiting {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Item(message) => message,
-            Self::Chunk(message) => message,
-        }
-    }
-}
-
-impl State {
-    /// Where the tasks of a job are, or were, in the queue.
-    pub(crate) fn queued_of(&self, job: u64) -> impl Iterator<Item = u64> {
-        let count = self.jobs.get(&job).map_or(0, |job| job.queued);
-        let of_job = self.queued.iter().flatten().filter(move |(_, queued)| *queued == job);
-        of_job.map(|(position, _)| *position).take(count)
-    }
-
-    /// Who is to hear of this job, if it isn't over.
-    pub(crate) fn sink_of(&self, job: u64) -> Option<Held> {
-        self.jobs.get(&job).map(|job| job.sink.clone())
-    }
-
-    /// Whether another task of so many bytes may be put into the queue. (A queue that is full says
-    /// so itself, but first looks who is at its slots. So it isn't asked, unless there are very
-    /// many workers.)
-    pub(crate) fn has_room(&self, bytes: usize) -> bool {
-        let (tasks, all_bytes) = self.outstanding;
-        let workers = self.places.len();
-        tasks < PLACES.max(2 * workers) && (tasks <= workers || all_bytes + bytes as u64 <= BYTES)
-    }
-
-    /// A task of this job waits for its turn: as the last, or as the first.
-    pub(crate) fn wait_for_turn(&mut self, job: u64, message: Waiting) {
-        if let Some(job) = self.jobs.get_mut(&job) {
-            job.waiting += 1;
-            self.backlog.push_back(message);
-        }
-    }
-
-    /// Items of a task whose worker died in front of them: they are next.
-    pub(crate) fn put_in_front(&mut self, job: u64, first: u64, rest: &[u8]) {
-        if let Some(job) = self.jobs.get_mut(&job) {
-            let rest: Arc<[u8]> = rest.into();
-            job.chunks.insert(first, Arc::clone(&rest));
-            job.waiting += 1;
-            self.backlog.push_front(Waiting::Chunk(rest));
-        }
-    }
-
-    /// Nobody wants so many of those that wait. They are taken out when they are half of all: so
-    /// each costs the same, however many there are.
-    fn forget_waiting(&mut self, unwanted: usize) {
-        self.unwanted += unwanted;
-        if self.unwanted > self.backlog.len() / 2 {
-            let Self { backlog, jobs, .. } = self;
-            backlog.retain(|message| {
-                Items::of(message).is_some_and(|(task, _)| jobs.contains_key(&task.job))
-            });
-            self.unwanted = 0;
-        }
-    }
-
-    /// A task is over, in one way or another.
-    pub(crate) fn task_has_ended(&mut self, job: u64, first: u64, bytes: u64) -> Option<Arc<[u8]>> {
-        let (tasks, all_bytes) = self.outstanding;
-        self.outstanding = (tasks.saturating_sub(1), all_bytes.saturating_sub(bytes));
-        self.jobs.get_mut(&job)?.chunks.remove(&first)
-    }
+/// What the owner's handle, its links and the manager hold together.
+pub(crate) struct Shared {
+    pub tasks: ByteQueue,
+    pub reports: ByteQueue,
+    pub intents: Words,
+    pub claims: Claims,
+    pub settings: Mutex<Settings>,
+    pub kind: Kind,
+    pub strict: bool,
+    pub state: Mutex<State>,
+    /// Signalled when the manager has ended.
+    pub ended: Condvar,
 }
 
 impl Shared {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_notifying(&self) -> bool {
+        let (me, state) = (thread::current().id(), self.state());
+        state.manager == Some(me) || state.notifiers.contains(&me)
+    }
+
+    /// Tells the manager that there may be something to do.
+    pub(crate) fn look(&self) {
+        // If there is no room, it has something to do anyway.
+        let _ = self.reports.try_put(&Report::Look.alone());
+    }
+
+    pub(crate) fn close(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Open {
+            state.phase = Phase::Closed;
+        }
+        drop(state);
+        self.look();
+    }
+
+    pub(crate) fn join(&self) -> Result<(), Error> {
+        let mut state = self.state();
+        let me = Some(thread::current().id());
+        if state.manager == me {
+            return Err(Error::Deadlock);
+        }
+        if state.phase == Phase::Open {
+            return Err(Error::StillRunning);
+        }
+        if state.jobs.values().any(|job| job.fed_by == me) {
+            return Err(Error::Unfinished);
+        }
+        while !matches!(state.phase, Phase::Ended(_)) {
+            state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
+    }
+
+    /// Ends the workers now, for this reason; nothing more will come of what is left to do.
+    pub(crate) fn end(&self, reason: TaskError) {
+        let mut state = self.state();
+        if matches!(state.phase, Phase::Ending(_) | Phase::Ended(_)) {
+            return;
+        }
+        state.phase = Phase::Ending(reason.clone());
+        state.deadline = Some(Instant::now() + GRACE);
+        state.backlog.clear();
+        state.unwanted = 0;
+        let jobs = take(&mut state.jobs);
+        for worker in state.workers() {
+            let _ = worker.process.terminate();
+        }
+        drop(state);
+        self.tell_all(jobs, |sink| sink.give_up(&reason));
+    }
+
     /// Puts a task into the queue, which [has room](State::has_room); says whether that is so.
     pub(crate) fn put(
         &self,
@@ -163,8 +112,8 @@ impl Shared {
         match self.tasks.try_put(message) {
             Ok(position) => {
                 state.outstanding = (tasks + 1, bytes + length);
-                let place = &mut state.queued[(position % PLACES as u64) as usize];
-                if let Some((_, before)) = place.replace((position, job))
+                let index = &mut state.queued[(position % CAPACITY as u64) as usize];
+                if let Some((_, before)) = index.replace((position, job))
                     && let Some(before) = state.jobs.get_mut(&before)
                 {
                     before.queued -= 1;
@@ -307,12 +256,12 @@ impl Shared {
     /// what comes of another.
     pub(crate) fn tell_all(&self, jobs: BTreeMap<u64, Job>, tell: impl Fn(&Held)) {
         let me = thread::current().id();
-        self.state().bringers.push(me);
+        self.state().notifiers.push(me);
         // Without our lock: they call their owners back.
         jobs.into_values().for_each(|job| tell(&job.sink));
         let mut state = self.state();
-        if let Some(place) = state.bringers.iter().rposition(|bringer| *bringer == me) {
-            state.bringers.swap_remove(place);
+        if let Some(index) = state.notifiers.iter().rposition(|notifier| *notifier == me) {
+            state.notifiers.swap_remove(index);
         }
     }
 
@@ -321,5 +270,12 @@ impl Shared {
         let over = self.state().jobs.remove(&job);
         // Without our lock: to drop what nobody wants may call the owner back.
         drop(over);
+    }
+}
+
+impl Awaited for Shared {
+    fn finish(&self) {
+        self.close();
+        let _ = self.join();
     }
 }
