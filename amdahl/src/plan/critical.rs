@@ -27,11 +27,28 @@ pub struct CriticalPaths<'a> {
     way: Vec<(u32, usize)>,
 }
 
-impl<'a> CriticalPaths<'a> {
-    pub(super) fn of(timetable: &'a Timetable<'a>) -> Self {
-        Self { timetable, starts: 0..timetable.tasks.len() as u32, way: Vec::new() }
+impl Timetable<'_> {
+    /// Returns all the paths that take as long as the whole, one after the other. There may be more
+    /// than anybody can read: [`CriticalPaths::count_all`] counts them.
+    ///
+    /// ```
+    /// use amdahl::{Plan, Task};
+    ///
+    /// let shop = Task::new("shop", 3.0, &[]);
+    /// let table = Task::new("lay the table", 1.0, &[]);
+    /// let eat = Task::new("eat", 2.0, &["shop", "lay the table"]);
+    /// let plan = Plan::new(vec![shop, table, eat], Default::default())?;
+    /// let paths: Vec<Vec<u32>> = plan.timetable().critical_paths().take(10).collect();
+    /// assert_eq!(paths, [[0, 2]]);
+    /// # Ok::<(), amdahl::PlanError>(())
+    /// ```
+    #[must_use]
+    pub fn critical_paths(&self) -> CriticalPaths<'_> {
+        CriticalPaths { timetable: self, starts: 0..self.tasks.len() as u32, way: Vec::new() }
     }
+}
 
+impl CriticalPaths<'_> {
     /// How many there are, without making them; [`u64::MAX`] if there are that many or more. Those
     /// that were already taken count, too.
     ///

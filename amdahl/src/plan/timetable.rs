@@ -4,7 +4,6 @@
 use serde::Serialize;
 
 use super::Plan;
-use super::critical::CriticalPaths;
 
 /// When a task can begin and end, and when it must, if the whole shall take no longer; in the
 /// plan's unit, from 0.
@@ -175,25 +174,6 @@ impl<'plan> Timetable<'plan> {
         let [task, next] = [task, next].map(|task| &self.tasks[task as usize]);
         let gap = next.earliest_start - task.earliest_finish;
         task.is_critical() && next.is_critical() && gap <= self.rounding
-    }
-
-    /// All the paths that take as long as the whole, one after the other. There may be more than anybody
-    /// can read: [`CriticalPaths::count_all`] says how many there are.
-    ///
-    /// ```
-    /// use amdahl::{Plan, Task};
-    ///
-    /// let shop = Task::new("shop", 3.0, &[]);
-    /// let table = Task::new("lay the table", 1.0, &[]);
-    /// let eat = Task::new("eat", 2.0, &["shop", "lay the table"]);
-    /// let plan = Plan::new(vec![shop, table, eat], Default::default())?;
-    /// let paths: Vec<Vec<u32>> = plan.timetable().critical_paths().take(10).collect();
-    /// assert_eq!(paths, [[0, 2]]);
-    /// # Ok::<(), amdahl::PlanError>(())
-    /// ```
-    #[must_use]
-    pub fn critical_paths(&self) -> CriticalPaths<'_> {
-        CriticalPaths::of(self)
     }
 }
 

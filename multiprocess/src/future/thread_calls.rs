@@ -14,8 +14,8 @@ use std::thread::{self, JoinHandle, ThreadId};
 
 use crate::future::TaskError;
 use crate::future::{at_exit::Awaited, panics::text_of};
-use crossbeam::channel::{Receiver, Sender};
-use crossbeam::utils::CachePadded;
+use crossbeam_channel::{Receiver, Sender};
+use crossbeam_utils::CachePadded;
 
 use crate::future::callbacks::{contained, together, waking};
 use crate::future::completion::Doer;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::future::at_exit::wait_at_exit;
 use crate::process::cpu_count;
-use crossbeam::channel::unbounded;
-use crossbeam::utils::CachePadded;
+use crossbeam_channel::unbounded;
+use crossbeam_utils::CachePadded;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
