@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use common::stock::Stock;
 use common::testing::{Deadline, text};
+use multiprocess::pool::Error;
 #[cfg(unix)]
-use multiprocess::pool::{Error, TaskError};
+use multiprocess::pool::TaskError;
 use multiprocess::{Pool, tasks};
 #[cfg(unix)]
 use support::{Other, children, descriptors, pid_of_worker, stock, until};

@@ -22,7 +22,6 @@ use std::sync::atomic::AtomicU32;
 use std::time::{Duration, SystemTime};
 
 use crate::process::handover;
-use rand::RngExt;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::geteuid;
 use rustix::shm;
@@ -38,7 +37,7 @@ pub(crate) struct Block(#[serde(with = "handover")] OwnedFd);
 impl Block {
     pub(super) fn new(bytes: u64) -> io::Result<Self> {
         // 31 characters at most.
-        let name = format!("/queue-{:016x}", rand::rng().random::<u64>());
+        let name = format!("/queue-{:016x}", getrandom::u64()?);
         let flags = shm::OFlags::CREATE | shm::OFlags::EXCL | shm::OFlags::RDWR;
         let object = shm::open(&name, flags, Mode::RUSR | Mode::WUSR)?;
         shm::unlink(&name)?;
@@ -80,7 +79,7 @@ impl Opening {
             windows: tempfile::tempfile()?,
             locks: open_locks(&std::env::temp_dir().join(name))?,
             // 46 random bits, and 16 for the numbers.
-            base: (rand::rng().random::<u64>() >> 18 << 16).cast_signed(),
+            base: (getrandom::u64()? >> 18 << 16).cast_signed(),
         })
     }
 

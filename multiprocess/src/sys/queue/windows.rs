@@ -44,7 +44,6 @@ use std::time::Duration;
 
 use crate::process::ends::OwnedEnd;
 use crate::process::handover;
-use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_FILE_NOT_FOUND, ERROR_MORE_DATA, HANDLE,
@@ -143,7 +142,10 @@ impl Block {
 /// sleeps, or is about to.
 impl SharedMemory for Block {
     fn create(bytes: u64) -> io::Result<Self> {
-        Ok(Self { section: Handed(create_section(bytes)?), name: rand::rng().random() })
+        let mut name = [0; 16];
+        getrandom::fill(&mut name)?;
+        let name = u128::from_ne_bytes(name);
+        Ok(Self { section: Handed(create_section(bytes)?), name })
     }
 
     fn map(&self, words: usize) -> io::Result<Mapping> {
