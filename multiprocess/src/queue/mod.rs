@@ -24,7 +24,7 @@
 
 mod atomic;
 #[cfg(not(loom))]
-mod bell;
+pub(crate) mod bell;
 #[cfg(not(loom))]
 mod bytes;
 #[cfg(not(loom))]
