@@ -3,25 +3,25 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::fs;
-use std::path::Path;
 
 use common::testing::{Running, example};
 use downloader::{Limits, Picture};
 
 #[test]
 fn the_solution_has_few_pictures_under_way_and_loses_none() {
-    check(&example("thumbnails_solution"));
+    check(&["--solution"]);
 }
 
 #[test]
-#[ignore = "yours: examples/thumbnails.rs"]
+#[ignore = "yours: examples/thumbnails/yours.rs"]
 fn the_exercise_is_done() {
-    check(&example("thumbnails"));
+    check(&[]);
 }
 
-fn check(program: &Path) {
+fn check(choice: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    let (said, code) = Running::start(program, &[folder.path().to_str().unwrap()]).end();
+    let arguments = [choice, &[folder.path().to_str().unwrap()]].concat();
+    let (said, code) = Running::start(&example("thumbnails"), &arguments).end();
     assert_eq!(code, Some(0));
 
     let (mut under_way, mut most, mut failed) = (0, 0, Vec::new());

@@ -4,23 +4,24 @@
 
 use std::io::Write;
 use std::net::TcpListener;
-use std::path::Path;
 use std::thread;
 
 use common::testing::{Running, example};
 
 #[test]
 fn the_solution_prints_the_first_answer_and_asks_nobody_after_it() {
-    check(&example("mirrors_solution"));
+    check(&["--solution"]);
 }
 
 #[test]
-#[ignore = "yours: examples/mirrors.rs"]
+#[ignore = "yours: examples/mirrors/yours.rs"]
 fn the_exercise_is_done() {
-    check(&example("mirrors"));
+    check(&[]);
 }
 
-fn check(program: &Path) {
+fn check(choice: &[&str]) {
+    let start =
+        |arguments: &[&str]| Running::start(&example("mirrors"), &[choice, arguments].concat());
     for way in ["threads", "processes"] {
         let [hesitant, late] = [(); 2].map(|()| silent());
         let [mute, crashing, good, never] = ["", "crash", "42", "43"].map(answering);
@@ -28,14 +29,14 @@ fn check(program: &Path) {
         // to the late one, which holds it.
         let (first, last) = (address(&hesitant), address(&late));
         let arguments = [way, &first, &mute, &crashing, &good, &last, &never];
-        let mut running = Running::start(program, &arguments);
+        let mut running = start(&arguments);
         while running.line() != "the first answer: 42" {}
         drop((hesitant, late));
         let (said, code) = running.end();
         assert_eq!(code, Some(0), "by {way}");
         assert!(!said.contains(&format!("asks {never}")), "it has its answer, by {way}");
 
-        let (_, code) = Running::start(program, &[way, &mute, &crashing, &mute]).end();
+        let (_, code) = start(&[way, &mute, &crashing, &mute]).end();
         assert_eq!(code, Some(1), "no mirror has an answer, by {way}");
     }
 }

@@ -1,22 +1,20 @@
 //! The exercise at the end of the chapter: a calculator behind a pipe.
 
-use std::path::Path;
-
 use common::testing::{Running, Signal, example, kill};
 
 #[test]
 fn the_solution_answers_even_if_the_calculator_is_killed() {
-    check(&example("calculator_solution"));
+    check(&["--solution"]);
 }
 
 #[test]
-#[ignore = "yours: examples/calculator.rs"]
+#[ignore = "yours: examples/calculator/yours.rs"]
 fn the_exercise_is_done() {
-    check(&example("calculator"));
+    check(&[]);
 }
 
-fn check(program: &Path) {
-    let mut calculator = Running::start(program, &[]);
+fn check(arguments: &[&str]) {
+    let mut calculator = Running::start(&example("calculator"), arguments);
     let first = pid(&calculator.line());
     assert_eq!(answer(&mut calculator, "6 / 2"), "= 3");
     assert_eq!(answer(&mut calculator, "1 / 0"), "? nothing can be divided by 0");

@@ -3,38 +3,37 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::fs;
-use std::path::Path;
 
 use common::testing::{Running, example};
 
 #[test]
 fn the_solution_counts_all_words_although_counters_die() {
-    check(&example("word_count_solution"));
+    check(&["--solution"]);
 }
 
 #[test]
-#[ignore = "yours: examples/word_count.rs"]
+#[ignore = "yours: examples/word_count/yours.rs"]
 fn the_exercise_is_done() {
-    check(&example("word_count"));
+    check(&[]);
 }
 
-fn check(program: &Path) {
+fn check(choice: &[&str]) {
     // No two lines have as many words: whichever is lost or counted twice, the total is wrong.
     let lines: Vec<String> = (1..=200).map(|words| "word ".repeat(words)).collect();
     let text = lines.join("\n");
     for deaths in ["0", "1", "2"] {
         let said = vec!["20100 words".to_owned()];
-        assert_eq!(counted(program, &text, deaths), (said, Some(0)), "{deaths} counters die");
+        assert_eq!(counted(choice, &text, deaths), (said, Some(0)), "{deaths} counters die");
     }
-    let (said, code) = counted(program, &text, "3");
+    let (said, code) = counted(choice, &text, "3");
     assert_eq!(code, Some(1), "nobody is left who could count: {said:?}");
-    assert_eq!(counted(program, "", "0"), (vec!["0 words".to_owned()], Some(0)));
+    assert_eq!(counted(choice, "", "0"), (vec!["0 words".to_owned()], Some(0)));
 }
 
-/// What the program says of this text, and its exit code.
-fn counted(program: &Path, text: &str, deaths: &str) -> (Vec<String>, Option<i32>) {
-    let name = program.file_name().unwrap();
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).with_extension("txt");
+/// Returns what the program says of this text, and its exit code.
+fn counted(choice: &[&str], text: &str, deaths: &str) -> (Vec<String>, Option<i32>) {
+    let file = format!("{}/word_count{}.txt", env!("CARGO_TARGET_TMPDIR"), choice.concat());
     fs::write(&file, text).unwrap();
-    Running::start(program, &[file.to_str().unwrap(), deaths]).end()
+    let arguments = [choice, &[&file, deaths]].concat();
+    Running::start(&example("word_count"), &arguments).end()
 }

@@ -1,23 +1,22 @@
 //! The exercise at the end of the chapter: letters, and pigeons that don't all arrive.
 
-use std::path::Path;
-
 use common::testing::{Running, example};
 
 #[test]
 fn the_solution_has_lost_letters_carried_again() {
-    check(&example("pigeons_solution"));
+    check(&["--solution"]);
 }
 
 #[test]
-#[ignore = "yours: examples/pigeons.rs"]
+#[ignore = "yours: examples/pigeons/yours.rs"]
 fn the_exercise_is_done() {
-    check(&example("pigeons"));
+    check(&[]);
 }
 
-fn check(program: &Path) {
+fn check(choice: &[&str]) {
     let carried = |costs: &[&str]| {
-        let (said, code) = Running::start(program, costs).end();
+        let arguments = [choice, costs].concat();
+        let (said, code) = Running::start(&example("pigeons"), &arguments).end();
         let (mut flights, outcomes): (Vec<_>, Vec<_>) =
             said.into_iter().partition(|line| line.starts_with("attempt"));
         flights.sort();

@@ -1,22 +1,20 @@
 //! The exercise at the end of the chapter: a supervisor.
 
-use std::path::Path;
-
 use common::testing::{Running, Signal, example, kill};
 
 #[test]
 fn the_solution_keeps_its_workers_at_work() {
-    check(&example("supervisor_solution"));
+    check(&["--solution"]);
 }
 
 #[test]
-#[ignore = "yours: examples/supervisor.rs"]
+#[ignore = "yours: examples/supervisor/yours.rs"]
 fn the_exercise_is_done() {
-    check(&example("supervisor"));
+    check(&[]);
 }
 
-fn check(program: &Path) {
-    let mut supervisor = Running::start(program, &[]);
+fn check(arguments: &[&str]) {
+    let mut supervisor = Running::start(&example("supervisor"), arguments);
     let mut pids = ["1", "2", "3"].map(|number| pid(&mut supervisor, number));
     // None ends before the last line here; so waiting for one after the other would wait for ever.
     for (place, by) in [(2, Signal::KILL), (0, Signal::TERM), (2, Signal::KILL), (1, Signal::TERM)]

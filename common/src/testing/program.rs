@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The most lines that it may say in the end.
 const LINES: usize = 1000;
 
-/// The crate's example of this name: the program of an exercise, or its solution.
+/// Returns the path of the crate's example of this name, built from a file or a folder of files.
 ///
 /// # Panics
 /// If it is not built, or was changed since: `cargo test --test` builds no examples.
@@ -26,14 +26,14 @@ pub fn example(name: &str) -> PathBuf {
     let folder = test.ancestors().nth(2).expect("it is in deps, which is beside examples");
     let program = folder.join("examples").join(format!("{name}{}", env::consts::EXE_SUFFIX));
     // Tests run in their crate's folder.
-    let source = Path::new("examples").join(name).with_extension("rs");
+    let source = Path::new("examples").join(name);
+    let files = match source.read_dir() {
+        Ok(folder) => folder.flatten().map(|file| file.path()).collect(),
+        Err(_) => vec![source.with_extension("rs")],
+    };
     let time = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
-    let is_built = time(&program) > time(&source);
-    assert!(
-        is_built,
-        "{} has changed, or was never built: cargo build --examples",
-        source.display()
-    );
+    let is_built = files.iter().all(|file| time(&program) > time(file));
+    assert!(is_built, "{name} has changed, or was never built: cargo build --examples");
     program
 }
 

@@ -1,6 +1,11 @@
-//! The solution of the exercise in `word_count.rs`.
+//! Exercise: a count of words. `yours.rs` has the task, and what is to be written;
+//! with `--solution` as its first argument, this program runs `solution.rs` instead.
+//! 练习：统计单词。题目和要写的部分都在 `yours.rs` 里；
+//! 第一个参数是 `--solution` 时，运行的是 `solution.rs`。
 
-use std::collections::BTreeMap;
+mod solution;
+mod yours;
+
 use std::{env, fs};
 
 use multiprocess::{Failure, Process, Queue, tasks};
@@ -16,7 +21,8 @@ tasks![count];
 
 fn main() -> std::process::ExitCode {
     multiprocess::main(|| -> Result<(), Failure> {
-        let arguments: Vec<String> = env::args().skip(1).collect();
+        let count_all = if is_solution() { solution::count_all } else { yours::count_all };
+        let arguments: Vec<String> = env::args().skip(1 + usize::from(is_solution())).collect();
         let [file, deaths] = &arguments[..] else {
             return Err(Failure::new("say which file, and how many of the counters shall die"));
         };
@@ -38,31 +44,17 @@ fn main() -> std::process::ExitCode {
     })
 }
 
-/// Runs in each of the counters: takes lines and counts their words.
-fn count((work, counts, fate): (Queue<Line>, Queue<Count>, Queue<()>)) -> Result<(), Failure> {
-    loop {
-        let (number, line) = work.get()?;
-        counts.put((number, words(&line, &fate)))?;
-        // Not before its count is in the queue: until then it dies with us.
-        work.task_done()?;
-    }
+/// Runs in each of the counters: counts the words of lines.
+fn count(queues: (Queue<Line>, Queue<Count>, Queue<()>)) -> Result<(), Failure> {
+    if is_solution() { solution::count(queues) } else { yours::count(queues) }
 }
 
-/// Has the lines counted; a line whose counter has died is put again. Returns the number of words.
-fn count_all(lines: &[Line], work: &Queue<Line>, counts: &Queue<Count>) -> Result<usize, Failure> {
-    let mut counted = BTreeMap::new();
-    while counted.len() < lines.len() {
-        for line in lines.iter().filter(|(number, _)| !counted.contains_key(number)) {
-            work.put(line.clone())?;
-        }
-        work.join()?;
-        // By number: a counter may have died after its count, but before it was done.
-        counted.extend(std::iter::from_fn(|| counts.try_get().ok()));
-    }
-    Ok(counted.values().sum())
+/// Returns true where the solution is to run; a child has its parent's command line.
+fn is_solution() -> bool {
+    env::args().nth(1).is_some_and(|first| first == "--solution")
 }
 
-/// How many words a line has. Whoever draws a lot from `fate` dies of it.
+/// Counts the words of a line. A counter that draws a lot from `fate` dies of it.
 fn words(line: &str, fate: &Queue<()>) -> usize {
     if fate.try_get().is_ok() {
         std::process::abort();

@@ -1,10 +1,14 @@
-//! The solution of the exercise in `pigeons.rs`.
+//! Exercise: carrier pigeons. `yours.rs` has the task, and what is to be written;
+//! with `--solution` as its first argument, this program runs `solution.rs` instead.
+//! 练习：信鸽。题目和要写的部分都在 `yours.rs` 里；
+//! 第一个参数是 `--solution` 时，运行的是 `solution.rs`。
+
+mod solution;
+mod yours;
 
 use std::env;
-use std::iter::zip;
 use std::process::ExitCode;
 
-use multiprocess::pool::TaskError;
 use multiprocess::{Failure, Pool, tasks};
 
 const PIGEONS: usize = 3;
@@ -17,7 +21,12 @@ tasks![fly];
 
 fn main() -> ExitCode {
     multiprocess::main(|| -> Result<ExitCode, Failure> {
-        let costs = env::args().skip(1).map(|cost| cost.parse());
+        let mut arguments = env::args().skip(1).peekable();
+        let carry = match arguments.next_if_eq("--solution") {
+            Some(_) => solution::carry,
+            None => yours::carry,
+        };
+        let costs = arguments.map(|cost| cost.parse());
         let pool = Pool::new(PIGEONS)?;
         let outcomes = carry(&pool, &costs.collect::<Result<Vec<_>, _>>()?)?;
         for (letter, outcome) in (1..).zip(&outcomes) {
@@ -29,22 +38,6 @@ fn main() -> ExitCode {
         let lost = outcomes.iter().any(Result::is_err);
         Ok(if lost { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     })
-}
-
-/// Has the letters carried, each by up to so many attempts. Returns what became of each: by which
-/// attempt it has arrived, or the error of the last.
-fn carry(pool: &Pool, costs: &[u32]) -> Result<Vec<Result<u32, TaskError>>, Failure> {
-    let mut outcomes = vec![Err(TaskError::Abandoned); costs.len()];
-    let mut waiting: Vec<usize> = (0..costs.len()).collect();
-    for attempt in 1..=ATTEMPTS {
-        let flights: Vec<Flight> = waiting.iter().map(|&i| (i + 1, costs[i], attempt)).collect();
-        // In the order of the flights; so it is known whose an error is.
-        for (&letter, outcome) in zip(&waiting, pool.imap(fly, flights)?) {
-            outcomes[letter] = outcome;
-        }
-        waiting.retain(|&letter| outcomes[letter].is_err());
-    }
-    Ok(outcomes)
 }
 
 /// Runs in the worker: a pigeon with a letter. The first few don't come through.
