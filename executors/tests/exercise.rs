@@ -41,12 +41,12 @@ fn check(choice: &[&str]) {
     }
 }
 
-/// A mirror that keeps who asks waiting, until it is dropped.
+/// Starts a mirror that keeps its askers waiting, until it is dropped.
 fn silent() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").unwrap()
 }
 
-/// The address of a mirror that says this to all who ask.
+/// Starts a mirror that gives this answer to all, and returns its address.
 fn answering(answer: &'static str) -> String {
     let mirror = silent();
     let address = address(&mirror);

@@ -29,7 +29,7 @@ fn check(arguments: &[&str]) {
     assert_eq!(supervisor.end(), (ends.to_vec(), Some(0)));
 }
 
-/// The process id of the worker that is started now.
+/// Returns the process id of the worker that is started now.
 fn pid(supervisor: &mut Running, number: &str) -> String {
     let line = supervisor.line();
     let pid = line.strip_prefix(&format!("worker {number} is process "));

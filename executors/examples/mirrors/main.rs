@@ -13,7 +13,7 @@ use std::net::TcpStream;
 use multiprocess::futures::{Executor, ProcessPoolExecutor, ThreadPoolExecutor};
 use multiprocess::{Failure, tasks};
 
-/// So many mirrors are asked at the same time.
+/// How many mirrors are asked at the same time.
 const AT_ONCE: usize = 2;
 
 tasks![ask];

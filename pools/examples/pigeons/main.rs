@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Runs in the worker: a pigeon with a letter. The first few don't come through.
+/// Runs in the worker: carries a letter. The first few pigeons don't arrive.
 fn fly((letter, cost, attempt): Flight) -> u32 {
     println!("attempt {attempt} for letter {letter}");
     if attempt <= cost {
