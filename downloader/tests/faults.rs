@@ -86,6 +86,45 @@ fn a_head_that_is_too_long_is_not_asked_for_again() {
 }
 
 #[test]
+fn a_head_that_cannot_be_read_is_not_asked_for_again() {
+    let folded = "; a header must not go on in a line that begins with a blank";
+    for (head, why) in [
+        ("HTTP/1.1 200 OK\r\nX-Long: a,\r\n b\r\n\r\n", folded),
+        ("HTTP/1.1 200 OK\r\nX-Blank : a\r\n\r\n", folded),
+        ("HTTP/1.1 200 OK\r\nX-Bell: \u{7}\r\n\r\n", "; a header must not have control char"),
+        ("HTTP/9.9 200 OK\r\n\r\n", "; an answer begins with its version"),
+        ("220 Service ready\r\n", "can't be read: "),
+        ("HTTP/1.1 two OK\r\n\r\n", "can't be read: "),
+        (&format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(1000)), "can't be read: "),
+    ] {
+        let begin = head.to_owned();
+        let ended = fails("protocol", 1, &[], move |_, client| {
+            let _ = client.write_all(begin.as_bytes());
+            After::Close
+        });
+        assert!(ended.stderr.contains(why), "{head}\n{}", ended.stderr);
+        // The server was reached.
+        assert_eq!(ended.code, Some(1));
+    }
+}
+
+#[test]
+fn a_head_that_breaks_off_may_pass() {
+    let file = png(28, 9);
+    for end in [4, 12, 20, 40] {
+        let image = file.clone();
+        is_stored(&file, 2, &[], move |request, client| match request.count {
+            1 => {
+                let head = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n";
+                client.write_all(&head[..end]).unwrap();
+                After::Close
+            }
+            _ => send(client, "200 OK", "", &image),
+        });
+    }
+}
+
+#[test]
 fn a_server_that_hangs_before_its_answer_is_given_up() {
     let arguments = ["--first-byte-timeout", "0.3", "--retries", "1"];
     let ended = fails("first-byte-timeout", 2, &arguments, |_, _| hang());

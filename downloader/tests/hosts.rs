@@ -264,8 +264,12 @@ fn a_kept_connection_that_the_server_has_closed_costs_no_attempt() {
         send(client, "408 Request Timeout", "Connection: close\r\n", b"");
         After::Close
     };
-    let ways: [fn(&mut TcpStream) -> After; 3] =
-        [|_| After::Close, |client| reset(client), too_late];
+    let no_answer = |client: &mut TcpStream| {
+        client.write_all(b"the rest of something\r\n").unwrap();
+        After::Close
+    };
+    let ways: [fn(&mut TcpStream) -> After; 4] =
+        [|_| After::Close, |client| reset(client), too_late, no_answer];
     for close in ways {
         let answered: Mutex<Vec<u16>> = Mutex::default();
         let server = Server::start(move |request, client| {
@@ -415,6 +419,19 @@ fn a_password_in_an_address_is_decoded_and_stays_with_its_host() {
     // The list to try again needs it, a terminal does not.
     assert!(ended.failed.contains(&url("/4")), "{}", ended.failed);
     assert!(ended.stderr.contains("/4") && !ended.stderr.contains("p%3Aw"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_name_that_is_not_known_is_not_looked_up_again() {
+    let _deadline = Deadline::seconds(60);
+    // No resolver is asked for a label that is this long.
+    let host = format!("http://{}.invalid", "x".repeat(64));
+    let urls = [1, 2].map(|number| format!("{host}/{number}"));
+    let ended = Get::of(&urls).run();
+    for url in &urls {
+        assert_eq!(failure(&ended, url), ("host-not-found".to_owned(), 1));
+    }
+    assert_eq!(ended.code, Some(4));
 }
 
 #[test]

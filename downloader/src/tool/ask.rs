@@ -160,8 +160,9 @@ impl Asker {
         }
     }
 
-    /// Asks once. A server may close a connection that it has kept just when it is used again: then
-    /// the request goes out again on a new one (RFC 9112 §9.3.1).
+    /// Asks once. A server may close a connection that it has kept just when it is used again, or
+    /// send what doesn't belong there: then the request goes out again on a new one (RFC 9112
+    /// §9.3.1).
     fn call(
         &self,
         route: &Route,
@@ -204,7 +205,7 @@ impl Asker {
         };
         HAS_CONNECTED.set(false);
         match call(None) {
-            Err(Error::Io(error)) if !HAS_CONNECTED.get() && is_broken(error.kind()) => {
+            Err(error) if !HAS_CONNECTED.get() && is_of_connection(&error) => {
                 call(Some(Duration::ZERO))
             }
             // It has waited for a request for too long (RFC 9110, 15.5.9).
@@ -223,10 +224,16 @@ pub(super) fn drain(answer: &mut Response<Body>) {
     }
 }
 
-fn is_broken(kind: ErrorKind) -> bool {
+/// Whether the reason for an error may be the connection alone, which has been used before.
+fn is_of_connection(error: &Error) -> bool {
     use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
-    let kinds = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof];
-    kinds.contains(&kind)
+    let broken = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof];
+    match error {
+        Error::Io(error) => broken.contains(&error.kind()),
+        // The rest of an answer before, for example.
+        Error::Protocol(_) | Error::LargeResponseHeader(..) => true,
+        _ => false,
+    }
 }
 
 /// Returns the pause that an answer asks for. A date counts from the server's own.

@@ -4,22 +4,23 @@
 //! already. Here a thread is started for a name that is not known, and all requests wait for it.
 
 use std::collections::HashMap;
-use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dns_lookup::{LookupError, LookupErrorKind, lookup_host};
 use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-/// How long an answer is kept.
+/// How long an answer is kept, also the answer that there is no such name.
 const KEPT: Duration = Duration::from_secs(60);
-/// How long a failure is kept: long enough for all threads that wait for the name; another attempt
-/// looks it up again.
+/// How long a failure that may pass is kept: long enough for all threads that wait for the name;
+/// another attempt looks it up again.
 const FAILURE_KEPT: Duration = Duration::from_millis(200);
 /// The most addresses of a name that are tried.
 const ADDRESSES: usize = 16;
@@ -39,9 +40,34 @@ enum Name {
     /// A thread is looking it up.
     Asked,
     Answered {
-        answer: Result<Vec<IpAddr>, Arc<io::Error>>,
+        answer: Result<Vec<IpAddr>, NoAddress>,
         until: Instant,
     },
+}
+
+/// The reason why a name has no addresses.
+#[derive(Clone, Debug)]
+pub(super) struct NoAddress {
+    message: String,
+    /// Whether the resolver may know more another time.
+    pub(super) may_pass: bool,
+}
+
+impl fmt::Display for NoAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for NoAddress {}
+
+impl From<LookupError> for NoAddress {
+    /// Tells the answer that there is no such name, or no address of it, from the failure to get
+    /// an answer. The standard library hides which of them it was.
+    fn from(error: LookupError) -> Self {
+        let is_answer = matches!(error.kind(), LookupErrorKind::NoName | LookupErrorKind::NoData);
+        Self { message: error.to_string(), may_pass: !is_answer }
+    }
 }
 
 impl Name {
@@ -57,10 +83,9 @@ impl Shared {
 
     /// Asks the system, which may take long.
     fn look_up(&self, host: String) {
-        let found = (host.as_str(), 0).to_socket_addrs();
-        let answer = found.map(|found| found.map(|address| address.ip()).collect());
-        let kept = if answer.is_ok() { KEPT } else { FAILURE_KEPT };
-        let answer = answer.map_err(Arc::new);
+        let answer = lookup_host(&host).map(Iterator::collect).map_err(NoAddress::from);
+        let may_pass = answer.as_ref().is_err_and(|error| error.may_pass);
+        let kept = if may_pass { FAILURE_KEPT } else { KEPT };
         self.lock().insert(host, Name::Answered { answer, until: Instant::now() + kept });
         self.answered.notify_all();
     }
@@ -68,7 +93,7 @@ impl Shared {
 
 impl Names {
     /// Returns the addresses of a host; `None` if they are not known in time.
-    fn addresses(&self, host: &str, time: Duration) -> Option<io::Result<Vec<IpAddr>>> {
+    fn addresses(&self, host: &str, time: Duration) -> Option<Result<Vec<IpAddr>, NoAddress>> {
         if let Ok(address) = host.trim_matches(['[', ']']).parse() {
             return Some(Ok(vec![address]));
         }
@@ -80,7 +105,8 @@ impl Names {
             let (shared, name) = (Arc::clone(&self.0), host.to_owned());
             if let Err(error) = thread::Builder::new().spawn(move || shared.look_up(name)) {
                 known.remove(host);
-                return Some(Err(error));
+                let message = format!("the name can't be looked up: {error}");
+                return Some(Err(NoAddress { message, may_pass: true }));
             }
         }
         let is_asked = |known: &mut HashMap<_, _>| matches!(known.get(host), Some(Name::Asked));
@@ -88,23 +114,13 @@ impl Names {
         let (known, _) = waited.unwrap_or_else(PoisonError::into_inner);
         match known.get(host) {
             Some(Name::Asked) => None,
-            Some(Name::Answered { answer, .. }) => {
-                Some(answer.clone().map_err(|error| copy(&error)))
-            }
+            Some(Name::Answered { answer, .. }) => Some(answer.clone()),
             // It was over, and removed, before this thread was awake.
             None => {
                 drop(known);
                 self.addresses(host, time.saturating_sub(begin.elapsed()))
             }
         }
-    }
-}
-
-/// Copies an error, with all that tells that a name is not known.
-fn copy(error: &io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::new(error.kind(), error.to_string()),
     }
 }
 
@@ -123,7 +139,8 @@ impl Resolver for Names {
         };
         let port = uri.port_u16().unwrap_or(default);
         let found = self.addresses(host, *timeout.after).ok_or(Error::Timeout(timeout.reason))?;
-        let found = found?.into_iter().map(|address| SocketAddr::new(address, port));
+        let found = found.map_err(|error| Error::Other(Box::new(error)))?;
+        let found = found.into_iter().map(|address| SocketAddr::new(address, port));
         let mut addresses = self.empty();
         found.take(ADDRESSES).for_each(|address| addresses.push(address));
         if addresses.is_empty() { Err(Error::HostNotFound) } else { Ok(addresses) }
@@ -163,6 +180,23 @@ mod tests {
         let old = Name::Answered { answer: Ok(vec![]), until: Instant::now() };
         names.0.lock().insert("localhost".to_owned(), old);
         assert!(!names.addresses("localhost", time).unwrap().unwrap().is_empty());
+    }
+
+    #[test]
+    fn only_an_answer_that_there_is_no_such_name_lasts() {
+        let _deadline = Deadline::seconds(60);
+        let names = Names::default();
+        // No resolver is asked for a label that is this long.
+        let host = format!("{}.invalid", "x".repeat(64));
+        let error = names.addresses(&host, Duration::from_secs(50)).unwrap().unwrap_err();
+        assert!(!error.may_pass, "{error}");
+        let is_kept = |name: &Name| {
+            let later = Instant::now() + 2 * FAILURE_KEPT;
+            matches!(name, Name::Answered { until, .. } if *until > later)
+        };
+        assert!(is_kept(&names.0.lock()[&host]));
+        let other = NoAddress::from(LookupError::from(std::io::Error::other("later")));
+        assert!(other.may_pass);
     }
 
     #[test]

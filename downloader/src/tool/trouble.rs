@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ureq::{Error, Timeout};
 
+use super::names::NoAddress;
 use super::outcome::{Failed, Kind};
 use super::retry;
 
@@ -45,7 +46,11 @@ pub(super) fn trouble(error: Error, slow: Kind) -> Trouble {
             _ if slow == Kind::FirstByteTimeout => Trouble::passing(slow, "no answer in time"),
             _ => Trouble::passing(slow, "the answer stopped"),
         },
-        Error::HostNotFound => Trouble::passing(Kind::HostNotFound, "no such host"),
+        Error::HostNotFound => Trouble::lasting(Kind::HostNotFound, "no such host"),
+        Error::Other(error) if error.is::<NoAddress>() => {
+            let may_pass = error.downcast_ref().is_some_and(|error: &NoAddress| error.may_pass);
+            Trouble { failed: Failed::new(Kind::HostNotFound, error), may_pass, pause: None }
+        }
         Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) | Error::TlsRequired => {
             Trouble::lasting(Kind::Tls, error)
         }
@@ -59,11 +64,12 @@ pub(super) fn trouble(error: Error, slow: Kind) -> Trouble {
             std::io::ErrorKind::InvalidData if error.get_ref().is_some() => {
                 Trouble::lasting(Kind::Tls, error)
             }
-            _ if is_name_error(&error) => Trouble::passing(Kind::HostNotFound, error),
             _ => Trouble::passing(Kind::Connection, error),
         },
-        Error::Http(_) | Error::BadUri(_) | Error::LargeResponseHeader(..) => {
-            Trouble::lasting(Kind::Protocol, error)
+        Error::Http(_) | Error::BadUri(_) => Trouble::lasting(Kind::Protocol, error),
+        // Of the head; what goes wrong later may be a matter of this one connection.
+        Error::Protocol(_) | Error::LargeResponseHeader(..) if slow == Kind::FirstByteTimeout => {
+            Trouble::lasting(Kind::Protocol, unreadable(&error))
         }
         Error::ConnectProxyFailed(why) => {
             // It ends with the status code of the proxy's answer, if there was one.
@@ -77,9 +83,18 @@ pub(super) fn trouble(error: Error, slow: Kind) -> Trouble {
     }
 }
 
-/// The standard library has no kind for what `getaddrinfo` says: a message of its own on Linux and
-/// macOS, and on Windows WSAHOST_NOT_FOUND to WSANO_DATA.
-fn is_name_error(error: &std::io::Error) -> bool {
-    error.to_string().starts_with("failed to lookup address")
-        || matches!(error.raw_os_error(), Some(11_001..=11_004))
+/// Says that the head of an answer can't be read, and which rule it breaks if that is known.
+fn unreadable(error: &Error) -> String {
+    let why = error.to_string();
+    let why = why.trim_start_matches("protocol: ").trim_start_matches("http parse fail: ");
+    let rule = match why {
+        "invalid header name" => {
+            "; a header must not go on in a line that begins with a blank, or have a blank before \
+             its colon (RFC 9112, 5)"
+        }
+        "invalid header value" => "; a header must not have control characters (RFC 9110, 5.5)",
+        "invalid HTTP version" => "; an answer begins with its version (RFC 9112, 4)",
+        _ => "",
+    };
+    format!("the header of the server's answer can't be read: {why}{rule}")
 }
