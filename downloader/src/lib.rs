@@ -9,21 +9,25 @@
 //! ```
 //!
 //! To read in this order: a stage and the ways to run it ([`CalcType`], `stage.rs`), the three
-//! (`stages.rs`), all together ([`Scheduler`], `scheduler.rs`), pixels ([`Picture`], `picture.rs`),
-//! where the images come from ([`ImageServer`], `server.rs`). [`switch`] is what the lesson
-//! `switch-cost` measures with.
+//! (`stages.rs`), all together ([`Scheduler`], `scheduler.rs`), pixels ([`Picture`], `picture.rs`,
+//! `decode.rs`), where the images come from ([`ImageServer`], `server.rs`). [`switch`] is what the
+//! lesson `switch-cost` measures with.
 //!
 //! Who only wants a list of images on the disk takes the tool:
 //! `cargo run -p downloader -- get --help`.
 
+mod decode;
+mod jpeg;
 mod picture;
+mod png;
 mod scheduler;
 mod server;
 mod stage;
 mod stages;
 pub mod switch;
 
-pub use picture::{Limits, Picture, convolve, has_end, hex, md5_hex};
+pub use decode::has_end;
+pub use picture::{Limits, Picture, convolve, hex, md5_hex};
 pub use scheduler::{Scheduler, Times};
 pub use server::{ImageServer, Images};
 pub use stage::CalcType;

@@ -355,6 +355,22 @@ fn a_truncated_png_is_damaged() {
 }
 
 #[test]
+fn an_image_that_is_damaged_inside_is_damaged() {
+    let image = jpg(29, 99);
+    let (begin, end) = (image.len() / 2, image.len() - 2);
+    let page = b"<html><head><title>502 Bad Gateway</title></head><body>".repeat(9);
+    let checksum = png(29, 99);
+    for file in [
+        [&image[..begin], &[0; 500], &image[begin + 500..]].concat(),
+        [&image[..begin], &page, &image[begin + page.len()..]].concat(),
+        [&image[..begin], &image[end..]].concat(),
+        [&checksum[..checksum.len() - 1], b"x"].concat(),
+    ] {
+        fails("damaged", 1, &[], move |_, client| send(client, "200 OK", "", &file));
+    }
+}
+
+#[test]
 fn too_many_bytes_are_refused_with_and_without_a_length() {
     let image = png(19, 99);
     let long = image.clone();

@@ -33,9 +33,10 @@ images is refused.
 
 A failure is tried again if it may pass: no connection, a name that can't be looked up just now, \
 a connection that breaks or stalls, an empty answer, and the status codes 408, 425, 429, 500, 502 \
-to 504 and 520 to 529. The waits are random, up to 0.5 s, 1 s, 2 s and so on, or what the server asks for. What has come is kept if \
-the server says how to know the rest of the same file (by a strong ETag, or Last-Modified). An \
-attempt that brings at least a hundredth of the file is no failure, and doesn't use up a retry.
+to 504 and 520 to 529. The waits are random, up to 0.5 s, 1 s, 2 s and so on, or what the server \
+asks for. What has come is kept if the server says how to know the rest of the same file (by a \
+strong ETag, or Last-Modified). An attempt that brings at least a hundredth of the file is no \
+failure, and doesn't use up a retry.
 
 The first Ctrl-C (or SIGTERM, SIGHUP) ends the downloads under way, finishes what has been \
 downloaded, and prints what was done; the second ends all at once. Neither leaves half a file.
