@@ -414,6 +414,37 @@ fn a_server_that_gives_parts_only_to_those_who_do_not_ask_has_an_end() {
 }
 
 #[test]
+fn a_file_of_parts_that_proves_damaged_is_fetched_once_more_as_a_whole() {
+    // The server lies: its tag is that of the file before.
+    let (file, other) = (png(30, 99), png(31, 99));
+    assert_eq!(file.len(), other.len());
+    let (ended, server) = is_stored(&file, 3, &["--retries", "1"], {
+        let (file, other) = (file.clone(), other.clone());
+        move |request, client| match request.count {
+            1 => first(client, TAG, &other),
+            _ => rest(request, client, TAG, &file),
+        }
+    });
+    let ranges: Vec<_> = server.seen("/a.jpg").iter().map(Request::range).collect();
+    assert_eq!(ranges, [None, Some(1000), None]);
+    assert_eq!(ended.report[0]["bytes"], file.len());
+    // Damaged as a whole, too, it fails.
+    let damaged = [&other[..1000], &file[1000..]].concat();
+    let ended = fails(
+        "damaged",
+        3,
+        &[],
+        cut(&damaged, TAG, |request, client, image| rest(request, client, TAG, image)),
+    );
+    assert!(ended.report[0]["md5"].is_string());
+    // What breaks off then isn't continued.
+    fails("short-body", 5, &["--retries", "2"], move |request, client| match request.range() {
+        Some(begin) => part(client, TAG, begin..damaged.len(), &damaged),
+        None => first(client, TAG, &damaged),
+    });
+}
+
+#[test]
 fn a_file_that_changes_all_the_time_has_an_end() {
     let image = png(23, 99);
     let (ended, server) = one(&["--retries", "2"], move |request, client| {

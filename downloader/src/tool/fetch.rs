@@ -81,6 +81,12 @@ impl Tried {
         self.refusals += 1;
         self.part.take_if(|_| self.refusals >= REFUSALS);
     }
+
+    /// Has the next attempt fetch the whole file, and never again a part of it.
+    pub(super) fn begin_anew(&mut self) {
+        self.part = None;
+        self.refusals = REFUSALS;
+    }
 }
 
 /// What a request has brought.
@@ -97,6 +103,8 @@ pub(super) struct Downloaded {
     pub(super) file: NamedTempFile,
     pub(super) md5: String,
     pub(super) extension: &'static str,
+    /// Whether its bytes have come with several answers.
+    pub(super) is_joined: bool,
 }
 
 impl Fetcher {
@@ -198,6 +206,7 @@ impl Fetcher {
                 if part.is_continued_by(answer.headers(), length) {
                     if is_rest {
                         tried.refusals = 0;
+                        part.is_joined = true;
                     }
                     return Ok(Some(part));
                 }
@@ -286,7 +295,7 @@ impl Fetcher {
         let shared = self.folder.share(&part.file);
         shared.map_err(|error| Trouble::passing(Kind::Disk, error))?;
         let md5 = downloader::hex(&part.md5.finalize());
-        Ok(Downloaded { file: part.file, md5, extension })
+        Ok(Downloaded { file: part.file, md5, extension, is_joined: part.is_joined })
     }
 
     fn extension(&self, part: &Part) -> Result<&'static str, Trouble> {

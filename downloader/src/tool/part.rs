@@ -25,6 +25,8 @@ pub(super) struct Part {
     pub(super) head: Vec<u8>,
     /// The strong validator of the first answer: the rest is another file's unless it has the same.
     pub(super) validator: Option<HeaderValue>,
+    /// Whether its bytes have come with several answers.
+    pub(super) is_joined: bool,
     /// The `Content-Encoding` of the first answer.
     pub(super) encoding: Option<HeaderValue>,
 }
@@ -40,6 +42,7 @@ impl Part {
             md5: Md5::new(),
             head: Vec::new(),
             validator: validator(headers).cloned(),
+            is_joined: false,
             encoding: headers.get(CONTENT_ENCODING).cloned(),
         }
     }

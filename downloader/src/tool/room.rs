@@ -9,7 +9,8 @@
 //!
 //! A thread gets the first that may be begun now: that need not wait for another attempt, and
 //! whose host has not its fill. So neither a slow host nor a wait holds a thread up. What a redirect
-//! leads to another host comes back, too, and waits for a place there.
+//! leads to another host comes back, too, and waits for a place there. So does what proves
+//! damaged after a thread has done with it: the room stays open as long as it expects such.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -36,7 +37,7 @@ pub(super) struct Room<T> {
 struct State<T> {
     waiting: VecDeque<T>,
     hosts: HashMap<String, Host>,
-    /// How many are with the threads.
+    /// How many are with the threads, or are expected back.
     active: usize,
     list_has_ended: bool,
     is_closed: bool,
@@ -184,6 +185,19 @@ impl<T: Waiting> Room<T> {
         self.changed.notify_all();
     }
 
+    /// Expects an item back that a thread has; its place at its host is taken back by `done`.
+    pub(super) fn expect_back(&self) {
+        self.lock().active += 1;
+    }
+
+    /// Ends an expectation. The item comes back to the front, or never.
+    pub(super) fn back(&self, again: Option<T>) {
+        let mut state = self.lock();
+        state.active -= 1;
+        again.into_iter().for_each(|item| state.waiting.push_front(item));
+        self.changed.notify_all();
+    }
+
     /// Nothing is begun any more.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
@@ -228,6 +242,23 @@ mod tests {
         assert_eq!(room.next().unwrap().item.1, 3);
         room.done("a", None, None);
         assert_eq!(room.next().unwrap().item.1, 2);
+    }
+
+    #[test]
+    fn what_is_expected_back_keeps_the_room_open() {
+        let _deadline = Deadline::seconds(60);
+        let item = Item("a", 1, None);
+        let room = room(1, &[item.clone()]);
+        room.end_list();
+        for again in [Some(item.clone()), None] {
+            assert_eq!(room.next().unwrap().item, item);
+            room.expect_back();
+            room.done("a", None, None);
+            thread::scope(|scope| {
+                scope.spawn(|| room.back(again));
+            });
+        }
+        assert_eq!(room.next(), None);
     }
 
     #[test]

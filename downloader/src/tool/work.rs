@@ -191,6 +191,9 @@ fn fetch_all(
         };
         match came {
             Ok(file) => {
+                if file.is_joined && run.pool.is_some() {
+                    run.room.expect_back();
+                }
                 run.room.done(&host, None, None);
                 let sent = match run.pool {
                     Some(_) => downloaded.send((job, file)).is_ok(),
@@ -228,8 +231,18 @@ fn check_all(
     whole: &Sender<Whole>,
     outcomes: &Sender<Outcome>,
 ) {
-    for (job, file) in to_check {
-        let sent = match check(run, &file) {
+    for (mut job, file) in to_check {
+        let checked = check(run, &file);
+        if file.is_joined {
+            // Its parts may not belong together, whatever the server says.
+            if matches!(&checked, Err(failed) if failed.kind == Kind::Damaged) {
+                job.tried.begin_anew();
+                run.room.back(Some(job));
+                continue;
+            }
+            run.room.back(None);
+        }
+        let sent = match checked {
             Ok(convolved) => whole.send(Whole { job, file, convolved }).is_ok(),
             Err(failed) => {
                 let outcome = Outcome { md5: Some(file.md5), ..job.failed(failed) };
