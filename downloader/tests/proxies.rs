@@ -167,6 +167,30 @@ fn a_proxy_that_cannot_be_used_is_an_error_that_names_its_variable() {
 }
 
 #[test]
+fn a_status_that_may_be_the_proxys_names_it() {
+    let _deadline = Deadline::seconds(60);
+    let url = format!("{NOWHERE}/1");
+    for (status, attempts, code) in
+        [("403 Forbidden", 1, 1), ("502 Bad Gateway", 2, 1), ("407 Authentication", 1, 4)]
+    {
+        let header = "Retry-After: 0\r\n";
+        let proxy = Server::start(move |_, client| send(client, status, header, b""));
+        let ended = one(&url, &[("http_proxy", &proxy.url(""))]);
+        assert_fate(&ended, &url, ("failed", "http-status", attempts));
+        let named = format!(" (through the proxy {})", proxy.host());
+        assert!(ended.stderr.contains(&named), "{}", ended.stderr);
+        assert_eq!(ended.stderr.contains("the proxy says 407"), code == 4, "{}", ended.stderr);
+        assert_eq!(ended.code, Some(code));
+    }
+    // Behind CONNECT it is the server's.
+    let (server, proxy) = (Secret::start(), connecting());
+    let (url, file) = (server.url() + "/404", server.file_text());
+    let ended = one(&url, &[("https_proxy", proxy.host()), ("SSL_CERT_FILE", &file)]);
+    assert_fate(&ended, &url, ("failed", "http-status", 1));
+    assert!(!ended.stderr.contains("through the proxy"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_proxy_that_refuses_to_connect_is_not_asked_again() {
     let _deadline = Deadline::seconds(60);
     let url = "https://pictures.invalid/1";
@@ -270,10 +294,12 @@ impl Secret {
                     let mut line = String::new();
                     while client.read_line(&mut line).is_ok_and(|length| length > 0) {
                         seen.lock().unwrap().extend(line.split(' ').nth(1).map(str::to_owned));
+                        let is_missing = line.contains("/404 ");
+                        let status = if is_missing { "404 Not Found" } else { "200 OK" };
                         while client.read_line(&mut line).unwrap_or(0) > 2 {}
                         let (image, stream) = (png(2, 9), client.get_mut());
-                        let head =
-                            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n", image.len());
+                        let length = format!("Content-Length: {}\r\n", image.len());
+                        let head = format!("HTTP/1.1 {status}\r\n{length}");
                         let _ = stream.write_all(&[head.as_bytes(), b"\r\n", &image].concat());
                         let _ = stream.flush();
                         line.clear();

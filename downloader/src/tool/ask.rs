@@ -18,7 +18,7 @@ use ureq::unversioned::transport::{
     ConnectProxyConnector, ConnectionDetails, Connector, RustlsConnector, SocksConnector,
     TcpConnector, Transport,
 };
-use ureq::{Agent, Body, Error};
+use ureq::{Agent, Body, Error, Proxy};
 use url::Url;
 
 use super::fetch::Patience;
@@ -125,14 +125,9 @@ impl Asker {
         let deadline = Instant::now() + route.left;
         loop {
             route.left = deadline.saturating_duration_since(Instant::now());
-            let mut answer = self.call(route, headers).map_err(|error| {
-                let mut trouble = trouble(error, Kind::FirstByteTimeout);
-                if let Some(proxy) = self.proxies.of(&route.url) {
-                    let place = format!("{}:{}", proxy.host(), proxy.port());
-                    trouble.failed.message += &format!(" (through the proxy {place})");
-                }
-                trouble
-            })?;
+            let answer = self.call(route, headers);
+            let mut answer = answer
+                .map_err(|error| self.name_proxy(route, trouble(error, Kind::FirstByteTimeout)))?;
             *status = Some(answer.status().as_u16());
             if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(Asked::Answer(answer));
@@ -158,6 +153,19 @@ impl Asker {
                 return Ok(Asked::Moved);
             }
         }
+    }
+
+    /// Names the proxy in a failure that may be its own: no answer, or a status of an answer that
+    /// it can give itself.
+    pub(super) fn name_proxy(&self, route: &Route, mut trouble: Trouble) -> Trouble {
+        let is_status = trouble.failed.kind == Kind::HttpStatus;
+        let proxy = self.proxies.of(&route.url);
+        let may_be = |proxy: &&Proxy| !is_status || takes_requests(proxy, Some(route.url.scheme()));
+        if let Some(proxy) = proxy.filter(may_be) {
+            let place = format!("{}:{}", proxy.host(), proxy.port());
+            trouble.failed.message += &format!(" (through the proxy {place})");
+        }
+        trouble
     }
 
     /// Asks once. A server may close a connection that it has kept just when it is used again, or

@@ -164,7 +164,12 @@ impl Fetcher {
             }
         })?;
         let Asked::Answer(mut answer) = asked else { return Ok(Step::Moved) };
-        let Some(mut part) = self.part_for(&mut answer, tried)? else { return Ok(Step::Again) };
+        let part = self.part_for(&mut answer, tried);
+        let part = part.map_err(|trouble| match trouble.failed.kind {
+            Kind::HttpStatus => self.asker.name_proxy(route, trouble),
+            _ => trouble,
+        })?;
+        let Some(mut part) = part else { return Ok(Step::Again) };
         if part.total == Some(part.length) {
             return Ok(Step::Whole(Box::new(part)));
         }
@@ -318,7 +323,9 @@ impl Fetcher {
     /// The answer is an error.
     fn refused(&self, code: u16, answer: &mut Response<Body>) -> Trouble {
         let reason = answer.status().canonical_reason().unwrap_or("a status without a name");
-        let message = format!("the server says {code} {reason}");
+        // 407 is never the server's (RFC 9110, 15.5.8).
+        let who = if code == 407 { "proxy" } else { "server" };
+        let message = format!("the {who} says {code} {reason}");
         let may_pass = retry::may_pass(code);
         let pause = pause(answer.headers()).filter(|_| may_pass);
         drain(answer);

@@ -58,8 +58,9 @@ impl Report {
         if let Some(kind) = outcome.error {
             *summary.errors.entry(kind).or_default() += 1;
         }
-        // What isn't HTTP has come from a server, too.
-        self.was_reached |= outcome.http_status.is_some() || outcome.error == Some(Kind::Protocol);
+        // What isn't HTTP has come from a server, too; 407 never has, but from a proxy.
+        self.was_reached |= outcome.http_status.is_some_and(|status| status != 407)
+            || outcome.error == Some(Kind::Protocol);
         if let Some(lines) = &mut self.lines {
             serde_json::to_writer(&mut *lines, outcome)?;
             lines.write_all(b"\n")?;
