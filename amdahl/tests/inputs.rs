@@ -93,6 +93,20 @@ fn the_same_measurements_are_read_as_any_spreadsheet_writes_them() {
         ),
         format!("工作者数,吞吐量\n{plain}"),
         format!("threads,n,x\n{}", rows(|n, x| format!("1,{n},{x}"))),
+        format!("n [workers],Throughput (MB/s)\n{plain}"),
+        format!(
+            "seconds (s),threads (count),throughput_per_s\n{}",
+            rows(|n, x| format!("9,{n},{x}"))
+        ),
+        format!("latency (ms);Cores;ops per second\n{}", rows(|n, x| format!("9;{n};{x}"))),
+        format!("throughput_per_s,throughput,n\n{}", rows(|n, x| format!("7,{x},{n}"))),
+        format!("工作者数（workers）,吞吐量（次/秒）\n{plain}"),
+        format!("n;x\n{}", rows(|n, x| format!("{n};{}", with_comma(x).replace('.', " ")))),
+        format!("n;x\n{}", rows(|n, x| format!("{n};{}", with_comma(x).replace('.', "\u{202f}")))),
+        format!("n,x\n{}", rows(|n, x| format!("{n},{}", grouped(x).replace(',', "'")))),
+        format!("n,x\n{}", rows(|n, x| format!("{n},{}", grouped(x).replace(',', "\u{2019}")))),
+        format!("n\tx\n{}", rows(|n, x| format!("{n}\t{}", grouped(x).replace(',', "\u{a0}")))),
+        format!("n\tx\n{}", rows(|n, x| format!("{n}\t{}", grouped(x).replace(',', "\u{2009}")))),
     ] {
         assert_eq!(fitted(&text), expected, "{text}");
     }
@@ -101,6 +115,8 @@ fn the_same_measurements_are_read_as_any_spreadsheet_writes_them() {
         "1,\"1,060\"\n2,\"2,120\"\n4,\"4,220\"\n8,\"8,400\"\n12,\"9,440\"\n16,\"9,490\"\n";
     let plain = "1,1060\n2,2120\n4,4220\n8,8400\n12,9440\n16,9490\n";
     assert_eq!(fitted(thousands), fitted(plain));
+    let powers = thousands.replace("1,060", "1,060e0").replace("9,490", "9,490E+0");
+    assert_eq!(fitted(&powers), fitted(plain));
 }
 
 #[test]
@@ -114,7 +130,9 @@ fn what_could_be_read_in_two_ways_is_an_error_and_never_a_wrong_number() {
         (first("n,throughput\n1,\"64.9"), ":2: quotes have to be around a whole cell"),
         (first("n,throughput\n\"1\"5,64.9"), ":2: quotes have to be around a whole cell"),
         (first("n,throughput\n1, \"1,060\""), ":2: quotes have to be around a whole cell"),
-        (first("n,throughput\n1,64 900"), ":2: \"64 900\" isn't a number"),
+        (first("n,throughput\n1,64 90"), ":2: \"64 90\" isn't a number"),
+        (first("n,throughput\n1,1'06 000"), ":2: \"1'06 000\" isn't a number"),
+        (first("n,throughput\n1,\"1 060,000\""), ":3: \"64.9\" has another decimal point than"),
         (first("n,throughput\n1,64.9 ms"), ":2: \"64.9 ms\" isn't a number"),
         (first("n,throughput\n1,\"1,06,0\""), ":2: \"1,06,0\" isn't a number"),
         (first("n,throughput\n1,"), ":2: \"\" isn't a number"),
@@ -131,6 +149,18 @@ fn what_could_be_read_in_two_ways_is_an_error_and_never_a_wrong_number() {
         ("n;x\n1;1.060\n2;2.120\n".into(), ":2: \"1.060\" can be 1.06 or 1060: write it in one of"),
         ("n\tx\n1\t1,060\n2\t2,120\n".into(), ":2: \"1,060\" can be 1060 or 1.06: write it in"),
         ("n\tx\n1\t265\n2\t1.055\n".into(), ":3: \"1.055\" can be 1.055 or 1055: write it in"),
+        ("n\tx\n1\t1,060e3\n2\t2\n".into(), ":2: \"1,060e3\" can be 1060000 or 1060: write it in"),
+        ("n\tx\n1\t1.060e3\n2\t2\n".into(), ":2: \"1.060e3\" can be 1060 or 1060000: write it in"),
+        ("1 649\n2 130\n".into(), ":1: only one column: put a comma, a semicolon or a tab"),
+        (first("threads_per_core,x"), ":1: the heading has no column \"n\""),
+        (first("cores (%),x"), ":1: the heading has no column \"n\""),
+        (first("n,throughput_per_worker"), ":1: the heading has no column \"throughput\""),
+        (first("n,ops (MB/s/core)"), ":1: the heading has no column \"throughput\""),
+        (first("n,rate (ms)"), ":1: the heading has no column \"throughput\""),
+        (
+            first("n,throughput (MB/s),throughput (ops/s)\n1,2,3"),
+            ":1: several columns can be \"throughput\"",
+        ),
         ("1 64.9\n2 130\n".into(), ":1: the heading has no column \"n\"; it can be called n, p"),
     ] {
         let message = refused(&["fit", "-"], text.as_bytes());

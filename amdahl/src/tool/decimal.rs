@@ -1,4 +1,9 @@
-//! Numbers as people write them: `1,060.5` in some countries, `1.060,5` in others.
+//! Numbers as people write them: `1,060.5` in some countries, `1.060,5`, `1 060,5` or `1'060.5` in
+//! others.
+
+/// What may be between groups of three digits in every country: blanks, also those at which no line
+/// is broken or that are thin, and apostrophes.
+const BETWEEN_GROUPS: [char; 6] = [' ', '\u{a0}', '\u{2009}', '\u{202f}', '\'', '\u{2019}'];
 
 /// A cell that is a number, if the point begins the fraction or if the comma does. The other one
 /// may be between groups of three digits.
@@ -67,18 +72,23 @@ impl Style {
 }
 
 fn read(cell: &str, point: char, separator: char) -> Option<f64> {
-    let (whole, fraction) = cell.split_once(point).unwrap_or((cell, ""));
+    let (number, power) = cell.split_at(cell.find(['e', 'E']).unwrap_or(cell.len()));
+    let (whole, rest) = number.split_at(number.find(point).unwrap_or(number.len()));
+    let is_separator = |c: char| c == separator || BETWEEN_GROUPS.contains(&c);
+    let Some(separator) = whole.chars().find(|c| is_separator(*c)) else {
+        return parse(&format!("{whole}{}{power}", rest.replacen(point, ".", 1)));
+    };
+    let has_digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
     let mut groups = whole.trim_start_matches(['+', '-']).split(separator);
     let first = groups.next()?;
-    let has_digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
-    let mut groups = groups.peekable();
-    if groups.peek().is_some() {
-        let begins = matches!(first.len(), 1..=3) && has_digits(first) && !first.starts_with('0');
-        if !(begins && groups.all(|group| group.len() == 3 && has_digits(group))) {
-            return None;
-        }
+    let begins = matches!(first.len(), 1..=3) && has_digits(first) && !first.starts_with('0');
+    if !(begins && groups.all(|group| group.len() == 3 && has_digits(group))) {
+        return None;
     }
-    let plain = format!("{}.{fraction}", whole.replace(separator, ""));
-    let plain = if cell.contains(point) { plain } else { whole.replace(separator, "") };
-    plain.parse().ok().filter(|value: &f64| value.is_finite())
+    let whole = whole.replace(separator, "");
+    parse(&format!("{whole}{}{power}", rest.replacen(point, ".", 1)))
+}
+
+fn parse(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|value: &f64| value.is_finite())
 }

@@ -23,8 +23,9 @@ The file has a line for each measurement: how many workers, how much they did.
   18,995.9
 Other columns may be there, too; without a heading there are just these two. Instead of n: threads, \
 workers, processes, cores, concurrency, clients; instead of throughput: x, rate, ops, rps, qps, \
-speed. What spreadsheets write is read: quotes, semicolons or tabs, decimal commas. A number that \
-can be read in two ways is an error. # begins a comment.
+speed; a unit may follow, as in n [workers], throughput (MB/s), ops_per_s. What spreadsheets write \
+is read: quotes, semicolons or tabs, decimal commas, thousands set apart by points, commas, blanks \
+or apostrophes. A number that can be read in two ways is an error. # begins a comment.
 
 ";
 

@@ -13,6 +13,10 @@ const N: &str = "n, p, threads, workers, processes, processors, cores, concurren
                  工作者数, 线程数, 进程数";
 const THROUGHPUT: &str = "throughput, x, rate, ops, ops/s, req/s, rps, qps, tps, speed, 吞吐量";
 
+/// Units of time: an amount of it is no throughput, but something for each of them is.
+const TIMES: &str = "s, sec, second, seconds, ms, millisecond, milliseconds, us, µs, ns, min, \
+                     minute, minutes, h, hour, hours, 秒, 毫秒";
+
 /// Reads the measurements. Errors name the file and the line.
 pub(super) fn parse(file: &str, text: &str) -> Result<Vec<Line>, Refusal> {
     let at = |line: usize, what: String| Refusal::wrong(format!("{file}:{line}: {what}"));
@@ -105,27 +109,78 @@ fn has_sound_quotes(line: &str, separator: char) -> bool {
     last.is_multiple_of(2) && sound.all(|is_sound| is_sound)
 }
 
+/// A name in a heading, and its unit, if it has one: `n [workers]`, `throughput (MB/s)`,
+/// `ops_per_s`.
+struct Name {
+    name: String,
+    unit: Option<String>,
+}
+
+impl Name {
+    /// Reads a cell in small letters.
+    fn of(cell: &str) -> Self {
+        let cell = cell.replace(['[', '（'], "(").replace([']', '）'], ")");
+        let bracket = cell.strip_suffix(')').and_then(|cell| cell.split_once('('));
+        let per = || ["_per_", " per "].iter().find_map(|per| cell.split_once(per));
+        let (name, unit) = match bracket {
+            Some((name, unit)) => (name, Some(unit.trim().to_owned())),
+            None => match per() {
+                Some((name, unit)) => (name, Some(format!("per {unit}"))),
+                None => (&*cell, None),
+            },
+        };
+        Self { name: name.trim().to_owned(), unit }
+    }
+}
+
+fn is_one_of(word: &str, names: &str) -> bool {
+    names.split(", ").any(|name| name == word)
+}
+
+/// Whether a unit says that n is counted in something that n can be.
+fn is_count(unit: &str) -> bool {
+    unit == "count" || is_one_of(unit, N)
+}
+
+/// Whether a unit is one of a throughput: not of each worker, and not its logarithm.
+fn is_rate(unit: &str) -> bool {
+    if let Some(time) = unit.strip_prefix("per ") {
+        return is_one_of(time, TIMES);
+    }
+    let is_other = |word: &str| {
+        let is_n = ["", "s", "es"].iter().any(|end| is_one_of(&format!("{word}{end}"), N));
+        is_n || word == "per" || word.starts_with("log")
+    };
+    !is_one_of(unit, TIMES) && !unit.split(|c: char| !c.is_alphanumeric()).any(is_other)
+}
+
 /// The columns n and throughput, by a heading.
 fn named(heading: &[String]) -> Result<[usize; 2], String> {
-    let column = |names: &str| {
-        let mut names = names.split(", ");
-        let called = |name: &str| {
-            let columns = heading.iter().enumerate();
-            let columns = columns.filter(|(_, cell)| cell.to_lowercase() == name);
+    let column = |names: &str, is_unit: fn(&str) -> bool| {
+        let places = |is: &dyn Fn(&str) -> bool| {
+            let columns = heading.iter().enumerate().filter(|(_, cell)| is(&cell.to_lowercase()));
             columns.map(|(place, _)| place).collect::<Vec<usize>>()
         };
-        // The usual name goes before the others.
-        let usual = names.next().map(called).unwrap_or_default();
-        if usual.is_empty() { names.flat_map(called).collect() } else { usual }
+        let exactly = |names: &str| places(&|cell| is_one_of(cell, names));
+        let with_unit = |names: &str| {
+            places(&|cell| {
+                let Name { name, unit } = Name::of(cell);
+                is_one_of(cell, names)
+                    || is_one_of(&name, names) && unit.is_some_and(|u| is_unit(&u))
+            })
+        };
+        // The usual name goes before the others, and a name alone before one with a unit.
+        let found = [exactly(first(names)), with_unit(first(names)), with_unit(names)];
+        found.into_iter().find(|places| !places.is_empty()).unwrap_or_default()
     };
-    let one = |names: &str| match column(names)[..] {
+    let one = |names: &str, is_unit| match column(names, is_unit)[..] {
         [column] => Ok(column),
         [] => {
             Err(format!("the heading has no column \"{}\"; it can be called {names}", first(names)))
         }
         _ => Err(format!("several columns can be \"{}\": call one of them so", first(names))),
     };
-    Ok([one(N)?, one(THROUGHPUT)?])
+    Ok([one(N, is_count)?, one(THROUGHPUT, is_rate)?])
 }
 
 fn first(names: &str) -> &str {
@@ -135,6 +190,7 @@ fn first(names: &str) -> &str {
 fn plain(first: &[String]) -> Result<[usize; 2], String> {
     match first.len() {
         2 => Ok([0, 1]),
+        1 => Err("only one column: put a comma, a semicolon or a tab between the cells".into()),
         several => Err(format!("{several} columns and no heading: which are n and throughput?")),
     }
 }
