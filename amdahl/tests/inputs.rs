@@ -206,11 +206,13 @@ fn very_small_and_very_large_numbers_have_a_power_of_ten() {
 fn names_do_not_control_the_terminal() {
     let is_harmless = |text: &[u8]| {
         let text = String::from_utf8(text.to_vec()).unwrap();
-        let bad = |c: &char| (c.is_control() && *c != '\n') || ['\u{202e}', '\u{2066}'].contains(c);
+        let unseen =
+            ['\u{202e}', '\u{2066}', '\u{200b}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}'];
+        let bad = |c: &char| (c.is_control() && *c != '\n') || unseen.contains(c);
         assert_eq!(text.chars().find(bad), None, "{text:?}");
         text
     };
-    let name = r"paint\u001b[2K\u001b[1A\u009b\u202e\n\r\t\u007f";
+    let name = r"paint\u001b[2K\u001b[1A\u009b\u202e\u200b\u200d\u2060\ufeff\u00ad\n\r\t\u007f";
     let shown = name.replace(r"\n\r\t", r"\u000a\u000d\u0009");
     let plan = format!("unit = \"{name}\"\n[[task]]\nname = \"{name}\"\nduration = 1\n");
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("escape.svg");

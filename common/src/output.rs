@@ -21,17 +21,23 @@ pub fn print(text: &str) {
 }
 
 /// Returns a text from outside, such as a name in a file, with every character that controls a
-/// terminal, turns the order of a line, or is none, as an escape sequence of JSON and TOML.
+/// terminal, turns the order of a line, can't be seen, or is none, as an escape sequence of JSON
+/// and TOML.
 ///
 /// ```
 /// assert_eq!(common::output::escaped("walls\u{1b}[2K\n"), "walls\\u001b[2K\\u000a");
+/// assert_eq!(common::output::escaped("wa\u{200b}lls\u{202e}"), "wa\\u200blls\\u202e");
 /// ```
 #[must_use]
 pub fn escaped(text: &str) -> String {
     let is_control = |c: char| {
         c.is_control()
+            // Of no width.
+            || matches!(c, '\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{200b}'..='\u{200d}')
+            || matches!(c, '\u{2060}'..='\u{2064}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
             || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
-            || matches!(c, '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
+            || matches!(c, '\u{2066}'..='\u{2069}' | '\u{fff9}'..='\u{fffb}')
+            || matches!(c, '\u{fffe}' | '\u{ffff}')
     };
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {

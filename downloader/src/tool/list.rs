@@ -1,17 +1,19 @@
 //! The list of addresses: one a line, read as it is needed, however long it is.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
 use url::Url;
 
 /// The longest line, in bytes. Browsers and servers take no longer addresses.
-const LONGEST: u64 = 16 << 10;
+const LONGEST: usize = 16 << 10;
 
 /// The lines of a list that are addresses, or ought to be.
 pub(super) struct List<R> {
     input: R,
     /// The number of the line read last, from 1.
     line: u64,
+    /// Whether that line ended with a carriage return: a line feed behind it belongs to its end.
+    is_after_return: bool,
 }
 
 /// One of them.
@@ -32,19 +34,37 @@ pub(super) struct Bad {
 
 impl<R: BufRead> List<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input, line: 0 }
+        Self { input, line: 0, is_after_return: false }
     }
 
-    /// Reads a line without its end; `None` after the last. Of a line that is too long only the
-    /// beginning is kept.
+    /// Reads a line without its end, which is a line feed, a carriage return or both; `None` after
+    /// the last. Of a line that is too long only the beginning is kept.
     fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let mut line = Vec::new();
-        self.input.by_ref().take(LONGEST + 1).read_until(b'\n', &mut line)?;
-        if line.is_empty() {
-            return Ok(None);
-        }
-        if !line.ends_with(b"\n") && line.len() as u64 > LONGEST {
-            self.skip_line()?;
+        let (mut line, mut has_begun) = (Vec::new(), false);
+        loop {
+            let read = match self.input.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            if std::mem::take(&mut self.is_after_return) && read.starts_with(b"\n") {
+                self.input.consume(1);
+                continue;
+            }
+            if read.is_empty() && !has_begun {
+                return Ok(None);
+            }
+            let end = read.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let part = &read[..end.unwrap_or(read.len())];
+            let room = LONGEST + 1 - line.len();
+            line.extend_from_slice(&part[..part.len().min(room)]);
+            let is_over = end.is_some() || read.is_empty();
+            self.is_after_return = end.is_some_and(|end| read[end] == b'\r');
+            has_begun = true;
+            let length = part.len() + usize::from(end.is_some());
+            self.input.consume(length);
+            if is_over {
+                break;
+            }
         }
         self.line += 1;
         if self.line == 1 {
@@ -57,19 +77,6 @@ impl<R: BufRead> List<R> {
             }
         }
         Ok(Some(line))
-    }
-
-    /// Reads on to the end of the line without keeping it.
-    fn skip_line(&mut self) -> io::Result<()> {
-        loop {
-            let read = self.input.fill_buf()?;
-            let end = read.iter().position(|byte| *byte == b'\n');
-            let (length, is_over) = (end.map_or(read.len(), |end| end + 1), read.is_empty());
-            self.input.consume(length);
-            if end.is_some() || is_over {
-                return Ok(());
-            }
-        }
     }
 }
 
@@ -98,7 +105,7 @@ fn address(text: &[u8]) -> Result<Url, Bad> {
         let begin = String::from_utf8_lossy(&text[..text.len().min(200)]);
         Bad { text: begin.escape_debug().to_string(), reason: reason.to_owned() }
     };
-    if text.len() as u64 > LONGEST {
+    if text.len() > LONGEST {
         return Err(bad(&format!("longer than {LONGEST} bytes")));
     }
     let Ok(text) = std::str::from_utf8(text) else { return Err(bad("not UTF-8")) };
@@ -139,6 +146,18 @@ mod tests {
             "\u{feff}http://a/1\r\n\r\n# http://b/\r\n  \t\r\n  https://a/2#x \r\nhttp://a/3";
         let expected = [(1, "http://a/1"), (5, "https://a/2#x"), (6, "http://a/3")];
         assert_eq!(addresses(text.as_bytes()), expected.map(|(line, url)| (line, url.to_owned())));
+    }
+
+    #[test]
+    fn a_line_ends_as_on_any_system() {
+        for end in ["\n", "\r\n", "\r"] {
+            let text = ["http://a/1", "", "# b", "", "", "http://a/6", "http://a/7"].join(end);
+            for text in [text.clone(), text + end] {
+                let expected = [(1, "http://a/1"), (6, "http://a/6"), (7, "http://a/7")];
+                let expected = expected.map(|(line, url)| (line, url.to_owned()));
+                assert_eq!(addresses(text.as_bytes()), expected, "{text:?}");
+            }
+        }
     }
 
     #[test]
@@ -188,7 +207,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_to_their_end(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-            let lines = bytes.split(|byte| *byte == b'\n').count() as u64;
+            let lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).count() as u64;
             let mut last = 0;
             for entry in List::new(BufReader::with_capacity(3, &bytes[..])) {
                 let Ok(entry) = entry else { break };
@@ -199,7 +218,7 @@ mod tests {
 
         #[test]
         fn what_lies_between_addresses_does_not_matter(
-            list in prop::collection::vec(("[a-z]{1,9}", "(\n|\r\n)(#[^\n]*\n|[ \t]*\r?\n){0,3}[ \t]*"), 0..20)
+            list in prop::collection::vec(("[a-z]{1,9}", "(\n|\r\n|\r)(#[^\n\r]*\n|[ \t]*\r?\n){0,3}[ \t]*"), 0..20)
         ) {
             let mut text = String::new();
             for (name, between) in &list {
