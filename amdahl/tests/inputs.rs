@@ -238,6 +238,8 @@ fn names_do_not_control_the_terminal() {
     }
     let message = run(&["plan", "no\u{1b}[2K.toml"], b"").stderr;
     assert!(is_harmless(&message).contains(r"no\u001b[2K.toml"));
+    let message = run(&["plan", "-", "--workers", "\u{1b}[2K\u{200b}"], b"").stderr;
+    assert!(is_harmless(&message).contains(r"\u001b[2K\u200b"));
     let message = run(&["measure", "--", "no\u{1b}[2Ksuch", "{n}"], b"").stderr;
     assert!(is_harmless(&message).contains(r"no\u001b[2Ksuch"));
 }

@@ -50,6 +50,7 @@ pub fn escaped(text: &str) -> String {
 }
 
 /// Prints what clap says, help or what is wrong with the command line, and returns the exit code.
+/// An argument in it can't control the terminal.
 ///
 /// ```
 /// let told = clap::Command::new("tool").try_get_matches_from(["tool", "--fast"]);
@@ -59,7 +60,8 @@ pub fn escaped(text: &str) -> String {
 #[must_use]
 pub fn print_clap(said: &clap::Error) -> ExitCode {
     if said.use_stderr() {
-        let _ = said.print();
+        let lines: Vec<String> = said.render().to_string().lines().map(escaped).collect();
+        complain(lines.join("\n"));
     } else {
         print(&said.render().to_string());
     }

@@ -403,18 +403,19 @@ fn a_chain_of_redirects_is_followed_and_a_loop_is_not() {
             "/deeper/3" => "../4?x",
             "/4?x" => return send(client, "200 OK", "", &image),
             "/nowhere" => return send(client, "302 Found", "", b""),
+            "/empty" => "",
             "/file" => "file:///etc/passwd",
             other => other,
         };
         send(client, "302 Found", &format!("Location: {to}\r\n"), b"")
     });
-    let urls = ["/1", "/loop", "/nowhere", "/file"].map(|path| server.url(path));
+    let urls = ["/1", "/loop", "/nowhere", "/file", "/empty"].map(|path| server.url(path));
     let ended = Get::of(&urls).run();
     assert_eq!(ended.fate(&urls[0]), ("stored".to_owned(), "-".to_owned(), 1));
     for url in &urls[1..] {
         assert_eq!(ended.fate(url), ("failed".to_owned(), "redirect".to_owned(), 1));
     }
-    assert_eq!(server.seen("/loop").len(), 11);
+    assert_eq!((server.seen("/loop").len(), server.seen("/empty").len()), (11, 1));
     assert_eq!(ended.files, [format!("{}.png", md5_hex(&file))]);
 }
 

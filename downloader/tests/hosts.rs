@@ -422,6 +422,32 @@ fn a_password_in_an_address_is_decoded_and_stays_with_its_host() {
 }
 
 #[test]
+fn a_password_is_sent_again_to_its_server_on_the_way_back() {
+    let _deadline = Deadline::seconds(60);
+    let back = Arc::new(Mutex::new(String::new()));
+    let to = Arc::clone(&back);
+    let other = Server::start(move |_, client| redirect(client, &to.lock().unwrap()));
+    let to = other.url("/2");
+    let server = Server::start(move |request, client| match request.path.as_str() {
+        "/1" => redirect(client, &to),
+        _ => image_of(request, client),
+    });
+    let sent =
+        |server: &Server, path: &str| server.seen(path)[0].headers.get("authorization").cloned();
+    // ann:pw
+    let basic = Some("Basic YW5uOnB3".to_owned());
+    let url = format!("http://ann:pw@{}/1", server.host());
+    let elsewhere = server.url("/4").replace("127.0.0.1", "localhost");
+    for (to, expected) in [(server.url("/3"), basic.clone()), (elsewhere, None)] {
+        back.lock().unwrap().clone_from(&to);
+        assert_stored(&Get::of(&[url.clone()]).run(), &[url.clone()]);
+        let path = &to[to.rfind('/').unwrap()..];
+        assert_eq!((sent(&server, "/1"), sent(&server, path)), (basic.clone(), expected));
+    }
+    assert_eq!(sent(&other, "/2"), None);
+}
+
+#[test]
 fn a_name_that_is_not_known_is_not_looked_up_again() {
     let _deadline = Deadline::seconds(60);
     // No resolver is asked for a label that is this long.

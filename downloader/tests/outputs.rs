@@ -1,4 +1,4 @@
-//! What `downloader get` writes never destroys what it reads.
+//! What `downloader get` writes never destroys what it reads, and never controls the terminal.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -140,4 +140,17 @@ fn standard_output_is_continued_and_devices_are_no_files() {
     let reader = std::thread::spawn(move || fs::read_to_string(fifo).unwrap());
     get(place.path(), &["list", "--failed", "fifo"], Stdio::null(), Stdio::piped());
     assert!(reader.join().unwrap().contains("# bad-line"), "the list of failures");
+}
+
+#[test]
+fn an_argument_that_is_refused_does_not_control_the_terminal() {
+    let place = place();
+    let bad = "\u{1b}[2K\r\u{9b}1A\u{202e}\u{200b}";
+    for arguments in [&[bad, "--no-such"][..], &["list", "--retries", bad], &["list", bad]] {
+        let ended = get(place.path(), arguments, Stdio::null(), Stdio::piped());
+        let told = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(2), "{told}");
+        assert!(!told.contains(['\u{202e}', '\u{200b}']), "{told:?}");
+        assert!(!told.contains(|c: char| c.is_control() && c != '\n'), "{told:?}");
+    }
 }

@@ -22,7 +22,7 @@ use ureq::{Agent, Body, Error, Proxy};
 use url::Url;
 
 use super::fetch::Patience;
-use super::headers::next_hop;
+use super::headers::{keep_credentials, next_hop};
 use super::names::Names;
 use super::outcome::Kind;
 use super::proxy::{Proxies, ToProxy, copy, takes_requests};
@@ -48,6 +48,8 @@ pub(super) struct Asker {
 
 /// An attempt's way through redirects.
 pub(super) struct Route {
+    /// The address that is asked for first: its name and its password are for its origin.
+    first: Url,
     /// The address that is asked for next.
     url: Url,
     /// The host that is asked next.
@@ -69,7 +71,8 @@ pub(super) enum Asked {
 impl Route {
     pub(super) fn new(url: &Url, left: Duration) -> Self {
         let cookies = CookieStore::default();
-        Self { url: url.clone(), host: host(url), redirects: 0, cookies, left }
+        let (first, host) = (url.clone(), host(url));
+        Self { url: url.clone(), first, host, redirects: 0, cookies, left }
     }
 
     pub(super) fn host(&self) -> &str {
@@ -141,6 +144,10 @@ impl Asker {
             let to = answer.headers().get(LOCATION).map(HeaderValue::as_bytes);
             let to = next_hop(&route.url, to);
             route.url = to.map_err(|why| Trouble::lasting(Kind::Redirect, why))?;
+            if route.url.origin() == route.first.origin() {
+                // Also if it is reached again by way of another server.
+                keep_credentials(&mut route.url, &route.first);
+            }
             if route.redirects == self.redirects {
                 let message = format!("redirected more than {} times", self.redirects);
                 return Err(Trouble::lasting(Kind::Redirect, message));

@@ -47,9 +47,8 @@ pub(super) enum Stored {
 }
 
 impl Folder {
-    /// Makes the folder if it isn't there, and removes what runs that were killed have left in it.
+    /// Opens a folder that is there, and removes what runs that were killed have left in it.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        fs::create_dir_all(path)?;
         let own_prefix = format!("{PREFIX}{:08x}-", rand::rng().random::<u32>());
         let folder = Self {
             path: path.to_owned(),

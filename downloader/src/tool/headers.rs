@@ -12,7 +12,8 @@ use url::Url;
 /// http. Other letters than ASCII are taken as the bytes they are, in any encoding. A name and a
 /// password stay with their server, also when it changes to https.
 pub(super) fn next_hop(from: &Url, to: Option<&[u8]>) -> Result<Url, String> {
-    let to = percent_encode(to.ok_or("redirected to nowhere")?, NON_ASCII).to_string();
+    let to = to.filter(|to| !to.trim_ascii().is_empty()).ok_or("redirected to nowhere")?;
+    let to = percent_encode(to, NON_ASCII).to_string();
     let mut next = from
         .join(&to)
         .map_err(|error| format!("redirected to \"{}\": {error}", hide_password(&to)))?;
@@ -21,16 +22,23 @@ pub(super) fn next_hop(from: &Url, to: Option<&[u8]>) -> Result<Url, String> {
             ("http", "https") => from.port().is_none() && next.port().is_none(),
             _ => from.port() == next.port(),
         };
-    if next.username().is_empty() && next.password().is_none() && is_same_server {
-        let name = next.set_username(from.username());
-        // It has a host, so it can have them.
-        let _ = name.and_then(|()| next.set_password(from.password()));
+    if is_same_server {
+        keep_credentials(&mut next, from);
     }
     let shown = hide_password(next.as_str());
     match (from.scheme(), next.scheme()) {
         ("http", "http" | "https") | ("https", "https") => Ok(next),
         ("https", "http") => Err(format!("redirected from https to {shown}")),
         _ => Err(format!("redirected to {shown}: only http and https")),
+    }
+}
+
+/// Gives an address the name and the password of another, unless it has some itself.
+pub(super) fn keep_credentials(next: &mut Url, from: &Url) {
+    if next.username().is_empty() && next.password().is_none() {
+        let name = next.set_username(from.username());
+        // It has a host, so it can have them.
+        let _ = name.and_then(|()| next.set_password(from.password()));
     }
 }
 
@@ -143,7 +151,9 @@ mod tests {
             assert!(hop("https://a/b", to).is_err(), "{to}");
         }
         assert!(hop("http://a/b", "file:///etc/passwd").is_err());
-        assert!(next_hop(&Url::parse("http://a/").unwrap(), None).is_err());
+        for nowhere in [None, Some(&b""[..]), Some(b" \t")] {
+            assert!(next_hop(&Url::parse("http://a/").unwrap(), nowhere).is_err());
+        }
     }
 
     fn headers(fields: &[(HeaderName, &str)]) -> HeaderMap {
