@@ -440,7 +440,8 @@ fn a_password_is_sent_again_to_its_server_on_the_way_back() {
     let elsewhere = server.url("/4").replace("127.0.0.1", "localhost");
     for (to, expected) in [(server.url("/3"), basic.clone()), (elsewhere, None)] {
         back.lock().unwrap().clone_from(&to);
-        assert_stored(&Get::of(&[url.clone()]).run(), &[url.clone()]);
+        let urls = [url.clone()];
+        assert_stored(&Get::of(&urls).run(), &urls);
         let path = &to[to.rfind('/').unwrap()..];
         assert_eq!((sent(&server, "/1"), sent(&server, path)), (basic.clone(), expected));
     }

@@ -256,6 +256,25 @@ fn a_socks_proxy_is_used_and_looks_names_up_if_it_is_to() {
     assert_eq!(*asked.lock().unwrap(), ["pictures.invalid", "127.0.0.1"]);
 }
 
+#[test]
+fn a_socks_proxy_that_refuses_the_password_or_is_none_is_not_asked_again() {
+    let _deadline = Deadline::seconds(60);
+    for answer in [&[5, 2, 1, 1][..], b"HTTP/1.1 400 Bad Request\r\n\r\n"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("socks5h://ann:wrong@{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for mut client in listener.incoming().flatten() {
+                let _ = client.write_all(answer);
+                let _ = copy(&mut client, &mut std::io::sink());
+            }
+        });
+        let url = format!("{NOWHERE}/1");
+        let ended = one(&url, &[("http_proxy", &address)]);
+        assert_fate(&ended, &url, ("failed", "connection", 1));
+        assert_eq!(ended.code, Some(4));
+    }
+}
+
 /// A server that speaks TLS, with a certificate that no system trusts.
 struct Secret {
     port: u16,

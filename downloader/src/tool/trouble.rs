@@ -1,5 +1,6 @@
 //! What goes wrong in an attempt, and whether it may pass.
 
+use std::io::ErrorKind::{InvalidData, InvalidInput, PermissionDenied, UnexpectedEof};
 use std::time::Duration;
 
 use ureq::{Error, Timeout};
@@ -55,14 +56,16 @@ pub(super) fn trouble(error: Error, slow: Kind) -> Trouble {
             Trouble::lasting(Kind::Tls, error)
         }
         Error::Io(error) => match error.kind() {
-            std::io::ErrorKind::UnexpectedEof if slow == Kind::FirstByteTimeout => {
+            UnexpectedEof if slow == Kind::FirstByteTimeout => {
                 Trouble::passing(Kind::Connection, "the connection ended without an answer")
             }
-            std::io::ErrorKind::UnexpectedEof => {
-                Trouble::passing(Kind::ShortBody, "the connection ended too early")
-            }
-            std::io::ErrorKind::InvalidData if error.get_ref().is_some() => {
+            UnexpectedEof => Trouble::passing(Kind::ShortBody, "the connection ended too early"),
+            _ if error.get_ref().is_some_and(|error| error.is::<rustls::Error>()) => {
                 Trouble::lasting(Kind::Tls, error)
+            }
+            // A SOCKS proxy wants another password, or is none, or the system forbids it.
+            InvalidData | InvalidInput | PermissionDenied => {
+                Trouble::lasting(Kind::Connection, error)
             }
             _ => Trouble::passing(Kind::Connection, error),
         },
