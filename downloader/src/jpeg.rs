@@ -37,7 +37,7 @@ const ONES: [u8; 32] = *b"\xff\0\xff\0\xff\0\xff\0\xff\0\xff\0\xff\0\xff\0\
 /// The most bytes that may be left over: some cameras fill up.
 const LEFT_OVER: usize = 16;
 
-/// Where the parts of a file are.
+/// The places of the parts of a file.
 pub(crate) struct Layout {
     /// The scans, or their parts between restarts, each up to its next marker.
     scans: Vec<Range<usize>>,

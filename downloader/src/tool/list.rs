@@ -130,6 +130,9 @@ mod tests {
 
     use super::*;
 
+    /// The pattern of what may be between two addresses.
+    const BETWEEN: &str = "(\n|\r\n|\r)(#[^\n\r]*\n|[ \t]*\r?\n){0,3}[ \t]*";
+
     fn entries(text: &[u8]) -> Vec<Entry> {
         // A tiny buffer, so that lines lie across its end.
         List::new(BufReader::with_capacity(7, text)).map(Result::unwrap).collect()
@@ -218,7 +221,7 @@ mod tests {
 
         #[test]
         fn what_lies_between_addresses_does_not_matter(
-            list in prop::collection::vec(("[a-z]{1,9}", "(\n|\r\n|\r)(#[^\n\r]*\n|[ \t]*\r?\n){0,3}[ \t]*"), 0..20)
+            list in prop::collection::vec(("[a-z]{1,9}", BETWEEN), 0..20)
         ) {
             let mut text = String::new();
             for (name, between) in &list {

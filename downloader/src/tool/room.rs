@@ -248,7 +248,7 @@ mod tests {
     fn what_is_expected_back_keeps_the_room_open() {
         let _deadline = Deadline::seconds(60);
         let item = Item("a", 1, None);
-        let room = room(1, &[item.clone()]);
+        let room = room(1, std::slice::from_ref(&item));
         room.end_list();
         for again in [Some(item.clone()), None] {
             assert_eq!(room.next().unwrap().item, item);
