@@ -1,18 +1,18 @@
-//! What the program waits for at its end: the engines of executors, and executors of threads.
+//! What the program waits for at its end: executors of processes and of threads.
 
 use std::mem::take;
 use std::sync::{Mutex, Once, PoisonError, Weak};
 
-/// What the program waits for at its end, if it is still there then.
+/// An executor that the program waits for at its end, if it is still there.
 pub(crate) trait Awaited: Send + Sync {
-    /// Takes no more; returns when all is done that was submitted.
+    /// Takes no more calls, and returns when all are done.
     fn finish(&self);
 }
 
 static AWAITED: Mutex<Vec<Weak<dyn Awaited>>> = Mutex::new(Vec::new());
 
-/// Sees to it that the program waits for this, before it does for those that were there before: they may be
-/// needed to finish it.
+/// Registers an executor to be waited for at the program's end: before the earlier ones, which it
+/// may need to finish.
 pub(crate) fn wait_at_exit(awaited: Weak<dyn Awaited>) {
     static ONCE: Once = Once::new();
     let all = || AWAITED.lock().unwrap_or_else(PoisonError::into_inner);

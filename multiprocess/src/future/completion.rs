@@ -1,4 +1,5 @@
-//! How a future is done: once, whoever does it, and for everybody at the same time.
+//! Completion of a future: exactly once, whichever thread completes it, and seen by all at the same
+//! time.
 //!
 //! ```text
 //!              cancel                                  ┌▶ waiters are woken
@@ -10,8 +11,10 @@
 //!         set_result, set_exception
 //! ```
 //!
-//! Everything that ends a future passes through `finish`, whichever executor it is of. `F` is the
-//! future's own type, which stands on these.
+//! Every executor's futures complete through `finish`. `F` is the type [`Future`], which is built
+//! on this module.
+//!
+//! [`Future`]: crate::future::Future
 
 use std::fmt::Debug;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -25,34 +28,34 @@ use crate::future::callbacks::{Callback, call, contained, in_turn, wake};
 use crate::future::error::FutureError;
 use crate::future::waiter::Waiter;
 
-/// What came of a call.
+/// The outcome of a call, once there is one.
 pub(crate) type Outcome<R> = OnceLock<Result<R, TaskError>>;
 
-/// What all handles share, but for the outcome. That one lies apart so that the last handle can
-/// take it out.
+/// State shared by a future's handles and its promise. The outcome lies apart, so that the last
+/// handle can take it out.
 pub(crate) struct Core<F> {
     pub state: Mutex<State<F>>,
     pub changed: Condvar,
 }
 
-/// How far it is, and who is to hear of it.
+/// Progress of a future, and everything to notify when it is done.
 pub(crate) struct State<F> {
     pub phase: Phase,
-    /// Who does the work, until it is done.
-    pub doer: Option<Arc<dyn Doer>>,
+    /// The call behind the future, until it is done.
+    pub control: Option<Arc<dyn CallControl>>,
     pub callbacks: Option<Callbacks<F>>,
     pub waiters: Vec<(Arc<Waiter>, usize)>,
     pub wakers: Vec<(u64, Waker)>,
-    /// How many threads sleep until something changes.
+    /// Number of threads that sleep until something changes.
     pub sleepers: usize,
-    /// The thread that runs the callbacks just now.
+    /// The thread that is running the callbacks just now.
     pub caller: Option<ThreadId>,
 }
 
 impl<F> State<F> {
     pub(crate) fn take_waker(&mut self, number: u64) -> Option<Waker> {
-        let place = self.wakers.iter().position(|(other, _)| *other == number)?;
-        Some(self.wakers.swap_remove(place).1)
+        let index = self.wakers.iter().position(|(other, _)| *other == number)?;
+        Some(self.wakers.swap_remove(index).1)
     }
 }
 
@@ -79,15 +82,15 @@ impl Phase {
     }
 }
 
-/// What is to be called when the future is done, and how.
+/// Callbacks of a future, and how to run them.
 pub(crate) struct Callbacks<F> {
     pub list: Vec<Callback<F>>,
-    /// Chosen where the result's type is known to borrow nothing: the callbacks may have to wait
-    /// for their turn.
+    /// Function chosen where the result's type is known to be `'static`: deferred callbacks need
+    /// that.
     pub run: fn(Completion<F>),
 }
 
-/// A future that is done, whose callbacks haven't run.
+/// A future that is done, whose callbacks have not run.
 pub(crate) struct Completion<F> {
     core: Arc<Core<F>>,
     future: F,
@@ -110,23 +113,23 @@ impl<F: Debug + 'static> Completion<F> {
     }
 }
 
-/// Who does the work of a future that isn't done, as the future sees it.
-pub(crate) trait Doer: Send + Sync {
-    /// Sees to it that the work doesn't begin; false if it has.
+/// Control over the call behind a pending future, provided by its executor.
+pub(crate) trait CallControl: Send + Sync {
+    /// Prevents the call from starting; returns false if it has.
     fn cancel(&self) -> bool {
         true
     }
 
-    /// The future has been cancelled: what is kept for it can go.
+    /// Frees what the executor keeps for the call, whose future was cancelled.
     fn forget(&self) {}
 
-    /// Whether the work has begun, if the future doesn't know.
+    /// Returns true if the call has started although the future is still marked pending.
     fn has_begun(&self) -> bool {
         false
     }
 
-    /// The calling thread is going to wait, perhaps with a time limit. Without one it may do the
-    /// work itself; false if it must not wait.
+    /// Prepares the calling thread for waiting for the call. Without a time limit it may run the
+    /// call itself. Returns false if it must not wait.
     fn before_waiting(&self, _has_limit: bool) -> bool {
         true
     }
@@ -161,8 +164,8 @@ impl<F> Core<F> {
         Ok(())
     }
 
-    /// The future is done: from here on everybody sees it so. `handle` makes one for the callbacks;
-    /// it is gone when the last of them has returned.
+    /// Completes the future: from here on all threads see it done. `handle` makes the handle for
+    /// the callbacks, which is dropped after the last of them.
     pub(crate) fn finish(
         self: &Arc<Self>,
         mut state: MutexGuard<'_, State<F>>,
@@ -170,7 +173,7 @@ impl<F> Core<F> {
         handle: impl FnOnce() -> Option<F>,
     ) {
         state.phase = phase;
-        let doer = state.doer.take();
+        let control = state.control.take();
         let callbacks = state.callbacks.take();
         let waiters = std::mem::take(&mut state.waiters);
         state.caller = callbacks.as_ref().map(|_| thread::current().id());
@@ -183,8 +186,8 @@ impl<F> Core<F> {
         if sleepers > 0 {
             self.changed.notify_all();
         }
-        drop(doer);
-        waiters.iter().for_each(|(waiter, number)| waiter.hear(*number));
+        drop(control);
+        waiters.iter().for_each(|(waiter, number)| waiter.notify(*number));
         match callbacks.and_then(|callbacks| Some((callbacks, handle()?))) {
             Some((Callbacks { list: callbacks, run }, future)) => {
                 run(Completion { core: Arc::clone(self), future, callbacks });

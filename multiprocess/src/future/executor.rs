@@ -1,4 +1,4 @@
-//! [`Executor`]: what threads and processes have in common.
+//! [`Executor`]: the interface that executors of threads and of processes share.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -7,10 +7,9 @@ use crate::future::error::SubmitError;
 use crate::future::future::Future;
 use crate::future::map::{Map, MapOptions};
 
-/// Who does calls somewhere else, and gives a [`Future`] for each. Python:
-/// `concurrent.futures.Executor`.
+/// Runs calls elsewhere, and returns a [`Future`] for each. Python: `concurrent.futures.Executor`.
 ///
-/// The same code runs on threads and on processes:
+/// Code for one kind of executor runs on the other:
 ///
 /// ```
 /// use multiprocess::futures::{Executor, ProcessPoolExecutor, ThreadPoolExecutor};
@@ -22,45 +21,45 @@ use crate::future::map::{Map, MapOptions};
 ///     base.pow(exponent)
 /// }
 ///
-/// fn two_to_the_eighth(executor: &impl Executor) -> Result<u64, Failure> {
-///     Ok(executor.submit(power, (2, 8))?.into_result()?)
+/// fn powers_of_two(executor: &impl Executor) -> Result<Vec<u64>, Failure> {
+///     let eighth = executor.submit(power, (2, 8))?;
+///     let mut powers = executor.map(power, [(2, 1), (2, 2)])?.collect::<Result<Vec<_>, _>>()?;
+///     powers.push(eighth.into_result()?);
+///     Ok(powers)
 /// }
 ///
 /// fn main() -> std::process::ExitCode {
 ///     multiprocess::main(|| -> Result<(), Failure> {
-///         assert_eq!(two_to_the_eighth(&ThreadPoolExecutor::new(3))?, 256);
-///         assert_eq!(two_to_the_eighth(&ProcessPoolExecutor::new(3)?)?, 256);
+///         let executor = ThreadPoolExecutor::new(3);
+///         assert_eq!(powers_of_two(&executor)?, [2, 4, 256]);
+///         executor.shutdown(true, false);
+///
+///         // Python: `with ProcessPoolExecutor(3) as executor:`
+///         let powers = ProcessPoolExecutor::new(3)?.scope(powers_of_two)?;
+///         assert_eq!(powers, [2, 4, 256]);
 ///         Ok(())
 ///     })
 /// }
 /// ```
 ///
-/// To drop an executor is to leave Python's `with` block: it waits for all calls that it was given.
+/// Dropping an executor is like leaving Python's `with` block: it waits for all calls it was given.
 pub trait Executor: Sized {
-    /// Calls `function(argument)` somewhere else; several arguments are a tuple. Python: `submit`.
-    ///
-    /// ```
-    /// use multiprocess::futures::{Executor, ThreadPoolExecutor};
-    ///
-    /// let executor = ThreadPoolExecutor::new(2);
-    /// let root = executor.submit(u64::isqrt, 81)?;
-    /// assert_eq!(root.result()?, &9);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Calls `function(argument)` elsewhere; several arguments are a tuple. Python: `submit`.
     ///
     /// # Errors
-    /// [`SubmitError::Unlisted`] if another process should call a function that isn't listed;
-    /// [`SubmitError::Broken`] if the executor is; [`SubmitError::Start`] if it has no worker, and
-    /// none can be started; [`SubmitError::Shutdown`] when its workers were terminated, or the
-    /// program is ending. What becomes of the call, the future tells.
+    /// [`SubmitError::Unlisted`] if another process should call a function that isn't listed in
+    /// [`tasks!`](crate::tasks); [`SubmitError::Broken`] if the executor is broken;
+    /// [`SubmitError::Start`] if there is no worker, and none can be started;
+    /// [`SubmitError::Shutdown`] when the workers were terminated, or the program is ending. The
+    /// call's own error comes with the future.
     fn submit<A, R, F>(&self, function: F, argument: A) -> Result<Future<R>, SubmitError>
     where
         A: Serialize + Send + 'static,
         R: DeserializeOwned + Send + Sync + 'static,
         F: Fn(A) -> R + Copy + Send + 'static;
 
-    /// Submits several calls that go together, as one task where that saves something: what
-    /// [`map`](Self::map) does with a chunk.
+    /// Submits several calls together, as one task where that saves something: a chunk of
+    /// [`map`](Self::map).
     ///
     /// # Errors
     /// As [`submit`](Self::submit).
@@ -77,27 +76,18 @@ pub trait Executor: Sized {
         arguments.into_iter().map(|argument| self.submit(function, argument)).collect()
     }
 
-    /// Calls the function with each item; the results come in the items' order, a `Result` each.
-    /// Python: `map`.
+    /// Calls the function with each item; the iterator yields a `Result` for each, in the items'
+    /// order. Python: `map`.
     ///
-    /// The whole input is taken now, so it has to end, and all calls are made, whether or not
-    /// results are asked for. To drop the iterator after its first `next` is to cancel what has not
-    /// begun.
-    ///
-    /// ```
-    /// use multiprocess::futures::{Executor, ThreadPoolExecutor};
-    ///
-    /// let executor = ThreadPoolExecutor::new(2);
-    /// let roots: Result<Vec<u64>, _> = executor.map(u64::isqrt, [1, 4, 9])?.collect();
-    /// assert_eq!(roots?, [1, 2, 3]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// The whole input is consumed now, so it must end, and all calls are made, whether or not
+    /// results are asked for. Dropping the iterator after its first `next` cancels the calls that
+    /// have not started.
     ///
     /// # Errors
     /// As [`submit`](Self::submit).
     ///
     /// # Panics
-    /// If the input does; what has not begun is cancelled.
+    /// If the input panics; calls that have not started are cancelled.
     fn map<A, R, F, I>(&self, function: F, items: I) -> Result<Map<'_, I::IntoIter, R>, SubmitError>
     where
         A: Serialize + Send + 'static,
@@ -108,22 +98,13 @@ pub trait Executor: Sized {
         self.map_with(MapOptions::default(), function, items)
     }
 
-    /// [`map`](Self::map) with a time limit, in chunks, or with so many calls on their way at once
-    /// that the input may be endless. Python: `map(timeout=…, chunksize=…, buffersize=…)`.
-    ///
-    /// ```
-    /// use multiprocess::futures::{Executor, MapOptions, ThreadPoolExecutor};
-    ///
-    /// let executor = ThreadPoolExecutor::new(2);
-    /// let four_at_a_time = MapOptions::default().buffersize(4);
-    /// let mut roots = executor.map_with(four_at_a_time, u64::isqrt, 1..)?;
-    /// assert_eq!(roots.next(), Some(Ok(1)));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Calls [`map`](Self::map) with a time limit, in chunks, or with a bound on the calls in
+    /// flight, so that the input may be endless. Python: `map(timeout=…, chunksize=…,
+    /// buffersize=…)`.
     ///
     /// # Errors
-    /// As [`submit`](Self::submit); [`SubmitError::Zero`] for chunks of 0 items, or 0 tasks on
-    /// their way.
+    /// As [`submit`](Self::submit); [`SubmitError::Zero`] for chunks of 0 items, or 0 tasks in
+    /// flight.
     ///
     /// # Panics
     /// As [`map`](Self::map).
@@ -142,29 +123,20 @@ pub trait Executor: Sized {
         Map::new(options, items.into_iter(), move |chunk| self.submit_chunk(function, chunk))
     }
 
-    /// Gives the executor to `body`, and then waits for all that it was given. Python: the `with`
+    /// Calls `body` with the executor, and then waits for all submitted calls. Python: the `with`
     /// block.
     ///
-    /// It is the same as dropping it, but shows where the block ends. An error or a panic of the
-    /// body waits, too, and goes on.
-    ///
-    /// ```
-    /// use multiprocess::futures::{Executor, ThreadPoolExecutor};
-    ///
-    /// let root = ThreadPoolExecutor::new(2).scope(|executor| executor.submit(u64::isqrt, 81))?;
-    /// assert!(root.done());
-    /// assert_eq!(root.result()?, &9);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Does the same as dropping the executor, but shows where the block ends. After an error or a
+    /// panic of the body it waits, too.
     fn scope<T>(self, body: impl FnOnce(&Self) -> T) -> T {
         body(&self)
     }
 
     /// Takes no more calls. Python: `shutdown`.
     ///
-    /// `wait`: returns when all is done and the workers have ended; else at once, while they go on
-    /// with what they were given. `cancel_futures`: what has not begun is cancelled. (Called twice,
-    /// it doesn't compile.)
+    /// With `wait` it returns when all calls are done and the workers have ended; else at once,
+    /// while they go on with what they were given. With `cancel_futures` calls that have not
+    /// started are cancelled. (Called twice, it doesn't compile.)
     ///
     /// ```compile_fail,E0382
     /// # // EXEC-B01
@@ -173,16 +145,6 @@ pub trait Executor: Sized {
     /// let executor = ThreadPoolExecutor::new(3);
     /// executor.shutdown(true, false);
     /// executor.shutdown(true, false);
-    /// ```
-    ///
-    /// ```
-    /// use multiprocess::futures::{Executor, ThreadPoolExecutor};
-    ///
-    /// let executor = ThreadPoolExecutor::new(2);
-    /// let root = executor.submit(u64::isqrt, 81)?;
-    /// executor.shutdown(true, false);
-    /// assert!(root.done());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn shutdown(self, wait: bool, cancel_futures: bool);
 }

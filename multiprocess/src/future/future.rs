@@ -1,4 +1,4 @@
-//! [`Future`]: the end of a result where it is waited for.
+//! [`Future`]: the consumer's end of a result.
 
 use std::any::type_name;
 use std::fmt;
@@ -13,25 +13,36 @@ use std::time::{Duration, Instant};
 use crate::future::TaskError;
 
 use crate::future::callbacks::{call, in_turn, is_waking};
-use crate::future::completion::{Callbacks, Completion, Core, Doer, Outcome, Phase};
+use crate::future::completion::{CallControl, Callbacks, Completion, Core, Outcome, Phase};
 use crate::future::error::FutureError;
 use crate::future::waiter::Waiter;
 
-/// How often to look for a result before sleeping, letting others run in between.
-const LOOKS: u32 = 50;
+/// Number of checks for a result before sleeping, yielding in between (adaptive spinning).
+const SPINS: u32 = 50;
 
 /// A result that will come. Python: `concurrent.futures.Future`.
 ///
-/// Several handles may be on one: a clone is the same future. It outlives its executor. It can be
-/// awaited, too, in any async runtime; that takes the result out, as
-/// [`into_result`](Self::into_result) does.
+/// Clones are handles to the same future, which outlives its executor. A future can also be
+/// awaited, in any async runtime; that takes the result out, as [`into_result`](Self::into_result)
+/// does.
 ///
 /// ```
-/// use multiprocess::futures::Promise;
+/// use std::sync::mpsc;
+/// use std::time::Duration;
+///
+/// use multiprocess::futures::{FutureError, Promise};
 ///
 /// let (promise, future) = Promise::new();
-/// assert!(!future.done());
+/// assert_eq!(future.result_timeout(Duration::from_millis(10)), Err(FutureError::TimedOut));
+///
+/// let (sender, results) = mpsc::channel();
+/// future.add_done_callback(move |future| {
+///     let _ = sender.send(future.result().copied());
+/// });
 /// promise.set_result(42)?;
+/// assert!(future.done());
+/// assert_eq!(results.recv()?, Ok(42));
+/// assert_eq!(future.exception()?, None);
 /// assert_eq!(future.result()?, &42);
 /// assert_eq!(future.into_result()?, 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -39,53 +50,32 @@ const LOOKS: u32 = 50;
 pub struct Future<R> {
     pub(crate) core: Arc<Core<Self>>,
     pub(crate) outcome: Arc<Outcome<R>>,
-    /// Under which its waker is kept, once it was polled.
+    /// Key of the future's waker in the core, once it was polled.
     pub(crate) waker: Option<u64>,
 }
 
 impl<R> Future<R> {
     /// Waits for the result. Python: `result()`.
     ///
-    /// ```
-    /// use multiprocess::futures::ThreadPoolExecutor;
-    ///
-    /// let executor = ThreadPoolExecutor::new(2);
-    /// let future = executor.spawn(|| 6 * 7)?;
-    /// assert_eq!(future.result()?, &42);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
     /// # Errors
-    /// [`FutureError::Task`] with what became of the call instead; [`FutureError::Cancelled`];
-    /// [`FutureError::Taken`] if it was taken out; [`FutureError::Deadlock`] in a callback that
-    /// must not wait for it.
+    /// [`FutureError::Task`] with the call's error; [`FutureError::Cancelled`];
+    /// [`FutureError::Taken`] if the result was taken out; [`FutureError::Deadlock`] in a callback
+    /// that must not wait for it.
     pub fn result(&self) -> Result<&R, FutureError> {
         self.wait_until(None)?;
         self.outcome()
     }
 
-    /// Waits for the result, but no longer than this. Python: `result(timeout)`.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use multiprocess::futures::{FutureError, Promise};
-    ///
-    /// let (promise, future) = Promise::new();
-    /// assert_eq!(future.result_timeout(Duration::from_millis(10)), Err(FutureError::TimedOut));
-    /// promise.set_result(42)?;
-    /// assert_eq!(future.result_timeout(Duration::from_secs(60)), Ok(&42));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Waits for the result, at most `timeout`. Python: `result(timeout)`.
     ///
     /// # Errors
-    /// As [`result`](Self::result); [`FutureError::TimedOut`] after the time.
+    /// As [`result`](Self::result); [`FutureError::TimedOut`] after `timeout`.
     pub fn result_timeout(&self, timeout: Duration) -> Result<&R, FutureError> {
         self.wait_for(timeout)?;
         self.outcome()
     }
 
-    /// Waits for the result, and takes it out.
+    /// Waits for the result and takes it out.
     ///
     /// ```
     /// use multiprocess::futures::{FutureError, Promise};
@@ -105,18 +95,8 @@ impl<R> Future<R> {
         self.take()
     }
 
-    /// Waits for the error, or for the result that comes in its stead (`None`). Python:
+    /// Waits for the call's error; returns `None` if the call has a result instead. Python:
     /// `exception()`.
-    ///
-    /// ```
-    /// use multiprocess::futures::ThreadPoolExecutor;
-    ///
-    /// let executor = ThreadPoolExecutor::new(2);
-    /// let future = executor.spawn(|| -> u64 { panic!("no luck") })?;
-    /// let error = future.exception()?.map(ToString::to_string);
-    /// assert_eq!(error.as_deref(), Some("the task panicked: no luck"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
     ///
     /// # Errors
     /// [`FutureError::Cancelled`], [`FutureError::Taken`], [`FutureError::Deadlock`], as for
@@ -126,80 +106,38 @@ impl<R> Future<R> {
         self.error()
     }
 
-    /// The same, but no longer than this. Python: `exception(timeout)`.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use multiprocess::futures::{FutureError, Promise};
-    ///
-    /// let (promise, future) = Promise::new();
-    /// assert_eq!(future.exception_timeout(Duration::from_millis(10)), Err(FutureError::TimedOut));
-    /// promise.set_result(42)?;
-    /// assert_eq!(future.exception_timeout(Duration::from_secs(60)), Ok(None));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Waits for the call's error, at most `timeout`. Python: `exception(timeout)`.
     ///
     /// # Errors
-    /// As [`exception`](Self::exception); [`FutureError::TimedOut`] after the time.
+    /// As [`exception`](Self::exception); [`FutureError::TimedOut`] after `timeout`.
     pub fn exception_timeout(&self, timeout: Duration) -> Result<Option<&TaskError>, FutureError> {
         self.wait_for(timeout)?;
         self.error()
     }
 
-    /// Whether it is finished or cancelled. Python: `done()`.
-    ///
-    /// ```
-    /// use multiprocess::futures::Promise;
-    ///
-    /// let (promise, future) = Promise::new();
-    /// assert!(!future.done());
-    /// promise.set_result(42)?;
-    /// assert!(future.done());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Returns true if the future is finished or cancelled. Python: `done()`.
     #[must_use]
     pub fn done(&self) -> bool {
         self.core.lock().phase.is_done()
     }
 
-    /// Whether the call has begun and is not done. Python: `running()`.
-    ///
-    /// ```
-    /// use multiprocess::futures::Promise;
-    ///
-    /// let (promise, future) = Promise::<u64>::new();
-    /// assert!(!future.running());
-    /// promise.set_running()?;
-    /// assert!(future.running());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Returns true if the call has started and is not done. Python: `running()`.
     #[must_use]
     pub fn running(&self) -> bool {
         self.phase() == Phase::Running
     }
 
-    /// Whether it was cancelled. Python: `cancelled()`.
-    ///
-    /// ```
-    /// use multiprocess::futures::Promise;
-    ///
-    /// let (_promise, future) = Promise::<u64>::new();
-    /// assert!(!future.cancelled());
-    /// assert!(future.cancel());
-    /// assert!(future.cancelled());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Returns true if the future was cancelled. Python: `cancelled()`.
     #[must_use]
     pub fn cancelled(&self) -> bool {
         self.core.lock().phase == Phase::Cancelled
     }
 
-    /// Cancels the call, if it has not begun: then it never will. False if it has, or is done.
-    /// Python: `cancel()`.
+    /// Cancels the call if it has not started; then it never will. Returns false if it has, or is
+    /// done. Python: `cancel()`.
     ///
-    /// Python's executor of processes says of calls that wait next that they run, and doesn't
-    /// cancel them; here it is exact.
+    /// Python's executor of processes reports the calls that are next in its queue as running, and
+    /// doesn't cancel them; here the answer is exact.
     ///
     /// ```
     /// use std::sync::mpsc;
@@ -207,14 +145,14 @@ impl<R> Future<R> {
     /// use multiprocess::futures::{FutureError, ThreadPoolExecutor};
     ///
     /// let executor = ThreadPoolExecutor::new(1);
-    /// let (word, words) = mpsc::channel::<()>();
-    /// let waits_for_a_word = executor.spawn(move || words.recv().is_ok())?;
-    /// let waits_for_the_thread = executor.spawn(|| 6 * 7)?;
+    /// let (sender, receiver) = mpsc::channel::<()>();
+    /// let running = executor.spawn(move || receiver.recv().is_ok())?;
+    /// let waiting = executor.spawn(|| 6 * 7)?;
     ///
-    /// assert!(waits_for_the_thread.cancel());
-    /// assert_eq!(waits_for_the_thread.result(), Err(FutureError::Cancelled));
-    /// word.send(())?;
-    /// assert_eq!(waits_for_a_word.result()?, &true);
+    /// assert!(waiting.cancel());
+    /// assert_eq!(waiting.result(), Err(FutureError::Cancelled));
+    /// sender.send(())?;
+    /// assert_eq!(running.result()?, &true);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use = "it may be too late"]
@@ -225,41 +163,27 @@ impl<R> Future<R> {
             Phase::Running | Phase::Finished => return false,
             Phase::Pending => {}
         }
-        // With our lock: so that nobody else completes it in the meantime.
-        let doer = state.doer.clone();
-        if doer.as_ref().is_some_and(|doer| !doer.cancel()) {
+        // Under the lock, so that no other thread completes the future meanwhile.
+        let control = state.control.clone();
+        if control.as_ref().is_some_and(|control| !control.cancel()) {
             return false;
         }
         self.core.finish(state, Phase::Cancelled, || Some(self.clone()));
-        // Without it: this may drop the promise.
-        if let Some(doer) = doer {
-            doer.forget();
+        // Unlocked: this may drop the promise.
+        if let Some(control) = control {
+            control.forget();
         }
         true
     }
 
-    /// Calls this when the future is done, or now if it is. Python: `add_done_callback`.
+    /// Calls `callback` with the future when it is done, or now if it is. Python:
+    /// `add_done_callback`.
     ///
     /// Callbacks run in the order in which they were added, in the thread that ends the future: a
-    /// worker's, the engine's own, or that of who cancels. If one panics, the panic is printed, and
-    /// the others run all the same. One that ends another future runs the callbacks of that there
-    /// and then; in a chain of more than 64 such callbacks those that are deeper run as soon as the
-    /// 64th has returned, so what ended their futures may return before they have run.
-    ///
-    /// ```
-    /// use std::sync::mpsc;
-    ///
-    /// use multiprocess::futures::Promise;
-    ///
-    /// let (promise, future) = Promise::new();
-    /// let (sender, results) = mpsc::channel();
-    /// future.add_done_callback(move |future| {
-    ///     let _ = sender.send(future.result().copied());
-    /// });
-    /// promise.set_result(42)?;
-    /// assert_eq!(results.recv()?, Ok(42));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// thread that runs calls, the one that delivers the results of processes, or the one that
+    /// cancels. If a callback panics, the panic is printed, and the others still run. A callback that ends another future runs that one's
+    /// callbacks there and then, up to a depth of 64; deeper ones are deferred until the 64th has
+    /// returned, so a call that ended their futures may return before they have run.
     pub fn add_done_callback(&self, callback: impl FnOnce(&Self) + Send + 'static)
     where
         R: 'static,
@@ -276,17 +200,7 @@ impl<R> Future<R> {
         }
     }
 
-    /// Whether this is the same future, by another handle: what `==` tells, too. Python: `is`.
-    ///
-    /// ```
-    /// use multiprocess::futures::Promise;
-    ///
-    /// let (_promise, future) = Promise::<u64>::new();
-    /// let (_other_promise, other) = Promise::<u64>::new();
-    /// assert!(future.is_same(&future.clone()));
-    /// assert!(!future.is_same(&other));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Returns true if `other` is a handle to the same future, as `==` does. Python: `is`.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.core, &other.core)
@@ -296,46 +210,50 @@ impl<R> Future<R> {
         Arc::as_ptr(&self.core) as usize
     }
 
-    /// Who does the work from now on.
-    pub(crate) fn set_doer(&self, doer: Arc<dyn Doer>) {
+    /// Binds the future to the call behind it.
+    pub(crate) fn set_control(&self, control: Arc<dyn CallControl>) {
         let mut state = self.core.lock();
         if !state.phase.is_done() {
-            state.doer = Some(doer);
+            state.control = Some(control);
         }
     }
 
-    /// Tells the waiter this number when it is done; at once if it is.
-    pub(crate) fn tell(&self, waiter: &Arc<Waiter>, number: usize) {
+    /// Registers a waiter, which is notified with this number when the future is done; at once if
+    /// it is.
+    pub(crate) fn add_waiter(&self, waiter: &Arc<Waiter>, number: usize) {
         let mut state = self.core.lock();
         if state.phase.is_done() {
             drop(state);
-            waiter.hear(number);
+            waiter.notify(number);
         } else {
             state.waiters.push((Arc::clone(waiter), number));
         }
     }
 
-    /// The waiter has gone.
-    pub(crate) fn do_not_tell(&self, waiter: &Arc<Waiter>) {
+    /// Removes a waiter.
+    pub(crate) fn remove_waiter(&self, waiter: &Arc<Waiter>) {
         self.core.lock().waiters.retain(|(other, _)| !Arc::ptr_eq(other, waiter));
     }
 
-    /// The calling thread is going to wait; if it is a worker that could do the work, and may take
-    /// as long as that takes, it does.
+    /// Prepares the calling thread for waiting: a worker thread that could run the call, and has no
+    /// time limit, runs it now.
+    ///
+    /// # Errors
+    /// [`FutureError::Deadlock`] if the thread must not wait.
     pub(crate) fn before_waiting(&self, has_limit: bool) -> Result<(), FutureError> {
         let state = self.core.lock();
-        let doer = state.doer.clone().filter(|_| !state.phase.is_done());
+        let control = state.control.clone().filter(|_| !state.phase.is_done());
         drop(state);
-        match doer {
-            Some(doer) if !doer.before_waiting(has_limit) => Err(FutureError::Deadlock),
+        match control {
+            Some(control) if !control.before_waiting(has_limit) => Err(FutureError::Deadlock),
             _ => Ok(()),
         }
     }
 
     fn phase(&self) -> Phase {
         let state = self.core.lock();
-        match (state.phase, &state.doer) {
-            (Phase::Pending, Some(doer)) if doer.has_begun() => Phase::Running,
+        match (state.phase, &state.control) {
+            (Phase::Pending, Some(control)) if control.has_begun() => Phase::Running,
             (phase, _) => phase,
         }
     }
@@ -351,7 +269,7 @@ impl<R> Future<R> {
         if deadline.is_none_or(|deadline| deadline > Instant::now()) {
             self.before_waiting(deadline.is_some())?;
         }
-        for _ in 0..LOOKS {
+        for _ in 0..SPINS {
             if self.outcome.get().is_some() {
                 return Ok(());
             }
@@ -363,7 +281,7 @@ impl<R> Future<R> {
         self.core.sleep_until(deadline, |state| state.phase.is_done())
     }
 
-    /// The outcome of a future that is done.
+    /// Returns the outcome of a future that is done.
     fn outcome(&self) -> Result<&R, FutureError> {
         match self.outcome.get() {
             Some(Ok(result)) => Ok(result),
@@ -385,7 +303,7 @@ impl<R> Future<R> {
 
     /// Takes the result out of a future that is done.
     fn take(&mut self) -> Result<R, FutureError> {
-        // Callbacks have a handle on it, as long as they run; but one must not wait for itself.
+        // Running callbacks hold a handle. A callback must not wait for itself.
         let me = Some(thread::current().id());
         self.core.sleep_until(None, |state| state.caller.is_none() || state.caller == me)?;
         let Some(outcome) = Arc::get_mut(&mut self.outcome) else {
@@ -405,8 +323,7 @@ impl<R> Clone for Future<R> {
     }
 }
 
-/// Equality by identity: a future is equal to its clones and to no other, so that it can be a key.
-/// Python: the same.
+/// Equality by identity: a future equals its clones and no other, so it can be a key, as in Python.
 ///
 /// (Clippy's `mutable_key_type` can't know that what changes in a future isn't part of the key.)
 ///
@@ -449,7 +366,7 @@ impl<R> Drop for Future<R> {
     }
 }
 
-/// Its state; once it is finished, the type of its result or the kind of its error.
+/// Shows the state and, once finished, the type of the result or the kind of the error.
 impl<R> fmt::Debug for Future<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<Future at {:#x} state={}", self.address(), self.phase().name())?;
@@ -461,13 +378,13 @@ impl<R> fmt::Debug for Future<R> {
     }
 }
 
-/// A type as one writes it where all its names are in scope.
+/// Strips the paths from a type's name.
 fn without_paths(type_name: &str) -> String {
     let ends = |letter: char| !(letter.is_alphanumeric() || "_:".contains(letter));
     type_name.split_inclusive(ends).filter_map(|path| path.rsplit("::").next()).collect()
 }
 
-/// The name of an error's variant.
+/// Returns the name of an error's variant.
 fn kind(error: &TaskError) -> &'static str {
     match error {
         TaskError::Panicked { .. } => "Panicked",
@@ -483,9 +400,8 @@ fn kind(error: &TaskError) -> &'static str {
     }
 }
 
-/// Awaiting takes the result out: see [`Future::into_result`] for the errors. A thread that does
-/// calls of the same executor of threads does the call itself, if that has not begun, as when it
-/// waits.
+/// Awaiting takes the result out; the errors are those of [`Future::into_result`]. As when it
+/// waits, a thread of the same executor of threads runs the call itself if it has not started.
 ///
 /// ```
 /// use std::pin::pin;
@@ -506,8 +422,7 @@ impl<R> std::future::Future for Future<R> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let this = self.get_mut();
-        // What polls while it is being woken goes on with something else; all others may wait for
-        // the waker.
+        // A task that its waker polls goes on with other work; all others may wait for the waker.
         if !is_waking()
             && let Err(error) = this.before_waiting(false)
         {
@@ -524,7 +439,7 @@ impl<R> std::future::Future for Future<R> {
         let before = state.take_waker(number);
         state.wakers.push((number, waker));
         drop(state);
-        // Without our lock: it may hold another handle on this future.
+        // Unlocked: the waker may hold another handle to this future.
         drop(before);
         Poll::Pending
     }

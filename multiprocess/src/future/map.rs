@@ -9,10 +9,23 @@ use crate::future::TaskError;
 use crate::future::error::{FutureError, SubmitError};
 use crate::future::future::Future;
 
-/// Submits the calls of a chunk as one task.
+/// Function that submits the calls of a chunk as one task.
 type SubmitChunk<'a, A, R> = dyn FnMut(Vec<A>) -> Result<Vec<Future<R>>, SubmitError> + 'a;
 
-/// How a map is to be done.
+/// Options of [`Executor::map_with`](crate::futures::Executor::map_with).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use multiprocess::futures::{Executor, MapOptions, ThreadPoolExecutor};
+///
+/// let executor = ThreadPoolExecutor::new(2);
+/// let options = MapOptions::default().buffersize(4).timeout(Duration::from_secs(60));
+/// // This input has no end.
+/// let mut roots = executor.map_with(options, u64::isqrt, 1..)?;
+/// assert_eq!(roots.next(), Some(Ok(1)));
+/// # Ok::<(), multiprocess::futures::SubmitError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 pub struct MapOptions {
@@ -22,69 +35,35 @@ pub struct MapOptions {
 }
 
 impl MapOptions {
-    /// All results have to be there within this time, counted from the call. Python: `timeout`.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use multiprocess::futures::{Executor, MapOptions, ThreadPoolExecutor};
-    ///
-    /// let executor = ThreadPoolExecutor::new(2);
-    /// let within_a_minute = MapOptions::default().timeout(Duration::from_secs(60));
-    /// let roots = executor.map_with(within_a_minute, u64::isqrt, [1, 4, 9])?;
-    /// assert_eq!(roots.collect::<Result<Vec<u64>, _>>()?, [1, 2, 3]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Sets the time, counted from the call, within which all results must be there. Python:
+    /// `timeout`.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// So many items go to a process together; threads take them one by one. Python: `chunksize`.
-    ///
-    /// ```
-    /// # use multiprocess::futures::{Executor, MapOptions, ProcessPoolExecutor};
-    /// # multiprocess::tasks![square];
-    /// # fn square(number: u64) -> u64 { number * number }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let executor = ProcessPoolExecutor::new(2)?;
-    /// let tens = MapOptions::default().chunksize(10);
-    /// let sum: Result<u64, _> = executor.map_with(tens, square, 1..=100)?.sum();
-    /// assert_eq!(sum?, 338_350);
-    /// # Ok(()) }) }
-    /// ```
+    /// Sets the number of items that go to a process together, by default 1; threads take them one
+    /// by one. Python: `chunksize`.
     pub fn chunksize(mut self, items: usize) -> Self {
         self.chunk = Some(items);
         self
     }
 
-    /// Maximum number of tasks (items, or chunks of them) on their way: the first at the call,
-    /// then one for each whose results are taken. Python: `buffersize`.
-    ///
-    /// ```
-    /// use multiprocess::futures::{Executor, MapOptions, ThreadPoolExecutor};
-    ///
-    /// let executor = ThreadPoolExecutor::new(2);
-    /// let four_at_a_time = MapOptions::default().buffersize(4);
-    /// // This input has no end.
-    /// let mut roots = executor.map_with(four_at_a_time, u64::isqrt, 1..)?;
-    /// assert_eq!(roots.next(), Some(Ok(1)));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Sets the maximum number of tasks (items, or chunks of them) in flight: the first at the
+    /// call, then one for each whose results are taken. Python: `buffersize`.
     pub fn buffersize(mut self, tasks: usize) -> Self {
         self.buffer = Some(tasks);
         self
     }
 }
 
-/// What [`Executor::map`](crate::futures::Executor::map) gives: a `Result` for each item. After an error the next one comes all
-/// the same; only after [`FutureError::TimedOut`] nothing does, and what has not begun is
-/// cancelled.
+/// Iterator over the results of [`Executor::map`](crate::futures::Executor::map): a `Result` for
+/// each item. After an error it goes on with the next item; only [`FutureError::TimedOut`] ends it,
+/// and cancels the calls that have not started.
 ///
-/// All calls are made, also if the iterator is dropped unused; with a
-/// [`buffersize`](MapOptions::buffersize) so many of them. To drop it after the first `next` is to
-/// cancel what has not begun. Python: closing the iterator.
+/// All calls are made, even if the iterator is dropped unused; with a
+/// [`buffersize`](MapOptions::buffersize), that many tasks. Dropping it after the first `next`
+/// cancels the calls that have not started. Python: closing the iterator.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -98,6 +77,7 @@ impl MapOptions {
 /// }
 ///
 /// let executor = ThreadPoolExecutor::new(2);
+/// // The calls are made though nothing takes the results.
 /// executor.map(add, 1..=4)?;
 /// executor.shutdown(true, false);
 /// assert_eq!(SUM.load(Ordering::Relaxed), 10);
@@ -105,16 +85,17 @@ impl MapOptions {
 /// ```
 pub struct Map<'a, I: Iterator, R> {
     submit_chunk: Box<SubmitChunk<'a, I::Item, R>>,
-    /// `None` at its end.
+    /// The rest of the input; `None` at its end.
     input: Option<I>,
     chunk: usize,
     buffer: usize,
     deadline: Option<Instant>,
-    /// Tasks on their way; of the first, some futures may have been taken.
+    /// Tasks in flight; some futures of the first may have been taken.
     tasks: VecDeque<VecDeque<Future<R>>>,
-    /// Whether to drop it is to cancel: not if the caller has it, but has never asked for a result.
+    /// True if dropping the iterator cancels: while it is being made, for the input may panic, and
+    /// once a result was asked for.
     cancels: bool,
-    /// Why no more could be submitted.
+    /// The reason why no more calls could be submitted.
     refused: Option<SubmitError>,
 }
 
@@ -146,10 +127,10 @@ impl<'a, I: Iterator, R> Map<'a, I, R> {
         Ok(map)
     }
 
-    /// Takes as much of the input as may be on its way.
+    /// Submits as much of the input as may be in flight.
     fn submit(&mut self) {
         while self.tasks.len() < self.buffer {
-            // If it panics, it is over.
+            // An input that panics is not used again.
             let Some(mut input) = self.input.take() else { return };
             let items: Vec<I::Item> = input.by_ref().take(self.chunk).collect();
             if items.len() == self.chunk {
@@ -221,7 +202,7 @@ impl<I: Iterator, R> Drop for Map<'_, I, R> {
     }
 }
 
-/// For all inputs: few of them can be shown.
+/// Shows the number of tasks, whatever the input is.
 impl<I: Iterator, R> fmt::Debug for Map<'_, I, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a map with {} tasks on their way", self.tasks.len())

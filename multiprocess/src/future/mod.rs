@@ -4,16 +4,19 @@
 //! ```text
 //!                     ┌──▶ ThreadPoolExecutor:   threads of this process  ──┐
 //!   submit(f, a) ─────┤                                                     ├──▶ Promise
-//!        │            └──▶ ProcessPoolExecutor:  the engine of `pools`    ──┘      ║ one
+//!        │            └──▶ ProcessPoolExecutor:  the engine of `pool`     ──┘      ║ one
 //!        ▼                                                                         ║ completion
 //!     Future ◀═════════════════════════════════════════════════════════════════════╝
 //!        result, cancel, add_done_callback, .await;  wait, as_completed
 //! ```
 //!
-//! To read in this order: the trait ([`Executor`], `executor.rs`) with its [`Map`]; [`Future`] and
-//! [`Promise`] (`future.rs`, `promise.rs`), and where each result passes by (`completion.rs`,
-//! `callbacks.rs`); several of them ([`wait`], [`as_completed`], `waiting.rs`); who does the work
-//! (`threads.rs` with `thread_calls.rs`, `processes.rs` with `process_calls.rs`).
+//! To read in this order: the trait [`Executor`] (`executor.rs`) with its [`Map`] (`map.rs`); the
+//! two ends of a result, [`Future`] and [`Promise`] (`future.rs`, `promise.rs`); the one way in
+//! which a future completes (`completion.rs`, `callbacks.rs`); waiting for several futures
+//! ([`wait`], [`as_completed`], `waiting.rs`, `waiter.rs`); the executors: of threads
+//! (`threads.rs`, `thread_calls.rs`) and of processes (`pool/executor.rs`,
+//! `pool/executor_calls.rs`). Used by both: errors (`error.rs`, `task_error.rs`), panics of tasks
+//! (`panics.rs`), the wait at the program's end (`at_exit.rs`).
 
 pub(crate) mod at_exit;
 pub(crate) mod callbacks;
@@ -35,7 +38,6 @@ pub use executor::Executor;
 pub use future::Future;
 pub use map::{Map, MapOptions};
 pub use promise::Promise;
-/// Why a call has no result.
 pub use task_error::TaskError;
 pub use threads::{ThreadPoolBuilder, ThreadPoolExecutor};
 pub use waiting::{AsCompleted, ReturnWhen, Waited, as_completed, wait};

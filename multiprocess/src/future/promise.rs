@@ -1,4 +1,4 @@
-//! [`Promise`]: the end of a future by which its result comes.
+//! [`Promise`]: the producer's end of a result.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -9,13 +9,24 @@ use crate::future::completion::{Core, Outcome, Phase, State};
 use crate::future::error::InvalidState;
 use crate::future::future::Future;
 
-/// The other end of a [`Future`]: for those who write an executor. Python: the methods of a
+/// The other end of a [`Future`], for those who write an executor. Python: the methods of a
 /// `Future` that only executors should call.
 ///
-/// To drop it unfulfilled ends the future in [`TaskError::Abandoned`].
+/// Dropping it unfulfilled ends the future in [`TaskError::Abandoned`].
 ///
 /// ```
-/// use multiprocess::futures::{FutureError, Promise, TaskError};
+/// use multiprocess::futures::{FutureError, InvalidState, Promise, TaskError};
+///
+/// let (promise, future) = Promise::new();
+/// let worker = std::thread::spawn(move || {
+///     // False if the future was cancelled.
+///     if promise.set_running()? {
+///         promise.set_result(42)?;
+///     }
+///     Ok::<(), InvalidState>(())
+/// });
+/// assert_eq!(future.result()?, &42);
+/// # let _ = worker.join();
 ///
 /// let (promise, future) = Promise::<u64>::new();
 /// drop(promise);
@@ -23,29 +34,19 @@ use crate::future::future::Future;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Promise<R> {
-    /// Gone when the promise is fulfilled.
+    /// The shared halves of the future; `None` once fulfilled.
     ends: Option<Ends<R>>,
 }
 
 type Ends<R> = (Arc<Core<Future<R>>>, Arc<Outcome<R>>);
 
 impl<R> Promise<R> {
-    /// A promise and its future. Python: `Future()`.
-    ///
-    /// ```
-    /// use multiprocess::futures::Promise;
-    ///
-    /// let (promise, future) = Promise::new();
-    /// let worker = std::thread::spawn(move || promise.set_result(42));
-    /// assert_eq!(future.result()?, &42);
-    /// # let _ = worker.join();
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Makes a promise and its future. Python: `Future()`.
     #[must_use]
     pub fn new() -> (Self, Future<R>) {
         let state = State {
             phase: Phase::Pending,
-            doer: None,
+            control: None,
             callbacks: None,
             waiters: Vec::new(),
             wakers: Vec::new(),
@@ -58,19 +59,8 @@ impl<R> Promise<R> {
         (Self { ends: Some((core, outcome)) }, future)
     }
 
-    /// The work begins: true, and from now on the future can't be cancelled; or false if it was.
-    /// Python: `set_running_or_notify_cancel`.
-    ///
-    /// ```
-    /// use multiprocess::futures::Promise;
-    ///
-    /// let (promise, future) = Promise::new();
-    /// if promise.set_running()? {
-    ///     promise.set_result(42)?;
-    /// }
-    /// assert_eq!(future.result()?, &42);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Marks the call as started: from now on the future can't be cancelled. Returns false if it
+    /// was. Python: `set_running_or_notify_cancel`.
     ///
     /// # Errors
     /// [`InvalidState`] the second time, unless the future was cancelled.
@@ -87,34 +77,15 @@ impl<R> Promise<R> {
         }
     }
 
-    /// Whether the future was cancelled. Python: `cancelled()`.
-    ///
-    /// ```
-    /// use multiprocess::futures::Promise;
-    ///
-    /// let (promise, future) = Promise::<u64>::new();
-    /// assert!(!promise.is_cancelled());
-    /// assert!(future.cancel());
-    /// assert!(promise.is_cancelled());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Returns true if the future was cancelled. Python: `cancelled()`.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.ends.as_ref().is_some_and(|(core, _)| core.lock().phase == Phase::Cancelled)
     }
 
-    /// Fulfils it with a result. Python: `set_result`.
+    /// Fulfils the promise with a result. Python: `set_result`.
     ///
-    /// ```
-    /// use multiprocess::futures::Promise;
-    ///
-    /// let (promise, future) = Promise::new();
-    /// promise.set_result(42)?;
-    /// assert_eq!(future.result()?, &42);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// It can't be fulfilled twice:
+    /// Twice doesn't compile:
     ///
     /// ```compile_fail,E0382
     /// # // FUT-B03
@@ -129,16 +100,7 @@ impl<R> Promise<R> {
         self.complete(Ok(result))
     }
 
-    /// Fulfils it with an error. Python: `set_exception`.
-    ///
-    /// ```
-    /// use multiprocess::futures::{FutureError, Promise, TaskError};
-    ///
-    /// let (promise, future) = Promise::<u64>::new();
-    /// promise.set_exception(TaskError::Terminated)?;
-    /// assert_eq!(future.result(), Err(FutureError::Task(TaskError::Terminated)));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Fulfils the promise with an error. Python: `set_exception`.
     ///
     /// # Errors
     /// [`InvalidState`] if the future was cancelled.
@@ -146,7 +108,7 @@ impl<R> Promise<R> {
         self.complete(Err(error))
     }
 
-    /// Cancels the future from this side.
+    /// Cancels the future from this end.
     pub(crate) fn cancel(mut self) {
         let Some((core, outcome)) = self.ends.take() else { return };
         let state = core.lock();
@@ -161,21 +123,21 @@ impl<R> Promise<R> {
     }
 
     fn fulfil(&mut self, outcome: Result<R, TaskError>) -> Result<(), InvalidState> {
-        let Some((core, place)) = self.ends.take() else { return Err(InvalidState("finished")) };
+        let Some((core, cell)) = self.ends.take() else { return Err(InvalidState("finished")) };
         let state = core.lock();
         if state.phase.is_done() {
             let name = state.phase.name();
             drop(state);
             return Err(InvalidState(name));
         }
-        // Nobody else has the promise.
-        let _ = place.set(outcome);
-        let mut place = Some(place);
+        // Only this promise sets the cell.
+        let _ = cell.set(outcome);
+        let mut cell = Some(cell);
         if state.callbacks.is_none() {
-            // Who sees that it is done may take it out.
-            place = None;
+            // No handle is needed, and one would keep a waiting thread from taking the result out.
+            cell = None;
         }
-        let handle = || Some(Future { core: Arc::clone(&core), outcome: place?, waker: None });
+        let handle = || Some(Future { core: Arc::clone(&core), outcome: cell?, waker: None });
         core.finish(state, Phase::Finished, handle);
         Ok(())
     }

@@ -1,24 +1,28 @@
-//! Why a task has no result.
+//! [`TaskError`]: why a task has no result.
 
 use serde::{Deserialize, Serialize};
 
-/// Why a task has no result. A task that returns `Err` has that as its result: it is none of these.
+/// Reason why a task has no result. A task that returns `Err` has that as its result, and none of
+/// these.
 ///
 /// ```
-/// # use multiprocess::Pool;
-/// # use multiprocess::pool::TaskError;
-/// # multiprocess::tasks![crash];
+/// use multiprocess::pool::TaskError;
+/// use multiprocess::{Failure, Pool, tasks};
+///
+/// tasks![crash];
+///
 /// fn crash(_: ()) {
 ///     std::process::exit(3);
 /// }
 ///
-/// # fn main() -> std::process::ExitCode {
-/// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-/// let pool = Pool::new(2)?;
-/// let error = pool.apply_async(crash, ())?.get().unwrap_err();
-/// assert!(matches!(error, TaskError::WorkerDied { exitcode: Some(3), .. }));
-/// assert_eq!(error.to_string(), "the task's worker ended: exit code 3");
-/// # Ok(()) }) }
+/// fn main() -> std::process::ExitCode {
+///     multiprocess::main(|| -> Result<(), Failure> {
+///         let error = Pool::new(2)?.apply_async(crash, ())?.get().unwrap_err();
+///         assert!(matches!(error, TaskError::WorkerDied { exitcode: Some(3), .. }));
+///         assert_eq!(error.to_string(), "the task's worker ended: exit code 3");
+///         Ok(())
+///     })
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
@@ -26,16 +30,16 @@ pub enum TaskError {
     /// The function panicked. The worker goes on. Python: the task's exception.
     #[error("the task panicked: {message}")]
     Panicked {
-        /// What it said, and where.
+        /// The panic's message and source location.
         message: String,
     },
     /// The worker ended while the task ran: it was killed, crashed, or the task called
-    /// [`std::process::exit`]. Another worker takes its place. (Python's `get` waits for ever.)
+    /// [`std::process::exit`]. Another worker replaces it. (Python's `get` waits forever.)
     #[error("the task's worker ended: {end}")]
     WorkerDied {
-        /// How: `exit code 3`, `killed by signal 9 (SIGKILL)`.
+        /// How the worker ended: `exit code 3`, `killed by signal 9 (SIGKILL)`.
         end: String,
-        /// Its exit code, or −N after signal N; `None` if somebody else collected it.
+        /// Exit code, or −N after signal N; `None` if other code in this process collected it.
         exitcode: Option<i32>,
     },
     /// The arguments can't be serialised; the task never ran.
@@ -53,16 +57,16 @@ pub enum TaskError {
     /// The pool was terminated before the task had a result.
     #[error("the pool was terminated before the task had a result")]
     Terminated,
-    /// The pool has given up, because its workers end before they can work.
+    /// The pool has given up, because its workers end before they are ready.
     #[error("the pool has given up: {0}")]
     Broken(String),
-    /// Who should have given the result has gone without giving any.
+    /// The promise was dropped without a result.
     #[error("nobody is left who could give the task a result")]
     Abandoned,
     /// No result came within the time. The task goes on. Python: `multiprocessing.TimeoutError`.
     #[error("the task has no result yet")]
     TimedOut,
-    /// The calling thread brings the result itself: a callback of the same pool can't wait for it.
+    /// The calling thread delivers the result itself: a callback can't wait for its own pool.
     #[error("this thread brings the results of that pool: it can't wait for one")]
     Deadlock,
     /// The result has been taken already: it is handed out once.

@@ -1,4 +1,5 @@
-//! The calls of a [`ThreadPoolExecutor`](crate::future::ThreadPoolExecutor), and the threads that do them.
+//! The calls of a [`ThreadPoolExecutor`](crate::future::ThreadPoolExecutor), and the threads that
+//! run them.
 //!
 //! ```text
 //!   submit, spawn ──call──▶ channel ──┬──▶ ThreadPoolExecutor-0_0 ──▶ promise
@@ -18,15 +19,16 @@ use crossbeam_channel::{Receiver, Sender};
 use crossbeam_utils::CachePadded;
 
 use crate::future::callbacks::{contained, together, waking};
-use crate::future::completion::Doer;
+use crate::future::completion::CallControl;
 use crate::future::error::SubmitError;
 use crate::future::promise::Promise;
 
+/// State shared by the executor's handle, its calls and its threads.
 pub(crate) struct Shared {
     pub sender: Sender<Message>,
     pub receiver: Receiver<Message>,
-    /// Calls that have not ended. Who submits and who works write here and there all the time: so
-    /// these lie apart.
+    /// Number of calls that have not ended. Callers and workers write this counter and the state
+    /// all the time, so each has a cache line of its own.
     pub unfinished: CachePadded<AtomicUsize>,
     pub state: CachePadded<Mutex<State>>,
     pub prefix: String,
@@ -36,12 +38,12 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct State {
     pub handles: Vec<JoinHandle<()>>,
-    /// Whether it takes no more calls, and the threads have been told to end.
+    /// True once the executor takes no more calls, and the threads have been told to end.
     pub closed: bool,
-    /// Why it is broken.
+    /// The reason why the executor is broken.
     broken: Option<String>,
-    /// Whether nobody waits for it when its handle is dropped.
-    pub is_left: bool,
+    /// True if dropping the executor's handle does not wait for the calls.
+    pub is_detached: bool,
 }
 
 impl State {
@@ -58,18 +60,19 @@ pub(crate) enum Message {
     End,
 }
 
-/// A call, whatever it is of.
+/// A call, whatever its types.
 pub(crate) trait Work: Send + Sync {
-    /// Does it, if nobody has, in one of these threads.
+    /// Runs the call in one of the executor's threads, if it has not started.
     fn run(&self, shared: &Shared);
-    /// Whether it is still to be done.
+    /// Returns true if the call has neither started nor been given up.
     fn is_waiting(&self) -> bool;
-    /// Given up: never done.
+    /// Gives the call up and cancels its future.
     fn cancel(&self);
-    /// It won't be done, for this reason.
+    /// Gives the call up: its future ends in [`TaskError::Broken`].
     fn fail(&self, reason: &str);
 }
 
+/// A call and its promise.
 pub(crate) struct Call<F, R> {
     pub step: Mutex<Step<F, R>>,
     pub shared: Weak<Shared>,
@@ -78,9 +81,9 @@ pub(crate) struct Call<F, R> {
 /// Progress of a call.
 pub(crate) enum Step<F, R> {
     Waiting(F, Promise<R>),
-    /// This thread does it, or has done it.
+    /// The call runs, or has run, in this thread.
     Begun(ThreadId),
-    /// Given up: never done.
+    /// The call was given up, and never runs.
     Over,
 }
 
@@ -89,7 +92,7 @@ impl<F, R> Call<F, R> {
         self.step.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the call out, if nobody has.
+    /// Takes the call out, if it has not started.
     fn take(&self, next: Step<F, R>) -> Option<(F, Promise<R>)> {
         let mut step = self.step();
         match replace(&mut *step, next) {
@@ -101,7 +104,7 @@ impl<F, R> Call<F, R> {
         }
     }
 
-    /// Takes it out because it won't be done.
+    /// Takes the call out because it won't run.
     fn give_up(&self) -> Option<(F, Promise<R>)> {
         let taken = self.take(Step::Over);
         if let Some(shared) = self.shared.upgrade().filter(|_| taken.is_some()) {
@@ -117,10 +120,11 @@ impl<F: FnOnce() -> R, R> Call<F, R> {
         let Some((work, promise)) = self.take(begun) else { return };
         let outcome = match promise.set_running() {
             Ok(true) => Some(catch_unwind(AssertUnwindSafe(work))),
-            // It was cancelled.
+            // The future was cancelled.
             _ => None,
         };
-        // Before its result is there: who gets that, and submits another call, finds a free thread.
+        // Before the result is there: a caller that gets it and then submits another call must find
+        // this thread free.
         shared.unfinished.fetch_sub(1, Ordering::AcqRel);
         match outcome {
             Some(Ok(result)) => drop(promise.set_result(result)),
@@ -134,7 +138,7 @@ impl<F: FnOnce() -> R, R> Call<F, R> {
 }
 
 thread_local! {
-    /// Whose worker this thread is: the address of what its threads share.
+    /// Address of the [`Shared`] whose worker this thread is.
     static WORKER_OF: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -168,19 +172,19 @@ where
     }
 }
 
-impl<F, R> Doer for Call<F, R>
+impl<F, R> CallControl for Call<F, R>
 where
     F: FnOnce() -> R + Send,
     R: Send + Sync,
 {
     fn before_waiting(&self, has_limit: bool) -> bool {
         match *self.step() {
-            // A result that only the rest of this very call would give.
+            // A call must not wait for its own result.
             Step::Begun(thread) => return thread != thread::current().id(),
             Step::Over => return true,
             Step::Waiting(..) => {}
         }
-        let shared = self.shared.upgrade().filter(|shared| !has_limit && shared.is_mine());
+        let shared = self.shared.upgrade().filter(|shared| !has_limit && shared.is_worker_thread());
         if let Some(shared) = shared {
             self.run(&shared);
         }
@@ -197,8 +201,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the calling thread is one of its workers.
-    pub(crate) fn is_mine(&self) -> bool {
+    /// Returns true if the calling thread is one of this executor's workers.
+    pub(crate) fn is_worker_thread(&self) -> bool {
         std::ptr::from_ref(self) as usize == WORKER_OF.get()
     }
 
@@ -217,13 +221,13 @@ impl Shared {
         match thread.spawn(move || shared.work()) {
             Ok(handle) => state.handles.push(handle),
             Err(error) if number == 0 => return Err(SubmitError::Start(error.to_string())),
-            // Fewer will do.
+            // Fewer threads will do.
             Err(_) => {}
         }
         Ok(())
     }
 
-    /// What each thread does.
+    /// Runs a worker thread.
     fn work(self: Arc<Self>) {
         WORKER_OF.set(Arc::as_ptr(&self) as usize);
         if let Some(initializer) = &self.initializer
@@ -237,14 +241,14 @@ impl Shared {
         }
     }
 
-    /// Nobody does what is left.
+    /// Closes the executor; all calls that have not started fail.
     fn end_as_broken(&self, reason: &str) {
         self.state().broken.get_or_insert_with(|| reason.to_owned());
         self.close();
         together(|| self.take_waiting().iter().for_each(|call| call.fail(reason)));
     }
 
-    /// Cancels what has not begun, nor will at once because a thread is free.
+    /// Cancels the calls that have not started, except those that a free thread is about to take.
     pub(crate) fn cancel_waiting(&self) {
         let threads = self.state().handles.len();
         let mut waiting = self.take_waiting();
@@ -256,7 +260,7 @@ impl Shared {
         together(|| late.iter().for_each(|call| call.cancel()));
     }
 
-    /// The calls that nobody has begun.
+    /// Takes the calls that have not started out of the channel.
     fn take_waiting(&self) -> Vec<Arc<dyn Work>> {
         let (mut calls, mut ends) = (Vec::new(), 0);
         for message in self.receiver.try_iter() {

@@ -1,4 +1,4 @@
-//! [`ThreadPoolExecutor`]: calls that other threads of this process do.
+//! [`ThreadPoolExecutor`]: calls that other threads of this process run.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,34 +17,51 @@ use crate::future::future::Future;
 use crate::future::promise::Promise;
 use crate::future::thread_calls::{Call, Message, Shared, Step};
 
-/// Calls that threads of this process do: of any function, and of closures
+/// Executor whose calls run in threads of this process: any function, and closures
 /// ([`spawn`](Self::spawn)). Python: `concurrent.futures.ThreadPoolExecutor`.
 ///
-/// A thread is started when there is a call and none is free for it. If a call panics, that is its
-/// error, and its thread goes on.
-///
-/// A call may wait for another one of the same executor, even if no thread is free: a call that
-/// hasn't begun is then done by the thread that waits for it. (In Python they wait for each other
-/// for ever.) What such a call must not do is to wait by other means, such as a channel, for one
-/// that hasn't begun.
-///
-/// At the end of the program's [`main`](crate::process::main) all calls are waited for.
-///
 /// ```
-/// use multiprocess::futures::ThreadPoolExecutor;
+/// use multiprocess::futures::{Executor, ThreadPoolExecutor};
 ///
 /// let executor = ThreadPoolExecutor::new(3);
+/// let root = executor.submit(u64::isqrt, 81)?;
 /// let numbers = vec![1, 2, 3];
 /// let sum = executor.spawn(move || numbers.iter().sum::<i32>())?;
-/// assert_eq!(sum.result()?, &6);
+/// assert_eq!((root.result()?, sum.result()?), (&9, &6));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// A thread is started when there is a call and none is free for it. A panic ends its call in an
+/// error, and the thread goes on.
+///
+/// A call may wait for another one of the same executor, even if no thread is free: the waiting
+/// thread then runs that call itself, if it has not started. (In Python they wait for each other
+/// forever.) A call must not wait by other means, such as a channel, for one that has not started.
+///
+/// At the end of the program's [`main`](crate::process::main) all calls are waited for.
 pub struct ThreadPoolExecutor {
     shared: Arc<Shared>,
     max_workers: usize,
 }
 
-/// How an executor of threads is to be. [`ThreadPoolExecutor::builder`] makes one.
+/// Settings of an executor of threads; made by [`ThreadPoolExecutor::builder`].
+///
+/// ```
+/// use std::cell::Cell;
+///
+/// use multiprocess::futures::ThreadPoolExecutor;
+///
+/// thread_local! {
+///     static IS_READY: Cell<bool> = const { Cell::new(false) };
+/// }
+///
+/// let builder = ThreadPoolExecutor::builder().max_workers(2).thread_name_prefix("Loader");
+/// let executor = builder.initializer(|| IS_READY.set(true)).build()?;
+/// let name = executor.spawn(|| std::thread::current().name().map(String::from))?;
+/// assert_eq!(name.into_result()?.as_deref(), Some("Loader_0"));
+/// assert!(executor.spawn(|| IS_READY.get())?.into_result()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Default)]
 #[must_use]
 pub struct ThreadPoolBuilder {
@@ -54,68 +71,28 @@ pub struct ThreadPoolBuilder {
 }
 
 impl ThreadPoolBuilder {
-    /// Maximum number of threads; else four more than there are cores to use, and not more than 32,
-    /// as in Python. Python: `max_workers`.
-    ///
-    /// ```
-    /// use multiprocess::futures::ThreadPoolExecutor;
-    ///
-    /// let executor = ThreadPoolExecutor::builder().max_workers(2).build()?;
-    /// assert_eq!(executor.max_workers(), 2);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Sets the maximum number of threads; by default four more than there are usable cores, but at
+    /// most 32, as in Python. Python: `max_workers`.
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = Some(workers);
         self
     }
 
-    /// What the threads' names begin with: `Prefix_0`, `Prefix_1`. (Tools of the system show the
-    /// first 15 bytes.) Python: `thread_name_prefix`.
-    ///
-    /// ```
-    /// use multiprocess::futures::ThreadPoolExecutor;
-    ///
-    /// let executor = ThreadPoolExecutor::builder().thread_name_prefix("Loader").build()?;
-    /// let name = executor.spawn(|| std::thread::current().name().map(String::from))?;
-    /// assert_eq!(name.into_result()?.as_deref(), Some("Loader_0"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Sets the prefix of the threads' names: `Prefix_0`, `Prefix_1`. (System tools show the first
+    /// 15 bytes.) Python: `thread_name_prefix`.
     pub fn thread_name_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self
     }
 
-    /// What each thread does before its first call. If it panics, the executor is broken. Python:
-    /// `initializer`, `initargs`.
-    ///
-    /// ```
-    /// use std::cell::Cell;
-    ///
-    /// use multiprocess::futures::ThreadPoolExecutor;
-    ///
-    /// thread_local! {
-    ///     static IS_READY: Cell<bool> = const { Cell::new(false) };
-    /// }
-    ///
-    /// let executor = ThreadPoolExecutor::builder().initializer(|| IS_READY.set(true)).build()?;
-    /// assert_eq!(executor.spawn(|| IS_READY.get())?.into_result()?, true);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Sets a function that each thread calls before its first call. If it panics, the executor is
+    /// broken. Python: `initializer`, `initargs`.
     pub fn initializer(mut self, initializer: impl Fn() + Send + Sync + 'static) -> Self {
         self.initializer = Some(Box::new(initializer));
         self
     }
 
-    /// Makes the executor.
-    ///
-    /// ```
-    /// use multiprocess::futures::{BuildError, ThreadPoolExecutor};
-    ///
-    /// assert!(ThreadPoolExecutor::builder().build().is_ok());
-    /// let refused = ThreadPoolExecutor::builder().max_workers(0).build();
-    /// assert!(matches!(refused, Err(BuildError::NoWorkers)));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Builds the executor, which starts no thread yet.
     ///
     /// # Errors
     /// [`BuildError::NoWorkers`] for 0 threads.
@@ -128,7 +105,7 @@ impl ThreadPoolBuilder {
         let prefix = self.prefix.filter(|prefix| !prefix.is_empty()).unwrap_or_else(|| {
             format!("ThreadPoolExecutor-{}", EXECUTORS.fetch_add(1, Ordering::Relaxed))
         });
-        // No thread can be started with such a name: it would be a panic at the first call.
+        // A NUL in a thread's name would panic at the first call.
         let prefix = prefix.replace('\0', "\u{fffd}");
         let (sender, receiver) = unbounded();
         let shared = Arc::new(Shared {
@@ -146,18 +123,11 @@ impl ThreadPoolBuilder {
 }
 
 impl ThreadPoolExecutor {
-    /// An executor of so many threads at most. Python: `ThreadPoolExecutor(max_workers)`.
-    ///
-    /// ```
-    /// use multiprocess::futures::ThreadPoolExecutor;
-    ///
-    /// let executor = ThreadPoolExecutor::new(2);
-    /// assert_eq!(executor.spawn(|| 6 * 7)?.result()?, &42);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Makes an executor of at most `max_workers` threads. Python:
+    /// `ThreadPoolExecutor(max_workers)`.
     ///
     /// # Panics
-    /// If that is 0, which can do nothing; the [`builder`](Self::builder) gives an error instead.
+    /// If `max_workers` is 0; the [`builder`](Self::builder) returns an error instead.
     #[must_use]
     pub fn new(max_workers: usize) -> Self {
         match Self::builder().max_workers(max_workers).build() {
@@ -166,61 +136,30 @@ impl ThreadPoolExecutor {
         }
     }
 
-    /// An executor of which more is to be said. Python: `ThreadPoolExecutor(…)`.
-    ///
-    /// ```
-    /// use multiprocess::futures::ThreadPoolExecutor;
-    ///
-    /// let executor = ThreadPoolExecutor::builder().max_workers(2).thread_name_prefix("Loader").build()?;
-    /// assert_eq!(executor.spawn(|| 6 * 7)?.result()?, &42);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Returns a builder, for more settings than the number of threads. Python:
+    /// `ThreadPoolExecutor(…)`.
     pub fn builder() -> ThreadPoolBuilder {
         ThreadPoolBuilder::default()
     }
 
-    /// How many threads it has at most. (In Python one looks into `_max_workers`.)
-    ///
-    /// ```
-    /// assert_eq!(multiprocess::futures::ThreadPoolExecutor::new(3).max_workers(), 3);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Returns the maximum number of threads. (In Python one looks into `_max_workers`.)
     #[must_use]
     pub fn max_workers(&self) -> usize {
         self.max_workers
     }
 
-    /// How many threads it has. (In Python one looks into `_threads`.)
-    ///
-    /// ```
-    /// use multiprocess::futures::ThreadPoolExecutor;
-    ///
-    /// let executor = ThreadPoolExecutor::new(2);
-    /// assert_eq!(executor.threads(), 0);
-    /// executor.spawn(|| 6 * 7)?.result()?;
-    /// assert_eq!(executor.threads(), 1);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Returns the number of threads that have been started. (In Python one looks into `_threads`.)
     #[must_use]
     pub fn threads(&self) -> usize {
         self.shared.state().handles.len()
     }
 
-    /// Calls a closure in another thread. Python: `submit(lambda: …)`.
-    ///
-    /// ```
-    /// use multiprocess::futures::ThreadPoolExecutor;
-    ///
-    /// let executor = ThreadPoolExecutor::new(2);
-    /// let words = vec!["a", "closure", "may", "own"];
-    /// let count = executor.spawn(move || words.len())?;
-    /// assert_eq!(count.result()?, &4);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Runs a closure in another thread. Python: `submit(lambda: …)`.
     ///
     /// # Errors
-    /// [`SubmitError::Broken`] if its initializer has panicked; [`SubmitError::Start`] if it has no
-    /// thread, and none can be started; [`SubmitError::Shutdown`] when the program is ending.
+    /// [`SubmitError::Broken`] if the executor's initializer has panicked; [`SubmitError::Start`]
+    /// if there is no thread, and none can be started; [`SubmitError::Shutdown`] when the program
+    /// is ending.
     pub fn spawn<R, F>(&self, work: F) -> Result<Future<R>, SubmitError>
     where
         R: Send + Sync + 'static,
@@ -236,8 +175,8 @@ impl ThreadPoolExecutor {
         }
         shared.start_for_one_more(&mut state, self.max_workers)?;
         shared.unfinished.fetch_add(1, Ordering::AcqRel);
-        future.set_doer(Arc::clone(&call) as _);
-        // With the lock: nobody closes it in between. It holds the other end itself.
+        future.set_control(Arc::clone(&call) as _);
+        // Under the lock, so the executor isn't closed meanwhile. Can't fail: we hold a receiver.
         let _ = shared.sender.send(Message::Call(call));
         Ok(future)
     }
@@ -259,7 +198,7 @@ impl Executor for ThreadPoolExecutor {
         }
         self.shared.close();
         if !wait {
-            self.shared.state().is_left = true;
+            self.shared.state().is_detached = true;
         }
     }
 }
@@ -269,7 +208,7 @@ impl Executor for ThreadPoolExecutor {
 impl Drop for ThreadPoolExecutor {
     fn drop(&mut self) {
         self.shared.close();
-        if !self.shared.state().is_left && !self.shared.is_mine() {
+        if !self.shared.state().is_detached && !self.shared.is_worker_thread() {
             self.shared.join();
         }
     }

@@ -1,10 +1,10 @@
-//! [`Waiter`]: what a thread that waits for several futures is told by them.
+//! [`Waiter`]: notifications for a thread that waits for several futures.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// The numbers of the futures that are done, in the order in which they were.
+/// Queue of the numbers of the futures that are done.
 #[derive(Debug, Default)]
 pub(crate) struct Waiter {
     done: Mutex<VecDeque<usize>>,
@@ -16,12 +16,13 @@ impl Waiter {
         self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn hear(&self, number: usize) {
+    /// Adds a future that is done, and wakes the waiting thread.
+    pub(crate) fn notify(&self, number: usize) {
         self.lock().push_back(number);
         self.changed.notify_all();
     }
 
-    /// Returns the next that is done; `None` if there is none until the deadline.
+    /// Waits for the next future that is done; `None` at the deadline.
     pub(crate) fn next(&self, deadline: Option<Instant>) -> Option<usize> {
         let mut done = self.lock();
         loop {

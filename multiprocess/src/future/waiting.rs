@@ -10,40 +10,40 @@ use crate::future::error::Unfinished;
 use crate::future::future::Future;
 use crate::future::waiter::Waiter;
 
-/// What to wait for. Python: `return_when`.
+/// Condition for the end of [`wait`]. Python: `return_when`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReturnWhen {
-    /// Until one is done. Python: `FIRST_COMPLETED`.
+    /// A future is done. Python: `FIRST_COMPLETED`.
     FirstCompleted,
-    /// Until one is done that has an error, or all are. A cancelled one has none. Python:
+    /// A future is done with an error (a cancelled one has none), or all are done. Python:
     /// `FIRST_EXCEPTION`.
     FirstException,
-    /// Until all are done. Python: `ALL_COMPLETED`.
+    /// All futures are done. Python: `ALL_COMPLETED`.
     AllCompleted,
 }
 
-/// Which futures are done, and which are not. Python: `DoneAndNotDoneFutures`.
+/// Result of [`wait`]. Python: `DoneAndNotDoneFutures`.
 #[derive(Debug)]
 pub struct Waited<F> {
-    /// Those that are finished or cancelled, in the order given.
+    /// The futures that are finished or cancelled, in the order given.
     pub done: Vec<F>,
-    /// The others.
+    /// The other futures.
     pub not_done: Vec<F>,
 }
 
-/// Waits for futures, however long it takes (`None`) or no longer than this. Python: `wait`.
+/// Waits for futures, at most `timeout` (`None`: without limit). Python: `wait`.
 ///
-/// They are given by handles or by references, and come back as they were given; one that is given
-/// twice counts once. A cancelled future is done.
+/// Futures are given as handles or as references, and come back as they were given; duplicates
+/// count once. A cancelled future is done.
 ///
-/// A callback that must not wait (see [`FutureError::Deadlock`](crate::future::FutureError::Deadlock)) gets
-/// what is done now.
+/// In a callback that must not wait (see
+/// [`FutureError::Deadlock`](crate::futures::FutureError::Deadlock)) it returns what is done now.
 ///
 /// ```
 /// use multiprocess::futures::{Executor, ReturnWhen, ThreadPoolExecutor, wait};
 ///
 /// let executor = ThreadPoolExecutor::new(2);
-/// let futures = [executor.submit(u64::is_power_of_two, 8)?, executor.submit(u64::is_power_of_two, 9)?];
+/// let futures = [executor.submit(u64::isqrt, 81)?, executor.submit(u64::isqrt, 16)?];
 /// let waited = wait(&futures, None, ReturnWhen::AllCompleted);
 /// assert_eq!((waited.done.len(), waited.not_done.len()), (2, 0));
 /// # Ok::<(), multiprocess::futures::SubmitError>(())
@@ -71,12 +71,13 @@ fn has_error<R>(future: &Future<R>) -> bool {
     matches!(future.exception_timeout(Duration::ZERO), Ok(Some(_)))
 }
 
-/// Futures one by one, as they are done: those that are done already first. Python: `as_completed`.
+/// Iterates over futures as they are done, first those that are done already. Python:
+/// `as_completed`.
 ///
-/// They come back as they were given, by handles or by references; one that is given twice comes
-/// once. When the time is over (`None`: however long it takes), counted from this call, an error
-/// comes, and nothing after it; as it does at once in a callback that must not wait
-/// ([`FutureError::Deadlock`](crate::future::FutureError::Deadlock)).
+/// Futures are given as handles or as references, and come back as they were given; duplicates come
+/// once. When `timeout`, counted from this call, is over (`None`: without limit), the iterator
+/// yields an error, and ends; so it does at once in a callback that must not wait
+/// ([`FutureError::Deadlock`](crate::futures::FutureError::Deadlock)).
 ///
 /// ```
 /// use multiprocess::futures::{Executor, ThreadPoolExecutor, as_completed};
@@ -97,13 +98,13 @@ pub fn as_completed<R, F: Borrow<Future<R>>>(
     AsCompleted::new(futures, timeout.into())
 }
 
-/// What [`as_completed`] gives.
+/// Iterator of [`as_completed`].
 #[derive(Debug)]
 pub struct AsCompleted<R, F: Borrow<Future<R>>> {
-    /// Those that have not come yet.
+    /// The futures that have not come yet.
     futures: Vec<Option<F>>,
     left: usize,
-    /// To so many it was said that this thread waits for them.
+    /// Number of futures that know that this thread waits for them.
     asked: usize,
     waiter: Arc<Waiter>,
     deadline: Option<Instant>,
@@ -119,7 +120,7 @@ impl<R, F: Borrow<Future<R>>> AsCompleted<R, F> {
         let waiter = Arc::new(Waiter::default());
         for (index, future) in futures.iter().enumerate() {
             if let Some(future) = future {
-                future.borrow().tell(&waiter, index);
+                future.borrow().add_waiter(&waiter, index);
             }
         }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -132,16 +133,16 @@ impl<R, F: Borrow<Future<R>>> AsCompleted<R, F> {
         self.futures.get(index)?.as_ref().map(Borrow::borrow)
     }
 
-    /// Which is done next.
+    /// Returns the index of the next future that is done.
     fn next_index(&mut self) -> Option<Result<usize, Unfinished>> {
         if self.left == 0 || self.is_over {
             return None;
         }
-        // A worker may do one itself.
+        // A worker thread may run a call itself.
         while self.asked < self.futures.len() && self.waiter.lock().is_empty() {
             let has_limit = self.deadline.is_some();
             if self.of(self.asked).is_some_and(|future| future.before_waiting(has_limit).is_err()) {
-                // It must not wait: it gets what there is.
+                // This thread must not wait: it gets what is done now.
                 self.deadline = Some(Instant::now());
                 break;
             }
@@ -174,7 +175,7 @@ impl<R, F: Borrow<Future<R>>> Iterator for AsCompleted<R, F> {
 impl<R, F: Borrow<Future<R>>> Drop for AsCompleted<R, F> {
     fn drop(&mut self) {
         for future in self.futures.iter().flatten() {
-            future.borrow().do_not_tell(&self.waiter);
+            future.borrow().remove_waiter(&self.waiter);
         }
     }
 }

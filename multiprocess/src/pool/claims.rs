@@ -1,21 +1,24 @@
-//! Which tasks of the queue have begun, and which are not to begin any more: of each one or the other,
-//! never both.
+//! Start and cancel flags of the tasks in the queue. Worker and owner race by compare-exchange: a
+//! task is started or cancelled, never both.
 
 use std::sync::atomic::Ordering;
 
 use crate::queue::{ByteQueue, Words};
 use serde::{Deserialize, Serialize};
 
-/// A word for each slot of the queue of tasks; it speaks of the latest delivery there, and of no other.
+/// A word for each slot of the queue of tasks, about the slot's latest delivery.
 ///
-/// Worker and owner exchange it against what they have seen, so of two who want it one wins.
+/// # Memory ordering
+/// Each change is one compare-exchange on one word, so of two processes that race for a task
+/// exactly one wins. That needs atomicity alone; no other data is published through the words.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Claims(Words);
 
-/// What a word says: a delivery, and whether its task was cancelled. 0 is none.
+/// A decoded word; the word 0 stands for none.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Claim {
     delivery: u64,
+    /// True if the task was cancelled, false if it has started.
     cancelled: bool,
 }
 
@@ -29,7 +32,7 @@ impl Claim {
         Some(Self { delivery, cancelled: word & 1 == 1 })
     }
 
-    /// If it speaks of the item in this position.
+    /// Decodes a word, if it is about the task in this position.
     fn of_item(word: u64, position: u64) -> Option<Self> {
         Self::of(word).filter(|claim| ByteQueue::delivered(claim.delivery) == position)
     }
@@ -44,7 +47,7 @@ impl Claims {
         &self.0[(position % self.0.len() as u64) as usize]
     }
 
-    /// In the worker: begins the task of this delivery, unless it was cancelled.
+    /// Starts the task of this delivery; called by the worker. Returns false if it was cancelled.
     pub(crate) fn begin(&self, delivery: u64) -> bool {
         let position = ByteQueue::delivered(delivery);
         let begun = Claim { delivery, cancelled: false }.word();
@@ -56,9 +59,9 @@ impl Claims {
         self.word(position).fetch_update(set, load, claim).is_ok()
     }
 
-    /// Cancels the task in this position; false if it has begun.
+    /// Cancels the task in this position; returns false if it has started.
     pub(crate) fn cancel(&self, position: u64) -> bool {
-        // Whichever delivery it will be: a worker looks at the position.
+        // Which delivery it names does not matter: workers compare the position.
         let cancelled = Claim { delivery: ByteQueue::first_delivery(position), cancelled: true };
         let claim = |word| match Claim::of_item(word, position) {
             Some(Claim { cancelled: false, .. }) => None,
@@ -68,17 +71,17 @@ impl Claims {
         self.word(position).fetch_update(set, load, claim).is_ok()
     }
 
-    /// Whether the task in this position has begun.
+    /// Returns true if the task in this position has started.
     pub(crate) fn has_begun(&self, position: u64) -> bool {
         let word = self.word(position).load(Ordering::Acquire);
         Claim::of_item(word, position).is_some_and(|claim| !claim.cancelled)
     }
 
-    /// This delivery came to nothing: its worker died before the task had begun, whatever it said.
+    /// Clears the start flag of this delivery, whose worker died before the task ran.
     pub(crate) fn give_back(&self, delivery: u64) {
         let begun = Claim { delivery, cancelled: false }.word();
         let word = self.word(ByteQueue::delivered(delivery));
-        // Unless another has begun it in the meantime.
+        // Fails if another worker has started it in the meantime.
         let _ = word.compare_exchange(begun, 0, Ordering::AcqRel, Ordering::Acquire);
     }
 }
@@ -87,7 +90,7 @@ impl Claims {
 mod tests {
     use super::*;
 
-    /// The first and the second delivery of the item in this position.
+    /// Returns the first and the second delivery of the task in this position.
     fn deliveries(position: u64) -> [u64; 2] {
         let first = ByteQueue::first_delivery(position);
         [first, first + 1]
@@ -116,7 +119,7 @@ mod tests {
         assert!(claims.begin(first));
         claims.give_back(first);
         assert!(!claims.has_begun(5) && claims.begin(second));
-        // News of the first delivery that comes late.
+        // Late news of the first delivery.
         claims.give_back(first);
         assert!(claims.has_begun(5));
         claims.give_back(second);

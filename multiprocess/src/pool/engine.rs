@@ -1,5 +1,5 @@
-//! The engine of a pool: workers, what they are given, what they report, and what is done when they
-//! die.
+//! The engine of a pool: its workers, the tasks they get, the results they report, and recovery
+//! when they die.
 //!
 //! ```text
 //!   callers ──submit──▶ backlog ──▶ queue of tasks ──┬──▶ worker 1
@@ -7,22 +7,22 @@
 //!      │                  │ room                     └──▶ worker 3 ✝
 //!      │               manager ◀── queue of reports ◀──────┘  ▲
 //!      └── sink of the job ┘ ▲                                │
-//!                            └─ "ended" ◀─ watch threads ◀────┘ one waits for the end of each worker
+//!                            └─ "ended" ◀─ watch threads ◀────┘ one joins each worker
 //! ```
 //!
-//! Users meet it as [`Pool`](crate::pool::Pool) and as the executor of processes of the crate
-//! `executors`.
+//! [`Pool`](crate::pool::Pool) and [`ProcessPoolExecutor`](crate::pool::ProcessPoolExecutor) are
+//! built on it.
 //!
-//! The manager is one thread: whatever happens, happens in the order of the reports. A worker's end
-//! is a report, too, behind all that the worker reported itself; so when it comes, its record tells
-//! exactly which item died with it:
+//! The manager is one thread, so all events are handled in the order of the reports. A worker's end
+//! is a report, too, behind everything that the worker reported itself. So when it arrives, the
+//! worker's intent record tells exactly which item died with it:
 //!
-//! | the record says | and | so |
+//! | intent record | and | conclusion |
 //! | --- | --- | --- |
-//! | nothing | | it had no task |
-//! | a task | its delivery came to nothing, says the queue | it never ran: another gets it |
-//! | item k of a task | k's result was reported, or is kept in the record | items from k + 1 on never ran: they become a task |
-//! | item k of a task | k has no result | k died; the same for those behind it |
+//! | none | | the worker had no task |
+//! | a task | the queue gave its delivery back | it never ran: another worker gets it |
+//! | item k of a task | k has a result, reported or kept | items from k + 1 on become a task |
+//! | item k of a task | k has no result | k died; the items behind it, as above |
 
 use std::env;
 use std::fmt;
@@ -42,32 +42,33 @@ use crate::pool::manager::Manager;
 use crate::pool::message::{Message, Task};
 use crate::pool::settings::{Kind, Settings};
 use crate::pool::shared::Shared;
-use crate::pool::sink::{Held, Sink};
+use crate::pool::sink::{GuardedSink, Sink};
 use crate::pool::starts::{fill_slots, start_for_tasks};
 use crate::pool::state::{CAPACITY, Job, PendingTask, State};
 use crate::process::Listed;
 use crate::queue::{ByteQueue, Words};
 
-/// The most workers: so many processes can share a queue with its maker.
-const MOST_PROCESSES: usize = 4094;
+/// Maximum number of workers: this many processes can share a queue with its maker.
+const MAX_PROCESSES: usize = 4094;
 
-/// Bytes of the manager's stack: as many as the first thread of a program has, for the manager
-/// deserialises what a worker's first thread has serialised.
+/// Size of the manager's stack in bytes: that of a program's main thread, because the manager
+/// deserialises what a worker's main thread has serialised.
 const STACK: usize = 8 << 20;
 
-/// The owner's handle. To drop it is to terminate the workers, unless it was [left](Self::leave).
+/// The owner's handle to an engine. Dropping it terminates the workers, unless it was
+/// [detached](Self::detach).
 pub(crate) struct Engine {
     shared: Arc<Shared>,
     manager: Option<JoinHandle<()>>,
-    is_left: bool,
+    is_detached: bool,
 }
 
-/// A hold on an engine that doesn't keep it alive.
+/// A weak handle to an engine, which does not keep it alive.
 #[derive(Clone)]
 pub(crate) struct Link(Weak<Shared>);
 
 impl Engine {
-    /// Starts it, and the workers of a pool.
+    /// Starts the manager, and all workers if the engine is a pool's.
     ///
     /// # Errors
     /// [`Error::NoProcesses`], [`Error::NoTasks`]; [`Error::Start`], [`Error::System`]: no worker
@@ -77,11 +78,11 @@ impl Engine {
         if processes == 0 {
             return Err(Error::NoProcesses);
         }
-        if settings.most_tasks == Some(0) {
+        if settings.max_tasks == Some(0) {
             return Err(Error::NoTasks);
         }
-        if processes > MOST_PROCESSES {
-            let reason = format!("a pool has at most {MOST_PROCESSES} workers, not {processes}");
+        if processes > MAX_PROCESSES {
+            let reason = format!("a pool has at most {MAX_PROCESSES} workers, not {processes}");
             return Err(Error::System(io::Error::new(io::ErrorKind::InvalidInput, reason)));
         }
         let system = |error| match error {
@@ -100,12 +101,12 @@ impl Engine {
             state: Mutex::new(State::new(processes)),
             ended: Condvar::new(),
         };
-        let mut engine = Self { shared: Arc::new(shared), manager: None, is_left: false };
+        let mut engine = Self { shared: Arc::new(shared), manager: None, is_detached: false };
         // An error drops the engine, which ends the workers that have been started.
         fill_slots(&engine.shared).map_err(Error::Start)?;
         let shared = Arc::clone(&engine.shared);
         let mut manager = thread::Builder::new().name(String::from("pool-manager"));
-        // Else the user has said how much it is to be.
+        // Otherwise the user has set the size.
         if env::var_os("RUST_MIN_STACK").is_none() {
             manager = manager.stack_size(STACK);
         }
@@ -119,13 +120,14 @@ impl Engine {
         Ok(engine)
     }
 
-    /// A hold on it that doesn't keep it alive.
+    /// Returns a weak handle.
     #[must_use]
     pub(crate) fn link(&self) -> Link {
         Link(Arc::downgrade(&self.shared))
     }
 
-    /// A new job, whose items may be submitted: all now, or little by little by this thread.
+    /// Opens a job, whose items may be submitted: all now, or little by little by the thread
+    /// `fed_by`.
     ///
     /// # Errors
     /// [`Error::NotRunning`], [`Error::Broken`].
@@ -138,12 +140,12 @@ impl Engine {
         state.check_open()?;
         let job = state.next_job;
         state.next_job += 1;
-        state.jobs.insert(job, Job::new(Held(Some(sink)), fed_by));
+        state.jobs.insert(job, Job::new(GuardedSink(Some(sink)), fed_by));
         Ok(job)
     }
 
-    /// Gives these items to the workers as one task of the job. An item that can't be serialised is
-    /// an error of its own, and the others go on without it.
+    /// Submits these items as one task of the job. An item that can't be serialised ends in an
+    /// error of its own; the others go on without it.
     ///
     /// # Errors
     /// If there is no worker, and none can be started.
@@ -178,7 +180,7 @@ impl Engine {
         start_for_tasks(&self.shared)
     }
 
-    /// Gives a task to the workers, when its turn comes. If the job is over by now, it does
+    /// Submits a task to the workers, behind those in the backlog. If the job is over, does
     /// nothing.
     fn submit(&self, job: u64, first: u64, items: u64, message: &Message) {
         let message = message.bytes();
@@ -199,52 +201,52 @@ impl Engine {
         self.shared.feed(state);
     }
 
-    /// This job's items have all been submitted.
+    /// Marks the job's items as all submitted.
     pub(crate) fn all_submitted(&self, job: u64) {
         if let Some(job) = self.shared.state().jobs.get_mut(&job) {
             job.fed_by = None;
         }
     }
 
-    /// This job is over: what has not begun of it is not done any more.
+    /// Closes this job: none of its tasks starts any more.
     pub(crate) fn close_job(&self, job: u64) {
         self.shared.close_job(job);
     }
 
-    /// Whether the calling thread brings results just now, so that it can't wait for one: see
-    /// [`Link::is_manager`].
+    /// Returns true if the calling thread is delivering results, so that it can't wait for one: see
+    /// [`Link::is_notifying`].
     #[must_use]
-    pub(crate) fn is_manager(&self) -> bool {
+    pub(crate) fn is_notifying(&self) -> bool {
         self.shared.is_notifying()
     }
 
-    /// The process ids of the workers.
+    /// Returns the workers' process ids.
     #[must_use]
     pub(crate) fn worker_pids(&self) -> Vec<u32> {
         let state = self.shared.state();
         state.workers().filter_map(|worker| worker.process.pid()).collect()
     }
 
-    /// Takes no more tasks; ends the workers when all are done.
+    /// Takes no more tasks; ends the workers when all tasks are done.
     pub(crate) fn close(&self) {
         self.shared.close();
     }
 
-    /// Ends the workers now. What has no result yet fails with [`TaskError::Terminated`].
+    /// Ends the workers now, by SIGTERM. Tasks without a result fail with
+    /// [`TaskError::Terminated`].
     pub(crate) fn terminate(&self) {
         self.shared.end(TaskError::Terminated);
-        self.shared.look();
+        self.shared.wake_manager();
     }
 
-    /// The same by SIGKILL.
+    /// Ends the workers now, by SIGKILL; otherwise as [`terminate`](Self::terminate).
     pub(crate) fn kill(&self) {
         self.shared.end(TaskError::Terminated);
         self.shared.state().deadline = Some(Instant::now());
-        self.shared.look();
+        self.shared.wake_manager();
     }
 
-    /// Ends all jobs of which nothing has begun, nor will at once because a worker is free: nothing
-    /// of them will.
+    /// Cancels all jobs that have not started, except those that a free worker is about to take.
     pub(crate) fn cancel_waiting(&self) {
         self.shared.cancel_waiting();
     }
@@ -257,21 +259,22 @@ impl Engine {
         self.shared.join()
     }
 
-    /// Drops the handle and nothing else: what it has been given is done all the same.
-    pub(crate) fn leave(mut self) {
+    /// Closes the engine and drops this handle without ending the workers: submitted tasks are
+    /// still done.
+    pub(crate) fn detach(mut self) {
         self.close();
-        self.is_left = true;
+        self.is_detached = true;
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        if self.is_left {
+        if self.is_detached {
             return;
         }
         self.terminate();
         let Some(manager) = self.manager.take() else {
-            // It never came to that: an error while the workers were being started.
+            // Starting the workers failed before the manager's thread was.
             Manager::new(&self.shared).run();
             return;
         };
@@ -283,14 +286,14 @@ impl Drop for Engine {
 }
 
 impl Link {
-    /// Cancels a job: true if nothing of it has begun, and nothing will. It has still to be
-    /// [closed](Engine::close_job).
+    /// Cancels a job; returns true if none of its items has started or will. The job has still to
+    /// be [closed](Engine::close_job).
     #[must_use]
     pub(crate) fn cancel(&self, job: u64) -> bool {
         self.0.upgrade().is_some_and(|shared| shared.cancel(job))
     }
 
-    /// Whether something of a job has begun.
+    /// Returns true if an item of the job has started.
     #[must_use]
     pub(crate) fn has_begun(&self, job: u64) -> bool {
         self.0.upgrade().is_some_and(|shared| {
@@ -300,17 +303,17 @@ impl Link {
         })
     }
 
-    /// As [`Engine::close_job`].
+    /// Closes a job, as [`Engine::close_job`] does.
     pub(crate) fn close_job(&self, job: u64) {
         if let Some(shared) = self.0.upgrade() {
             shared.close_job(job);
         }
     }
 
-    /// Whether the calling thread brings results just now, so that it can't wait for one: it is the
-    /// engine's own, or one that tells all jobs of the engine's end.
+    /// Returns true if the calling thread is delivering results, so that it can't wait for one: it
+    /// is the manager, or a thread that tells all jobs of the engine's end.
     #[must_use]
-    pub(crate) fn is_manager(&self) -> bool {
+    pub(crate) fn is_notifying(&self) -> bool {
         self.0.upgrade().is_some_and(|shared| shared.is_notifying())
     }
 }

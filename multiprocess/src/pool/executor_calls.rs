@@ -1,8 +1,8 @@
-//! The calls of a [`ProcessPoolExecutor`](crate::future::ProcessPoolExecutor), on their way between the
-//! engine of `pools` and the futures.
+//! The calls of a [`ProcessPoolExecutor`](crate::pool::ProcessPoolExecutor), between the pool's
+//! engine and the futures.
 //!
 //! ```text
-//!   future ──cancel? begun?──▶ Process ──▶ engine ──▶ One, Chunk ──result──▶ promise
+//!   future ──cancel? begun?──▶ ProcessCall ──▶ engine ──▶ One, Chunk ──result──▶ promise
 //! ```
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,21 +15,21 @@ use crate::pool::sinks::decoded;
 use serde::de::DeserializeOwned;
 
 use crate::future::callbacks::contained;
-use crate::future::completion::Doer;
+use crate::future::completion::CallControl;
 use crate::future::promise::Promise;
 
-/// The engine, as the futures of one task see it.
-pub(crate) struct Process {
+/// Control over the job of one task, shared by its futures.
+pub(crate) struct ProcessCall {
     pub link: Link,
     pub job: u64,
-    /// How many of them are neither cancelled nor done when the task had been submitted.
+    /// Number of futures that are neither cancelled nor were done when the task had been submitted.
     pub left: AtomicUsize,
 }
 
-impl Doer for Process {
+impl CallControl for ProcessCall {
     fn cancel(&self) -> bool {
         if self.left.load(Ordering::Acquire) > 1 {
-            // Of several calls that go together, one can't be stopped alone.
+            // A call can't be stopped alone while others of its chunk are wanted.
             return !self.link.has_begun(self.job);
         }
         self.link.cancel(self.job)
@@ -46,11 +46,11 @@ impl Doer for Process {
     }
 
     fn before_waiting(&self, _has_limit: bool) -> bool {
-        !self.link.is_manager()
+        !self.link.is_notifying()
     }
 }
 
-/// A task of one call.
+/// Sink of a task of one call.
 pub(crate) struct One<R>(pub Mutex<Option<Promise<R>>>);
 
 impl<R> One<R> {
@@ -62,7 +62,7 @@ impl<R> One<R> {
 impl<R: DeserializeOwned + Send + Sync> Sink for One<R> {
     fn done(&self, _item: u64, outcome: Result<&[u8], TaskError>) -> bool {
         if let Some(promise) = self.take() {
-            // If it was cancelled, nobody wants it.
+            // An error means that the future was cancelled meanwhile.
             contained(|| promise.complete(decoded(outcome)));
         }
         true
@@ -79,25 +79,36 @@ impl<R: DeserializeOwned + Send + Sync> Sink for One<R> {
     }
 }
 
-/// A task of several calls: how many are left, and their promises.
-pub(crate) struct Chunk<R>(pub Mutex<(usize, Vec<Option<Promise<R>>>)>);
+/// Sink of a task of several calls.
+pub(crate) struct Chunk<R>(Mutex<Calls<R>>);
+
+struct Calls<R> {
+    left: usize,
+    /// Promises of the calls that are left.
+    promises: Vec<Option<Promise<R>>>,
+}
 
 impl<R> Chunk<R> {
+    pub(crate) fn new(promises: impl IntoIterator<Item = Promise<R>>) -> Self {
+        let promises: Vec<_> = promises.into_iter().map(Some).collect();
+        Self(Mutex::new(Calls { left: promises.len(), promises }))
+    }
+
     fn take_all(&self) -> Vec<Option<Promise<R>>> {
-        let mut chunk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        chunk.0 = 0;
-        std::mem::take(&mut chunk.1)
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.left = 0;
+        std::mem::take(&mut calls.promises)
     }
 }
 
 impl<R: DeserializeOwned + Send + Sync> Sink for Chunk<R> {
     fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool {
-        let mut chunk = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = usize::try_from(item).ok().and_then(|item| chunk.1.get_mut(item));
-        let promise = place.and_then(Option::take);
-        chunk.0 = chunk.0.saturating_sub(usize::from(promise.is_some()));
-        let is_over = chunk.0 == 0;
-        drop(chunk);
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let promise = usize::try_from(item).ok().and_then(|item| calls.promises.get_mut(item));
+        let promise = promise.and_then(Option::take);
+        calls.left = calls.left.saturating_sub(usize::from(promise.is_some()));
+        let is_over = calls.left == 0;
+        drop(calls);
         if let Some(promise) = promise {
             contained(|| promise.complete(decoded(outcome)));
         }

@@ -1,4 +1,4 @@
-//! Results one by one, while others are still to come.
+//! [`Imap`]: results one by one, while others are still to come.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -15,31 +15,58 @@ use crate::pool::engine::Engine;
 use crate::pool::sink::Sink;
 use crate::pool::sinks::decoded;
 
-/// So many chunks of an input of unknown length are on their way at once, for each worker.
+/// Number of chunks of an input of unknown length that are in flight at once, for each worker.
 const AHEAD: u64 = 64;
 
-/// The results of [`Pool::imap`](crate::pool::Pool::imap), one by one.
+/// Iterator over the results of [`Pool::imap`](crate::pool::Pool::imap). Python: `IMapIterator`.
 ///
-/// If the input panics, its panic goes on here, after the results of what came before.
+/// ```
+/// use std::time::Duration;
 ///
-/// All calls are made, also if the iterator is dropped unused, as in Python; of an input of unknown
-/// length those for what has been taken ahead: 64 chunks for each worker. To drop it after the
-/// first `next` is to give up what has not begun.
+/// use multiprocess::{Failure, Pool, tasks};
 ///
-/// In a callback of the same pool, which can't wait for a result, it gives what has come, then
-/// [`TaskError::Deadlock`], and then ends.
+/// tasks![square];
+///
+/// fn square(number: u64) -> u64 {
+///     number * number
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     multiprocess::main(|| -> Result<(), Failure> {
+///         let pool = Pool::new(2)?;
+///         // This input has no end.
+///         let mut squares = pool.imap(square, 1..)?;
+///         assert_eq!(squares.next(), Some(Ok(1)));
+///         assert_eq!(squares.next_timeout(Duration::from_secs(60)), Some(Ok(4)));
+///
+///         let sum: Result<u64, _> = pool.imap_unordered_chunked(square, 1..=100, 10)?.sum();
+///         assert_eq!(sum?, 338_350);
+///         Ok(())
+///     })
+/// }
+/// ```
+///
+/// If the input panics, the panic resumes here, after the results of the items before.
+///
+/// All calls are made, even if the iterator is dropped unused, as in Python; for an input of
+/// unknown length those of the chunks in flight: 64 for each worker. Dropping the iterator after
+/// the first `next` cancels the calls that have not started.
+///
+/// In a callback of the same pool, which can't wait for a result, the iterator yields the results
+/// that have come, then [`TaskError::Deadlock`], and ends.
 pub struct Imap<'a, I, R> {
     engine: &'a Engine,
     job: u64,
     function: Listed,
     chunk: usize,
     input: Input<I>,
-    /// So many items have been submitted, so many taken.
+    /// Number of items submitted.
     submitted: u64,
+    /// Number of results taken.
     taken: u64,
-    most_ahead: u64,
-    /// Whether a result was asked for.
-    has_begun: bool,
+    max_ahead: u64,
+    /// True once `next` was called.
+    was_polled: bool,
     results: Arc<Stream<R>>,
 }
 
@@ -49,7 +76,7 @@ enum Input<I> {
     Panicked(Box<dyn Any + Send>),
 }
 
-/// What has come and has not been taken: by item, or by the order in which it came.
+/// Sink of results that have not been taken, by item or by order of arrival.
 pub(crate) struct Stream<R> {
     in_order: bool,
     state: Mutex<State<R>>,
@@ -57,20 +84,21 @@ pub(crate) struct Stream<R> {
 }
 
 struct State<R> {
-    come: BTreeMap<u64, Result<R, TaskError>>,
-    /// How many have come; how many will have, if that is known.
+    arrived: BTreeMap<u64, Result<R, TaskError>>,
+    /// Number of results that have arrived.
     count: u64,
+    /// Number of results that will arrive in all, if that is known.
     total: Option<u64>,
-    /// None will come any more, for this reason.
+    /// The reason why no more results will arrive.
     over: Option<TaskError>,
-    /// Whether they are only counted, because nothing will take them.
+    /// True if results are only counted, because nothing will take them.
     unwanted: bool,
 }
 
 impl<R> Stream<R> {
     pub(crate) fn new(in_order: bool) -> Arc<Self> {
-        let (come, unwanted) = (BTreeMap::new(), false);
-        let state = State { come, count: 0, total: None, over: None, unwanted };
+        let (arrived, unwanted) = (BTreeMap::new(), false);
+        let state = State { arrived, count: 0, total: None, over: None, unwanted };
         Arc::new(Self { in_order, state: Mutex::new(state), changed: Condvar::new() })
     }
 
@@ -78,7 +106,7 @@ impl<R> Stream<R> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the result in this index; without one returns why.
+    /// Waits for the result with this index; returns an error if none will come in time.
     fn next(
         &self,
         index: u64,
@@ -87,7 +115,7 @@ impl<R> Stream<R> {
     ) -> Result<Result<R, TaskError>, TaskError> {
         let mut state = self.lock();
         loop {
-            if let Some(next) = state.come.remove(&index) {
+            if let Some(next) = state.arrived.remove(&index) {
                 return Ok(next);
             }
             if let Some(error) = &state.over {
@@ -97,7 +125,7 @@ impl<R> Stream<R> {
             if left.is_some_and(|left| left.is_zero()) {
                 return Err(TaskError::TimedOut);
             }
-            if engine.is_manager() {
+            if engine.is_notifying() {
                 return Err(TaskError::Deadlock);
             }
             state = match left {
@@ -110,14 +138,14 @@ impl<R> Stream<R> {
         }
     }
 
-    /// Keeps no more results, because nothing takes them. Returns those that have come.
+    /// Discards all results from now on, and returns those that have arrived.
     fn forget(&self) -> BTreeMap<u64, Result<R, TaskError>> {
         let mut state = self.lock();
         state.unwanted = true;
-        std::mem::take(&mut state.come)
+        std::mem::take(&mut state.arrived)
     }
 
-    /// No more than these will come; true if they have.
+    /// Sets the total number of results; returns true if all have arrived.
     fn end_at(&self, total: u64) -> bool {
         let mut state = self.lock();
         state.total = Some(total);
@@ -132,7 +160,7 @@ impl<R: DeserializeOwned + Send> Sink for Stream<R> {
         let mut state = self.lock();
         let index = if self.in_order { item } else { state.count };
         if let Some(outcome) = outcome {
-            state.come.insert(index, outcome);
+            state.arrived.insert(index, outcome);
         }
         state.count += 1;
         self.changed.notify_all();
@@ -151,7 +179,7 @@ where
     I: Iterator<Item = A>,
     R: DeserializeOwned + Send + 'static,
 {
-    /// Takes the input, at once or so far ahead as these workers need.
+    /// Submits the input: all of it, or as far ahead as `ahead` workers need.
     pub(crate) fn new(
         engine: &'a Engine,
         job: u64,
@@ -159,10 +187,10 @@ where
         input: I,
         results: Arc<Stream<R>>,
     ) -> Self {
-        let most_ahead =
+        let max_ahead =
             ahead.map_or(u64::MAX, |workers| (AHEAD * workers as u64).saturating_mul(chunk as u64));
         let input = Input::More(input);
-        let (submitted, taken, has_begun) = (0, 0, false);
+        let (submitted, taken, was_polled) = (0, 0, false);
         let mut imap = Self {
             engine,
             job,
@@ -171,48 +199,30 @@ where
             input,
             submitted,
             taken,
-            most_ahead,
-            has_begun,
+            max_ahead,
+            was_polled,
             results,
         };
         imap.submit();
         imap
     }
 
-    /// Waits for the next result, but no longer than this. Python: `next(timeout)`.
+    /// Waits for the next result, at most `timeout`. Python: `next(timeout)`.
     ///
-    /// The time is for the result; what the input takes for its next item comes on top.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use multiprocess::Pool;
-    /// # use multiprocess::pool::TaskError;
-    /// # multiprocess::tasks![forever, square];
-    /// # fn forever(_: ()) { loop { std::thread::park() } }
-    /// # fn square(number: u64) -> u64 { number * number }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// let mut never = pool.imap(forever, [()])?;
-    /// assert_eq!(never.next_timeout(Duration::from_millis(10)), Some(Err(TaskError::TimedOut)));
-    /// let mut squares = pool.imap(square, [5])?;
-    /// assert_eq!(squares.next_timeout(Duration::from_secs(60)), Some(Ok(25)));
-    /// assert_eq!(squares.next_timeout(Duration::from_secs(60)), None);
-    /// # Ok(()) }) }
-    /// ```
+    /// The time is for the result; what the input takes to produce its next item comes on top.
     ///
     /// # Errors
-    /// As `next` gives them; [`TaskError::TimedOut`] after the time. The same result may be asked
-    /// for again then.
+    /// As `next` yields them; [`TaskError::TimedOut`] after `timeout`: the same result can be asked
+    /// for again.
     ///
     /// # Panics
-    /// If the input does.
+    /// If the input panics.
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<Result<R, TaskError>> {
         self.next_until(Instant::now().checked_add(timeout))
     }
 
     fn next_until(&mut self, deadline: Option<Instant>) -> Option<Result<R, TaskError>> {
-        self.has_begun = true;
+        self.was_polled = true;
         self.submit();
         if self.taken == self.submitted {
             if let Input::Panicked(panic) = std::mem::replace(&mut self.input, Input::End) {
@@ -227,7 +237,7 @@ where
             }
             Err(TaskError::TimedOut) => Some(Err(TaskError::TimedOut)),
             Err(error) => {
-                // Nor will anything come of what is left of the input.
+                // No item of the input will have a result any more.
                 self.input = Input::End;
                 let ends = error == TaskError::Deadlock;
                 self.taken = if ends { self.submitted } else { self.taken + 1 };
@@ -236,9 +246,9 @@ where
         }
     }
 
-    /// Takes as much of the input as may be on its way.
+    /// Submits as much of the input as may be in flight.
     fn submit(&mut self) {
-        while self.submitted - self.taken < self.most_ahead {
+        while self.submitted - self.taken < self.max_ahead {
             let Input::More(input) = &mut self.input else { return };
             let chunk = self.chunk;
             let next = catch_unwind(AssertUnwindSafe(|| input.take(chunk).collect::<Vec<A>>()));
@@ -250,7 +260,7 @@ where
                 }
             };
             let ends = items.len() < chunk;
-            // A pool has its workers already.
+            // Fails only without workers; a pool has them already.
             let _ = self.engine.submit_chunk(self.job, self.submitted, self.function, &items);
             self.submitted += items.len() as u64;
             if ends {
@@ -262,7 +272,7 @@ where
 }
 
 impl<I, R> Imap<'_, I, R> {
-    /// The input is at its end.
+    /// Closes the job if all results have arrived; else only marks the input's end.
     fn end(&self) {
         if self.results.end_at(self.submitted) {
             self.engine.close_job(self.job);
@@ -287,13 +297,13 @@ where
 
 impl<I, R> Drop for Imap<'_, I, R> {
     fn drop(&mut self) {
-        if self.has_begun {
+        if self.was_polled {
             self.engine.close_job(self.job);
             return;
         }
-        let come = self.results.forget();
+        let arrived = self.results.forget();
         self.end();
-        // Without any lock: to drop a result may do anything.
-        drop(come);
+        // Unlocked: dropping a result may do anything.
+        drop(arrived);
     }
 }

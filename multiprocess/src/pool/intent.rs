@@ -1,4 +1,4 @@
-//! The record of a worker: what it is at, in words that outlive it.
+//! A worker's intent record: what it is about to do, in shared memory that outlives it.
 //!
 //! ```text
 //!   ┌─────┬───────┬──────┬──────────┬───────┬──────┬──────┬───┬─────────────────────────────┐
@@ -6,7 +6,14 @@
 //!   └─────┴───────┴──────┴──────────┴───────┴──────┴──────┴───┴─────────────────────────────┘
 //! ```
 //!
-//! The worker writes it, and the pool reads it when the worker has died.
+//! The worker writes it; the pool reads it once the worker has died.
+//!
+//! # Memory ordering
+//! A record is valid while its job isn't 0. [`begin`](IntentRecord::begin) stores the job last, and
+//! [`keep`](IntentRecord::keep) stores the number of results after the results, each with
+//! `Release`, and the pool loads these two with `Acquire` before the rest: so it sees all that was
+//! stored before them. (Waiting for the worker's death is no synchronisation that the memory model
+//! knows.)
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,43 +21,46 @@ use crate::queue::Words;
 
 use crate::pool::message::WORD;
 
-/// What a worker is at, in words that outlive it. It is valid if the job isn't 0.
+/// The intent record of one worker.
 #[derive(Clone, Copy)]
 pub(crate) struct IntentRecord<'a>(&'a [AtomicU64]);
 
-/// Where things lie in a record.
+/// Indices of the words of a record.
 pub(crate) mod at {
     pub(crate) const JOB: usize = 0;
     pub(crate) const FIRST: usize = 1;
     pub(crate) const ITEM: usize = 2;
     pub(crate) const DELIVERY: usize = 3;
     pub(crate) const BYTES: usize = 4;
-    /// The first item whose result is kept here, and how many words the results have.
+    /// The first item whose result is kept here.
     pub(crate) const FROM: usize = 5;
+    /// Number of words of kept results.
     pub(crate) const KEPT: usize = 6;
     pub(crate) const RESULTS: usize = 8;
 }
 
+/// The task that a worker runs, and how far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Intent {
     pub job: u64,
-    /// The first item of the task, and the one that runs, or ran last.
+    /// The first item of the task.
     pub first: u64,
+    /// The item that runs, or ran last.
     pub item: u64,
-    /// The number of its delivery by the queue.
+    /// Number of the task's delivery by the queue.
     pub delivery: u64,
-    /// How many bytes the task's message has.
+    /// Size of the task's message in bytes.
     pub bytes: u64,
 }
 
 impl<'a> IntentRecord<'a> {
-    /// Words of a record: those of two workers don't share a cache line.
-    pub(crate) const WORDS: usize = at::RESULTS + Self::ROOM;
+    /// Size of a record in words: a multiple of a cache line, so workers do not share one.
+    pub(crate) const WORDS: usize = at::RESULTS + Self::RESULT_WORDS;
 
-    /// How many words of results it may keep.
-    pub(crate) const ROOM: usize = 1024;
+    /// Maximum number of words of kept results.
+    pub(crate) const RESULT_WORDS: usize = 1024;
 
-    /// That of the worker in this slot.
+    /// Returns the record of the worker in this slot.
     pub(crate) fn of(words: &'a Words, slot: usize) -> Self {
         Self(&words[slot * Self::WORDS..][..Self::WORDS])
     }
@@ -63,6 +73,7 @@ impl<'a> IntentRecord<'a> {
         self.0[word].load(Ordering::Acquire)
     }
 
+    /// Declares that the worker begins this task.
     pub(crate) fn begin(&self, intent: Intent) {
         self.set(at::FIRST, intent.first);
         self.set(at::ITEM, intent.item);
@@ -71,8 +82,8 @@ impl<'a> IntentRecord<'a> {
         self.set(at::JOB, intent.job);
     }
 
-    /// Keeps these results, the first of which is that of item `from`, until they have been reported.
-    /// What comes before byte `start` is kept already.
+    /// Keeps these results, the first of which is that of item `from`, until they are reported. The
+    /// bytes before `start` are kept already.
     pub(crate) fn keep(&self, from: u64, results: &[u8], start: usize) {
         let words = self.0[at::RESULTS..].iter().skip(start / WORD);
         for (word, bytes) in words.zip(results[start..].chunks_exact(WORD)) {
@@ -83,15 +94,18 @@ impl<'a> IntentRecord<'a> {
         self.set(at::KEPT, (results.len() / WORD) as u64);
     }
 
+    /// Drops the kept results, which have been reported.
     pub(crate) fn forget(&self) {
         self.set(at::KEPT, 0);
     }
 
+    /// Declares that the worker has no task.
     pub(crate) fn end(&self) {
         self.set(at::JOB, 0);
         self.forget();
     }
 
+    /// Returns the worker's task, if it has one.
     pub(crate) fn read(&self) -> Option<Intent> {
         let job = self.get(at::JOB);
         let [first, item] = [at::FIRST, at::ITEM].map(|word| self.get(word));
@@ -99,9 +113,9 @@ impl<'a> IntentRecord<'a> {
         (job != 0).then_some(Intent { job, first, item, delivery, bytes })
     }
 
-    /// The first item whose result is kept here, and the results.
+    /// Returns the first item whose result is kept, and the kept results.
     pub(crate) fn kept(&self) -> (u64, Vec<u8>) {
-        let kept = usize::try_from(self.get(at::KEPT)).unwrap_or(0).min(Self::ROOM);
+        let kept = usize::try_from(self.get(at::KEPT)).unwrap_or(0).min(Self::RESULT_WORDS);
         let words = self.0[at::RESULTS..][..kept].iter();
         let bytes = words.flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes());
         (self.get(at::FROM), bytes.collect())

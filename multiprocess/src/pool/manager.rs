@@ -1,5 +1,11 @@
-//! The manager: the thread that hears what the workers report, and does what there is to do when one of
-//! them ends.
+//! The manager: the thread that handles what the workers report, and their deaths.
+//!
+//! ```text
+//!   queue of reports ──▶ done, failed ──▶ the job's sink
+//!                        ready        ──▶ the worker's slot
+//!                        ended        ──▶ intent record ──▶ its item fails, the rest to the backlog
+//!                                     └─▶ a new worker in the slot
+//! ```
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,27 +16,28 @@ use crate::future::TaskError;
 use crate::pool::intent::{Intent, IntentRecord};
 use crate::pool::message::{Items, Message, Progress, Report};
 use crate::pool::shared::{GRACE, Shared};
-use crate::pool::sink::Held;
+use crate::pool::sink::GuardedSink;
 use crate::pool::starts::{FAILED_STARTS, fill_slots};
-use crate::pool::state::{Phase, State};
+use crate::pool::state::{FailedStarts, Phase, State};
 
-/// How often in a row a worker may be killed before it is ready, until the pool gives up.
+/// Number of workers in a row that may be killed before they are ready; then the pool gives up.
 const KILLED_STARTS: u32 = 20;
 
-/// How often the manager looks whether there is something to do, if nobody tells.
-const LOOK: Duration = Duration::from_secs(1);
+/// Interval at which the manager checks for lost workers and tasks when no report comes.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often the manager looks for a report before it sleeps, letting others run in between.
-const LOOKS: u32 = 50;
+/// Number of checks for a report before sleeping, yielding in between (adaptive spinning).
+const SPINS: u32 = 50;
 
-/// Why a strict engine is broken. Python: `BrokenProcessPool`.
+/// Reason why a strict engine is broken. Python: the message of `BrokenProcessPool`.
 const TERMINATED_ABRUPTLY: &str =
     "a process in the process pool was terminated abruptly while the future was running or pending";
 
-/// What the manager's thread keeps to itself.
+/// State of the manager's thread.
 pub(crate) struct Manager<'a> {
     shared: &'a Shared,
-    /// Deliveries of tasks that came to nothing, because a worker died.
+    /// Deliveries that the queue took back: the worker died before it freed the slot, so the task
+    /// never ran.
     given_back: Vec<u64>,
 }
 
@@ -39,7 +46,7 @@ impl<'a> Manager<'a> {
         Self { shared, given_back: Vec::new() }
     }
 
-    /// Until the last worker has ended.
+    /// Handles reports until the last worker has ended.
     pub(crate) fn run(mut self) {
         loop {
             self.next_report();
@@ -69,24 +76,25 @@ impl<'a> Manager<'a> {
         }
     }
 
+    /// Handles one report, or checks for lost workers and tasks if none comes.
     fn next_report(&mut self) {
         let shared = self.shared;
-        for _ in 0..LOOKS {
+        for _ in 0..SPINS {
             match shared.reports.try_get(|message| self.handle(message)) {
                 Err(GetError::Empty) => thread::yield_now(),
                 _ => return,
             }
         }
         let ending = shared.state().deadline.is_some();
-        let time = if ending { GRACE / 4 } else { LOOK };
+        let time = if ending { GRACE / 4 } else { POLL_INTERVAL };
         let got = shared.reports.get(time, |_, _| (), |message| self.handle(message));
         match got {
             Err(GetError::Empty) => {
-                // A process that a task forked may have kept its dead worker's claim on a task alive.
-                self.learn_what_was_given_back();
-                self.fill_places();
+                // A process that a task forked may have held its dead worker's task until now.
+                self.collect_given_back();
+                self.fill_slots();
             }
-            // There is no memory now; perhaps there will be.
+            // Out of memory, perhaps not for long.
             Err(GetError::System(_)) => thread::sleep(GRACE / 4),
             _ => {}
         }
@@ -106,19 +114,19 @@ impl<'a> Manager<'a> {
             }
             Some((Report::Ready { worker }, _)) => {
                 if let Some(slot) = self.shared.state().slots.get_mut(worker) {
-                    slot.failed = [0, 0];
+                    slot.failed = FailedStarts::default();
                     if let Some(worker) = &mut slot.worker {
                         worker.ready = true;
                     }
                 }
             }
             Some((Report::Ended { worker }, _)) => self.worker_has_ended(worker),
-            Some((Report::Look, _)) | None => {}
+            Some((Report::Wake, _)) | None => {}
         }
     }
 
-    /// Returns who is to be told.
-    fn note_progress(&self, progress: Progress) -> Option<Held> {
+    /// Updates the worker's progress; returns the sink that gets the results.
+    fn note_progress(&self, progress: Progress) -> Option<GuardedSink> {
         let mut state = self.shared.state();
         if let Some(bytes) = progress.ends {
             state.task_has_ended(progress.job, progress.first, bytes);
@@ -130,21 +138,23 @@ impl<'a> Manager<'a> {
         state.sink_of(progress.job)
     }
 
+    /// Handles a worker's end: its item fails, the rest of its task runs again, and a new worker
+    /// starts.
     fn worker_has_ended(&mut self, slot: usize) {
         let shared = self.shared;
-        self.learn_what_was_given_back();
+        self.collect_given_back();
         let ended = shared.state().slots.get_mut(slot).and_then(|slot| {
             let ended = slot.worker.take();
-            // Its record is still to be read: who submits a task mustn't start another here meanwhile.
+            // A thread that submits a task must not start a worker here before the record is read.
             slot.busy |= ended.is_some();
             ended
         });
         let Some(ended) = ended else { return };
         let _ = ended.watch.join();
         let exitcode = ended.process.exitcode();
-        let end = end_of(exitcode);
+        let end = describe_end(exitcode);
         let mut broken = None;
-        if shared.strict && !(ended.told || exitcode == Some(0) && ended.ready) {
+        if shared.strict && !(ended.told_to_end || exitcode == Some(0) && ended.ready) {
             broken = Some(format!("{TERMINATED_ABRUPTLY}: {end}"));
         }
         let record = IntentRecord::of(&shared.intents, slot);
@@ -158,15 +168,18 @@ impl<'a> Manager<'a> {
                 let error = TaskError::WorkerDied { end: end.clone(), exitcode };
                 self.task_died(&record, intent, ended.latest, error);
             }
-            // For the next worker in this slot.
+            // The next worker in this slot uses the same record.
             record.end();
         }
         if !ended.ready {
             let slot = &mut shared.state().slots[slot];
-            let killed = usize::from(exitcode.is_none_or(|code| code < 0));
-            slot.failed[killed] += 1;
-            let most = [FAILED_STARTS, KILLED_STARTS][killed];
-            if slot.failed[killed] >= most {
+            let (failed, most) = if exitcode.is_none_or(|code| code < 0) {
+                (&mut slot.failed.killed, KILLED_STARTS)
+            } else {
+                (&mut slot.failed.exited, FAILED_STARTS)
+            };
+            *failed += 1;
+            if *failed >= most {
                 let reason = format!("{most} workers in a row ended before they could work: {end}");
                 broken = Some(reason);
             }
@@ -174,16 +187,16 @@ impl<'a> Manager<'a> {
         shared.state().slots[slot].busy = false;
         match broken {
             Some(reason) => shared.end(TaskError::Broken(reason)),
-            None => self.fill_places(),
+            None => self.fill_slots(),
         }
     }
 
-    /// Starts workers where some are missing. If that can't be done, those that are there go on, and it
-    /// is tried again later; but without any, nothing will come of the tasks.
-    fn fill_places(&self) {
+    /// Starts missing workers. If that fails, those that are there go on, and it is tried again
+    /// later; without any worker, the engine ends.
+    fn fill_slots(&self) {
         let Err(error) = fill_slots(self.shared) else { return };
         let reason = match error {
-            // The whole program is.
+            // The whole program is ending.
             crate::process::Error::Ending => TaskError::Terminated,
             _ if self.shared.state().has_workers() => return,
             error => TaskError::Broken(format!("a worker could not be started: {error}")),
@@ -191,7 +204,8 @@ impl<'a> Manager<'a> {
         self.shared.end(reason);
     }
 
-    fn learn_what_was_given_back(&mut self) {
+    /// Learns which deliveries the queue took back from dead workers; their tasks may start again.
+    fn collect_given_back(&mut self) {
         let given_back = self.shared.tasks.given_back();
         for delivery in &given_back {
             self.shared.claims.give_back(*delivery);
@@ -199,7 +213,7 @@ impl<'a> Manager<'a> {
         self.given_back.extend(given_back);
     }
 
-    /// A worker died with this task in its hands; `latest` is what it reported last.
+    /// Handles a task whose worker died while it ran. `latest` is the worker's latest report.
     fn task_died(
         &self,
         record: &IntentRecord<'_>,
@@ -207,12 +221,12 @@ impl<'a> Manager<'a> {
         latest: Option<Progress>,
         error: TaskError,
     ) {
-        // Of this task, not of one before it.
+        // A report about an earlier task says nothing.
         let latest = latest.filter(|it| (it.job, it.first) == (intent.job, intent.first));
         if latest.is_some_and(|latest| latest.ends.is_some()) {
             return;
         }
-        // Results that it had not reported yet.
+        // Results that the worker had computed but not reported.
         let (from, kept) = record.kept();
         let mut known = latest.map(|latest| latest.to);
         let unreported = Items { rest: &kept }
@@ -225,7 +239,7 @@ impl<'a> Manager<'a> {
 
         let mut state = self.shared.state();
         let chunk = state.task_has_ended(intent.job, intent.first, intent.bytes);
-        // Those behind it never ran.
+        // The items behind it never ran.
         let next = intent.item.wrapping_add(1);
         if let Some(rest) = chunk.and_then(|chunk| Message::from(&chunk, next)) {
             state.put_in_front(intent.job, next, rest.bytes());
@@ -236,17 +250,18 @@ impl<'a> Manager<'a> {
         }
     }
 
+    /// Tells each worker to end, once.
     fn tell_to_end(&self, state: &mut State) {
         let workers = state.slots.iter_mut().filter_map(|slot| slot.worker.as_mut());
-        for worker in workers.filter(|worker| !worker.told) {
-            // No message at all says so. There is room: nothing else is in the queue.
-            worker.told = self.shared.tasks.try_put(&[]).is_ok();
+        for worker in workers.filter(|worker| !worker.told_to_end) {
+            // An empty message means the end. It fits: nothing else is in the queue.
+            worker.told_to_end = self.shared.tasks.try_put(&[]).is_ok();
         }
     }
 }
 
-/// How a process ended, in words.
-fn end_of(exitcode: Option<i32>) -> String {
+/// Describes how a process ended.
+fn describe_end(exitcode: Option<i32>) -> String {
     let unknown = || String::from("somebody else collected its exit code");
     exitcode.map_or_else(unknown, crate::process::ending)
 }

@@ -1,20 +1,19 @@
-//! What goes from the pool to its workers and back.
+//! Messages from the pool to its workers and back.
 //!
 //! ```text
 //!   a task     ┌────────┬──────────────────────┬────────┬──────┬────────┬──────┬───
-//!              │ length │ job, first, function │ length │ item │ length │ item │ …  (nothing: end)
+//!              │ length │ job, first, function │ length │ item │ length │ item │ …  (empty: end)
 //!              └────────┴──────────────────────┴────────┴──────┴────────┴──────┴───
-//!   a report   ┌────────┬────────┬────────┬────────┬───┬──────────────────────────────────┐
-//!              │ length │ result │ length │ result │ … │ 7 words: what it is, which items │
-//!              └────────┴────────┴────────┴────────┴───┴──────────────────────────────────┘
+//!   a report   ┌────────┬────────┬────────┬────────┬───┬───────────────────────────────────┐
+//!              │ length │ result │ length │ result │ … │ 7 words: kind of report, progress │
+//!              └────────┴────────┴────────┴────────┴───┴───────────────────────────────────┘
 //! ```
 //!
-//! Items and results are filled up to whole words of 8 bytes; numbers are words, with the lowest
-//! byte first. What a report is stands at its end, because it is known last.
+//! Items and results are padded to whole words of 8 bytes; numbers are little-endian words. A
+//! report ends with its header, because that is known last.
 //!
 //! A *job* is a call of `apply`, `map` and so on; its *items* are its single calls of the function.
-//! A
-//! *task* is what a worker takes at once: one item, or a chunk of them that follow each other.
+//! A *task* is what a worker takes at once: one item, or a chunk of consecutive items.
 
 use std::cell::Cell;
 
@@ -28,7 +27,7 @@ use crate::future::panics::caught;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Task {
     pub job: u64,
-    /// The number of its first item in the job.
+    /// The first item of the task.
     pub first: u64,
     pub function: Listed,
 }
@@ -51,35 +50,36 @@ impl Task {
     }
 }
 
-/// A task's message; or its rest, after some items.
+/// Buffer for a task's message.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Message(Vec<u8>);
 
 thread_local! {
-    /// A message that was used, for the next.
+    /// The last buffer used, for the next message.
     static USED: Cell<Message> = const { Cell::new(Message(Vec::new())) };
 }
 
-/// A buffer that grew beyond this, in bytes, is given back instead of being used again.
-pub(crate) const KEPT: usize = 4 << 20;
+/// Capacity in bytes up to which a buffer is used again; a larger one is freed.
+pub(crate) const MAX_REUSED: usize = 4 << 20;
 
 impl Message {
-    /// An empty message, for as long as the work takes.
+    /// Calls `work` with an empty message.
     pub(crate) fn with<T>(work: impl FnOnce(&mut Self) -> T) -> T {
         let mut message = USED.take();
         let done = work(&mut message);
-        if message.0.capacity() <= KEPT {
+        if message.0.capacity() <= MAX_REUSED {
             USED.set(message);
         }
         done
     }
 
+    /// Starts the message with the header.
     pub(crate) fn begin(&mut self, task: Task) {
         self.0.clear();
         push(&mut self.0, |bytes| task.append(bytes)).expect("three numbers can be serialised");
     }
 
-    /// Adds an item; or nothing, if it can't be serialised.
+    /// Appends an item; or nothing, if it can't be serialised.
     pub(crate) fn push<A: Serialize>(&mut self, item: &A) -> Result<(), TaskError> {
         let append = |bytes: &mut Vec<u8>| match caught(|| frame::append(item, bytes)) {
             Ok(appended) => appended.map_err(|reason| reason.to_string()),
@@ -92,11 +92,11 @@ impl Message {
         &self.0
     }
 
-    /// The same task without its items before this one; `None` if none is left.
+    /// Returns the same task without the items before `item`; `None` if none is left.
     pub(crate) fn from(bytes: &[u8], item: u64) -> Option<Self> {
         let (task, mut items) = Items::of(bytes)?;
         for _ in task.first..item {
-            // The number may come from a record that was damaged: no more steps than there are items.
+            // A damaged record may hold any number: take no more steps than there are items.
             items.next()?;
         }
         let mut message = Self::default();
@@ -106,8 +106,8 @@ impl Message {
     }
 }
 
-/// Adds an item or a result to the buffer, behind its length, in whole words; or nothing, if it
-/// can't be written.
+/// Appends an item or a result in whole words, preceded by its length; or nothing, if `write`
+/// fails.
 pub(crate) fn push<E>(
     buffer: &mut Vec<u8>,
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
@@ -125,24 +125,24 @@ pub(crate) fn push<E>(
     Ok(())
 }
 
-/// Bytes of a word.
+/// Size of a word in bytes.
 pub(crate) const WORD: usize = size_of::<u64>();
 
-/// The items of a task, or the results of a report, each as its bytes.
+/// Iterator over the items of a task, or over the results of a report, as bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Items<'a> {
     pub rest: &'a [u8],
 }
 
 impl<'a> Items<'a> {
-    /// The task of this message, and its items; `None` if the message is no task.
+    /// Splits a message into the task's header and its items; `None` if it is no task.
     pub(crate) fn of(message: &'a [u8]) -> Option<(Task, Self)> {
         let mut items = Self { rest: message };
         let task = Task::of(items.next()?)?;
         Some((task, items))
     }
 
-    /// With their numbers, beginning with this one.
+    /// Pairs each item with its number, counting from `first`.
     pub(crate) fn numbered(self, first: u64) -> impl Iterator<Item = (u64, &'a [u8])> {
         (0..).zip(self).map(move |(index, item): (u64, _)| (first.wrapping_add(index), item))
     }
@@ -160,47 +160,48 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
-/// What the pool is told by its workers; by the threads that wait for their ends; by its owner.
+/// A message to the manager: from workers, from the threads that watch them, or from the owner.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// This worker has begun.
+    /// The worker is ready for tasks.
     Ready { worker: usize },
-    /// These items were done; their results are in the report.
+    /// The items are done; the message holds their results.
     Done(Progress),
-    /// This item has no result.
+    /// The item `progress.to` has no result.
     Failed(Progress, TaskError),
-    /// This worker has ended. It comes behind all that it has reported itself.
+    /// The worker has ended. Comes after all its own reports.
     Ended { worker: usize },
     /// There may be something to do.
-    Look,
+    Wake,
 }
 
-/// Which items a report is about.
+/// How far a worker is with its task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// The index of the worker that did them.
+    /// The worker's slot.
     pub worker: usize,
     pub job: u64,
     /// The first item of the task.
     pub first: u64,
-    /// The first and the last item that the report is about.
+    /// The first item of the report.
     pub from: u64,
+    /// The last item of the report.
     pub to: u64,
-    /// If this ends the task: how many bytes the task's message had. It had some.
+    /// The size of the task's message in bytes, if the task ends here.
     pub ends: Option<u64>,
 }
 
-/// The numbers of the kinds of reports.
+/// Numbers of the kinds of reports.
 mod kind {
     pub(super) const READY: u64 = 0;
     pub(super) const DONE: u64 = 1;
     pub(super) const FAILED: u64 = 2;
     pub(super) const ENDED: u64 = 3;
-    pub(super) const LOOK: u64 = 4;
+    pub(super) const WAKE: u64 = 4;
 }
 
 impl Report {
-    /// Adds what the report is to the results that are in the buffer.
+    /// Appends the report's header to the results in the buffer.
     pub(crate) fn end(&self, buffer: &mut Vec<u8>) {
         let by = |worker: &usize| Progress { worker: *worker, ..Progress::default() };
         let (kind, progress) = match self {
@@ -211,7 +212,7 @@ impl Report {
                 (kind::FAILED, *progress)
             }
             Self::Ended { worker } => (kind::ENDED, by(worker)),
-            Self::Look => (kind::LOOK, Progress::default()),
+            Self::Wake => (kind::WAKE, Progress::default()),
         };
         let Progress { worker, job, first, from, to, ends } = progress;
         for number in [kind, worker as u64, job, first, from, to, ends.unwrap_or(0)] {
@@ -219,14 +220,14 @@ impl Report {
         }
     }
 
-    /// The message of a report without results.
+    /// Returns the message of a report without results.
     pub(crate) fn alone(&self) -> Vec<u8> {
         let mut message = Vec::new();
         self.end(&mut message);
         message
     }
 
-    /// The report, and the results in it.
+    /// Splits a message into the report and its results; `None` if it is no report.
     pub(crate) fn of(message: &[u8]) -> Option<(Self, Items<'_>)> {
         let (rest, numbers) = message.split_last_chunk::<{ 7 * WORD }>()?;
         let (words, []) = numbers.as_chunks::<WORD>() else { return None };
@@ -245,15 +246,15 @@ impl Report {
             kind::DONE => return Some((Self::Done(progress), Items { rest })),
             kind::FAILED => Self::Failed(progress, frame::decode(rest).ok()?),
             kind::ENDED => Self::Ended { worker },
-            kind::LOOK => Self::Look,
+            kind::WAKE => Self::Wake,
             _ => return None,
         };
         Some((report, Items { rest: &[] }))
     }
 }
 
-/// Reads bytes of any kind as every kind of message; returns how many items and results they have.
-/// For the tests with hostile bytes.
+/// Parses arbitrary bytes as each kind of message, for tests with hostile input; returns the number
+/// of items and results found.
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(not(fuzzing), expect(unreachable_pub, reason = "fuzzers need it outside"))]
 #[must_use]
@@ -263,15 +264,15 @@ pub fn read_any(bytes: &[u8]) -> usize {
     let last = task.first.wrapping_add(items.clone().count() as u64);
     for item in [0, task.first, last.wrapping_sub(1), last, u64::MAX] {
         if let Some(rest) = Message::from(bytes, item) {
-            assert!(rest.bytes().len() <= bytes.len() + MOST_OF_A_TASK);
+            assert!(rest.bytes().len() <= bytes.len() + MAX_HEADER);
         }
     }
     results + items.count()
 }
 
-/// More bytes than a task's message begins with: three numbers and their length.
+/// Upper bound in bytes of a task's header: three numbers and its length.
 #[cfg(any(test, fuzzing))]
-const MOST_OF_A_TASK: usize = 64;
+const MAX_HEADER: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -318,7 +319,7 @@ mod tests {
             assert!(items < 3);
         }
     }
-    /// A message of items, and what it has behind or in index of some of its bytes.
+    /// Generates messages, some bytes of which were changed, and some added behind.
     fn damaged() -> impl Strategy<Value = Vec<u8>> {
         let items = vec(vec(any::<u8>(), 0..40), 0..6);
         let damage = vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
@@ -344,7 +345,7 @@ mod tests {
         )
     }
 
-    /// None of these bytes keep anybody for longer than they are long.
+    /// Checks that parsing ends, after at most as many items as there are bytes.
     fn are_read_to_their_end(bytes: &impl Strategy<Value = Vec<u8>>) {
         let _deadline = Deadline::seconds(60);
         let read = |bytes: Vec<u8>| {

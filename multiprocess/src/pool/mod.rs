@@ -4,17 +4,20 @@
 //!                      ┌──▶ worker 1 ──┐
 //!   apply, map ──tasks─┼──▶ worker 2 ──┼─results──▶ apply, map
 //!                      └──▶ worker 3 ✝ ┘
-//!                           worker 4 takes its place; one task has an error
+//!                           worker 4 replaces it; one task ends in an error
 //! ```
 //!
-//! Python's pool waits for ever for the result of a worker that was killed, and starts workers for
-//! ever whose initializer fails. Here each task ends: in its result or in an error that says what
-//! happened.
+//! Python's pool waits forever for the result of a worker that was killed, and restarts without end
+//! workers whose initializer fails. Here each task ends: in its result or in an error that says
+//! what happened.
 //!
-//! To read in this order: [`Pool`] (`pool.rs`, `builder.rs`); what its workers do (`worker.rs`) and what
-//! they leave behind (`record.rs`); the engine that gives them their tasks (`engine.rs`, with `state.rs`, `jobs.rs`,
-//! `claims.rs`), starts them (`places.rs`) and sees to it when they die (`manager.rs`); the messages between
-//! them (`message.rs`); results that come later (`result.rs`, `sinks.rs`, `imap.rs`).
+//! To read in this order: [`Pool`] (`pool.rs`, `builder.rs`); the tasks and reports on the wire
+//! (`message.rs`); what a worker does (`worker.rs`), the record it leaves if it dies (`intent.rs`),
+//! and the flags that decide between start and cancellation (`claims.rs`); the engine (`engine.rs`,
+//! `settings.rs`) with the state under its lock (`state.rs`, `shared.rs`), its starts of workers
+//! (`starts.rs`) and the thread that handles reports and deaths (`manager.rs`); where results go
+//! (`sink.rs`, `sinks.rs`, `result.rs`, `imap.rs`); [`ProcessPoolExecutor`], the same engine behind
+//! futures (`executor.rs`, `executor_calls.rs`).
 
 mod builder;
 mod claims;

@@ -1,4 +1,4 @@
-//! [`Pool`]: what its users call.
+//! [`Pool`]: the public interface.
 
 use std::any::Any;
 use std::num::NonZero;
@@ -16,16 +16,20 @@ use crate::pool::imap::{Imap, Stream};
 use crate::pool::result::AsyncResult;
 use crate::pool::sinks::{Many, One};
 
-/// Processes that do tasks: calls of functions that are listed by
-/// [`tasks!`](crate::tasks). Python: `multiprocessing.Pool`.
+/// Worker processes that call functions listed in [`tasks!`](crate::tasks). Python:
+/// `multiprocessing.Pool`.
 ///
 /// ```
 /// use multiprocess::{Pool, tasks};
 ///
-/// tasks![square];
+/// tasks![square, power];
 ///
 /// fn square(number: u64) -> u64 {
 ///     number * number
+/// }
+///
+/// fn power((base, exponent): (u64, u32)) -> u64 {
+///     base.pow(exponent)
 /// }
 ///
 /// fn main() -> std::process::ExitCode {
@@ -33,41 +37,35 @@ use crate::pool::sinks::{Many, One};
 ///         let pool = Pool::new(3)?;
 ///         assert_eq!(pool.apply(square, 5)?, 25);
 ///         assert_eq!(pool.map(square, 1..=6)?, [1, 4, 9, 16, 25, 36]);
+///         // A function of several arguments takes a tuple.
+///         assert_eq!(pool.starmap(power, [(2, 3), (3, 2)])?, [8, 9]);
+///
+///         let result = pool.apply_async(square, 7)?;
+///         pool.close();
+///         pool.join()?;
+///         assert_eq!(result.get()?, 49);
 ///         Ok(())
 ///     })
 /// }
 /// ```
 ///
-/// A task goes to whichever worker is free first. Whatever kills a worker: the item that it was at
-/// ends in [`TaskError::WorkerDied`](crate::future::TaskError::WorkerDied), all others are done, each once,
-/// and another worker takes the place.
+/// Each task goes to the first worker that is free. If a worker dies, for whatever reason, the item
+/// that it was running ends in [`TaskError::WorkerDied`](crate::pool::TaskError::WorkerDied); all
+/// other items run, each once, and a new worker replaces the dead one.
 ///
-/// A task should not fork without exec: what it forks keeps alive, for the kernel, what its worker
-/// was at; so if that is killed, others may have to wait until the fork has ended, too.
+/// A task should not fork without exec: the forked process keeps what its worker holds in the
+/// kernel, so if the worker is killed, others may have to wait until the fork has ended, too.
 ///
-/// Workers are daemons: they end when this process does, however that ends, and can't start
-/// processes. Ctrl-C doesn't touch them; this process decides what it means. To drop a pool is to
-/// [terminate](Self::terminate) it, as leaving Python's `with` does.
+/// Workers are daemons: they end when this process does, however it ends, and can't start
+/// processes. They ignore Ctrl-C; this process decides what it means. Dropping a pool
+/// [terminates](Self::terminate) it, as leaving Python's `with` block does.
 pub struct Pool {
     pub(crate) engine: Engine,
     pub(crate) processes: usize,
 }
 
 impl Pool {
-    /// A pool of so many workers. Python: `Pool(processes)`.
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # use multiprocess::pool::Error;
-    /// # multiprocess::tasks![square];
-    /// # fn square(number: u64) -> u64 { number * number }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// assert_eq!(pool.worker_pids().len(), 2);
-    /// assert!(matches!(Pool::new(0), Err(Error::NoProcesses)));
-    /// # Ok(()) }) }
-    /// ```
+    /// Starts a pool of `processes` workers. Python: `Pool(processes)`.
     ///
     /// # Errors
     /// As [`Builder::build`].
@@ -75,37 +73,15 @@ impl Pool {
         Self::builder().processes(processes).build()
     }
 
-    /// A pool of which more is to be said than its number of workers. Python: `Pool(…)`.
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # multiprocess::tasks![square];
-    /// # fn square(number: u64) -> u64 { number * number }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::builder().processes(2).max_tasks_per_child(100).build()?;
-    /// assert_eq!(pool.map(square, [1, 2, 3])?, [1, 4, 9]);
-    /// # Ok(()) }) }
-    /// ```
+    /// Returns a builder, for more settings than the number of workers. Python: `Pool(…)`.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Calls the function in a worker, and waits for its result. Python: `apply`.
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # multiprocess::tasks![square];
-    /// # fn square(number: u64) -> u64 { number * number }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// assert_eq!(pool.apply(square, 5)?, 25);
-    /// # Ok(()) }) }
-    /// ```
+    /// Calls the function in a worker and waits for its result. Python: `apply`.
     ///
     /// # Errors
-    /// [`Error::Task`], with what became of it; [`Error::Deadlock`] in a callback of this pool;
+    /// [`Error::Task`] if the task has no result; [`Error::Deadlock`] in a callback of this pool;
     /// else as [`apply_async`](Self::apply_async).
     pub fn apply<A, R, F>(&self, function: F, argument: A) -> Result<R, Error>
     where
@@ -117,25 +93,12 @@ impl Pool {
         Ok(self.apply_async(function, argument)?.get()?)
     }
 
-    /// Calls the function in a worker, and doesn't wait. Python: `apply_async`.
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # multiprocess::tasks![square];
-    /// # fn square(number: u64) -> u64 { number * number }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// let sixteen = pool.apply_async(square, 4)?;
-    /// let twenty_five = pool.apply_async(square, 5)?;
-    /// // Both are on their way.
-    /// assert_eq!(sixteen.get()? + twenty_five.get()?, 41);
-    /// # Ok(()) }) }
-    /// ```
+    /// Calls the function in a worker without waiting. Python: `apply_async`.
     ///
     /// # Errors
-    /// [`Error::Function`] if it isn't listed; [`Error::NotRunning`] after [`close`](Self::close)
-    /// or [`terminate`](Self::terminate); [`Error::Broken`] if the pool has given up.
+    /// [`Error::Function`] if the function isn't listed; [`Error::NotRunning`] after
+    /// [`close`](Self::close) or [`terminate`](Self::terminate); [`Error::Broken`] if the pool has
+    /// given up.
     pub fn apply_async<A, R, F>(&self, function: F, argument: A) -> Result<AsyncResult<R>, Error>
     where
         A: Serialize,
@@ -149,37 +112,19 @@ impl Pool {
         Ok(result)
     }
 
-    /// Calls the function with each item, and waits for all results, in the items' order. Python:
-    /// `map`.
+    /// Calls the function with each item and waits for all results, which keep the items' order.
+    /// Python: `map`.
     ///
-    /// The items go to the workers in chunks of a quarter of each worker's share, as in Python. If
-    /// items take different times, `map_chunked(…, 1)` spreads them better.
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # multiprocess::tasks![half];
-    /// fn half(number: u64) -> u64 {
-    ///     assert!(number % 2 == 0, "{number} is odd");
-    ///     number / 2
-    /// }
-    ///
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// assert_eq!(pool.map(half, [2, 4, 6])?, [1, 2, 3]);
-    ///
-    /// let error = pool.map(half, [2, 3, 6]).unwrap_err();
-    /// assert_eq!(error.index, Some(1));
-    /// assert_eq!((&error.results[0], &error.results[2]), (&Ok(1), &Ok(3)));
-    /// # Ok(()) }) }
-    /// ```
+    /// Items go to the workers in chunks of a quarter of each worker's share, as in Python. If some
+    /// items take much longer than others, `map_chunked(…, 1)` spreads them better.
     ///
     /// # Errors
-    /// If an item has no result: the first error, with the results of all others. In a callback of
-    /// this pool [`Error::Deadlock`]; else as [`apply_async`](Self::apply_async).
+    /// If an item has no result: the first error, with the results of all other items
+    /// ([`MapError`]). In a callback of this pool [`Error::Deadlock`]; else as
+    /// [`apply_async`](Self::apply_async).
     ///
     /// # Panics
-    /// If the input does; the pool goes on.
+    /// If the input panics; the pool keeps running.
     pub fn map<A, R, F>(
         &self,
         function: F,
@@ -194,22 +139,7 @@ impl Pool {
         self.map_async(function, items)?.get()
     }
 
-    /// [`map`](Self::map) in chunks of so many items. Python: `map(chunksize=…)`.
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # use multiprocess::pool::Error;
-    /// # multiprocess::tasks![square];
-    /// # fn square(number: u64) -> u64 { number * number }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// // Two tasks of three items each.
-    /// assert_eq!(pool.map_chunked(square, 1..=6, 3)?, [1, 4, 9, 16, 25, 36]);
-    /// let error = pool.map_chunked(square, 1..=6, 0).unwrap_err();
-    /// assert!(matches!(error.error, Error::NoItems));
-    /// # Ok(()) }) }
-    /// ```
+    /// Calls [`map`](Self::map) in chunks of `chunk` items. Python: `map(chunksize=…)`.
     ///
     /// # Errors
     /// As [`map`](Self::map); [`Error::NoItems`] for chunks of 0.
@@ -231,20 +161,7 @@ impl Pool {
         self.map_async_chunked(function, items, chunk)?.get()
     }
 
-    /// [`map`](Self::map) without waiting. Python: `map_async`, `starmap_async`.
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # multiprocess::tasks![square];
-    /// # fn square(number: u64) -> u64 { number * number }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// let squares = pool.map_async(square, 1..=3)?;
-    /// // Here this process may do something else.
-    /// assert_eq!(squares.get()?, [1, 4, 9]);
-    /// # Ok(()) }) }
-    /// ```
+    /// Calls [`map`](Self::map) without waiting. Python: `map_async`, `starmap_async`.
     ///
     /// # Errors
     /// As [`apply_async`](Self::apply_async).
@@ -264,21 +181,8 @@ impl Pool {
         self.submit_all(function, items, None)
     }
 
-    /// [`map_async`](Self::map_async) in chunks of so many items. Python: `map_async(chunksize=…)`,
-    /// `starmap_async(chunksize=…)`.
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # multiprocess::tasks![square];
-    /// # fn square(number: u64) -> u64 { number * number }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// // Two tasks of three items each.
-    /// let squares = pool.map_async_chunked(square, 1..=6, 3)?;
-    /// assert_eq!(squares.get()?, [1, 4, 9, 16, 25, 36]);
-    /// # Ok(()) }) }
-    /// ```
+    /// Calls [`map_async`](Self::map_async) in chunks of `chunk` items. Python:
+    /// `map_async(chunksize=…)`, `starmap_async(chunksize=…)`.
     ///
     /// # Errors
     /// As [`map_async`](Self::map_async); [`Error::NoItems`] for chunks of 0.
@@ -300,22 +204,8 @@ impl Pool {
         self.submit_all(function, items, Some(chunk))
     }
 
-    /// What [`map`](Self::map) is: a function of several arguments takes a tuple here. Python:
+    /// Calls [`map`](Self::map) with tuples: a function of several arguments takes one. Python:
     /// `starmap`.
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # multiprocess::tasks![power];
-    /// fn power((base, exponent): (u64, u32)) -> u64 {
-    ///     base.pow(exponent)
-    /// }
-    ///
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// assert_eq!(pool.starmap(power, [(2, 3), (3, 2)])?, [8, 9]);
-    /// # Ok(()) }) }
-    /// ```
     ///
     /// # Errors
     /// As [`map`](Self::map).
@@ -335,18 +225,8 @@ impl Pool {
         self.map(function, tuples)
     }
 
-    /// [`starmap`](Self::starmap) in chunks of so many tuples. Python: `starmap(chunksize=…)`.
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # multiprocess::tasks![power];
-    /// # fn power((base, exponent): (u64, u32)) -> u64 { base.pow(exponent) }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// assert_eq!(pool.starmap_chunked(power, [(2, 3), (3, 2), (5, 1)], 2)?, [8, 9, 5]);
-    /// # Ok(()) }) }
-    /// ```
+    /// Calls [`starmap`](Self::starmap) in chunks of `chunk` tuples. Python:
+    /// `starmap(chunksize=…)`.
     ///
     /// # Errors
     /// As [`map_chunked`](Self::map_chunked).
@@ -367,28 +247,15 @@ impl Pool {
         self.map_chunked(function, tuples, chunk)
     }
 
-    /// Calls the function with each item; the results come one by one, in the items' order. Python:
-    /// `imap`.
+    /// Calls the function with each item; the iterator yields the results one by one, in the items'
+    /// order. Python: `imap`.
     ///
-    /// An input whose length has a known bound is taken now, as in Python, and all calls are made,
-    /// also if no result is asked for. One without is taken as its results are, some way ahead: it
-    /// may be endless.
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # multiprocess::tasks![square];
-    /// # fn square(number: u64) -> u64 { number * number }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// let mut squares = pool.imap(square, 1..)?;
-    /// assert_eq!(squares.next(), Some(Ok(1)));
-    /// assert_eq!(squares.next(), Some(Ok(4)));
-    /// # Ok(()) }) }
-    /// ```
+    /// An input with a known upper bound on its length is consumed now, as in Python, and all calls
+    /// are made, even if no result is asked for. An input without one is consumed a limited way
+    /// ahead of the results taken, so it may be endless.
     ///
     /// # Errors
-    /// As [`apply_async`](Self::apply_async). What becomes of an item is told with its result.
+    /// As [`apply_async`](Self::apply_async). The error of an item comes in place of its result.
     pub fn imap<A, R, F, I>(&self, function: F, items: I) -> Result<Imap<'_, I::IntoIter, R>, Error>
     where
         A: Serialize,
@@ -399,19 +266,7 @@ impl Pool {
         self.stream(function, items, 1, true)
     }
 
-    /// [`imap`](Self::imap) in chunks of so many items. Python: `imap(chunksize=…)`.
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # multiprocess::tasks![square];
-    /// # fn square(number: u64) -> u64 { number * number }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// let sum: Result<u64, _> = pool.imap_chunked(square, 1..=100, 10)?.sum();
-    /// assert_eq!(sum?, 338_350);
-    /// # Ok(()) }) }
-    /// ```
+    /// Calls [`imap`](Self::imap) in chunks of `chunk` items. Python: `imap(chunksize=…)`.
     ///
     /// # Errors
     /// As [`imap`](Self::imap); [`Error::NoItems`] for chunks of 0.
@@ -430,21 +285,8 @@ impl Pool {
         self.stream(function, items, chunk, true)
     }
 
-    /// [`imap`](Self::imap), in whatever order the results come. Python: `imap_unordered`.
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # multiprocess::tasks![square];
-    /// # fn square(number: u64) -> u64 { number * number }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// let squares: Result<Vec<u64>, _> = pool.imap_unordered(square, 1..=3)?.collect();
-    /// let mut squares = squares?;
-    /// squares.sort();
-    /// assert_eq!(squares, [1, 4, 9]);
-    /// # Ok(()) }) }
-    /// ```
+    /// Calls [`imap`](Self::imap), with the results in the order of their arrival. Python:
+    /// `imap_unordered`.
     ///
     /// # Errors
     /// As [`imap`](Self::imap).
@@ -462,20 +304,8 @@ impl Pool {
         self.stream(function, items, 1, false)
     }
 
-    /// [`imap_unordered`](Self::imap_unordered) in chunks of so many items. Python:
+    /// Calls [`imap_unordered`](Self::imap_unordered) in chunks of `chunk` items. Python:
     /// `imap_unordered(chunksize=…)`.
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # multiprocess::tasks![square];
-    /// # fn square(number: u64) -> u64 { number * number }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// let sum: Result<u64, _> = pool.imap_unordered_chunked(square, 1..=100, 10)?.sum();
-    /// assert_eq!(sum?, 338_350);
-    /// # Ok(()) }) }
-    /// ```
     ///
     /// # Errors
     /// As [`imap`](Self::imap); [`Error::NoItems`] for chunks of 0.
@@ -494,101 +324,37 @@ impl Pool {
         self.stream(function, items, chunk, false)
     }
 
-    /// The process ids of the workers. (In Python one looks into `_pool`.)
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # multiprocess::tasks![pid];
-    /// # fn pid(_: ()) -> u32 { std::process::id() }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// let pid_of_a_worker = pool.apply(pid, ())?;
-    /// assert!(pool.worker_pids().contains(&pid_of_a_worker));
-    /// assert!(!pool.worker_pids().contains(&std::process::id()));
-    /// # Ok(()) }) }
-    /// ```
+    /// Returns the workers' process ids. (In Python one looks into `_pool`.)
     #[must_use]
     pub fn worker_pids(&self) -> Vec<u32> {
         self.engine.worker_pids()
     }
 
-    /// Takes no more tasks; the workers end when all are done. Python: `close`.
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # use multiprocess::pool::Error;
-    /// # multiprocess::tasks![square];
-    /// # fn square(number: u64) -> u64 { number * number }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// let square_of_five = pool.apply_async(square, 5)?;
-    /// pool.close();
-    /// assert!(matches!(pool.apply(square, 6), Err(Error::NotRunning)));
-    /// assert_eq!(square_of_five.get()?, 25);
-    /// # Ok(()) }) }
-    /// ```
+    /// Takes no more tasks; the workers end when all tasks are done. Python: `close`.
     pub fn close(&self) {
         self.engine.close();
     }
 
     /// Waits until the workers have ended. Python: `join`.
     ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # use multiprocess::pool::Error;
-    /// # multiprocess::tasks![square];
-    /// # fn square(number: u64) -> u64 { number * number }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// let square_of_five = pool.apply_async(square, 5)?;
-    /// assert!(matches!(pool.join(), Err(Error::StillRunning)));
-    /// pool.close();
-    /// pool.join()?;
-    /// assert!(square_of_five.ready() && pool.worker_pids().is_empty());
-    /// # Ok(()) }) }
-    /// ```
-    ///
     /// # Errors
-    /// [`Error::Deadlock`] in a callback of this pool;
-    /// [`Error::StillRunning`] before [`close`](Self::close) or [`terminate`](Self::terminate);
-    /// [`Error::Unfinished`] if this thread has an [`imap`](Self::imap) that goes on only as it
-    /// takes the results.
+    /// [`Error::Deadlock`] in a callback of this pool; [`Error::StillRunning`] before
+    /// [`close`](Self::close) or [`terminate`](Self::terminate); [`Error::Unfinished`] if this
+    /// thread has an [`imap`](Self::imap) of unknown length, which submits more only while its
+    /// results are taken.
     pub fn join(&self) -> Result<(), Error> {
         self.engine.join()
     }
 
     /// Ends the workers now: by SIGTERM, and after half a second by SIGKILL. Tasks without a result
-    /// end in [`TaskError::Terminated`](crate::future::TaskError::Terminated). Python: `terminate`.
-    ///
-    /// ```
-    /// # use multiprocess::Pool;
-    /// # use multiprocess::pool::TaskError;
-    /// # multiprocess::tasks![forever];
-    /// fn forever(_: ()) {
-    ///     loop {
-    ///         std::thread::park();
-    ///     }
-    /// }
-    ///
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let pool = Pool::new(2)?;
-    /// let result = pool.apply_async(forever, ())?;
-    /// pool.terminate();
-    /// assert_eq!(result.get(), Err(TaskError::Terminated));
-    /// pool.join()?;
-    /// # Ok(()) }) }
-    /// ```
+    /// end in [`TaskError::Terminated`](crate::pool::TaskError::Terminated). Python: `terminate`.
     pub fn terminate(&self) {
         self.engine.terminate();
     }
 
     /// Refuses to wait in a callback of this pool, before anything is submitted.
     fn check_can_wait(&self) -> Result<(), Error> {
-        if self.engine.is_manager() { Err(Error::Deadlock) } else { Ok(()) }
+        if self.engine.is_notifying() { Err(Error::Deadlock) } else { Ok(()) }
     }
 
     fn submit_all<A, R, F>(
@@ -603,7 +369,7 @@ impl Pool {
         F: Fn(A) -> R + Any,
     {
         let function = Listed::of(&function).map_err(Error::Function)?;
-        // If the input panics, nothing has been done yet.
+        // Before a job is opened: the input may panic.
         let items: Vec<A> = items.into_iter().collect();
         let (many, result) = Many::new(items.len(), self.engine.link());
         let job = self.engine.open_job(Arc::new(many), None)?;
@@ -638,7 +404,7 @@ impl Pool {
         }
         let items = items.into_iter();
         let results = Stream::new(in_order);
-        // Asked once, before the job is open: it may panic.
+        // Called once, before a job is opened: it may panic.
         let is_bounded = items.size_hint().1.is_some();
         let fed_by = (!is_bounded).then(|| thread::current().id());
         let job = self.engine.open_job(Arc::clone(&results) as _, fed_by)?;
@@ -647,7 +413,7 @@ impl Pool {
     }
 }
 
-/// What the types leave no room for: none of these compiles.
+/// Programs that the types refuse.
 ///
 /// ```compile_fail,E0600
 /// # // POOL-15

@@ -1,30 +1,30 @@
-//! What is to be said of an engine when it is started.
+//! Settings of an engine.
 
 use crate::process::{Arguments, Listed, frame};
 use serde::Serialize;
 
-/// How an engine is to be.
+/// Engine configuration.
 pub(crate) struct Settings {
-    /// How many workers there are at most.
+    /// Maximum number of workers.
     pub processes: usize,
-    /// After so many tasks a worker ends, and another takes its place.
-    pub most_tasks: Option<u64>,
-    /// What each worker does first.
+    /// Number of tasks after which a worker ends and is replaced.
+    pub max_tasks: Option<u64>,
+    /// The call that each worker makes first.
     pub initializer: Option<Initializer>,
-    /// Who its workers are.
+    /// The workers' kind.
     pub kind: Kind,
-    /// Whether the first worker that dies breaks the whole engine, as in Python's executor.
+    /// True if the first worker that dies breaks the whole engine, as in Python's executor.
     pub strict: bool,
 }
 
-/// Whose engine it is: Python's two differ in their workers.
+/// Kind of an engine: Python's pool and executor differ in their workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// All workers are started at once. They are daemons: they can't start processes, and are ended at
-    /// the end of the program.
+    /// All workers are started at once. They are daemons: they can't start processes, and are ended
+    /// at the end of the program.
     Pool,
-    /// A worker is started when there is a task for it. They may start processes, and the program waits,
-    /// at its end, for what they have to do.
+    /// A worker is started when there is a task for it. Workers may start processes, and the
+    /// program waits at its end until they have done their tasks.
     Executor,
 }
 
@@ -37,17 +37,17 @@ impl Kind {
     }
 }
 
-/// The function that each worker calls first, and how its arguments are made ready for one more worker.
+/// The function that each worker calls first, and its arguments, serialised anew for each worker.
 pub(crate) struct Initializer {
     pub(crate) function: Listed,
     pub(crate) pack: Box<dyn Fn() -> Result<Arguments, frame::Error> + Send>,
 }
 
 impl Initializer {
-    /// This function with these arguments, in which queues and connections may be.
+    /// Makes an initializer; the arguments may contain queues and connections.
     ///
     /// # Errors
-    /// If it isn't listed.
+    /// If the function isn't listed.
     pub(crate) fn new<A, R, F>(function: F, arguments: A) -> Result<Self, crate::process::Error>
     where
         A: Serialize + Send + 'static,

@@ -1,10 +1,15 @@
-//! What an engine's handles, its manager and its starts share, and the way of tasks into the queue.
+//! State shared by an engine's handles, its manager and its starts, and the path of a task into the
+//! queue.
 //!
 //! ```text
-//!   submit ──▶ backlog ──feed──▶ queue of tasks ──▶ a worker begins it, or it is cancelled
+//!   submit ──▶ backlog ──feed──▶ queue of tasks ──▶ a worker starts it, or it is cancelled
 //!                 ▲
-//!                 └── put_in_front: what is left of a task whose worker died
+//!                 └── put_in_front: the rest of a task whose worker died
 //! ```
+//!
+//! # Locking
+//! No callback, destructor of a user's value or sink runs under the lock of [`State`]: each of them
+//! may call back into the engine.
 
 use std::collections::{BTreeMap, HashSet};
 use std::mem::take;
@@ -18,14 +23,15 @@ use crate::pool::claims::Claims;
 use crate::pool::error::Error;
 use crate::pool::message::{Items, Report};
 use crate::pool::settings::{Kind, Settings};
-use crate::pool::sink::Held;
-use crate::pool::state::{CAPACITY, Job, Phase, State};
+use crate::pool::sink::GuardedSink;
+use crate::pool::state::{CAPACITY, Job, Phase, QueuedTask, State};
 use crate::queue::{ByteQueue, PutError, Words};
 
-/// How long workers may take to end after SIGTERM before they are killed.
+/// Time between SIGTERM and SIGKILL for workers that do not end.
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
 
-/// What the owner's handle, its links and the manager hold together.
+/// The queues, the shared memory and the state of an engine, held by the owner's handle, its links
+/// and the manager.
 pub(crate) struct Shared {
     pub tasks: ByteQueue,
     pub reports: ByteQueue,
@@ -44,15 +50,16 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns true if the calling thread is the manager, or is telling jobs of their end.
     pub(crate) fn is_notifying(&self) -> bool {
         let (me, state) = (thread::current().id(), self.state());
         state.manager == Some(me) || state.notifiers.contains(&me)
     }
 
-    /// Tells the manager that there may be something to do.
-    pub(crate) fn look(&self) {
-        // If there is no room, it has something to do anyway.
-        let _ = self.reports.try_put(&Report::Look.alone());
+    /// Wakes the manager to look at the state.
+    pub(crate) fn wake_manager(&self) {
+        // If the queue is full, the manager is awake anyway.
+        let _ = self.reports.try_put(&Report::Wake.alone());
     }
 
     pub(crate) fn close(&self) {
@@ -61,7 +68,7 @@ impl Shared {
             state.phase = Phase::Closed;
         }
         drop(state);
-        self.look();
+        self.wake_manager();
     }
 
     pub(crate) fn join(&self) -> Result<(), Error> {
@@ -82,7 +89,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Ends the workers now, for this reason; nothing more will come of what is left to do.
+    /// Ends the workers now, and all unfinished jobs for this reason.
     pub(crate) fn end(&self, reason: TaskError) {
         let mut state = self.state();
         if matches!(state.phase, Phase::Ending(_) | Phase::Ended(_)) {
@@ -100,21 +107,21 @@ impl Shared {
         self.tell_all(jobs, |sink| sink.give_up(&reason));
     }
 
-    /// Puts a task into the queue, which [has room](State::has_room); says whether that is so.
+    /// Puts a task into the queue; returns false if the queue is full. For tasks for which the
+    /// queue [has room](State::has_room).
     pub(crate) fn put(
         &self,
         state: &mut State,
         job: u64,
         message: &[u8],
     ) -> Result<bool, TaskError> {
-        let (tasks, bytes) = state.outstanding;
-        let length = message.len() as u64;
         match self.tasks.try_put(message) {
             Ok(position) => {
-                state.outstanding = (tasks + 1, bytes + length);
-                let index = &mut state.queued[(position % CAPACITY as u64) as usize];
-                if let Some((_, before)) = index.replace((position, job))
-                    && let Some(before) = state.jobs.get_mut(&before)
+                state.outstanding.tasks += 1;
+                state.outstanding.bytes += message.len() as u64;
+                let slot = &mut state.queued[(position % CAPACITY as u64) as usize];
+                if let Some(before) = slot.replace(QueuedTask { position, job })
+                    && let Some(before) = state.jobs.get_mut(&before.job)
                 {
                     before.queued -= 1;
                     before.has_begun = true;
@@ -129,7 +136,7 @@ impl Shared {
         }
     }
 
-    /// Puts tasks into the queue as long as there is room.
+    /// Moves tasks from the backlog into the queue while there is room.
     pub(crate) fn feed(&self, mut state: MutexGuard<'_, State>) {
         let mut refused = Vec::new();
         let next = |state: &mut State| {
@@ -166,14 +173,14 @@ impl Shared {
         }
     }
 
-    /// Sees to it that nothing of this job begins; false if something has.
+    /// Cancels this job; returns false if one of its tasks has started.
     pub(crate) fn cancel(&self, job: u64) -> bool {
         let mut state = self.state();
         if state.jobs.get(&job).is_none_or(|job| job.has_begun) {
             return false;
         }
         let queued = state.queued_of(job).collect::<Vec<_>>();
-        // A job that can be cancelled has one task: it is in the queue, or it waits.
+        // A job that can be cancelled has one task: it is in the queue or in the backlog.
         if queued.iter().any(|position| !self.claims.cancel(*position)) {
             return false;
         }
@@ -183,28 +190,28 @@ impl Shared {
         true
     }
 
-    /// Ends all jobs of which nothing has begun, nor will at once because a worker is free: nothing
-    /// of them will.
+    /// Cancels all jobs that have not started, except those that a free worker is about to take.
     pub(crate) fn cancel_waiting(&self) {
         let mut state = self.state();
-        let queued = state.queued.iter().flatten().filter(|(_, job)| state.jobs.contains_key(job));
-        let (begun, mut next): (Vec<_>, Vec<_>) =
-            queued.partition(|(position, _)| self.claims.has_begun(*position));
-        next.sort_unstable();
-        let mut go_on: HashSet<u64> = begun.iter().map(|(_, job)| *job).collect();
+        let queued =
+            state.queued.iter().flatten().filter(|task| state.jobs.contains_key(&task.job));
+        let (begun, mut next): (Vec<&QueuedTask>, Vec<&QueuedTask>) =
+            queued.partition(|task| self.claims.has_begun(task.position));
+        next.sort_unstable_by_key(|task| task.position);
+        let mut go_on: HashSet<u64> = begun.iter().map(|task| task.job).collect();
         go_on.extend(state.jobs.iter().filter(|(_, job)| job.has_begun).map(|(number, _)| number));
         let free = state.workers().count().saturating_sub(go_on.len());
         let (next, late) = next.split_at(free.min(next.len()));
-        let late = late.iter().filter(|(position, _)| !self.claims.cancel(*position));
-        go_on.extend(next.iter().chain(late).map(|(_, job)| *job));
+        let late = late.iter().filter(|task| !self.claims.cancel(task.position));
+        go_on.extend(next.iter().chain(late).map(|task| task.job));
         let jobs = take(&mut state.jobs).into_iter();
         let (jobs, waiting): (BTreeMap<_, _>, BTreeMap<_, _>) =
             jobs.partition(|(number, _)| go_on.contains(number));
         state.jobs = jobs;
         state.forget_waiting(waiting.values().map(|job| job.waiting).sum());
         drop(state);
-        self.tell_all(waiting, Held::cancelled);
-        self.look();
+        self.tell_all(waiting, GuardedSink::cancelled);
+        self.wake_manager();
     }
 
     pub(crate) fn close_job(&self, job: u64) {
@@ -216,15 +223,15 @@ impl Shared {
         state.forget_waiting(over.as_ref().map_or(0, |job| job.waiting));
         let is_open = state.phase == Phase::Open;
         drop(state);
-        // Without our lock: to drop what nobody wants may call the owner back.
+        // Unlocked: dropping results may call the owner back.
         drop(over);
         if !is_open {
-            // It may have been the last.
-            self.look();
+            // It may have been the last job.
+            self.wake_manager();
         }
     }
 
-    /// Something came of these items.
+    /// Delivers outcomes of items to their job.
     pub(crate) fn done<'r>(
         &self,
         job: u64,
@@ -234,17 +241,17 @@ impl Shared {
         self.tell(sink, job, outcomes);
     }
 
-    /// Something came of these items, whose job has this sink, if it isn't over.
+    /// Delivers outcomes of items to the job's sink, if the job isn't over.
     pub(crate) fn tell<'r>(
         &self,
-        sink: Option<Held>,
+        sink: Option<GuardedSink>,
         job: u64,
         outcomes: impl Iterator<Item = (u64, Result<&'r [u8], TaskError>)>,
     ) {
         let Some(sink) = sink else { return };
         let mut over = false;
         for (item, outcome) in outcomes {
-            // Without our lock: the sink may call the owner back, who may submit more.
+            // Unlocked: the sink runs callbacks, which may submit more.
             over = sink.done(item, outcome);
         }
         if over {
@@ -252,12 +259,12 @@ impl Shared {
         }
     }
 
-    /// Tells the sinks of these jobs, one after the other: none of their callbacks can wait for
-    /// what comes of another.
-    pub(crate) fn tell_all(&self, jobs: BTreeMap<u64, Job>, tell: impl Fn(&Held)) {
+    /// Tells the sinks of these jobs one after the other. Meanwhile their callbacks can't wait for
+    /// results of another one.
+    pub(crate) fn tell_all(&self, jobs: BTreeMap<u64, Job>, tell: impl Fn(&GuardedSink)) {
         let me = thread::current().id();
         self.state().notifiers.push(me);
-        // Without our lock: they call their owners back.
+        // Unlocked: sinks run callbacks.
         jobs.into_values().for_each(|job| tell(&job.sink));
         let mut state = self.state();
         if let Some(index) = state.notifiers.iter().rposition(|notifier| *notifier == me) {
@@ -265,10 +272,10 @@ impl Shared {
         }
     }
 
-    /// This job is over.
+    /// Removes this job, which is over.
     fn forget(&self, job: u64) {
         let over = self.state().jobs.remove(&job);
-        // Without our lock: to drop what nobody wants may call the owner back.
+        // Unlocked: dropping results may call the owner back.
         drop(over);
     }
 }

@@ -1,33 +1,34 @@
-//! What hears of the results of a job: [`Sink`], and a hold on one.
+//! [`Sink`]: the receiver of a job's outcomes, and [`GuardedSink`], which contains its panics.
 
 use std::sync::Arc;
 
 use crate::future::TaskError;
 use crate::future::panics::caught;
 
-/// What a job does with what comes of its items.
+/// Receiver of the outcomes of a job's items.
 pub(crate) trait Sink: Send + Sync {
-    /// Something came of this item: the bytes of its result, or an error. It is told once, but
-    /// perhaps after the job was given up. True if the job has nothing left to wait for.
+    /// Takes an item's outcome: the bytes of its result, or an error. Returns true if no item is
+    /// left.
     ///
-    /// The engine's own thread calls it, most often.
+    /// Called once for each item, mostly by the manager's thread, and perhaps after the job was
+    /// given up.
     fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool;
 
-    /// Nothing will come of the items that are left.
+    /// Ends all items that are left in this error.
     fn give_up(&self, error: &TaskError);
 
-    /// The job was cancelled before anything of it began.
+    /// Ends the job, which was cancelled before an item started.
     fn cancelled(&self) {
         self.give_up(&TaskError::Terminated);
     }
 }
 
-/// A hold on a job's sink. A sink calls users' code, and the last hold drops what has come: if that
-/// panics, it harms nothing here.
-#[derive(Clone)]
-pub(crate) struct Held(pub Option<Arc<dyn Sink>>);
+/// Shared handle to a job's sink. A sink runs users' code (callbacks, destructors of results): its
+/// panics end here.
+#[derive(Clone, Default)]
+pub(crate) struct GuardedSink(pub Option<Arc<dyn Sink>>);
 
-impl Held {
+impl GuardedSink {
     pub(crate) fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool {
         let sink = self.0.as_ref();
         sink.is_some_and(|sink| caught(|| sink.done(item, outcome)).unwrap_or(false))
@@ -46,7 +47,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for GuardedSink {
     fn drop(&mut self) {
         let sink = self.0.take();
         let _ = caught(|| drop(sink));

@@ -1,4 +1,4 @@
-//! What comes of a job, put together: one result, or those of many items in their order.
+//! Sinks that assemble a job's outcomes: one result, or the results of many items in order.
 //!
 //! ```text
 //!   manager ──bytes or an error──▶ decoded ──▶ One, Many ──the whole──▶ AsyncResult
@@ -16,10 +16,10 @@ use crate::pool::result::{AsyncResult, ResultCell};
 use crate::pool::sink::Sink;
 use crate::pool::{MapError, TaskError};
 
-/// What came of an item, as a value.
+/// Deserialises an item's outcome.
 ///
 /// # Errors
-/// What came instead; [`TaskError::ResultNotReceived`] if it can't be deserialised.
+/// The item's error; [`TaskError::ResultNotReceived`] if its result can't be deserialised.
 pub(super) fn decoded<R: DeserializeOwned>(
     outcome: Result<&[u8], TaskError>,
 ) -> Result<R, TaskError> {
@@ -32,7 +32,7 @@ pub(super) fn decoded<R: DeserializeOwned>(
     Err(TaskError::ResultNotReceived(reason))
 }
 
-/// A job of one item.
+/// Sink of a job of one item.
 pub(crate) struct One<R>(Arc<ResultCell<R, TaskError>>);
 
 impl<R> One<R> {
@@ -44,7 +44,7 @@ impl<R> One<R> {
 
 impl<R: DeserializeOwned + Send> Sink for One<R> {
     fn done(&self, _item: u64, outcome: Result<&[u8], TaskError>) -> bool {
-        if !self.0.is_there.load(Ordering::Acquire) {
+        if !self.0.is_ready.load(Ordering::Acquire) {
             self.0.set(decoded(outcome));
         }
         true
@@ -55,15 +55,16 @@ impl<R: DeserializeOwned + Send> Sink for One<R> {
     }
 }
 
-/// A job of many items whose results make one.
+/// Sink of a job of many items, whose results make one.
 pub(crate) struct Many<R> {
     cell: Arc<ResultCell<Vec<R>, MapError<R>>>,
     items: Mutex<Items<R>>,
 }
 
+/// What has arrived.
 struct Items<R> {
-    /// What came of each; gone when the result has been put together. Errors are rare: in a box
-    /// they take no room.
+    /// Outcome of each item; `None` once the result was assembled. Errors are rare: boxed, they
+    /// take no room.
     outcomes: Option<Outcomes<R>>,
     left: usize,
 }
@@ -84,13 +85,13 @@ impl<R> Many<R> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts the result together, if nothing is left to wait for; says whether that is so.
+    /// Assembles the result if no item is left; returns true if so.
     fn finish(&self, mut items: MutexGuard<'_, Items<R>>) -> bool {
         if items.left > 0 {
             return false;
         }
         if let Some(outcomes) = items.outcomes.take() {
-            // Without our lock: callbacks may do anything.
+            // Unlocked: callbacks may do anything.
             drop(items);
             self.cell.set(whole(outcomes));
         }
@@ -98,7 +99,7 @@ impl<R> Many<R> {
     }
 }
 
-/// All results, or the first error with what came of each.
+/// Collects all results, or the first error with the outcome of each item.
 fn whole<R>(outcomes: Outcomes<R>) -> Result<Vec<R>, MapError<R>> {
     let first = outcomes.iter().position(|outcome| !matches!(outcome, Some(Ok(_))));
     let Some(index) = first else {

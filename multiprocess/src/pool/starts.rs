@@ -12,13 +12,14 @@ use crate::pool::state::{Phase, Worker};
 use crate::pool::worker;
 use crate::process::{Process, frame};
 
-/// How often in a row a worker may end by itself before it is ready, until the pool gives up.
+/// Number of workers in a row that may end by themselves before they are ready; then the pool gives
+/// up.
 pub(crate) const FAILED_STARTS: u32 = 3;
 
-/// Starts workers as long as too few are there.
+/// Starts workers until enough slots are filled.
 ///
 /// # Errors
-/// If one can't be started.
+/// If a worker can't be started.
 pub(crate) fn fill_slots(shared: &Shared) -> Result<(), crate::process::Error> {
     loop {
         let (slot, name) = {
@@ -28,7 +29,7 @@ pub(crate) fn fill_slots(shared: &Shared) -> Result<(), crate::process::Error> {
             state.started += 1;
             (slot, shared.kind.worker_name(state.started))
         };
-        // A panic, too, gives the slot up: as long as one is busy the pool waits for it.
+        // Also after a panic the slot must be freed: the pool does not end while one is busy.
         let started = caught(|| start_worker(shared, slot, &name)).unwrap_or_else(|panic| {
             let reason = io::Error::other(format!("its start panicked: {panic}"));
             Err(crate::process::Error::Start { name, reason })
@@ -39,16 +40,16 @@ pub(crate) fn fill_slots(shared: &Shared) -> Result<(), crate::process::Error> {
             let slot = &mut state.slots[slot];
             slot.busy = false;
             if matches!(error, crate::process::Error::NeverRan { .. }) && !shared.strict {
-                // Somebody killed it. Once may happen.
-                slot.failed[0] += 1;
-                again = slot.failed[0] < FAILED_STARTS;
+                // It was killed as it started, which may happen: try again.
+                slot.failed.exited += 1;
+                again = slot.failed.exited < FAILED_STARTS;
             }
         }
         let is_open = state.phase == Phase::Open;
         drop(state);
         if !is_open {
-            // Nobody ends as long as one is being started.
-            shared.look();
+            // The manager did not end the engine while the slot was busy.
+            shared.wake_manager();
         }
         if !again {
             started?;
@@ -56,26 +57,29 @@ pub(crate) fn fill_slots(shared: &Shared) -> Result<(), crate::process::Error> {
     }
 }
 
-/// A worker for the tasks of an executor, if those that are there have enough to do.
+/// Starts a worker for an executor's tasks, if all that are there are occupied.
+///
+/// # Errors
+/// If there is no worker, and none can be started.
 pub(crate) fn start_for_tasks(shared: &Shared) -> Result<(), crate::process::Error> {
     match shared.kind {
         Kind::Pool => Ok(()),
         Kind::Executor => match fill_slots(shared) {
             Err(error) if !shared.state().has_workers() => Err(error),
-            // Fewer will do; the manager tries it again.
+            // Fewer workers will do; the manager tries again.
             _ => Ok(()),
         },
     }
 }
 
-/// Starts a worker in this slot, where none is.
+/// Starts a worker in this empty slot.
 fn start_worker(shared: &Shared, slot: usize, name: &str) -> Result<(), crate::process::Error> {
     let name = name.to_owned();
     let settings = shared.settings.lock().unwrap_or_else(PoisonError::into_inner);
     let initializer = match &settings.initializer {
         Some(Initializer { function, pack }) => {
             let failed = |reason| crate::process::Error::Arguments { name: name.clone(), reason };
-            // In the manager's thread, too, for the worker that follows another.
+            // For a replacement this is the manager's thread, which must survive a panic.
             let packed = caught(pack).unwrap_or_else(|panic| {
                 let reason = format!("their serialisation panicked: {panic}");
                 Err(frame::Error::Io(io::Error::other(reason)))
@@ -91,7 +95,7 @@ fn start_worker(shared: &Shared, slot: usize, name: &str) -> Result<(), crate::p
         intents: shared.intents.clone(),
         claims: shared.claims.clone(),
         initializer,
-        most_tasks: settings.most_tasks.unwrap_or(u64::MAX),
+        max_tasks: settings.max_tasks.unwrap_or(u64::MAX),
     };
     drop(settings);
     let daemonic = shared.kind == Kind::Pool;
@@ -100,7 +104,7 @@ fn start_worker(shared: &Shared, slot: usize, name: &str) -> Result<(), crate::p
         .daemonic(daemonic)
         .ignoring_interrupts(true);
     process.start().map_err(|error| match error {
-        // What a worker is given names types that a user doesn't know.
+        // The error would name types of ours, which the user doesn't know.
         crate::process::Error::Arguments { name, reason: frame::Error::Encode { reason, .. } } => {
             crate::process::Error::Start { name, reason: io::Error::other(reason) }
         }
@@ -110,13 +114,12 @@ fn start_worker(shared: &Shared, slot: usize, name: &str) -> Result<(), crate::p
     let watch = {
         let (process, reports) = (Arc::clone(&process), shared.reports.clone());
         move || {
-            // How it ended, the manager asks the process.
+            // The manager asks the process how it ended.
             let _ = process.join();
             let _ = reports.put(&Report::Ended { worker: slot }.alone());
         }
     };
-    // Whatever happens to it, the manager finds it in its slot; and from then on only the
-    // manager says that the slot is free.
+    // From here on only the manager, which finds the worker in its slot, frees the slot.
     let mut state = shared.state();
     let watch = match thread::Builder::new().name(format!("watch {name}")).spawn(watch) {
         Ok(watch) => watch,
@@ -128,11 +131,11 @@ fn start_worker(shared: &Shared, slot: usize, name: &str) -> Result<(), crate::p
         }
     };
     if matches!(state.phase, Phase::Ending(_)) {
-        // All others were told while this one began.
+        // The other workers were terminated while this one was starting.
         let _ = process.terminate();
     }
     let slot = &mut state.slots[slot];
-    slot.worker = Some(Worker { process, watch, ready: false, told: false, latest: None });
+    slot.worker = Some(Worker { process, watch, ready: false, told_to_end: false, latest: None });
     slot.busy = false;
     Ok(())
 }

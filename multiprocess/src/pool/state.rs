@@ -1,10 +1,10 @@
-//! What an engine knows, under one lock: its jobs, the tasks that wait or are in the queue, and the
-//! slots of its workers.
+//! The state of an engine, under one lock: its jobs, the tasks in the backlog and in the queue, and
+//! the worker slots.
 //!
 //! ```text
 //!   slot:  empty ──▶ busy: a worker is being started ──▶ worker
 //!            ▲                                             │ its end is reported
-//!            └────── busy: what it left is looked at ◀─────┘
+//!            └────── busy: its intent record is read ◀─────┘
 //! ```
 
 use std::collections::{BTreeMap, VecDeque};
@@ -17,71 +17,92 @@ use crate::future::TaskError;
 use crate::pool::error::Error;
 use crate::pool::message::{Items, Progress};
 use crate::pool::settings::Kind;
-use crate::pool::sink::Held;
+use crate::pool::sink::GuardedSink;
 use crate::process::Process;
 
-/// Places of the queue of tasks: enough for the workers not to wait for the manager between two
+/// Capacity of the queue of tasks: enough that workers need not wait for the manager between two
 /// short tasks.
 pub(crate) const CAPACITY: usize = 1024;
 
-/// So many bytes of tasks are in the queue at most, unless each worker needs one. What waits
-/// longer, waits in this process.
+/// Maximum size in bytes of the tasks in the queue, beyond one for each worker; all others wait in
+/// this process.
 const BYTES: u64 = 32 << 20;
 
-/// How far an engine is. It never goes back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Life cycle of an engine, which only moves forward.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Takes tasks.
+    #[default]
     Open,
-    /// Takes none; ends when all are done.
+    /// Takes no tasks; ends when all are done.
     Closed,
-    /// Ends now, for this reason.
+    /// Is ending its workers, for this reason.
     Ending(TaskError),
-    /// All workers have ended, for this reason, or because all is done.
+    /// Has ended all its workers: for this reason, or because all tasks are done.
     Ended(Option<TaskError>),
 }
 
-/// What callers and the manager change, one at a time.
+/// Everything that callers and the manager change, under [`Shared`](crate::pool::shared::Shared)'s
+/// lock.
+#[derive(Default)]
 pub(crate) struct State {
     pub phase: Phase,
     pub jobs: BTreeMap<u64, Job>,
     pub next_job: u64,
-    /// Tasks that are not in the queue yet, in their order.
+    /// Tasks that are not in the queue yet, in order.
     pub backlog: VecDeque<PendingTask>,
-    /// How many of them nobody wants any more.
+    /// Number of tasks in the backlog whose job is over.
     pub unwanted: usize,
-    /// The latest task of each slot of the queue: its position there, its job.
-    pub queued: Vec<Option<(u64, u64)>>,
-    /// Tasks, and their bytes, that are in the queue or run.
-    pub outstanding: (usize, u64),
+    /// Latest task of each slot of the queue.
+    pub queued: Vec<Option<QueuedTask>>,
+    /// The tasks that are in the queue or running.
+    pub outstanding: Outstanding,
     pub slots: Vec<WorkerSlot>,
     pub started: usize,
     /// The manager's thread.
     pub manager: Option<ThreadId>,
-    /// Other threads that tell jobs just now what comes of them.
+    /// Other threads that are just now telling jobs of their end.
     pub notifiers: Vec<ThreadId>,
-    /// After that, workers that still live are killed.
+    /// Time after which workers that are still alive are killed.
     pub deadline: Option<Instant>,
 }
 
-/// A call of `apply`, `map` and so on, until it is over.
+/// A task that was put into the queue.
+#[derive(Clone, Copy)]
+pub(crate) struct QueuedTask {
+    /// Its position in the queue.
+    pub position: u64,
+    pub job: u64,
+}
+
+/// Number of some tasks, and their total size.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Outstanding {
+    pub tasks: usize,
+    pub bytes: u64,
+}
+
+/// A call of `apply`, `map` and so on, until all its items are done.
+#[derive(Default)]
 pub(crate) struct Job {
-    pub sink: Held,
-    /// The thread that submits its items little by little, as results are taken.
+    pub sink: GuardedSink,
+    /// The thread that submits the items little by little, as it takes results.
     pub fed_by: Option<ThreadId>,
-    /// Its tasks of several items, by their first: if a worker dies, the rest is still to do.
+    /// Messages of the unfinished tasks of several items, by their first item: if a worker dies,
+    /// the rest of its task is submitted again.
     pub chunks: BTreeMap<u64, Arc<[u8]>>,
-    /// How many of its tasks are in the backlog.
+    /// Number of the job's tasks in the backlog.
     pub waiting: usize,
-    /// How many slots of the queue speak of it.
+    /// Number of queue slots whose latest task is one of this job's.
     pub queued: usize,
-    /// Whether one that spoke of it has another task now: what was there has begun.
+    /// True once a queue slot that held one of this job's tasks was reused: that task must have
+    /// started.
     pub has_begun: bool,
-    /// Whether nothing of it is to begin any more.
+    /// True if no task of the job may start any more.
     pub cancelled: bool,
 }
 
-/// A task's message that waits for its turn.
+/// The message of a task in the backlog.
 pub(crate) enum PendingTask {
     Item(Box<[u8]>),
     Chunk(Arc<[u8]>),
@@ -98,56 +119,48 @@ impl Deref for PendingTask {
     }
 }
 
-/// Where a worker is, and after its end the next one.
+/// A slot for one worker at a time: after its end the next one takes the slot.
 #[derive(Default)]
 pub(crate) struct WorkerSlot {
     pub worker: Option<Worker>,
-    /// Whether one is being started just now, or the end of one is looked at: no other may be
-    /// started here.
+    /// True while a worker is being started here, or the end of one is being handled: no other may
+    /// be started meanwhile.
     pub busy: bool,
-    /// How many ended in a row before they were ready: by themselves, or killed.
-    pub failed: [u32; 2],
+    pub failed: FailedStarts,
+}
+
+/// Numbers of workers in a row that ended before they were ready.
+#[derive(Default)]
+pub(crate) struct FailedStarts {
+    /// Workers that ended by themselves.
+    pub exited: u32,
+    /// Workers that were killed.
+    pub killed: u32,
 }
 
 pub(crate) struct Worker {
     pub process: Arc<Process>,
     pub watch: JoinHandle<()>,
     pub ready: bool,
-    /// Whether it has been told to end.
-    pub told: bool,
-    /// What it reported last.
+    /// True once the worker has been told to end.
+    pub told_to_end: bool,
+    /// The worker's latest report.
     pub latest: Option<Progress>,
 }
 
 impl Job {
-    pub(crate) fn new(sink: Held, fed_by: Option<ThreadId>) -> Self {
-        Self {
-            sink,
-            fed_by,
-            chunks: BTreeMap::new(),
-            waiting: 0,
-            queued: 0,
-            has_begun: false,
-            cancelled: false,
-        }
+    pub(crate) fn new(sink: GuardedSink, fed_by: Option<ThreadId>) -> Self {
+        Self { sink, fed_by, ..Self::default() }
     }
 }
 
 impl State {
     pub(crate) fn new(workers: usize) -> Self {
         Self {
-            phase: Phase::Open,
-            jobs: BTreeMap::new(),
             next_job: 1,
-            backlog: VecDeque::new(),
-            unwanted: 0,
             queued: vec![None; CAPACITY],
-            outstanding: (0, 0),
             slots: (0..workers).map(|_| WorkerSlot::default()).collect(),
-            started: 0,
-            manager: None,
-            notifiers: Vec::new(),
-            deadline: None,
+            ..Self::default()
         }
     }
 
@@ -160,37 +173,38 @@ impl State {
         }
     }
 
-    /// Tasks that have not ended.
+    /// Returns the number of tasks that have not ended.
     pub(crate) fn unfinished(&self) -> usize {
-        self.outstanding.0 + self.backlog.len() - self.unwanted
+        self.outstanding.tasks + self.backlog.len() - self.unwanted
     }
 
     pub(crate) fn is_idle(&self) -> bool {
         self.jobs.is_empty() && self.unfinished() == 0
     }
 
-    /// Where the tasks of a job are, or were, in the queue.
+    /// Returns the queue positions of a job's tasks, as far as their slots have not been reused.
     pub(crate) fn queued_of(&self, job: u64) -> impl Iterator<Item = u64> {
         let count = self.jobs.get(&job).map_or(0, |job| job.queued);
-        let of_job = self.queued.iter().flatten().filter(move |(_, queued)| *queued == job);
-        of_job.map(|(position, _)| *position).take(count)
+        let of_job = self.queued.iter().flatten().filter(move |task| task.job == job);
+        of_job.map(|task| task.position).take(count)
     }
 
-    /// Who is to hear of this job, if it isn't over.
-    pub(crate) fn sink_of(&self, job: u64) -> Option<Held> {
+    /// Returns the job's sink, or `None` if the job is over.
+    pub(crate) fn sink_of(&self, job: u64) -> Option<GuardedSink> {
         self.jobs.get(&job).map(|job| job.sink.clone())
     }
 
-    /// Whether another task of so many bytes may be put into the queue. (A queue that is full says
-    /// so itself, but first looks who is at its slots. So it isn't asked, unless there are very
-    /// many workers.)
+    /// Returns true if another task of this many bytes may be put into the queue.
+    ///
+    /// (A full queue would refuse it, but only after checking the owners of its slots. So the queue
+    /// isn't asked, unless there are very many workers.)
     pub(crate) fn has_room(&self, bytes: usize) -> bool {
-        let (tasks, all_bytes) = self.outstanding;
+        let Outstanding { tasks, bytes: all_bytes } = self.outstanding;
         let workers = self.slots.len();
         tasks < CAPACITY.max(2 * workers) && (tasks <= workers || all_bytes + bytes as u64 <= BYTES)
     }
 
-    /// A task of this job waits for its turn: as the last, or as the first.
+    /// Adds a task of this job to the backlog's end.
     pub(crate) fn wait_for_turn(&mut self, job: u64, message: PendingTask) {
         if let Some(job) = self.jobs.get_mut(&job) {
             job.waiting += 1;
@@ -198,7 +212,7 @@ impl State {
         }
     }
 
-    /// Items of a task whose worker died in front of them: they are next.
+    /// Puts the items that a dead worker had not reached at the front of the backlog.
     pub(crate) fn put_in_front(&mut self, job: u64, first: u64, rest: &[u8]) {
         if let Some(job) = self.jobs.get_mut(&job) {
             let rest: Arc<[u8]> = rest.into();
@@ -208,8 +222,8 @@ impl State {
         }
     }
 
-    /// Nobody wants so many of those that wait. They are taken out when they are half of all: so
-    /// each costs the same, however many there are.
+    /// Counts tasks in the backlog as unwanted. They are removed once they are half of the backlog,
+    /// so the cost per task is constant (amortised).
     pub(crate) fn forget_waiting(&mut self, unwanted: usize) {
         self.unwanted += unwanted;
         if self.unwanted > self.backlog.len() / 2 {
@@ -221,14 +235,15 @@ impl State {
         }
     }
 
-    /// A task is over, in one way or another.
+    /// Removes a task that is over, whatever its outcome.
     pub(crate) fn task_has_ended(&mut self, job: u64, first: u64, bytes: u64) -> Option<Arc<[u8]>> {
-        let (tasks, all_bytes) = self.outstanding;
-        self.outstanding = (tasks.saturating_sub(1), all_bytes.saturating_sub(bytes));
+        let outstanding = &mut self.outstanding;
+        outstanding.tasks = outstanding.tasks.saturating_sub(1);
+        outstanding.bytes = outstanding.bytes.saturating_sub(bytes);
         self.jobs.get_mut(&job)?.chunks.remove(&first)
     }
 
-    /// A slot that a worker should be in, and is not.
+    /// Returns an empty slot in which a worker should be started.
     pub(crate) fn slot_to_fill(&self, kind: Kind) -> Option<usize> {
         let goes_on = match self.phase {
             Phase::Open => true,
@@ -250,7 +265,7 @@ impl State {
         self.slots.iter().filter_map(|slot| slot.worker.as_ref())
     }
 
-    /// Whether a worker is there, or is being started.
+    /// Returns true if there is a worker, or one is being started.
     pub(crate) fn has_workers(&self) -> bool {
         self.slots.iter().any(|slot| slot.worker.is_some() || slot.busy)
     }

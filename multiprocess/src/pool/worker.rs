@@ -1,10 +1,11 @@
 //! A worker: takes tasks from the shared queue, one after the other, until it is told to end.
 //!
 //! ```text
-//!   queue of tasks ──▶ ① record: job, item, delivery ──▶ ② give the slot up ──▶ ③ run ──▶ queue of reports
-//!                            │                                                ▲
-//!                            └── words that the pool reads if the worker dies ┘ item by item
+//!   queue of tasks ──▶ ① intent record ──▶ ② free the queue slot ──▶ ③ run ──▶ queue of reports
+//!                      job, item, delivery                               item by item
 //! ```
+//!
+//! If the worker dies, the pool reads the record.
 
 use std::cell::Cell;
 
@@ -18,25 +19,25 @@ use crate::future::TaskError;
 use crate::future::panics::{guarded, keep_panics_of_tasks};
 use crate::pool::claims::Claims;
 use crate::pool::intent::{Intent, IntentRecord, at};
-use crate::pool::message::{Items, KEPT, Progress, Report, Task, WORD, push};
+use crate::pool::message::{Items, MAX_REUSED, Progress, Report, Task, WORD, push};
 
 tasks![work];
 
-/// What a worker is given.
+/// Everything a worker is given when it starts.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Start {
-    /// Its slot in the pool.
+    /// The worker's slot in the pool.
     pub slot: usize,
     pub tasks: ByteQueue,
     pub reports: ByteQueue,
     pub intents: Words,
     pub claims: Claims,
     pub initializer: Option<(Listed, Arguments)>,
-    /// After so many tasks it ends.
-    pub most_tasks: u64,
+    /// Number of tasks after which the worker ends.
+    pub max_tasks: u64,
 }
 
-/// Runs in each worker.
+/// Runs a worker: the main function of its process.
 pub(crate) fn work(start: Start) -> Exit {
     if !current_process().is_daemon() && crate::process::end_with_parent().is_err() {
         complain("a worker can't watch its parent: there is no thread for it");
@@ -60,7 +61,7 @@ pub(crate) fn work(start: Start) -> Exit {
         return Exit::FAILURE;
     }
     let mut tasks_done = 0;
-    while tasks_done < start.most_tasks {
+    while tasks_done < start.max_tasks {
         let has_begun = Cell::new(false);
         let begin = |delivery, message: &[u8]| {
             if let Some((Task { job, first, .. }, _)) = Items::of(message) {
@@ -83,20 +84,21 @@ pub(crate) fn work(start: Start) -> Exit {
     Exit::SUCCESS
 }
 
+/// A running worker.
 struct Worker<'a> {
     slot: usize,
     reports: ByteQueue,
     record: IntentRecord<'a>,
-    /// Results that have not been reported. The record has them, too: if this process is killed, they
-    /// aren't lost.
+    /// Results that have not been reported. The intent record holds a copy, in case the worker is
+    /// killed.
     results: Vec<u8>,
 }
 
-/// The pool has gone.
+/// Error of a report: the pool is gone.
 struct Gone;
 
 impl Worker<'_> {
-    /// Does a task, unless it was cancelled; returns whether there may be more.
+    /// Does a task, unless it was cancelled; returns false if it was the message to end.
     fn run(&mut self, message: &[u8], has_begun: bool) -> Result<bool, Gone> {
         let Some((task, mut items)) = Items::of(message) else {
             return Ok(false);
@@ -126,8 +128,8 @@ impl Worker<'_> {
         Ok(true)
     }
 
-    /// Does the item up to which the progress goes. What has not been reported after that is in
-    /// `results`, and in the record.
+    /// Does item `progress.to`. Afterwards its result is reported, or kept in `results` and in the
+    /// record.
     fn do_item(
         &mut self,
         function: Listed,
@@ -146,7 +148,7 @@ impl Worker<'_> {
         if done.is_err() {
             self.results.truncate(start);
         }
-        let too_many = self.results.len() > IntentRecord::ROOM * WORD;
+        let too_many = self.results.len() > IntentRecord::RESULT_WORDS * WORD;
         if start > 0 && (done.is_err() || too_many) {
             let last = self.results.split_off(start);
             self.report_done(Progress { to: progress.to - 1, ends: None, ..*progress })?;
@@ -154,7 +156,7 @@ impl Worker<'_> {
             progress.from = progress.to;
             start = 0;
         }
-        let fits = self.results.len() <= IntentRecord::ROOM * WORD;
+        let fits = self.results.len() <= IntentRecord::RESULT_WORDS * WORD;
         match done {
             Ok(()) if fits && progress.ends.is_none() => {
                 self.record.keep(progress.from, &self.results, start);
@@ -167,12 +169,12 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Reports the results that are there.
+    /// Reports the results in the buffer.
     fn report_done(&mut self, progress: Progress) -> Result<(), Gone> {
         Report::Done(progress).end(&mut self.results);
         let sent = self.reports.put(&self.results);
         self.results.clear();
-        self.results.shrink_to(KEPT);
+        self.results.shrink_to(MAX_REUSED);
         if let Err(error @ (PutError::TooLong { .. } | PutError::System(_))) = sent {
             let error = TaskError::ResultNotSent(error.to_string());
             for item in progress.from..=progress.to {
@@ -187,7 +189,7 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Reports what has no results.
+    /// Sends a report without results.
     fn report(&self, report: &Report) -> Result<(), Gone> {
         self.reports.put(&report.alone()).map_err(|_| Gone)
     }

@@ -1,4 +1,4 @@
-//! Cancelling from other threads at any instant: what is cancelled never ran, whatever isn't ran once,
+//! Cancelling from other threads at any instant: a cancelled call never ran, any other ran once,
 //! and each callback is called once.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -82,8 +82,8 @@ fn count_large((call, _): (u64, String)) -> u64 {
     count(call)
 }
 
-/// The worker is killed while it takes the call, so another is to do it. Cancelled in that moment, it
-/// is cancelled for good, or runs once.
+/// The worker is killed while it takes the call, so another is to run it. Cancelled in that moment,
+/// the call is cancelled for good, or runs once.
 #[test]
 fn a_call_is_cancelled_while_its_worker_dies() {
     let _deadline = Deadline::seconds(60);

@@ -107,7 +107,8 @@ fn a_worker_that_dies_breaks_a_strict_executor() {
         let [victim, other] = [victim, other].map(|pid| Other::of(pid).unwrap());
         victim.signal(signal);
         let reasons = reasons(&futures);
-        let expected = "a process in the process pool was terminated abruptly while the future was running or pending";
+        let expected = "a process in the process pool was terminated abruptly \
+                        while the future was running or pending";
         assert!(reasons.iter().all(|reason| reason.starts_with(expected)), "{reasons:?}");
         assert!(reasons.iter().all(|reason| reason.contains(name)), "{reasons:?}");
         for _ in 0..6 {
@@ -466,8 +467,8 @@ fn nested(depth: u32) -> List {
     (0..depth).fold(List::End, |list, _| List::Next(Box::new(list)))
 }
 
-/// Levels of a value that is nested too deep. To drop it takes stack, of which a Windows program has
-/// 1 MiB.
+/// Levels of a value that is nested too deep. Dropping it takes stack, of which a Windows program
+/// has 1 MiB.
 const DEEP: u32 = if cfg!(windows) { 1_000 } else { 20_000 };
 
 /// A result that is nested too deep for a stack: the one call has no result.

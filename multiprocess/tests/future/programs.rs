@@ -156,7 +156,7 @@ fn body(name: &str) {
     }
 }
 
-/// Whoever started the tests in the background may have had it ignored.
+/// Restores the default of SIGINT, which a shell that starts the tests in the background ignores.
 #[cfg(unix)]
 fn die_of_ctrl_c() {
     let yes = std::sync::Arc::new(true.into());

@@ -1,9 +1,10 @@
-//! Torture: calls are submitted, mapped, cancelled and called back by several threads while workers are
-//! killed and stopped at random instants. Every future ends; a call with a result ran once, a
+//! Torture: calls are submitted, mapped, cancelled and called back by several threads while workers
+//! are killed and stopped at random instants. Every future ends; a call with a result ran once, a
 //! cancelled one never, any other at most once; nothing is left behind.
 //!
-//! The long version: `TORTURE_SECONDS=60 cargo test -p multiprocess --test future-torture -- --ignored`, so long for each
-//! test. `TORTURE_SEED` begins with the same decisions; instants differ all the same.
+//! The long version, 60 s for each test:
+//! `TORTURE_SECONDS=60 cargo test -p multiprocess --test future-torture -- --ignored`.
+//! `TORTURE_SEED` begins with the same decisions; instants differ all the same.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
@@ -27,8 +28,9 @@ use support::{Other, children, stock};
 multiprocess::test_entry!();
 tasks![share, toil];
 
-/// So many workers, and so many threads that give them calls.
+/// Number of workers.
 const WORKERS: usize = 3;
+/// Number of threads that submit calls.
 const GIVERS: u64 = 3;
 
 /// The words at the beginning: how many workers have begun, and the pids of the latest.

@@ -1,8 +1,9 @@
-//! A worker that dies when it has reported an item, and is not at the next one yet: that item has
-//! come, and is not lost as well.
+//! A worker that dies between reporting an item and starting the next: the item's result has
+//! arrived, and is not lost.
 //!
-//! The window is short. So all runs on one core, where workers come last, and the result itself kills the worker that it comes
-//! from, as soon as it is deserialised here: most often before that worker has gone on.
+//! The window is short. So all runs on one core, where workers run last, and the result itself
+//! kills the worker that it comes from as soon as it is deserialised here: most often before that
+//! worker has gone on.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;

@@ -1,8 +1,8 @@
 //! What Python's tests say of `multiprocessing.Pool`'s calls and their results. How pools end is in
 //! `lifecycle.rs`, how tasks end in `failures.rs`, what initializers do in `initializers.rs`.
 //!
-//! What our types leave no room for: a pool of −1 workers (POOL-15), a `maxtasksperchild` of −1, 0.5
-//! or "12" (POOL-27), an initializer that can't be called (POOL-29), a pool of threads (POOL-21).
+//! Our types leave no room for a pool of −1 workers (POOL-15), a `maxtasksperchild` of −1, 0.5 or
+//! "12" (POOL-27), an initializer that can't be called (POOL-29), and a pool of threads (POOL-21).
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
@@ -37,7 +37,7 @@ fn squares(count: u64) -> Vec<u64> {
     (0..count).map(|number| number * number).collect()
 }
 
-/// Numbers from 0, until it panics instead of giving this one. Its length is known if it is `exact`.
+/// Numbers from 0 to `at`, where it panics. Its length is known if it is `exact`.
 struct Fails {
     next: u64,
     at: u64,

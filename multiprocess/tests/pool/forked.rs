@@ -31,7 +31,7 @@ fn forks(seconds: u32) {
     }
 }
 
-/// So many bytes.
+/// Value of this many bytes.
 struct Huge(usize);
 
 impl Serialize for Huge {

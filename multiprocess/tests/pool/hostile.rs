@@ -152,8 +152,8 @@ enum List {
     Next(Box<List>),
 }
 
-/// Levels of a value that is nested too deep. To drop it takes stack, of which a Windows program has
-/// 1 MiB.
+/// Levels of a value that is nested too deep. Dropping it takes stack, of which a Windows program
+/// has 1 MiB.
 const DEEP: u32 = if cfg!(windows) { 1_000 } else { 20_000 };
 
 fn deep(depth: u32) -> List {

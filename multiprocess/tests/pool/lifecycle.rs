@@ -1,6 +1,6 @@
 //! How pools end: closed, terminated, dropped, forgotten, interrupted, or killed.
 //!
-//! What our types leave no room for: `with` (POOL-18, POOL-19) is the pool's scope here, so dropping
+//! Our types leave no room for `with` (POOL-18, POOL-19): it is the pool's scope here, so dropping
 //! it and using it after `terminate` stand for that.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 

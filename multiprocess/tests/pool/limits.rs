@@ -214,9 +214,9 @@ fn a_pool_whose_last_workers_can_not_be_started_is_an_error_and_ends_the_others(
     alone(start_with_few_descriptors);
 }
 
-/// So many are open anyway: none can be opened, but one can still be waited for. (With a limit of 0
-/// `poll` is an error, and a thread that has not begun to wait for its worker's end takes it for
-/// ended.)
+/// Number of descriptors that are open anyway: none can be opened, but one can still be waited for.
+/// (With a limit of 0 `poll` is an error, and a thread that has not begun to wait for its worker's
+/// end takes it for ended.)
 #[cfg(unix)]
 const STANDARD: u64 = 3;
 

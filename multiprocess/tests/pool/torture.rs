@@ -1,8 +1,9 @@
-//! Kill torture: workers are killed and stopped at random instants. Each task has its right result, or
-//! it is the one that a killed worker was at; none runs twice; the pool stays whole; nothing is left.
+//! Kill torture: workers are killed and stopped at random instants. Each task has its right result,
+//! or is the one that a killed worker ran; none runs twice; the pool stays whole; nothing is left.
 //!
-//! The long version: `TORTURE_SECONDS=60 cargo test --test torture -- --ignored`, so long for each
-//! test. `TORTURE_SEED` begins with the same decisions; instants differ all the same.
+//! The long version, 60 s for each test:
+//! `TORTURE_SECONDS=60 cargo test -p multiprocess --test pool-torture -- --ignored`.
+//! `TORTURE_SEED` begins with the same decisions; instants differ all the same.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;
@@ -22,7 +23,7 @@ use support::{Alive, Other, lives, start, stock};
 multiprocess::test_entry!();
 tasks![share, toil, meet_others, share_and_live, make_pools_for_ever];
 
-/// So many workers in each pool.
+/// Number of workers in each pool.
 const WORKERS: usize = 3;
 
 /// Tasks of a batch.
@@ -115,7 +116,7 @@ struct Counts {
     killed: AtomicU64,
     stopped: AtomicU64,
     lost: u64,
-    /// Of these, those that had not begun when their worker was killed.
+    /// Number of lost tasks that had not begun when their worker was killed.
     not_begun: u64,
 }
 
