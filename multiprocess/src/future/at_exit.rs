@@ -1,4 +1,4 @@
-//! What the program waits for at its end: executors of processes and of threads.
+//! Waiting at the program's end for executors of processes and of threads.
 
 use std::mem::take;
 use std::sync::{Mutex, Once, PoisonError, Weak};

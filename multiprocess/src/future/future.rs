@@ -181,9 +181,10 @@ impl<R> Future<R> {
     ///
     /// Callbacks run in the order in which they were added, in the thread that ends the future: a
     /// thread that runs calls, the one that delivers the results of processes, or the one that
-    /// cancels. If a callback panics, the panic is printed, and the others still run. A callback that ends another future runs that one's
-    /// callbacks there and then, up to a depth of 64; deeper ones are deferred until the 64th has
-    /// returned, so a call that ended their futures may return before they have run.
+    /// cancels. If a callback panics, the panic is printed, and the others still run. A callback
+    /// that ends another future runs that one's callbacks there and then, up to a depth of 64;
+    /// deeper ones are deferred until the 64th has returned, so a call that ended their futures may
+    /// return before they have run.
     pub fn add_done_callback(&self, callback: impl FnOnce(&Self) + Send + 'static)
     where
         R: 'static,

@@ -9,7 +9,7 @@ use crate::future::TaskError;
 thread_local! {
     /// True while this thread runs a task.
     static IN_TASK: Cell<bool> = const { Cell::new(false) };
-    /// Message and place of the last panic in a task.
+    /// Message and location of the last panic in a task.
     static PANIC: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
 }
 
@@ -34,10 +34,10 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, TaskError> {
     IN_TASK.set(false);
     done.map_err(|mut message| {
         // The task may have caught that panic, and raised another by `resume_unwind`.
-        if let Some((text, place)) = PANIC.take()
+        if let Some((text, location)) = PANIC.take()
             && text == message
         {
-            message.push_str(&place);
+            message.push_str(&location);
         }
         TaskError::Panicked { message }
     })
@@ -58,7 +58,8 @@ pub(crate) fn keep_panics_of_tasks() {
             return print(panic);
         }
         let text = text_of(panic.payload()).to_owned();
-        let place = panic.location().map(|place| format!(" ({place})")).unwrap_or_default();
-        PANIC.set(Some((text, place)));
+        let location =
+            panic.location().map(|location| format!(" ({location})")).unwrap_or_default();
+        PANIC.set(Some((text, location)));
     }));
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   queue of reports ──▶ done, failed ──▶ the job's sink
 //!                        ready        ──▶ the worker's slot
-//!                        ended        ──▶ intent record ──▶ its item fails, the rest to the backlog
+//!                        ended        ──▶ intent record ──▶ its item fails, others to the backlog
 //!                                     └─▶ a new worker in the slot
 //! ```
 
@@ -106,11 +106,11 @@ impl<'a> Manager<'a> {
                 let sink = self.note_progress(progress);
                 let results = results.numbered(progress.from);
                 let results = results.map(|(item, result)| (item, Ok(result)));
-                self.shared.tell(sink, progress.job, results);
+                self.shared.deliver(sink, progress.job, results);
             }
             Some((Report::Failed(progress, error), _)) => {
                 let sink = self.note_progress(progress);
-                self.shared.tell(sink, progress.job, [(progress.to, Err(error))].into_iter());
+                self.shared.deliver(sink, progress.job, [(progress.to, Err(error))].into_iter());
             }
             Some((Report::Ready { worker }, _)) => {
                 if let Some(slot) = self.shared.state().slots.get_mut(worker) {

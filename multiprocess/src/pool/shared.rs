@@ -104,7 +104,7 @@ impl Shared {
             let _ = worker.process.terminate();
         }
         drop(state);
-        self.tell_all(jobs, |sink| sink.give_up(&reason));
+        self.notify_jobs(jobs, |sink| sink.give_up(&reason));
     }
 
     /// Puts a task into the queue; returns false if the queue is full. For tasks for which the
@@ -210,7 +210,7 @@ impl Shared {
         state.jobs = jobs;
         state.forget_waiting(waiting.values().map(|job| job.waiting).sum());
         drop(state);
-        self.tell_all(waiting, GuardedSink::cancelled);
+        self.notify_jobs(waiting, GuardedSink::cancelled);
         self.wake_manager();
     }
 
@@ -238,11 +238,11 @@ impl Shared {
         outcomes: impl Iterator<Item = (u64, Result<&'r [u8], TaskError>)>,
     ) {
         let sink = self.state().sink_of(job);
-        self.tell(sink, job, outcomes);
+        self.deliver(sink, job, outcomes);
     }
 
     /// Delivers outcomes of items to the job's sink, if the job isn't over.
-    pub(crate) fn tell<'r>(
+    pub(crate) fn deliver<'r>(
         &self,
         sink: Option<GuardedSink>,
         job: u64,
@@ -261,11 +261,11 @@ impl Shared {
 
     /// Tells the sinks of these jobs one after the other. Meanwhile their callbacks can't wait for
     /// results of another one.
-    pub(crate) fn tell_all(&self, jobs: BTreeMap<u64, Job>, tell: impl Fn(&GuardedSink)) {
+    pub(crate) fn notify_jobs(&self, jobs: BTreeMap<u64, Job>, notify: impl Fn(&GuardedSink)) {
         let me = thread::current().id();
         self.state().notifiers.push(me);
         // Unlocked: sinks run callbacks.
-        jobs.into_values().for_each(|job| tell(&job.sink));
+        jobs.into_values().for_each(|job| notify(&job.sink));
         let mut state = self.state();
         if let Some(index) = state.notifiers.iter().rposition(|notifier| *notifier == me) {
             state.notifiers.swap_remove(index);
