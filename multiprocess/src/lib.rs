@@ -93,9 +93,10 @@ pub mod __private {
     pub use crate::process::task::{Call, Take, TakesReference, TakesValue, Task, call, key_of};
 }
 
-/// The programs of the guide for those who port code from Python, and the one of the first page,
+/// The programs of the guide for those who port code from Python, and those of the first pages,
 /// are tests, too.
 #[cfg(doctest)]
+#[doc = include_str!("../README.md")]
 #[doc = include_str!("../../docs/porting.md")]
 #[doc = include_str!("../../README.md")]
 struct Pages;

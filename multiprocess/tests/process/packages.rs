@@ -5,36 +5,11 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
-const CRATE: &str = env!("CARGO_MANIFEST_DIR");
+mod cargo_project;
 
-/// Makes a package of these files; all packages share what they are built of.
-fn package(name: &str, files: &[(&str, &str)]) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages").join(name);
-    for (file, text) in files {
-        let file = folder.join(file);
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(file, text).unwrap();
-    }
-    // The same versions of all crates, and none has to be fetched.
-    fs::copy(Path::new(CRATE).join("../Cargo.lock"), folder.join("Cargo.lock")).unwrap();
-    folder
-}
-
-fn cargo(folder: &Path, arguments: &[&str]) -> Output {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.env_remove("CARGO_TERM_COLOR").env_remove("RUSTFLAGS");
-    cargo.args(arguments).args([
-        "--quiet",
-        "--color=never",
-        "--offline",
-        "--target-dir",
-        "../target",
-    ]);
-    cargo.current_dir(folder).output().unwrap()
-}
+use cargo_project::{CRATE, cargo, project};
 
 /// Functions that can't be listed, what the compiler says of each, and what to write.
 const WRONG: &[(&str, &str, &str)] = &[
@@ -64,7 +39,7 @@ fn the_compiler_says_once_what_is_wrong_with_a_listed_function_and_what_to_write
     for (number, (function, ..)) in WRONG.iter().enumerate() {
         program += &format!("mod wrong_{number} {{ use super::*; tasks![f]; {function} }}\n");
     }
-    let folder = package("wrong", &[("Cargo.toml", &manifest), ("src/main.rs", &program)]);
+    let folder = project("wrong", &[("Cargo.toml", &manifest), ("src/main.rs", &program)]);
     let said = String::from_utf8(cargo(&folder, &["check"]).stderr).unwrap();
     let errors: Vec<&str> = said.split("\nerror").collect();
     for (line, (function, says, cure)) in (2..).zip(WRONG) {
@@ -123,7 +98,7 @@ fn two_versions_of_this_crate_in_one_program_have_their_own_lists_and_children()
     let program = format!("{program}[workspace]\nmembers = [\"older\"]\n{shared}");
     let files =
         [("Cargo.toml", &program[..]), ("older/Cargo.toml", &older), ("src/main.rs", TWO_VERSIONS)];
-    let output = cargo(&package("two", &files), &["run"]);
+    let output = cargo(&project("two", &files), &["run"]);
     let complaints = String::from_utf8(output.stderr).unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "Some(3) Some(4)\n", "{complaints}");
 }
