@@ -15,6 +15,12 @@
 //! on this module.
 //!
 //! [`Future`]: crate::future::Future
+//!
+//! A result, a panic, a killed worker, a cancel, an executor that breaks, a promise that is
+//! dropped: `finish` sets the state under the lock, and after the lock wakes the threads that
+//! sleep, tells `wait` and `as_completed`, runs the callbacks and wakes tasks that await. So none
+//! of these can be forgotten for one kind of end, and a callback may use the future, panic, or
+//! drop the executor.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};

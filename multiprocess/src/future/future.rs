@@ -1,4 +1,8 @@
 //! [`Future`]: the consumer's end of a result.
+//!
+//! A future doesn't know how its call is run. It knows a promise, which completes it, and a call
+//! control, of which it asks three things: not to start, whether the call has started, and to take
+//! note that a thread is going to wait.
 
 use std::any::type_name;
 use std::fmt;

@@ -5,6 +5,21 @@
 //!   submit, spawn ──call──▶ channel ──┬──▶ ThreadPoolExecutor-0_0 ──▶ promise
 //!                                     └──▶ ThreadPoolExecutor-0_1 ──▶ promise
 //! ```
+//!
+//! **A call that waits** for another one of the same executor: if all threads do, none is left for
+//! the calls in the queue, and Python's executor stands still for ever. Here the thread that waits
+//! does the very call that it waits for, if that has not begun; if it has, some thread is at it.
+//! So one thread always goes on, unless calls of several threads wait for each other in a circle.
+//!
+//! - Another thread instead would let the number of threads grow with the depth of a recursion;
+//!   `max_workers` would mean nothing.
+//! - Any other call, as in work stealing, would begin inside one that it has nothing to do with:
+//!   it could need a lock that the outer one holds, and a short wait could take as long as the
+//!   longest call.
+//! - A wait with a time limit does nothing itself, because it couldn't keep the limit.
+//! - `.await` counts as waiting, or `block_on` in the only thread would never end. Only what is
+//!   polled while it is woken is taken to go on with something else.
+//! - A call that waits for itself is an error at once.
 
 use std::cell::Cell;
 use std::mem::replace;

@@ -1,5 +1,13 @@
 //! Start and cancel flags of the tasks in the queue. Worker and owner race by compare-exchange: a
 //! task is started or cancelled, never both.
+//!
+//! The owner cancels in this exact way because the queue has 1024 slots, so that workers need not
+//! wait for the manager: Python's executor says of the calls in its queue that they run (with one
+//! worker, two of six), and by that rule next to nothing could be cancelled here. The worker
+//! writes into the task's word that it begins, the owner that it must not, each against what it
+//! has seen; one of the two wins, and the other sees it. The word names the delivery. So what it
+//! said of the slot's last task counts for nothing, and what a dead worker claimed but never began
+//! can be given back, or be cancelled after all.
 
 use std::sync::atomic::Ordering;
 

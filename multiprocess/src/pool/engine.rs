@@ -23,6 +23,14 @@
 //! | a task | the queue gave its delivery back | it never ran: another worker gets it |
 //! | item k of a task | k has a result, reported or kept | items from k + 1 on become a task |
 //! | item k of a task | k has no result | k died; the items behind it, as above |
+//!
+//! Python's pool waits for ever for what a killed worker had in its hands, because nothing says
+//! what that was. A task whose worker died between its intent record and the start of the task
+//! counts as lost, too: the two can't be told apart.
+//!
+//! Only the pool repairs its queue of tasks, so it is told which deliveries came to nothing. Each
+//! delivery has a number of its own, also the second one of the same task: otherwise a task that
+//! was once given back, and then lost, would be taken for given back again.
 
 use std::env;
 use std::fmt;

@@ -1,4 +1,23 @@
 //! [`ProcessPoolExecutor`]: calls that other processes run.
+//!
+//! **Workers.** One is started for a call, if those that are there have enough to do. If it can't
+//! be started, fewer will do; only with none at all is that an error. They are no daemons, which
+//! couldn't start processes, as a call of Python's executor can, and which are ended at the end of
+//! the program, where an executor's calls are waited for. But unlike Python's they end with a
+//! killed parent: they watch the control line.
+//!
+//! **Shutting down with cancel** spares what a free worker is about to begin: as many of the first
+//! calls that wait as there are free workers. Otherwise it would be a matter of luck, because of
+//! three calls given to three new workers those would be cancelled whose worker has not come to
+//! life yet.
+//!
+//! **Strict**, a death breaks the whole executor, as in Python, for those who rely on it: a worker
+//! may hold half of a state.
+//!
+//! **A callback that waits** for a call of the same executor would wait for its own thread, the
+//! one that brings the results: an error at once. No other worker process can do that call
+//! meanwhile, as a thread of an executor of threads does (`thread_calls.rs`): the executor can't
+//! be sent there.
 
 use std::any::Any;
 use std::fmt;

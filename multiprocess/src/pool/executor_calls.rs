@@ -4,6 +4,9 @@
 //! ```text
 //!   future ──cancel? begun?──▶ ProcessCall ──▶ engine ──▶ One, Chunk ──result──▶ promise
 //! ```
+//!
+//! The calls of a chunk are cancelled one by one, as long as the chunk has not begun; with the
+//! last of them the chunk goes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,9 @@
 //! [`Imap`]: results one by one, while others are still to come.
+//!
+//! An input whose length has a bound is taken at once, as in Python: so the pool may be closed and
+//! joined before the results are taken, and all calls are made also if no result ever is. One
+//! without a bound may be endless, and is taken as far as results are. To join the pool then, in
+//! the thread that should take them, is an error instead of a wait for ever.
 
 use std::any::Any;
 use std::collections::BTreeMap;

@@ -8,6 +8,10 @@
 //!
 //! The worker writes it; the pool reads it once the worker has died.
 //!
+//! Results of a chunk are reported together: to report each by itself cost two thirds of the
+//! throughput. Until then they lie here, because in the worker's own memory they would be lost
+//! with it.
+//!
 //! # Memory ordering
 //! A record is valid while its job isn't 0. [`begin`](IntentRecord::begin) stores the job last, and
 //! [`keep`](IntentRecord::keep) stores the number of results after the results, each with

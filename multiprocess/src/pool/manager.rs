@@ -6,6 +6,15 @@
 //!                        ended        ──▶ intent record ──▶ its item fails, others to the backlog
 //!                                     └─▶ a new worker in the slot
 //! ```
+//!
+//! It also runs what users give: it deserialises results and calls callbacks. A panic there costs
+//! that one result or callback. To wait there for the pool is refused at once, because the thread
+//! would wait for itself; so it is in a thread that has called `terminate` and runs the callbacks
+//! of the tasks given up.
+//!
+//! The manager, and a caller that waits, look a few times before they sleep, and let others run in
+//! between: on two cores the way there and back takes 13 µs so, on average, and most of it would
+//! be wake-ups.
 
 use std::thread;
 use std::time::{Duration, Instant};

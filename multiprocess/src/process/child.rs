@@ -2,6 +2,9 @@
 //!
 //! The system tells the end of a child through its *sentinel*: a descriptor or handle that becomes
 //! ready when the process has ended, whoever else waits for it.
+//!
+//! A sentinel tells it exactly and at once, to any number of threads, and never comes to mean
+//! another process that got the same number.
 
 use std::ffi::OsString;
 use std::fmt;

@@ -11,6 +11,14 @@
 //!     │            (silence)               │
 //!     ✕  closed: the parent has ended ───▶ │  daemons end, others know
 //! ```
+//!
+//! Whatever ends a process closes what it has open. So the end of the parent is an end of file on
+//! this line: a daemon has a thread that waits for it, and then ends the daemon.
+//!
+//! The one byte tells a child that ended before it had its arguments from one that ended badly,
+//! and `join` says so. One that was killed by a signal meanwhile is no error: its exit code says
+//! enough, as in Python. The version tells two versions of this crate in one program apart: a
+//! child of one passes by the `main` of the other.
 
 use std::io::{self, Write};
 

@@ -6,6 +6,9 @@
 //!        └────── child ───▶ control line ──▶ its function ──▶ · daemons are ended
 //!                           (body is never run)               · other children are waited for
 //! ```
+//!
+//! A child is given the program's own command line. So the runner of documentation tests finds the
+//! same test again, and these can start processes, too.
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -9,6 +9,10 @@
 //! | is killed by signal N | −N, as the parent sees it | |
 //!
 //! (A program built with `panic = "abort"` ends by signal 6 when it panics: −6.)
+//!
+//! The meaning is chosen where the type is known, in the expansion of [`tasks!`](crate::tasks).
+//! That any other value is 0 is Python's rule, too, and lets one function be both the target of a
+//! process and a task of a pool.
 
 use std::any::{Any, type_name};
 use std::error::Error;

@@ -18,10 +18,18 @@
 //! is killed; other children are waited for at the end of the program, and outlive it only if it is
 //! killed.
 //!
+//! **Why not a fork.** A fork copies one thread of many, and every lock as it stands at that
+//! moment: where a program has threads, the child hangs (with rayon, or with `println!` if another
+//! thread was just printing). It copies every descriptor, too, so that pipes stay open which
+//! everybody believes closed. For the same reason a child inherits no descriptors but standard
+//! output and standard error.
+//!
 //! To read in this order: [`Process`] (`process.rs`), how a program begins and ends (`entry.rs`),
 //! the list of functions (`task.rs`), a started child (`child.rs`), the control line to it
 //! (`control.rs`), descriptors among the arguments ([`handover`]), the frames all speak
-//! ([`frame`]).
+//! ([`frame`]). Each short, and read when one meets it: exit codes (`exit.rs`), the names and the
+//! parents of processes (`current.rs`), waiting for several things at once (`wait.rs`), a start
+//! signal (`gate.rs`).
 
 mod child;
 mod codec;

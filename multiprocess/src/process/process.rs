@@ -1,4 +1,12 @@
 //! [`Process`]: a function with its arguments, and the operating-system process that runs it.
+//!
+//! **What a start costs.** Start and join of a child of a small program took 1.53 times what
+//! `/bin/true` takes (1.52 to 1.54 in five runs on two virtual cores), and 1.09 times what that
+//! program takes if it ends at once: nearly all of it is loading. A program with more in it takes
+//! longer (`bench`: 1.8 times). 0.1 ms of it is `libgcc_s`, which unwinds the stack when something
+//! panics. A program may link that part into itself (`libgcc_eh.a`); this crate doesn't do it for
+//! its users, because where a C++ library then brings `libgcc_s` along there are two unwinders,
+//! and an exception that passes a Rust function ends the program (seen with GCC 12).
 
 use std::any::Any;
 use std::fmt;

@@ -9,6 +9,8 @@
 //!
 //! A process ends in the way that runs destructors, or by [`std::process::exit`], which doesn't and
 //! leaves other threads at work: so what waits is seen to in both. A kill or an abort can't be.
+//!
+//! The C library's `atexit` calls us for that, on Windows the loader.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -16,6 +16,11 @@
 //! in its slot's window, whose memory is new for each message: that costs more than the message
 //! itself, but there is always one. Behind the windows of an unbounded queue lies what processes
 //! have left (`spill.rs`).
+//!
+//! New memory for each message costs more than to copy it: hence areas, which are mapped and kept.
+//! The slots' own have 17 MiB together; shared are 32 of 128 KiB and 8 of 1.25 MiB, so a queue
+//! keeps less than 32 MiB. A shared area's tenant is a slot in a lap, not a process: whoever ends
+//! or repairs what was begun with the slot frees the area, too.
 
 use std::hint::spin_loop;
 use std::io;

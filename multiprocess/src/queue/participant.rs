@@ -10,6 +10,16 @@
 //! (on Linux it is a lock on a byte of the file): a participant on its way in the arguments of a
 //! new process lives already, and one that is killed is dead at once. So no process has to announce
 //! anything.
+//!
+//! **On its way.** The parent opens the memory once more, takes a number by that opening, and
+//! sends it along. So nobody has to wait until the child has attached, and "nobody else is left"
+//! is never said too early. The kernel gives a number up at death and at exec, not while a process
+//! is stopped.
+//!
+//! **Repair.** A repairer takes the dead participant's number before it touches what that left,
+//! instead of only asking whether it is free. So two can't repair at once, and no new participant
+//! can get the number meanwhile and be taken for its dead predecessor: without that, an item given
+//! back and claimed again under the same number could be given back a second time.
 
 use std::io;
 use std::ops::Range;

@@ -19,9 +19,10 @@
 //! ```
 //!
 //! Every arrow that begins at a slot nobody works on is one compare-exchange, so of two who try one
-//! wins. The other arrows are plain stores: only the one who works on a slot, or who repairs it
-//! after that one's death, may take them. Each slot has a lap, which grows by one with each item: a
-//! position in the queue is a lap and a slot.
+//! wins, and at no instant is a slot taken without saying by whom. The other arrows are plain
+//! stores: only the one who works on a slot, or who repairs it after that one's death, may take
+//! them. Each slot has a lap, which grows by one with each item: a position in the queue is a lap
+//! and a slot.
 //!
 //! A hint says where to begin looking. It may be behind, when whoever should have moved it was
 //! killed or is slow; so whoever finds it behind moves it on.

@@ -17,6 +17,9 @@
 //! that the kernel takes back from the dead: until the tail has moved, nothing was left. To get one
 //! is to read it and then to move the head by one compare-exchange, so one getter has it; the store
 //! of the tail pairs with the load before the read.
+//!
+//! Python's producer waits at its end until its items have found room. Then a parent that joins it
+//! before it gets anything waits for ever; so here they are left.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};

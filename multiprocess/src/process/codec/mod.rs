@@ -25,6 +25,11 @@
 //! Serde calls itself once for each level of a value. Both directions refuse what is nested deeper
 //! than [`DEEPEST`], so no message can overflow a stack. A sequence, a map, a struct, a variant
 //! with content and a `Some` are a level each.
+//!
+//! A form by position, such as postcard's, is shorter. But it delivers another variant where one
+//! is skipped, shifts the fields behind one that is left out, and can't read untagged or flattened
+//! values. Against such a form numbers cost the same here, a `Vec<u8>` less, a struct about three
+//! times as much to read.
 mod byte;
 mod decode;
 mod encode;

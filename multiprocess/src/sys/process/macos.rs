@@ -1,4 +1,7 @@
 //! What macOS does in its own way.
+//!
+//! A descriptor that its sender closes too early may arrive dead: so each message of descriptors
+//! is answered.
 
 use std::env;
 use std::io;

@@ -1,5 +1,5 @@
 //! What only the operating system can do, with one meaning on every system. This folder holds all
-//! unsafe code of this crate, and all that differs between systems.
+//! unsafe code of processes and pipes, and all that differs between systems.
 //!
 //! | | Linux | macOS | Windows |
 //! | --- | --- | --- | --- |

@@ -1,4 +1,4 @@
-//! What only the operating system can do, and the only unsafe code of this crate: memory that
+//! What only the operating system can do, and the only unsafe code of the queue: memory that
 //! processes share, numbers that the kernel gives up for the dead, sleep.
 //!
 //! | | Linux | macOS | Windows |

@@ -5,6 +5,10 @@
 //! with a timeout is as coarse as the system's clock, 15 ms.) A look takes nothing out of the pipe.
 //! It must not come while another thread reads from the same pipe, or it waits for that reader:
 //! each reading end here has one owner, which either reads or looks.
+//!
+//! The first pause is 50 µs, the last about a millisecond. A pipe that could be waited for would
+//! be a named one with overlapped reads, and std aborts a process in which two of these meet.
+//! Nothing but `wait` and `poll` looks; `recv` blocks.
 
 use std::io;
 use std::os::windows::io::{AsRawHandle, BorrowedHandle};
