@@ -82,7 +82,7 @@ fn the_course_s_pages_say_the_same_in_both_languages_and_their_links_lead_somewh
         check_links(&Path::new(root).join(format!("docs/{page}.md")));
     }
     check_links(&Path::new(root).join("CONTRIBUTING.md"));
-    for package in ["bench", "fuzz"] {
+    for package in ["bench", "fuzz", "multiprocess"] {
         check_links(&Path::new(root).join(package).join("README.md"));
     }
 }
