@@ -1,5 +1,5 @@
-//! What a receiving end is to the system, and so to [`wait`](crate::pipe::wait): a descriptor on Linux
-//! and macOS, a handle on Windows.
+//! What a receiving end is to the system, and so to [`wait`](crate::process::wait()): a descriptor
+//! on Linux and macOS, a handle on Windows.
 
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
