@@ -9,12 +9,11 @@
 //! ```
 //!
 //! To read in this order: a stage and the ways to run it ([`CalcType`], `stage.rs`), the three
-//! (`stages.rs`), all together ([`Scheduler`], `scheduler.rs`), pixels ([`Picture`], `picture.rs`,
-//! `decode.rs`), where the images come from ([`ImageServer`], `server.rs`). [`switch`] is what the
-//! lesson `switch-cost` measures with.
+//! (`stages.rs`), all together ([`Scheduler`], `scheduler.rs`), pixels ([`Picture`], `picture.rs`),
+//! files as pixels (`decode.rs`, `jpeg.rs`, `png.rs`), where the images come from ([`ImageServer`],
+//! `server.rs`). [`switch`] is what the lesson `switch-cost` measures with.
 //!
-//! Who only wants a list of images on the disk takes the tool:
-//! `cargo run -p downloader -- get --help`.
+//! To get a list of images on the disk, take the tool: `cargo run -p downloader -- get --help`.
 
 mod decode;
 mod jpeg;

@@ -21,10 +21,10 @@ use ureq::unversioned::transport::{
 use ureq::{Agent, Body, Error, Proxy};
 use url::Url;
 
-use super::fetch::Patience;
 use super::headers::{keep_credentials, next_hop};
 use super::names::Names;
 use super::outcome::Kind;
+use super::patience::Patience;
 use super::proxy::{Proxies, ToProxy, copy, takes_requests};
 use super::retry;
 use super::trouble::{Trouble, trouble};

@@ -17,26 +17,9 @@ use super::content::{self, HEAD};
 use super::folder::Folder;
 use super::outcome::{Failed, Kind};
 use super::part::Part;
+use super::patience::Patience;
 use super::retry;
 use super::trouble::{Trouble, trouble};
-
-/// How long to wait for what, and how much to take.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    /// For a connection, the look-up of the host's name and TLS included.
-    pub(super) connect: Duration,
-    /// For the head of an answer.
-    pub(super) first_byte: Duration,
-    /// For the next bytes of a body.
-    pub(super) stall: Duration,
-    /// For all of an attempt, redirects included.
-    pub(super) total: Duration,
-    /// The longest pause that a server may ask for.
-    pub(super) pause: Duration,
-    pub(super) redirects: u32,
-    /// The longest file, in bytes.
-    pub(super) bytes: u64,
-}
 
 /// Fetches; all threads share one.
 pub(super) struct Fetcher {

@@ -13,6 +13,7 @@ mod names;
 mod options;
 mod outcome;
 mod part;
+mod patience;
 mod progress;
 mod proxy;
 mod report;

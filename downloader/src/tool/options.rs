@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use downloader::Limits;
 
-use super::fetch::Patience;
+use super::patience::Patience;
 
 /// All that the command line says.
 pub(super) struct Options {
