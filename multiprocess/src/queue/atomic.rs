@@ -1,4 +1,4 @@
-//! The atomics of the standard library, or those of loom when it checks every order of events.
+//! The atomics of the standard library, or loom's when it checks every interleaving.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};

@@ -1,10 +1,10 @@
-//! The queue of bytes, for those who build something else than a [`Queue`](crate::queue::Queue) on it: a
+//! The queue of bytes, on which other things than a [`Queue`](crate::queue::Queue) are built: a
 //! pool of processes.
 //!
 //! ```text
-//!   maker ──put──▶ ▓ ▓ ▓ ▓ ──▶ worker A   get: ① notes what it is getting  ② gives the place up  ③ works
-//!                          └─▶ worker B   ✝ before ②: the item goes to another, and the maker is told
-//!                                         ✝ after ②: it is gone, and B's note tells which it was
+//!   maker ──put──▶ ▓ ▓ ▓ ▓ ──▶ worker A   get: ① writes an intent record ② frees the slot ③ works
+//!                          └─▶ worker B   ✝ before ②: redelivery to another; the maker is told
+//!                                         ✝ after ②: the item is gone, and B's record names it
 //! ```
 
 use std::time::Duration;
@@ -17,73 +17,54 @@ use crate::queue::memory::Kind;
 use crate::queue::raw::{Failed, Until};
 use crate::queue::ring::Ring;
 
-/// A bounded queue of bytes. What is true of a [`Queue`](crate::queue::Queue) is true of it; besides, who
-/// gets an item can take a note of it before the item is gone from the queue.
+/// A bounded queue of bytes, with all properties of a [`Queue`](crate::queue::Queue); besides, a
+/// consumer can write an intent record of an item before the item is gone from the queue.
 ///
 /// ```
 /// use multiprocess::queue::ByteQueue;
 ///
 /// let queue = ByteQueue::bounded(3)?;
 /// queue.put(b"wash up")?;
-/// let mut note = String::new();
+/// let mut record = String::new();
 /// let length = queue.get(
 ///     None,
-///     |_delivery, item| note = format!("I am about to {}", String::from_utf8_lossy(item)),
+///     |_delivery, item| record = format!("I am about to {}", String::from_utf8_lossy(item)),
 ///     |item| item.len(),
 /// )?;
-/// assert_eq!((length, note.as_str()), (7, "I am about to wash up"));
+/// assert_eq!((length, record.as_str()), (7, "I am about to wash up"));
+///
+/// // A work queue: its maker knows each item by its position, and each delivery by a number.
+/// let work = ByteQueue::of_work(3)?;
+/// let position = work.try_put(b"task")?;
+/// let mut delivered = None;
+/// work.get(None, |delivery, _| delivered = Some(delivery), |_| ())?;
+/// assert_eq!(delivered, Some(ByteQueue::first_delivery(position)));
+/// assert_eq!(delivered.map(ByteQueue::delivered), Some(position));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ByteQueue(Handle);
 
 impl ByteQueue {
-    /// A queue of so many places. Python: `Queue(maxsize)`, of bytes.
-    ///
-    /// ```
-    /// # use multiprocess::queue::ByteQueue;
-    /// let queue = ByteQueue::bounded(1)?;
-    /// queue.put(b"wash up")?;
-    /// assert!(queue.try_put(b"dry up").is_err(), "there is one place");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Makes a queue of this capacity. Python: `Queue(maxsize)`, of bytes.
     ///
     /// # Errors
     /// As [`Queue::bounded`](crate::queue::Queue::bounded).
-    pub fn bounded(places: usize) -> Result<Self, Error> {
-        Handle::create(places, Kind::Bounded).map(Self)
+    pub fn bounded(capacity: usize) -> Result<Self, Error> {
+        Handle::create(capacity, Kind::Bounded).map(Self)
     }
 
-    /// A queue of so many places that only its maker repairs, so that it can be told which items
-    /// the dead have given back. Only the maker is to put: then nobody else ever waits for a
+    /// Makes a work queue of this capacity: only its maker repairs it, and so can be told which
+    /// deliveries came to nothing. Only the maker is to put: then no other process ever waits for a
     /// repair.
     ///
-    /// ```
-    /// # use multiprocess::queue::ByteQueue;
-    /// let work = ByteQueue::of_work(3)?;
-    /// let position = work.try_put(b"task")?;
-    /// let mut delivered = None;
-    /// work.get(None, |delivery, _| delivered = Some(delivery), |_| ())?;
-    /// assert_eq!(delivered, Some(ByteQueue::first_delivery(position)));
-    /// assert!(work.given_back().is_empty());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
     /// # Errors
     /// As [`Queue::bounded`](crate::queue::Queue::bounded).
-    pub fn of_work(places: usize) -> Result<Self, Error> {
-        Handle::create(places, Kind::Work).map(Self)
+    pub fn of_work(capacity: usize) -> Result<Self, Error> {
+        Handle::create(capacity, Kind::Work).map(Self)
     }
 
-    /// Puts an item; waits for a free place. Python: `Queue.put`.
-    ///
-    /// ```
-    /// # use multiprocess::queue::ByteQueue;
-    /// let queue = ByteQueue::bounded(1)?;
-    /// queue.put(b"wash up")?;
-    /// assert_eq!(queue.try_get(<[u8]>::len)?, 7);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Puts an item; waits for a free slot. Python: `Queue.put`.
     ///
     /// # Errors
     /// [`PutError`], but not `Full`.
@@ -91,16 +72,8 @@ impl ByteQueue {
         self.0.put(item, Until::Forever).map(|_| ()).map_err(|failed| failed.of_put(()))
     }
 
-    /// Puts an item if a place is free now; returns its position: how many were put before it,
-    /// modulo 2³² rounds through the places. Python: `Queue.put_nowait`.
-    ///
-    /// ```
-    /// # use multiprocess::queue::{ByteQueue, PutError};
-    /// let queue = ByteQueue::bounded(2)?;
-    /// assert_eq!((queue.try_put(b"wash up")?, queue.try_put(b"dry up")?), (0, 1));
-    /// assert!(matches!(queue.try_put(b"rest"), Err(PutError::Full(()))));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Puts an item if a slot is free now; returns its position: the number of items put before it,
+    /// modulo 2³² times the capacity. Python: `Queue.put_nowait`.
     ///
     /// # Errors
     /// [`PutError`]; `Full` at once.
@@ -109,77 +82,41 @@ impl ByteQueue {
         Ok(position.expect("a bounded queue keeps its items in slots only"))
     }
 
-    /// The position of the item that this delivery, as [`get`](Self::get)'s note is told, is of.
-    ///
-    /// ```
-    /// # use multiprocess::queue::ByteQueue;
-    /// let queue = ByteQueue::bounded(3)?;
-    /// let position = queue.try_put(b"wash up")?;
-    /// let mut gets = None;
-    /// queue.get(None, |delivery, _| gets = Some(ByteQueue::delivered(delivery)), |_| ())?;
-    /// assert_eq!(gets, Some(position));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Returns the position of the item that was delivered, from the number that [`get`](Self::get)
+    /// gives to `record`.
     #[must_use]
     pub const fn delivered(delivery: u64) -> u64 {
         Ring::delivered(delivery)
     }
 
-    /// The number of the first delivery of the item in this position.
-    ///
-    /// ```
-    /// # use multiprocess::queue::ByteQueue;
-    /// assert_eq!(ByteQueue::delivered(ByteQueue::first_delivery(5)), 5);
-    /// ```
+    /// Returns the number of the first delivery of the item at this position.
     #[must_use]
     pub const fn first_delivery(position: u64) -> u64 {
         Ring::first_delivery(position)
     }
 
-    /// Gets the next item if there is one within the time (`None`: however long it takes), and
-    /// gives it to `work`, whose value is returned. Python: `Queue.get`.
+    /// Gets the next item if there is one within the timeout (`None`: no limit), passes it to
+    /// `work`, and returns that function's value. Python: `Queue.get`.
     ///
-    /// Before that, while the item is still in its place, `note` sees it, and the number of this
-    /// delivery, which no other has, not even of the same item. If this process is killed before
-    /// `note` has returned, the item stays in the queue; once `work` has begun, it doesn't.
-    ///
-    /// ```
-    /// # use multiprocess::queue::{ByteQueue, GetError};
-    /// # use std::time::Duration;
-    /// let queue = ByteQueue::bounded(3)?;
-    /// queue.put(b"wash up")?;
-    /// let mut seen = 0;
-    /// let first = queue.get(None, |_, item| seen = item.len(), |item| item[0])?;
-    /// assert_eq!((seen, first), (7, b'w'));
-    /// let nothing = queue.get(Duration::from_millis(1), |_, _| (), |_| ());
-    /// assert!(matches!(nothing, Err(GetError::Empty)));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Before that, while the item is still in its slot, `record` is given the number of this
+    /// delivery, which no other delivery has, not even of the same item, and the item. If this
+    /// process is killed before `record` has returned, the item stays in the queue; once `work` has
+    /// begun, it doesn't: delivery is at most once from there on.
     ///
     /// # Errors
-    /// [`GetError`], but not `Decode`. With a time limit it is `Empty` in the end, without one
-    /// `Disconnected`.
+    /// [`GetError`], but not `Decode`: `Empty` only with a timeout, `Disconnected` only without.
     pub fn get<R>(
         &self,
         timeout: impl Into<Option<Duration>>,
-        note: impl FnOnce(u64, &[u8]),
+        record: impl FnOnce(u64, &[u8]),
         work: impl FnOnce(&[u8]) -> R,
     ) -> Result<R, GetError> {
         let until = timeout.into().map_or(Until::Forever, Until::after);
-        self.0.get(until, note, work).map_err(Failed::of_get)
+        self.0.get(until, record, work).map_err(Failed::of_get)
     }
 
-    /// Gets the next item if there is one now, and gives it to `work`, whose value is returned.
-    /// Python: `Queue.get_nowait`.
-    ///
-    /// ```
-    /// # use multiprocess::queue::{ByteQueue, GetError};
-    /// let queue = ByteQueue::bounded(3)?;
-    /// queue.put(b"wash up")?;
-    /// assert_eq!(queue.try_get(<[u8]>::to_vec)?, b"wash up");
-    /// assert!(matches!(queue.try_get(|_| ()), Err(GetError::Empty)));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Gets the next item if there is one now, passes it to `work`, and returns that function's
+    /// value. Python: `Queue.get_nowait`.
     ///
     /// # Errors
     /// [`GetError`]; `Empty` at once.
@@ -187,11 +124,10 @@ impl ByteQueue {
         self.0.get(Until::Now, |_, _| (), work).map_err(Failed::of_get)
     }
 
-    /// The numbers of the deliveries that have come to nothing since the last call: who was getting
-    /// the items has died, and they are in the queue again.
+    /// Returns the numbers of the deliveries that have come to nothing since the last call: the
+    /// consumers that were getting the items have died, and the items are in the queue again.
     ///
-    /// Only the maker of a [queue of work](Self::of_work) is told; others, and of other queues, get
-    /// none.
+    /// Only the maker of a [work queue](Self::of_work) is told; in all other cases there are none.
     ///
     /// ```
     /// # use multiprocess::queue::ByteQueue;
@@ -210,7 +146,7 @@ impl ByteQueue {
     /// worker.start()?;
     /// worker.join()?;
     /// assert_eq!(work.given_back(), [ByteQueue::first_delivery(position)]);
-    /// assert_eq!(work.try_get(<[u8]>::to_vec)?, b"task", "it is there for another");
+    /// assert_eq!(work.try_get(<[u8]>::to_vec)?, b"task", "redelivery");
     /// # Ok(()) }) }
     /// ```
     #[must_use]
@@ -219,7 +155,7 @@ impl ByteQueue {
     }
 }
 
-/// One more handle on the same queue, for another thread.
+/// Makes another handle on the same queue, for another thread.
 impl Clone for ByteQueue {
     fn clone(&self) -> Self {
         Self(self.0.clone())

@@ -17,24 +17,24 @@ use crate::process::frame;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No places asked for: Python takes 0 for "no limit", which is easily meant otherwise.
+    /// A capacity of 0, which Python takes for "no limit" though it is easily meant otherwise.
     #[error(
         "a queue of 0 places could never hold anything: for no limit, write Queue::unbounded()"
     )]
     NoPlaces,
-    /// More places than a queue can have. Python: `OverflowError`.
+    /// A capacity larger than a queue can have. Python: `OverflowError`.
     #[error("a queue of {places} places is too large: take {most} at most, or Queue::unbounded()")]
     TooManyPlaces {
-        /// The places asked for.
+        /// The capacity asked for.
         places: usize,
-        /// The most there can be.
+        /// The largest possible capacity.
         most: u32,
     },
     /// More items were reported done than this process has got.
     /// Python: `ValueError("task_done() called too many times")`.
     #[error("task_done was called more often than this process has got items")]
     DoneTooOften,
-    /// What is waited for can't happen any more: nobody else uses the queue. Python waits for ever.
+    /// The wait could never end: there is no other handle on the queue. Python waits for ever.
     #[error("nobody else uses the queue any more, so this would wait for ever")]
     Disconnected,
     /// The operating system refused. Python: `OSError`.
@@ -42,7 +42,7 @@ pub enum Error {
     System(io::Error),
 }
 
-/// Why an item was not put. It comes back, unless it can't be put at all. Python: `queue.Full`.
+/// Why an item was not put. The item comes back, unless it can never be put. Python: `queue.Full`.
 ///
 /// ```
 /// use multiprocess::Queue;
@@ -59,23 +59,23 @@ pub enum Error {
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum PutError<T> {
-    /// No place is free, or none became free in time. Python: `queue.Full`.
+    /// No slot is free, or none became free in time. Python: `queue.Full`.
     #[error("the queue is full")]
     Full(T),
-    /// No place is free, nobody else uses the queue who could get an item, and no time limit would
+    /// No slot is free, there is no other handle that could get an item, and no time limit would
     /// end the wait. Python waits for ever.
     #[error("the queue is full, and nobody else is left to get an item")]
     Disconnected(T),
-    /// The item can't be serialised. It cost no place. Python: `PicklingError`, in the feeder
+    /// The item can't be serialised; the queue is unchanged. Python: `PicklingError`, in the feeder
     /// thread.
     #[error(transparent)]
     Encode(frame::Error),
     /// The item's bytes are more than a message may have.
     #[error("an item of {length} bytes is longer than the {longest} that this queue can take")]
     TooLong {
-        /// How many bytes the item has.
+        /// Size of the item, in bytes.
         length: u64,
-        /// How many it may have.
+        /// Largest possible size, in bytes.
         longest: u64,
     },
     /// The operating system refused, for example because there is no memory.
@@ -98,17 +98,17 @@ pub enum PutError<T> {
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum GetError {
-    /// There is none, or none came in time. Python: `queue.Empty`.
+    /// There is no item, or none came in time. Python: `queue.Empty`.
     #[error("the queue is empty")]
     Empty,
-    /// There is none, nobody else uses the queue who could put one, and no time limit would end the
-    /// wait. Python waits for ever.
+    /// There is no item, there is no other handle that could put one, and no time limit would end
+    /// the wait. Python waits for ever.
     #[error("the queue is empty, and nobody else is left to put an item")]
     Disconnected,
-    /// The item's bytes are no such value. It is used up. Python: `UnpicklingError`.
+    /// The item's bytes are not a `T`; the item is used up. Python: `UnpicklingError`.
     #[error(transparent)]
     Decode(frame::Error),
-    /// Somebody wrote into the queue's memory what no producer writes. That item was skipped.
+    /// The queue's memory was damaged; the item was skipped.
     #[error("an item was damaged in the queue's memory, and skipped")]
     Damaged,
     /// The operating system refused; the item stays.
@@ -118,7 +118,7 @@ pub enum GetError {
 
 macro_rules! debug_as_display {
     ($($error:ty $(, $item:ident)?);+) => { $(
-        /// The same sentence as [`Display`](fmt::Display).
+        /// As [`Display`](fmt::Display).
         impl$(<$item>)? fmt::Debug for $error {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(self, f)

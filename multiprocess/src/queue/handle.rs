@@ -8,9 +8,14 @@
 //! ```
 //!
 //! A process ends in the way that runs destructors, or by [`std::process::exit`], which doesn't and
-//! leaves other threads at work: so what waits is seen to in both. A kill or an abort can't be.
+//! leaves other threads running: both leave waiting items behind. A kill or an abort can't.
 //!
 //! The C library's `atexit` calls us for that, on Windows the loader.
+//!
+//! # Lock order
+//!
+//! `overflow`, then either `FED` or the locks of the participant; `overflow` is never locked while
+//! `FED` is held. When the process exits, another thread may hold either: see `sys::lock_at_exit`.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -29,47 +34,49 @@ use crate::queue::raw::{Failed, Until};
 use crate::queue::ring::Owner;
 use crate::sys::queue::{self as sys, Opening};
 
-/// How often to look whether anybody is left while waiting for the feeder.
+/// Interval at which a wait for the feeder checks that another handle is left.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The process that will see to its queues when it exits.
+/// Id of the process that has registered its exit function: a fork's copy has another.
 static PROCESS: OnceLock<u32> = OnceLock::new();
 
 /// Queues that have had a feeder, for the exit of this process.
 static FED: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
 
-/// Whether this process exits: nothing is fed any more. Set before `FED` is looked through, so a
-/// put that comes too late for that sees it.
+/// True once this process exits, and feeds no more items. Set before `FED` is read, so a put that
+/// registers too late sees it.
 static EXITING: AtomicBool = AtomicBool::new(false);
 
+/// A handle on a queue; the clones in one process share a participant.
 pub(crate) struct Handle {
     shared: Arc<Shared>,
 }
 
 struct Shared {
     participant: Participant,
-    /// The process that it belongs to, and not a copy that a fork made.
+    /// Id of the process that made this, to tell it from a fork's copy.
     process: u32,
-    /// Handles of this process, without the feeder's.
+    /// Number of handles in this process, without the feeder's.
     handles: AtomicUsize,
     overflow: Mutex<Overflow>,
     /// Signalled when the overflow has become empty.
     flushed: Condvar,
 }
 
+/// Items that have found no slot.
 #[derive(Default)]
 struct Overflow {
     messages: VecDeque<Box<[u8]>>,
-    /// Whether a feeder is at work; it is, as long as there are messages.
+    /// True while a feeder is running, which it is as long as there are messages.
     feeding: bool,
-    /// Whether the end of the process is to lose them.
+    /// True if the end of the process may lose the messages.
     cancelled: bool,
-    /// Whether they are being left behind: the feeder would put later ones into slots before them.
+    /// True while messages are being left behind: the feeder would put later ones before them.
     leaving: bool,
 }
 
 impl Overflow {
-    /// Drops so many, from the first on, which wait no more.
+    /// Removes the first messages, which wait no more.
     fn forget(&mut self, count: usize, participant: &Participant) {
         self.messages.drain(..count);
         participant.count_waiting(-i64::try_from(count).unwrap_or(0));
@@ -77,18 +84,18 @@ impl Overflow {
 }
 
 impl Handle {
-    /// A new queue.
-    pub(crate) fn create(places: usize, kind: Kind) -> Result<Self, Error> {
-        match u32::try_from(places) {
+    /// Creates a queue.
+    pub(crate) fn create(capacity: usize, kind: Kind) -> Result<Self, Error> {
+        match u32::try_from(capacity) {
             Ok(0) => Err(Error::NoPlaces),
             Ok(capacity) if capacity <= MOST => {
                 Participant::create(capacity, kind).map(Self::new).map_err(Error::System)
             }
-            _ => Err(Error::TooManyPlaces { places, most: MOST }),
+            _ => Err(Error::TooManyPlaces { places: capacity, most: MOST }),
         }
     }
 
-    /// Takes part by this opening.
+    /// Takes part through an opening that has this number.
     pub(crate) fn open(opening: Opening, number: Owner) -> io::Result<Self> {
         Participant::attach(opening, number).map(Self::new)
     }
@@ -111,14 +118,14 @@ impl Handle {
     pub(crate) fn get<T>(
         &self,
         until: Until,
-        note: impl FnOnce(u64, &[u8]),
+        record: impl FnOnce(u64, &[u8]),
         taken: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, Failed> {
         let alone = || self.is_alone() && !self.shared.overflow().feeding;
-        self.participant().get(until, alone, note, taken)
+        self.participant().get(until, alone, record, taken)
     }
 
-    /// Puts a message; returns its position, if it is in a slot already.
+    /// Puts a message; returns its sequence number, if it is in a slot already.
     pub(crate) fn put(&self, message: &[u8], until: Until) -> Result<Option<u64>, Failed> {
         let participant = self.participant();
         if participant.is_bounded() {
@@ -134,7 +141,7 @@ impl Handle {
         }
         if !overflow.feeding {
             let shared = Arc::clone(&self.shared);
-            see_to_at_exit(&shared);
+            leave_behind_at_exit(&shared);
             let feeder = thread::Builder::new().name(String::from("queue-feeder"));
             feeder.spawn(move || shared.feed()).map_err(Failed::System)?;
             overflow.feeding = true;
@@ -164,42 +171,43 @@ impl Handle {
     }
 
     pub(crate) fn join(&self) -> Result<u64, Error> {
-        // A feeder at work will put something into a free slot, or has just done so.
+        // A running feeder will put an item into a free slot, or has just done so.
         let stuck = || self.participant().ring().count().1 > 0 || !self.shared.overflow().feeding;
         self.participant().join(|| self.is_alone() && stuck())
     }
 
-    /// Whether nobody else can put or get: no other process, and no other handle in this one.
+    /// Returns true if there is no other handle, in this process or another.
     fn is_alone(&self) -> bool {
         self.is_last() && self.participant().is_alone()
     }
 
-    /// Whether there is no other handle in this process.
+    /// Returns true if there is no other handle in this process.
     fn is_last(&self) -> bool {
         self.shared.handles.load(Ordering::Acquire) <= 1
     }
 }
 
-/// Has this process see to what still waits when it exits.
-fn see_to_at_exit(shared: &Arc<Shared>) {
+/// Registers a queue whose waiting items are left behind when this process exits.
+fn leave_behind_at_exit(shared: &Arc<Shared>) {
     PROCESS.get_or_init(|| {
         sys::at_exit(exit, end_of_main);
         process::id()
     });
     let mut fed = FED.lock().unwrap_or_else(PoisonError::into_inner);
     let this = Arc::downgrade(shared);
-    fed.retain(|one| one.strong_count() > 0 && !one.ptr_eq(&this));
+    fed.retain(|other| other.strong_count() > 0 && !other.ptr_eq(&this));
     fed.push(this);
 }
 
-/// Leaves behind what waits in this process, which exits: only this thread is sure to go on.
+/// Leaves waiting items behind at the exit of this process, where only this thread is sure to go
+/// on.
 extern "C" fn exit() {
-    // A copy that a fork made may have the locks as they were, and has nothing to see to.
+    // A fork's copy may have the locks in any state, and has nothing to leave behind.
     if PROCESS.get() != Some(&process::id()) {
         return;
     }
     EXITING.store(true, Ordering::Release);
-    // Not locked meanwhile: a put that is registering holds the other lock.
+    // `FED` is unlocked before `overflow` is locked: a put that registers locks them the other way.
     let fed = sys::lock_at_exit(&FED).map(|mut fed| mem::take(&mut *fed)).unwrap_or_default();
     for shared in fed.iter().filter_map(Weak::upgrade) {
         shared.participant.leave();
@@ -209,8 +217,8 @@ extern "C" fn exit() {
     }
 }
 
-/// Leaves behind what waits when `multiprocess::main` has run its body, or a child its function;
-/// the process may still go on. For systems that don't always call [`exit`].
+/// Leaves waiting items behind after the body of `multiprocess::main`, or a child's function; the
+/// process may still go on. For systems that don't always call [`exit`].
 fn end_of_main() {
     let fed: Vec<_> = FED.lock().unwrap_or_else(PoisonError::into_inner).clone();
     for shared in fed.iter().filter_map(Weak::upgrade) {
@@ -225,8 +233,7 @@ impl Shared {
         self.overflow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves what waits to the other processes, if any of them could get it: this one won't see to
-    /// it any more.
+    /// Leaves all waiting items behind, if another process could get them.
     fn leave_behind(&self, mut overflow: MutexGuard<'_, Overflow>) {
         let participant = &self.participant;
         let mut has_left = false;
@@ -237,7 +244,7 @@ impl Shared {
                 overflow.forget(waiting, participant);
             } else if participant.is_last_to_get() {
                 overflow.forget(waiting, participant);
-                // Not by `eprintln!`: it panics if nobody reads it.
+                // Not by `eprintln!`, which panics if standard error is closed.
                 let _ = writeln!(
                     io::stderr(),
                     "a queue was dropped with {waiting} items in it that nobody was left to get"
@@ -248,7 +255,7 @@ impl Shared {
             } else if !has_left && participant.put(first, Until::Now, || false).is_ok() {
                 overflow.forget(1, participant);
             } else {
-                // Another process is just leaving its own, or there is no memory now.
+                // Another process is leaving its items, or there is no memory now: try again.
                 let waited = self.flushed.wait_timeout(overflow, LOOK);
                 overflow = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
@@ -256,10 +263,10 @@ impl Shared {
         overflow.leaving = false;
         drop(overflow);
         // The feeder may be waiting for a slot, and keeps this participant alive.
-        participant.room().ring_for_all();
+        participant.room().notify_all();
     }
 
-    /// The feeder: puts what waits into slots, in order, until nothing does.
+    /// Puts waiting items into slots, in order, until none is left: the feeder thread.
     fn feed(&self) {
         loop {
             let mut overflow = self.overflow();
@@ -267,7 +274,7 @@ impl Shared {
                 overflow.feeding = false;
                 return;
             }
-            // In one step for all who look: either it waits here or it is in a slot.
+            // Under the lock, so that an item either waits here or is in a slot for all observers.
             let put = match overflow.messages.front() {
                 Some(message) => self.participant.put(message, Until::Now, || false).map(|_| ()),
                 None => Ok(()),
@@ -279,7 +286,7 @@ impl Shared {
                     continue;
                 }
                 Err(Failed::System(_) | Failed::TooLong { .. }) => {
-                    // There is no memory now, or a limit of file sizes; perhaps it will be better.
+                    // No memory, or a limit of file sizes: that may change.
                     drop(overflow);
                     thread::sleep(LOOK);
                     continue;
@@ -305,7 +312,7 @@ impl Clone for Handle {
     }
 }
 
-/// The last handle of a process sees to what still waits, as long as anybody could get it.
+/// Leaves waiting items behind with the last handle of a process, if another could get them.
 impl Drop for Handle {
     fn drop(&mut self) {
         let shared = &self.shared;
@@ -316,7 +323,7 @@ impl Drop for Handle {
     }
 }
 
-/// A queue on its way to a new process, where it has its number already.
+/// A queue on its way to a new process, with the number it has there.
 #[derive(Serialize, Deserialize)]
 struct Invitation {
     opening: Opening,

@@ -1,60 +1,78 @@
-//! The memory of a queue: one sparse file, mapped by all who use it. Where the system has no such
-//! file in memory, the mapped part and the windows are two things, and the numbers a third.
+//! The memory of a queue: one sparse file, mapped by every participant. Where the system has no
+//! such file in memory, the mapped part and the windows are two objects, and the numbers a third.
 //!
 //! ```text
-//!   ┌────────────┬───────┬───────┬─────────┬──────────┬───────┬───────┬───────────────────┬───────┐
-//!   │ what it is │ hints │ bells │ tenants │ accounts │ slots │ areas │ windows, 1 a slot │ spill │
-//!   └────────────┴───────┴───────┴─────────┴──────────┴───────┴───────┴───────────────────┴───────┘
-//!   └──────────────────────── mapped: words ──────────────────────────┘└ written, read, punched ──┘
+//!   ┌────────┬───────┬────────┬─────────┬──────────┬───────┬───────┬─────────────────┬───────┐
+//!   │ header │ hints │ event  │ tenants │ accounts │ slots │ areas │ windows, one    │ spill │
+//!   │        │       │ counts │         │          │       │       │ for each slot   │       │
+//!   └────────┴───────┴────────┴─────────┴──────────┴───────┴───────┴─────────────────┴───────┘
+//!   └──────────────────────── mapped: words ───────────────────────┘└ written, read, punched ┘
 //!
-//!   numbers, each taken or not:  ▢ ■ ■ ▢ ■ ▢ …   number n is taken: participant n lives
+//!   numbers, each taken or not:  ▢ ■ ■ ▢ ■ ▢ …   number n is taken: participant n is alive
 //! ```
 //!
-//! The file is given its whole size at once, but only what is written takes memory. A message that
-//! doesn't fit into its slot lies in the slot's own area; or in one of some larger ones, which
-//! slots take turns with. Areas keep their memory. If no area that is large enough is free, it lies
-//! in its slot's window, whose memory is new for each message: that costs more than the message
-//! itself, but there is always one. Behind the windows of an unbounded queue lies what processes
-//! have left (`spill.rs`).
+//! The file has its whole size at once, but only what is written takes memory. A message that
+//! doesn't fit into its slot lies in the slot's own area, or in one of some larger areas, each of
+//! which several slots share by turns. Areas keep their memory. If no area that is large enough is
+//! free, the message lies in its slot's window, whose memory is new for each message: that costs
+//! more than the message itself, but a window is always available. Behind the windows of an
+//! unbounded queue lies what processes have left behind (`spill.rs`).
 //!
 //! New memory for each message costs more than to copy it: hence areas, which are mapped and kept.
 //! The slots' own have 17 MiB together; shared are 32 of 128 KiB and 8 of 1.25 MiB, so a queue
-//! keeps less than 32 MiB. A shared area's tenant is a slot in a lap, not a process: whoever ends
-//! or repairs what was begun with the slot frees the area, too.
+//! keeps less than 32 MiB. A shared area's tenant is a slot in a lap, not a process: the participant
+//! that ends or repairs what was begun with the slot frees the area, too.
+//!
+//! # Memory ordering
+//!
+//! Message bytes, in a slot or in an area, are Relaxed words; the ring's slot state orders them.
+//!
+//! - Tenants: `clear` frees a shared area with Release, after the consumer's reads; `take_area`
+//!   takes it with Acquire, so the next message is written after them. A consumer knows its area
+//!   through the slot: the tenant's name was stored before the slot became Full.
+//! - Accounts and the slots together tell [`join`](super::raw) that an item is in no stage of its
+//!   way. An item is counted in its next stage before it leaves the one before: a producer stores
+//!   Full (Release) and then counts it as waiting no more; a consumer counts it as held (AcqRel)
+//!   and then frees the slot (Release). `join` loads in the order of the way, with Acquire: if it
+//!   misses an item in one stage, it sees it in the next.
+//! - The header is written before any other participant has the file.
 
 use std::hint::spin_loop;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::queue::ring::{Owner, Place, Ring};
+use crate::queue::ring::{Owner, Position, Ring};
 use crate::queue::spill::{self, Spill};
 use crate::sys::queue::{self as sys, Mapping, Opening, Participation};
 
-/// Participants have the numbers below this; nobody has 0.
+/// Exclusive upper bound of the participants' numbers, which begin at 1.
 pub(crate) const PARTICIPANTS: Owner = 4096;
 
-/// Words of a slot: its state, the length, and 240 bytes of payload.
+/// Size of a slot, in words: state, length, and 240 bytes of payload.
 const STRIDE: usize = 32;
 
-/// The longest message that lies in its slot, in bytes.
+/// Longest message that lies in its slot, in bytes.
 pub(crate) const INLINE: usize = (STRIDE - 2) * 8;
 
-/// Each slot has an area of its own, of this size at most, in bytes; with many slots they are
-/// smaller, so that all together have no more than [`OWN`].
+/// Largest size of the area that each slot has of its own, in bytes.
 const OWN_MOST: usize = 5 << 18;
+
+/// Size of all slots' own areas together, in bytes, at most: with many slots each area is smaller.
 const OWN: usize = 17 << 20;
 
-/// The areas that slots take turns with, from small to large: how many there are of so many bytes
-/// each. They are larger than round numbers, because a message of so many bytes always has some
-/// more around it.
+/// Kinds of shared areas, from small to large: their count, and the size of each in bytes. The
+/// large ones hold more than a round number, because a message of a round size has some bytes
+/// around it.
 const AREAS: [(usize, usize); 2] = [(32, 128 << 10), (8, 5 << 18)];
 
-/// How often to look for a free area, and how long to pause in between, before a window is used:
-/// all together about 20 µs, half of what the window costs. Whoever gets an item frees one.
+/// Number of looks for a free area before a window is used: with the pauses in between about 20 µs,
+/// half of what the window costs. Each get may free an area.
 const LOOKS: u32 = 12;
+
+/// Pause between two looks, in spin-loop hints.
 const PAUSE: u32 = 64;
 
-/// How many areas there are before those of a kind, and all together; the same for their words.
+/// Returns the number of areas before those of a kind, and the number of words in them.
 const fn before(kind: usize) -> (usize, usize) {
     let (mut areas, mut words, mut earlier) = (0, 0, 0);
     while earlier < kind {
@@ -67,18 +85,18 @@ const fn before(kind: usize) -> (usize, usize) {
 
 const WORD: usize = size_of::<AtomicU64>();
 
-/// The largest window, in bytes.
+/// Size of the largest window, in bytes.
 const WINDOW: u64 = 1 << 32;
 
-/// The most slots.
+/// Largest number of slots.
 pub(crate) const MOST: u32 = 1 << 20;
 
 const MAGIC: u64 = 0x7175_6575_6520_3031;
 
-/// Words of a cache line: what two processes write often doesn't share one.
+/// Size of a cache line, in words: words that different processes write often don't share one.
 const LINE: usize = 8;
 
-/// Where things lie, in words.
+/// Offsets of the parts, in words.
 mod at {
     use super::{AREAS, LINE, PARTICIPANTS, before};
     pub(super) const MAGIC: usize = 0;
@@ -89,7 +107,7 @@ mod at {
     pub(super) const SPILL: usize = 5;
     pub(super) const HEAD: usize = LINE;
     pub(super) const TAIL: usize = 2 * LINE;
-    pub(super) const BELLS: usize = 3 * LINE;
+    pub(super) const EVENT_COUNTS: usize = 3 * LINE;
     pub(super) const LOST: usize = 6 * LINE;
     pub(super) const HIGHEST: usize = 7 * LINE;
     pub(super) const GIVEN: usize = HIGHEST + 1;
@@ -100,13 +118,13 @@ mod at {
     pub(super) const SLOTS: usize = ACCOUNTS + LINE * PARTICIPANTS as usize;
 }
 
-/// What a participant has of its own, for others to see.
+/// A participant's own counters, which the others read.
 pub(crate) struct Account<'a> {
-    /// Items it has got and not reported done.
+    /// Number of items it has got and not reported done.
     pub(crate) held: &'a AtomicU64,
-    /// Items it has accepted that have found no slot yet.
+    /// Number of items it has accepted that have found no slot yet.
     pub(crate) waiting: &'a AtomicU64,
-    /// Not 0 if it won't get anything any more, and only waits until others have made room.
+    /// Not 0 once it gets no more items, and only waits until others have made room.
     pub(crate) leaving: &'a AtomicU64,
 }
 
@@ -115,20 +133,20 @@ impl Account<'_> {
         usize::try_from(self.waiting.load(Ordering::Acquire)).unwrap_or(0)
     }
 
-    /// All that depends on this participant.
+    /// Returns the number of items that are lost if this participant dies.
     pub(crate) fn total(&self) -> u64 {
         self.held.load(Ordering::Acquire).wrapping_add(self.waiting.load(Ordering::Acquire))
     }
 }
 
-/// What kind of queue it is.
+/// Kinds of queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A put never waits for a free slot.
     Unbounded,
-    /// It does.
+    /// A put waits for a free slot.
     Bounded,
-    /// It does, and only the maker puts and repairs.
+    /// A bounded work queue: only its maker puts and repairs.
     Work,
 }
 
@@ -154,7 +172,7 @@ pub(crate) struct Memory {
     spill: u64,
 }
 
-/// How a queue's file is divided.
+/// Sizes of the parts of a queue's file, in bytes.
 #[derive(Clone, Copy)]
 struct Layout {
     has_areas: bool,
@@ -164,10 +182,10 @@ struct Layout {
 }
 
 impl Layout {
-    /// For so many slots, within the limit of file sizes.
+    /// Lays out a file for this many slots, within the limit of file sizes.
     fn new(capacity: u32, kind: Kind) -> io::Result<Self> {
         let limit = sys::file_size_limit().min(1 << 62);
-        // The other half is for what is left behind.
+        // The other half is for the spill.
         let limit_of_windows = if kind == Kind::Unbounded { limit / 2 } else { limit };
         let windows = |has_areas| {
             let base = base(capacity, has_areas);
@@ -179,7 +197,8 @@ impl Layout {
             return Err(io::Error::new(
                 io::ErrorKind::FileTooLarge,
                 format!(
-                    "the limit of file sizes ({limit} bytes, ulimit -f) is too low for {capacity} places"
+                    "the limit of file sizes ({limit} bytes, ulimit -f) is too low for \
+                     {capacity} places"
                 ),
             ));
         }
@@ -189,28 +208,29 @@ impl Layout {
     }
 }
 
-/// Where the windows begin, in bytes.
+/// Returns the offset of the windows, in bytes.
 fn base(capacity: u32, has_areas: bool) -> u64 {
     let areas = capacity as usize * own_area(capacity) / WORD + before(AREAS.len()).1;
     let words = start_of_areas(capacity) + if has_areas { areas } else { 0 };
     (words * WORD) as u64
 }
 
-/// How many bytes a slot's own area has: whole pages.
+/// Returns the size of a slot's own area in bytes: whole pages.
 fn own_area(capacity: u32) -> usize {
     (OWN / capacity as usize).min(OWN_MOST) & !0xfff
 }
 
-/// Where the areas begin, in words: on a page of their own.
+/// Returns the offset of the areas, in words: they begin on a new page.
 fn start_of_areas(capacity: u32) -> usize {
     words(capacity).next_multiple_of(4096 / WORD)
 }
 
+/// Returns the number of words before the areas.
 fn words(capacity: u32) -> usize {
     at::SLOTS + capacity as usize * STRIDE
 }
 
-/// Makes a new queue's memory.
+/// Creates a new queue's memory.
 pub(crate) fn create(capacity: u32, kind: Kind) -> io::Result<Opening> {
     let Layout { has_areas, window, spill, size } = Layout::new(capacity, kind)?;
     let opening = Opening::create(base(capacity, has_areas), size)?;
@@ -223,7 +243,7 @@ pub(crate) fn create(capacity: u32, kind: Kind) -> io::Result<Opening> {
 }
 
 impl Memory {
-    /// Maps a queue's file, after a look at whether it is one.
+    /// Checks that the file is a queue's, and maps it.
     pub(crate) fn open(opening: Opening) -> io::Result<Self> {
         let no_queue =
             |what| io::Error::new(io::ErrorKind::InvalidData, format!("this is no queue: {what}"));
@@ -269,11 +289,11 @@ impl Memory {
         self.kind
     }
 
-    pub(crate) fn bell(&self, which: usize) -> &AtomicU64 {
-        &self.mapping.words()[at::BELLS + which * LINE]
+    pub(crate) fn event_count(&self, index: usize) -> &AtomicU64 {
+        &self.mapping.words()[at::EVENT_COUNTS + index * LINE]
     }
 
-    /// Items that processes have left behind.
+    /// Returns the items that processes have left behind.
     pub(crate) fn spill(&self) -> Spill<'_> {
         let words = self.mapping.words();
         Spill {
@@ -286,17 +306,17 @@ impl Memory {
         }
     }
 
-    /// Whether they have left anything.
+    /// Returns true if processes have left any items behind.
     pub(crate) fn has_spilled(&self) -> bool {
         self.kind == Kind::Unbounded && !self.spill().is_empty()
     }
 
-    /// Items that died with those who held them.
+    /// Returns the number of items that died with the participants that held them.
     pub(crate) fn lost(&self) -> &AtomicU64 {
         &self.mapping.words()[at::LOST]
     }
 
-    /// What this participant has of its own; nothing if there can be no such participant.
+    /// Returns this participant's account; `None` if the number is impossible.
     pub(crate) fn account(&self, owner: Owner) -> Option<Account<'_>> {
         let index = at::ACCOUNTS + usize::from(owner) * LINE;
         let words = self.mapping.words();
@@ -307,105 +327,106 @@ impl Memory {
         })
     }
 
-    /// The highest number that a participant ever had.
+    /// Returns the highest number that a participant ever had.
     pub(crate) fn highest(&self) -> Owner {
         let highest = self.mapping.words()[at::HIGHEST].load(Ordering::Acquire);
         Owner::try_from(highest).unwrap_or(Owner::MAX).min(PARTICIPANTS - 1)
     }
 
-    /// Notes that a participant was given this number.
+    /// Records that a participant was given this number.
     pub(crate) fn count_number(&self, number: Owner) {
         self.mapping.words()[at::HIGHEST].fetch_max(number.into(), Ordering::AcqRel);
         self.mapping.words()[at::GIVEN].fetch_add(1, Ordering::AcqRel);
     }
 
-    /// How many numbers were ever given.
+    /// Returns how many numbers were ever given, repetitions included.
     pub(crate) fn numbers_given(&self) -> u64 {
         self.mapping.words()[at::GIVEN].load(Ordering::Acquire)
     }
 
-    /// Puts a large message into an area, or into the slot's window. The slot is claimed for that.
-    pub(crate) fn write(&self, place: Place, message: &[u8]) -> io::Result<()> {
-        if let Some(area) = self.own_area(place, message.len() as u64) {
+    /// Writes a large message into an area, or into the window of the slot, which the caller has
+    /// claimed.
+    pub(crate) fn write(&self, position: Position, message: &[u8]) -> io::Result<()> {
+        if let Some(area) = self.own_area(position, message.len() as u64) {
             store(area, message);
             return Ok(());
         }
         let looks = if message.len() <= AREAS[AREAS.len() - 1].1 { LOOKS } else { 1 };
         for look in 0..looks {
-            if let Some(kind) = self.take_area(place, message.len()) {
-                store(self.area(kind, place), message);
+            if let Some(kind) = self.take_area(position, message.len()) {
+                store(self.area(kind, position), message);
                 return Ok(());
             }
             if look + 1 < looks {
                 (0..PAUSE).for_each(|_| spin_loop());
             }
         }
-        self.opening.write_all_at(message, self.window(place.slot))
+        self.opening.write_all_at(message, self.window(position.slot))
     }
 
-    /// Takes the smallest area for so many bytes that is free.
-    fn take_area(&self, place: Place, length: usize) -> Option<usize> {
+    /// Takes the smallest free shared area that holds this many bytes; returns its kind.
+    fn take_area(&self, position: Position, length: usize) -> Option<usize> {
         let take = |kind: &usize| {
-            let (name, free) = (name_of(place), 0);
-            let tenant = self.tenant(*kind, place);
+            let (name, free) = (name_of(position), 0);
+            let tenant = self.tenant(*kind, position);
             tenant.compare_exchange(free, name, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         };
         let kinds = if self.has_areas { 0..AREAS.len() } else { 0..0 };
         kinds.filter(|kind| AREAS[*kind].1 >= length).find(take)
     }
 
-    /// The slot's message, if it has so many bytes that it lies in the slot's own area.
-    fn own_area(&self, place: Place, length: u64) -> Option<&[AtomicU64]> {
+    /// Returns the slot's own area, if a message of this length fits into it.
+    fn own_area(&self, position: Position, length: u64) -> Option<&[AtomicU64]> {
         let bytes = own_area(self.capacity);
-        let start = start_of_areas(self.capacity) + place.slot as usize * bytes / WORD;
+        let start = start_of_areas(self.capacity) + position.slot as usize * bytes / WORD;
         let fits = self.has_areas && length <= bytes as u64;
         fits.then(|| &self.mapping.words()[start..][..bytes / WORD])
     }
 
-    /// Puts the message of this length, which lies in an area or in the slot's window, at the front
-    /// of the buffer.
+    /// Reads a message of this length from its area, or from the slot's window, to the front of the
+    /// buffer.
     pub(crate) fn read(
         &self,
-        place: Place,
+        position: Position,
         message: &mut Vec<u8>,
         length: usize,
     ) -> io::Result<()> {
-        let own = self.own_area(place, length as u64);
-        let area = own.or_else(|| Some(self.area(self.area_of(place)?, place)));
+        let own = self.own_area(position, length as u64);
+        let area = own.or_else(|| Some(self.area(self.area_of(position)?, position)));
         if let (None, true) = (area, length > message.capacity()) {
-            // To clear so much memory first costs as much as to read it.
+            // Clearing that much memory first would cost as much as reading it.
             *message = Vec::new();
             message.try_reserve_exact(length).map_err(io::Error::other)?;
-            return self.opening.fill_at(message, self.window(place.slot));
+            return self.opening.fill_at(message, self.window(position.slot));
         }
         let more = length.saturating_sub(message.len());
         message.try_reserve(more).map_err(io::Error::other)?;
-        // What the buffer held before is overwritten, not cleared first.
+        // Only the new part is cleared; the old one is overwritten anyway.
         message.resize(message.len() + more, 0);
         match area {
             Some(area) => load(area, &mut message[..length]),
             None => {
-                self.opening.read_exact_at(&mut message[..length], self.window(place.slot))?;
+                self.opening.read_exact_at(&mut message[..length], self.window(position.slot))?;
             }
         }
         Ok(())
     }
 
-    /// Whether so many bytes have been written there: a length that was damaged must not make us
-    /// reserve memory for what isn't there.
-    pub(crate) fn holds(&self, place: Place, length: u64) -> bool {
-        if self.own_area(place, length).is_some() {
+    /// Returns true if this many bytes have been written for the slot: a damaged length must not
+    /// reserve memory for bytes that aren't there.
+    pub(crate) fn holds(&self, position: Position, length: u64) -> bool {
+        if self.own_area(position, length).is_some() {
             return true;
         }
-        if let Some(kind) = self.area_of(place) {
+        if let Some(kind) = self.area_of(position) {
             return length <= AREAS[kind].1 as u64;
         }
-        let start = self.window(place.slot);
+        let start = self.window(position.slot);
         let end = self.opening.hole_after(start).unwrap_or(start);
         length <= self.window && end - start >= length
     }
 
-    /// The longest message that this process may put, in bytes.
+    /// Returns the longest message that this process may put, in bytes.
     pub(crate) fn longest(&self) -> u64 {
         // The limit may have been lowered since the queue was made.
         let end = self.window(self.capacity - 1) + self.window;
@@ -413,52 +434,51 @@ impl Memory {
         within.max(INLINE as u64)
     }
 
-    /// Gives up what the slot's message of this length, or whatever has been written of it, lies
-    /// in.
-    pub(crate) fn clear(&self, place: Place, length: Option<u64>) {
-        if let Some(kind) = self.area_of(place) {
-            self.tenant(kind, place).store(0, Ordering::Release);
-        } else if length.is_none_or(|length| self.own_area(place, length).is_none()) {
-            // Failing, it only stays: the next message there overwrites it.
-            let _ = self.opening.punch(self.window(place.slot), self.window);
+    /// Frees the memory of the slot's message, also of a partly written one (length `None`).
+    pub(crate) fn clear(&self, position: Position, length: Option<u64>) {
+        if let Some(kind) = self.area_of(position) {
+            self.tenant(kind, position).store(0, Ordering::Release);
+        } else if length.is_none_or(|length| self.own_area(position, length).is_none()) {
+            // After a failure the memory only stays, until the next message overwrites it.
+            let _ = self.opening.punch(self.window(position.slot), self.window);
         }
     }
 
-    /// In what kind of shared area the slot's message lies.
-    fn area_of(&self, place: Place) -> Option<usize> {
-        let is_there =
-            |kind: &usize| self.tenant(*kind, place).load(Ordering::Acquire) == name_of(place);
+    /// Returns the kind of shared area in which the slot's message lies, if it lies in one.
+    fn area_of(&self, position: Position) -> Option<usize> {
+        let name = name_of(position);
+        let is_there = |kind: &usize| self.tenant(*kind, position).load(Ordering::Acquire) == name;
         (0..AREAS.len()).find(|kind| self.has_areas && is_there(kind))
     }
 
-    /// Who is in the area of this kind that may be the slot's.
-    fn tenant(&self, kind: usize, place: Place) -> &AtomicU64 {
-        let number = before(kind).0 + place.slot as usize % AREAS[kind].0;
+    /// Returns the word that names the tenant of the slot's candidate area of this kind.
+    fn tenant(&self, kind: usize, position: Position) -> &AtomicU64 {
+        let number = before(kind).0 + position.slot as usize % AREAS[kind].0;
         &self.mapping.words()[at::TENANTS + number]
     }
 
-    /// That area.
-    fn area(&self, kind: usize, place: Place) -> &[AtomicU64] {
+    /// Returns the slot's candidate area of this kind.
+    fn area(&self, kind: usize, position: Position) -> &[AtomicU64] {
         let (count, bytes) = AREAS[kind];
-        let number = place.slot as usize % count;
+        let number = position.slot as usize % count;
         let shared =
             start_of_areas(self.capacity) + self.capacity as usize * own_area(self.capacity) / WORD;
         let start = shared + before(kind).1 + number * bytes / WORD;
         &self.mapping.words()[start..][..bytes / WORD]
     }
 
-    /// Where the slot's window is, in bytes.
+    /// Returns the offset of the slot's window, in bytes.
     fn window(&self, slot: u32) -> u64 {
         base(self.capacity, self.has_areas) + u64::from(slot) * self.window
     }
 }
 
-/// How a slot's message is called as the tenant of an area; never 0, which is nobody.
-fn name_of(place: Place) -> u64 {
-    u64::from(place.lap) << 32 | u64::from(place.slot) << 1 | 1
+/// Returns the name of a slot's message as the tenant of an area; never 0, which means free.
+fn name_of(position: Position) -> u64 {
+    u64::from(position.lap) << 32 | u64::from(position.slot) << 1 | 1
 }
 
-/// Puts bytes into words. They become visible with the slot's state.
+/// Stores bytes into words, Relaxed: they become visible with the slot's state.
 pub(crate) fn store(words: &[AtomicU64], message: &[u8]) {
     let (whole, rest) = message.as_chunks();
     let mut words = words.iter();
@@ -472,7 +492,7 @@ pub(crate) fn store(words: &[AtomicU64], message: &[u8]) {
     }
 }
 
-/// Gets bytes from words.
+/// Loads bytes from words, Relaxed.
 pub(crate) fn load(words: &[AtomicU64], message: &mut [u8]) {
     let (whole, rest) = message.as_chunks_mut();
     let mut words = words.iter();
@@ -506,13 +526,13 @@ mod tests {
         for capacity in [1, 7, 1024, 5000] {
             let memory = Memory::open(create(capacity, Kind::Bounded).unwrap()).unwrap();
             let bytes_of = |kind: usize, slot: u32| {
-                let area = memory.area(kind, Place { slot, lap: 0 });
+                let area = memory.area(kind, Position { slot, lap: 0 });
                 let start = area.as_ptr() as usize - memory.mapping.words().as_ptr() as usize;
                 (start as u64, (start + area.len() * WORD) as u64)
             };
             let mut end = (words(capacity) * WORD) as u64;
             for slot in 0..capacity.min(3) {
-                let Some(area) = memory.own_area(Place { slot, lap: 0 }, 300) else { continue };
+                let Some(area) = memory.own_area(Position { slot, lap: 0 }, 300) else { continue };
                 let start = area.as_ptr() as usize - memory.mapping.words().as_ptr() as usize;
                 assert!(start as u64 >= end, "they don't overlap");
                 end = (start + area.len() * WORD) as u64;

@@ -4,13 +4,13 @@
 //! ```text
 //!   producer A ──put──▶ ┌───────────────────────────────┐ ──get──▶ consumer C
 //!                       │ one piece of memory, shared   │
-//!   producer B ──put──▶ │ by all; nobody owns the queue │ ──get──▶ consumer D   ✝ killed
+//!   producer B ──put──▶ │ by all; no process owns it    │ ──get──▶ consumer D   ✝ killed
 //!                       └───────────────────────────────┘
 //! ```
 //!
-//! Python's queue is a pipe and locks: who is killed while it holds a lock stops all others. Here
-//! there is no lock to hold. Each slot of a ring says who is at work on it, the kernel knows
-//! whether that one still lives, and whoever comes by repairs what the dead have left.
+//! Python's queue is a pipe and locks: a process that is killed while it holds a lock stops all
+//! others. Here there is no lock to hold. Each claimed slot of a ring names its owner, the kernel
+//! knows whether the owner is alive, and any participant repairs what a dead one has left.
 //!
 //! **Why nothing simpler.** A pipe takes a long message in pieces, so a producer killed in the
 //! middle leaves half of one, with the next right behind it; a short message costs two system
@@ -26,21 +26,21 @@
 //!
 //! The layers, each in one file, from the middle outwards: the ring over atomic words (`ring.rs`),
 //! the memory it lies in (`memory.rs`), what processes leave behind (`spill.rs`), the participants
-//! with their numbers (`participant.rs`), waiting (`bell.rs`), all together putting and getting
-//! bytes (`raw.rs`); on that the handle of a process (`handle.rs`) and the typed `Queue`
+//! with their numbers (`participant.rs`), waiting (`event_count.rs`), all together putting and
+//! getting bytes (`raw.rs`); on that the handle of a process (`handle.rs`) and the typed `Queue`
 //! (`queue.rs`). For those who build on them, such as a pool, there are also `ByteQueue`
 //! (`bytes.rs`) and words that processes share (`words.rs`).
 //!
-//! Under `--cfg loom` there is only the ring, for loom to try every order of events on it:
+//! Under `--cfg loom` there is only the ring, for loom to try every interleaving on it:
 //! `RUSTFLAGS="--cfg loom" cargo test --release -p multiprocess --lib`.
 
 mod atomic;
 #[cfg(not(loom))]
-pub(crate) mod bell;
-#[cfg(not(loom))]
 mod bytes;
 #[cfg(not(loom))]
 mod error;
+#[cfg(not(loom))]
+pub(crate) mod event_count;
 #[cfg(not(loom))]
 mod handle;
 #[cfg(not(loom))]

@@ -1,4 +1,4 @@
-//! A participant: one opening of a queue's memory, with a number that is its own while it lives.
+//! A participant: one opening of a queue's memory, with a number of its own while it is alive.
 //!
 //! ```text
 //!   memory ──┬── opening 1: number 1 ── mapped by process A (its threads share it)
@@ -6,27 +6,32 @@
 //!            └── opening 3: number 3 ── on its way to a child, not yet born
 //! ```
 //!
-//! The number belongs to the opening, and the kernel gives it up when the last handle of that goes
-//! (on Linux it is a lock on a byte of the file): a participant on its way in the arguments of a
-//! new process lives already, and one that is killed is dead at once. So no process has to announce
-//! anything.
+//! The number belongs to the opening, and the kernel frees it when the last handle to the opening
+//! is closed (on Linux it is a lock on a byte of the file): a participant on its way in the
+//! arguments of a new process is alive already, and a killed one is dead at once. So no process has
+//! to announce anything.
 //!
-//! **On its way.** The parent opens the memory once more, takes a number by that opening, and
-//! sends it along. So nobody has to wait until the child has attached, and "nobody else is left"
-//! is never said too early. The kernel gives a number up at death and at exec, not while a process
-//! is stopped.
+//! **On its way.** The parent opens the memory once more, takes a number by that opening, and sends
+//! it along. So no process has to wait until the child has attached, and "disconnected" is never
+//! said too early. The kernel frees a number at death and at exec, not while a process is stopped.
 //!
 //! **Repair.** A repairer takes the dead participant's number before it touches what that left,
 //! instead of only asking whether it is free. So two can't repair at once, and no new participant
 //! can get the number meanwhile and be taken for its dead predecessor: without that, an item given
 //! back and claimed again under the same number could be given back a second time.
+//!
+//! # Lock order
+//!
+//! `repairing`, then the kernel's lock of the dead participant's number, then `given_back`. No lock
+//! is held while a thread waits for another process: a number that is taken is skipped. A repairer
+//! sees all that the dead participant wrote, because the kernel frees the number after its end.
 
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::queue::bell::Rhythm;
+use crate::queue::event_count::AdaptiveSpin;
 use crate::queue::memory::{self, Account, Kind, Memory, PARTICIPANTS};
 use crate::queue::ring::{Owner, Ring};
 use crate::sys::queue::{Opening, Participation};
@@ -34,20 +39,21 @@ use crate::sys::queue::{Opening, Participation};
 /// The number of the process that made the queue.
 const MAKER: Owner = 1;
 
+/// A process's part in a queue, shared by its threads.
 #[derive(Debug)]
 pub(crate) struct Participant {
     memory: Memory,
     me: Owner,
-    /// Of the threads of this process only one repairs at a time: they share its locks.
+    /// Lets one thread of this process repair at a time: the kernel's locks are the process's.
     repairing: Mutex<()>,
-    /// Deliveries that came to nothing; only of a queue of work, by its maker.
+    /// Deliveries that came to nothing; kept only by the maker of a work queue.
     given_back: Mutex<Vec<u64>>,
-    /// How its gets and its puts wait.
-    rhythms: [Rhythm; 2],
+    /// Adaptive spinning of its gets and of its puts.
+    spins: [AdaptiveSpin; 2],
 }
 
 impl Participant {
-    /// The first participant of a new queue.
+    /// Creates a queue, and its first participant.
     pub(crate) fn create(capacity: u32, kind: Kind) -> io::Result<Self> {
         let mut opening = memory::create(capacity, kind)?;
         opening.become_number(MAKER)?;
@@ -56,14 +62,14 @@ impl Participant {
         Ok(first)
     }
 
-    /// Begins to take part, by an opening that has this number already.
+    /// Takes part through an opening that has this number already.
     pub(crate) fn attach(opening: Opening, me: Owner) -> io::Result<Self> {
         Ok(Self {
             memory: Memory::open(opening)?,
             me,
             repairing: Mutex::default(),
             given_back: Mutex::default(),
-            rhythms: Default::default(),
+            spins: Default::default(),
         })
     }
 
@@ -71,7 +77,7 @@ impl Participant {
     pub(crate) fn invite(&self) -> io::Result<(Opening, Owner)> {
         if let Some((opening, number)) = self.memory.opening().invite(1..PARTICIPANTS)? {
             self.memory.count_number(number);
-            // What a predecessor left would look as if the new one worked on it.
+            // A slot that a dead predecessor claimed would look like the new participant's.
             self.bury(number);
             return Ok((opening, number));
         }
@@ -83,12 +89,12 @@ impl Participant {
         self.me
     }
 
-    pub(crate) fn rhythm_of_gets(&self) -> &Rhythm {
-        &self.rhythms[0]
+    pub(crate) fn spin_of_gets(&self) -> &AdaptiveSpin {
+        &self.spins[0]
     }
 
-    pub(crate) fn rhythm_of_puts(&self) -> &Rhythm {
-        &self.rhythms[1]
+    pub(crate) fn spin_of_puts(&self) -> &AdaptiveSpin {
+        &self.spins[1]
     }
 
     pub(crate) fn is_bounded(&self) -> bool {
@@ -103,7 +109,7 @@ impl Participant {
         self.memory.ring()
     }
 
-    /// Repairs what dead participants left in the ring; returns whether there was anything.
+    /// Repairs what dead participants left in the ring; returns true if there was anything.
     pub(crate) fn repair(&self) -> bool {
         if self.leaves_repairs() {
             return false;
@@ -115,7 +121,7 @@ impl Participant {
         owners.into_iter().filter(|owner| self.repair_after(*owner)).count() > 0
     }
 
-    /// Repairs that too, and the accounts of the dead: who held items may have left no slot.
+    /// Repairs the ring and the dead participants' accounts: items may be held without a slot.
     pub(crate) fn repair_all(&self) {
         if self.leaves_repairs() {
             return;
@@ -128,28 +134,29 @@ impl Participant {
         self.repair();
     }
 
-    /// Repairs, and tells which deliveries came to nothing since the last call.
+    /// Repairs, and returns the deliveries that came to nothing since the last call.
     pub(crate) fn given_back(&self) -> Vec<u64> {
         self.repair();
         std::mem::take(&mut *self.given_back.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Returns true if repairs are left to the queue's maker.
     fn leaves_repairs(&self) -> bool {
         self.memory.kind() == Kind::Work && self.me != MAKER
     }
 
-    /// Takes the number of a dead one for as long as it takes to repair what it left.
+    /// Locks a dead participant's number and repairs what it left; does nothing if it is alive.
     fn repair_after(&self, owner: Owner) -> bool {
         let _one_at_a_time = self.repairing.lock().unwrap_or_else(PoisonError::into_inner);
-        // Not to know whether it lives means that it does.
+        // If liveness cannot be determined, assume the owner is alive.
         let work = || self.bury(owner);
         owner != self.me
             && matches!(self.memory.opening().while_locked(owner, work), Ok(Some(true)))
     }
 
-    /// Ends what this number began. We hold its lock.
+    /// Ends what this number's participant began. The caller holds the number's lock.
     fn bury(&self, owner: Owner) -> bool {
-        // A corrupted slot may name somebody who can't be.
+        // A corrupted slot may name an impossible participant.
         let unfinished = self.memory.account(owner).map_or(0, |account| {
             account.leaving.store(0, Ordering::Release);
             let take = |word: &AtomicU64| word.swap(0, Ordering::AcqRel);
@@ -158,48 +165,49 @@ impl Participant {
         if unfinished > 0 {
             self.memory.lost().fetch_add(unfinished, Ordering::AcqRel);
         }
-        let repaired = self.ring().repair(owner, self.me, |place| self.memory.clear(place, None));
+        let clear = |position| self.memory.clear(position, None);
+        let repaired = self.ring().repair(owner, self.me, clear);
         if self.memory.kind() == Kind::Work {
             let mut given_back = self.given_back.lock().unwrap_or_else(PoisonError::into_inner);
             given_back.extend(&repaired.given_back);
         }
         if repaired.any {
-            // Some may have been woken in vain by what lies behind it.
-            self.items().ring_for_all();
-            self.room().ring_for_all();
+            // The slots behind may have woken threads in vain, which can now go on.
+            self.items().notify_all();
+            self.room().notify_all();
         }
         repaired.any || unfinished > 0
     }
 
-    /// Whether anybody else takes part, in this or another process or on the way to one.
+    /// Returns true if there is no other participant, in any process or on the way to one.
     pub(crate) fn is_alone(&self) -> bool {
         loop {
             let given = self.memory.numbers_given();
             if self.lives(1..PARTICIPANTS) {
                 return false;
             }
-            // Where participants are asked for one after the other, the last may have given the
-            // number of one that was found dead to a new process, and died, too: that was counted.
+            // Where numbers are asked for one by one, the last participant may have invited another
+            // under a number that was already found free, and died: the count shows that.
             if self.memory.numbers_given() == given {
                 return true;
             }
         }
     }
 
-    /// Whether another opening has one of these numbers.
+    /// Returns true if another opening has one of these numbers.
     fn lives(&self, numbers: Range<Owner>) -> bool {
-        // Our own locks don't count, and not to know means that there is somebody.
+        // This opening's own locks don't count. If unknown, assume that one is alive.
         self.memory.opening().is_any_taken(numbers, self.memory.highest()).unwrap_or(true)
     }
 
-    /// From here on this participant gets nothing.
+    /// Announces that this participant gets no more items.
     pub(crate) fn leave(&self) {
         if let Some(account) = self.memory.account(self.me) {
             account.leaving.store(1, Ordering::Release);
         }
     }
 
-    /// Whether nobody else could get an item: all others have gone or are leaving, too.
+    /// Returns true if no other participant could get an item: all are dead or leaving, too.
     pub(crate) fn is_last_to_get(&self) -> bool {
         let is_leaving = |account: Account<'_>| account.leaving.load(Ordering::Acquire) != 0;
         self.others().all(|owner| {
@@ -208,6 +216,7 @@ impl Participant {
         })
     }
 
+    /// Lists every number ever given but this participant's own.
     pub(crate) fn others(&self) -> impl Iterator<Item = Owner> {
         (1..=self.memory.highest()).filter(|owner| *owner != self.me)
     }

@@ -3,8 +3,8 @@
 //! ```text
 //!   put(item) ── serde ──▶ bytes ──▶ a slot ──▶ bytes ── serde ──▶ get() = item
 //!                               │         ▲
-//!        unbounded, none free:  └─▶ own memory ── feeder thread
-//!                                       └── end of the process ──▶ behind the slots
+//!    unbounded, no free slot:   └─▶ own memory ── feeder thread
+//!                                       └── end of the process ──▶ left behind
 //! ```
 
 use std::cell::RefCell;
@@ -24,7 +24,7 @@ use crate::queue::memory::Kind;
 use crate::queue::raw::{Failed, KEPT, Until};
 use crate::sys::queue::{Opening, Participation};
 
-/// Slots of an unbounded queue.
+/// Number of slots of an unbounded queue.
 const SLOTS: usize = 1024;
 
 /// A queue between processes, with any number of producers and consumers. One type answers
@@ -32,19 +32,32 @@ const SLOTS: usize = 1024;
 ///
 /// A clone is the same queue, for another thread; as an argument it is the same queue, for a new
 /// process. Elsewhere it can't be serialised. Give each thread a clone of its own: a thread that
-/// waits without a time limit is told [`Disconnected`](GetError::Disconnected) when no other handle
-/// is left.
+/// waits without a time limit gets [`Disconnected`](GetError::Disconnected) when no other handle is
+/// left.
 ///
-/// The items of one producer come in their order to one consumer. Whoever is killed, at whatever
-/// instant: nobody else is stopped by it, an item whose `put` had returned is not lost unless the
-/// killed one had got it, and none comes twice. An item that a consumer was just getting when it
-/// was killed comes to another, perhaps later than its neighbours.
+/// A consumer gets the items of one producer in their order. A kill, of any process at any instant,
+/// stops no other process; an item whose `put` had returned is lost only if the killed process had
+/// got it, and no item comes twice. An item that a consumer was just getting when it was killed
+/// goes to another consumer, perhaps later than its neighbours.
 ///
 /// ```
-/// let queue = multiprocess::Queue::bounded(3)?;
-/// queue.put("milk".to_string())?;
-/// assert_eq!(queue.qsize(), 1);
-/// assert_eq!(queue.get()?, "milk");
+/// use std::time::Duration;
+///
+/// use multiprocess::Queue;
+/// use multiprocess::queue::{GetError, PutError};
+///
+/// let queue = Queue::bounded(2)?;
+/// queue.put("milk")?;
+/// queue.put("bread")?;
+/// assert_eq!((queue.qsize(), queue.is_full()), (2, true));
+/// assert!(matches!(queue.try_put("eggs"), Err(PutError::Full("eggs"))));
+///
+/// let queue: Queue<String> = Queue::bounded(2)?;
+/// queue.put("dishes".to_string())?;
+/// assert_eq!(queue.get_timeout(Duration::from_secs(1))?, "dishes");
+/// assert!(matches!(queue.try_get(), Err(GetError::Empty)));
+/// queue.task_done()?;
+/// assert_eq!(queue.join()?, 0, "no item was lost");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -71,11 +84,11 @@ const SLOTS: usize = 1024;
 /// # Ok(()) }) }
 /// ```
 ///
-/// There is no `close`: a handle is closed by dropping it, and can't be used after that. What a
-/// process has put when it drops its last handle or ends, by [`std::process::exit`] or a panic,
-/// too, the others get afterwards; it may be joined before. (Only on a full disk, or under a limit
-/// of file sizes, its end waits for room.) If no other process is left to get the items, it says on
-/// standard error how many are lost.
+/// There is no `close`: a handle is closed by dropping it, and can't be used after that. Items that
+/// a process has put when it drops its last handle or ends, also by [`std::process::exit`] or a
+/// panic, go to the others afterwards, even if the process is joined before they are got. (Only on
+/// a full disk, or under a limit of file sizes, does its end wait for room.) If no other process is
+/// left to get the items, standard error says how many are lost.
 ///
 /// ```compile_fail,E0382
 /// # // QUEUE-09
@@ -118,45 +131,28 @@ pub struct Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// A queue of exactly so many places; a `put` waits for one. Python: `Queue(maxsize)`,
-    /// `JoinableQueue(maxsize)`.
+    /// Makes a queue of at most this many items; a `put` waits while it is full. Python:
+    /// `Queue(maxsize)`, `JoinableQueue(maxsize)`. A capacity of 0 is no "no limit" here:
     ///
     /// ```
     /// # use multiprocess::Queue;
-    /// let queue = Queue::bounded(2)?;
-    /// queue.put("bread")?;
-    /// queue.put("butter")?;
-    /// assert!(queue.is_full());
     /// let refused = Queue::<u32>::bounded(0).unwrap_err();
     /// assert!(refused.to_string().ends_with("for no limit, write Queue::unbounded()"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// [`Error::NoPlaces`], [`Error::TooManyPlaces`]; [`Error::System`] if there are no descriptors
     /// or the limit of file sizes (`ulimit -f`) is too low.
-    pub fn bounded(places: usize) -> Result<Self, Error> {
-        Handle::create(places, Kind::Bounded).map(Self::of)
+    pub fn bounded(capacity: usize) -> Result<Self, Error> {
+        Handle::create(capacity, Kind::Bounded).map(Self::of)
     }
 
-    /// A queue without a limit but memory: a `put` never waits. Python: `Queue()`, `SimpleQueue()`.
+    /// Makes a queue limited by memory only: a `put` never waits. Python: `Queue()`,
+    /// `SimpleQueue()`.
     ///
-    /// What finds no place waits in the memory of its producer, and is lost with it if that is
-    /// killed or aborts before [`flush`](Self::flush) has returned. Any other end leaves it to the
-    /// others.
-    ///
-    /// ```
-    /// # use multiprocess::Queue;
-    /// let queue = Queue::unbounded()?;
-    /// for number in 0..5000 {
-    ///     queue.put(number)?;
-    /// }
-    /// assert_eq!((queue.qsize(), queue.is_full()), (5000, false));
-    /// for number in 0..5000 {
-    ///     assert_eq!(queue.get()?, number);
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// An item that finds no free slot waits in the memory of its producer, and is lost if that is
+    /// killed or aborts before [`flush`](Self::flush) has returned. Any other end of the producer
+    /// leaves the item to the other processes.
     ///
     /// # Errors
     /// As [`bounded`](Self::bounded).
@@ -164,8 +160,8 @@ impl<T> Queue<T> {
         Handle::create(SLOTS, Kind::Unbounded).map(Self::of)
     }
 
-    /// Opens the queue in this file, whatever is in it, for a participant of this number: for the
-    /// tests with damaged memories.
+    /// Opens the queue in this file, whatever is in it, as the participant of this number: for
+    /// tests with damaged memory.
     ///
     /// # Errors
     /// If it is no queue, or the system refuses; always where a queue is more than a file.
@@ -178,68 +174,29 @@ impl<T> Queue<T> {
         Self { handle, item: PhantomData }
     }
 
-    /// How many items there are that nobody has got, those of unbounded producers included: exact
-    /// while nobody puts or gets, also after deaths. Python: `Queue.qsize`.
-    ///
-    /// ```
-    /// # use multiprocess::Queue;
-    /// let queue = Queue::bounded(3)?;
-    /// assert!(queue.is_empty());
-    /// queue.put(1)?;
-    /// queue.put(2)?;
-    /// assert_eq!((queue.qsize(), queue.is_full()), (2, false));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Returns the number of items that have not been got, those that wait in producers included:
+    /// exact while no process puts or gets, also after deaths. Python: `Queue.qsize`.
     #[must_use]
     pub fn qsize(&self) -> usize {
         self.handle.participant().items_waiting()
     }
 
-    /// Whether there are no items that nobody has got. Python: `Queue.empty`.
-    ///
-    /// ```
-    /// # use multiprocess::Queue;
-    /// let queue = Queue::bounded(3)?;
-    /// assert!(queue.is_empty());
-    /// queue.put(1)?;
-    /// assert!(!queue.is_empty());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Returns true if every item has been got. Python: `Queue.empty`.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.qsize() == 0
     }
 
-    /// Whether no place is free; an unbounded queue is never full. Python: `Queue.full`.
+    /// Returns true if no slot is free; an unbounded queue is never full. Python: `Queue.full`.
     ///
-    /// Places are used in turn: while an item waits that a dead consumer gave back, a put may have
-    /// to wait for it although others behind it are free.
-    ///
-    /// ```
-    /// # use multiprocess::Queue;
-    /// let queue = Queue::bounded(1)?;
-    /// assert!(!queue.is_full());
-    /// queue.put(1)?;
-    /// assert!(queue.is_full());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Slots are used in turn: while an item of a dead consumer waits for redelivery, a put may
+    /// have to wait for its slot although slots behind it are free.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.handle.participant().is_full()
     }
 
-    /// Reports that an item this process has got is dealt with. Python: `JoinableQueue.task_done`.
-    ///
-    /// ```
-    /// # use multiprocess::Queue;
-    /// let queue = Queue::bounded(3)?;
-    /// queue.put("dishes".to_string())?;
-    /// assert_eq!(queue.get()?, "dishes");
-    /// queue.task_done()?;
-    /// assert_eq!(queue.join()?, 0);
-    /// assert!(matches!(queue.task_done(), Err(multiprocess::queue::Error::DoneTooOften)));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Reports one item that this process has got as done. Python: `JoinableQueue.task_done`.
     ///
     /// # Errors
     /// [`Error::DoneTooOften`] if this process has reported all that it has got.
@@ -247,8 +204,8 @@ impl<T> Queue<T> {
         self.handle.participant().task_done()
     }
 
-    /// Waits until every item put so far has been got and reported done; returns how many will
-    /// never be because those who had got them have ended. Each of those is counted once.
+    /// Waits until every item put so far has been got and reported done; returns how many never
+    /// will be, because the processes that had got them have ended. Each lost item is counted once.
     /// Python: `JoinableQueue.join`.
     ///
     /// ```
@@ -272,108 +229,48 @@ impl<T> Queue<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Disconnected`] if nobody else is left to do it.
+    /// [`Error::Disconnected`] if no other handle is left that could get the items.
     pub fn join(&self) -> Result<u64, Error> {
         self.handle.join()
     }
 
-    /// Lets this process end without a look at what it has put and has found no place: that is lost
-    /// then. Without this call the others get it. Python: `Queue.cancel_join_thread`.
-    ///
-    /// ```
-    /// # use multiprocess::queue::GetError;
-    /// # use multiprocess::{Failure, Process, Queue, tasks};
-    /// tasks![change_my_mind];
-    ///
-    /// fn change_my_mind(queue: Queue<u32>) -> Result<(), Failure> {
-    ///     (0..5000).try_for_each(|number| queue.put(number))?;
-    ///     queue.cancel_join_thread();
-    ///     Ok(())
-    /// }
-    ///
-    /// # fn main() -> std::process::ExitCode {
-    /// # multiprocess::main(|| -> Result<(), Box<dyn std::error::Error>> {
-    /// let queue = Queue::unbounded()?;
-    /// let mut process = Process::new(change_my_mind, queue.clone());
-    /// process.start()?;
-    /// process.join()?;
-    /// assert!(queue.qsize() < 5000, "nobody has got any, so most had found no place");
-    /// # Ok(()) }) }
-    /// ```
+    /// Lets the end of this process lose the items it has put that have found no slot. Without this
+    /// call the other processes get them. Python: `Queue.cancel_join_thread`.
     pub fn cancel_join_thread(&self) {
         self.handle.cancel_join_thread();
     }
 
-    /// Waits until all that this process has put is in the queue, where its death can't harm it. At
-    /// once for a bounded queue. Python: `Queue.join_thread`.
-    ///
-    /// ```
-    /// # use multiprocess::Queue;
-    /// let queue = Queue::unbounded()?;
-    /// queue.put("safe".to_string())?;
-    /// queue.flush()?;
-    /// assert_eq!(queue.get()?, "safe");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Waits until all items that this process has put are in slots, where its death can't harm
+    /// them: a bounded queue's always are. Python: `Queue.join_thread`.
     ///
     /// # Errors
-    /// [`Error::Disconnected`] if nobody else is left to make room.
+    /// [`Error::Disconnected`] if no other handle is left that could make room.
     pub fn flush(&self) -> Result<(), Error> {
         self.handle.flush()
     }
 }
 
 impl<T: Serialize> Queue<T> {
-    /// Puts an item; waits for a free place. Python: `Queue.put`.
-    ///
-    /// ```
-    /// # use multiprocess::Queue;
-    /// let queue = Queue::bounded(1)?;
-    /// queue.put(1)?;
-    /// let second = queue.clone();
-    /// let puts = std::thread::spawn(move || second.put(2)); // waits for the place of the first
-    /// assert_eq!((queue.get()?, queue.get()?), (1, 2));
-    /// puts.join().expect("it doesn't panic")?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Puts an item; waits for a free slot. Python: `Queue.put`.
     ///
     /// # Errors
-    /// [`PutError`], but not `Full`. `Disconnected` gives the item back when it would wait for
+    /// [`PutError`], but not `Full`. `Disconnected` gives the item back where Python would wait for
     /// ever.
     pub fn put(&self, item: T) -> Result<(), PutError<T>> {
         self.put_until(item, Until::Forever)
     }
 
-    /// Puts an item if a place is free within the time. Python: `Queue.put(timeout=…)`.
-    ///
-    /// ```
-    /// # use multiprocess::Queue;
-    /// # use std::time::Duration;
-    /// let queue = Queue::bounded(1)?;
-    /// queue.put(1)?;
-    /// let refused = queue.put_timeout(2, Duration::from_millis(10));
-    /// assert!(matches!(refused, Err(multiprocess::queue::PutError::Full(2))));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Puts an item if a slot is free within the timeout. Python: `Queue.put(timeout=…)`.
     ///
     /// # Errors
-    /// [`PutError`]; `Full` after the timeout, also if nobody else is left to get an item. A
-    /// timeout that is too long for the clock, such as `Duration::MAX`, is none: as
+    /// [`PutError`]; `Full` after the timeout, also if no other handle is left that could get an
+    /// item. A timeout that is too long for the clock, such as `Duration::MAX`, means no limit: as
     /// [`put`](Self::put).
     pub fn put_timeout(&self, item: T, timeout: Duration) -> Result<(), PutError<T>> {
         self.put_until(item, Until::after(timeout))
     }
 
-    /// Puts an item if a place is free now. Python: `Queue.put_nowait`.
-    ///
-    /// ```
-    /// # use multiprocess::Queue;
-    /// let queue = Queue::bounded(1)?;
-    /// queue.try_put(1)?;
-    /// let refused = queue.try_put(2);
-    /// assert!(matches!(refused, Err(multiprocess::queue::PutError::Full(2))));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Puts an item if a slot is free now. Python: `Queue.put_nowait`.
     ///
     /// # Errors
     /// [`PutError`]; `Full` at once.
@@ -401,16 +298,14 @@ impl<T: Serialize> Queue<T> {
 }
 
 impl<T: DeserializeOwned> Queue<T> {
-    /// The next item; waits for it. Python: `Queue.get`.
+    /// Gets the next item; waits for it. Python: `Queue.get`.
     ///
-    /// An item that turns out to be no `T` counts as got.
+    /// An item whose bytes are not a `T` counts as got.
     ///
     /// ```
     /// # use multiprocess::Queue;
-    /// let queue = Queue::bounded(3)?;
-    /// queue.put("milk".to_string())?;
-    /// assert_eq!(queue.get()?, "milk");
-    /// // There is no other handle: nobody could put anything any more.
+    /// let queue = Queue::<u32>::bounded(3)?;
+    /// // There is no other handle that could put an item: Python would wait for ever.
     /// assert!(matches!(queue.get(), Err(multiprocess::queue::GetError::Disconnected)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -421,37 +316,17 @@ impl<T: DeserializeOwned> Queue<T> {
         self.get_until(Until::Forever)
     }
 
-    /// The next item, if there is one within the time. Python: `Queue.get(timeout=…)`.
-    ///
-    /// ```
-    /// # use multiprocess::Queue;
-    /// # use std::time::Duration;
-    /// let queue = Queue::<u32>::bounded(3)?;
-    /// let nothing = queue.get_timeout(Duration::from_millis(10));
-    /// assert!(matches!(nothing, Err(multiprocess::queue::GetError::Empty)));
-    /// queue.put(1)?;
-    /// assert_eq!(queue.get_timeout(Duration::from_millis(10))?, 1);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Gets the next item, if there is one within the timeout. Python: `Queue.get(timeout=…)`.
     ///
     /// # Errors
-    /// [`GetError`]; `Empty` after the timeout, also if nobody else is left to put an item. A
-    /// timeout that is too long for the clock, such as `Duration::MAX`, is none: as
+    /// [`GetError`]; `Empty` after the timeout, also if no other handle is left that could put an
+    /// item. A timeout that is too long for the clock, such as `Duration::MAX`, means no limit: as
     /// [`get`](Self::get).
     pub fn get_timeout(&self, timeout: Duration) -> Result<T, GetError> {
         self.get_until(Until::after(timeout))
     }
 
-    /// The next item, if there is one now. Python: `Queue.get_nowait`.
-    ///
-    /// ```
-    /// # use multiprocess::Queue;
-    /// let queue = Queue::bounded(3)?;
-    /// queue.put(1)?;
-    /// assert_eq!(queue.try_get()?, 1);
-    /// assert!(matches!(queue.try_get(), Err(multiprocess::queue::GetError::Empty)));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Gets the next item, if there is one now. Python: `Queue.get_nowait`.
     ///
     /// # Errors
     /// [`GetError`]; `Empty` at once.

@@ -1,4 +1,4 @@
-//! Putting and getting bytes: the ring, its memory and its bells put together.
+//! Putting and getting bytes: the ring, its memory and its event counts put together.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -7,33 +7,33 @@ use std::io::ErrorKind::{InvalidData, UnexpectedEof};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::queue::bell::{Bell, Rhythm};
 use crate::queue::error::{Error, GetError, PutError};
+use crate::queue::event_count::{AdaptiveSpin, EventCount};
 use crate::queue::memory::{self, INLINE};
 use crate::queue::participant::Participant;
 use crate::queue::ring::{Blocked, Claim};
 use crate::sys::queue as sys;
 
-/// Buffers that grew beyond this, in bytes, for one large item are given back.
+/// Size in bytes beyond which a buffer that grew for one large item is freed.
 pub(crate) const KEPT: usize = 4 << 20;
 
 /// Why bytes could not be put or got.
 #[derive(Debug)]
 pub(crate) enum Failed {
-    /// The queue is full or empty, and so it was until the deadline.
+    /// The queue was full or empty until the deadline.
     Blocked,
-    /// The queue is full or empty, and nobody is left who could change that.
+    /// The queue is full or empty, and no other handle is left that could change that.
     Alone,
-    /// The message is longer than the longest.
+    /// The message is too long; both lengths in bytes.
     TooLong { length: u64, longest: u64 },
-    /// A slot holds what no producer puts there; it was skipped.
+    /// A slot holds no valid message, and was skipped.
     Damaged,
     /// The system refused.
     System(io::Error),
 }
 
 impl Failed {
-    /// The error of a put of this item.
+    /// Returns the error of a put of this item.
     pub(crate) fn of_put<T>(self, item: T) -> PutError<T> {
         match self {
             Self::Blocked => PutError::Full(item),
@@ -44,7 +44,7 @@ impl Failed {
         }
     }
 
-    /// The error of a get.
+    /// Returns the error of a get.
     pub(crate) fn of_get(self) -> GetError {
         match self {
             Self::Blocked => GetError::Empty,
@@ -59,11 +59,11 @@ impl Failed {
 enum Found {
     /// A message in a slot.
     Slot(Claim),
-    /// A message that a process has left behind, or why it can't be had.
+    /// A message that a process has left behind, or why it can't be read.
     Spilled(Result<Vec<u8>, Failed>),
 }
 
-/// How long to wait.
+/// Time limit of a wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Until {
     Now,
@@ -72,7 +72,7 @@ pub(crate) enum Until {
 }
 
 impl Until {
-    /// So long, or for ever if that is too long for the clock.
+    /// Makes a time limit; a timeout too long for the clock means no limit.
     pub(crate) fn after(timeout: Duration) -> Self {
         Instant::now().checked_add(timeout).map_or(Self::Forever, Self::Then)
     }
@@ -90,25 +90,28 @@ impl Until {
 }
 
 impl Participant {
-    pub(crate) fn items(&self) -> Bell<'_> {
-        self.bell(0)
+    /// Returns the event count of threads that wait for an item.
+    pub(crate) fn items(&self) -> EventCount<'_> {
+        self.event_count(0)
     }
 
-    pub(crate) fn room(&self) -> Bell<'_> {
-        self.bell(1)
+    /// Returns the event count of threads that wait for a free slot.
+    pub(crate) fn room(&self) -> EventCount<'_> {
+        self.event_count(1)
     }
 
-    pub(crate) fn done(&self) -> Bell<'_> {
-        self.bell(2)
+    /// Returns the event count of threads that wait until all is done.
+    pub(crate) fn done(&self) -> EventCount<'_> {
+        self.event_count(2)
     }
 
-    fn bell(&self, number: usize) -> Bell<'_> {
-        let word = sys::half(self.memory().bell(number));
-        Bell { word, number, opening: self.memory().opening() }
+    fn event_count(&self, number: usize) -> EventCount<'_> {
+        let word = sys::half(self.memory().event_count(number));
+        EventCount { word, number, opening: self.memory().opening() }
     }
 
-    /// Puts a message; returns its position in the queue. `alone` tells whether nobody could take
-    /// one.
+    /// Puts a message; returns its sequence number. `alone` returns true if no other handle could
+    /// get an item.
     pub(crate) fn put(
         &self,
         message: &[u8],
@@ -121,28 +124,28 @@ impl Participant {
             self.claim(thorough, |ring, me| ring.claim_to_put(me, message.len() > INLINE))
         };
         let more = || self.ring().has_room();
-        let position = |claim: &Claim| Some(self.ring().position_of(claim));
-        let (bell, rhythm) = (self.room(), self.rhythm_of_puts());
-        let claim = self.wait(&bell, rhythm, until, claim, alone, more, position)?;
+        let sequence = |claim: &Claim| Some(self.ring().sequence_of(claim));
+        let (event_count, spin) = (self.room(), self.spin_of_puts());
+        let claim = self.wait(&event_count, spin, until, claim, alone, more, sequence)?;
         let payload = self.ring().payload(claim.slot);
         payload[0].store(length, Ordering::Relaxed);
         if claim.is_large() {
-            if let Err(error) = self.memory().write(claim.place(), message) {
+            if let Err(error) = self.memory().write(claim.position(), message) {
                 self.clear(claim, None);
-                // What lies behind it was out of reach.
-                self.items().ring_for_all();
+                // The items behind this slot were out of reach until now.
+                self.items().notify_all();
                 return Err(Failed::System(error));
             }
         } else {
             memory::store(&payload[1..], message);
         }
-        let (place, position) = (claim.place(), self.ring().position_of(&claim));
+        let (position, sequence) = (claim.position(), self.ring().sequence_of(&claim));
         self.ring().publish(claim);
-        self.items().ring(|| self.ring().is_next_full(place));
-        Ok(position)
+        self.items().notify(|| self.ring().is_next_full(position));
+        Ok(sequence)
     }
 
-    /// Whether a message of this length can be put.
+    /// Checks that a message of this length can be put.
     pub(crate) fn check_length(&self, message: &[u8]) -> Result<(), Failed> {
         let length = message.len() as u64;
         if message.len() > INLINE && length > self.memory().longest() {
@@ -151,40 +154,42 @@ impl Participant {
         Ok(())
     }
 
-    /// Gets the next message and gives its bytes to `taken`; what that returns is returned. Before
-    /// the slot is free, `note` sees them, and the number of the delivery.
+    /// Gets the next message, passes its bytes to `taken` and returns that function's value.
+    ///
+    /// Before the slot is freed, `record` is given the delivery's number and the bytes, to write an
+    /// intent record.
     pub(crate) fn get<T>(
         &self,
         until: Until,
         alone: impl Fn() -> bool,
-        note: impl FnOnce(u64, &[u8]),
+        record: impl FnOnce(u64, &[u8]),
         taken: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, Failed> {
         let find = |thorough| {
             let claim = || self.claim(thorough, |ring, me| ring.claim_to_get(me));
             let spilled = || self.take_spilled().map(Found::Spilled);
             let found = spilled().or_else(|| claim().map(Found::Slot));
-            // A thorough look may have cleared a dead process's slot, before which nothing was due.
+            // A thorough look may have cleared a dead process's slot, which made a left item due.
             found.or_else(|| if thorough { spilled() } else { None })
         };
         let more = || self.ring().has_item() || self.memory().has_spilled();
-        let position = |found: &Found| match found {
-            Found::Slot(claim) => Some(self.ring().position_of(claim)),
+        let sequence = |found: &Found| match found {
+            Found::Slot(claim) => Some(self.ring().sequence_of(claim)),
             Found::Spilled(_) => None,
         };
-        let (bell, rhythm) = (self.items(), self.rhythm_of_gets());
-        let claim = match self.wait(&bell, rhythm, until, find, alone, more, position)? {
+        let (event_count, spin) = (self.items(), self.spin_of_gets());
+        let claim = match self.wait(&event_count, spin, until, find, alone, more, sequence)? {
             Found::Slot(claim) => claim,
             Found::Spilled(message) => return message.map(|message| taken(&message)),
         };
         if self.memory().has_spilled() {
-            // This may have been the last item before the next one that was left behind.
-            self.items().ring(|| true);
+            // This item may have been the last one before the next that was left behind.
+            self.items().notify(|| true);
         }
         let payload = self.ring().payload(claim.slot);
         let length = payload[0].load(Ordering::Relaxed);
         if claim.is_large() {
-            return self.get_large(claim, length, note, taken);
+            return self.get_large(claim, length, record, taken);
         }
         let mut message = [0; INLINE];
         let Some(message) = message.get_mut(..length as usize) else {
@@ -192,33 +197,34 @@ impl Participant {
             return Err(Failed::Damaged);
         };
         memory::load(&payload[1..], message);
-        note(self.ring().delivery_of(&claim), message);
+        record(self.ring().delivery_of(&claim), message);
         self.count_held(1);
         self.release(claim);
         Ok(taken(message))
     }
 
+    /// Gets a message that doesn't lie in its slot, through a buffer of this thread.
     fn get_large<T>(
         &self,
         claim: Claim,
         length: u64,
-        note: impl FnOnce(u64, &[u8]),
+        record: impl FnOnce(u64, &[u8]),
         taken: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, Failed> {
         thread_local! {
             static MESSAGE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
-        if !self.memory().holds(claim.place(), length) {
+        if !self.memory().holds(claim.position(), length) {
             self.clear(claim, None);
             return Err(Failed::Damaged);
         }
         let (mut message, length) = (MESSAGE.take(), length as usize);
-        if let Err(error) = self.memory().read(claim.place(), &mut message, length) {
+        if let Err(error) = self.memory().read(claim.position(), &mut message, length) {
             self.ring().give_back(claim);
-            self.items().ring(|| true);
+            self.items().notify(|| true);
             return Err(Failed::System(error));
         }
-        note(self.ring().delivery_of(&claim), &message[..length]);
+        record(self.ring().delivery_of(&claim), &message[..length]);
         self.count_held(1);
         self.clear(claim, Some(length as u64));
         let taken = taken(&message[..length]);
@@ -228,8 +234,8 @@ impl Participant {
         Ok(taken)
     }
 
-    /// Takes the next item that a process has left behind, if it is due. No note is taken of it: a
-    /// getter that takes notes has a bounded queue.
+    /// Takes the next item that a process has left behind, if it is due. It needs no intent record:
+    /// only bounded queues have such records.
     fn take_spilled(&self) -> Option<Result<Vec<u8>, Failed>> {
         if !self.memory().has_spilled() {
             return None;
@@ -246,25 +252,24 @@ impl Participant {
             };
             self.count_held(1);
             if spill.take(&next) {
-                self.items().ring(|| self.memory().has_spilled());
+                self.items().notify(|| self.memory().has_spilled());
                 return Some(Ok(next.message));
             }
             self.count_held(-1);
         }
     }
 
-    /// Leaves some of these messages, from the first on, for others to get when this process has
-    /// ended; returns how many.
+    /// Leaves the first of these messages behind, for other processes to get; returns how many.
     pub(crate) fn leave_behind(&self, messages: &VecDeque<Box<[u8]>>) -> io::Result<usize> {
         let messages = messages.iter().map(|message| &**message);
         let left = self.memory().spill().leave(messages, self.ring().end())?.unwrap_or(0);
         if left > 0 {
-            self.items().ring_for_all();
+            self.items().notify_all();
         }
         Ok(left)
     }
 
-    /// Waits until a put may succeed, or is given up.
+    /// Waits until a put may succeed, or `given_up` returns true.
     pub(crate) fn wait_for_room(&self, given_up: impl Fn() -> bool) {
         let look = |thorough: bool| {
             let repaired = thorough && !self.ring().has_room() && self.repair();
@@ -273,7 +278,7 @@ impl Participant {
         self.room().wait(None, false, look, || self.ring().has_room());
     }
 
-    /// Items that nobody has got, in slots and in the memory of living producers.
+    /// Counts the items that have not been got, in slots, in the spill and in living producers.
     pub(crate) fn items_waiting(&self) -> usize {
         self.repair_all();
         let waiting = |owner| self.memory().account(owner).map_or(0, |account| account.waiting());
@@ -282,30 +287,31 @@ impl Participant {
         elsewhere.fold(self.ring().count().0 + spilled, usize::saturating_add)
     }
 
-    /// Whether every slot is taken, and there is a limit.
+    /// Returns true if the queue is bounded and no slot is free.
     pub(crate) fn is_full(&self) -> bool {
         self.repair_all();
         self.is_bounded() && self.ring().count().1 == self.memory().capacity() as usize
     }
 
-    /// Reports one of the items done that this participant has got.
+    /// Reports one of the items that this participant has got as done.
     pub(crate) fn task_done(&self) -> Result<(), Error> {
         let account = self.memory().account(self.me()).ok_or(Error::DoneTooOften)?;
         let one_less = |held: u64| held.checked_sub(1);
         let before = account.held.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less);
         before.map_err(|_| Error::DoneTooOften)?;
-        self.done().ring_for_all();
+        self.done().notify_all();
         Ok(())
     }
 
-    /// Waits until no item is left, in a slot, in a producer's memory or in anybody's hands.
+    /// Waits until no item is left: waiting in a producer, in a slot, or held by a consumer.
+    /// Returns how many were lost.
     pub(crate) fn join(&self, alone: impl Fn() -> bool) -> Result<u64, Error> {
         let look = |thorough: bool| {
             if thorough {
                 self.repair_all();
             }
-            // In this order: an item is in a slot, or left behind, before it isn't counted as
-            // waiting any more, and counted as held before it isn't there any more.
+            // In the order of an item's way, which is in its next stage before it leaves the one
+            // before: see "Memory ordering" in `memory.rs`.
             let done = || {
                 let all = |what: fn(&crate::queue::memory::Account<'_>) -> bool| {
                     (1..=self.memory().highest()).all(|owner| {
@@ -320,7 +326,7 @@ impl Participant {
             let mut is_done = done();
             let alone = !is_done && thorough && alone();
             if alone {
-                // The last one may have done its work, or died, since we looked.
+                // The last participant may have done its work, or died, since that look.
                 self.repair_all();
                 is_done = done();
             }
@@ -330,18 +336,19 @@ impl Participant {
                 alone.then_some(Err(Error::Disconnected))
             }
         };
-        // What ends this wait ends that of others, too.
+        // The end of this wait is the end of all others, too.
         self.done().wait(None, false, look, || true).unwrap_or(Err(Error::Disconnected))
     }
 
-    /// Items of this participant that found no slot: so many more or fewer.
+    /// Changes the count of this participant's items that have found no slot.
     pub(crate) fn count_waiting(&self, change: i64) {
         if let Some(account) = self.memory().account(self.me()) {
             account.waiting.fetch_add(change.cast_unsigned(), Ordering::AcqRel);
         }
-        self.done().ring_for_all();
+        self.done().notify_all();
     }
 
+    /// Claims a slot; a thorough attempt repairs first if a claimed slot is in the way.
     fn claim(
         &self,
         thorough: bool,
@@ -349,24 +356,25 @@ impl Participant {
     ) -> Option<Claim> {
         match claim(self.ring(), self.me()) {
             Ok(claim) => Some(claim),
-            Err(Blocked::Perhaps) if thorough && self.repair() => {
+            Err(Blocked::ByClaim) if thorough && self.repair() => {
                 claim(self.ring(), self.me()).ok()
             }
             Err(_) => None,
         }
     }
 
-    /// Waits until there is something to be found; `position` tells the rhythm where it was.
+    /// Waits until `find` finds something; `sequence` returns its sequence number, for the
+    /// spinning.
     #[expect(clippy::too_many_arguments, reason = "what differs between putting and getting")]
     fn wait<T>(
         &self,
-        bell: &Bell<'_>,
-        rhythm: &Rhythm,
+        event_count: &EventCount<'_>,
+        spin: &AdaptiveSpin,
         until: Until,
         find: impl Fn(bool) -> Option<T>,
         alone: impl Fn() -> bool,
         more: impl Fn() -> bool,
-        position: impl Fn(&T) -> Option<u64>,
+        sequence: impl Fn(&T) -> Option<u64>,
     ) -> Result<T, Failed> {
         if let Some(found) = find(false) {
             return Ok(found);
@@ -376,37 +384,40 @@ impl Participant {
         }
         let look = |thorough| match find(thorough) {
             Some(found) => Some(Ok(found)),
-            // The last participant may have put something, and gone. A time limit ends it anyway.
+            // The last participant may have put an item and gone. (A time limit ends the wait
+            // anyway.)
             None if thorough && until.is_forever() && alone() => {
                 Some(find(true).ok_or(Failed::Alone))
             }
             None => None,
         };
-        let gather = rhythm.gathers();
-        let waited = bell.wait(until.deadline(), gather, look, more);
+        let batch = spin.batches();
+        let waited = event_count.wait(until.deadline(), batch, look, more);
         let found = waited.unwrap_or(Err(Failed::Blocked))?;
-        if let Some(position) = position(&found) {
-            rhythm.learn(gather, position);
+        if let Some(sequence) = sequence(&found) {
+            spin.learn(batch, sequence);
         }
         Ok(found)
     }
 
+    /// Changes the count of items that this participant holds.
     fn count_held(&self, change: i64) {
         if let Some(account) = self.memory().account(self.me()) {
             account.held.fetch_add(change.cast_unsigned(), Ordering::AcqRel);
         }
     }
 
+    /// Frees a slot and notifies a producer.
     fn release(&self, claim: Claim) {
-        let place = claim.place();
+        let position = claim.position();
         self.ring().release(claim);
-        self.room().ring(|| self.ring().is_next_free(place));
+        self.room().notify(|| self.ring().is_next_free(position));
     }
 
-    /// Releases a slot whose message lies elsewhere.
+    /// Frees a slot, and the memory outside the slot in which its message lies.
     fn clear(&self, claim: Claim, length: Option<u64>) {
         let claim = self.ring().begin_clearing(claim);
-        self.memory().clear(claim.place(), length);
+        self.memory().clear(claim.position(), length);
         self.release(claim);
     }
 }

@@ -1,4 +1,4 @@
-//! The ring: a bounded queue in words of shared memory that nobody can leave broken.
+//! The ring: a bounded MPMC queue in words of shared memory that no death leaves broken.
 //!
 //! ```text
 //!            head (a hint)                     tail (a hint)
@@ -8,37 +8,54 @@
 //!   │ lap 8 │ lap 7 │lap 7 B│ lap 7 │ lap 7 A │ lap 7 │
 //!   └───────┴───────┴───────┴───────┴─────────┴───────┘
 //!                       │                │
-//!                  consumer B       producer A: a slot says who works on it, so whoever finds
-//!                  is reading       it so can ask the kernel whether that one still lives
+//!                  consumer B       producer A: a claimed slot names its owner, so any other
+//!                  is reading       participant can ask the kernel whether the owner is alive
 //!
 //!   put      Empty(lap) ──▶ Writing(me) ──▶ Full
 //!   get      Full ──▶ Reading(me) ──▶ [Clearing(me) ──▶] Empty(lap + 1)
 //!   repair   Writing(dead) ──▶ Empty(lap + 1)     that put never happened
-//!            Reading(dead) ──▶ Full               that get never happened
+//!            Reading(dead) ──▶ Full               that get never happened: redelivery
 //!            Clearing(dead) ──▶ Clearing(repairer) ──▶ Empty(lap + 1)
 //! ```
 //!
-//! Every arrow that begins at a slot nobody works on is one compare-exchange, so of two who try one
-//! wins, and at no instant is a slot taken without saying by whom. The other arrows are plain
-//! stores: only the one who works on a slot, or who repairs it after that one's death, may take
-//! them. Each slot has a lap, which grows by one with each item: a position in the queue is a lap
-//! and a slot.
+//! An arrow that begins at an unclaimed slot is one compare-exchange, so of several participants
+//! that try it, one wins. The other arrows are plain stores: only the owner of the claim takes
+//! them, or a repairer after the owner's death. Each slot has a lap, which grows by one with each
+//! item: a position in the queue is a lap and a slot.
 //!
-//! A hint says where to begin looking. It may be behind, when whoever should have moved it was
-//! killed or is slow; so whoever finds it behind moves it on.
+//! A hint says where to begin searching. It may be behind, because the participant that should have
+//! moved it was killed or is slow; any participant that finds it behind moves it on.
+//!
+//! # Memory ordering
+//!
+//! Payload words are written and read Relaxed; the slot's state word orders them.
+//!
+//! - `publish` stores Full with Release; `claim_to_get` exchanges Full for Reading with Acquire:
+//!   the consumer sees the whole payload.
+//! - `release` stores Empty with Release; `claim_to_put` exchanges Empty for Writing with Acquire:
+//!   the consumer's reads of the old payload come before the producer's writes of the new one.
+//! - A claim needs no Release, because it publishes nothing. As a read-modify-write it continues
+//!   the release sequence of the store that it replaces: a repairer that loads Reading with Acquire
+//!   also sees the payload, and hands it on with its own Release store of Full.
+//! - The hints publish no payload. The participant that moves one has seen the slot behind it in a
+//!   later state; Release there and Acquire at the load let no slot look older than the hint. A
+//!   hint that is out of date is only slower: the lap in the slot decides.
+//!
+//! Nothing here needs `SeqCst`: "store, then look at another word" occurs only between a put or get
+//! and a sleeping thread, and the event count has fences for that.
 
 use crate::queue::atomic::{AtomicU64, Ordering};
 
-/// A participant's number; nobody has 0.
+/// A participant's number, at least 1.
 pub(crate) type Owner = u16;
 
-/// The ring over its words: first the hints, then the slots.
+/// The ring, as a view of its words.
 #[derive(Clone, Copy)]
 pub(crate) struct Ring<'a> {
     head: &'a AtomicU64,
     tail: &'a AtomicU64,
     slots: &'a [AtomicU64],
-    /// Words of a slot.
+    /// Size of a slot, in words.
     stride: usize,
     capacity: u32,
 }
@@ -52,24 +69,24 @@ pub(crate) enum Phase {
     Clearing,
 }
 
-/// What a slot's first word says.
+/// A slot's state, packed into its first word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub lap: u32,
     pub phase: Phase,
     pub owner: Owner,
-    /// Whether the message lies outside of the slot.
+    /// True if the message lies outside the slot.
     pub large: bool,
-    /// How often the item has been given back.
+    /// Number of redeliveries of the item so far.
     pub returns: u16,
 }
 
-/// How many laps are told apart. A participant would have to sleep through half of them, between
-/// two of its steps, to take one for another. Under loom so few that they come round.
+/// Bits of a lap counter. To mistake one lap for another, a participant would have to sleep through
+/// half of them between two of its steps. Under loom they are so few that they wrap around.
 const LAP_BITS: u32 = if cfg!(loom) { 3 } else { 32 };
 const LAPS: u32 = u32::MAX >> (32 - LAP_BITS);
 
-/// How many returns of an item are told apart: twelve bits of them.
+/// Mask of the redelivery counter: twelve bits.
 const RETURNS: u16 = 0xfff;
 
 impl State {
@@ -79,7 +96,7 @@ impl State {
             1 => Phase::Writing,
             2 => Phase::Full,
             3 => Phase::Reading,
-            // A corrupted word counts as a claim of whoever it names.
+            // A corrupted word counts as a claim of the owner it names.
             _ => Phase::Clearing,
         };
         Self {
@@ -100,8 +117,8 @@ impl State {
             | u64::from(self.owner)
     }
 
-    /// Is its lap the position's (0), a later (1) or an earlier one (-1)?
-    fn against(self, position: Place) -> i32 {
+    /// Compares the slot's lap with the position's: 0 if equal, 1 if later, -1 if earlier.
+    fn against(self, position: Position) -> i32 {
         let ahead = self.lap.wrapping_sub(position.lap) & LAPS;
         if ahead == 0 {
             0
@@ -112,20 +129,20 @@ impl State {
         }
     }
 
-    /// Whether somebody works on the slot.
+    /// Returns true while a participant works on the slot.
     fn is_claimed(self) -> bool {
         matches!(self.phase, Phase::Writing | Phase::Reading | Phase::Clearing)
     }
 }
 
-/// A place in the queue: which slot, in which lap.
+/// A position in the queue: a slot in one of its laps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     pub slot: u32,
     pub lap: u32,
 }
 
-impl Place {
+impl Position {
     fn is_before(self, other: Self) -> bool {
         match other.lap.wrapping_sub(self.lap) & LAPS {
             0 => self.slot < other.slot,
@@ -134,7 +151,7 @@ impl Place {
     }
 }
 
-/// A slot that its holder works on. To drop it is to leave it so: what a death does.
+/// Exclusive right to work on a slot. Dropped, it leaves the slot claimed, as a death does.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Claim {
@@ -143,8 +160,8 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    pub(crate) fn place(&self) -> Place {
-        Place { slot: self.slot, lap: self.state.lap }
+    pub(crate) fn position(&self) -> Position {
+        Position { slot: self.slot, lap: self.state.lap }
     }
 
     pub(crate) fn is_large(&self) -> bool {
@@ -152,35 +169,35 @@ impl Claim {
     }
 }
 
-/// What a repair has done.
+/// Outcome of a repair.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Repaired {
-    /// Whether there was anything to do.
+    /// True if any slot was repaired.
     pub any: bool,
-    /// Which deliveries came to nothing: their items will be delivered again.
+    /// Deliveries that came to nothing: their items will be delivered again.
     pub given_back: Vec<u64>,
 }
 
-/// Why nothing can be put or got just now.
+/// Why no slot could be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Blocked {
-    /// The queue is full, or empty.
-    Really,
-    /// Only because somebody works on a slot: if that one is dead, it isn't so.
-    Perhaps,
+    /// The queue is full (for a put) or empty (for a get).
+    FullOrEmpty,
+    /// A claimed slot is in the way: if its owner is dead, a repair unblocks it.
+    ByClaim,
 }
 
 impl<'a> Ring<'a> {
-    /// The ring in these words: head, tail (each on a cache line of its own), then the slots.
+    /// Makes a view of these words: head and tail, each on a cache line of its own, and the slots.
     pub(crate) fn new(hints: [&'a AtomicU64; 2], slots: &'a [AtomicU64], stride: usize) -> Self {
         let capacity = u32::try_from(slots.len() / stride).expect("the capacity was checked");
         Self { head: hints[0], tail: hints[1], slots, stride, capacity }
     }
 
-    /// Claims the slot at the tail, to write into it.
+    /// Claims the slot at the tail for writing.
     pub(crate) fn claim_to_put(&self, me: Owner, large: bool) -> Result<Claim, Blocked> {
-        let mut position = self.position(self.tail);
-        for _ in 0..self.patience() {
+        let mut position = self.hinted(self.tail);
+        for _ in 0..self.search_limit() {
             let state = self.state(position.slot);
             match state.against(position) {
                 0 if state.phase == Phase::Empty => {
@@ -190,21 +207,21 @@ impl<'a> Ring<'a> {
                         return Ok(Claim { slot: position.slot, state: claim });
                     }
                 }
-                // Somebody has been here: the hint is old.
+                // Another put was here already: the hint is behind.
                 0 | 1 => position = self.advance(self.tail, position),
-                // The slot still has its item of the lap before.
-                _ if state.is_claimed() => return Err(Blocked::Perhaps),
-                _ => return Err(Blocked::Really),
+                // The slot still holds its item of the previous lap.
+                _ if state.is_claimed() => return Err(Blocked::ByClaim),
+                _ => return Err(Blocked::FullOrEmpty),
             }
         }
-        Err(Blocked::Really)
+        Err(Blocked::FullOrEmpty)
     }
 
-    /// Claims the first item that nobody is reading.
+    /// Claims the first item that no consumer is reading.
     pub(crate) fn claim_to_get(&self, me: Owner) -> Result<Claim, Blocked> {
-        let mut position = self.position(self.head);
-        let mut blocked = Blocked::Really;
-        for _ in 0..self.patience() {
+        let mut position = self.hinted(self.head);
+        let mut blocked = Blocked::FullOrEmpty;
+        for _ in 0..self.search_limit() {
             let state = self.state(position.slot);
             match (state.against(position), state.phase) {
                 (0, Phase::Full) => {
@@ -213,70 +230,70 @@ impl<'a> Ring<'a> {
                         return Ok(Claim { slot: position.slot, state: claim });
                     }
                 }
-                (1, _) if blocked == Blocked::Really => {
+                (1, _) if blocked == Blocked::FullOrEmpty => {
                     position = self.advance(self.head, position);
                 }
                 (1, _) => position = self.after(position),
-                // Not past one that is being written: what lies behind may be its writer's later
-                // ones.
-                (0, Phase::Writing) => return Err(Blocked::Perhaps),
+                // Don't pass a slot that is being written: the items behind it may be later ones
+                // of the same producer.
+                (0, Phase::Writing) => return Err(Blocked::ByClaim),
                 (0, Phase::Reading | Phase::Clearing) => {
-                    blocked = Blocked::Perhaps;
+                    blocked = Blocked::ByClaim;
                     position = self.after(position);
                 }
-                // Nothing was put here yet, so nothing behind it either.
+                // Nothing has been put here yet, nor behind it.
                 _ => break,
             }
         }
         Err(blocked)
     }
 
-    /// More steps than any search needs, so that a corrupted ring keeps nobody for ever.
-    fn patience(&self) -> usize {
+    /// Returns more steps than any search needs, so that even a corrupted ring ends every search.
+    fn search_limit(&self) -> usize {
         (1 << 12) + 4 * self.capacity as usize
     }
 
-    /// Which item it is, counted from the queue's beginning (modulo the laps).
-    pub(crate) fn position_of(&self, claim: &Claim) -> u64 {
+    /// Returns the item's sequence number since the queue was made (laps wrap around).
+    pub(crate) fn sequence_of(&self, claim: &Claim) -> u64 {
         u64::from(claim.state.lap) * u64::from(self.capacity) + u64::from(claim.slot)
     }
 
-    /// Which delivery of an item it is: a number that no other has, also not of the same item.
+    /// Returns this delivery's number, which no other delivery has, not even of the same item.
     pub(crate) fn delivery_of(&self, claim: &Claim) -> u64 {
-        self.position_of(claim) << RETURNS.count_ones() | u64::from(claim.state.returns)
+        self.sequence_of(claim) << RETURNS.count_ones() | u64::from(claim.state.returns)
     }
 
-    /// The other direction: the position of the item that was delivered.
+    /// Returns the sequence number of the item that was delivered.
     pub(crate) const fn delivered(delivery: u64) -> u64 {
         delivery >> RETURNS.count_ones()
     }
 
-    /// The number of the first delivery of the item in this position.
-    pub(crate) const fn first_delivery(position: u64) -> u64 {
-        position << RETURNS.count_ones()
+    /// Returns the number of an item's first delivery.
+    pub(crate) const fn first_delivery(sequence: u64) -> u64 {
+        sequence << RETURNS.count_ones()
     }
 
-    /// The words of a slot's payload; the first of them is the message's length.
+    /// Returns a slot's payload words; the first is the message's length.
     pub(crate) fn payload(&self, slot: u32) -> &'a [AtomicU64] {
         let start = slot as usize * self.stride;
         &self.slots[start + 1..start + self.stride]
     }
 
-    /// Put: the message is there for others.
+    /// Ends a put: makes the message available to consumers.
     pub(crate) fn publish(&self, claim: Claim) {
         self.store(claim.slot, State { phase: Phase::Full, owner: 0, ..claim.state });
     }
 
-    /// Whether the slot at the tail is free, or the hint too old to tell.
+    /// Returns true if the slot at the tail is free, or the hint too far behind to tell.
     pub(crate) fn has_room(&self) -> bool {
-        let position = self.position(self.tail);
+        let position = self.hinted(self.tail);
         self.state(position.slot).against(position) >= 0
     }
 
-    /// Whether there is an item that a get would find.
+    /// Returns true if a get would find an item.
     pub(crate) fn has_item(&self) -> bool {
-        let mut position = self.position(self.head);
-        for _ in 0..self.patience() {
+        let mut position = self.hinted(self.head);
+        for _ in 0..self.search_limit() {
             let state = self.state(position.slot);
             match (state.against(position), state.phase) {
                 (0, Phase::Full) => return true,
@@ -287,63 +304,66 @@ impl<'a> Ring<'a> {
         false
     }
 
-    /// The place behind all that this process has put.
-    pub(crate) fn end(&self) -> Place {
-        self.position(self.tail)
+    /// Returns the position behind every item that this process has put.
+    pub(crate) fn end(&self) -> Position {
+        self.hinted(self.tail)
     }
 
-    /// Whether all items before this place have been got, or are just being got.
-    pub(crate) fn is_got_before(&self, end: Place) -> bool {
-        let mut position = self.position(self.head);
-        for _ in 0..self.patience() {
+    /// Returns true once every item before this position has been got or is being got.
+    pub(crate) fn is_got_before(&self, end: Position) -> bool {
+        let mut position = self.hinted(self.head);
+        for _ in 0..self.search_limit() {
             let state = self.state(position.slot);
             match (state.against(position), state.phase) {
                 _ if !position.is_before(end) => break,
                 (1, _) | (0, Phase::Reading | Phase::Clearing) => position = self.after(position),
                 (0, Phase::Full | Phase::Writing) => return false,
-                // Nothing was put here, unless the ring is damaged.
+                // Nothing was put here, or the ring is damaged.
                 _ => break,
             }
         }
         true
     }
 
-    /// After a publication: whether the next item is there already.
-    pub(crate) fn is_next_full(&self, place: Place) -> bool {
-        let next = self.after(place);
+    /// Returns true if the item behind a published one is there already.
+    pub(crate) fn is_next_full(&self, position: Position) -> bool {
+        let next = self.after(position);
         let state = self.state(next.slot);
         state.phase == Phase::Full && state.lap == next.lap
     }
 
-    /// After a release: whether the next place is free already.
-    pub(crate) fn is_next_free(&self, place: Place) -> bool {
-        let next = self.after(Place { lap: place.lap.wrapping_add(1) & LAPS, ..place });
+    /// Returns true if the slot behind a released one is free already.
+    pub(crate) fn is_next_free(&self, position: Position) -> bool {
+        let lap = position.lap.wrapping_add(1) & LAPS;
+        let next = self.after(Position { lap, ..position });
         let state = self.state(next.slot);
         state.phase == Phase::Empty && state.lap == next.lap
     }
 
-    /// Get, between reading and taking pages away: from here on it is never delivered again.
+    /// Marks the message as read, before its memory is freed: there is no redelivery from here on.
     pub(crate) fn begin_clearing(&self, claim: Claim) -> Claim {
         let state = State { phase: Phase::Clearing, ..claim.state };
         self.store(claim.slot, state);
         Claim { state, ..claim }
     }
 
-    /// Get, when it can't be done: as if it had never begun.
+    /// Undoes a claim to get: the item is available again.
     pub(crate) fn give_back(&self, claim: Claim) {
         self.publish(claim);
     }
 
-    /// The slot is free for the next lap.
+    /// Frees the slot for the next lap.
     pub(crate) fn release(&self, claim: Claim) {
         let lap = claim.state.lap.wrapping_add(1) & LAPS;
         let state = State { lap, phase: Phase::Empty, owner: 0, large: false, returns: 0 };
         self.store(claim.slot, state);
     }
 
-    /// Ends what a dead participant began. Only one may do this for it at a time, and nobody may
-    /// take its number meanwhile. `clear` gives up the memory of a large message.
-    pub(crate) fn repair(&self, dead: Owner, me: Owner, clear: impl Fn(Place)) -> Repaired {
+    /// Finishes or undoes what a dead participant began; `clear` frees a large message's memory.
+    ///
+    /// The caller holds the lock of the dead participant's number: no other participant repairs
+    /// after it, or is given its number, at the same time.
+    pub(crate) fn repair(&self, dead: Owner, me: Owner, clear: impl Fn(Position)) -> Repaired {
         let mut repaired = Repaired::default();
         for slot in 0..self.capacity {
             let state = self.state(slot);
@@ -360,14 +380,14 @@ impl<'a> Ring<'a> {
             let mut claim = Claim { slot, state: State { owner: me, ..state } };
             if state.large {
                 claim = self.begin_clearing(claim);
-                clear(claim.place());
+                clear(claim.position());
             }
             self.release(claim);
         }
         repaired
     }
 
-    /// How many slots hold an item that nobody is reading, and how many aren't free.
+    /// Counts the slots whose item no consumer is reading, and the slots that aren't free.
     pub(crate) fn count(&self) -> (usize, usize) {
         let (mut items, mut taken) = (0, 0);
         for slot in 0..self.capacity {
@@ -378,7 +398,7 @@ impl<'a> Ring<'a> {
         (items, taken)
     }
 
-    /// Who works on a slot, each as often as it does.
+    /// Lists the owners of claimed slots, one for each claim.
     pub(crate) fn owners(&self) -> impl Iterator<Item = Owner> {
         let states = (0..self.capacity).map(|slot| self.state(slot));
         states.filter(|state| state.is_claimed()).map(|state| state.owner)
@@ -401,38 +421,38 @@ impl<'a> Ring<'a> {
         self.word(slot).compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
-    /// Where a hint points.
-    fn position(&self, hint: &AtomicU64) -> Place {
+    /// Returns the position that a hint points to.
+    fn hinted(&self, hint: &AtomicU64) -> Position {
         let word = hint.load(Ordering::Acquire);
         let (slot, lap) = (word as u32, (word >> 32) as u32 & LAPS);
-        Place { slot: if slot < self.capacity { slot } else { 0 }, lap }
+        Position { slot: if slot < self.capacity { slot } else { 0 }, lap }
     }
 
-    /// Pushes a hint past a position, unless it has moved already; returns where to look next.
-    fn advance(&self, hint: &AtomicU64, past: Place) -> Place {
-        let pack = |position: Place| u64::from(position.lap) << 32 | u64::from(position.slot);
+    /// Moves a hint past a position, unless it has moved already; returns where to search next.
+    fn advance(&self, hint: &AtomicU64, past: Position) -> Position {
+        let pack = |position: Position| u64::from(position.lap) << 32 | u64::from(position.slot);
         let (from, to) = (pack(past), self.after(past));
         match hint.compare_exchange(from, pack(to), Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => to,
-            Err(_) => self.position(hint),
+            Err(_) => self.hinted(hint),
         }
     }
 
-    fn after(&self, position: Place) -> Place {
+    fn after(&self, position: Position) -> Position {
         if position.slot + 1 == self.capacity {
-            Place { slot: 0, lap: position.lap.wrapping_add(1) & LAPS }
+            Position { slot: 0, lap: position.lap.wrapping_add(1) & LAPS }
         } else {
-            Place { slot: position.slot + 1, ..position }
+            Position { slot: position.slot + 1, ..position }
         }
     }
 }
 
-/// The ring over ordinary memory: one after the other by the tests, in every order by loom.
+/// The ring over ordinary memory: step by step in the tests, in every interleaving under loom.
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Words of a slot: its state, the length, one word of payload.
+    /// Size of a slot, in words: state, length, one word of payload.
     const STRIDE: usize = 3;
     const A: Owner = 1;
     const B: Owner = 2;
@@ -441,12 +461,12 @@ mod tests {
     struct Words {
         hints: [AtomicU64; 2],
         slots: Vec<AtomicU64>,
-        /// Loom complains if one of them is written while another looks at it, or may still.
+        /// Loom fails the test if one is written while another thread may still read it.
         #[cfg(loom)]
         guards: Vec<loom::cell::UnsafeCell<()>>,
     }
 
-    // SAFETY: what the guards hold is never looked at; only loom watches who could.
+    // SAFETY: the guards hold nothing; loom only watches the accesses to them.
     #[cfg(loom)]
     #[expect(unsafe_code, reason = "loom's cells are not Sync, so that it can tell on their users")]
     unsafe impl Sync for Words {}
@@ -495,7 +515,7 @@ mod tests {
             self.ring().payload(claim.slot)[1].load(Ordering::Relaxed)
         }
 
-        /// So many laps, so that the next ones come round.
+        /// Runs through this many laps, so that the lap counter is about to wrap around.
         #[cfg(loom)]
         fn turn(&self, laps: u64) {
             for item in 0..laps * u64::from(self.ring().capacity) {
@@ -517,12 +537,12 @@ mod tests {
                     for item in 0..capacity as u64 {
                         words.put(A, round + item).unwrap();
                     }
-                    assert_eq!(words.put(A, 99), Err(Blocked::Really));
+                    assert_eq!(words.put(A, 99), Err(Blocked::FullOrEmpty));
                     assert_eq!(words.ring().count(), (capacity, capacity));
                     for item in 0..capacity as u64 {
                         assert_eq!(words.get(B), Ok(round + item));
                     }
-                    assert_eq!(words.get(B), Err(Blocked::Really));
+                    assert_eq!(words.get(B), Err(Blocked::FullOrEmpty));
                     assert_eq!(words.ring().count(), (0, 0));
                 }
             }
@@ -533,7 +553,7 @@ mod tests {
             let words = Words::new(2);
             let _died = words.ring().claim_to_put(A, false).unwrap();
             words.put(B, 7).unwrap();
-            assert_eq!(words.get(C), Err(Blocked::Perhaps));
+            assert_eq!(words.get(C), Err(Blocked::ByClaim));
             assert!(words.ring().repair(A, C, |_| ()).any);
             assert_eq!(words.get(C), Ok(7));
             assert_eq!(words.ring().count(), (0, 0));
@@ -547,7 +567,7 @@ mod tests {
             words.put(A, 2).unwrap();
             let died = words.ring().claim_to_get(B).unwrap();
             assert_eq!(words.get(C), Ok(2), "the item behind it needn't wait");
-            assert_eq!(words.get(C), Err(Blocked::Perhaps));
+            assert_eq!(words.get(C), Err(Blocked::ByClaim));
             let repaired = words.ring().repair(B, C, |_| ());
             assert_eq!(repaired.given_back, [words.ring().delivery_of(&died)]);
             let again = words.ring().claim_to_get(B).unwrap();
@@ -585,7 +605,7 @@ mod tests {
             words.ring().publish(claim);
             let claim = words.ring().claim_to_get(B).unwrap();
             let _died = words.ring().begin_clearing(claim);
-            assert_eq!(words.put(A, 1), Err(Blocked::Perhaps));
+            assert_eq!(words.put(A, 1), Err(Blocked::ByClaim));
             let cleared = std::cell::Cell::new(0);
             words.ring().repair(B, C, |_| cleared.set(cleared.get() + 1));
             assert_eq!(cleared.get(), 1);
@@ -596,7 +616,7 @@ mod tests {
         #[test]
         fn any_words_at_all_end_every_search() {
             let mut random = common::testing::Random(7);
-            // Many a search takes all its patience, and Miri takes its time.
+            // Many searches go to their limit, which is slow under Miri.
             let rounds = if cfg!(miri) { 10 } else { 200 };
             for _ in 0..rounds {
                 let words = Words::new(3);
@@ -624,7 +644,7 @@ mod tests {
 
         use super::*;
 
-        /// Tries until it can be done; repairs after A once A is known to be dead.
+        /// Retries until the attempt succeeds; repairs after A once A is known to be dead.
         fn until<T>(
             words: &Words,
             me: Owner,
@@ -634,7 +654,7 @@ mod tests {
             loop {
                 match attempt() {
                     Ok(done) => return done,
-                    Err(Blocked::Perhaps) if dead.load(Ordering::Acquire) => {
+                    Err(Blocked::ByClaim) if dead.load(Ordering::Acquire) => {
                         words.ring().repair(A, me, |_| ());
                     }
                     Err(_) => thread::yield_now(),
@@ -726,7 +746,7 @@ mod tests {
                         })
                     };
                     assert_eq!(until(&words, C, &dead, || words.get(C)), 11);
-                    // The dying one may have come too late for anything.
+                    // The dying thread may have come too late to claim anything.
                     dying.join().unwrap();
                     words.ring().repair(A, C, |_| ());
                     assert_eq!(words.ring().count(), (0, 0));

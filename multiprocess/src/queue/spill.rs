@@ -1,5 +1,5 @@
-//! What a process leaves behind: the items of an unbounded queue that had found no slot when the
-//! process ended. They lie in the queue's file, behind each other, where its end can't harm them.
+//! Items left behind: those of an unbounded queue that had found no slot when their process ended.
+//! They lie in the queue's file, one behind the other, where the process's end can't harm them.
 //!
 //! ```text
 //!   ring    ■ ■ ■ ■ ■ ■ ■ ■ ◀── end: all that the process had put into slots lies before
@@ -10,35 +10,38 @@
 //!                   head: the next to be got               tail: where the next is left
 //! ```
 //!
-//! An item is due when all before its `end` have been got: so one producer's items keep their
-//! order, and producers that go on don't keep those of the dead waiting.
-//!
-//! Head and tail only grow. To leave items is to write them and then to move the tail, under a lock
-//! that the kernel takes back from the dead: until the tail has moved, nothing was left. To get one
-//! is to read it and then to move the head by one compare-exchange, so one getter has it; the store
-//! of the tail pairs with the load before the read.
+//! An item is due when all items before its `end` have been got: so one producer's items keep their
+//! order, and living producers don't delay those of the dead.
 //!
 //! Python's producer waits at its end until its items have found room. Then a parent that joins it
-//! before it gets anything waits for ever; so here they are left.
+//! before it gets anything waits forever; so here they are left behind.
+//!
+//! # Memory ordering
+//!
+//! Head and tail only grow. Items are written to the file before the tail is stored with Release,
+//! under a lock that the kernel frees when its holder dies: until the tail has moved, nothing was
+//! left behind. A getter loads the tail with Acquire before it reads, then moves the head by a
+//! compare-exchange, so that one getter has the item; a head that has moved in between shows that
+//! another took it, and its memory may be gone.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::queue::ring::Place;
+use crate::queue::ring::Position;
 use crate::sys::queue::{self as sys, Opening, Participation};
 
-/// The most bytes that can be left in a queue's life: its file is sparse, and what was got is given
-/// back.
+/// Number of bytes that can be left behind in a queue's whole life: its file is sparse, and memory
+/// of items that were got is freed.
 pub(crate) const MOST: u64 = (UNIT << UNIT_BITS) - UNIT;
 
-/// Items begin at multiples of so many bytes; so long is what stands before each.
+/// Alignment of an item, and the size of its header, in bytes.
 const UNIT: u64 = 16;
 const UNIT_BITS: u32 = 38;
 
-/// Bytes that are written at once, or given back.
+/// Number of bytes that are written, or freed, at once.
 const STEP: u64 = 1 << 20;
 
-/// The place behind all items, and how many there were, modulo 2²⁶.
+/// An offset behind some items, and the number of those items modulo 2²⁶.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Mark {
     units: u64,
@@ -56,7 +59,7 @@ impl Mark {
         self.items << UNIT_BITS | self.units
     }
 
-    /// Behind so many more bytes, and so many more items.
+    /// Returns the mark behind this many more bytes and items.
     fn after(self, bytes: u64, items: u64) -> Self {
         let units = self.units + bytes.div_ceil(UNIT);
         Self { units, items: self.items.wrapping_add(items) & Self::ITEMS }
@@ -67,20 +70,20 @@ impl Mark {
     }
 }
 
-/// The part of a queue's file where items are left.
+/// The part of a queue's file where items are left behind.
 pub(crate) struct Spill<'a> {
     pub(crate) head: &'a AtomicU64,
     pub(crate) tail: &'a AtomicU64,
     pub(crate) opening: &'a Opening,
-    /// The number whose lock the participant holds that leaves items.
+    /// Number whose lock a participant holds while it leaves items behind.
     pub(crate) lock: u16,
-    /// Where it begins, in bytes.
+    /// Offset in the file, in bytes.
     pub(crate) start: u64,
     /// Size in bytes.
     pub(crate) size: u64,
 }
 
-/// The next item, read but not taken yet.
+/// An item that was read but not taken yet.
 #[derive(Debug)]
 pub(crate) struct Next {
     pub(crate) message: Vec<u8>,
@@ -89,24 +92,24 @@ pub(crate) struct Next {
 }
 
 impl Spill<'_> {
-    /// Whether there is nothing.
+    /// Returns true if there are no items.
     pub(crate) fn is_empty(&self) -> bool {
         self.head.load(Ordering::Acquire) == self.tail.load(Ordering::Acquire)
     }
 
-    /// Number of items.
+    /// Returns the number of items.
     pub(crate) fn count(&self) -> usize {
         let [head, tail] =
             [self.head, self.tail].map(|word| Mark::of(word.load(Ordering::Acquire)));
         head.items_until(tail) as usize
     }
 
-    /// Leaves some of these items, from the first on; returns how many, or nothing if another
-    /// participant is just leaving its own.
+    /// Leaves the first of these items behind; returns how many, or `None` while another
+    /// participant is leaving its own.
     pub(crate) fn leave<'m>(
         &self,
         items: impl Iterator<Item = &'m [u8]>,
-        end: Place,
+        end: Position,
     ) -> io::Result<Option<usize>> {
         let (mut bytes, mut count) = (Vec::new(), 0);
         for item in items {
@@ -136,8 +139,8 @@ impl Spill<'_> {
         left.transpose()
     }
 
-    /// Reads the next item, if there is one that is due.
-    pub(crate) fn read(&self, is_due: impl Fn(Place) -> bool) -> io::Result<Option<Next>> {
+    /// Reads the next item, if it is due.
+    pub(crate) fn read(&self, is_due: impl Fn(Position) -> bool) -> io::Result<Option<Next>> {
         loop {
             let from = Mark::of(self.head.load(Ordering::Acquire));
             let tail = Mark::of(self.tail.load(Ordering::Acquire));
@@ -145,7 +148,7 @@ impl Spill<'_> {
                 return Ok(None);
             }
             let read = self.read_at(from, tail, &is_due);
-            // Else another has taken it, and given its memory back, while we read.
+            // Otherwise another getter took the item, and may have freed its memory meanwhile.
             if Mark::of(self.head.load(Ordering::Acquire)) == from {
                 return read;
             }
@@ -156,19 +159,19 @@ impl Spill<'_> {
         &self,
         from: Mark,
         tail: Mark,
-        is_due: impl Fn(Place) -> bool,
+        is_due: impl Fn(Position) -> bool,
     ) -> io::Result<Option<Next>> {
         let start = self.start + from.units * UNIT;
         let mut header = [0; UNIT as usize];
         self.opening.read_exact_at(&mut header, start)?;
         let ([length, end], []) = header.as_chunks() else { unreachable!("they are 16 bytes") };
         let (length, end) = (u64::from_le_bytes(*length), u64::from_le_bytes(*end));
-        if !is_due(Place { lap: end as u32, slot: (end >> 32) as u32 }) {
+        if !is_due(Position { lap: end as u32, slot: (end >> 32) as u32 }) {
             return Ok(None);
         }
         let start = start + UNIT;
         let space = tail.units.saturating_sub(from.units + 1) * UNIT;
-        // A length that was damaged must not make us reserve memory for what isn't there.
+        // A damaged length must not reserve memory for bytes that aren't there.
         let is_there =
             length <= space && (length < STEP || self.opening.hole_after(start)? - start >= length);
         if !is_there {
@@ -181,22 +184,22 @@ impl Spill<'_> {
         Ok(Some(Next { message, from, to: from.after(UNIT + length, 1) }))
     }
 
-    /// Takes what was read; false if another has.
+    /// Takes the item that was read; returns false if another getter has taken it.
     pub(crate) fn take(&self, next: &Next) -> bool {
         let (from, to) = (next.from.word(), next.to.word());
         if self.head.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return false;
         }
-        // In whole steps, and only what lies before the head, where nothing is ever left again.
+        // Frees whole steps before the head, where nothing is ever written again.
         let [from, to] = [next.from, next.to].map(|mark| mark.units * UNIT / STEP * STEP);
         if from < to {
-            // Failing, it only stays.
+            // After a failure the memory only stays.
             let _ = self.opening.punch(self.start + from, to - from);
         }
         true
     }
 
-    /// Gives up all that there is, because it makes no sense.
+    /// Drops all items, because they are damaged.
     pub(crate) fn give_up(&self) {
         self.head.store(self.tail.load(Ordering::Acquire), Ordering::Release);
     }
@@ -208,11 +211,11 @@ mod tests {
 
     const SIZE: u64 = 4 << 20;
 
-    fn end(slot: u32) -> Place {
-        Place { lap: 5, slot }
+    fn end(slot: u32) -> Position {
+        Position { lap: 5, slot }
     }
 
-    /// Does the work with a spill of so many bytes that begins somewhere.
+    /// Runs the work with a spill of [`SIZE`] bytes.
     fn with_spill(work: impl FnOnce(Spill<'_>, &[AtomicU64; 2])) {
         let opening = Opening::create(1 << 16, 1 << 40).unwrap();
         let marks = [AtomicU64::new(0), AtomicU64::new(0)];
@@ -236,7 +239,7 @@ mod tests {
                 left += spill.leave(rest, end(7)).unwrap().unwrap();
                 assert_eq!(spill.count(), left);
             }
-            assert!(spill.read(|place| place != end(7)).unwrap().is_none(), "not due");
+            assert!(spill.read(|position| position != end(7)).unwrap().is_none(), "not due");
             for item in &items {
                 assert!(get(&spill).unwrap() == *item);
             }

@@ -10,16 +10,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::sys::queue::{self as sys, Block, Mapping, SharedMemory};
 
-/// So many words of 64 bits that processes share; all are 0 at first. Like a queue, they can be
-/// handed to a new process among its arguments. A clone is the same words. Python:
+/// Words of 64 bits that processes share, all 0 at first. Like a queue, they can be handed to a new
+/// process among its arguments. A clone is the same words. Python:
 /// `multiprocessing.RawArray("Q", count)`.
 ///
 /// ```
 /// use std::sync::atomic::Ordering;
+/// use std::time::Duration;
 ///
 /// let words = multiprocess::queue::Words::new(3)?;
+/// let sleeper = words.clone();
+/// let sleeper = std::thread::spawn(move || {
+///     while sleeper[2].load(Ordering::Acquire) == 0 {
+///         sleeper.sleep_while(2, 0, Duration::from_secs(1));
+///     }
+/// });
 /// words[2].store(7, Ordering::Release);
-/// assert_eq!(words.len(), 3);
+/// words.wake(2, 1);
+/// sleeper.join().expect("it doesn't panic");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -32,14 +40,7 @@ struct Shared {
 }
 
 impl Words {
-    /// So many words, all of them 0. Python: `RawArray("Q", count)`.
-    ///
-    /// ```
-    /// # use std::sync::atomic::Ordering;
-    /// let words = multiprocess::queue::Words::new(2)?;
-    /// assert!(words.iter().all(|word| word.load(Ordering::Relaxed) == 0));
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
+    /// Makes this many words, all of them 0. Python: `RawArray("Q", count)`.
     ///
     /// # Errors
     /// If the system has no memory or no descriptors for them.
@@ -51,47 +52,24 @@ impl Words {
         Ok(Self(Arc::new(Shared { mapping: block.map(count)?, block })))
     }
 
-    /// Sleeps at the word with this place until somebody [wakes](Self::wake) who sleeps there, but
-    /// no longer than so long; not at all if the lower half of the word is no longer this value. A
-    /// signal ends it, too: look again.
-    ///
-    /// ```
-    /// use std::sync::atomic::Ordering;
-    /// use std::time::Duration;
-    ///
-    /// let words = multiprocess::queue::Words::new(1)?;
-    /// let sleeper = words.clone();
-    /// let sleeper = std::thread::spawn(move || {
-    ///     while sleeper[0].load(Ordering::Acquire) == 0 {
-    ///         sleeper.sleep_while(0, 0, Duration::from_secs(1));
-    ///     }
-    /// });
-    /// words[0].store(1, Ordering::Release);
-    /// words.wake(0, 1);
-    /// sleeper.join().expect("it doesn't panic");
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
+    /// Sleeps at the word with this index until [woken](Self::wake), but no longer than `at_most`,
+    /// and not at all if the lower half of the word has another value by now. A signal ends the
+    /// sleep, too: look again.
     ///
     /// # Panics
     /// If there is no such word.
-    pub fn sleep_while(&self, place: usize, lower_half: u32, at_most: Duration) {
-        self.0.block.sleep(place, sys::half(&self[place]), lower_half, at_most);
+    pub fn sleep_while(&self, index: usize, lower_half: u32, at_most: Duration) {
+        self.0.block.sleep(index, sys::half(&self[index]), lower_half, at_most);
     }
 
-    /// Wakes at most so many of those who sleep at the word with this place, in whatever process;
-    /// returns how many there were. On Windows more may be woken, and a thread counts also when it
-    /// is just about to sleep there, or to leave.
-    ///
-    /// ```
-    /// let words = multiprocess::queue::Words::new(1)?;
-    /// assert_eq!(words.wake(0, 1), 0, "nobody sleeps there");
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
+    /// Wakes at most this many of the threads that sleep at the word with this index, in any
+    /// process; returns how many there were. On Windows more may be woken, and a thread that is
+    /// just about to sleep there, or to leave, is counted, too.
     ///
     /// # Panics
     /// If there is no such word.
-    pub fn wake(&self, place: usize, most: u32) -> usize {
-        self.0.block.wake(place, sys::half(&self[place]), most)
+    pub fn wake(&self, index: usize, most: u32) -> usize {
+        self.0.block.wake(index, sys::half(&self[index]), most)
     }
 }
 
@@ -141,7 +119,7 @@ mod tests {
             }
         });
         assert_eq!(words.wake(0, 1), 0, "nobody sleeps at the other word");
-        // It has gone to sleep when there is one to be woken.
+        // The thread has gone to sleep once there is one to be woken.
         while words.wake(1, 1) == 0 {
             thread::yield_now();
         }

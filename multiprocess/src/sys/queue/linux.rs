@@ -27,7 +27,7 @@ impl Block {
         Ok(Self(file.into()))
     }
 
-    /// Returns whether no process can make it shorter.
+    /// Returns true if no process can make the file shorter.
     pub(super) fn has_fixed_size(&self) -> io::Result<bool> {
         Ok(rustix::fs::fcntl_get_seals(&self.0)?.contains(SealFlags::SHRINK))
     }
@@ -39,24 +39,24 @@ impl AsFd for Block {
     }
 }
 
-/// One participant's opening of the file.
+/// A participant's opening of the file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Opening(Block);
 
 impl Opening {
-    /// Makes a file of this size; what is mapped of it is its beginning.
+    /// Creates a file of this size, whose beginning is mapped.
     pub(super) fn new(_mapped: u64, size: u64) -> io::Result<Self> {
         Block::new(size).map(Self)
     }
 
-    /// Opens the same file once more: locks belong to an opening.
+    /// Opens the same file once more, because a lock belongs to an opening.
     pub(super) fn reopen(&self) -> io::Result<Self> {
         let path = format!("/proc/self/fd/{}", self.0.0.as_raw_fd());
         let file = rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
         Ok(Self(Block(file.into())))
     }
 
-    /// Takes this file for a queue's.
+    /// Opens the queue in this file.
     pub(super) fn of_file(file: OwnedFd) -> io::Result<Self> {
         Ok(Self(Block(file.into())))
     }
@@ -85,7 +85,7 @@ pub(super) fn hole_after(file: &File, offset: u64) -> io::Result<u64> {
 
 pub(super) fn sleep(word: &AtomicU32, value: u32, timeout: Duration) {
     let timeout = timeout.try_into().ok();
-    // Whatever ends it, also a signal, the caller looks again.
+    // However the sleep ends, also by a signal, the caller looks again.
     let _ = futex::wait(word, futex::Flags::empty(), value, timeout.as_ref());
 }
 

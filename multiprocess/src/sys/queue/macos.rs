@@ -45,8 +45,7 @@ impl Block {
         Ok(Self(object))
     }
 
-    /// Returns whether no process can make it shorter: the size of such an object can be set only
-    /// once.
+    /// Returns true if no process can make the object shorter: its size can be set only once.
     pub(super) fn has_fixed_size(&self) -> io::Result<bool> {
         Ok(true)
     }
@@ -58,7 +57,8 @@ impl AsFd for Block {
     }
 }
 
-/// What one participant has open: the first two are the same for all, the third is its own.
+/// A participant's opening: words and windows are the same for all, the opening of the locks is its
+/// own.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Opening {
     words: Block,
@@ -66,12 +66,12 @@ pub(crate) struct Opening {
     windows: File,
     #[serde(with = "handover")]
     locks: File,
-    /// The byte of number 0 in the file of locks.
+    /// Offset of number 0 in the file of locks.
     base: i64,
 }
 
 impl Opening {
-    /// Makes an object for what is mapped; windows take memory as they are written.
+    /// Creates an object for the mapped part; windows take memory as they are written.
     pub(super) fn new(mapped: u64, _size: u64) -> io::Result<Self> {
         let name = format!("multiprocess-{}.locks", geteuid().as_raw());
         Ok(Self {
@@ -83,7 +83,7 @@ impl Opening {
         })
     }
 
-    /// Opens the file of locks once more, if it still is the one that this queue's numbers are in.
+    /// Opens the file of locks once more; fails if the path leads to another file by now.
     pub(super) fn reopen(&self) -> io::Result<Self> {
         let path = rustix::fs::getpath(&self.locks)?;
         let path = Path::new(OsStr::from_bytes(path.as_bytes()));
@@ -97,7 +97,7 @@ impl Opening {
         Ok(Self { words, windows: self.windows.try_clone()?, locks, base: self.base })
     }
 
-    /// Here a queue is more than a file.
+    /// Fails: a queue is more than a file here.
     pub(super) fn of_file(_file: OwnedFd) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -115,7 +115,7 @@ impl Opening {
     }
 }
 
-/// Opens the user's file of locks; makes it if there is none.
+/// Opens the user's file of locks, or creates it.
 fn open_locks(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -124,7 +124,7 @@ fn open_locks(path: &Path) -> io::Result<File> {
         let message = format!("{} belongs to another user", path.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
-    // The system removes from the temporary folder what was not touched for days.
+    // The system removes files from the temporary folder that were not touched for days.
     let now = SystemTime::now();
     let _ = file.set_times(FileTimes::new().set_accessed(now).set_modified(now));
     Ok(file)
@@ -132,7 +132,7 @@ fn open_locks(path: &Path) -> io::Result<File> {
 
 #[expect(unsafe_code, reason = "rustix doesn't have it")]
 pub(super) fn punch(file: &File, offset: u64, length: u64) -> io::Result<()> {
-    // Whole blocks, and none behind the end of the file: else it is refused.
+    // The call takes only whole blocks, and none behind the end of the file.
     let there = file.metadata()?.len().saturating_sub(offset).min(length) & !0xfff;
     if there == 0 {
         return Ok(());
@@ -157,13 +157,13 @@ const SIZE: usize = size_of::<AtomicU32>();
 
 #[expect(unsafe_code, reason = "rustix doesn't have it")]
 pub(super) fn sleep(word: &AtomicU32, value: u32, timeout: Duration) {
-    // 0 would be an error, and very long ones would wrap.
+    // A timeout of 0 would be an error, and a very long one would wrap.
     let timeout = timeout.clamp(Duration::from_nanos(1), Duration::from_secs(3600));
     let nanoseconds = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
     let (shared, clock) = (libc::OS_SYNC_WAIT_ON_ADDRESS_SHARED, libc::OS_CLOCK_MACH_ABSOLUTE_TIME);
     let (address, value) = (word.as_ptr().cast(), value.into());
-    // SAFETY: the word is there until the call returns.
-    // Whatever ends it, also a signal, the caller looks again.
+    // SAFETY: the word exists until the call returns.
+    // However the sleep ends, also by a signal, the caller looks again.
     unsafe {
         libc::os_sync_wait_on_address_with_timeout(address, value, SIZE, shared, clock, nanoseconds)
     };
@@ -172,6 +172,6 @@ pub(super) fn sleep(word: &AtomicU32, value: u32, timeout: Duration) {
 #[expect(unsafe_code, reason = "rustix doesn't have it")]
 pub(super) fn wake(word: &AtomicU32, most: u32) -> usize {
     let (address, shared) = (word.as_ptr().cast(), libc::OS_SYNC_WAKE_BY_ADDRESS_SHARED);
-    // SAFETY: the word is there until the call returns. If no thread sleeps there, it is an error.
+    // SAFETY: the word exists until the call returns. The call fails if no thread sleeps there.
     wake_each(most, || unsafe { libc::os_sync_wake_by_address_any(address, SIZE, shared) } == 0)
 }

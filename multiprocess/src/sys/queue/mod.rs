@@ -1,5 +1,5 @@
-//! What only the operating system can do, and the only unsafe code of the queue: memory that
-//! processes share, numbers that the kernel gives up for the dead, sleep.
+//! What only the operating system can do for a queue: memory that processes share, numbers that the
+//! kernel frees when their holder dies, sleep.
 //!
 //! | | Linux | macOS | Windows |
 //! | --- | --- | --- | --- |
@@ -8,7 +8,7 @@
 //! | number n | OFD lock on byte n | the same, in a file of locks | event of a name with n in it |
 //! | sleep | futex | `os_sync_wait_on_address` | semaphore |
 //!
-//! The two traits say once what each system's functions mean.
+//! The two traits say what each system's functions mean.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -39,94 +39,95 @@ pub(crate) use windows::{Mapping, at_exit, file_size_limit, lock_at_exit};
 
 pub(crate) use system::{Block, Opening};
 
-/// Memory that processes share: words that are 0 at first, as many for ever. It goes with its last
-/// handle, by whatever death. A [`Block`] can be handed to a new process.
+/// Memory that processes share: a fixed number of words, all 0 at first. The system frees it with
+/// the last handle, however the holder ends. A [`Block`] can be handed to a new process.
 pub(crate) trait SharedMemory: Sized {
-    /// Makes one of so many bytes.
+    /// Creates a block of this many bytes.
     fn create(bytes: u64) -> io::Result<Self>;
 
-    /// Maps its first words; an error if it hasn't so many.
+    /// Maps the block's first words; fails if it has fewer.
     fn map(&self, words: usize) -> io::Result<Mapping>;
 
-    /// Sleeps until woken at this word, the block's so many-eth, or for so long; not at all if the
-    /// word has another value by now. May return for nothing.
-    fn sleep(&self, place: usize, word: &AtomicU32, value: u32, timeout: Duration);
+    /// Sleeps until woken at this word of the block, at most for the timeout, and not at all if the
+    /// word has another value by now. May return spuriously.
+    fn sleep(&self, index: usize, word: &AtomicU32, value: u32, timeout: Duration);
 
-    /// Wakes at most so many of the threads that sleep at this word; returns how many there were.
-    /// Where that can't be told exactly, a thread that is about to sleep, or to leave, counts, too.
-    fn wake(&self, place: usize, word: &AtomicU32, most: u32) -> usize;
+    /// Wakes at most this many of the threads that sleep at this word; returns how many there were.
+    /// Where the system can't tell exactly, a thread that is about to sleep, or to leave, counts,
+    /// too.
+    fn wake(&self, index: usize, word: &AtomicU32, most: u32) -> usize;
 }
 
-/// What a participant has of its queue: the memory, and a number that is its own while it lives.
+/// A participant's opening of its queue: the memory, and a number of its own while it is alive.
 ///
-/// A number is taken as long as a handle to that is open in any process, and free at once when the
-/// last one goes, by whatever death: so an [`Opening`] on its way to a new process has its number
-/// already, and a killed participant has none any more.
+/// A number is taken as long as any process has a handle to it, and free at once when the last
+/// handle is closed, however the holder ends: so an [`Opening`] on its way to a new process has its
+/// number already, and a killed participant has none any more.
 pub(crate) trait Participation: Sized {
-    /// Makes a new queue's memory: so many bytes are mapped; windows lie behind them, up to `size`.
-    /// This opening has no number yet.
+    /// Creates a new queue's memory: `mapped` bytes, and windows behind them up to `size`. The
+    /// opening has no number yet.
     fn create(mapped: u64, size: u64) -> io::Result<Self>;
 
-    /// Takes this file for one that such an opening was of, where that is only a file.
+    /// Opens a queue that is nothing but this file; fails where a queue is more than a file.
     fn of_file(file: OwnedEnd) -> io::Result<Self>;
 
-    /// Takes this number for this opening; false if another has it.
+    /// Takes this number for this opening; returns false if another has it.
     fn become_number(&mut self, number: u16) -> io::Result<bool>;
 
-    /// Opens the same memory once more, for another process, with the first number that is free.
+    /// Opens the same memory once more, for another process, under the first free number.
     fn invite(&self, numbers: Range<u16>) -> io::Result<Option<(Self, u16)>>;
 
-    /// Does the work while no opening has, or can get, this number; `None` if it is taken. If this
-    /// process is killed meanwhile, the number is free again.
+    /// Runs the work while no opening has, or can get, this number; returns `None` if it is taken.
+    /// If this process is killed meanwhile, the number is free again.
     fn while_locked<T>(&self, number: u16, work: impl FnOnce() -> T) -> io::Result<Option<T>>;
 
-    /// Returns whether another opening has one of these numbers. Some systems ask for one after the
-    /// other: these leave out what is above `highest`, as no such number was ever given.
+    /// Returns true if another opening has one of these numbers. Some systems ask for them one by
+    /// one, up to `highest`: no number above was ever given.
     fn is_any_taken(&self, numbers: Range<u16>, highest: u16) -> io::Result<bool>;
 
-    /// Maps the first words; an error if there aren't so many.
+    /// Maps the memory's first words; fails if there are fewer.
     fn map(&self, words: usize) -> io::Result<Mapping>;
 
     /// Writes into a window.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
-    /// Reads from a window; what was never written is 0, or an error.
+    /// Reads from a window; bytes that were never written are 0, or an error.
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
 
     /// Reads from a window as much as the vector has capacity for, without clearing that first
     /// where the system can.
     fn fill_at(&self, bytes: &mut Vec<u8>, offset: u64) -> io::Result<()>;
 
-    /// Gives memory back that lies in windows from there on, for so long, where the system can.
+    /// Frees the memory of this range of the windows, where the system can.
     fn punch(&self, offset: u64, length: u64) -> io::Result<()>;
 
-    /// Returns where, from there on, the first byte is that was not written; if the system can't
-    /// tell, where nothing behind it was.
+    /// Returns the offset of the first unwritten byte from `offset` on; if the system can't tell,
+    /// an offset behind which nothing was written.
     fn hole_after(&self, offset: u64) -> io::Result<u64>;
 
-    /// Sleeps until woken at this bell, or for so long; not at all if the word has another value by
-    /// now. May return for nothing.
+    /// Sleeps until woken at this event count, at most for the timeout, and not at all if the word
+    /// has another value by now. May return spuriously.
     ///
-    /// Returns whether it has used up a wake-up that may stand for several: then other threads may
-    /// sleep on though there is something for them, and this one has to see to that.
-    fn sleep(&self, bell: usize, word: &AtomicU32, value: u32, timeout: Duration) -> bool;
+    /// Returns true if the thread has consumed a wake-up that may stand for several: then it must
+    /// pass it on, because other threads may sleep on though there is something for them.
+    fn sleep(&self, event_count: usize, word: &AtomicU32, value: u32, timeout: Duration) -> bool;
 
-    /// Wakes at most so many of the threads that sleep at this bell. Returns how many there were,
-    /// or one more; 0 only if none sleeps, and one that is about to sees another value of the word,
-    /// or finds a wake-up there.
-    fn wake(&self, bell: usize, word: &AtomicU32, most: u32) -> usize;
+    /// Wakes at most this many of the threads that sleep at this event count. Returns how many
+    /// there were, or one more; 0 only if none sleeps, and a thread that is about to sleep sees
+    /// another value of the word, or finds a wake-up there.
+    fn wake(&self, event_count: usize, word: &AtomicU32, most: u32) -> usize;
 }
 
-/// Returns the lower half of a shared word. A word whose half is used is not used as a whole.
+/// Returns the lower half of a shared word, which must not be used as a whole then.
 #[expect(unsafe_code, reason = "two sizes of atomics share a word")]
 pub(crate) fn half(word: &AtomicU64) -> &AtomicU32 {
-    let place = usize::from(cfg!(target_endian = "big"));
-    // SAFETY: it lies inside the word and is aligned, and both are atomics.
-    unsafe { &*std::ptr::from_ref(word).cast::<AtomicU32>().add(place) }
+    let index = usize::from(cfg!(target_endian = "big"));
+    // SAFETY: the half lies inside the word and is aligned, and both are atomics.
+    unsafe { &*std::ptr::from_ref(word).cast::<AtomicU32>().add(index) }
 }
 
-/// Wakes one thread after the other until there is none; returns how many there were. Ends also if
-/// the first are back before the last is woken.
+/// Wakes threads one by one until there is none; returns how many there were. Ends also if the
+/// first ones are back before the last is woken.
 #[cfg(not(target_os = "linux"))]
 fn wake_each(most: u32, wake_one: impl Fn() -> bool) -> usize {
     const ENOUGH: u32 = 1 << 12;
@@ -301,7 +302,8 @@ mod tests {
                 second.wake(1, word, i32::MAX.cast_unsigned());
             }
         });
-        // None sleeps any more: that is said at once, or after one wake-up that is left over.
+        // No thread sleeps any more: `wake` says so at once, or after one wake-up that is left
+        // over.
         second.wake(1, word, 1);
         assert_eq!(second.wake(1, word, 1), 0);
     }

@@ -24,29 +24,29 @@ pub(crate) fn file_size_limit() -> u64 {
     getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
 }
 
-/// Has this function called when the process exits: by [`std::process::exit`], or when `main` has
-/// returned or panicked. Other threads are still at work then.
+/// Registers a function to be called when the process exits: by [`std::process::exit`], or after
+/// `main` has returned or panicked. Other threads are still running then.
 #[expect(unsafe_code, reason = "the C library calls it")]
 pub(crate) fn at_exit(run: extern "C" fn(), _end_of_main: fn()) {
-    // SAFETY: the function is there as long as the program; a panic can't leave it.
+    // SAFETY: the function exists as long as the program; an `extern "C"` function doesn't unwind.
     let _ = unsafe { libc::atexit(run) };
 }
 
-/// Locks in a function that [`at_exit`] has called. The thread that has the lock goes on.
+/// Locks in a function that [`at_exit`] has called, where a thread that holds the lock goes on.
 pub(crate) fn lock_at_exit<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     Some(mutex.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Where an opening's numbers are: number n is byte `first + n` of this file.
+/// An opening's numbers: number n is byte `first + n` of this file.
 pub(super) struct Numbers<'a> {
     pub(super) file: BorrowedFd<'a>,
     pub(super) first: i64,
 }
 
 impl Numbers<'_> {
-    /// Locks the byte of this number for this opening of the file; false if another has it. The
-    /// kernel unlocks it when the last descriptor of the opening goes: at the latest when its
-    /// process dies or execs.
+    /// Locks the byte of this number for this opening of the file; returns false if another has it.
+    /// The kernel unlocks it when the last descriptor of the opening is closed: at the latest when
+    /// its process dies or execs.
     fn lock(&self, number: u16) -> io::Result<bool> {
         match self.control(libc::F_OFD_SETLK, libc::F_WRLCK as libc::c_int, number, 1) {
             Ok(_) => Ok(true),
@@ -60,7 +60,7 @@ impl Numbers<'_> {
         self.control(libc::F_OFD_SETLK, libc::F_UNLCK as libc::c_int, number, 1).map(drop)
     }
 
-    /// Returns whether another opening has locked the byte of any of these numbers.
+    /// Returns true if another opening has locked the byte of any of these numbers.
     fn is_any_locked(&self, numbers: Range<u16>) -> io::Result<bool> {
         let (get, write) = (libc::F_OFD_GETLK, libc::F_WRLCK as libc::c_int);
         let found = self.control(get, write, numbers.start, numbers.end - numbers.start)?;
@@ -123,7 +123,7 @@ impl Participation for Opening {
     }
 
     fn is_any_taken(&self, numbers: Range<u16>, _highest: u16) -> io::Result<bool> {
-        // One question for all: exact, whatever other processes do meanwhile.
+        // One call for all numbers: exact, whatever other processes do meanwhile.
         self.numbers().is_any_locked(numbers)
     }
 
@@ -159,13 +159,13 @@ impl Participation for Opening {
         system::hole_after(self.windows(), offset)
     }
 
-    fn sleep(&self, _bell: usize, word: &AtomicU32, value: u32, timeout: Duration) -> bool {
+    fn sleep(&self, _event_count: usize, word: &AtomicU32, value: u32, timeout: Duration) -> bool {
         system::sleep(word, value, timeout);
-        // Each wake-up is for one thread that slept.
+        // The system counts wake-ups: each is for one thread that slept.
         false
     }
 
-    fn wake(&self, _bell: usize, word: &AtomicU32, most: u32) -> usize {
+    fn wake(&self, _event_count: usize, word: &AtomicU32, most: u32) -> usize {
         system::wake(word, most)
     }
 }
@@ -179,11 +179,11 @@ impl SharedMemory for Block {
         Mapping::new(self, words)
     }
 
-    fn sleep(&self, _place: usize, word: &AtomicU32, value: u32, timeout: Duration) {
+    fn sleep(&self, _index: usize, word: &AtomicU32, value: u32, timeout: Duration) {
         system::sleep(word, value, timeout);
     }
 
-    fn wake(&self, _place: usize, word: &AtomicU32, most: u32) -> usize {
+    fn wake(&self, _index: usize, word: &AtomicU32, most: u32) -> usize {
         system::wake(word, most)
     }
 }
@@ -195,7 +195,7 @@ pub(crate) struct Mapping {
     words: usize,
 }
 
-// SAFETY: it is only ever read and written through atomics.
+// SAFETY: the memory is only ever read and written through atomics.
 #[expect(unsafe_code, reason = "a pointer says nothing about threads")]
 unsafe impl Send for Mapping {}
 // SAFETY: as above.
@@ -203,7 +203,7 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps so many words of a block that is at least as long and can't shrink.
+    /// Maps this many words of a block that is at least as long and can't shrink.
     #[expect(unsafe_code, reason = "the kernel returns an address")]
     fn new(block: &Block, words: usize) -> io::Result<Self> {
         // A size that wraps would be a mapping shorter than its words.
@@ -214,7 +214,7 @@ impl Mapping {
         }
         let anywhere = std::ptr::null_mut();
         let access = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
+        // SAFETY: a new mapping at an address of the kernel's choice overlaps no other memory.
         let start = unsafe { mmap(anywhere, size, access, MapFlags::SHARED, block, 0) }?;
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self { start, words })
@@ -223,8 +223,8 @@ impl Mapping {
     /// Returns the words.
     #[expect(unsafe_code, reason = "an address becomes a slice")]
     pub(crate) fn words(&self) -> &[AtomicU64] {
-        // SAFETY: so many words are mapped, page-aligned, for as long as the mapping lives; the
-        // block can't shrink, so they are always there; all who share them use atomics.
+        // SAFETY: this many words are mapped, page-aligned, for as long as the mapping lives; the
+        // block can't shrink, so they are always there; all processes that share them use atomics.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.words) }
     }
 }
@@ -232,7 +232,7 @@ impl Mapping {
 impl Drop for Mapping {
     #[expect(unsafe_code, reason = "the counterpart of mapping")]
     fn drop(&mut self) {
-        // SAFETY: it was mapped with this size, and every borrow of its words has ended.
+        // SAFETY: the memory was mapped with this size, and every borrow of its words has ended.
         let _ = unsafe { munmap(self.start.as_ptr().cast(), self.words * size_of::<AtomicU64>()) };
     }
 }

@@ -1,32 +1,33 @@
 //! Windows: a section for the words, a sparse temporary file for the windows, a named event for
-//! each participant, a semaphore for each bell. The system closes the handles of a killed process,
-//! and a thing goes, with its name, when the last handle to it is closed.
+//! each participant, a semaphore for each event count. The system closes the handles of a killed
+//! process, and an object goes, with its name, when the last handle to it is closed.
 //!
 //! ```text
 //!   participant ──┬── section: words                       no name
 //!                 ├── temporary file: windows              no other process can open it
-//!                 ├── three semaphores: bells              no names
+//!                 ├── three semaphores: event counts       no names
 //!                 └── event Local\queue-<random>-<number>   lives as long as a handle to it
 //! ```
 //!
-//! **Numbers.** To take a number is to make the event of its name: of two participants that try,
-//! one is told that it was there already. To ask for a number is to open that event. A handle that
-//! was got by either is closed at once; but as long as it is open, a dead participant seems to
-//! live. That is the safe mistake: a repair comes with the next thorough look, and no number is
-//! ever two openings'. The random part, of 128 bits, keeps queues apart, also from a program that
-//! would make their names on purpose; `Local\` are the names of one session, which parents and
-//! children share.
+//! **Numbers.** To take a number is to create the event of its name: of two participants that try,
+//! one is told that the event exists already. To ask for a number is to open that event. A handle
+//! that either call returns for an existing event is closed at once; but as long as it is open, a
+//! dead participant seems to be alive. That is the safe mistake: a repair comes with the next
+//! thorough look, and no number is ever two openings'. The random part, of 128 bits, keeps queues
+//! apart, also from a program that would make their names on purpose; `Local\` are the names of one
+//! session, which parents and children share.
 //!
-//! **Bells.** A semaphore holds one token at most. A wake-up lets a sleeper go, or leaves the token
-//! for the next thread that comes, or is refused because the token is there: then none sleeps, and
-//! `wake` may say so. Is a wake-up lost then? A thread that has looked at the word but does not
-//! sleep yet finds the token: no. But of two such threads only one finds it, and the other would
-//! sleep on for a thing that was rung for. So a thread that has taken a token takes it for all that
-//! may have been meant, and `sleep` says so. If the thread finds something, it says "somebody
-//! sleeps" again, and wakes one more if there is more (`Bell::hand_on`), which does the same. If it
-//! finds nothing, it goes to sleep again, and says the same before its last look. In both cases
-//! what comes later is rung for. A token that is left over costs one look for nothing; one that a
-//! killed thread has taken costs the others up to 100 ms, as a wake-up does on every system.
+//! **Event counts.** A semaphore holds one token at most. A wake-up lets a sleeper go, or leaves
+//! the token for the next thread that comes, or is refused because the token is there: then no
+//! thread sleeps, and `wake` may say so. Is a wake-up lost then? A thread that has looked at the
+//! word but does not sleep yet finds the token: no. But of two such threads only one finds it, and
+//! the other would sleep on although there is something for it. So a thread that has taken a token
+//! takes it for all wake-ups that it may stand for, and `sleep` says so. If the thread finds
+//! something, it sets the word again, and wakes one more if there is more (`EventCount::pass_on`),
+//! which does the same. If it finds nothing, it goes to sleep again, and sets the word before its
+//! last look. In both cases later work is notified of. A token that is left over costs one look in
+//! vain; one that a killed thread has taken costs the others up to 100 ms, as a wake-up does on
+//! every system.
 
 use std::ffi::c_void;
 use std::fs::File;
@@ -64,8 +65,8 @@ use windows_sys::Win32::System::Threading::{
 
 use super::{Participation, SharedMemory, wake_each};
 
-/// How many bells a queue has.
-const BELLS: usize = 3;
+/// Number of event counts of a queue.
+const EVENT_COUNTS: usize = 3;
 
 /// Returns the size of the largest file, in bytes: half of what NTFS has.
 pub(crate) fn file_size_limit() -> u64 {
@@ -75,11 +76,11 @@ pub(crate) fn file_size_limit() -> u64 {
 /// Function to call when the process exits.
 static AT_EXIT: OnceLock<extern "C" fn()> = OnceLock::new();
 
-/// Whether all other threads have been ended.
+/// True once the system has ended all other threads.
 static IS_LAST_THREAD: AtomicBool = AtomicBool::new(false);
 
-/// Called by the system when a thread or the process begins or ends. `ExitProcess`, by which Rust
-/// exits, knows nothing of the C library's `atexit`.
+/// Callback of the system for the begin and end of threads and of the process. `ExitProcess`, by
+/// which Rust exits, doesn't run the functions of the C library's `atexit`.
 #[expect(unsafe_code, reason = "the loader finds it by its section")]
 #[used]
 #[unsafe(link_section = ".CRT$XLC")]
@@ -93,17 +94,17 @@ extern "system" fn exit(_module: *mut c_void, reason: u32, _reserved: *mut c_voi
     }
 }
 
-/// Has the first function called when the process exits: by [`std::process::exit`], where all other
-/// threads have been ended before, whatever they were doing. As Wine 8 leaves that out, the second
-/// is called when `multiprocess::main` has run its body, or a child its function.
+/// Registers a function to be called when the process exits: by [`std::process::exit`], where the
+/// system has ended all other threads before, whatever they were doing. As Wine 8 leaves that out,
+/// `end_of_main` is called after the body of `multiprocess::main`, or a child's function.
 pub(crate) fn at_exit(run: extern "C" fn(), end_of_main: fn()) {
     let _ = AT_EXIT.set(run);
-    // The linker drops what nothing refers to.
+    // The linker would drop a static that nothing refers to.
     black_box(&CALLBACK);
     crate::process::at_exit(end_of_main);
 }
 
-/// Locks in a function that [`at_exit`] has called; not if a thread had the lock that was ended.
+/// Locks in a function that [`at_exit`] has called; `None` if an ended thread held the lock.
 pub(crate) fn lock_at_exit<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     if !IS_LAST_THREAD.load(Ordering::Relaxed) {
         return Some(mutex.lock().unwrap_or_else(PoisonError::into_inner));
@@ -125,7 +126,7 @@ impl Handed {
     }
 }
 
-/// A section of the paging file, and what the names begin with that belong to it.
+/// A section of the paging file, and the random part of the names that belong to it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Block {
     section: Handed,
@@ -138,8 +139,8 @@ impl Block {
     }
 }
 
-/// A thread that sleeps at a word has its semaphore open. So there is one only while a thread
-/// sleeps, or is about to.
+/// A thread that sleeps at a word has the word's semaphore open: the semaphore exists only while a
+/// thread sleeps, or is about to.
 impl SharedMemory for Block {
     fn create(bytes: u64) -> io::Result<Self> {
         let mut name = [0; 16];
@@ -152,38 +153,38 @@ impl SharedMemory for Block {
         Mapping::new(&self.section.0, words)
     }
 
-    fn sleep(&self, place: usize, word: &AtomicU32, value: u32, timeout: Duration) {
-        let Ok(bell) = create_semaphore(Some(&self.name_of("word", place))) else {
-            // There are no handles: the caller looks again.
+    fn sleep(&self, index: usize, word: &AtomicU32, value: u32, timeout: Duration) {
+        let Ok(semaphore) = create_semaphore(Some(&self.name_of("word", index))) else {
+            // No handle is to be had: the caller looks again.
             return thread::sleep(timeout.min(Duration::from_millis(1)));
         };
-        // Opened first: a thread that changes the word after this look, and wakes, finds it.
+        // Opened before this look: a thread that changes the word after it, and wakes, finds it.
         let changed = || {
             fence(Ordering::SeqCst);
             word.load(Ordering::SeqCst) != value
         };
-        if !changed() && wait(&bell, timeout) && changed() {
-            // The token may stand for several, and all threads that sleep here want to see a
-            // change.
-            release(&bell);
+        if !changed() && wait(&semaphore, timeout) && changed() {
+            // The token may stand for several wake-ups, and every thread that sleeps here waits for
+            // the change.
+            release(&semaphore);
         }
     }
 
-    fn wake(&self, place: usize, _word: &AtomicU32, most: u32) -> usize {
+    fn wake(&self, index: usize, _word: &AtomicU32, most: u32) -> usize {
         fence(Ordering::SeqCst);
-        let bell = open_semaphore(&self.name_of("word", place));
-        bell.map_or(0, |bell| wake_each(most, || release(&bell)))
+        let semaphore = open_semaphore(&self.name_of("word", index));
+        semaphore.map_or(0, |semaphore| wake_each(most, || release(&semaphore)))
     }
 }
 
-/// What one participant has open: all but the mark are the same for all.
+/// A participant's opening: all parts but the mark are the same for every participant.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Opening {
     words: Block,
     #[serde(with = "handover")]
     windows: File,
-    bells: [Handed; BELLS],
-    /// Its number, and the event that says that the number is taken.
+    semaphores: [Handed; EVENT_COUNTS],
+    /// The number of this opening, and the event that marks it as taken.
     mark: Option<(u16, Handed)>,
 }
 
@@ -196,14 +197,14 @@ impl Opening {
 impl Participation for Opening {
     fn create(mapped: u64, _size: u64) -> io::Result<Self> {
         let windows = tempfile::tempfile()?;
-        // Where a file system has no holes, windows far out are slow, or refused.
+        // On a file system without holes, windows far out are slow, or refused.
         let _ = control(&windows, FSCTL_SET_SPARSE, &[], &mut []);
-        let bell = || create_semaphore(None).map(Handed);
-        let bells = [bell()?, bell()?, bell()?];
-        Ok(Self { words: Block::create(mapped)?, windows, bells, mark: None })
+        let semaphore = || create_semaphore(None).map(Handed);
+        let semaphores = [semaphore()?, semaphore()?, semaphore()?];
+        Ok(Self { words: Block::create(mapped)?, windows, semaphores, mark: None })
     }
 
-    /// Here a queue is more than a file.
+    /// Fails: a queue is more than a file here.
     fn of_file(_file: OwnedEnd) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -214,11 +215,11 @@ impl Participation for Opening {
     }
 
     fn invite(&self, numbers: Range<u16>) -> io::Result<Option<(Self, u16)>> {
-        let [items, room, done] = &self.bells;
+        let [items, room, done] = &self.semaphores;
         let mut opening = Self {
             words: Block { section: self.words.section.try_clone()?, ..self.words },
             windows: self.windows.try_clone()?,
-            bells: [items.try_clone()?, room.try_clone()?, done.try_clone()?],
+            semaphores: [items.try_clone()?, room.try_clone()?, done.try_clone()?],
             mark: None,
         };
         for number in numbers {
@@ -233,7 +234,7 @@ impl Participation for Opening {
         let name = self.name_of(number);
         let mut mark = create_event(&name)?;
         if mark.is_none() {
-            // Perhaps another participant was only asking for it.
+            // Another participant may only have been asking for the number.
             thread::yield_now();
             mark = create_event(&name)?;
         }
@@ -290,7 +291,7 @@ impl Participation for Opening {
     fn hole_after(&self, offset: u64) -> io::Result<u64> {
         let end = self.windows.metadata()?.len().max(offset);
         let mut hole = offset;
-        // One range after the other, as long as they touch.
+        // Follows the ranges as long as they touch.
         while hole < end {
             let mut range = [0; 2];
             let query = [hole, end - hole];
@@ -305,12 +306,12 @@ impl Participation for Opening {
         Ok(hole)
     }
 
-    fn sleep(&self, bell: usize, word: &AtomicU32, value: u32, timeout: Duration) -> bool {
-        word.load(Ordering::SeqCst) == value && wait(&self.bells[bell].0, timeout)
+    fn sleep(&self, event_count: usize, word: &AtomicU32, value: u32, timeout: Duration) -> bool {
+        word.load(Ordering::SeqCst) == value && wait(&self.semaphores[event_count].0, timeout)
     }
 
-    fn wake(&self, bell: usize, _word: &AtomicU32, most: u32) -> usize {
-        wake_each(most, || release(&self.bells[bell].0))
+    fn wake(&self, event_count: usize, _word: &AtomicU32, most: u32) -> usize {
+        wake_each(most, || release(&self.semaphores[event_count].0))
     }
 }
 
@@ -323,7 +324,7 @@ unsafe fn own(handle: HANDLE) -> io::Result<OwnedHandle> {
     if handle.is_null() {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: it is open, and has no other owner.
+    // SAFETY: the handle is open, and has no other owner.
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
@@ -334,7 +335,7 @@ fn create_section(bytes: u64) -> io::Result<OwnedHandle> {
     unsafe { own(CreateFileMappingW(paging_file, null(), PAGE_READWRITE, high, low, null())) }
 }
 
-/// Makes an event of this name; `None` if there is one.
+/// Creates an event of this name; returns `None` if there is one.
 #[expect(unsafe_code, reason = "a call of the system")]
 fn create_event(name: &[u16]) -> io::Result<Option<OwnedHandle>> {
     // SAFETY: the name ends with 0.
@@ -342,11 +343,11 @@ fn create_event(name: &[u16]) -> io::Result<Option<OwnedHandle>> {
     let existed = is_last_error(ERROR_ALREADY_EXISTS);
     // SAFETY: the handle is new, even if the event isn't.
     let event = unsafe { own(handle) }?;
-    // What was there already must not live longer by that: this closes it.
+    // An event that existed must not live longer by this handle, which is closed here.
     Ok((!existed).then_some(event))
 }
 
-/// Returns whether there is an event of this name. While it asks, it has it open.
+/// Returns true if there is an event of this name, which is held open during the call.
 #[expect(unsafe_code, reason = "a call of the system")]
 fn is_event(name: &[u16]) -> io::Result<bool> {
     // SAFETY: the name ends with 0, and the handle is new.
@@ -357,7 +358,7 @@ fn is_event(name: &[u16]) -> io::Result<bool> {
     }
 }
 
-/// Makes a semaphore of one token at most, which isn't there yet; or opens the one of this name.
+/// Creates a semaphore for one token, without it; or opens the existing one of this name.
 #[expect(unsafe_code, reason = "a call of the system")]
 fn create_semaphore(name: Option<&[u16]>) -> io::Result<OwnedHandle> {
     let name = name.map_or(null(), <[u16]>::as_ptr);
@@ -371,7 +372,7 @@ fn open_semaphore(name: &[u16]) -> io::Result<OwnedHandle> {
     unsafe { own(OpenSemaphoreW(SEMAPHORE_MODIFY_STATE, 0, name.as_ptr())) }
 }
 
-/// Waits for a token, no longer than so long; returns whether it has taken one.
+/// Waits for a token at most for the timeout; returns true if it has taken one.
 #[expect(unsafe_code, reason = "a call of the system")]
 fn wait(semaphore: &OwnedHandle, timeout: Duration) -> bool {
     let milliseconds = timeout.as_nanos().div_ceil(1_000_000).min(u128::from(INFINITE - 1));
@@ -379,23 +380,23 @@ fn wait(semaphore: &OwnedHandle, timeout: Duration) -> bool {
     unsafe { WaitForSingleObject(semaphore.as_raw_handle(), milliseconds as u32) == WAIT_OBJECT_0 }
 }
 
-/// Gives a token to a thread that waits for one, or leaves it there; false if there was one.
+/// Gives a token to a waiting thread, or leaves it there; returns false if there was one.
 #[expect(unsafe_code, reason = "a call of the system")]
 fn release(semaphore: &OwnedHandle) -> bool {
     // SAFETY: the handle is open, and nothing is written.
     unsafe { ReleaseSemaphore(semaphore.as_raw_handle(), 1, null_mut()) != 0 }
 }
 
-/// Has the file's file system do something; returns how many numbers it has answered.
+/// Sends a control code to the file's file system; returns the length of its answer in words.
 #[expect(unsafe_code, reason = "a call of the system")]
 fn control(file: &File, code: u32, input: &[u64], output: &mut [u64]) -> io::Result<usize> {
     let (handle, mut got) = (file.as_handle().as_raw_handle(), 0);
     let [there, back] = [input.len(), output.len()].map(|words| (words * size_of::<u64>()) as u32);
     let (from, into) = (input.as_ptr().cast(), output.as_mut_ptr().cast());
-    // SAFETY: the handle is open, the buffers are as long as is said, and any bytes are numbers.
+    // SAFETY: the handle is open, both buffers have the given lengths, and any bytes are numbers.
     let done =
         unsafe { DeviceIoControl(handle, code, from, there, into, back, &raw mut got, null_mut()) };
-    // There may be more than was asked for.
+    // The answer may be longer than the buffer, which is fine.
     if done == 0 && !is_last_error(ERROR_MORE_DATA) {
         return Err(io::Error::last_os_error());
     }
@@ -417,7 +418,7 @@ pub(crate) struct Mapping {
     words: usize,
 }
 
-// SAFETY: it is only ever read and written through atomics.
+// SAFETY: the memory is only ever read and written through atomics.
 #[expect(unsafe_code, reason = "a pointer says nothing about threads")]
 unsafe impl Send for Mapping {}
 // SAFETY: as above.
@@ -425,14 +426,14 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps so many words of a section that is at least as long.
+    /// Maps this many words of a section that is at least as long.
     #[expect(unsafe_code, reason = "the system returns an address")]
     fn new(section: &OwnedHandle, words: usize) -> io::Result<Self> {
         // A size that wraps would be a mapping shorter than its words; 0 would mean all.
         let size = words.checked_mul(size_of::<AtomicU64>()).ok_or(io::ErrorKind::OutOfMemory)?;
         let section = section.as_raw_handle();
-        // SAFETY: a new mapping at an address of the system's choice touches no memory of ours. It
-        // is refused if the section is shorter.
+        // SAFETY: a new mapping at an address of the system's choice overlaps no other memory. The
+        // call fails if the section is shorter.
         let view = unsafe { MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, size.max(1)) };
         let start = NonNull::new(view.Value.cast()).ok_or_else(|| {
             let error = io::Error::last_os_error();
@@ -447,8 +448,9 @@ impl Mapping {
     /// Returns the words.
     #[expect(unsafe_code, reason = "an address becomes a slice")]
     pub(crate) fn words(&self) -> &[AtomicU64] {
-        // SAFETY: so many words are mapped, page-aligned, for as long as the mapping lives; a
-        // section can't shrink, so they are always there; all who share them use atomics.
+        // SAFETY: this many words are mapped, page-aligned, for as long as the mapping lives; a
+        // section can't shrink, so they are always there; all processes that share them use
+        // atomics.
         unsafe { slice::from_raw_parts(self.start.as_ptr(), self.words) }
     }
 }
@@ -457,7 +459,7 @@ impl Drop for Mapping {
     #[expect(unsafe_code, reason = "the counterpart of mapping")]
     fn drop(&mut self) {
         let view = MEMORY_MAPPED_VIEW_ADDRESS { Value: self.start.as_ptr().cast() };
-        // SAFETY: it was mapped there, and every borrow of its words has ended.
+        // SAFETY: the memory was mapped there, and every borrow of its words has ended.
         unsafe { UnmapViewOfFile(view) };
     }
 }
@@ -467,7 +469,7 @@ mod tests {
     use common::testing::Deadline;
 
     use super::*;
-    use crate::queue::bell::Bell;
+    use crate::queue::event_count::EventCount;
 
     const LONG: Duration = Duration::from_secs(600);
 
@@ -476,21 +478,21 @@ mod tests {
         let _deadline = Deadline::seconds(60);
         let opening = Opening::create(1 << 16, 1 << 20).unwrap();
         let word = AtomicU32::new(1);
-        let bell = Bell { word: &word, number: 0, opening: &opening };
+        let event_count = EventCount { word: &word, number: 0, opening: &opening };
         for there_is_more in [true, false] {
-            // Two threads are about to sleep, and are rung for: there is one token for both.
+            // Two threads are about to sleep, and are notified: there is one token for both.
             word.store(1, Ordering::SeqCst);
-            bell.ring(|| false);
-            bell.ring(|| false);
+            event_count.notify(|| false);
+            event_count.notify(|| false);
             assert_eq!(word.load(Ordering::SeqCst), 0, "none slept");
-            // The first finds something when it has slept; would the second be woken?
+            // The first thread finds something after its sleep; would the second be woken?
             let mut is_to_sleep = false;
             let look = |thorough: bool| {
                 let has_slept = is_to_sleep && !thorough;
                 is_to_sleep |= thorough;
                 has_slept.then_some(())
             };
-            assert_eq!(bell.wait(None, false, look, || there_is_more), Some(()));
+            assert_eq!(event_count.wait(None, false, look, || there_is_more), Some(()));
             assert_eq!(word.load(Ordering::SeqCst), 1, "it will be rung for");
             let at_most = if there_is_more { LONG } else { Duration::from_millis(1) };
             assert_eq!(opening.sleep(0, &word, 1, at_most), there_is_more);
