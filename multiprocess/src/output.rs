@@ -13,22 +13,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::sys::process::{AsEnd, wait_until_writable};
 
-/// Whether all that was printed has been taken.
+/// True while every text that was printed has been accepted.
 static HEARD: AtomicBool = AtomicBool::new(true);
 
-/// Whether something could not be printed that a reader may have wanted.
+/// True once a text that a reader may have wanted could not be printed.
 static LOST: AtomicBool = AtomicBool::new(false);
 
-/// Prints a text to standard output, its lines at once, so that short ones of several processes
-/// don't mix. Python: `print(text, end="", flush=True)`.
+/// Prints a text to standard output, whole lines at a time, so that short lines of several
+/// processes don't mix. Python: `print(text, end="", flush=True)`.
 ///
 /// An error isn't returned but remembered, see [`checked`]: a program goes on, so that its children
 /// are waited for.
-///
-/// ```
-/// multiprocess::output::print("4 of 5 are done\n");
-/// assert!(multiprocess::output::is_heard());
-/// ```
 pub fn print(text: &str) {
     if let Err(error) = write_all(&mut io::stdout().lock(), text.as_bytes()) {
         HEARD.store(false, Ordering::Relaxed);
@@ -39,24 +34,20 @@ pub fn print(text: &str) {
 }
 
 /// Prints a line to standard error, whether or not it can be read there: `eprintln!` would panic.
-///
-/// ```
-/// multiprocess::output::complain("there is no such file");
-/// ```
 pub fn complain(line: impl fmt::Display) {
-    // There is no other place to say that this failed.
+    // A failure can't be reported anywhere else.
     let _ = write_all(&mut io::stderr().lock(), format!("{line}\n").as_bytes());
 }
 
-/// Returns whether all that was printed has been taken; false for example if a pager was left. An
-/// endless lesson ends then.
+/// Returns true while every text that was printed has been accepted; false for example once a pager
+/// was left. An endless program should end then.
 ///
 /// ```
 /// # use multiprocess::output::{is_heard, print};
 /// for second in 0..60 {
 ///     print(&format!("{second} s\n"));
 ///     if !is_heard() {
-///         break; // nobody looks any more
+///         break; // the reader has gone
 ///     }
 /// }
 /// ```
@@ -65,32 +56,20 @@ pub fn is_heard() -> bool {
     HEARD.load(Ordering::Relaxed)
 }
 
-/// Returns whether something could not be printed, and not because its reader has gone.
-///
-/// ```
-/// assert!(!multiprocess::output::is_lost());
-/// ```
+/// Returns true if a text could not be printed, for another reason than that its reader has gone.
 #[must_use]
 pub fn is_lost() -> bool {
     LOST.load(Ordering::Relaxed)
 }
 
-/// Returns the exit code of a program that has printed: 1 instead of 0 if something [is
+/// Returns the exit code of a program that has printed: 1 instead of 0 if a text [is
 /// lost](is_lost).
-///
-/// ```
-/// use std::process::ExitCode;
-///
-/// fn main() -> ExitCode {
-///     multiprocess::output::print("all is well\n");
-///     multiprocess::output::checked(ExitCode::SUCCESS)
-/// }
-/// ```
 #[must_use]
 pub fn checked(code: ExitCode) -> ExitCode {
     if is_lost() && code == ExitCode::SUCCESS { ExitCode::FAILURE } else { code }
 }
 
+/// Writes and flushes all bytes, also to a non-blocking stream.
 fn write_all(stream: &mut (impl Write + AsEnd), mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         let written = patiently(stream, |stream| stream.write(bytes))?;
@@ -102,7 +81,7 @@ fn write_all(stream: &mut (impl Write + AsEnd), mut bytes: &[u8]) -> io::Result<
     patiently(stream, Write::flush)
 }
 
-/// Tries until the stream doesn't say "try again". What it has said so to is not written.
+/// Retries until the stream doesn't say "try again", by which it has written nothing.
 fn patiently<S: AsEnd, T>(
     stream: &mut S,
     mut attempt: impl FnMut(&mut S) -> io::Result<T>,

@@ -1,4 +1,4 @@
-//! Both directions: a [`Connection`] is a sender and a receiver.
+//! Pipes of both directions: a [`Connection`] is a sender and a receiver.
 //!
 //! A connection is two pipes, not a socket: each direction has its type and its owner, `split`
 //! only takes it apart, and a pipe is the faster of the two (64 bytes there and back on one core:
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pipe::{Error, Receiver, Sender, one_way};
 
-/// Two connected ends: each sends what the other receives. Python: `Pipe()`.
+/// Makes two connected ends: each sends what the other receives. Python: `Pipe()`.
 ///
 /// ```
 /// let (mut parent, mut child) = multiprocess::pipe::<u32, String>()?;
@@ -31,11 +31,11 @@ pub fn pipe<S, R>() -> Result<(Connection<S, R>, Connection<R, S>), Error> {
     Ok((Connection { sender, receiver }, Connection { sender: back, receiver: there }))
 }
 
-/// One end of a pipe of both directions: sends `S`, receives `R`. Python:
+/// An end of a pipe of both directions, which sends `S` and receives `R`. Python:
 /// `multiprocessing.connection.Connection`.
 ///
-/// It can be handed to a new process among its arguments, and nowhere else: over another
-/// connection it is [`Error::Encode`].
+/// A connection can be handed to a new process among its arguments, and in no other way: over
+/// another connection it is [`Error::Encode`].
 ///
 /// ```
 /// use multiprocess::{Connection, Failure, Process, pipe, tasks};
@@ -59,9 +59,9 @@ pub fn pipe<S, R>() -> Result<(Connection<S, R>, Connection<R, S>), Error> {
 /// ```
 ///
 /// Two ends that both send more than a pipe holds before either receives wait for each other for
-/// ever, as in Python. [`split`](Self::split), and a thread for each direction, can do it.
+/// ever, as in Python. The remedy is [`split`](Self::split), and a thread for each direction.
 ///
-/// Dropping an end closes it; nothing can be sent on it after that, nor can it be closed again:
+/// Dropping an end closes it; a closed end can't be used, nor closed again:
 ///
 /// ```compile_fail,E0382
 /// # // CONN-B02
@@ -86,7 +86,7 @@ pub struct Connection<S, R> {
 }
 
 impl<S, R> Connection<S, R> {
-    /// The two directions, each of which may go to a thread or process of its own. Python: a
+    /// Splits the two directions, each of which may go to a thread or process of its own. Python: a
     /// `Connection` that two threads use.
     ///
     /// ```
@@ -105,15 +105,6 @@ impl<S, R> Connection<S, R> {
 
     /// Sends one message to the other end, as [`Sender::send`]. Python: `Connection.send`.
     ///
-    /// ```
-    /// let (mut here, mut there) = multiprocess::pipe::<u32, bool>()?;
-    /// here.send(&7)?;
-    /// assert_eq!(there.recv()?, 7);
-    /// drop(there);
-    /// assert!(matches!(here.send(&8), Err(multiprocess::pipe::Error::BrokenPipe)));
-    /// # Ok::<(), multiprocess::pipe::Error>(())
-    /// ```
-    ///
     /// # Errors
     /// Those of [`Sender::send`].
     pub fn send(&mut self, message: &S) -> Result<(), Error>
@@ -123,17 +114,7 @@ impl<S, R> Connection<S, R> {
         self.sender.send(message)
     }
 
-    /// The next message from the other end; waits for it, as [`Receiver::recv`]. Python:
-    /// `Connection.recv`.
-    ///
-    /// ```
-    /// let (mut here, mut there) = multiprocess::pipe::<u32, bool>()?;
-    /// there.send(&true)?;
-    /// drop(there);
-    /// assert!(here.recv()?);
-    /// assert!(matches!(here.recv(), Err(multiprocess::pipe::Error::EndOfFile)));
-    /// # Ok::<(), multiprocess::pipe::Error>(())
-    /// ```
+    /// Receives the next message; waits for it, as [`Receiver::recv`]. Python: `Connection.recv`.
     ///
     /// # Errors
     /// Those of [`Receiver::recv`].
@@ -144,17 +125,8 @@ impl<S, R> Connection<S, R> {
         self.receiver.recv()
     }
 
-    /// Whether there is something to receive, at once or within the timeout, as [`Receiver::poll`].
-    /// Python: `Connection.poll`.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// let (here, mut there) = multiprocess::pipe::<u32, u32>()?;
-    /// assert!(!here.poll(Duration::ZERO)?);
-    /// there.send(&7)?;
-    /// assert!(here.poll(None)?);
-    /// # Ok::<(), multiprocess::pipe::Error>(())
-    /// ```
+    /// Returns true once there is something to receive, as [`Receiver::poll`]. Python:
+    /// `Connection.poll`.
     ///
     /// # Errors
     /// Those of [`Receiver::poll`].
@@ -162,16 +134,8 @@ impl<S, R> Connection<S, R> {
         self.receiver.poll(timeout)
     }
 
-    /// Sends these bytes as one message, as [`Sender::send_bytes`]. Python: `Connection.send_bytes`.
-    ///
-    /// ```
-    /// let (mut here, mut there) = multiprocess::pipe::<(), ()>()?;
-    /// here.send_bytes(b"question")?;
-    /// assert_eq!(there.recv_bytes(None)?, b"question");
-    /// there.send_bytes(b"answer")?;
-    /// assert_eq!(here.recv_bytes(None)?, b"answer");
-    /// # Ok::<(), multiprocess::pipe::Error>(())
-    /// ```
+    /// Sends these bytes as one message, as [`Sender::send_bytes`]. Python:
+    /// `Connection.send_bytes`.
     ///
     /// # Errors
     /// Those of [`Sender::send_bytes`].
@@ -179,15 +143,8 @@ impl<S, R> Connection<S, R> {
         self.sender.send_bytes(bytes)
     }
 
-    /// The next message as bytes, at most so many, as [`Receiver::recv_bytes`]. Python:
+    /// Receives the next message as at most `max` bytes, as [`Receiver::recv_bytes`]. Python:
     /// `Connection.recv_bytes(maxlength)`.
-    ///
-    /// ```
-    /// let (mut here, mut there) = multiprocess::pipe::<(), ()>()?;
-    /// there.send_bytes(b"six of")?;
-    /// assert_eq!(here.recv_bytes(6)?, b"six of");
-    /// # Ok::<(), multiprocess::pipe::Error>(())
-    /// ```
     ///
     /// # Errors
     /// Those of [`Receiver::recv_bytes`].
@@ -195,18 +152,8 @@ impl<S, R> Connection<S, R> {
         self.receiver.recv_bytes(max)
     }
 
-    /// Puts the bytes of the next message at the front of the buffer, as
-    /// [`Receiver::recv_bytes_into`]; returns how many they are. Python:
-    /// `Connection.recv_bytes_into`.
-    ///
-    /// ```
-    /// let (mut here, mut there) = multiprocess::pipe::<(), ()>()?;
-    /// there.send_bytes(b"four")?;
-    /// let mut buffer = [b'.'; 6];
-    /// assert_eq!(here.recv_bytes_into(&mut buffer)?, 4);
-    /// assert_eq!(&buffer, b"four..");
-    /// # Ok::<(), multiprocess::pipe::Error>(())
-    /// ```
+    /// Receives the next message's bytes into the front of the buffer, as
+    /// [`Receiver::recv_bytes_into`]. Python: `Connection.recv_bytes_into`.
     ///
     /// # Errors
     /// Those of [`Receiver::recv_bytes_into`].

@@ -9,13 +9,13 @@
 //!                        └ Receiver<R> ◀═══════════ Sender<R>   ┘
 //! ```
 //!
-//! An end is handed to another process among the arguments of [`Process::new`]. Each has one owner,
-//! so two writers can't mix their messages, and the end of file comes as soon as that owner has
-//! dropped it, ended or died. (While another thread is just starting a process, it may come a moment
-//! later: for that moment the kernel gives the new process a copy of every descriptor.)
+//! An end is handed to another process among the arguments of [`Process::new`]. Each end has one
+//! owner, so two writers can't mix their messages, and the end of file comes as soon as that owner
+//! has dropped the end, ended or died. (While another thread is starting a process, the end of file
+//! may come a moment later: for that moment the new process has a copy of every descriptor.)
 //!
-//! To read in this order: one direction (`one_way.rs`), both (`duplex.rs`). How a message lies on the
-//! wire is told in [`crate::process::frame`].
+//! To read in this order: one direction (`one_way.rs`), both (`duplex.rs`). How a message lies on
+//! the wire is told in [`crate::process::frame`].
 //!
 //! [`Process::new`]: crate::process::Process::new
 

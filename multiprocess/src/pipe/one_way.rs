@@ -1,4 +1,4 @@
-//! One direction: a [`Sender`] at one end of a kernel pipe, a [`Receiver`] at the other.
+//! Pipes of one direction: a [`Sender`] at one end of a kernel pipe, a [`Receiver`] at the other.
 
 use std::fmt;
 use std::io::{self, PipeReader, PipeWriter, Write};
@@ -10,11 +10,10 @@ use crate::process::wait;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// Buffers that grew beyond this, in bytes, for one large message are given back.
+/// Size in bytes beyond which a buffer that grew for one large message is freed.
 const KEPT: usize = 1 << 20;
 
-/// A pipe of one direction: what goes into the second end comes out of the first.
-/// Python: `Pipe(duplex=False)`.
+/// Makes a pipe of one direction, from the second end to the first. Python: `Pipe(duplex=False)`.
 ///
 /// ```
 /// let (mut receiver, mut sender) = multiprocess::one_way::<String>()?;
@@ -23,8 +22,8 @@ const KEPT: usize = 1 << 20;
 /// # Ok::<(), multiprocess::pipe::Error>(())
 /// ```
 ///
-/// Python raises an error when one sends on the receiving end, or receives on the sending end. Here they
-/// have no such methods:
+/// Python raises an error when a program sends on the receiving end, or receives on the sending
+/// end. Here the ends have no such methods:
 ///
 /// ```compile_fail,E0599
 /// # // CONN-02
@@ -56,11 +55,12 @@ pub fn one_way<T>() -> Result<(Receiver<T>, Sender<T>), Error> {
 
 /// The sending end of a pipe of one direction. Python: a write-only `Connection`.
 ///
-/// It can be handed to a new process among its arguments, and nowhere else: over another pipe it is
-/// [`Error::Encode`]. Dropping it closes the pipe: the receiver gets what is left, then the end of
-/// file.
+/// A sender can be handed to a new process among its arguments, and in no other way: over another
+/// pipe it is [`Error::Encode`]. Dropping it closes the pipe: the receiver gets the messages that
+/// are left, then the end of file.
 ///
 /// ```
+/// use multiprocess::pipe::Error;
 /// use multiprocess::{Failure, Process, Sender, one_way, tasks};
 ///
 /// tasks![count];
@@ -75,7 +75,7 @@ pub fn one_way<T>() -> Result<(Receiver<T>, Sender<T>), Error> {
 /// let mut process = Process::new(count, sender);
 /// process.start()?;
 /// assert_eq!([receiver.recv()?, receiver.recv()?, receiver.recv()?], [1, 2, 3]);
-/// assert!(receiver.recv().is_err(), "the end of file: no copy of the sender is left here");
+/// assert!(matches!(receiver.recv(), Err(Error::EndOfFile)), "no copy of the sender is left here");
 /// process.join()?;
 /// # Ok(()) }) }
 /// ```
@@ -84,9 +84,9 @@ pub fn one_way<T>() -> Result<(Receiver<T>, Sender<T>), Error> {
 pub struct Sender<T> {
     #[serde(with = "crate::process::handover")]
     pipe: PipeWriter,
-    /// Whether the system failed it inside a message.
+    /// True once the system has failed inside a message.
     closed: bool,
-    /// One frame; used again for the next.
+    /// Buffer of a frame, reused for the next.
     #[serde(skip)]
     frame: Vec<u8>,
     #[serde(skip)]
@@ -96,22 +96,12 @@ pub struct Sender<T> {
 impl<T: Serialize> Sender<T> {
     /// Sends one message; waits while the pipe is full (64 KiB). Python: `Connection.send`.
     ///
-    /// A pipe that nobody reads any more raises SIGPIPE. Rust programs ignore that; one that has taken
-    /// it back is ended by it.
-    ///
-    /// ```
-    /// let (mut receiver, mut sender) = multiprocess::one_way::<String>()?;
-    /// sender.send(&"hi".to_string())?;
-    /// assert_eq!(receiver.recv()?, "hi");
-    /// drop(receiver);
-    /// let refused = sender.send(&"anybody there?".to_string());
-    /// assert!(matches!(refused, Err(multiprocess::pipe::Error::BrokenPipe)));
-    /// # Ok::<(), multiprocess::pipe::Error>(())
-    /// ```
+    /// Sending to a pipe without a receiver raises SIGPIPE. Rust programs ignore that signal; it
+    /// ends a program that has reset it to its default.
     ///
     /// # Errors
     /// [`Error::BrokenPipe`] if the receiver is gone, [`Error::Encode`] and [`Error::TooLong`] if
-    /// nothing was sent because it can't be, [`Error::Io`] (this end is closed then), and
+    /// the message can't be sent (nothing was), [`Error::Io`] (this end is closed then), and
     /// [`Error::Closed`] after that.
     pub fn send(&mut self, message: &T) -> Result<(), Error> {
         let mut frame = std::mem::take(&mut self.frame);
@@ -125,15 +115,8 @@ impl<T: Serialize> Sender<T> {
 }
 
 impl<T> Sender<T> {
-    /// Sends these bytes as one message, without a copy; a slice of them is Python's offset and
-    /// size. Python: `Connection.send_bytes`.
-    ///
-    /// ```
-    /// let (mut receiver, mut sender) = multiprocess::one_way::<()>()?;
-    /// sender.send_bytes(&b"hello"[1..3])?;
-    /// assert_eq!(receiver.recv_bytes(None)?, b"el");
-    /// # Ok::<(), multiprocess::pipe::Error>(())
-    /// ```
+    /// Sends these bytes as one message, without a copy. Python: `Connection.send_bytes`, whose
+    /// offset and size are a slice here.
     ///
     /// # Errors
     /// [`Error::BrokenPipe`], [`Error::TooLong`], [`Error::Io`], [`Error::Closed`]: as
@@ -151,9 +134,9 @@ impl<T> Sender<T> {
         }
         let written = write(&mut self.pipe);
         if matches!(written, Err(Error::Io(_))) {
-            // Part of a message may be in the pipe: whatever came next would be taken for its rest.
+            // Part of a message may be in the pipe: the next message would be taken for its rest.
             self.closed = true;
-            // Without a descriptor to be had, the pipe stays open until its owner drops it.
+            // If no descriptor is to be had, the pipe stays open until its owner drops it.
             if let Ok((_, unread)) = io::pipe() {
                 self.pipe = unread;
             }
@@ -164,11 +147,12 @@ impl<T> Sender<T> {
 
 /// The receiving end of a pipe of one direction. Python: a read-only `Connection`.
 ///
-/// It can be handed to a new process as a [`Sender`] can. It never reads ahead: what has not been
-/// received is still in the pipe, for [`wait`](wait()) to see, or for another process to which this
-/// end is handed on.
+/// A receiver can be handed to a new process as a [`Sender`] can. It never reads ahead: messages
+/// that have not been received are still in the pipe, for [`wait`](wait()) to see, or for another
+/// process to which this end is handed on.
 ///
 /// ```
+/// use multiprocess::pipe::Error;
 /// use multiprocess::{one_way, wait};
 ///
 /// let (mut first, mut to_first) = one_way::<u32>()?;
@@ -176,6 +160,13 @@ impl<T> Sender<T> {
 /// to_first.send(&7)?;
 /// assert_eq!(wait(&[&first, &second], None)?, [0]);
 /// assert_eq!(first.recv()?, 7);
+///
+/// to_first.send_bytes(&b"hello"[1..3])?;
+/// to_first.send_bytes(b"rather long")?;
+/// assert!(first.poll(None)?);
+/// assert_eq!(first.recv_bytes(None)?, b"el");
+/// let refused = first.recv_bytes_into(&mut [0; 6]);
+/// assert!(matches!(refused, Err(Error::BufferTooShort { message }) if message == b"rather long"));
 /// # Ok::<(), multiprocess::pipe::Error>(())
 /// ```
 #[derive(Serialize, Deserialize)]
@@ -183,9 +174,9 @@ impl<T> Sender<T> {
 pub struct Receiver<T> {
     #[serde(with = "crate::process::handover")]
     pub(crate) pipe: PipeReader,
-    /// Whether a message came that could not be read to its end.
+    /// True once a message came that could not be read to its end.
     closed: bool,
-    /// The body of one frame; used again for the next.
+    /// Buffer of a frame's body, reused for the next.
     #[serde(skip)]
     body: Vec<u8>,
     #[serde(skip)]
@@ -193,22 +184,14 @@ pub struct Receiver<T> {
 }
 
 impl<T: DeserializeOwned> Receiver<T> {
-    /// The next message; waits for it. Python: `Connection.recv`.
-    ///
-    /// ```
-    /// let (mut receiver, mut sender) = multiprocess::one_way::<String>()?;
-    /// sender.send(&"hi".to_string())?;
-    /// drop(sender);
-    /// assert_eq!(receiver.recv()?, "hi");
-    /// assert!(matches!(receiver.recv(), Err(multiprocess::pipe::Error::EndOfFile)));
-    /// # Ok::<(), multiprocess::pipe::Error>(())
-    /// ```
+    /// Receives the next message; waits for it. Python: `Connection.recv`.
     ///
     /// # Errors
-    /// [`Error::EndOfFile`] when the sender is gone and all was received, [`Error::Truncated`] if
-    /// the sender died inside a message, [`Error::Decode`] if it is no `T` (it is used up then),
-    /// [`Error::TooLong`] if its length is garbage, [`Error::Io`] if the system refuses (this end is
-    /// closed then), and [`Error::Closed`] after that.
+    /// [`Error::EndOfFile`] when the sender is gone and all messages were received,
+    /// [`Error::Truncated`] if the sender died inside a message, [`Error::Decode`] if the message
+    /// is no `T` (it is used up then), [`Error::TooLong`] if its length is garbage, [`Error::Io`]
+    /// if the system refuses (this end is closed after these two), and [`Error::Closed`] after
+    /// that.
     pub fn recv(&mut self) -> Result<T, Error> {
         let mut body = std::mem::take(&mut self.body);
         let received = self.receive(LIMIT, &mut body).and_then(|()| frame::decode(&body));
@@ -220,18 +203,8 @@ impl<T: DeserializeOwned> Receiver<T> {
 }
 
 impl<T> Receiver<T> {
-    /// The next message as bytes; waits for it. A message longer than `max` bytes is refused unread,
-    /// and this end closed. Python: `Connection.recv_bytes(maxlength)`.
-    ///
-    /// ```
-    /// # use multiprocess::pipe::Error;
-    /// let (mut receiver, mut sender) = multiprocess::one_way::<()>()?;
-    /// sender.send_bytes(b"short")?;
-    /// sender.send_bytes(b"rather long")?;
-    /// assert_eq!(receiver.recv_bytes(5)?, b"short");
-    /// assert!(matches!(receiver.recv_bytes(5), Err(Error::TooLong { length: 11, limit: 5 })));
-    /// # Ok::<(), multiprocess::pipe::Error>(())
-    /// ```
+    /// Receives the next message as bytes; waits for it. A message longer than `max` bytes is
+    /// refused unread, and closes this end. Python: `Connection.recv_bytes(maxlength)`.
     ///
     /// # Errors
     /// As [`recv`](Self::recv), but for `Decode`.
@@ -242,21 +215,8 @@ impl<T> Receiver<T> {
         Ok(bytes)
     }
 
-    /// Puts the bytes of the next message at the front of the buffer; returns how many they are.
+    /// Receives the next message's bytes into the front of the buffer; returns their number.
     /// Python: `Connection.recv_bytes_into`.
-    ///
-    /// ```
-    /// # use multiprocess::pipe::Error;
-    /// let (mut receiver, mut sender) = multiprocess::one_way::<()>()?;
-    /// let mut buffer = [b'.'; 6];
-    /// sender.send_bytes(b"four")?;
-    /// sender.send_bytes(b"too long")?;
-    /// assert_eq!(receiver.recv_bytes_into(&mut buffer)?, 4);
-    /// assert_eq!(&buffer, b"four..");
-    /// let refused = receiver.recv_bytes_into(&mut buffer);
-    /// assert!(matches!(refused, Err(Error::BufferTooShort { message }) if message == b"too long"));
-    /// # Ok::<(), multiprocess::pipe::Error>(())
-    /// ```
     ///
     /// # Errors
     /// [`Error::BufferTooShort`], with the whole message, if it doesn't fit; else as
@@ -270,17 +230,8 @@ impl<T> Receiver<T> {
         Ok(message.len())
     }
 
-    /// Whether there is something to receive, the end of file included, at once or within the
-    /// timeout (`None`: however long it takes). Python: `Connection.poll`.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// let (receiver, mut sender) = multiprocess::one_way::<u32>()?;
-    /// assert!(!receiver.poll(Duration::from_millis(1))?);
-    /// sender.send(&7)?;
-    /// assert!(receiver.poll(Duration::ZERO)?);
-    /// # Ok::<(), multiprocess::pipe::Error>(())
-    /// ```
+    /// Returns true once there is a message or the end of file to receive, false after the timeout
+    /// (`None`: no limit). Python: `Connection.poll`.
     ///
     /// # Errors
     /// [`Error::Io`] if the system refuses.
@@ -294,8 +245,8 @@ impl<T> Receiver<T> {
         }
         let received = frame::read(&mut self.pipe, limit, body);
         if matches!(received, Err(Error::TooLong { .. } | Error::Io(_))) {
-            // Nobody can tell where the next message begins. The sender shall get an error, not
-            // wait for ever for somebody to read on.
+            // The begin of the next message is unknown. Closing this end gives the sender an error,
+            // instead of a pipe that stays full for ever.
             self.closed = true;
             if let Ok((ended, _)) = io::pipe() {
                 self.pipe = ended;
@@ -305,8 +256,8 @@ impl<T> Receiver<T> {
     }
 }
 
-/// The reading end of any pipe into which somebody writes [frames](crate::process::frame). It owns an open
-/// descriptor: a mere number, which may be that of nothing, makes none.
+/// Makes a receiver of the reading end of any pipe that carries [frames](crate::process::frame). A
+/// receiver owns an open descriptor, so a mere number makes none:
 ///
 /// ```compile_fail,E0277
 /// # // CONN-16
@@ -318,7 +269,7 @@ impl<T> From<PipeReader> for Receiver<T> {
     }
 }
 
-/// The writing end of any pipe.
+/// Makes a sender of the writing end of any pipe.
 impl<T> From<PipeWriter> for Sender<T> {
     fn from(pipe: PipeWriter) -> Self {
         Self { pipe, closed: false, frame: Vec::new(), message: PhantomData }

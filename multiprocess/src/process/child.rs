@@ -1,10 +1,13 @@
 //! A started process, as its parent holds it, and the list of all that have not ended.
 //!
 //! The system tells the end of a child through its *sentinel*: a descriptor or handle that becomes
-//! ready when the process has ended, whoever else waits for it.
+//! ready when the process has ended, however many threads wait for it.
+//! It tells the end at once, and never comes to mean another process that got the same number.
 //!
-//! A sentinel tells it exactly and at once, to any number of threads, and never comes to mean
-//! another process that got the same number.
+//! # Lock order
+//!
+//! `CHILDREN` and a child's `end` are never held together. A signal is sent under `end`, so that
+//! the child isn't collected meanwhile and its process id doesn't come to mean another process.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -25,36 +28,37 @@ use crate::sys::process::{self as sys, End, Running, Stop, ToChild};
 static CHILDREN: Mutex<Children> = Mutex::new(Children { running: Vec::new(), closed: false });
 
 struct Children {
-    /// Those that have not been seen to end.
+    /// Children that have not been collected.
     running: Vec<Arc<Child>>,
-    /// Whether this process is ending, so that nobody would wait for another.
+    /// True once this process is ending, and would wait for no other child.
     closed: bool,
 }
 
-/// How often to look whether a tracer has let go of a child that has ended.
+/// Interval of looks at whether a tracer has let go of a child that has ended.
 const TRACED: Duration = Duration::from_millis(1);
 
-/// How long daemons may take to end after SIGTERM before they are killed.
+/// Time that daemons have to end after SIGTERM before they are killed.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long a child that can't be given its arguments may take to end by itself.
+/// Time that a child has to end by itself if it can't be given its arguments.
 const FAREWELL: Duration = Duration::from_millis(500);
 
+/// A started process.
 #[derive(Debug)]
 pub(crate) struct Child {
     pub name: String,
     pub daemon: bool,
     process: Running,
-    /// Held open until the child has ended and its handle is gone. On Linux and macOS its end tells
-    /// the child that this process has ended.
+    /// The control line, held open until the child has ended and its handle is gone. On Linux and
+    /// macOS the line's end tells the child that this process has ended.
     control: ToChild,
-    /// Whether we ourselves sent it a signal.
+    /// True if this process has sent the child a signal.
     signalled: AtomicBool,
     end: Mutex<Option<End>>,
 }
 
 impl End {
-    /// Returns whether a signal killed the process.
+    /// Returns true if a signal killed the process.
     pub(crate) fn is_by_signal(self) -> bool {
         matches!(self, Self::Code(code) if is_signal(code))
     }
@@ -65,7 +69,7 @@ impl fmt::Display for End {
         match self {
             Self::Code(code @ 0..) => write!(f, "exit code {code}"),
             Self::Code(code) if is_signal(*code) => write!(f, "killed by signal {}", -code),
-            // Windows ends processes so, and lists its codes like this.
+            // A Windows status code, in the form in which Windows lists them.
             Self::Code(code) => write!(f, "exit code {code:#x}"),
             Self::Unknown => f.write_str("somebody else collected its exit code"),
         }
@@ -73,7 +77,7 @@ impl fmt::Display for End {
 }
 
 impl Child {
-    /// Starts this program again and sends it what to do.
+    /// Starts this program again, and sends it its task and arguments.
     pub(crate) fn start(
         program_arguments: &[OsString],
         start: &Start,
@@ -92,7 +96,7 @@ impl Child {
         });
         {
             let mut children = lock(&CHILDREN);
-            // From here on somebody waits for it, whatever happens.
+            // From here on the child is waited for, whatever happens.
             children.running.push(Arc::clone(&child));
             if children.closed {
                 drop(children);
@@ -106,7 +110,7 @@ impl Child {
         }
     }
 
-    /// Ends a child that couldn't be told what to do.
+    /// Ends a child that couldn't be given its arguments; returns the error of the start.
     fn give_up(&self, error: frame::Error) -> Error {
         let broken = matches!(error, frame::Error::BrokenPipe);
         self.control.hang_up();
@@ -122,12 +126,12 @@ impl Child {
         }
     }
 
-    /// Its process id.
+    /// Returns the process id.
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// Waits until it has ended, for ever or for so long, and collects it.
+    /// Waits until the child has ended, without limit or for the timeout, and collects it.
     pub(crate) fn wait_for_end(&self, timeout: Option<Duration>) -> Result<Option<End>, Error> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
@@ -138,7 +142,7 @@ impl Child {
             if let Some(end) = self.try_collect()? {
                 return Ok(Some(end));
             }
-            // It has ended, but whoever traces it (strace, gdb) has yet to let go of it.
+            // The child has ended, but its tracer (strace, gdb) has yet to let go of it.
             if left.is_some_and(|left| left.is_zero()) {
                 return Ok(None);
             }
@@ -146,11 +150,12 @@ impl Child {
         }
     }
 
+    /// Waits for the child's end at most for the timeout; returns true if it has ended.
     fn has_ended_within(&self, timeout: Duration) -> Result<bool, Error> {
         Ok(self.wait_for_end(Some(timeout))?.is_some())
     }
 
-    /// How it has ended, or `None` while it runs. Collects it if it is still a zombie.
+    /// Returns how the child has ended, or `None` while it runs; collects it if it is a zombie.
     pub(crate) fn try_collect(&self) -> Result<Option<End>, Error> {
         let mut known = lock(&self.end);
         if known.is_some() {
@@ -165,20 +170,21 @@ impl Child {
         Ok(Some(end))
     }
 
-    /// Whether its function ran, or we ourselves may have prevented that by a signal.
+    /// Returns true if the child's function ran, or a signal of this process may have prevented
+    /// that.
     pub(crate) fn ran(&self) -> bool {
         self.signalled.load(Ordering::Relaxed) || self.control.was_attached()
     }
 
-    /// Asks it to end, or ends it; to a process that has ended it does nothing.
+    /// Asks the child to end, or ends it; does nothing if it has ended.
     pub(crate) fn stop(&self, how: Stop) -> Result<(), Error> {
         self.try_collect()?;
-        // Under the lock nobody collects it, so a process id still means this process.
+        // Under the lock no thread collects the child, so its process id still means this child.
         let known = lock(&self.end);
         if known.is_some() {
             return Ok(());
         }
-        // Before the signal: what it does may be seen at once.
+        // Set before the signal, whose effect may be seen at once.
         let before = self.signalled.swap(true, Ordering::Relaxed);
         self.process.stop(how).map_err(|error| {
             self.signalled.store(before, Ordering::Relaxed);
@@ -186,7 +192,7 @@ impl Child {
         })
     }
 
-    /// What [`wait`] can wait for until it has ended.
+    /// Returns the sentinel, for [`wait`].
     pub(crate) fn sentinel(&self) -> BorrowedEnd<'_> {
         self.process.as_end()
     }
@@ -196,14 +202,14 @@ impl Child {
     }
 }
 
-/// The children that run; those that have ended are collected on the way.
+/// Returns the running children, and collects those that have ended.
 pub(crate) fn active() -> Vec<Arc<Child>> {
     let all = lock(&CHILDREN).running.clone();
     all.into_iter().filter(|child| !matches!(child.try_collect(), Ok(Some(_)))).collect()
 }
 
-/// The end of a process: from here on none can be started; its daemons are ended, its other
-/// children waited for.
+/// Ends this process's family: refuses further starts, ends its daemons, waits for its other
+/// children.
 pub(crate) fn end_all() {
     lock(&CHILDREN).closed = true;
     let (daemons, others): (Vec<_>, Vec<_>) = active().into_iter().partition(|child| child.daemon);
@@ -222,12 +228,12 @@ pub(crate) fn end_all() {
     }
 }
 
-/// The beginning of a process's main part: children may be started.
+/// Allows children to be started: the beginning of a process's main part.
 pub(crate) fn allow() {
     lock(&CHILDREN).closed = false;
 }
 
-/// No code that panics runs under our locks, so what they guard is whole.
+/// Locks a mutex. No code that panics runs under these locks, so a poisoned one is consistent, too.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,15 +1,15 @@
-//! The control line between parent and child, over which a child gets to know who it is and what to
-//! do. It is a socket pair; on Windows a pipe and an event, see `sys/windows`.
+//! The control line between parent and child, over which a child receives its name, its task and
+//! its arguments: a socket pair, on Windows a pipe and an event (see `sys/windows`).
 //!
 //! ```text
-//!   parent                               child
-//!     │  "multiprocess 0.1.0" ─────────▶ │  there before the child is
+//!   parent                                 child
+//!     │  "multiprocess 0.1.0" ───────────▶ │  before the child exists
 //!     │  frame: Start ───────────────────▶ │  name, task, daemon …
 //!     │  descriptors or handles ─────────▶ │  only if there are any
 //!     │  frame: arguments ───────────────▶ │
-//!     │ ◀─────────────────────── one byte  │  "attached": has its arguments, begins
+//!     │ ◀─────────────────────── one byte  │  "attached": the child has its arguments
 //!     │            (silence)               │
-//!     ✕  closed: the parent has ended ───▶ │  daemons end, others know
+//!     ✕  closed: the parent has ended ───▶ │  daemons end, others can see it
 //! ```
 //!
 //! Whatever ends a process closes what it has open. So the end of the parent is an end of file on
@@ -29,13 +29,13 @@ use crate::process::ends::{AsEnd, BorrowedEnd, OwnedEnd};
 use crate::process::{frame, handover};
 use crate::sys::process::{self as sys, FromParent, Running, ToChild};
 
-/// What a child is told before its arguments.
+/// The message that a child receives before its arguments.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Start {
     pub task: usize,
     pub task_name: String,
     pub name: String,
-    /// The counts in its default name: `[1, 2]` is `Process-1:2`.
+    /// Counts in the child's default name: `[1, 2]` is `Process-1:2`.
     pub path: Vec<u32>,
     pub daemon: bool,
     pub ignores_interrupts: bool,
@@ -44,15 +44,15 @@ pub(crate) struct Start {
     pub descriptors: usize,
 }
 
-/// Who starts it.
+/// The process that starts a child.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Parent {
     pub name: String,
     pub pid: u32,
 }
 
-/// The arguments of a function, ready to travel: their bytes, and the descriptors among them. They
-/// can be part of the arguments of a new process themselves. Python: pickled `args`.
+/// The serialised arguments of a function: their bytes, and the descriptors among them. They can be
+/// part of the arguments of a new process themselves. Python: pickled `args`.
 ///
 /// ```
 /// use multiprocess::process::{Arguments, Listed};
@@ -87,14 +87,8 @@ pub struct Arguments {
 struct Handed(#[serde(with = "handover")] OwnedEnd);
 
 impl Arguments {
-    /// Serialises the arguments, and duplicates the descriptors that are in them. Python:
+    /// Serialises the arguments, and duplicates the descriptors among them. Python:
     /// `pickle.dumps(args)`.
-    ///
-    /// ```
-    /// let arguments = multiprocess::process::Arguments::pack(&("Ada", 36))?;
-    /// assert!(format!("{arguments:?}").starts_with("Arguments"));
-    /// # Ok::<(), multiprocess::process::frame::Error>(())
-    /// ```
     ///
     /// # Errors
     /// [`frame::Error::Encode`], [`frame::Error::TooLong`].
@@ -115,10 +109,10 @@ impl Arguments {
     }
 }
 
-/// The longest description of a start, in bytes: a name is the longest part of it.
+/// Longest start message, in bytes: a name is the longest part of it.
 const START_LIMIT: u64 = 1 << 20;
 
-/// Parent: sends all a child needs. The parent's copies of the ends may go then.
+/// Sends the start message and the arguments, in the parent, which may close its own ends then.
 pub(crate) fn send(
     mut line: &ToChild,
     to: &Running,
@@ -138,9 +132,9 @@ pub(crate) fn send(
     frame::write(&mut line, &arguments.bytes)
 }
 
-/// Child: takes its end of the line and receives what [`send`] sent.
+/// Takes the child's end of the line, in the child, and receives what [`send`] sent.
 pub(crate) fn receive() -> Result<(FromParent, Start, Arguments), frame::Error> {
-    // A parent that ends in the middle, or gives up, has nothing more to say.
+    // The parent has ended in the middle, or given up.
     let received = |error: io::Error| match error.kind() {
         io::ErrorKind::UnexpectedEof => frame::Error::EndOfFile,
         _ => frame::Error::from(error),

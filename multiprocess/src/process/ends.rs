@@ -1,5 +1,6 @@
-//! What a pipe, a file or a process is to the system: a descriptor, on Windows a handle. An end can
-//! be [waited](crate::process::wait()) for and [handed over](crate::process::handover). Python: `fileno()`.
+//! Descriptors, on Windows handles, by which the system knows a pipe, a file or a process. An end
+//! can be [waited](crate::process::wait()) for and [handed over](crate::process::handover). Python:
+//! `fileno()`.
 //!
 //! ```
 //! use multiprocess::process::ends::{AsEnd, OwnedEnd};
@@ -15,18 +16,8 @@ use std::io::{self, PipeReader, PipeWriter};
 
 pub use crate::sys::process::{AsEnd, BorrowedEnd, OwnedEnd};
 
-/// Makes a pipe that holds 64 KiB on every system: a writer waits when it is full. Python:
+/// Makes a pipe that holds 64 KiB on every system; a writer waits while it is full. Python:
 /// `os.pipe`.
-///
-/// ```
-/// use std::io::{Read, Write};
-///
-/// let (mut reader, mut writer) = multiprocess::process::ends::pipe()?;
-/// writer.write_all(&[7; 60_000])?;
-/// drop(writer);
-/// assert_eq!(reader.read_to_end(&mut Vec::new())?, 60_000);
-/// # Ok::<(), std::io::Error>(())
-/// ```
 ///
 /// # Errors
 /// When the limit of open files is reached.

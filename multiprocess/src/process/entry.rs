@@ -29,38 +29,39 @@ use crate::process::{Error, child, control, frame, task};
 use crate::sys::process as sys;
 use crate::sys::process::GREETING;
 
-/// Mark between the program and the process's name in a child's `argv[0]`: it shows in `ps`,
-/// and, unlike a variable of the environment, grandchildren don't inherit it.
+/// Separator between the program and the process's name in a child's `argv[0]`, which `ps` shows
+/// and which grandchildren, unlike an environment variable, don't inherit.
 const MARK: &str = ": ";
 
-/// The longest name that is shown there, in bytes.
+/// Longest name that is shown there, in bytes.
 const SHOWN: usize = 64;
 
-/// Whether [`main`] is running: whether a child would find its way.
+/// True while [`main`] is running, so that a child would come to it, too.
 static INSIDE_MAIN: AtomicBool = AtomicBool::new(false);
 
-/// A helper test that `test_entry!` makes, by its path.
+/// A helper test that `test_entry!` makes; its path.
 #[derive(Debug)]
 pub struct TestEntry(pub &'static str);
 
 inventory::collect!(TestEntry);
 
-/// What to do at the end of this process. See [`at_exit`].
+/// Exit hooks of this process: see [`at_exit`].
 static HOOKS: Mutex<Vec<Box<dyn FnOnce() + Send>>> = Mutex::new(Vec::new());
 
-/// The whole of a program's `main`: runs the body, or, in a child, the child's function.
+/// Runs a program: the body, or, in a child, the child's function. All of a program's `main`.
 ///
-/// When the body has returned (an `Err` is printed then, see [`Outcome`]), or panicked, the daemonic children are
-/// ended and the others waited for; its value becomes the exit code, as that of any Rust `main`
-/// does. Python: `if __name__ == "__main__":`, and what happens at the end of the main module.
+/// When the body has returned (an `Err` is printed then, see [`Outcome`]) or panicked, the daemonic
+/// children are ended and the others waited for; its value becomes the exit code, as that of any
+/// Rust `main` does. Python: `if __name__ == "__main__":`, and what happens at the end of the main
+/// module.
 ///
-/// Write nothing before this call that a child shouldn't do: it comes by there, too, with the
-/// program's own command line (but for `argv[0]`, which is `program: name`). Its standard input
-/// carries the arguments, so it must not be read there. Descriptors that were opened there without
-/// the close-on-exec flag, which Rust always sets, are closed in a child.
+/// Code before this call also runs in every child, with the program's own command line (but for
+/// `argv[0]`, which is `program: name`). A child's standard input carries its arguments, so that
+/// code must not read it. Descriptors that it opens without the close-on-exec flag, which Rust
+/// always sets, are closed in a child.
 ///
 /// [`std::process::exit`] in the body leaves all of this out: daemons still end, because they see
-/// that their parent has gone; others go on.
+/// that their parent has ended; other children go on.
 ///
 /// ```
 /// use std::process::ExitCode;
@@ -73,7 +74,7 @@ static HOOKS: Mutex<Vec<Box<dyn FnOnce() + Send>>> = Mutex::new(Vec::new());
 /// # Panics
 /// If the body does, after all has been ended and waited for.
 pub fn main<T: Outcome>(body: impl FnOnce() -> T) -> ExitCode {
-    /// Runs also while a panic goes through.
+    /// Runs the exit steps when dropped, also while a panic unwinds.
     struct Ending {
         was_inside: bool,
     }
@@ -95,8 +96,8 @@ pub fn main<T: Outcome>(body: impl FnOnce() -> T) -> ExitCode {
     output::checked(code)
 }
 
-/// Registers what to do when this process ends in the ordinary way: after its function, before its
-/// children are ended or waited for; the last registered first. Python: `atexit.register`.
+/// Registers a hook to run when this process ends in the ordinary way: after its function, before
+/// its children are ended or waited for; the last registered runs first. Python: `atexit.register`.
 ///
 /// A process that is killed, or calls [`std::process::exit`], doesn't run it.
 ///
@@ -119,8 +120,8 @@ pub fn at_exit(hook: impl FnOnce() + Send + 'static) {
     HOOKS.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
 }
 
-/// Registers a helper test through which the children of a test file's processes begin. One such
-/// line in each test file that starts processes:
+/// Defines a helper test in which the children of a test file's processes begin. Each test file
+/// that starts processes needs one such line:
 ///
 /// ```
 /// multiprocess::test_entry!();
@@ -138,26 +139,26 @@ macro_rules! test_entry {
     };
 }
 
-/// In a child: does what the parent wants, and doesn't return.
+/// Runs a child's function and ends the process; returns if this process is no child.
 pub fn run_if_child() {
     if is_new_child() {
-        std::process::exit(live().0 & 0xff);
+        std::process::exit(run_child().0 & 0xff);
     }
 }
 
-/// Whether this process was started as a child, and has not begun yet.
+/// Returns true if this process was started as a child, and has not begun yet.
 fn is_new_child() -> bool {
     let is_titled = || {
         let title = env::args_os().next().unwrap_or_default();
         let title = title.to_string_lossy();
         title.split_once(MARK).is_some_and(|(program, _)| !program.contains(is_separator))
     };
-    // A program may be called so without being a child, and have two versions of this crate, whose
-    // children come by both.
+    // The name alone may be a coincidence, and a program may have two versions of this crate, whose
+    // children come by both: the greeting on the control line decides.
     parent_process().is_none() && is_titled() && sys::peek().starts_with(GREETING)
 }
 
-/// `argv[0]` of a child with this name: `downloader: Process-1`.
+/// Returns `argv[0]` of a child with this name: `downloader: Process-1`.
 pub(crate) fn title(name: &str) -> OsString {
     let first = env::args_os().next().unwrap_or_default();
     let program = match parent_process() {
@@ -171,7 +172,7 @@ pub(crate) fn title(name: &str) -> OsString {
     OsString::from(shortened(program, SHOWN) + MARK + &shortened(name, SHOWN))
 }
 
-/// As much of the name as fits into so many bytes, in whole characters, without any NUL.
+/// Returns as much of the name as fits into `most` bytes, in whole characters, without any NUL.
 fn shortened(name: &str, most: usize) -> String {
     let mut text = String::new();
     for character in name.chars().filter(|character| *character != '\0') {
@@ -183,13 +184,13 @@ fn shortened(name: &str, most: usize) -> String {
     text
 }
 
-/// The arguments with which this program, started again, comes to [`run_if_child`].
+/// Returns the arguments with which this program, started again, comes to [`run_if_child`].
 pub(crate) fn program_arguments() -> Result<Vec<OsString>, Error> {
     // A child that has not come to `main` must not start others: they wouldn't come there either.
     if is_new_child() {
         return Err(Error::OutsideMain);
     }
-    // In a test nothing of this crate has run before.
+    // In a test this is the first code of this crate to run.
     sys::keep_exit_codes();
     // A test's path, as the test harness knows it, lacks the name of the crate.
     let entry = inventory::iter::<TestEntry>.into_iter().next();
@@ -203,12 +204,12 @@ pub(crate) fn program_arguments() -> Result<Vec<OsString>, Error> {
     Err(Error::OutsideMain)
 }
 
-/// The life of a child.
-fn live() -> Exit {
-    // A panic is caught where it comes from; the hook tells whose it was.
+/// Runs a child from its control line to its end; returns its exit code.
+fn run_child() -> Exit {
+    // The panic hook has printed the message already.
     let ended = catch_unwind(|| match begin_and_run() {
         Ok(exit) => exit,
-        // The parent has ended, or given up and says so itself.
+        // The parent has ended, or given up and reports that itself.
         Err(frame::Error::EndOfFile | frame::Error::Truncated { .. }) => Exit::FAILURE,
         Err(error) => {
             let title = env::args_os().next().unwrap_or_default();
@@ -223,16 +224,17 @@ fn live() -> Exit {
     }
 }
 
+/// Receives the task and the arguments, and calls the function.
 fn begin_and_run() -> Result<Exit, frame::Error> {
     sys::keep_exit_codes();
     sys::close_inherited()?;
     let (line, start, arguments) = control::receive()?;
-    // The name tells whether it really is the same executable.
+    // The task's name shows whether both processes run the same executable.
     let task = task::task_at(start.task).filter(|task| task.name == start.task_name);
     let task = task.ok_or_else(|| {
-        let (place, name) = (start.task, &start.task_name);
+        let (index, name) = (start.task, &start.task_name);
         io::Error::other(format!(
-            "this is not its parent's executable: {name} is not its task {place}"
+            "this is not its parent's executable: {name} is not its task {index}"
         ))
     })?;
     if start.ignores_interrupts {
@@ -240,7 +242,7 @@ fn begin_and_run() -> Result<Exit, frame::Error> {
         sys::take_off_shield();
     }
     become_child(start, line);
-    name_yourself();
+    show_name();
     INSIDE_MAIN.store(true, Ordering::Relaxed);
     if current_process().is_daemon() {
         end_with_parent()?;
@@ -253,7 +255,7 @@ fn begin_and_run() -> Result<Exit, frame::Error> {
 }
 
 /// Shows the process's name in process lists, and above the message of a panic.
-fn name_yourself() {
+fn show_name() {
     let name = current_process().name();
     sys::name_process(&shortened(name, 15));
     let hook = std::panic::take_hook();
@@ -263,30 +265,11 @@ fn name_yourself() {
     }));
 }
 
-/// From now on this process ends when its parent does, in whatever way that ends: what every daemon
-/// does. Nothing happens in a process that has no parent here.
-///
-/// ```
-/// # use multiprocess::{Failure, Process, tasks};
-/// tasks![serve];
-///
-/// fn serve(_: ()) -> Result<(), Failure> {
-///     multiprocess::end_with_parent()?;
-///     // It is no daemon, so it may have children of its own.
-///     Ok(())
-/// }
-///
-/// # fn main() -> std::process::ExitCode {
-/// # multiprocess::main(|| -> Result<(), multiprocess::process::Error> {
-/// let mut process = Process::new(serve, ());
-/// process.start()?;
-/// process.join()?;
-/// # assert_eq!(process.exitcode(), Some(0));
-/// # Ok(()) }) }
-/// ```
+/// Makes this process end when its parent does, in whatever way that ends, as every daemon does;
+/// but unlike a daemon it may have children. Does nothing in a process that has no parent here.
 ///
 /// # Errors
-/// If no thread can be started to watch it.
+/// If no thread can be started to watch the parent.
 pub fn end_with_parent() -> io::Result<()> {
     let watch = || {
         if let Some(parent) = parent_process() {
@@ -298,29 +281,12 @@ pub fn end_with_parent() -> io::Result<()> {
 }
 
 /// Ignores Ctrl-C from now on, which goes to all processes of a terminal: the parent decides what
-/// it means, and ends its children or lets them finish. Programs that this process starts aren't
-/// concerned. Python: `signal.signal(SIGINT, SIG_IGN)`.
+/// it means, and ends its children or lets them finish. Programs that this process starts don't
+/// inherit that. Python: `signal.signal(SIGINT, SIG_IGN)`.
 ///
-/// The workers of pools and executors do it. A process does it before its function begins if it is
-/// [`Process::ignoring_interrupts`](crate::process::Process::ignoring_interrupts).
-///
-/// ```
-/// # use multiprocess::{Failure, Process, tasks};
-/// tasks![work];
-///
-/// fn work(_: ()) -> Result<(), Failure> {
-///     multiprocess::ignore_interrupts()?;
-///     Ok(())
-/// }
-///
-/// # fn main() -> std::process::ExitCode {
-/// # multiprocess::main(|| -> Result<(), multiprocess::process::Error> {
-/// let mut process = Process::new(work, ());
-/// process.start()?;
-/// process.join()?;
-/// # assert_eq!(process.exitcode(), Some(0));
-/// # Ok(()) }) }
-/// ```
+/// The workers of pools and executors call this. A process that is
+/// [`Process::ignoring_interrupts`](crate::process::Process::ignoring_interrupts) does so before
+/// its function begins.
 ///
 /// # Errors
 /// If the system refuses.
@@ -328,12 +294,12 @@ pub fn ignore_interrupts() -> io::Result<()> {
     sys::ignore_interrupts()
 }
 
-/// The ending of this process, parent or child.
+/// Runs the exit hooks, and ends or waits for the children, in a parent or a child.
 fn run_exit_steps() {
     loop {
         let hook = HOOKS.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some(hook) = hook else { break };
-        // Its message is on standard error; the others have a right to run.
+        // A panic's message is on standard error; the other hooks run all the same.
         let _ = catch_unwind(AssertUnwindSafe(hook));
     }
     child::end_all();

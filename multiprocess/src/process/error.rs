@@ -5,7 +5,7 @@ use std::io;
 
 use crate::process::frame;
 
-/// Why a process could not be started, waited for or signalled. Python: the error that each names.
+/// Reasons why a process could not be started, waited for or signalled. Python: the error that each names.
 ///
 /// ```
 /// use multiprocess::Process;
@@ -18,93 +18,93 @@ use crate::process::frame;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A start outside of [`main`](crate::process::main): the child would not know that it is one.
-    /// Python: `RuntimeError`, "freeze_support".
+    /// A start outside of [`main`](crate::process::main), where the child would not run its
+    /// function. Python: `RuntimeError`, "freeze_support".
     #[error(
         "a process can only be started inside multiprocess::main: \
          write fn main() -> ExitCode {{ multiprocess::main(|| …) }}"
     )]
     OutsideMain,
-    /// The function isn't in the list of those that may run elsewhere. Python: `PicklingError`.
+    /// The function is not listed by `tasks!`. Python: `PicklingError`.
     #[error("the function {function} is not listed: write tasks![{short}]; next to its definition")]
     Unlisted {
-        /// The function's whole name.
+        /// Full name of the function.
         function: &'static str,
-        /// Its name as one would write it beside it.
+        /// Name of the function as written in `tasks!` beside it.
         short: String,
     },
-    /// A function pointer or a closure can't be found in another process. Python: `PicklingError`,
-    /// of a lambda.
+    /// A function pointer or a closure, which can't be found in another process. Python:
+    /// `PicklingError`, as for a lambda.
     #[error(
         "{function} has no name by which another process could find it: \
          write a fn, pass it by its name, and list it with tasks![name];"
     )]
     NotAFunctionItem {
-        /// The type of what was passed.
+        /// Type of the value that was passed.
         function: &'static str,
     },
-    /// This process ends its children just now; nobody would wait for another.
+    /// A start while this process is ending, when it would not wait for another child.
     #[error("no process can be started any more: this one is ending")]
     Ending,
-    /// A daemonic process ends with its parent and could not end its own children first.
-    /// Python: `AssertionError("daemonic processes are not allowed to have children")`.
+    /// A daemonic process can have no children: it ends with its parent, and could not end them
+    /// first. Python: `AssertionError("daemonic processes are not allowed to have children")`.
     #[error("daemonic processes are not allowed to have children")]
     DaemonWithChildren,
-    /// Python: `AssertionError("cannot start a process twice")`.
+    /// A second start. Python: `AssertionError("cannot start a process twice")`.
     #[error("the process {name} can't be started twice")]
     StartedTwice {
-        /// The process's name.
+        /// Name of the process.
         name: String,
     },
-    /// Python: `AssertionError("can only join a started process")`.
+    /// A process that was not started. Python: `AssertionError("can only join a started process")`.
     #[error("the process {name} has not been started yet")]
     NotStarted {
-        /// The process's name.
+        /// Name of the process.
         name: String,
     },
-    /// Python: `ValueError("Cannot close a process while it is still running")`.
+    /// A process that is running. Python:
+    /// `ValueError("Cannot close a process while it is still running")`.
     #[error("the process {name} is still running: join or terminate it before it is closed")]
     StillRunning {
-        /// The process's name.
+        /// Name of the process.
         name: String,
     },
-    /// The child ended by itself before it had its arguments, or however it ended before `start`
-    /// had sent them all; the function did not run. Python: nothing but the exit code.
+    /// The child ended by itself before it had its arguments, or in any way before `start` had sent
+    /// them all; the function did not run. Python: nothing but the exit code.
     #[error("the process {name} ended before it had its arguments ({end}); its function never ran")]
     NeverRan {
-        /// The process's name.
+        /// Name of the process.
         name: String,
-        /// How it ended: `exit code 1`.
+        /// End of the process in words: `exit code 1`.
         end: String,
     },
-    /// The arguments can't travel; no process was started. Python: `PicklingError`.
+    /// The arguments can't be serialised; no process was started. Python: `PicklingError`.
     #[error("the arguments of the process {name} can't be sent: {reason}")]
     Arguments {
-        /// The process's name.
+        /// Name of the process.
         name: String,
-        /// Why not.
+        /// Reason of the failure.
         reason: frame::Error,
     },
-    /// The system refused to start one more process; nothing is left of it. Python: `OSError`.
+    /// The system refused to start the process; no process is left. Python: `OSError`.
     #[error("the process {name} can't be started: {reason}")]
     Start {
-        /// The process's name.
+        /// Name of the process.
         name: String,
-        /// What the system said.
+        /// Reason that the system gave.
         reason: io::Error,
     },
     /// The system refused a call on a running process. Python: `OSError`.
     #[error("the process {name} can't be waited for or signalled: {reason}")]
     System {
-        /// The process's name.
+        /// Name of the process.
         name: String,
-        /// What the system said.
+        /// Reason that the system gave.
         reason: io::Error,
     },
 }
 
-/// The same sentence as [`Display`](fmt::Display): it is what a program prints whose `main` returns
-/// the error.
+/// As [`Display`](fmt::Display), because a program whose `main` returns the error prints this form.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -1,4 +1,4 @@
-//! How a process ends: the exit code its function's return value stands for.
+//! Exit codes: how a function's return value, a panic or a signal becomes one.
 //!
 //! | the function | exit code | standard error |
 //! | --- | --- | --- |
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys::process as sys;
 
-/// An exit code; the system keeps its lowest eight bits. Python: `sys.exit(n)`.
+/// An exit code, of which the system keeps the lowest eight bits. Python: `sys.exit(n)`.
 ///
 /// ```
 /// # use multiprocess::{Exit, Process, tasks};
@@ -45,34 +45,21 @@ use crate::sys::process as sys;
 pub struct Exit(pub i32);
 
 impl Exit {
-    /// All went well: 0. Python: `sys.exit()`.
-    ///
-    /// ```
-    /// assert_eq!(multiprocess::Exit::SUCCESS, multiprocess::Exit(0));
-    /// ```
+    /// Exit code 0: success. Python: `sys.exit()`.
     pub const SUCCESS: Self = Self(0);
-    /// Something failed: 1, as after an uncaught error in Python.
-    ///
-    /// ```
-    /// assert_eq!(multiprocess::Exit::FAILURE, multiprocess::Exit(1));
-    /// ```
+    /// Exit code 1: failure, as after an uncaught error in Python.
     pub const FAILURE: Self = Self(1);
 }
 
-/// Returns the name of a signal: `SIGKILL` for 9. An exit code of −9 stands for it. Python:
-/// `signal.Signals(9).name`.
-///
-/// ```
-/// assert_eq!(multiprocess::process::signal_name(9), Some("SIGKILL"));
-/// assert_eq!(multiprocess::process::signal_name(0), None);
-/// ```
+/// Returns the name of a signal: `SIGKILL` for 9, for which the exit code −9 stands; `None` if
+/// there is no such signal. Python: `signal.Signals(9).name`.
 #[must_use]
 pub fn signal_name(number: i32) -> Option<&'static str> {
     sys::signal_name(number)
 }
 
-/// Returns how a process with this exit code has ended, in words. Numbers below 0 are signals, but
-/// on Windows a few only: others are told as the system lists them.
+/// Describes how a process with this exit code has ended. Numbers below 0 are signals; on Windows
+/// only a few are, and the others are written as the system lists them.
 ///
 /// ```
 /// assert_eq!(multiprocess::process::ending(7), "exit code 7");
@@ -91,16 +78,16 @@ pub fn ending(exitcode: i32) -> String {
     }
 }
 
-/// Returns whether an exit code stands for a signal.
+/// Returns true if an exit code stands for a signal.
 pub(crate) fn is_signal(exitcode: i32) -> bool {
     (-64..0).contains(&exitcode) && sys::is_signal(-exitcode)
 }
 
-/// Any error as a value that can go to another process: its type's name, its text, and the texts
-/// of its causes.
+/// An error of any type as a value that can go to another process: its type's name, its text, and
+/// the texts of its causes. Python: a pickled exception, `RemoteTraceback`.
 ///
-/// Any [`Error`] becomes one by `?`. Like `anyhow::Error` it is no `Error` itself, for then it
-/// could not be made from every other. Python: a pickled exception, `RemoteTraceback`.
+/// Any [`Error`] becomes a `Failure` by `?`. Like `anyhow::Error` it doesn't implement `Error`, for
+/// then it could not be made from every `Error`.
 ///
 /// ```
 /// use multiprocess::Failure;
@@ -116,31 +103,20 @@ pub(crate) fn is_signal(exitcode: i32) -> bool {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The Rust type of the error, if it had one.
+    /// Rust type of the error, if it had one.
     kind: Option<String>,
-    /// The error's text, then its causes' texts, each caused by the next.
+    /// Text of the error, then the texts of its causes, each caused by the next.
     messages: Vec<String>,
 }
 
 impl Failure {
-    /// A failure that is only a text, of no type. Python: `Exception("no milk")`.
-    ///
-    /// ```
-    /// let failure = multiprocess::Failure::new("no milk");
-    /// assert_eq!(failure.to_string(), "no milk");
-    /// ```
+    /// Makes a failure of a text, without a type. Python: `Exception("no milk")`.
     pub fn new(message: impl fmt::Display) -> Self {
         Self { kind: None, messages: vec![message.to_string()] }
     }
 
-    /// The Rust type of the error it was made from, as the compiler writes it:
+    /// Returns the Rust type of the error, as the compiler writes it:
     /// `core::num::error::ParseIntError`; `None` for a mere text. Python: `type(error).__name__`.
-    ///
-    /// ```
-    /// # use multiprocess::Failure;
-    /// let failure = Failure::from("x".parse::<u32>().unwrap_err());
-    /// assert_eq!(failure.kind(), Some("core::num::error::ParseIntError"));
-    /// ```
     #[must_use]
     pub fn kind(&self) -> Option<&str> {
         self.kind.as_deref()
@@ -159,14 +135,14 @@ impl<E: Error> From<E> for Failure {
     }
 }
 
-/// So that `?` works where errors of any kind are expected.
+/// Makes `?` work in functions that return errors of any type.
 impl From<Failure> for Box<dyn Error> {
     fn from(failure: Failure) -> Self {
         failure.to_string().into()
     }
 }
 
-/// So that `?` works where errors of any kind are expected, also across threads.
+/// Makes `?` work in functions that return errors of any type, also across threads.
 impl From<Failure> for Box<dyn Error + Send + Sync> {
     fn from(failure: Failure) -> Self {
         failure.to_string().into()
@@ -180,10 +156,10 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A function's return value, to be asked for its exit code.
+/// A function's return value, which has an exit code by one of four traits.
 ///
-/// `(&&&&Returned(value)).exit_code()` finds, one reference less each time, the first of the four
-/// traits that fits: [autoref specialisation][how], which works where the type is known, as in the
+/// `(&&&&Returned(value)).exit_code()` finds, one reference less each time, the first of the traits
+/// that fits: [autoref specialisation][how], which works where the type is known, as in the
 /// expansion of [`tasks!`](crate::tasks).
 ///
 /// [how]: https://github.com/dtolnay/case-studies/tree/master/autoref-specialization

@@ -1,4 +1,4 @@
-//! One message on a stream of bytes: its length in eight bytes, little-endian, then so many bytes.
+//! A message on a stream of bytes: its length in eight bytes, little-endian, then its bytes.
 //!
 //! ```text
 //!   ┌─ 8 bytes ─┬───────── length bytes ─────────┐
@@ -9,19 +9,18 @@
 //!   └────── at least 64 bytes in all ────────────┘
 //! ```
 //!
-//! A short frame is filled up, so the first 64 bytes can be read at once without touching the next
-//! message: a short message costs one call to the kernel, not two, and what is not received yet is
-//! still in the pipe for others to see. Measured on two virtual cores against two bare pipes of 8
-//! bytes: 1.05 times their round trip with both ends on one core (1.20 with two reads), and 1.1 to
-//! 1.4 times with the placement left to the kernel (1.5 to 2.3).
+//! A short frame is padded, so that its first 64 bytes can be read at once without touching the
+//! next message: a short message costs one call to the kernel, not two, and messages that are not
+//! received yet are still in the pipe for others to see. Measured on two virtual cores against two
+//! bare pipes of 8 bytes: 1.05 times their round trip with both ends on one core (1.20 with two
+//! reads), and 1.1 to 1.4 times with the placement left to the kernel (1.5 to 2.3).
 //!
-//! The control line to a child and every pipe of the course speak this form. Python: the length
+//! The control line to a child and every pipe of this library have this form. Python: the length
 //! before each pickle of a `Connection`.
 //!
-//! Values become bytes with serde, in a form that says of each value what it is (`codec`). So
-//! all of serde's attributes hold, as they do in JSON, and `serde_json::Value` is a value as any
-//! other. A value may be nested 256 levels deep; a deeper one is an error, never an overflowing
-//! stack.
+//! Values become bytes with serde, in a self-describing form (`codec`). Therefore all of serde's
+//! attributes work as they do in JSON, and `serde_json::Value` is a value as any other. A value may
+//! be nested 256 levels deep; a deeper one is an error, never a stack overflow.
 //!
 //! ```
 //! use multiprocess::process::frame;
@@ -36,6 +35,10 @@
 //! assert_eq!(body, b"two");
 //! let end = frame::read(&mut rest, frame::LIMIT, &mut body);
 //! assert!(matches!(end, Err(frame::Error::EndOfFile)));
+//!
+//! frame::encode("text", &mut stream)?;
+//! assert_eq!(stream.len(), 64);
+//! assert_eq!(frame::decode::<String>(frame::body(&stream))?, "text");
 //! # Ok::<(), frame::Error>(())
 //! ```
 
@@ -48,25 +51,18 @@ use serde::de::DeserializeOwned;
 
 use crate::process::codec;
 
-/// The longest body that is sent or received: 4 GiB. A longer length is taken for garbage.
-///
-/// ```
-/// # use multiprocess::process::frame;
-/// let garbage = [0xff; 64];
-/// let refused = frame::read(&mut &garbage[..], frame::LIMIT, &mut Vec::new());
-/// assert!(matches!(refused, Err(frame::Error::TooLong { .. })));
-/// ```
+/// Longest body that is sent or received, in bytes: 4 GiB. A longer length is taken for garbage.
 pub const LIMIT: u64 = 1 << 32;
 
 const HEADER: usize = size_of::<u64>();
 
-/// The shortest frame, in bytes.
+/// Shortest frame, in bytes.
 const SHORTEST: usize = 64;
 
-/// A body grows by so much as it arrives, so a false length alone allocates no more than this.
+/// First step, in bytes, in which a body's buffer grows: a false length alone allocates no more.
 const STEP: usize = 1 << 20;
 
-/// Why a message could not be sent or received. Python: the error that each names.
+/// Reasons why a message could not be sent or received. Python: the error that each names.
 ///
 /// ```
 /// use multiprocess::process::frame::{Error, self};
@@ -84,10 +80,10 @@ pub enum Error {
     /// Python: `OSError("got end of file during message")`.
     #[error("end of file in the middle of a message: at least {missing} bytes of it never came")]
     Truncated {
-        /// How many bytes are missing, at least.
+        /// Number of missing bytes, at least.
         missing: u64,
     },
-    /// The length is above the limit. Nothing was allocated for it.
+    /// The length is above the limit; nothing was allocated for it.
     /// Python: `OSError("bad message length")`.
     #[error("a message of {length} bytes is longer than the limit of {limit}")]
     TooLong {
@@ -104,28 +100,28 @@ pub enum Error {
         /// The reason that its `Serialize` gave.
         reason: String,
     },
-    /// The bytes are not those of such a value. The message is used up. Python: `UnpicklingError`.
+    /// The bytes are not a value of this type; the message is used up. Python: `UnpicklingError`.
     #[error("a message of {length} bytes is not a {type_name}: {reason}")]
     Decode {
         /// The expected Rust type.
         type_name: &'static str,
-        /// How long the message was, in bytes.
+        /// Length of the message, in bytes.
         length: usize,
         /// The reason that its `Deserialize` gave.
         reason: String,
     },
-    /// Nobody holds the other end any more. Python: `BrokenPipeError`.
+    /// The other end is closed in every process. Python: `BrokenPipeError`.
     #[error("nobody can receive this any more: the other end is closed")]
     BrokenPipe,
-    /// A whole message arrived that is longer than the buffer for it; here it is.
+    /// A message arrived that is longer than the buffer for it; the error holds it.
     /// Python: `BufferTooShort`.
     #[error("a message of {} bytes doesn't fit into the buffer", message.len())]
     BufferTooShort {
         /// The message.
         message: Vec<u8>,
     },
-    /// This end was closed after a message that could not be read or written to its end, for nobody
-    /// can tell where the next one begins. Python: `OSError("handle is closed")`.
+    /// This end was closed after a message that could not be read or written to its end, because
+    /// the begin of the next one is unknown. Python: `OSError("handle is closed")`.
     #[error("this end is closed, because a message could not be read or written to its end")]
     Closed,
     /// The operating system refused. Python: `OSError`.
@@ -133,8 +129,7 @@ pub enum Error {
     Io(io::Error),
 }
 
-/// The same sentence as [`Display`](fmt::Display): it is what a program prints whose `main` returns
-/// the error.
+/// As [`Display`](fmt::Display), because a program whose `main` returns the error prints this form.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -150,16 +145,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// Puts the value's whole frame into the buffer, in place of what was there.
-///
-/// ```
-/// # use multiprocess::process::frame;
-/// let mut frame = Vec::new();
-/// frame::encode("text", &mut frame)?;
-/// assert_eq!(frame.len(), 64);
-/// assert_eq!(frame::decode::<String>(frame::body(&frame))?, "text");
-/// # Ok::<(), frame::Error>(())
-/// ```
+/// Encodes a value as a whole frame, which replaces the buffer's content.
 ///
 /// # Errors
 /// [`Error::Encode`], [`Error::TooLong`].
@@ -173,16 +159,7 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, frame: &mut Vec<u8>) -> Result<(
     Ok(())
 }
 
-/// Puts the value's bytes, which are a frame's body, into the buffer, in place of what was there.
-/// Python: `pickle.dumps`.
-///
-/// ```
-/// # use multiprocess::process::frame;
-/// let mut body = Vec::new();
-/// frame::encode_body(&(1_u8, true), &mut body)?;
-/// assert_eq!(frame::decode::<(u8, bool)>(&body)?, (1, true));
-/// # Ok::<(), frame::Error>(())
-/// ```
+/// Encodes a value as a frame's body, which replaces the buffer's content. Python: `pickle.dumps`.
 ///
 /// # Errors
 /// [`Error::Encode`], [`Error::TooLong`].
@@ -192,52 +169,26 @@ pub fn encode_body<T: Serialize + ?Sized>(value: &T, body: &mut Vec<u8>) -> Resu
     checked_length(body.len()).map(drop)
 }
 
-/// Puts the value's bytes behind what is in the buffer; see [`Listed`](crate::process::Listed) for an
-/// example.
-///
-/// ```
-/// # use multiprocess::process::frame;
-/// let mut bytes = Vec::new();
-/// frame::append(&1_u8, &mut bytes)?;
-/// frame::append(&true, &mut bytes)?;
-/// assert_eq!(frame::decode::<u8>(&bytes[..1])?, 1);
-/// assert!(frame::decode::<bool>(&bytes[1..])?);
-/// # Ok::<(), frame::Error>(())
-/// ```
+/// Appends a value's bytes to the buffer.
 ///
 /// # Errors
-/// [`Error::Encode`]; part of the bytes may be in the buffer then.
+/// [`Error::Encode`]; the buffer may hold a part of the bytes then.
 pub fn append<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), Error> {
     codec::append(value, bytes)
         .map_err(|error| Error::Encode { type_name: type_name::<T>(), reason: error.to_string() })
 }
 
-/// The body of a whole frame that [`encode`] made.
-///
-/// ```
-/// # use multiprocess::process::frame;
-/// let mut whole = Vec::new();
-/// frame::encode(&7_u8, &mut whole)?;
-/// assert_eq!(frame::body(&whole), [7]);
-/// # Ok::<(), frame::Error>(())
-/// ```
+/// Returns the body of a whole frame that [`encode`] made.
 ///
 /// # Panics
-/// If it is none.
+/// If the bytes are no whole frame.
 #[must_use]
 pub fn body(frame: &[u8]) -> &[u8] {
     let (header, body) = frame.split_first_chunk().expect("a frame begins with its length");
     &body[..usize::try_from(u64::from_le_bytes(*header)).expect("it was in memory")]
 }
 
-/// The value whose body this is; see [`encode_body`] for an example. Python: `pickle.loads`.
-///
-/// ```
-/// # use multiprocess::process::frame;
-/// assert_eq!(frame::decode::<u8>(&[5])?, 5);
-/// assert!(frame::decode::<u8>(&[5, 1]).is_err(), "one byte is left over");
-/// # Ok::<(), frame::Error>(())
-/// ```
+/// Decodes a value from the body of its frame. Python: `pickle.loads`.
 ///
 /// # Errors
 /// [`Error::Decode`], also if bytes are left over.
@@ -249,17 +200,8 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     })
 }
 
-/// Writes a frame with this body, without copying it if it is long; see [the module](self) for an
-/// example. Python: `Connection.send_bytes`.
-///
-/// ```
-/// # use multiprocess::process::frame;
-/// let mut stream = Vec::new();
-/// frame::write(&mut stream, b"one")?;
-/// assert_eq!(stream[..8], 3_u64.to_le_bytes());
-/// assert_eq!(frame::body(&stream), b"one");
-/// # Ok::<(), frame::Error>(())
-/// ```
+/// Writes a frame with this body, without copying it if it is long. Python:
+/// `Connection.send_bytes`.
 ///
 /// # Errors
 /// [`Error::TooLong`] before anything is written, [`Error::BrokenPipe`], [`Error::Io`].
@@ -284,20 +226,8 @@ pub fn write(stream: &mut impl Write, body: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads the next frame and leaves its body, of at most `limit` bytes, in the buffer. What the
-/// buffer held before is gone; its memory is used again. See [the module](self) for an example.
-/// Python: `Connection.recv_bytes`.
-///
-/// ```
-/// # use multiprocess::process::frame;
-/// let (mut stream, mut body) = (Vec::new(), Vec::new());
-/// frame::write(&mut stream, b"one")?;
-/// frame::read(&mut &stream[..], 3, &mut body)?;
-/// assert_eq!(body, b"one");
-/// let refused = frame::read(&mut &stream[..], 2, &mut body);
-/// assert!(matches!(refused, Err(frame::Error::TooLong { length: 3, limit: 2 })));
-/// # Ok::<(), frame::Error>(())
-/// ```
+/// Reads the next frame; its body, of at most `limit` bytes, replaces the buffer's content, whose
+/// memory is reused. Python: `Connection.recv_bytes`.
 ///
 /// # Errors
 /// [`Error::EndOfFile`], [`Error::Truncated`], [`Error::TooLong`], [`Error::Io`].
@@ -344,7 +274,7 @@ fn checked_length(length: usize) -> Result<[u8; HEADER], Error> {
     Ok(length.to_le_bytes())
 }
 
-/// Reads until the buffer is full or the stream ends; returns how much came.
+/// Reads until the buffer is full or the stream ends; returns the number of bytes.
 fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Error> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -352,7 +282,7 @@ fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Error> {
             Ok(0) => break,
             Ok(got) => filled += got,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // A peer that died with something of ours unread.
+            // The peer has died before it read everything.
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
             Err(error) => return Err(error.into()),
         }
@@ -435,9 +365,8 @@ mod tests {
         stream.resize(SHORTEST, 7);
         let mut body = Vec::new();
         let failed = read(&mut &stream[..], LIMIT, &mut body);
-        assert!(
-            matches!(failed, Err(Error::Truncated { missing }) if missing == LIMIT - (SHORTEST - HEADER) as u64)
-        );
+        let rest = LIMIT - (SHORTEST - HEADER) as u64;
+        assert!(matches!(failed, Err(Error::Truncated { missing }) if missing == rest));
         assert!(body.capacity() <= STEP);
     }
 
@@ -448,7 +377,7 @@ mod tests {
     }
 
     /// A stream that gives its bytes in parts of these lengths, over and over, and is interrupted
-    /// before each: what a reader of a pipe has to expect.
+    /// before each, as the reader of a pipe must expect.
     struct Parts<'a> {
         bytes: &'a [u8],
         lengths: std::iter::Cycle<std::slice::Iter<'a, usize>>,
@@ -492,7 +421,7 @@ mod tests {
 
     type Anything = (Option<String>, Vec<(u64, bool)>, Result<char, Box<[f64]>>);
 
-    /// Bytes of any kind; some begin with a length that is not too long for them.
+    /// Returns bytes of any kind; some begin with a length that is not too long for them.
     fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
         let with_length = |(length, mut bytes): (u16, Vec<u8>)| {
             bytes.splice(0..0, u64::from(length).to_le_bytes());

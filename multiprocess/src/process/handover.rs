@@ -27,6 +27,10 @@
 //!     Ok(log.pipe.write_all(b"done")?)
 //! }
 //!
+//! A copy on its way is open: the kernel holds it until the child takes it or dies. So the parent
+//! need not wait for the child before it drops its own, and the end of file comes when the child's
+//! end goes. (Not on macOS, where the child answers first: see `sys/process/macos.rs`.)
+//!
 //! # fn main() -> std::process::ExitCode {
 //! # multiprocess::main(|| -> Result<(), Box<dyn std::error::Error>> {
 //! let (reader, pipe) = std::io::pipe()?;
@@ -38,11 +42,7 @@
 //! ```
 //!
 //! The descriptor is duplicated when the process starts, so parent and child hold one each until
-//! the parent drops its own: `Process::start` does that once the child's is on its way.
-//!
-//! A copy on its way is open: the kernel holds it until the child takes it or dies. So the parent
-//! need not wait for the child before it drops its own, and the end of file comes when the child's
-//! end goes. (Not on macOS, where the child answers first: see `sys/process/macos.rs`.)
+//! the parent drops its own: `Process::start` does that once the child's copy is on its way.
 
 use std::cell::RefCell;
 use std::thread::LocalKey;
@@ -52,16 +52,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use crate::process::ends::{AsEnd, OwnedEnd};
 
 thread_local! {
-    /// The descriptors met so far, while the arguments of a new process are being serialised.
+    /// Descriptors met so far, while the arguments of a new process are being serialised.
     static OUTGOING: Slot<Vec<OwnedEnd>> = const { RefCell::new(None) };
-    /// Those that came with the arguments, while these are being deserialised.
+    /// Descriptors that came with the arguments, while these are being deserialised.
     static INCOMING: Slot<Vec<Option<OwnedEnd>>> = const { RefCell::new(None) };
 }
 
 type Slot<T> = RefCell<Option<T>>;
 
-/// For `#[serde(with = "multiprocess::process::handover")]` on a field that holds a descriptor: duplicates
-/// it and puts its number in its place. Python: `DupFd(fd)`.
+/// Duplicates a descriptor, and serialises its number in its place: for a field with
+/// `#[serde(with = "multiprocess::process::handover")]`. Python: `DupFd(fd)`.
 ///
 /// ```
 /// # use std::fs::File;
@@ -76,7 +76,7 @@ type Slot<T> = RefCell<Option<T>>;
 /// ```
 ///
 /// # Errors
-/// Outside the arguments of a new process, and when no more descriptors are to be had.
+/// Outside the arguments of a new process, and at the limit of open files.
 pub fn serialize<F: AsEnd, S: Serializer>(holder: &F, serializer: S) -> Result<S::Ok, S::Error> {
     let index = OUTGOING.with_borrow_mut(|outgoing| {
         let outgoing = outgoing.as_mut().ok_or(
@@ -91,17 +91,8 @@ pub fn serialize<F: AsEnd, S: Serializer>(holder: &F, serializer: S) -> Result<S
     index.map_err(ser::Error::custom)?.serialize(serializer)
 }
 
-/// The other direction of [`serialize`]: the descriptor that came along under this number. Python:
-/// `DupFd.detach()`.
-///
-/// ```
-/// # use std::fs::File;
-/// #[derive(Debug, serde::Deserialize)]
-/// struct Log(#[serde(deserialize_with = "multiprocess::process::handover::deserialize")] File);
-///
-/// let elsewhere = multiprocess::process::frame::decode::<Log>(&[0]).unwrap_err();
-/// assert!(elsewhere.to_string().contains("can only arrive in the arguments of a new process"));
-/// ```
+/// Returns the descriptor that came along under the number in the input: the other direction of
+/// [`serialize`]. Python: `DupFd.detach()`.
 ///
 /// # Errors
 /// Outside the arguments of a new process.
@@ -117,13 +108,13 @@ pub fn deserialize<'de, F: From<OwnedEnd>, D: Deserializer<'de>>(input: D) -> Re
     taken.map(F::from).map_err(de::Error::custom)
 }
 
-/// Does the work, in which descriptors may be serialised, and returns those that were.
+/// Runs the work, in which descriptors may be serialised; returns their copies.
 pub(crate) fn collect<T>(work: impl FnOnce() -> T) -> (T, Vec<OwnedEnd>) {
     let (done, descriptors) = with_slot(&OUTGOING, Vec::new(), work);
     (done, descriptors.unwrap_or_default())
 }
 
-/// Does the work, in which these descriptors may be deserialised; closes those that weren't.
+/// Runs the work, in which these descriptors may be deserialised; closes those that weren't.
 pub(crate) fn supply<T>(descriptors: Vec<OwnedEnd>, work: impl FnOnce() -> T) -> T {
     with_slot(&INCOMING, descriptors.into_iter().map(Some).collect(), work).0
 }
@@ -133,7 +124,7 @@ fn with_slot<C, T>(
     content: C,
     work: impl FnOnce() -> T,
 ) -> (T, Option<C>) {
-    /// Empties the slot even if the work panics.
+    /// Empties the thread's value even if the work panics.
     struct Emptied<C: 'static>(&'static LocalKey<Slot<C>>);
     impl<C> Drop for Emptied<C> {
         fn drop(&mut self) {

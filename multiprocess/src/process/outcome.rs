@@ -1,4 +1,4 @@
-//! What the body of a program may return.
+//! Return values of a program's body.
 
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use crate::output::complain;
 use crate::process::exit::Exit;
 
-/// What the body of [`main`](crate::main) may return: as [`std::process::Termination`], but an error
-/// is printed for the reader, as [`Display`] writes it, and an [`Exit`] is taken, too.
+/// Values that the body of [`main`](crate::main) may return: as [`std::process::Termination`], but
+/// an error is printed for the reader, as [`Display`] writes it, and an [`Exit`] is accepted, too.
 ///
 /// ```
 /// fn main() -> std::process::ExitCode {
@@ -25,7 +25,7 @@ use crate::process::exit::Exit;
             implements `Display`"
 )]
 pub trait Outcome {
-    /// Returns the exit code that it stands for; prints an error.
+    /// Returns the exit code that the value stands for; prints an error.
     fn exit_code(self) -> ExitCode;
 }
 
@@ -43,7 +43,7 @@ impl Outcome for ExitCode {
 
 impl Outcome for Exit {
     fn exit_code(self) -> ExitCode {
-        // As every system does it with a process's exit code: modulo 256.
+        // Modulo 256, as every system does with a process's exit code.
         ExitCode::from(self.0.to_le_bytes()[0])
     }
 }
@@ -68,14 +68,14 @@ impl<T: Outcome, E: Display> Outcome for Result<T, E> {
 
 /// The return type of a function pointer: the only way to name `!` in stable Rust.
 pub trait Function {
-    /// What a function returns.
+    /// The function's return type.
     type Returns;
 }
 impl<T> Function for fn() -> T {
     type Returns = T;
 }
 
-/// A body that never returns: it ends in `loop` or [`std::process::exit`].
+/// The type of a body that never returns: it ends in `loop` or [`std::process::exit`].
 impl Outcome for <fn() -> ! as Function>::Returns {
     fn exit_code(self) -> ExitCode {
         self

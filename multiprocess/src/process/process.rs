@@ -29,27 +29,40 @@ use crate::sys::process::{End, Stop};
 /// `multiprocessing.Process`.
 ///
 /// ```
-/// use multiprocess::{Process, tasks};
+/// use std::time::Duration;
 ///
-/// tasks![worker];
+/// use multiprocess::{Failure, Gate, Process, Waiting, tasks};
 ///
-/// fn worker(number: u32) {
-///     println!("worker {number}");
+/// tasks![worker, Waiting::wait];
+///
+/// fn worker((number, name): (u32, String)) {
+///     println!("worker {number}: hello {name}");
 /// }
 ///
 /// fn main() -> std::process::ExitCode {
-///     multiprocess::main(|| -> Result<(), multiprocess::process::Error> {
-///         let mut process = Process::new(worker, 1).named("child_1");
+///     multiprocess::main(|| -> Result<(), Failure> {
+///         let mut process = Process::new(worker, (1, "you".to_string())).named("child_1");
+///         assert_eq!(process.name(), "child_1");
+///         assert_eq!((process.pid(), process.exitcode()), (None, None));
 ///         process.start()?;
 ///         process.join()?;
 ///         assert_eq!(process.exitcode(), Some(0));
+///
+///         let (_gate, waiting) = Gate::new()?; // keeps the daemon waiting
+///         let mut daemon = Process::new(Waiting::wait, waiting).daemonic(true);
+///         daemon.start()?;
+///         assert!(daemon.is_alive() && !daemon.join_timeout(Duration::from_millis(10))?);
+///         daemon.terminate()?;
+///         daemon.join()?;
+///         assert_eq!(daemon.exitcode(), Some(-15));
 ///         Ok(())
 ///     })
 /// }
 /// ```
 ///
-/// Dropping one that runs doesn't end it: the end of the program waits for it, or ends it if it is
-/// daemonic. A process can't be sent to another process, because only its parent can wait for it:
+/// Dropping a running process doesn't end it: the end of the program waits for it, or ends it if it
+/// is daemonic. A process can't be sent to another process, because only its parent can wait for
+/// it:
 ///
 /// ```compile_fail,E0277
 /// # // PROC-B13
@@ -61,14 +74,15 @@ pub struct Process {
     daemon: bool,
     ignores_interrupts: bool,
     path: Vec<u32>,
-    /// Until it has started. (The lock makes a handle shareable whose arguments are not.)
+    /// `None` once started. (The lock makes a handle `Sync` even if its arguments are not.)
     target: Mutex<Option<Target>>,
-    /// From then on.
+    /// `None` until started.
     child: Option<Arc<Child>>,
 }
 
+/// The function and arguments of a process that has not started.
 struct Target {
-    /// Looks the function up.
+    /// Looks up the function.
     task: fn() -> Result<(usize, &'static Task), Error>,
     pack: Box<dyn Fn() -> Result<Arguments, frame::Error> + Send>,
 }
@@ -104,43 +118,25 @@ struct Target {
 /// # }
 /// ```
 pub trait Run: Serialize + DeserializeOwned {
-    /// What the process does. Called directly, it does it in the calling process. Python:
+    /// Runs the body of the process. A direct call runs it in the calling process. Python:
     /// `Process.run`.
     fn run(self) -> Exit;
 }
 
 impl Process {
-    /// A process that will call the function with these arguments: one value, a tuple or a struct
-    /// if there are more, that serde can serialise and deserialise. The function is listed by
-    /// [`tasks!`](crate::tasks); whether it is shows at the start. Python: `Process(target=f,
-    /// args=…)`.
+    /// Makes a process that will call the function with these arguments: one value that serde can
+    /// serialise and deserialise, or a tuple or a struct of several. The function must be listed by
+    /// [`tasks!`](crate::tasks), which [`start`](Self::start) checks. Python:
+    /// `Process(target=f, args=…)`.
     ///
-    /// It is named `Process-1`, `Process-2` … in the order of this call, a child of `Process-1`
-    /// `Process-1:1`; and it is daemonic if the process that makes it is.
-    ///
-    /// ```
-    /// # use multiprocess::{Process, tasks};
-    /// tasks![add];
-    ///
-    /// fn add((a, b): (u32, u32)) {
-    ///     assert_eq!(a + b, 5);
-    /// }
-    ///
-    /// # fn main() -> std::process::ExitCode {
-    /// # multiprocess::main(|| -> Result<(), multiprocess::process::Error> {
-    /// let mut process = Process::new(add, (2, 3));
-    /// assert_eq!(process.name(), "Process-1");
-    /// process.start()?;
-    /// process.join()?;
-    /// assert_eq!(process.exitcode(), Some(0));
-    /// # Ok(()) }) }
-    /// ```
+    /// Its name is `Process-1`, `Process-2` … in the order of these calls, that of a child of
+    /// `Process-1` is `Process-1:1`; and it is daemonic if the calling process is.
     pub fn new<A, R, F>(function: F, arguments: A) -> Self
     where
         A: Serialize + Send + 'static,
         F: Fn(A) -> R + Any,
     {
-        // The function is known by its type; the value is not needed any more.
+        // The type is enough to find the function.
         drop(function);
         let path = current_process().next_path();
         let counts: Vec<String> = path.iter().map(u32::to_string).collect();
@@ -157,67 +153,27 @@ impl Process {
         }
     }
 
-    /// A process whose body is this value's [`run`](Run::run). Python: an instance of a subclass of
-    /// `Process`.
-    ///
-    /// ```
-    /// # use multiprocess::{Exit, Process, Run, tasks};
-    /// tasks![Countdown::run];
-    ///
-    /// #[derive(serde::Serialize, serde::Deserialize)]
-    /// struct Countdown(i32);
-    ///
-    /// impl Run for Countdown {
-    ///     fn run(self) -> Exit {
-    ///         Exit(self.0 - 1)
-    ///     }
-    /// }
-    ///
-    /// # fn main() -> std::process::ExitCode {
-    /// # multiprocess::main(|| -> Result<(), multiprocess::process::Error> {
-    /// let mut process = Process::of(Countdown(10));
-    /// process.start()?;
-    /// process.join()?;
-    /// assert_eq!(process.exitcode(), Some(9));
-    /// # Ok(()) }) }
-    /// ```
+    /// Makes a process whose body is this value's [`run`](Run::run). Python: an instance of a
+    /// subclass of `Process`.
     pub fn of<S: Run + Send + 'static>(body: S) -> Self {
         Self::new(S::run, body)
     }
 
-    /// This process, with this name. Python: `Process(name=…)`.
-    ///
-    /// ```
-    /// let process = multiprocess::Process::new(drop::<u32>, 1).named("child_1");
-    /// assert_eq!(process.name(), "child_1");
-    /// ```
+    /// Names this process. Python: `Process(name=…)`.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// This process, ending with its parent (true) or outliving it (false). Python:
+    /// Makes this process end with its parent (true) or outlive it (false). Python:
     /// `Process(daemon=…)`.
     ///
     /// A daemon ends even if its parent is killed, which Python's doesn't; unless it has exec'd
     /// another program, and only when it is continued if it is stopped.
     ///
-    /// ```
-    /// # use multiprocess::{Gate, Process, Waiting, tasks};
-    /// # tasks![Waiting::wait];
-    /// # fn main() -> std::process::ExitCode {
-    /// # multiprocess::main(|| -> Result<(), Box<dyn std::error::Error>> {
-    /// let (gate, waiting) = Gate::new()?;
-    /// let mut daemon = Process::new(Waiting::wait, waiting).daemonic(true);
-    /// daemon.start()?;
-    /// assert!(daemon.is_daemon() && daemon.is_alive());
-    /// std::mem::forget(gate); // nobody will open it: the daemon waits until this program ends
-    /// # Ok(()) }) }
-    /// ```
-    ///
     /// # Panics
-    /// If the process has started: then nothing can change what it is.
+    /// If the process has started.
     #[must_use]
     pub fn daemonic(mut self, daemon: bool) -> Self {
         assert!(self.child.is_none(), "the process {} has already started", self.name);
@@ -225,30 +181,16 @@ impl Process {
         self
     }
 
-    /// This process, leaving Ctrl-C to its parent (true) or ending by it (false). Python:
-    /// `signal.signal(SIGINT, SIG_IGN)` at the beginning of the function.
+    /// Makes this process ignore Ctrl-C (true), which its parent handles, or end by it (false).
+    /// Python: `signal.signal(SIGINT, SIG_IGN)` at the beginning of the function.
     ///
-    /// Ctrl-C goes to all processes of a terminal. The parent's part is to listen to it and to end
+    /// Ctrl-C goes to all processes of a terminal. The parent is the one to listen to it and to end
     /// its children, or to let them finish: docs/porting.md has such a program. On Windows a Ctrl-C
     /// in the first moment of a process, before it has its arguments, still ends it. See also
     /// [`ignore_interrupts`](crate::process::ignore_interrupts).
     ///
-    /// ```
-    /// # use multiprocess::{Gate, Process, Waiting, tasks};
-    /// # tasks![Waiting::wait];
-    /// # fn main() -> std::process::ExitCode {
-    /// # multiprocess::main(|| -> Result<(), Box<dyn std::error::Error>> {
-    /// let (gate, waiting) = Gate::new()?;
-    /// let mut process = Process::new(Waiting::wait, waiting).ignoring_interrupts(true);
-    /// process.start()?;
-    /// gate.open();
-    /// process.join()?;
-    /// assert_eq!(process.exitcode(), Some(0));
-    /// # Ok(()) }) }
-    /// ```
-    ///
     /// # Panics
-    /// If the process has started: then nothing can change what it is.
+    /// If the process has started.
     #[must_use]
     pub fn ignoring_interrupts(mut self, ignores: bool) -> Self {
         assert!(self.child.is_none(), "the process {} has already started", self.name);
@@ -257,28 +199,22 @@ impl Process {
     }
 
     /// Starts the process; returns when its arguments are on their way. From then on only the child
-    /// has them: connections among them are closed here. Python: `Process.start`.
+    /// has them: connections among them are closed in this process. Python: `Process.start`.
     ///
-    /// Arguments of more than the socket's buffer (some 200 KB) are on their way when the child has
-    /// read them: a child that hangs before [`main`](crate::process::main) keeps its parent waiting here.
+    /// Arguments longer than the socket's buffer (some 200 KB) are on their way when the child has
+    /// read them: a child that hangs before [`main`](crate::process::main) keeps its parent waiting
+    /// here.
+    ///
+    /// A function that is not listed shows only now:
     ///
     /// ```
-    /// # use multiprocess::process::Error;
-    /// # use multiprocess::{Process, tasks};
-    /// # tasks![work];
-    /// # fn work(_: u32) {}
+    /// # use multiprocess::Process;
     /// # fn unlisted(_: u32) {}
     /// # fn main() -> std::process::ExitCode {
-    /// # multiprocess::main(|| -> Result<(), multiprocess::process::Error> {
-    /// let mut process = Process::new(work, 1);
-    /// process.start()?;
-    /// assert!(process.pid().is_some());
-    /// assert!(matches!(process.start(), Err(Error::StartedTwice { .. })));
-    /// process.join()?;
-    ///
+    /// # multiprocess::main(|| {
     /// let refused = Process::new(unlisted, 1).start().unwrap_err();
     /// assert!(refused.to_string().ends_with("write tasks![unlisted]; next to its definition"));
-    /// # Ok(()) }) }
+    /// # }) }
     /// ```
     ///
     /// # Errors
@@ -286,7 +222,7 @@ impl Process {
     /// [`Error::DaemonWithChildren`]; [`Error::StartedTwice`]; [`Error::Arguments`] if these can't
     /// be serialised; [`Error::Start`] if the system refuses; [`Error::NeverRan`] if the child ends
     /// before it has all its arguments; [`Error::Ending`]. After an error no process is left, and
-    /// it may be tried again.
+    /// `start` may be called again.
     pub fn start(&mut self) -> Result<(), Error> {
         let target = self.target.get_mut().unwrap_or_else(PoisonError::into_inner);
         let Some(wanted) = target else {
@@ -297,13 +233,13 @@ impl Process {
         if parent.is_daemon() {
             return Err(Error::DaemonWithChildren);
         }
-        let (place, task) = (wanted.task)()?;
+        let (index, task) = (wanted.task)()?;
         let arguments = (wanted.pack)()
             .map_err(|reason| Error::Arguments { name: self.name.clone(), reason })?;
-        // Those that have ended meanwhile need not stay zombies until they are asked for.
+        // Collects the children that have ended, which would stay zombies otherwise.
         child::active();
         let start = Start {
-            task: place,
+            task: index,
             task_name: task.name.to_owned(),
             name: self.name.clone(),
             path: self.path.clone(),
@@ -320,46 +256,16 @@ impl Process {
 
     /// Waits until the process has ended. Python: `Process.join`.
     ///
-    /// ```
-    /// # use multiprocess::process::Error;
-    /// # use multiprocess::{Process, tasks};
-    /// # tasks![work];
-    /// # fn work(_: u32) {}
-    /// # fn main() -> std::process::ExitCode {
-    /// # multiprocess::main(|| -> Result<(), multiprocess::process::Error> {
-    /// let mut process = Process::new(work, 1);
-    /// assert!(matches!(process.join(), Err(Error::NotStarted { .. })));
-    /// process.start()?;
-    /// process.join()?;
-    /// assert!(!process.is_alive());
-    /// # Ok(()) }) }
-    /// ```
-    ///
     /// # Errors
-    /// [`Error::NotStarted`]; [`Error::NeverRan`] if it ended by itself before it had its
-    /// arguments; [`Error::System`]. How it ended otherwise is told by
-    /// [`exitcode`](Self::exitcode), also if a signal killed it before its function began.
+    /// [`Error::NotStarted`]; [`Error::NeverRan`] if the process ended by itself before it had its
+    /// arguments; [`Error::System`]. Any other end is no error: see [`exitcode`](Self::exitcode),
+    /// also for a process that a signal killed before its function began.
     pub fn join(&self) -> Result<(), Error> {
         self.join_at_most(None).map(drop)
     }
 
-    /// Waits until the process has ended, but no longer than this; says whether it has.
+    /// Waits until the process has ended, at most for the timeout; returns true if it has.
     /// Python: `Process.join(timeout)`.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use multiprocess::{Gate, Process, Waiting, tasks};
-    /// # tasks![Waiting::wait];
-    /// # fn main() -> std::process::ExitCode {
-    /// # multiprocess::main(|| -> Result<(), Box<dyn std::error::Error>> {
-    /// let (gate, waiting) = Gate::new()?;
-    /// let mut process = Process::new(Waiting::wait, waiting);
-    /// process.start()?;
-    /// assert!(!process.join_timeout(Duration::from_millis(10))?);
-    /// gate.open();
-    /// assert!(process.join_timeout(Duration::from_secs(60))?);
-    /// # Ok(()) }) }
-    /// ```
     ///
     /// # Errors
     /// As [`join`](Self::join).
@@ -370,7 +276,7 @@ impl Process {
     fn join_at_most(&self, timeout: Option<Duration>) -> Result<bool, Error> {
         let child = self.started()?;
         match child.wait_for_end(timeout)? {
-            // How a killed child ended is told by its exit code, as in Python.
+            // A killed child is no error here: it has its exit code, as in Python.
             Some(end) if !child.ran() && !end.is_by_signal() => {
                 Err(Error::NeverRan { name: self.name.clone(), end: end.to_string() })
             }
@@ -378,96 +284,37 @@ impl Process {
         }
     }
 
-    /// Its name. Python: `Process.name`.
-    ///
-    /// ```
-    /// # use multiprocess::Process;
-    /// let process = Process::new(|(): ()| (), ()).named("child_1");
-    /// assert_eq!(process.name(), "child_1");
-    /// ```
+    /// Returns the process's name. Python: `Process.name`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether it ends when its parent does. Python: `Process.daemon`.
-    ///
-    /// ```
-    /// # use multiprocess::Process;
-    /// let process = Process::new(|(): ()| (), ()).daemonic(true);
-    /// assert!(process.is_daemon());
-    /// ```
+    /// Returns true if the process ends when its parent does. Python: `Process.daemon`.
     #[must_use]
     pub fn is_daemon(&self) -> bool {
         self.daemon
     }
 
-    /// Its process id, or `None` before its start. Python: `Process.pid`, `Process.ident`.
-    ///
-    /// ```
-    /// # use multiprocess::{Process, tasks};
-    /// # tasks![work];
-    /// # fn work(_: ()) {}
-    /// # fn main() -> std::process::ExitCode {
-    /// # multiprocess::main(|| -> Result<(), multiprocess::process::Error> {
-    /// let mut process = Process::new(work, ());
-    /// assert_eq!(process.pid(), None);
-    /// process.start()?;
-    /// assert!(process.pid().is_some_and(|pid| pid != std::process::id()));
-    /// process.join()?;
-    /// # Ok(()) }) }
-    /// ```
+    /// Returns the process id, `None` before the start. Python: `Process.pid`, `Process.ident`.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(|child| child.pid())
     }
 
-    /// Whether it was started and has not ended. Python: `Process.is_alive`.
-    ///
-    /// ```
-    /// # use multiprocess::{Gate, Process, Waiting, tasks};
-    /// # tasks![Waiting::wait];
-    /// # fn main() -> std::process::ExitCode {
-    /// # multiprocess::main(|| -> Result<(), Box<dyn std::error::Error>> {
-    /// let (gate, waiting) = Gate::new()?;
-    /// let mut process = Process::new(Waiting::wait, waiting);
-    /// assert!(!process.is_alive());
-    /// process.start()?;
-    /// assert!(process.is_alive());
-    /// gate.open();
-    /// process.join()?;
-    /// assert!(!process.is_alive());
-    /// # Ok(()) }) }
-    /// ```
+    /// Returns true if the process was started and has not ended. Python: `Process.is_alive`.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.child.as_ref().is_some_and(|child| !matches!(child.try_collect(), Ok(Some(_))))
     }
 
-    /// Its exit code, or −N if signal N killed it; `None` until it has ended. Python:
-    /// `Process.exitcode`.
+    /// Returns the exit code, or −N if signal N killed the process; `None` until it has ended.
+    /// Python: `Process.exitcode`.
     ///
-    /// `None` also if somebody else collected it (a `waitpid` elsewhere in the program, or the
-    /// program ignores SIGCHLD): it is not alive then, and nobody can tell how it ended. A SIGCHLD
-    /// that is ignored when the program begins is set back to its default by [`main`](crate::process::main).
-    ///
-    /// ```
-    /// # use multiprocess::{Exit, Process, tasks};
-    /// tasks![leave];
-    ///
-    /// fn leave(code: i32) -> Exit {
-    ///     Exit(code)
-    /// }
-    ///
-    /// # fn main() -> std::process::ExitCode {
-    /// # multiprocess::main(|| -> Result<(), multiprocess::process::Error> {
-    /// let mut process = Process::new(leave, 7);
-    /// assert_eq!(process.exitcode(), None);
-    /// process.start()?;
-    /// process.join()?;
-    /// assert_eq!(process.exitcode(), Some(7));
-    /// # Ok(()) }) }
-    /// ```
+    /// `None` also if another part of the program collected it (by `waitpid`, or because the
+    /// program ignores SIGCHLD): the process is not alive then, but its exit code is lost. A
+    /// SIGCHLD that is ignored when the program begins is set back to its default by
+    /// [`main`](crate::process::main).
     #[must_use]
     pub fn exitcode(&self) -> Option<i32> {
         match self.child.as_ref()?.try_collect() {
@@ -476,23 +323,10 @@ impl Process {
         }
     }
 
-    /// Asks it to end: SIGTERM. Python: `Process.terminate`. It has not ended when this returns:
-    /// join it. Its own children are not touched, unless they are daemonic. Windows can't ask:
-    /// there it ends at once, as by [`kill`](Self::kill), but with the exit code of a SIGTERM.
-    ///
-    /// ```
-    /// # use multiprocess::{Gate, Process, Waiting, tasks};
-    /// # tasks![Waiting::wait];
-    /// # fn main() -> std::process::ExitCode {
-    /// # multiprocess::main(|| -> Result<(), Box<dyn std::error::Error>> {
-    /// let (_gate, waiting) = Gate::new()?;
-    /// let mut process = Process::new(Waiting::wait, waiting);
-    /// process.start()?;
-    /// process.terminate()?;
-    /// process.join()?;
-    /// assert_eq!(process.exitcode(), Some(-15));
-    /// # Ok(()) }) }
-    /// ```
+    /// Asks the process to end: SIGTERM. Python: `Process.terminate`. The process may not have
+    /// ended when this returns: join it. Its own children are not touched, unless they are
+    /// daemonic. On Windows a process ends at once, as by [`kill`](Self::kill), but with the exit
+    /// code of a SIGTERM.
     ///
     /// # Errors
     /// [`Error::NotStarted`]; [`Error::System`] if the system refuses. A process that has ended is
@@ -501,21 +335,7 @@ impl Process {
         self.started()?.stop(Stop::Terminate)
     }
 
-    /// Ends it by force: SIGKILL, on Windows `TerminateProcess`. Python: `Process.kill`.
-    ///
-    /// ```
-    /// # use multiprocess::{Gate, Process, Waiting, tasks};
-    /// # tasks![Waiting::wait];
-    /// # fn main() -> std::process::ExitCode {
-    /// # multiprocess::main(|| -> Result<(), Box<dyn std::error::Error>> {
-    /// let (_gate, waiting) = Gate::new()?;
-    /// let mut process = Process::new(Waiting::wait, waiting);
-    /// process.start()?;
-    /// process.kill()?;
-    /// process.join()?;
-    /// assert_eq!(process.exitcode(), Some(-9));
-    /// # Ok(()) }) }
-    /// ```
+    /// Ends the process by force: SIGKILL, on Windows `TerminateProcess`. Python: `Process.kill`.
     ///
     /// # Errors
     /// As [`terminate`](Self::terminate).
@@ -523,25 +343,9 @@ impl Process {
         self.started()?.stop(Stop::Kill)
     }
 
-    /// Interrupts it as Ctrl-C does: SIGINT. Python 3.14: `Process.interrupt`.
+    /// Interrupts the process as Ctrl-C does: SIGINT. Python 3.14: `Process.interrupt`.
     ///
-    /// Windows has no Ctrl-C for one process: there it is [`Error::System`].
-    ///
-    /// ```
-    /// # use multiprocess::{Gate, Process, Waiting, tasks};
-    /// # tasks![Waiting::wait];
-    /// # fn main() -> std::process::ExitCode {
-    /// # multiprocess::main(|| -> Result<(), Box<dyn std::error::Error>> {
-    /// let (_gate, waiting) = Gate::new()?;
-    /// let mut process = Process::new(Waiting::wait, waiting);
-    /// process.start()?;
-    /// if cfg!(unix) {
-    ///     process.interrupt()?;
-    /// }
-    /// # process.kill()?; // who ignores Ctrl-C leaves that to its children, too
-    /// process.join()?;
-    /// # Ok(()) }) }
-    /// ```
+    /// Windows has no Ctrl-C for a single process: there the result is [`Error::System`].
     ///
     /// # Errors
     /// As [`terminate`](Self::terminate).
@@ -552,25 +356,7 @@ impl Process {
     /// Gives up this handle on a process that has ended, or was never started. Python:
     /// `Process.close`.
     ///
-    /// ```
-    /// # use multiprocess::process::Error;
-    /// # use multiprocess::{Gate, Process, Waiting, active_children, tasks};
-    /// # tasks![Waiting::wait];
-    /// # fn main() -> std::process::ExitCode {
-    /// # multiprocess::main(|| -> Result<(), Box<dyn std::error::Error>> {
-    /// let (gate, waiting) = Gate::new()?;
-    /// let mut process = Process::new(Waiting::wait, waiting);
-    /// process.start()?;
-    /// assert!(matches!(process.close(), Err(Error::StillRunning { .. })));
-    /// gate.open();
-    /// for process in active_children() {
-    ///     process.join()?;
-    ///     process.close()?;
-    /// }
-    /// # Ok(()) }) }
-    /// ```
-    ///
-    /// What is closed can't be used any more, which the compiler sees:
+    /// The compiler sees that a closed process isn't used any more:
     ///
     /// ```compile_fail,E0382
     /// # fn main() -> std::process::ExitCode {
@@ -584,7 +370,7 @@ impl Process {
     /// ```
     ///
     /// # Errors
-    /// [`Error::StillRunning`]. [`active_children`] has it then.
+    /// [`Error::StillRunning`]; [`active_children`] still lists the process then.
     pub fn close(self) -> Result<(), Error> {
         if self.is_alive() {
             return Err(Error::StillRunning { name: self.name });
@@ -592,37 +378,16 @@ impl Process {
         Ok(())
     }
 
-    /// A descriptor that becomes ready when the process has ended, for [`wait`](crate::process::wait());
-    /// `None` before the start. Python: `Process.sentinel`.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use multiprocess::{Gate, Process, Waiting, tasks, wait};
-    /// # tasks![Waiting::wait];
-    /// # fn main() -> std::process::ExitCode {
-    /// # multiprocess::main(|| -> Result<(), Box<dyn std::error::Error>> {
-    /// let (gate, waiting) = Gate::new()?;
-    /// let mut process = Process::new(Waiting::wait, waiting);
-    /// process.start()?;
-    /// let sentinel = process.sentinel().expect("it was started");
-    /// assert_eq!(wait(&[sentinel], Duration::ZERO)?, [0; 0]);
-    /// gate.open();
-    /// assert_eq!(wait(&[sentinel], Duration::from_secs(60))?, [0]);
-    /// # Ok(()) }) }
-    /// ```
+    /// Returns a descriptor that becomes ready when the process has ended, for
+    /// [`wait`](crate::process::wait()); `None` before the start. Python: `Process.sentinel`.
     #[must_use]
     pub fn sentinel(&self) -> Option<BorrowedEnd<'_>> {
         self.child.as_ref().map(|child| child.sentinel())
     }
 
-    /// The key it has in common with this process and all its relatives:
-    /// [`CurrentProcess::authkey`](crate::process::CurrentProcess::authkey). Python: `Process.authkey`.
-    ///
-    /// ```
-    /// # use multiprocess::{Process, current_process};
-    /// let process = Process::new(|(): ()| (), ());
-    /// assert_eq!(process.authkey(), current_process().authkey());
-    /// ```
+    /// Returns the key that the process shares with this one and all its relatives:
+    /// [`CurrentProcess::authkey`](crate::process::CurrentProcess::authkey). Python:
+    /// `Process.authkey`.
     ///
     /// # Panics
     /// If the system has no random bytes to give.
@@ -654,8 +419,8 @@ impl fmt::Debug for Process {
     }
 }
 
-/// The children of this process that run, in the order of their start; those that have ended are
-/// collected on the way. Python: `multiprocessing.active_children`.
+/// Returns the running children of this process in the order of their start, and collects those
+/// that have ended. Python: `multiprocessing.active_children`.
 ///
 /// ```
 /// # use multiprocess::{Gate, Process, Waiting, active_children, tasks};
@@ -684,12 +449,8 @@ pub fn active_children() -> Vec<Process> {
     child::active().into_iter().map(handle).collect()
 }
 
-/// How many processes can run at once on the cores that this process may use, at least 1.
-/// Python: `os.process_cpu_count`.
-///
-/// ```
-/// assert!(multiprocess::cpu_count() >= 1);
-/// ```
+/// Returns the number of processes that can run at once on the cores that this process may use, at
+/// least 1. Python: `os.process_cpu_count`.
 #[must_use]
 pub fn cpu_count() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)

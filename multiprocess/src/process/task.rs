@@ -1,8 +1,8 @@
-//! Which functions may run in another process, and how they are found there.
+//! The list of functions that may run in another process, and how they are found there.
 //!
 //! Parent and child are the same executable, so both have the same list, which the crate inventory
-//! collects before `main`: the parent looks a function up by its type, and its place in the list is
-//! what travels.
+//! collects before `main`: the parent looks a function up by its type, and sends its index in the
+//! list.
 
 use std::any::{Any, TypeId, type_name};
 use std::io;
@@ -18,27 +18,28 @@ use crate::process::{Error, frame};
 /// A function that may run in another process.
 #[derive(Debug)]
 pub struct Task {
-    /// For messages: `my_crate::worker`.
+    /// Name for messages: `my_crate::worker`.
     pub name: &'static str,
-    /// The type of the function: each function of a program has its own.
+    /// Type of the function: each function of a program has its own.
     pub key: fn() -> TypeId,
-    /// Calls the function; returns its exit code.
+    /// Calls the function and returns its exit code.
     pub call: fn(Call<'_>) -> Result<Exit, frame::Error>,
 }
 
-/// How a listed function is called.
+/// The two ways to call a listed function.
 pub enum Call<'a> {
-    /// As the function of a process, with these arguments; tells when it has them.
+    /// As the function of a process, with these arguments; the callback runs once it has them.
     Process(Arguments, &'a mut dyn FnMut()),
-    /// As a task: with the arguments in these bytes; the bytes of its result are appended.
+    /// As a task: with the arguments in the first bytes; its result's bytes are appended to the
+    /// second.
     Task(&'a [u8], &'a mut Vec<u8>),
 }
 
-// A list for each type: lists of the program's own, or of another version of this crate, are
-// others.
+// Inventory has a list for each type, so lists of the program's own, or of another version of this
+// crate, are separate.
 inventory::collect!(Task);
 
-/// All that `tasks!` lists, anywhere in the program.
+/// Returns every function that the program lists by `tasks!`.
 fn tasks() -> &'static [&'static Task] {
     static TASKS: OnceLock<Vec<&'static Task>> = OnceLock::new();
     TASKS.get_or_init(|| inventory::iter::<Task>.into_iter().collect())
@@ -46,12 +47,13 @@ fn tasks() -> &'static [&'static Task] {
 
 /// Lists functions that may run in another process: `tasks![worker, SubProcess::run];`
 ///
-/// Each takes one argument (a tuple or a struct for more) that can be serialised and deserialised
-/// by serde, and returns a value that can be. What the return value means as an exit code:
-/// [`Exit`](crate::process::Exit), [`Failure`](crate::process::Failure).
+/// Each takes one argument (a tuple or a struct for more) that serde can serialise and deserialise,
+/// and returns a value that it can serialise. For its meaning as an exit code see
+/// [`Exit`] and [`Failure`](crate::process::Failure).
 ///
-/// A function without this line can't be started; [`Process::start`](crate::process::Process::start) says
-/// so. Python: pickle finds functions by their names in the same way, and can't find a lambda.
+/// A function without this line can't be started:
+/// [`Process::start`](crate::process::Process::start) says so. Python: pickle finds functions by
+/// their names in the same way, and can't find a lambda.
 ///
 /// ```
 /// # use multiprocess::{Process, tasks};
@@ -81,7 +83,8 @@ macro_rules! tasks {
                 call: |call| {
                     #[allow(unused_imports, reason = "a function's type decides which are used")]
                     use $crate::__private::{
-                        ExitOfDebugResult, ExitOfResult, ExitOfSilentResult, ExitOfValue, Take, TakesReference, TakesValue,
+                        ExitOfDebugResult, ExitOfResult, ExitOfSilentResult, ExitOfValue, Take,
+                        TakesReference, TakesValue,
                     };
                     $crate::__private::call(
                         $function,
@@ -95,12 +98,12 @@ macro_rules! tasks {
     )+ };
 }
 
-/// The key of a function, by which it is found in the list.
+/// Returns a function's key in the list.
 pub fn key_of<F: Any>(_function: &F) -> TypeId {
     TypeId::of::<F>()
 }
 
-/// Returns this function in the list, and its place there.
+/// Finds a function in the list; returns its index and itself.
 pub(crate) fn find<F: Any>() -> Result<(usize, &'static Task), Error> {
     let function = type_name::<F>();
     if size_of::<F>() != 0 || function.ends_with("{{closure}}") {
@@ -111,7 +114,7 @@ pub(crate) fn find<F: Any>() -> Result<(usize, &'static Task), Error> {
     found.ok_or_else(|| Error::Unlisted { function, short: short_name(function) })
 }
 
-/// How one would write a function's name beside it: `worker`, `worker::<…>`, `SubProcess::run`.
+/// Returns a function's name as written beside it: `worker`, `worker::<…>`, `SubProcess::run`.
 fn short_name(function: &str) -> String {
     let last = |path: &str| path.rsplit("::").next().unwrap_or(path).to_owned();
     if let Some((owner, method)) = function.strip_prefix('<').and_then(|f| f.split_once(" as ")) {
@@ -123,9 +126,9 @@ fn short_name(function: &str) -> String {
     }
 }
 
-/// The task at this place.
-pub(crate) fn task_at(place: usize) -> Option<&'static Task> {
-    tasks().get(place).copied()
+/// Returns the task at this index.
+pub(crate) fn task_at(index: usize) -> Option<&'static Task> {
+    tasks().get(index).copied()
 }
 
 /// Arguments that a listed function may take.
@@ -152,7 +155,7 @@ pub trait Answer: Serialize {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize> Answer for T {}
 
-/// The argument of a function, to be asked whether it is a reference, or a pair with one.
+/// The argument of a function, for the check that it is no reference, and no pair with one.
 /// `(&&&&Taken).check()` finds the first implementation that fits, as with
 /// [`Returned`](crate::process::exit::Returned).
 #[derive(Debug)]
@@ -160,8 +163,8 @@ pub struct Taken<A>(pub A);
 
 /// Makes `Taken` of an argument.
 pub trait Take: Sized {
-    /// Returns the argument to be asked. Being a method, it says nothing where the compiler doesn't
-    /// know the argument's type, because it has found another mistake.
+    /// Wraps the argument. A method makes no further error where the compiler doesn't know the
+    /// argument's type, because it has found another mistake.
     fn to_be_asked(self) -> Taken<Self> {
         Taken(self)
     }
@@ -169,7 +172,7 @@ pub trait Take: Sized {
 
 impl<A> Take for A {}
 
-/// Nothing: what a reference would have to be.
+/// A trait that no type implements, required of a reference.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is a reference, and in another process there is nothing it could refer to",
     label = "takes `{Self}`",
@@ -179,9 +182,9 @@ pub trait Owned {}
 
 /// Arguments that are a reference, or a pair with one: a compile error.
 pub trait TakesReference {
-    /// The reference.
+    /// Type of the reference.
     type Reference;
-    /// Doesn't compile.
+    /// Fails to compile.
     fn check(&self)
     where
         Self::Reference: Owned,
@@ -203,14 +206,14 @@ impl<'a, A, T: ?Sized> TakesReference for &&&Taken<(A, &'a T)> {
 
 /// All other arguments.
 pub trait TakesValue {
-    /// Compiles.
+    /// Does nothing, but compiles.
     fn check(&self) {}
 }
 
 impl<A> TakesValue for Taken<A> {}
 
-/// Calls the function. This is the one place that says what it may take and return, so that the
-/// compiler says once what is wrong with it.
+/// Calls the function. Only these bounds say what it may take and return, so that the compiler
+/// reports a mistake once.
 pub fn call<A: Argument, R: Answer>(
     function: impl Fn(A) -> R, // One argument: a tuple if there are more, `()` if there is none.
     call: Call<'_>,
@@ -231,8 +234,8 @@ pub fn call<A: Argument, R: Answer>(
     }
 }
 
-/// A listed function as every process of this program knows it: what a pool sends to its workers.
-/// Python: a function pickled by its name.
+/// The id of a listed function, the same in every process of this program: what a pool sends to its
+/// workers. Python: a function pickled by its name.
 ///
 /// ```
 /// use multiprocess::process::{Listed, frame};
@@ -256,62 +259,24 @@ pub fn call<A: Argument, R: Answer>(
 pub struct Listed(usize);
 
 impl Listed {
-    /// This function in the list.
-    ///
-    /// ```
-    /// # use multiprocess::process::{Error, Listed};
-    /// # use multiprocess::tasks;
-    /// # tasks![double];
-    /// # fn double(number: u32) -> u32 { 2 * number }
-    /// # fn triple(number: u32) -> u32 { 3 * number }
-    /// assert!(Listed::of(&double).is_ok());
-    /// assert!(matches!(Listed::of(&triple), Err(Error::Unlisted { .. })));
-    /// assert!(matches!(Listed::of(&|(): ()| ()), Err(Error::NotAFunctionItem { .. })));
-    /// ```
+    /// Finds this function in the list.
     ///
     /// # Errors
     /// [`Error::Unlisted`], [`Error::NotAFunctionItem`].
     pub fn of<F: Any>(_function: &F) -> Result<Self, Error> {
-        find::<F>().map(|(place, _)| Self(place))
+        find::<F>().map(|(index, _)| Self(index))
     }
 
-    /// Calls it with the arguments in these bytes, and appends the bytes of its result.
-    ///
-    /// ```
-    /// # use multiprocess::process::{Listed, frame};
-    /// # use multiprocess::tasks;
-    /// # tasks![double];
-    /// # fn double(number: u32) -> u32 { 2 * number }
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let mut result = Vec::new();
-    /// Listed::of(&double)?.call(&[4], &mut result)?; // a small number is one byte
-    /// assert_eq!(frame::decode::<u32>(&result)?, 8);
-    /// # Ok(()) }
-    /// ```
+    /// Calls the function with the arguments in these bytes, and appends the bytes of its result.
     ///
     /// # Errors
-    /// [`frame::Error::Decode`] if these are no arguments for it, [`frame::Error::Encode`] if its
+    /// [`frame::Error::Decode`] if the bytes are not its arguments, [`frame::Error::Encode`] if its
     /// result can't be serialised, [`frame::Error::Io`] if there is no such function.
     pub fn call(self, arguments: &[u8], result: &mut Vec<u8>) -> Result<(), frame::Error> {
         (self.task()?.call)(Call::Task(arguments, result)).map(drop)
     }
 
-    /// Calls it with these arguments; its result becomes an exit code, as if it were a process.
-    ///
-    /// ```
-    /// # use multiprocess::process::{Arguments, Listed};
-    /// # use multiprocess::{Exit, tasks};
-    /// # tasks![leave];
-    /// fn leave(code: i32) -> Exit {
-    ///     Exit(code)
-    /// }
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let arguments = Arguments::pack(&5)?;
-    /// assert_eq!(Listed::of(&leave)?.call_once(arguments)?, Exit(5));
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls the function with these arguments; its result becomes an exit code, as in a process.
     ///
     /// # Errors
     /// As [`call`](Self::call).

@@ -6,21 +6,19 @@ use std::time::Duration;
 use crate::process::ends::{AsEnd, BorrowedEnd};
 use crate::sys::process as sys;
 
-/// Waits until at least one of the ends is ready; returns the places of all that are, or nothing
-/// after the timeout (`None` and [`Duration::MAX`]: never). Python:
-/// `multiprocessing.connection.wait`.
+/// Waits until at least one of the ends is ready; returns the indexes of all ready ends, none after
+/// the timeout (`None` and [`Duration::MAX`]: no limit). Python: `multiprocessing.connection.wait`.
 ///
-/// An end is ready that has something to receive, or has reached its end of file, or is the sentinel
-/// of a process that has ended. Nothing is received by it.
+/// An end is ready if it has something to receive, or has reached its end of file, or is the
+/// sentinel of a process that has ended. Nothing is received by waiting. An empty list returns at
+/// once.
 ///
-/// Of no ends none will ever be ready: that returns at once.
+/// Any value with a descriptor is an end: receivers, connections, sentinels, sockets (on Windows
+/// any value with a handle, so no sockets). Ends of several types become one by [`AsEnd`]:
+/// `wait(&[a.as_end(), b.as_end()], None)`.
 ///
-/// Anything with a descriptor will do: receivers, connections, sentinels, sockets (on Windows: with
-/// a handle, so no sockets). Ends of several types are told by these:
-/// `wait(&[a.as_end(), b.as_end()], None)`, with [`AsEnd`].
-///
-/// On Windows it looks at pipes again and again, about once a millisecond. A look at an end from a
-/// copy of which another thread or process is just reading waits for that.
+/// On Windows pipes are polled about once a millisecond. Polling an end waits while another thread
+/// or process reads from a copy of it.
 ///
 /// ```
 /// use std::io::Write;

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::process::frame;
 
-/// Why a queue could not be made, or waited for. Python: the error that each names.
+/// Reasons why a queue could not be made, or waited for. Python: the error that each names.
 ///
 /// ```
 /// use multiprocess::Queue;
@@ -42,7 +42,7 @@ pub enum Error {
     System(io::Error),
 }
 
-/// Why an item was not put. The item comes back, unless it can never be put. Python: `queue.Full`.
+/// Reasons why an item was not put. The item comes back, unless it can never be put. Python: `queue.Full`.
 ///
 /// ```
 /// use multiprocess::Queue;
@@ -83,7 +83,7 @@ pub enum PutError<T> {
     System(io::Error),
 }
 
-/// Why no item was got. Python: `queue.Empty`.
+/// Reasons why no item was got. Python: `queue.Empty`.
 ///
 /// ```
 /// use multiprocess::Queue;

@@ -124,7 +124,7 @@ pub(crate) struct Account<'a> {
     pub(crate) held: &'a AtomicU64,
     /// Number of items it has accepted that have found no slot yet.
     pub(crate) waiting: &'a AtomicU64,
-    /// Not 0 once it gets no more items, and only waits until others have made room.
+    /// Flag: not 0 once it gets no more items, and only waits until others have made room.
     pub(crate) leaving: &'a AtomicU64,
 }
 

@@ -28,7 +28,7 @@
 //! the memory it lies in (`memory.rs`), what processes leave behind (`spill.rs`), the participants
 //! with their numbers (`participant.rs`), waiting (`event_count.rs`), all together putting and
 //! getting bytes (`raw.rs`); on that the handle of a process (`handle.rs`) and the typed `Queue`
-//! (`queue.rs`). For those who build on them, such as a pool, there are also `ByteQueue`
+//! (`queue.rs`). As a base for others, such as a pool, there are also `ByteQueue`
 //! (`bytes.rs`) and words that processes share (`words.rs`).
 //!
 //! Under `--cfg loom` there is only the ring, for loom to try every interleaving on it:

@@ -17,7 +17,7 @@ use crate::sys::queue as sys;
 /// Size in bytes beyond which a buffer that grew for one large item is freed.
 pub(crate) const KEPT: usize = 4 << 20;
 
-/// Why bytes could not be put or got.
+/// Reasons why bytes could not be put or got.
 #[derive(Debug)]
 pub(crate) enum Failed {
     /// The queue was full or empty until the deadline.

@@ -178,7 +178,7 @@ pub(crate) struct Repaired {
     pub given_back: Vec<u64>,
 }
 
-/// Why no slot could be claimed.
+/// Reasons why no slot could be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Blocked {
     /// The queue is full (for a put) or empty (for a get).

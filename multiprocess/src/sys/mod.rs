@@ -1,4 +1,5 @@
-//! What differs from system to system: the only `unsafe` of the library, and its only `cfg` on systems.
+//! What differs from system to system: the only `unsafe` of the library, and its only `cfg` on
+//! systems.
 
 pub(crate) mod pipe;
 pub(crate) mod process;

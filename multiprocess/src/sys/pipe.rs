@@ -1,5 +1,5 @@
-//! What a receiving end is to the system, and so to [`wait`](crate::process::wait()): a descriptor
-//! on Linux and macOS, a handle on Windows.
+//! A receiving end as the system, and so [`wait`](crate::process::wait()), knows it: a descriptor on
+//! Linux and macOS, a handle on Windows.
 
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
@@ -15,7 +15,7 @@ impl<T> AsFd for Receiver<T> {
     }
 }
 
-/// The receiving direction.
+/// Borrows the receiving direction.
 #[cfg(unix)]
 impl<S, R> AsFd for Connection<S, R> {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -30,7 +30,7 @@ impl<T> AsHandle for Receiver<T> {
     }
 }
 
-/// The receiving direction.
+/// Borrows the receiving direction.
 #[cfg(windows)]
 impl<S, R> AsHandle for Connection<S, R> {
     fn as_handle(&self) -> BorrowedHandle<'_> {

@@ -1,5 +1,5 @@
-//! Sequences of bytes, by the shortest way. serde hands them over one by one; here a `Vec<u8>` is
-//! written in one go, and read in one go.
+//! Sequences of bytes, on a fast path: serde passes bytes one by one; here a `Vec<u8>` is written
+//! at once, and read at once.
 
 use std::any::type_name;
 use std::fmt;
@@ -13,7 +13,7 @@ use serde::ser::{self, Serialize, Serializer};
 
 use super::Error;
 
-/// The serializer of a `u8`, and of nothing else.
+/// A serializer that accepts a `u8` and nothing else.
 pub(super) struct JustAByte;
 
 macro_rules! no_byte {
@@ -81,8 +81,8 @@ impl Serializer for JustAByte {
     }
 }
 
-/// What the visitor makes of these bytes, if it is the one by which serde reads a `Vec<u8>`: for it
-/// copies them. `None` for any other.
+/// Copies the bytes if the visitor is the one by which serde reads a `Vec<u8>`; returns `None` for
+/// any other visitor.
 pub(super) fn vec_of<'de, V: Visitor<'de>>(bytes: &[u8]) -> Option<V::Value> {
     static OF_VEC: LazyLock<&str> = LazyLock::new(|| match Vec::<u8>::deserialize(AskVisitor) {
         Err(Name(name)) => name,
@@ -96,7 +96,7 @@ pub(super) fn vec_of<'de, V: Visitor<'de>>(bytes: &[u8]) -> Option<V::Value> {
     value
 }
 
-/// Fails with the name of the visitor that it is given.
+/// A deserializer that fails with the name of its visitor.
 struct AskVisitor;
 
 #[derive(Debug)]

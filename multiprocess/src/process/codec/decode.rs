@@ -8,7 +8,7 @@ use serde::de::{
 use super::byte::{self, Bytes};
 use super::{DEEPEST, Error, kind, too_deep, too_long};
 
-/// The value whose bytes these are, all of them.
+/// Decodes a value from its bytes, all of them.
 ///
 /// # Errors
 /// The reason that the value's `Deserialize` gives; bytes cut off, left over or nested too deep.
@@ -173,7 +173,7 @@ fn unknown(kind: u8) -> Error {
     Error(format!("no value begins with the byte {kind:#x}").into())
 }
 
-/// Numbers, which most programs read most, by the shortest way.
+/// Reads a number directly, because numbers are what most programs read most.
 macro_rules! read_numbers {
     ($($method:ident $type:ident $kind:ident $visit:ident;)*) => {$(
         #[inline]
@@ -255,7 +255,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// Reads bytes as a sequence, too: a `Vec<u8>` may have been written in either form.
+    /// Reads bytes, or a sequence: a `Vec<u8>` may have been written in either form.
     #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.kind_in_some()? {
@@ -317,7 +317,7 @@ struct Parts<'d, 'de> {
     kind: u8,
 }
 
-/// The value, unless its reader left a part unread.
+/// Returns the value, or an error if its reader left a part unread.
 fn finished<T>(value: T, left: usize) -> Result<T, Error> {
     match left {
         0 => Ok(value),
@@ -365,7 +365,7 @@ impl<'de> MapAccess<'de> for &mut Parts<'_, 'de> {
     }
 }
 
-/// A variant with content as a map of one entry.
+/// A variant with content, as a map of one entry.
 struct Single<'d, 'de> {
     name: Option<&'de str>,
     decoder: &'d mut Decoder<'de>,
@@ -382,7 +382,7 @@ impl<'de> MapAccess<'de> for Single<'_, 'de> {
         name.map(|name| seed.deserialize(BorrowedStrDeserializer::new(name))).transpose()
     }
 
-    /// Counts a level where the content doesn't do it itself, as the encoder does.
+    /// Counts a level where the content doesn't count it, as the encoder does.
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
         match self.decoder.peek() {
             Some(kind::SEQ | kind::MAP) => seed.deserialize(&mut *self.decoder),

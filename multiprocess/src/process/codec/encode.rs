@@ -7,7 +7,7 @@ use serde::ser::{self, Serialize, Serializer};
 use super::byte::JustAByte;
 use super::{DEEPEST, Error, kind, too_deep, too_long};
 
-/// Puts the value's bytes behind what is in the buffer.
+/// Appends a value's bytes to the buffer.
 ///
 /// # Errors
 /// The reason that the value's `Serialize` gives; a value nested too deep; a part of 4 GiB or more.
@@ -18,14 +18,14 @@ pub(crate) fn append<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Res
 struct Encoder<'a> {
     out: &'a mut Vec<u8>,
     depth: u32,
-    /// The element kind of the sequence whose element is written next; otherwise `ANY`.
+    /// Element kind of the sequence whose element is written next; otherwise `ANY`.
     expected: u8,
-    /// The kind of the number that was written last without its kind; otherwise `ANY`.
+    /// Kind of the number that was written last without its kind; otherwise `ANY`.
     bare: u8,
 }
 
 impl Encoder<'_> {
-    /// Begins a value that says what it is.
+    /// Begins a value that carries its kind.
     #[inline]
     fn begin(&mut self, kind: u8) {
         (self.expected, self.bare) = (kind::ANY, kind::ANY);
@@ -65,7 +65,7 @@ impl Encoder<'_> {
     }
 }
 
-/// The byte of a number below 96.
+/// Returns the byte of a number below 96.
 fn small<T>(number: T) -> Option<u8>
 where
     u8: TryFrom<T>,
@@ -246,16 +246,17 @@ impl<'e, 'a> Serializer for &'e mut Encoder<'a> {
 /// A sequence, tuple or array that is being written.
 struct Elements<'e, 'a> {
     encoder: &'e mut Encoder<'a>,
-    /// Where the element kind and the number of elements are, to be filled in when they are known.
+    /// Offset of the element kind and the number of elements, filled in when they are known.
     header: usize,
     count: u32,
     kind: u8,
 }
 
-/// A tuple of fewer elements is most likely no array, and its elements of several types.
+/// Number of elements below which a tuple is most likely no array, but has elements of several
+/// types.
 const SHORT_TUPLE: usize = 8;
 
-/// Element kind and number of elements, in bytes.
+/// Size of the element kind and the number of elements, in bytes.
 const HEADER: usize = 5;
 
 impl<'e, 'a> Elements<'e, 'a> {
@@ -284,7 +285,7 @@ impl<'e, 'a> Elements<'e, 'a> {
         Ok(())
     }
 
-    /// Writes a `Vec<u8>` twenty times as fast as element by element.
+    /// Writes bytes at once, twenty times as fast as element by element.
     #[inline]
     fn all_bytes<T: Serialize>(&mut self, bytes: impl Iterator<Item = T>) -> Result<(), Error> {
         let (start, mut refused) = (self.encoder.out.len(), Ok(()));
@@ -299,7 +300,7 @@ impl<'e, 'a> Elements<'e, 'a> {
         refused
     }
 
-    /// Gives each of the numbers written so far its kind, because this element has another one.
+    /// Gives each number written so far its kind, because this element has another kind.
     #[cold]
     fn give_kinds(&mut self, start: usize) {
         let first = self.header + HEADER;
@@ -327,7 +328,7 @@ impl<'e, 'a> Elements<'e, 'a> {
 /// A map or struct that is being written.
 struct Entries<'e, 'a> {
     encoder: &'e mut Encoder<'a>,
-    /// Where the number of entries is, to be filled in when it is known.
+    /// Offset of the number of entries, filled in when it is known.
     header: usize,
     count: u32,
 }

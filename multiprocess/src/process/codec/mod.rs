@@ -1,10 +1,9 @@
 //! Values as bytes: a self-describing form for serde. Python: `pickle`.
 //!
-//! Each value begins with a byte that says what it is, and structs and enums carry the names of
-//! their fields and variants, so all of serde's attributes mean what they mean in JSON: a field
-//! that is skipped, flattened or missing, an untagged enum, a variant that is never sent. Unlike
-//! JSON, `Some(None)` isn't `None`, keys may be of any type, and floats and 128-bit integers stay
-//! exact.
+//! Each value begins with a byte for its kind, and structs and enums carry the names of their
+//! fields and variants, so all of serde's attributes mean what they mean in JSON: a field that is
+//! skipped, flattened or missing, an untagged enum, a variant that is never sent. Unlike JSON,
+//! `Some(None)` isn't `None`, keys may be of any type, and floats and 128-bit integers stay exact.
 //!
 //! ```text
 //!   0 ..= 95         that number
@@ -22,7 +21,7 @@
 //! bytes: a `Vec<u8>` or `Vec<f64>` is as long as it is in memory. In any other sequence the
 //! element kind is `ANY`. Lengths and numbers of elements are `u32`.
 //!
-//! Serde calls itself once for each level of a value. Both directions refuse what is nested deeper
+//! Serde recurses once for each level of a value. Encoder and decoder refuse values nested deeper
 //! than [`DEEPEST`], so no message can overflow a stack. A sequence, a map, a struct, a variant
 //! with content and a `Some` are a level each.
 //!
@@ -42,11 +41,12 @@ use serde::ser;
 pub(crate) use decode::decode;
 pub(crate) use encode::append;
 
-/// The most levels of a value: sequences, maps, structs, variants and options inside each other.
+/// Largest number of levels of a value: sequences, maps, structs, variants and options inside each
+/// other.
 pub(crate) const DEEPEST: u32 = 256;
 
 mod kind {
-    /// Numbers below are the byte itself.
+    /// Lowest kind: a lower byte is a number itself.
     pub(super) const LOWEST: u8 = 0x60;
     pub(super) const FALSE: u8 = 0x60;
     pub(super) const TRUE: u8 = 0x61;
@@ -72,13 +72,13 @@ mod kind {
     pub(super) const MAP: u8 = 0x75;
     pub(super) const VARIANT: u8 = 0x76;
     pub(super) const UNIT_VARIANT: u8 = 0x77;
-    /// Element kind of a sequence whose elements say themselves what they are.
+    /// Element kind of a sequence whose elements carry their own kinds.
     pub(super) const ANY: u8 = 0x7f;
-    /// In an encoder: the next value is the first element of a sequence, and decides its kind.
+    /// Mark in an encoder: the next value is the first element of a sequence, and decides its kind.
     pub(super) const UNDECIDED: u8 = 0x7e;
 }
 
-/// Why a value could not be written or read, in one sentence.
+/// The reason why a value could not be written or read, in one sentence.
 #[derive(Debug)]
 pub(crate) struct Error(Box<str>);
 

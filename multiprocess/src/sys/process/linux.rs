@@ -18,37 +18,37 @@ use super::{End, refused};
 /// The open descriptors of this process, each a file named by its number.
 pub(super) const DESCRIPTORS: &str = "/proc/self/fd";
 
-/// Returns how many descriptors are open, where the system tells so without a list of them: the
-/// folder's size, before Linux 6.2 zero.
+/// Returns the number of open descriptors, where the system tells it without a list of them: the
+/// folder's size, which is zero before Linux 6.2.
 pub(super) fn descriptor_count() -> io::Result<Option<u64>> {
     Ok(Some(fs::metadata(DESCRIPTORS)?.len()))
 }
 
-/// A peer that has ended is an error, not a signal.
+/// Flags for sending: a peer that has ended is an error, not a signal.
 pub(super) const SEND: SendFlags = SendFlags::NOSIGNAL;
 
-/// Programs that this one execs don't get what it receives.
+/// Flags for receiving: programs that this one execs don't inherit received descriptors.
 pub(super) const RECEIVE: RecvFlags = RecvFlags::CMSG_CLOEXEC;
 
-/// The running program itself, for the kernel.
+/// Path of the running program itself, for the kernel.
 const SELF: &str = "/proc/self/exe";
 
 /// Returns the running program's file: [`SELF`], because a name would lead to another file after a
-/// rebuild. But if it was started as an argument of the dynamic loader, `ld.so program`, that is
-/// the loader, and the program is known by its name only.
+/// rebuild. But for a program that was started as an argument of the dynamic loader,
+/// `ld.so program`, that is the loader, and the program is known by its name only.
 #[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
 pub(super) fn this_program() -> io::Result<PathBuf> {
     static FILE: OnceLock<PathBuf> = OnceLock::new();
     Ok(FILE.get_or_init(|| argument_of_loader().unwrap_or_else(|| SELF.into())).clone())
 }
 
-/// Returns the program's file if the kernel has loaded only the dynamic loader, and that the
-/// program.
+/// Returns the program's file if the kernel has loaded only the dynamic loader, which has loaded
+/// the program.
 #[expect(unsafe_code, reason = "no safe crate tells what the loader says of the program")]
 fn argument_of_loader() -> Option<PathBuf> {
-    // SAFETY: it takes a number and returns one.
+    // SAFETY: the call takes a number and returns one.
     let told = |what| unsafe { libc::getauxval(what) } as usize;
-    // Otherwise it is where the kernel has loaded the loader to, beside the program.
+    // Not zero if the kernel has loaded the loader beside the program.
     if told(libc::AT_BASE) != 0 {
         return None;
     }
@@ -68,7 +68,7 @@ fn file_at(address: usize, maps: &str) -> Option<PathBuf> {
     })
 }
 
-/// Says why this program could not be started again.
+/// Explains why this program could not be started again.
 pub(super) fn not_started(program: &Path, error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::NotFound if program == Path::new(SELF) => {
@@ -78,7 +78,7 @@ pub(super) fn not_started(program: &Path, error: io::Error) -> io::Error {
     }
 }
 
-/// Says why there is no pidfd of a child.
+/// Explains why there is no pidfd of a child.
 fn no_pidfd(error: Errno) -> io::Error {
     let because = |text| io::Error::new(io::Error::from(error).kind(), text);
     match error {
@@ -97,24 +97,25 @@ pub(super) fn prepare(_line: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until the other side has received the descriptors sent last. They live on in the socket
-/// here, so there is nothing to wait for.
+/// Waits until the other side has received the descriptors sent last: nothing to wait for, because
+/// the socket keeps them open here.
 #[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
 pub(super) fn wait_until_received(_line: BorrowedFd<'_>, _child: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// The other direction of [`wait_until_received`].
+/// Reports received descriptors: nothing to do, see [`wait_until_received`].
 pub(super) fn say_received(_line: BorrowedFd<'_>) {}
 
-/// Sets what [`RECEIVE`] has set already.
+/// Does nothing: [`RECEIVE`] has set the flag already.
 #[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
 pub(super) fn close_on_exec(_descriptor: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// A child's number, and its *pidfd*: a descriptor that becomes ready when the process has ended,
-/// whoever else waits for it, and that never comes to mean another process as a number can.
+/// A child's process id, and its *pidfd*: a descriptor that becomes ready when the process has
+/// ended, however many threads wait for it, and that never comes to mean another process, as an id
+/// can.
 #[derive(Debug)]
 pub(super) struct Handle {
     pid: Pid,
@@ -152,7 +153,7 @@ impl Handle {
     }
 }
 
-/// The sentinel.
+/// Borrows the sentinel.
 impl AsFd for Handle {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()

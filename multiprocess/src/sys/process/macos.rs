@@ -18,33 +18,33 @@ use super::{End, refused};
 /// The open descriptors of this process, each a file named by its number.
 pub(super) const DESCRIPTORS: &str = "/dev/fd";
 
-/// Returns how many descriptors are open, where the system tells so without a list of them.
+/// Returns the number of open descriptors, where the system tells it without a list of them.
 #[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
 pub(super) fn descriptor_count() -> io::Result<Option<u64>> {
     Ok(None)
 }
 
-/// A peer that has ended is an error, not a signal: see [`prepare`].
+/// Flags for sending: [`prepare`] makes a peer that has ended an error, not a signal.
 pub(super) const SEND: SendFlags = SendFlags::empty();
 
-/// There is no flag for it here: see [`close_on_exec`].
+/// Flags for receiving: none, see [`close_on_exec`].
 pub(super) const RECEIVE: RecvFlags = RecvFlags::empty();
 
-/// How many bytes of arguments are on their way before `start` waits for the child to read.
+/// Size of the line's buffer, in bytes: longer arguments make `start` wait for the child to read.
 const BUFFER: usize = 1 << 18;
 
-/// The running program, by its path. After a rebuild it is another one, which shows if its list of
-/// functions is another, too.
+/// Returns the running program's path. After a rebuild it leads to another program, which shows if
+/// its list of functions differs, too.
 pub(super) fn this_program() -> io::Result<PathBuf> {
     env::current_exe()
 }
 
-/// Says why this program could not be started again.
+/// Explains why this program could not be started again.
 pub(super) fn not_started(program: &Path, error: io::Error) -> io::Error {
     refused(&program.display().to_string())(error)
 }
 
-/// Prepares an end of a new control line. The options belong to the socket, so the child has them.
+/// Prepares an end of a new control line. The options are the socket's, so the child has them, too.
 pub(super) fn prepare(line: BorrowedFd<'_>) -> io::Result<()> {
     sockopt::set_socket_nosigpipe(line, true)?;
     sockopt::set_socket_send_buffer_size(line, BUFFER)?;
@@ -57,8 +57,9 @@ pub(super) fn prepare(line: BorrowedFd<'_>) -> io::Result<()> {
 /// a message with descriptors is refused while too much is unread. CPython answers each message
 /// for the first reason.
 pub(super) fn wait_until_received(line: BorrowedFd<'_>, child: BorrowedFd<'_>) -> io::Result<()> {
-    // The line alone may not tell the end: descriptors get their close-on-exec flag a moment after
-    // they are made here, and a program that another thread started in that moment has them, too.
+    // The line alone may not show the child's end: descriptors get their close-on-exec flag a
+    // moment after they are made here, and a program that another thread started in that moment has
+    // them, too.
     if !super::wait(&[line, child], None)?.contains(&0) {
         return Err(io::ErrorKind::BrokenPipe.into());
     }
@@ -68,20 +69,20 @@ pub(super) fn wait_until_received(line: BorrowedFd<'_>, child: BorrowedFd<'_>) -
     }
 }
 
-/// The other direction of [`wait_until_received`].
+/// Reports received descriptors, for [`wait_until_received`].
 pub(super) fn say_received(line: BorrowedFd<'_>) {
     // A parent that has ended in the meantime needs no answer.
     let _ = rustix::io::retry_on_intr(|| send(line, b"r", SEND));
 }
 
-/// Keeps a descriptor that was received from programs that this one execs.
+/// Sets a received descriptor's close-on-exec flag.
 pub(super) fn close_on_exec(descriptor: BorrowedFd<'_>) -> io::Result<()> {
     Ok(fcntl_setfd(descriptor, FdFlags::CLOEXEC)?)
 }
 
-/// A child's number, and what tells of its end: a kqueue with one event.
+/// A child's process id, and its sentinel: a kqueue with one event.
 ///
-/// The number means this child until it is collected: no [`send`](Self::send) may come after that.
+/// The id means this child until it is collected: no [`send`](Self::send) may come after that.
 #[derive(Debug)]
 pub(super) struct Handle {
     pid: Pid,
@@ -131,12 +132,12 @@ impl Handle {
     }
 }
 
-/// The sentinel.
+/// Borrows the sentinel.
 impl AsFd for Handle {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.sentinel.as_fd()
     }
 }
 
-/// Process lists show the program's first argument here, which has the name already.
+/// Does nothing: process lists show the program's first argument here, which has the name already.
 pub(super) fn name_process(_name: &str) {}

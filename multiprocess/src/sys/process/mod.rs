@@ -1,5 +1,4 @@
-//! What only the operating system can do, with one meaning on every system. This folder holds all
-//! unsafe code of processes and pipes, and all that differs between systems.
+//! What only the operating system can do for processes and pipes, with one meaning on every system.
 //!
 //! | | Linux | macOS | Windows |
 //! | --- | --- | --- | --- |
@@ -41,11 +40,11 @@ pub use windows::*;
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 compile_error!("this crate runs on Linux, macOS and Windows");
 
-/// Content of a control line before its child is there: which version of this crate has made it.
+/// Content of a control line before its child exists: the version of this crate that has made it.
 pub(crate) const GREETING: &[u8] =
     concat!("multiprocess ", env!("CARGO_PKG_VERSION"), "\n").as_bytes();
 
-/// How to end a process.
+/// Ways to end a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
     /// SIGINT. Windows has no Ctrl-C for one process.
@@ -56,12 +55,12 @@ pub(crate) enum Stop {
     Kill,
 }
 
-/// How a process ended.
+/// The end of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Its exit code, or minus the number of the signal that killed it.
+    /// Exit code, or minus the number of the signal that killed the process.
     Code(i32),
-    /// Another part of the program has collected it, so the exit code is lost.
+    /// Exit code lost, because another part of the program has collected the process.
     #[cfg_attr(windows, expect(dead_code, reason = "a handle tells the exit code to all"))]
     Unknown,
 }
@@ -73,7 +72,7 @@ pub trait AsEnd {
     fn as_end(&self) -> BorrowedEnd<'_>;
 }
 
-/// Puts the name of what the system refused in front of its reason.
+/// Prefixes the system's reason with the name of what it refused.
 fn refused(what: &str) -> impl FnOnce(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{what}: {error}"))
 }

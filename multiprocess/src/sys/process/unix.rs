@@ -46,8 +46,8 @@ pub(crate) struct ToChild(OwnedEnd);
 #[derive(Debug)]
 pub(crate) struct FromParent(OwnedEnd);
 
-/// Starts this program again, with this name as `argv[0]` and these arguments. Shielded, it isn't
-/// interrupted before it has called [`take_off_shield`].
+/// Starts this program again, with this name as `argv[0]` and these arguments. A shielded child
+/// isn't interrupted before it has called [`take_off_shield`].
 pub(crate) fn start(
     name: &OsStr,
     arguments: &[OsString],
@@ -57,10 +57,10 @@ pub(crate) fn start(
     system::prepare(line.as_fd())?;
     system::prepare(child_end.as_fd())?;
     retry(|| send(&line, GREETING, SEND))?;
-    // The command owns the child's end and goes with this statement: were it kept, the end of file
-    // on the line would never come.
+    // The command owns the child's end, and is dropped with this statement: were it kept, the end
+    // of file on the line would never come.
     let program = system::this_program()?;
-    // The child inherits what this thread blocks.
+    // The child inherits the signals that this thread blocks.
     let shield = shielded.then(Shield::put_up);
     let mut spawned = Command::new(&program)
         .arg0(name)
@@ -70,8 +70,8 @@ pub(crate) fn start(
         .map_err(|error| system::not_started(&program, error))?;
     drop(shield);
     let handle = system::Handle::open(Pid::from_child(&spawned)).inspect_err(|error| {
-        // Without a sentinel we can't keep it. (If there is no such process any more, it was
-        // collected elsewhere in this program.)
+        // A child without a sentinel can't be kept. (If there is no such process any more, another
+        // part of this program has collected it.)
         if error.raw_os_error() != Some(Errno::SRCH.raw_os_error()) {
             let _ = spawned.kill();
             let _ = spawned.wait();
@@ -85,7 +85,7 @@ impl Running {
         self.0.pid().as_raw_nonzero().get().cast_unsigned()
     }
 
-    /// Returns how it has ended, or `None` while it runs; collects it if it is still a zombie.
+    /// Returns how the process has ended, or `None` while it runs; collects it if it is a zombie.
     pub(crate) fn try_collect(&self) -> io::Result<Option<End>> {
         self.0.collect()
     }
@@ -104,18 +104,18 @@ impl Running {
     }
 }
 
-/// The sentinel.
+/// Borrows the sentinel.
 impl AsFd for Running {
     fn as_fd(&self) -> BorrowedEnd<'_> {
         self.0.as_fd()
     }
 }
 
-/// The most descriptors that one message may carry (Linux: `SCM_MAX_FD`).
+/// Largest number of descriptors in one message (Linux: `SCM_MAX_FD`).
 const MOST: usize = 253;
 
 impl ToChild {
-    /// Sends copies of these descriptors; those of the parent may be closed when it returns.
+    /// Sends copies of these descriptors; the parent may close its own when this returns.
     pub(crate) fn send_ends(&self, to: &Running, ends: &[BorrowedEnd<'_>]) -> io::Result<()> {
         if !ends.is_empty() {
             system::wait_until_received(self.0.as_fd(), to.as_fd())?;
@@ -131,19 +131,19 @@ impl ToChild {
         Ok(())
     }
 
-    /// Returns whether the child has said that it has its arguments.
+    /// Returns true if the child has said that it has its arguments.
     pub(crate) fn was_attached(&self) -> bool {
         let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
         retry(|| recv(&self.0, &mut [0], flags)).is_ok_and(|(_, got)| got == 1)
     }
 
-    /// Shows the child an end of file: nothing more will come.
+    /// Shows the child an end of file.
     pub(crate) fn hang_up(&self) {
         let _ = rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both);
     }
 }
 
-/// Makes a peer that has died an error value, in whatever way the program treats SIGPIPE.
+/// Returns an error if the peer has died, however the program treats SIGPIPE.
 impl Write for &ToChild {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         Ok(send(&self.0, buffer, SEND)?)
@@ -155,14 +155,14 @@ impl Write for &ToChild {
 }
 
 impl FromParent {
-    /// Receives so many descriptors: the other direction of [`ToChild::send_ends`].
+    /// Receives this many descriptors: the other direction of [`ToChild::send_ends`].
     pub(crate) fn receive_ends(&mut self, count: usize) -> io::Result<Vec<OwnedEnd>> {
         let mut ends: Vec<OwnedEnd> = Vec::new();
         if count > 0 {
             system::say_received(self.0.as_fd());
         }
         while ends.len() < count {
-            // Room for as many as were sent: a buffer that is too small would leak the rest.
+            // Room for as many as can be sent: a buffer that is too small would leak the rest.
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
             let mut control = RecvAncillaryBuffer::new(&mut space);
             let mut byte = [0];
@@ -193,11 +193,11 @@ impl FromParent {
         let _ = retry(|| send(&self.0, b"a", SEND));
     }
 
-    /// Returns whether the parent has ended, after waiting for that as long as the timeout says.
+    /// Waits until the parent has ended, at most for the timeout; returns true if it has.
     pub(crate) fn parent_ends(&self, timeout: Option<Duration>) -> bool {
-        // Nothing comes after the start, so what there is to receive is the end of file.
+        // No message comes after the start, so only the end of file can be received.
         let Some(timeout) = timeout else {
-            // By reading, which can't fail for want of resources.
+            // Reading, unlike polling, can't fail for want of resources.
             while matches!(rustix::io::read(&self.0, &mut [0]), Err(Errno::INTR)) {}
             return true;
         };
@@ -221,8 +221,8 @@ fn retry<T>(call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
 /// lack it. Python closes the same ones (`close_fds`).
 #[expect(unsafe_code, reason = "numbers from the kernel become descriptors")]
 pub(crate) fn close_inherited() -> io::Result<()> {
-    // Most often they are only the standard three, and to list them would be the longest part of a
-    // child's way to its function.
+    // Most often only the standard three are open, and listing them would be the longest part of a
+    // child's start.
     if system::descriptor_count().map_err(refused(DESCRIPTORS))? == Some(3) {
         return Ok(());
     }
@@ -232,18 +232,18 @@ pub(crate) fn close_inherited() -> io::Result<()> {
         .filter(|number| *number > 2)
         .collect();
     for number in numbers {
-        // SAFETY: the descriptor is only asked for its flags; a closed one answers EBADF.
+        // SAFETY: the descriptor's flags are only read; for a closed one the call returns EBADF.
         let borrowed = unsafe { BorrowedEnd::borrow_raw(number) };
         if fcntl_getfd(borrowed).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC)) {
-            // SAFETY: it came through exec, so no Rust object of this program owns it: those that
-            // Rust opens have the flag.
+            // SAFETY: the descriptor came through exec, so no Rust object of this program owns it:
+            // those that Rust opens have the flag.
             drop(unsafe { OwnedEnd::from_raw_fd(number) });
         }
     }
     Ok(())
 }
 
-/// Returns what is first to be received from standard input, if that is a socket; it stays there.
+/// Returns the first bytes of standard input, if that is a socket, and leaves them there.
 pub(crate) fn peek() -> Vec<u8> {
     let mut first = [0; 64];
     let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
@@ -253,7 +253,7 @@ pub(crate) fn peek() -> Vec<u8> {
 
 /// Takes the control line from standard input and leaves the null device there.
 ///
-/// Were it left there, grandchildren would inherit it and hold it open.
+/// Otherwise grandchildren would inherit the line and hold it open.
 pub(crate) fn take_control_line() -> io::Result<FromParent> {
     let stdin = rustix::stdio::stdin();
     if FileType::from_raw_mode(fstat(stdin)?.st_mode) != FileType::Socket {
@@ -267,29 +267,29 @@ pub(crate) fn take_control_line() -> io::Result<FromParent> {
     Ok(line)
 }
 
-/// Makes a pipe: it holds 64 KiB.
+/// Makes a pipe, which holds 64 KiB.
 pub(crate) fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
     io::pipe()
 }
 
-/// Waits until an end is ready; returns the places of all that are. Nothing after the timeout.
+/// Waits until an end is ready; returns the indexes of all that are, none after the timeout.
 pub(crate) fn wait(ends: &[BorrowedEnd<'_>], timeout: Option<Duration>) -> io::Result<Vec<usize>> {
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let mut polled: Vec<PollFd<'_>> =
         ends.iter().map(|end| PollFd::from_borrowed_fd(*end, PollFlags::IN)).collect();
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        // A time too long for the system's clock is for ever.
+        // A timeout too long for the system's clock means no limit.
         let left = left.and_then(|left| Timespec::try_from(left).ok());
         match poll(&mut polled, left.as_ref()) {
-            // A signal came; its handler has run. The deadline stays.
+            // A signal came, and its handler has run. The deadline stays.
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
             Ok(_) => break,
         }
     }
     let ready =
-        |(place, polled): (usize, &PollFd<'_>)| (!polled.revents().is_empty()).then_some(place);
+        |(index, polled): (usize, &PollFd<'_>)| (!polled.revents().is_empty()).then_some(index);
     let ready: Vec<usize> = polled.iter().enumerate().filter_map(ready).collect();
     if polled.iter().any(|polled| polled.revents().contains(PollFlags::NVAL)) {
         return Err(Errno::BADF.into());
@@ -297,7 +297,7 @@ pub(crate) fn wait(ends: &[BorrowedEnd<'_>], timeout: Option<Duration>) -> io::R
     Ok(ready)
 }
 
-/// Ends this process by force. (One that is stopped ends when it is continued.)
+/// Ends this process by force. (A stopped process ends when it is continued.)
 pub(crate) fn end_now() {
     let _ = kill_process(rustix::process::getpid(), Signal::KILL);
 }
@@ -313,7 +313,7 @@ pub(crate) fn name_process(name: &str) {
 pub(crate) fn ignore_interrupts() -> io::Result<()> {
     extern "C" fn do_nothing(_: libc::c_int) {}
     let handler = do_nothing as extern "C" fn(libc::c_int);
-    // SAFETY: a sigaction of zeros is one: no handler, no flags, no blocked signals.
+    // SAFETY: all zeros is a valid sigaction: no handler, no flags, no blocked signals.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handler as usize;
     action.sa_flags = libc::SA_RESTART;
@@ -324,7 +324,7 @@ pub(crate) fn ignore_interrupts() -> io::Result<()> {
     }
 }
 
-/// While it lives, this thread blocks SIGINT.
+/// A guard: this thread blocks SIGINT while it is alive.
 struct Shield {
     before: libc::sigset_t,
 }
@@ -338,12 +338,12 @@ impl Shield {
 impl Drop for Shield {
     #[expect(unsafe_code, reason = "no safe crate blocks a signal")]
     fn drop(&mut self) {
-        // SAFETY: the mask is one that the system has written.
+        // SAFETY: the system has written the mask.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, null_mut()) };
     }
 }
 
-/// Blocks SIGINT in this thread, or lets it through; returns what was blocked before.
+/// Blocks or unblocks SIGINT in this thread; returns the mask before.
 #[expect(unsafe_code, reason = "no safe crate blocks a signal")]
 fn mask_interrupts(how: c_int) -> libc::sigset_t {
     // SAFETY: both masks are structs of numbers, and live until the calls return.
@@ -356,29 +356,29 @@ fn mask_interrupts(how: c_int) -> libc::sigset_t {
     }
 }
 
-/// In a child that was started shielded, once it ignores interrupts: lets them come.
+/// Unblocks SIGINT in a child that was started shielded, once it ignores interrupts.
 pub(crate) fn take_off_shield() {
     mask_interrupts(libc::SIG_UNBLOCK);
 }
 
-/// Has the system keep the exit codes of children from now on. It keeps none where SIGCHLD is
-/// ignored, which is inherited. What the program itself does with SIGCHLD later is its own matter.
+/// Makes the system keep the exit codes of children from now on. It keeps none where SIGCHLD is
+/// ignored, which is inherited. The program may change SIGCHLD later.
 #[expect(unsafe_code, reason = "no safe crate asks what a signal does")]
 pub(crate) fn keep_exit_codes() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: it is a struct of numbers.
+        // SAFETY: all zeros is a value of this struct of numbers.
         let mut now: libc::sigaction = unsafe { std::mem::zeroed() };
         // SAFETY: without an action the call sets nothing, and fills the struct.
         let asked = unsafe { libc::sigaction(libc::SIGCHLD, null(), &raw mut now) };
         if asked == 0 && now.sa_sigaction == libc::SIG_IGN {
-            // SAFETY: no code is run at the signal, before as after.
+            // SAFETY: no code runs at the signal, neither before nor after.
             unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         }
     });
 }
 
-/// Returns whether a process may be killed by a signal of this number.
+/// Returns true if a process may be killed by a signal of this number.
 pub(crate) fn is_signal(_number: i32) -> bool {
     true
 }

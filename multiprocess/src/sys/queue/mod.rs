@@ -149,7 +149,7 @@ mod tests {
     const MAPPED: u64 = 1 << 16;
     const WINDOW: u64 = 1 << 20;
 
-    /// A queue's memory with a window of a mebibyte, opened by number 1.
+    /// Creates a queue's memory with windows of a mebibyte, opened by number 1.
     fn opening() -> Opening {
         let mut opening = Opening::create(MAPPED, MAPPED + 64 * WINDOW).unwrap();
         assert!(opening.become_number(1).unwrap());

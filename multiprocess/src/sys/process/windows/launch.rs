@@ -1,16 +1,15 @@
 //! Starting this program again, by `CreateProcessW`.
 //!
-//! std's `Command` won't do, for three reasons. The child gets its name as `argv[0]`. It inherits
-//! three handles and no others, whatever C code of this program has made inheritable. And it is
-//! born in a job that kills it if this process ends: `CreateProcess` makes the child's thread
-//! suspended and resumes it from here, so a parent killed in between would leave a suspended
-//! process for ever (under Wine 21 of 25 kills did). Once the child runs, the job lets it go: it
-//! outlives its parent if it likes.
+//! std's `Command` isn't enough, for three reasons. The child gets its name as `argv[0]`. It
+//! inherits three handles and no others, whatever C code of this program has made inheritable. And
+//! it is created in a job that kills it if this process ends: `CreateProcess` makes the child's
+//! thread suspended and resumes it from here, so a parent killed in between would leave a suspended
+//! process for ever (under Wine 21 of 25 kills did). Once the child runs, the job lets it go, and the child may outlive its parent.
 //!
-//! A `Command` that another thread starts at the same moment inherits what is inheritable then, and
-//! with it the child's end of this control line. The harm is small: a start with more arguments
-//! than the pipe holds, to a child that is killed before it reads them, waits until that other
-//! program has ended.
+//! A `Command` that another thread starts at the same moment inherits every inheritable handle,
+//! also the child's end of this control line. The harm is small: a start with more arguments than
+//! the pipe holds, to a child that is killed before it reads them, waits until that other program
+//! has ended.
 
 use std::env;
 use std::ffi::{OsStr, OsString, c_void};
@@ -47,7 +46,7 @@ pub(super) fn launch(name: &OsStr, arguments: &[OsString], stdin: OwnedEnd) -> i
     let job = Job::new().map_err(refused("a job object"))?;
     let stdin = inheritable(raw(&stdin))?;
     let [stdout, stderr] = [STD_OUTPUT_HANDLE, STD_ERROR_HANDLE].map(|which| {
-        // SAFETY: it returns a handle, or nothing in a program without a console.
+        // SAFETY: the call returns a handle, or null in a program without a console.
         let handle = unsafe { GetStdHandle(which) };
         let is_open = !handle.is_null() && handle != INVALID_HANDLE_VALUE;
         is_open.then(|| inheritable(handle)).transpose()
@@ -70,8 +69,8 @@ pub(super) fn launch(name: &OsStr, arguments: &[OsString], stdin: OwnedEnd) -> i
     startup.StartupInfo.hStdError = number(&stderr);
     startup.lpAttributeList = attributes.list();
     let mut started = PROCESS_INFORMATION::default();
-    // SAFETY: the texts end with a zero, the command line may be written to, and all that the
-    // startup information points to lives until the call returns.
+    // SAFETY: the texts end with a zero, the command line is mutable, and all data that the startup
+    // information points to lives until the call returns.
     check(unsafe {
         CreateProcessW(
             program.as_ptr(),
@@ -87,7 +86,7 @@ pub(super) fn launch(name: &OsStr, arguments: &[OsString], stdin: OwnedEnd) -> i
         )
     })
     .map_err(refused("CreateProcess, in a job of its own"))?;
-    // SAFETY: the system has just made both for us.
+    // SAFETY: both handles are new.
     let (process, _thread) = unsafe { (own(started.hProcess)?, own(started.hThread)?) };
     let running = Running { process, pid: started.dwProcessId };
     // If this failed, the child would be killed when the job's handle goes: a start that failed.
@@ -101,7 +100,7 @@ struct Job(OwnedEnd);
 impl Job {
     #[expect(unsafe_code, reason = "a system call")]
     fn new() -> io::Result<Self> {
-        // SAFETY: it returns a new handle.
+        // SAFETY: the call returns a new handle.
         let job = Self(unsafe { own(CreateJobObjectW(null(), null())) }?);
         job.limit(JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE)?;
         Ok(job)
@@ -124,19 +123,19 @@ impl Job {
     }
 }
 
-/// What a new process is given beside its standard handles.
+/// The attribute list of a new process.
 struct Attributes<'a> {
-    /// Words, because the list has to be aligned.
+    /// Memory of the list, in words because it must be aligned.
     memory: Vec<u64>,
     values: std::marker::PhantomData<&'a [HANDLE]>,
 }
 
 impl<'a> Attributes<'a> {
-    /// Makes a list for so many attributes.
+    /// Makes a list for this many attributes.
     #[expect(unsafe_code, reason = "a system call")]
     fn new(count: u32) -> io::Result<Self> {
         let mut bytes = 0;
-        // SAFETY: without a list it only writes the size.
+        // SAFETY: without a list the call only writes the size.
         unsafe { InitializeProcThreadAttributeList(null_mut(), count, 0, &raw mut bytes) };
         let mut memory = vec![0; bytes.div_ceil(size_of::<u64>())];
         let list = memory.as_mut_ptr().cast();
@@ -174,13 +173,13 @@ impl Drop for Attributes<'_> {
 #[expect(unsafe_code, reason = "a system call")]
 fn inheritable(handle: HANDLE) -> io::Result<OwnedEnd> {
     let mut copy = null_mut();
-    // SAFETY: it only writes the number; a handle that isn't open is refused.
+    // SAFETY: the call only writes the number, and fails for a handle that isn't open.
     check(unsafe {
         let this = GetCurrentProcess();
         DuplicateHandle(this, handle, this, &raw mut copy, 0, TRUE, DUPLICATE_SAME_ACCESS)
     })
     .map_err(refused("a standard handle can't be passed on"))?;
-    // SAFETY: the system has just made it for us.
+    // SAFETY: the handle is new.
     unsafe { own(copy) }
 }
 
@@ -188,11 +187,11 @@ fn wide(text: &OsStr) -> Vec<u16> {
     text.encode_wide().chain([0]).collect()
 }
 
-/// Writes the command line that the C runtime, and std, take apart into these again.
+/// Returns the command line that the C runtime, and std, split into this name and these arguments.
 fn command_line(name: &OsStr, arguments: &[OsString]) -> Vec<u16> {
     let (quote, apostrophe, space) = (u16::from(b'"'), u16::from(b'\''), u16::from(b' '));
     let mut line = vec![quote];
-    // In the name of the program there is no way to write a quote.
+    // A quote can't be written in the name of the program.
     line.extend(name.encode_wide().map(|unit| if unit == quote { apostrophe } else { unit }));
     line.push(quote);
     for argument in arguments {
@@ -203,8 +202,8 @@ fn command_line(name: &OsStr, arguments: &[OsString]) -> Vec<u16> {
     line
 }
 
-/// Appends an argument in quotes. Backslashes mean themselves, but before a quote each is doubled,
-/// and one more makes the quote mean itself (see the documentation of `CommandLineToArgvW`).
+/// Appends an argument in quotes. Backslashes stand for themselves, but before a quote each is
+/// doubled, and one more escapes the quote (see the documentation of `CommandLineToArgvW`).
 fn push_quoted(argument: &OsStr, line: &mut Vec<u16>) {
     let (quote, backslash) = (u16::from(b'"'), u16::from(b'\\'));
     let mut backslashes = 0;
@@ -230,19 +229,20 @@ mod tests {
 
     use super::*;
 
-    /// What the system itself takes a command line for.
+    /// Splits a command line as the system itself does.
     #[expect(unsafe_code, reason = "a system call")]
     fn taken_apart(line: &[u16]) -> Vec<OsString> {
         let mut count = 0;
-        // SAFETY: the line ends with a zero; the array has so many texts, each of which does too.
+        // SAFETY: the line ends with a zero; the array has this many texts, each of which does,
+        // too.
         unsafe {
             let words = CommandLineToArgvW(line.as_ptr(), &raw mut count);
             assert!(!words.is_null());
             let text = |word: *mut u16| {
-                let length = (0..).take_while(|place| *word.add(*place) != 0).count();
+                let length = (0..).take_while(|index| *word.add(*index) != 0).count();
                 OsString::from_wide(std::slice::from_raw_parts(word, length))
             };
-            let all = (0..count as usize).map(|place| text(*words.add(place))).collect();
+            let all = (0..count as usize).map(|index| text(*words.add(index))).collect();
             LocalFree(words.cast());
             all
         }

@@ -1,4 +1,4 @@
-//! What Windows does: processes and pipes are handles.
+//! Windows: processes and pipes are handles.
 //!
 //! ```text
 //!   parent                                       child
@@ -14,7 +14,7 @@
 //!     ✕  its handle is signalled ─────────────▶  │  parent_ends
 //! ```
 //!
-//! A handle that was copied into the child belongs to the child alone and goes with it.
+//! A handle that was copied into the child belongs to the child alone, and is closed with it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -53,11 +53,11 @@ mod waiting;
 pub(crate) use waiting::wait;
 use waiting::wait_for;
 
-/// Exit codes from here on stand for signals: a process ended by `kill` has 0x10009, which is read
+/// First exit code that stands for a signal: a process ended by `kill` has 0x10009, which is read
 /// as −9. CPython ends processes with 0x10000, which it reads as −15.
 const SIGNALS: u32 = 0x1_0000;
 
-/// How many bytes of arguments are on their way before `start` waits for the child to read.
+/// Size of the line's buffer, in bytes: longer arguments make `start` wait for the child to read.
 const BUFFER: u32 = 1 << 18;
 
 /// The device that is always empty.
@@ -78,10 +78,10 @@ fn check(done: BOOL) -> io::Result<()> {
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Takes a handle that a call has returned, or the reason why it returned none.
+/// Takes over the handle that a call has returned, or returns the call's error.
 ///
 /// # Safety
-/// If it is a handle, nothing else owns it.
+/// A valid handle has no other owner.
 #[expect(unsafe_code, reason = "a raw handle becomes an owned one")]
 unsafe fn own(handle: HANDLE) -> io::Result<OwnedEnd> {
     if handle.is_null() || handle == INVALID_HANDLE_VALUE {
@@ -91,14 +91,14 @@ unsafe fn own(handle: HANDLE) -> io::Result<OwnedEnd> {
     Ok(unsafe { OwnedEnd::from_raw_handle(handle) })
 }
 
-/// Copies a handle into a process; returns its number there. Without an access of its own the copy
-/// can do what the original can.
+/// Copies a handle into a process; returns its number there. Without an `access` the copy has that
+/// of the original.
 #[expect(unsafe_code, reason = "a system call")]
 fn copy_into(process: HANDLE, handle: HANDLE, access: Option<u32>) -> io::Result<HANDLE> {
     let mut copy = null_mut();
     let options = if access.is_some() { 0 } else { DUPLICATE_SAME_ACCESS };
     let access = access.unwrap_or_default();
-    // SAFETY: it only writes the number; handles that aren't open are refused.
+    // SAFETY: the call only writes the number; handles that aren't open are refused.
     check(unsafe {
         DuplicateHandle(GetCurrentProcess(), handle, process, &raw mut copy, access, 0, options)
     })?;
@@ -115,9 +115,9 @@ pub(crate) struct Running {
 /// The parent's end of the control line.
 #[derive(Debug)]
 pub(crate) struct ToChild {
-    /// `None` once it has hung up.
+    /// `None` after [`hang_up`](Self::hang_up).
     pipe: Mutex<Option<PipeWriter>>,
-    /// Set by the child when it has its arguments.
+    /// Event that the child sets when it has its arguments.
     attached: OwnedEnd,
 }
 
@@ -129,24 +129,24 @@ pub(crate) struct FromParent {
     attached: OwnedEnd,
 }
 
-/// Makes a pipe: it holds 64 KiB, as on other systems. (That of std holds four.)
+/// Makes a pipe, which holds 64 KiB, as on other systems. (A pipe of std holds four.)
 pub(crate) fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
     pipe_of(1 << 16)
 }
 
-/// Makes a pipe that holds so many bytes.
+/// Makes a pipe that holds this many bytes.
 #[expect(unsafe_code, reason = "a system call")]
 fn pipe_of(bytes: u32) -> io::Result<(PipeReader, PipeWriter)> {
     let (mut reader, mut writer) = (null_mut(), null_mut());
-    // SAFETY: it writes two handles.
+    // SAFETY: the call writes two handles.
     check(unsafe { CreatePipe(&raw mut reader, &raw mut writer, null(), bytes) })
         .map_err(refused("CreatePipe"))?;
-    // SAFETY: the system has just made them for us.
+    // SAFETY: the handles are new.
     unsafe { Ok((own(reader)?.into(), own(writer)?.into())) }
 }
 
-/// Starts this program again, with this name as `argv[0]` and these arguments. There is no shield
-/// against Ctrl-C that wouldn't be this process's, too.
+/// Starts this program again, with this name as `argv[0]` and these arguments. `_shielded` has no
+/// effect: a shield against Ctrl-C would be this process's, too.
 #[expect(unsafe_code, reason = "system calls")]
 pub(crate) fn start(
     name: &OsStr,
@@ -155,7 +155,7 @@ pub(crate) fn start(
 ) -> io::Result<(Running, ToChild)> {
     let (reader, mut writer) = pipe_of(BUFFER)?;
     writer.write_all(GREETING)?;
-    // SAFETY: it returns a new handle, of an event that stays set.
+    // SAFETY: the call returns a new handle, of an event that stays set.
     let attached = unsafe { own(CreateEventW(null(), TRUE, 0, null())) }?;
     let running = launch::launch(name, arguments, reader.into())?;
     let line = ToChild { pipe: Mutex::new(Some(writer)), attached };
@@ -175,7 +175,7 @@ impl Running {
         self.pid
     }
 
-    /// Returns how it has ended, or `None` while it runs.
+    /// Returns how the process has ended, or `None` while it runs.
     #[expect(unsafe_code, reason = "a system call")]
     pub(crate) fn try_collect(&self) -> io::Result<Option<End>> {
         // The code alone can't tell: 259 is "still running", and also an exit code.
@@ -183,12 +183,12 @@ impl Running {
             return Ok(None);
         }
         let mut code = 0;
-        // SAFETY: it only writes the number.
+        // SAFETY: the call only writes the number.
         check(unsafe { GetExitCodeProcess(raw(&self.process), &raw mut code) })?;
         Ok(Some(End::Code(meaning(code))))
     }
 
-    /// Ends the process. One that has ended, or does just now, is no error.
+    /// Ends the process. A process that has ended, or is ending, is no error.
     #[expect(unsafe_code, reason = "a system call")]
     pub(crate) fn stop(&self, how: Stop) -> io::Result<()> {
         let signal = match how {
@@ -199,10 +199,10 @@ impl Running {
             Stop::Terminate => 15,
             Stop::Kill => 9,
         };
-        // SAFETY: it takes a handle, which is open, and a number.
+        // SAFETY: the call takes an open handle and a number.
         let done = check(unsafe { TerminateProcess(raw(&self.process), SIGNALS + signal) });
         match done {
-            // A process that is ending refuses it, before its handle is signalled.
+            // The call is refused for a process that is ending, before its handle is signalled.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             done => done,
         }
@@ -214,7 +214,7 @@ fn meaning(code: u32) -> i32 {
     let signal = code.wrapping_sub(SIGNALS).cast_signed();
     match code.cast_signed() {
         STATUS_CONTROL_C_EXIT => -2,
-        // What `abort` ends with.
+        // The exit code of `abort`.
         STATUS_STACK_BUFFER_OVERRUN => -6,
         STATUS_ACCESS_VIOLATION | STATUS_STACK_OVERFLOW => -11,
         _ if code == SIGNALS => -15,
@@ -223,7 +223,7 @@ fn meaning(code: u32) -> i32 {
     }
 }
 
-/// The sentinel.
+/// Borrows the sentinel.
 impl AsHandle for Running {
     fn as_handle(&self) -> BorrowedEnd<'_> {
         self.process.as_handle()
@@ -234,7 +234,7 @@ impl ToChild {
     /// Gives the child this process's handle, to wait for its end, and the event.
     #[expect(unsafe_code, reason = "a system call")]
     fn introduce(&self, to: &Running) -> io::Result<()> {
-        // SAFETY: it returns a constant that stands for this process.
+        // SAFETY: the call returns a constant that stands for this process.
         let this_process = unsafe { GetCurrentProcess() };
         let parent = copy_into(raw(to), this_process, Some(PROCESS_SYNCHRONIZE))?;
         self.send_numbers(&[parent, copy_into(raw(to), raw(&self.attached), None)?])
@@ -246,7 +246,7 @@ impl ToChild {
         line.write_all(&bytes.collect::<Vec<u8>>())
     }
 
-    /// Copies these handles into the child; those of the parent may be closed when it returns.
+    /// Copies these handles into the child; the parent may close its own when this returns.
     pub(crate) fn send_ends(&self, to: &Running, ends: &[BorrowedEnd<'_>]) -> io::Result<()> {
         let copies = ends.iter().map(|end| copy_into(raw(to), end.as_raw_handle(), None));
         match copies.collect::<io::Result<Vec<HANDLE>>>() {
@@ -259,13 +259,13 @@ impl ToChild {
         }
     }
 
-    /// Returns whether the child has said that it has its arguments.
+    /// Returns true if the child has said that it has its arguments.
     pub(crate) fn was_attached(&self) -> bool {
         let now = Some(Duration::ZERO);
         wait_for(&[self.attached.as_handle()], now).is_ok_and(|ready| ready.is_some())
     }
 
-    /// Shows the child an end of file: nothing more will come.
+    /// Shows the child an end of file.
     pub(crate) fn hang_up(&self) {
         drop(self.pipe.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -284,11 +284,12 @@ impl Write for &ToChild {
     }
 }
 
-/// Returns what is first to be received from standard input, if that is a pipe; it stays there.
+/// Returns the first bytes of standard input, if that is a pipe, and leaves them there.
 #[expect(unsafe_code, reason = "system calls")]
 pub(crate) fn peek() -> Vec<u8> {
     let (mut first, mut got) = ([0_u8; 64], 0);
-    // SAFETY: it writes at most so many bytes, and their number; what is no pipe is refused.
+    // SAFETY: the call writes at most this many bytes, and their number; it fails for anything but
+    // a pipe.
     unsafe {
         let (into, room) = (first.as_mut_ptr().cast(), first.len() as u32);
         let stdin = GetStdHandle(STD_INPUT_HANDLE);
@@ -299,20 +300,20 @@ pub(crate) fn peek() -> Vec<u8> {
 
 /// Takes the control line from standard input and leaves the null device there.
 ///
-/// Were it left there, programs that this one starts would inherit it.
+/// Otherwise programs that this one starts would inherit the line.
 #[expect(unsafe_code, reason = "system calls")]
 pub(crate) fn take_control_line() -> io::Result<FromParent> {
     // A crash ends a child at once: no dialog holds it until a user answers. Programs that it
     // starts inherit that, unless they are given CREATE_DEFAULT_ERROR_MODE.
-    // SAFETY: it sets flags of this process.
+    // SAFETY: the call sets flags of this process.
     unsafe { SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX) };
-    // SAFETY: it returns a handle that this process has had since its start.
+    // SAFETY: the call returns a handle that this process has had since its start.
     let stdin = unsafe { GetStdHandle(STD_INPUT_HANDLE) };
-    // SAFETY: a handle that isn't open is refused.
+    // SAFETY: the call fails for a handle that isn't open.
     if unsafe { GetFileType(stdin) } != FILE_TYPE_PIPE {
         return Err(io::Error::other("standard input is not a control line"));
     }
-    // SAFETY: nothing has used standard input yet, and from here on it is another handle.
+    // SAFETY: no other code owns this handle, and standard input becomes another one below.
     let mut pipe = PipeReader::from(unsafe { own(stdin) }?);
     // SAFETY: the handle is open.
     check(unsafe { SetHandleInformation(raw(&pipe), HANDLE_FLAG_INHERIT, 0) })?;
@@ -326,19 +327,19 @@ pub(crate) fn take_control_line() -> io::Result<FromParent> {
     Ok(FromParent { pipe, parent, attached })
 }
 
-/// Receives so many handles that the parent has copied into this process.
+/// Receives this many handles that the parent has copied into this process.
 #[expect(unsafe_code, reason = "numbers become handles")]
 fn receive_handles(pipe: &mut PipeReader, count: usize) -> io::Result<Vec<OwnedEnd>> {
     let mut bytes = vec![0; count * size_of::<u64>()];
     pipe.read_exact(&mut bytes)?;
     let (numbers, _) = bytes.as_chunks();
-    // SAFETY: the parent has copied them into this process for this one use.
+    // SAFETY: the parent has copied the handles into this process for this one use.
     let handle = |number: &[u8; 8]| unsafe { own(u64::from_le_bytes(*number) as HANDLE) };
     numbers.iter().map(handle).collect()
 }
 
 impl FromParent {
-    /// Receives so many handles: the other direction of [`ToChild::send_ends`].
+    /// Receives this many handles: the other direction of [`ToChild::send_ends`].
     pub(crate) fn receive_ends(&mut self, count: usize) -> io::Result<Vec<OwnedEnd>> {
         receive_handles(&mut self.pipe, count)
     }
@@ -350,7 +351,7 @@ impl FromParent {
         unsafe { SetEvent(raw(&self.attached)) };
     }
 
-    /// Returns whether the parent has ended, after waiting for that as long as the timeout says.
+    /// Waits until the parent has ended, at most for the timeout; returns true if it has.
     pub(crate) fn parent_ends(&self, timeout: Option<Duration>) -> bool {
         wait_for(&[self.parent.as_handle()], timeout).is_ok_and(|ready| ready.is_some())
     }
@@ -362,8 +363,8 @@ impl Read for FromParent {
     }
 }
 
-/// Closes what this process inherited by mistake: nothing, because a start names the handles that
-/// a child inherits.
+/// Closes handles that this process inherited by mistake: none, because a start names the handles
+/// that a child inherits.
 #[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
 pub(crate) fn close_inherited() -> io::Result<()> {
     Ok(())
@@ -372,15 +373,15 @@ pub(crate) fn close_inherited() -> io::Result<()> {
 /// Ends this process by force.
 #[expect(unsafe_code, reason = "a system call")]
 pub(crate) fn end_now() {
-    // SAFETY: it ends this process and no other.
+    // SAFETY: the call ends this process and no other.
     unsafe { TerminateProcess(GetCurrentProcess(), SIGNALS + 9) };
 }
 
-/// Shows the name in process lists: there is no such thing here, but the command line shows it.
+/// Does nothing: process lists show the command line here, which has the name already.
 pub(crate) fn name_process(_name: &str) {}
 
-/// Ignores Ctrl-C and Ctrl-Break from now on. A handler, unlike the flag of the process for the
-/// same, isn't inherited by programs that this one starts.
+/// Ignores Ctrl-C and Ctrl-Break from now on, by a handler, which programs that this one starts
+/// don't inherit, unlike the process's flag.
 #[expect(unsafe_code, reason = "a system call")]
 pub(crate) fn ignore_interrupts() -> io::Result<()> {
     unsafe extern "system" fn handle(event: u32) -> BOOL {
@@ -390,13 +391,13 @@ pub(crate) fn ignore_interrupts() -> io::Result<()> {
     check(unsafe { SetConsoleCtrlHandler(Some(handle), TRUE) })
 }
 
-/// Nothing to do: see [`start`].
+/// Does nothing: see [`start`].
 pub(crate) fn take_off_shield() {}
 
-/// Has the system keep the exit codes of children: it always does.
+/// Makes the system keep the exit codes of children, which it always does.
 pub(crate) fn keep_exit_codes() {}
 
-/// Returns whether exit codes stand for a signal of this number here.
+/// Returns true if exit codes stand for a signal of this number here.
 pub(crate) fn is_signal(number: i32) -> bool {
     signal_name(number).is_some()
 }
@@ -413,7 +414,7 @@ pub(crate) fn signal_name(number: i32) -> Option<&'static str> {
     })
 }
 
-/// Waits until a stream that has said "try again" can be written to: none says so.
+/// Waits until a stream that has said "try again" can be written to, which no stream says here.
 #[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
 pub(crate) fn wait_until_writable(_stream: &impl AsEnd) -> io::Result<()> {
     Ok(())

@@ -1,10 +1,10 @@
 //! Waiting for handles.
 //!
-//! Processes and events can be waited for, 64 at once. Pipes can't: where there is one, all are
-//! looked at, with growing pauses. (The pauses are those of std, which has a fine timer; a wait
-//! with a timeout is as coarse as the system's clock, 15 ms.) A look takes nothing out of the pipe.
-//! It must not come while another thread reads from the same pipe, or it waits for that reader:
-//! each reading end here has one owner, which either reads or looks.
+//! The system waits for processes and events, 64 at once, but not for pipes: if there is a pipe,
+//! all ends are polled with growing pauses. (The pauses are std's sleeps, which have a fine timer;
+//! a wait with a timeout is as coarse as the system's clock, 15 ms.) Polling takes nothing out of
+//! the pipe. It waits while another thread reads from the same pipe; but each reading end here has
+//! one owner, which either reads or polls.
 //!
 //! The first pause is 50 µs, the last about a millisecond. A pipe that could be waited for would
 //! be a named one with overlapped reads, and std aborts a process in which two of these meet.
@@ -23,13 +23,13 @@ use windows_sys::Win32::System::Threading::{INFINITE, WaitForMultipleObjects};
 
 use super::check;
 
-/// The most objects that one call can wait for.
+/// Largest number of objects that one call can wait for.
 const MOST: usize = 64;
 
-/// The first pause between two looks at pipes, and the longest.
+/// First and longest pause between two polls.
 const PAUSES: [Duration; 2] = [Duration::from_micros(50), Duration::from_millis(1)];
 
-/// Waits until an end is ready; returns the places of all that are. Nothing after the timeout.
+/// Waits until an end is ready; returns the indexes of all that are, none after the timeout.
 pub(crate) fn wait(
     ends: &[BorrowedHandle<'_>],
     timeout: Option<Duration>,
@@ -39,9 +39,9 @@ pub(crate) fn wait(
     let [mut pause, longest] = PAUSES;
     loop {
         let mut ready = Vec::new();
-        for (place, end) in ends.iter().enumerate() {
+        for (index, end) in ends.iter().enumerate() {
             if is_ready(*end)? {
-                ready.push(place);
+                ready.push(index);
             }
         }
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -57,24 +57,24 @@ pub(crate) fn wait(
     }
 }
 
-/// Waits for one of at most 64 objects; returns its place, or nothing after the timeout.
+/// Waits for one of at most 64 objects; returns its index, or `None` after the timeout.
 #[expect(unsafe_code, reason = "a system call")]
 pub(super) fn wait_for(
     objects: &[BorrowedHandle<'_>],
     timeout: Option<Duration>,
 ) -> io::Result<Option<usize>> {
     let handles: Vec<HANDLE> = objects.iter().map(|object| object.as_raw_handle()).collect();
-    // A time too long for the call is for ever. Rounded up, so that no deadline is missed by less
-    // than a millisecond again and again.
+    // A timeout too long for the call means no limit. Rounded up, so that a wait never ends just
+    // before its deadline, to be repeated.
     let milliseconds = timeout.map_or(INFINITE, |timeout| {
         u32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(INFINITE)
     });
     let count = handles.len() as u32;
-    // SAFETY: so many handles are there, all of them open.
+    // SAFETY: there are this many handles, all of them open.
     match unsafe { WaitForMultipleObjects(count, handles.as_ptr(), 0, milliseconds) } {
         WAIT_FAILED => Err(io::Error::last_os_error()),
         WAIT_TIMEOUT => Ok(None),
-        place => Ok(Some(place as usize)),
+        index => Ok(Some(index as usize)),
     }
 }
 
@@ -84,14 +84,14 @@ fn is_pipe(end: BorrowedHandle<'_>) -> bool {
     unsafe { GetFileType(end.as_raw_handle()) == FILE_TYPE_PIPE }
 }
 
-/// Returns whether a pipe has something to receive or has ended, or an object is signalled.
+/// Returns true if a pipe has something to receive or has ended, or an object is signalled.
 #[expect(unsafe_code, reason = "a system call")]
 fn is_ready(end: BorrowedHandle<'_>) -> io::Result<bool> {
     if !is_pipe(end) {
         return Ok(wait_for(&[end], Some(Duration::ZERO))?.is_some());
     }
     let (handle, mut bytes) = (end.as_raw_handle(), 0);
-    // SAFETY: it only writes the number.
+    // SAFETY: the call only writes the number.
     let seen = check(unsafe {
         PeekNamedPipe(handle, null_mut(), 0, null_mut(), &raw mut bytes, null_mut())
     });
