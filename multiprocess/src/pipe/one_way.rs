@@ -245,8 +245,8 @@ impl<T> Receiver<T> {
         }
         let received = frame::read(&mut self.pipe, limit, body);
         if matches!(received, Err(Error::TooLong { .. } | Error::Io(_))) {
-            // The begin of the next message is unknown. Closing this end gives the sender an error,
-            // instead of a pipe that stays full for ever.
+            // The beginning of the next message is unknown. Closing this end gives the sender an
+            // error, instead of a pipe that stays full for ever.
             self.closed = true;
             if let Ok((ended, _)) = io::pipe() {
                 self.pipe = ended;

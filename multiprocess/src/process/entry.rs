@@ -48,17 +48,17 @@ inventory::collect!(TestEntry);
 /// Exit hooks of this process: see [`at_exit`].
 static HOOKS: Mutex<Vec<Box<dyn FnOnce() + Send>>> = Mutex::new(Vec::new());
 
-/// Runs a program: the body, or, in a child, the child's function. All of a program's `main`.
+/// Runs a whole program: the body, or, in a child, the child's function.
 ///
 /// When the body has returned (an `Err` is printed then, see [`Outcome`]) or panicked, the daemonic
-/// children are ended and the others waited for; its value becomes the exit code, as that of any
-/// Rust `main` does. Python: `if __name__ == "__main__":`, and what happens at the end of the main
-/// module.
+/// children are ended and the others waited for; the body's value becomes the exit code, as that of
+/// any Rust `main` does. Python: `if __name__ == "__main__":`, and what happens at the end of the
+/// main module.
 ///
 /// Code before this call also runs in every child, with the program's own command line (but for
-/// `argv[0]`, which is `program: name`). A child's standard input carries its arguments, so that
-/// code must not read it. Descriptors that it opens without the close-on-exec flag, which Rust
-/// always sets, are closed in a child.
+/// `argv[0]`, which is `program: name`). It must not read standard input, which carries a child's
+/// arguments; descriptors that it opens without the close-on-exec flag, which Rust always sets, are
+/// closed in a child.
 ///
 /// [`std::process::exit`] in the body leaves all of this out: daemons still end, because they see
 /// that their parent has ended; other children go on.
@@ -206,7 +206,7 @@ pub(crate) fn program_arguments() -> Result<Vec<OsString>, Error> {
 
 /// Runs a child from its control line to its end; returns its exit code.
 fn run_child() -> Exit {
-    // The panic hook has printed the message already.
+    // The panic hook prints a panic's message, under the process's name.
     let ended = catch_unwind(|| match begin_and_run() {
         Ok(exit) => exit,
         // The parent has ended, or given up and reports that itself.

@@ -5,7 +5,8 @@ use std::io;
 
 use crate::process::frame;
 
-/// Reasons why a process could not be started, waited for or signalled. Python: the error that each names.
+/// Reasons why a process could not be started, waited for or signalled. Python: the error that each
+/// names.
 ///
 /// ```
 /// use multiprocess::Process;

@@ -121,7 +121,7 @@ pub enum Error {
         message: Vec<u8>,
     },
     /// This end was closed after a message that could not be read or written to its end, because
-    /// the begin of the next one is unknown. Python: `OSError("handle is closed")`.
+    /// the beginning of the next one is unknown. Python: `OSError("handle is closed")`.
     #[error("this end is closed, because a message could not be read or written to its end")]
     Closed,
     /// The operating system refused. Python: `OSError`.

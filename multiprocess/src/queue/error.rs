@@ -42,7 +42,8 @@ pub enum Error {
     System(io::Error),
 }
 
-/// Reasons why an item was not put. The item comes back, unless it can never be put. Python: `queue.Full`.
+/// Reasons why an item was not put. The item comes back, unless it can never be put. Python:
+/// `queue.Full`.
 ///
 /// ```
 /// use multiprocess::Queue;

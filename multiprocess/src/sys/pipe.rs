@@ -1,5 +1,5 @@
-//! A receiving end as the system, and so [`wait`](crate::process::wait()), knows it: a descriptor on
-//! Linux and macOS, a handle on Windows.
+//! A receiving end as the system, and so [`wait`](crate::process::wait()), knows it: a descriptor
+//! on Linux and macOS, a handle on Windows.
 
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};

@@ -79,8 +79,8 @@ static AT_EXIT: OnceLock<extern "C" fn()> = OnceLock::new();
 /// True once the system has ended all other threads.
 static IS_LAST_THREAD: AtomicBool = AtomicBool::new(false);
 
-/// Callback of the system for the begin and end of threads and of the process. `ExitProcess`, by
-/// which Rust exits, doesn't run the functions of the C library's `atexit`.
+/// Callback of the system for the beginning and end of threads and of the process. `ExitProcess`,
+/// by which Rust exits, doesn't run the functions of the C library's `atexit`.
 #[expect(unsafe_code, reason = "the loader finds it by its section")]
 #[used]
 #[unsafe(link_section = ".CRT$XLC")]
