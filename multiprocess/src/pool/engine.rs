@@ -53,7 +53,7 @@ use crate::pool::shared::Shared;
 use crate::pool::sink::{GuardedSink, Sink};
 use crate::pool::starts::{fill_slots, start_for_tasks};
 use crate::pool::state::{CAPACITY, Job, PendingTask, State};
-use crate::process::Listed;
+use crate::process::FunctionId;
 use crate::queue::{ByteQueue, Words};
 
 /// Maximum number of workers: this many processes can share a queue with its maker.
@@ -161,7 +161,7 @@ impl Engine {
         &self,
         job: u64,
         first: u64,
-        function: Listed,
+        function: FunctionId,
         items: &[A],
     ) -> Result<(), crate::process::Error> {
         Message::with(|message| {

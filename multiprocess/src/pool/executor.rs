@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use crate::pool::engine::{Engine, Link};
 use crate::pool::settings::{Initializer, Kind, Settings};
 use crate::pool::sink::Sink;
-use crate::process::{Listed, cpu_count};
+use crate::process::{FunctionId, cpu_count};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -245,7 +245,7 @@ impl ProcessPoolExecutor {
     /// it.
     fn submit_all<A: Serialize, R>(
         &self,
-        function: Listed,
+        function: FunctionId,
         arguments: &[A],
         futures: &[Future<R>],
         sink: Arc<dyn Sink>,
@@ -283,7 +283,7 @@ impl Executor for ProcessPoolExecutor {
         R: DeserializeOwned + Send + Sync + 'static,
         F: Fn(A) -> R + Copy + Send + 'static,
     {
-        let function = Listed::of(&function).map_err(SubmitError::Unlisted)?;
+        let function = FunctionId::of(&function).map_err(SubmitError::Unlisted)?;
         let (promise, future) = Promise::new();
         let sink = Arc::new(One(Mutex::new(Some(promise))));
         self.submit_all(function, &[argument], std::slice::from_ref(&future), sink)?;
@@ -300,7 +300,7 @@ impl Executor for ProcessPoolExecutor {
         R: DeserializeOwned + Send + Sync + 'static,
         F: Fn(A) -> R + Copy + Send + 'static,
     {
-        let function = Listed::of(&function).map_err(SubmitError::Unlisted)?;
+        let function = FunctionId::of(&function).map_err(SubmitError::Unlisted)?;
         let (promises, futures): (Vec<_>, Vec<_>) =
             arguments.iter().map(|_| Promise::new()).unzip();
         self.submit_all(function, &arguments, &futures, Arc::new(Chunk::new(promises)))?;

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::process::Listed;
+use crate::process::FunctionId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -62,7 +62,7 @@ const AHEAD: u64 = 64;
 pub struct Imap<'a, I, R> {
     engine: &'a Engine,
     job: u64,
-    function: Listed,
+    function: FunctionId,
     chunk: usize,
     input: Input<I>,
     /// Number of items submitted.
@@ -188,7 +188,7 @@ where
     pub(crate) fn new(
         engine: &'a Engine,
         job: u64,
-        (function, chunk, ahead): (Listed, usize, Option<usize>),
+        (function, chunk, ahead): (FunctionId, usize, Option<usize>),
         input: I,
         results: Arc<Stream<R>>,
     ) -> Self {

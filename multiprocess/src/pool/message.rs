@@ -17,7 +17,7 @@
 
 use std::cell::Cell;
 
-use crate::process::{Listed, frame};
+use crate::process::{FunctionId, frame};
 use serde::Serialize;
 
 use crate::future::TaskError;
@@ -29,7 +29,7 @@ pub(crate) struct Task {
     pub job: u64,
     /// The first item of the task.
     pub first: u64,
-    pub function: Listed,
+    pub function: FunctionId,
 }
 
 impl Task {
@@ -283,7 +283,7 @@ mod tests {
 
     use super::*;
 
-    fn some_function() -> Listed {
+    fn some_function() -> FunctionId {
         let mut bytes = Vec::new();
         frame::append(&3_usize, &mut bytes).unwrap();
         frame::decode(&bytes).unwrap()

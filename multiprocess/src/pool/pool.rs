@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
-use crate::process::Listed;
+use crate::process::FunctionId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -105,7 +105,7 @@ impl Pool {
         R: DeserializeOwned + Send + 'static,
         F: Fn(A) -> R + Any,
     {
-        let function = Listed::of(&function).map_err(Error::Function)?;
+        let function = FunctionId::of(&function).map_err(Error::Function)?;
         let (one, result) = One::new(self.engine.link());
         let job = self.engine.open_job(Arc::new(one), None)?;
         self.engine.submit_chunk(job, 0, function, &[argument]).map_err(Error::Start)?;
@@ -368,7 +368,7 @@ impl Pool {
         R: DeserializeOwned + Send + 'static,
         F: Fn(A) -> R + Any,
     {
-        let function = Listed::of(&function).map_err(Error::Function)?;
+        let function = FunctionId::of(&function).map_err(Error::Function)?;
         // Before a job is opened: the input may panic.
         let items: Vec<A> = items.into_iter().collect();
         let (many, result) = Many::new(items.len(), self.engine.link());
@@ -398,7 +398,7 @@ impl Pool {
         F: Fn(A) -> R + Any,
         I: IntoIterator<Item = A>,
     {
-        let function = Listed::of(&function).map_err(Error::Function)?;
+        let function = FunctionId::of(&function).map_err(Error::Function)?;
         if chunk == 0 {
             return Err(Error::NoItems);
         }

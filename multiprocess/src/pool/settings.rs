@@ -1,6 +1,6 @@
 //! Settings of an engine.
 
-use crate::process::{Arguments, Listed, frame};
+use crate::process::{Arguments, FunctionId, frame};
 use serde::Serialize;
 
 /// Engine configuration.
@@ -39,7 +39,7 @@ impl Kind {
 
 /// The function that each worker calls first, and its arguments, serialised anew for each worker.
 pub(crate) struct Initializer {
-    pub(crate) function: Listed,
+    pub(crate) function: FunctionId,
     pub(crate) pack: Box<dyn Fn() -> Result<Arguments, frame::Error> + Send>,
 }
 
@@ -54,6 +54,6 @@ impl Initializer {
         F: Fn(A) -> R + 'static,
     {
         let pack = Box::new(move || Arguments::pack(&arguments));
-        Ok(Self { function: Listed::of(&function)?, pack })
+        Ok(Self { function: FunctionId::of(&function)?, pack })
     }
 }

@@ -10,7 +10,7 @@
 use std::cell::Cell;
 
 use crate::output::complain;
-use crate::process::{Arguments, Exit, Listed, current_process, frame};
+use crate::process::{Arguments, Exit, FunctionId, current_process, frame};
 use crate::queue::{ByteQueue, GetError, PutError, Words};
 use crate::tasks;
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ pub(crate) struct Start {
     pub reports: ByteQueue,
     pub intents: Words,
     pub claims: Claims,
-    pub initializer: Option<(Listed, Arguments)>,
+    pub initializer: Option<(FunctionId, Arguments)>,
     /// Number of tasks after which the worker ends.
     pub max_tasks: u64,
 }
@@ -132,7 +132,7 @@ impl Worker<'_> {
     /// record.
     fn do_item(
         &mut self,
-        function: Listed,
+        function: FunctionId,
         arguments: &[u8],
         progress: &mut Progress,
     ) -> Result<(), Gone> {

@@ -20,8 +20,9 @@ use std::time::{Duration, Instant};
 use crate::process::control::{self, Arguments, Start};
 use crate::process::ends::{AsEnd, BorrowedEnd};
 use crate::process::exit::is_signal;
+use crate::process::title::title;
 use crate::process::wait::wait;
-use crate::process::{Error, entry, frame};
+use crate::process::{Error, frame};
 use crate::sys::process::{self as sys, End, Running, Stop, ToChild};
 
 /// The children of this process.
@@ -83,7 +84,7 @@ impl Child {
         start: &Start,
         arguments: &Arguments,
     ) -> Result<Arc<Self>, Error> {
-        let title = entry::title(&start.name);
+        let title = title(&start.name);
         let (process, line) = sys::start(&title, program_arguments, start.ignores_interrupts)
             .map_err(|reason| Error::Start { name: start.name.clone(), reason })?;
         let child = Arc::new(Self {

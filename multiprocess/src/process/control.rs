@@ -55,7 +55,7 @@ pub(crate) struct Parent {
 /// part of the arguments of a new process themselves. Python: pickled `args`.
 ///
 /// ```
-/// use multiprocess::process::{Arguments, Listed};
+/// use multiprocess::process::{Arguments, FunctionId};
 /// use multiprocess::{Exit, Process, tasks};
 ///
 /// tasks![leave, call_another];
@@ -64,14 +64,14 @@ pub(crate) struct Parent {
 ///     Exit(code)
 /// }
 ///
-/// fn call_another((function, arguments): (Listed, Arguments)) -> Exit {
+/// fn call_another((function, arguments): (FunctionId, Arguments)) -> Exit {
 ///     function.call_once(arguments).unwrap_or(Exit::FAILURE)
 /// }
 ///
 /// # fn main() -> std::process::ExitCode {
 /// # multiprocess::main(|| -> Result<(), Box<dyn std::error::Error>> {
 /// let arguments = Arguments::pack(&5)?;
-/// let mut process = Process::new(call_another, (Listed::of(&leave)?, arguments));
+/// let mut process = Process::new(call_another, (FunctionId::of(&leave)?, arguments));
 /// process.start()?;
 /// process.join()?;
 /// assert_eq!(process.exitcode(), Some(5));

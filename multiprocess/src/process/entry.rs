@@ -12,7 +12,6 @@
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{PathBuf, is_separator};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -25,16 +24,9 @@ use crate::process::current::{become_child, control_line, current_process, paren
 use crate::process::exit::Exit;
 use crate::process::outcome::Outcome;
 use crate::process::task::Call;
-use crate::process::{Error, child, control, frame, task};
+use crate::process::{Error, child, control, frame, task, title};
 use crate::sys::process as sys;
 use crate::sys::process::GREETING;
-
-/// Separator between the program and the process's name in a child's `argv[0]`, which `ps` shows
-/// and which grandchildren, unlike an environment variable, don't inherit.
-const MARK: &str = ": ";
-
-/// Longest name that is shown there, in bytes.
-const SHOWN: usize = 64;
 
 /// True while [`main`] is running, so that a child would come to it, too.
 static INSIDE_MAIN: AtomicBool = AtomicBool::new(false);
@@ -148,40 +140,9 @@ pub fn run_if_child() {
 
 /// Returns true if this process was started as a child, and has not begun yet.
 fn is_new_child() -> bool {
-    let is_titled = || {
-        let title = env::args_os().next().unwrap_or_default();
-        let title = title.to_string_lossy();
-        title.split_once(MARK).is_some_and(|(program, _)| !program.contains(is_separator))
-    };
     // The name alone may be a coincidence, and a program may have two versions of this crate, whose
     // children come by both: the greeting on the control line decides.
-    parent_process().is_none() && is_titled() && sys::peek().starts_with(GREETING)
-}
-
-/// Returns `argv[0]` of a child with this name: `downloader: Process-1`.
-pub(crate) fn title(name: &str) -> OsString {
-    let first = env::args_os().next().unwrap_or_default();
-    let program = match parent_process() {
-        Some(_) => first.to_string_lossy().split(MARK).next().map(String::from),
-        None => [PathBuf::from(first), env::current_exe().unwrap_or_default()]
-            .iter()
-            .find_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())),
-    };
-    let program = program.unwrap_or_default();
-    let program = program.strip_suffix(env::consts::EXE_SUFFIX).unwrap_or(&program);
-    OsString::from(shortened(program, SHOWN) + MARK + &shortened(name, SHOWN))
-}
-
-/// Returns as much of the name as fits into `most` bytes, in whole characters, without any NUL.
-fn shortened(name: &str, most: usize) -> String {
-    let mut text = String::new();
-    for character in name.chars().filter(|character| *character != '\0') {
-        if text.len() + character.len_utf8() > most {
-            break;
-        }
-        text.push(character);
-    }
-    text
+    parent_process().is_none() && title::is_of_child() && sys::peek().starts_with(GREETING)
 }
 
 /// Returns the arguments with which this program, started again, comes to [`run_if_child`].
@@ -257,7 +218,7 @@ fn begin_and_run() -> Result<Exit, frame::Error> {
 /// Shows the process's name in process lists, and above the message of a panic.
 fn show_name() {
     let name = current_process().name();
-    sys::name_process(&shortened(name, 15));
+    sys::name_process(&title::shortened(name, 15));
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         complain(format_args!("Process {name}:"));

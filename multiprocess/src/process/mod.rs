@@ -45,6 +45,7 @@ pub mod handover;
 mod outcome;
 mod process;
 pub(crate) mod task;
+mod title;
 mod wait;
 
 pub use control::Arguments;
@@ -55,5 +56,5 @@ pub use exit::{Exit, Failure, ending, signal_name};
 pub use gate::{Gate, Waiting};
 pub use outcome::Outcome;
 pub use process::{Process, Run, active_children, cpu_count};
-pub use task::Listed;
+pub use task::FunctionId;
 pub use wait::wait;

@@ -238,7 +238,7 @@ pub fn call<A: Argument, R: Answer>(
 /// workers. Python: a function pickled by its name.
 ///
 /// ```
-/// use multiprocess::process::{Listed, frame};
+/// use multiprocess::process::{FunctionId, frame};
 /// use multiprocess::tasks;
 ///
 /// tasks![double];
@@ -250,15 +250,15 @@ pub fn call<A: Argument, R: Answer>(
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let (mut arguments, mut result) = (Vec::new(), Vec::new());
 /// frame::append(&4_u32, &mut arguments)?;
-/// Listed::of(&double)?.call(&arguments, &mut result)?;
+/// FunctionId::of(&double)?.call(&arguments, &mut result)?;
 /// assert_eq!(frame::decode::<u32>(&result)?, 8);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listed(usize);
+pub struct FunctionId(usize);
 
-impl Listed {
+impl FunctionId {
     /// Finds this function in the list.
     ///
     /// # Errors
