@@ -27,10 +27,6 @@
 //!     Ok(log.pipe.write_all(b"done")?)
 //! }
 //!
-//! A copy on its way is open: the kernel holds it until the child takes it or dies. So the parent
-//! need not wait for the child before it drops its own, and the end of file comes when the child's
-//! end goes. (Not on macOS, where the child answers first: see `sys/process/macos.rs`.)
-//!
 //! # fn main() -> std::process::ExitCode {
 //! # multiprocess::main(|| -> Result<(), Box<dyn std::error::Error>> {
 //! let (reader, pipe) = std::io::pipe()?;
@@ -43,6 +39,10 @@
 //!
 //! The descriptor is duplicated when the process starts, so parent and child hold one each until
 //! the parent drops its own: `Process::start` does that once the child's copy is on its way.
+//!
+//! A copy on its way is open: the kernel holds it until the child takes it or dies. So the parent
+//! need not wait for the child before it drops its own, and the end of file comes when the child's
+//! end goes. (Not on macOS, where the child answers first: see `sys/process/macos.rs`.)
 
 use std::cell::RefCell;
 use std::thread::LocalKey;

@@ -93,7 +93,7 @@ fn two_versions_of_this_crate_in_one_program_have_their_own_lists_and_children()
     );
     let workspace = fs::read_to_string(Path::new(CRATE).join("../Cargo.toml")).unwrap();
     let shared = workspace.find("[workspace.dependencies]").unwrap();
-    let shared = &workspace[shared..workspace.find("[profile.release]").unwrap()];
+    let shared = &workspace[shared..workspace.find("[profile.dev").unwrap()];
     let shared = shared.replace("path = \"", &format!("path = \"{CRATE}/../"));
     let program = format!("{program}[workspace]\nmembers = [\"older\"]\n{shared}");
     let files =
