@@ -1,6 +1,6 @@
 //! The exercise at the end of the chapter: where one helper is of most use.
 
-use common::testing::{Running, example};
+use testing::{Running, example};
 
 #[test]
 fn the_solution_finds_where_help_is_of_most_use() {

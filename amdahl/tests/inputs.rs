@@ -6,8 +6,8 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use common::testing::Deadline;
 use serde_json::Value;
+use testing::Deadline;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_amdahl");
 

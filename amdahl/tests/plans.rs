@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use amdahl::{Plan, PlanError, Task, Times, Timetable, three_point};
-use common::testing::Deadline;
+use testing::Deadline;
 
 /// `name duration predecessors`, one a line; `–` for none.
 fn tasks(text: &str) -> Vec<Task> {

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::thread::yield_now;
 
 use amdahl::{Plan, RunError, Task};
-use common::testing::Deadline;
 use multiprocess::futures::ThreadPoolExecutor;
+use testing::Deadline;
 
 /// Four stages of three tasks; each waits for all of the stage before, and holds one of two tools.
 fn stages() -> Plan {

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use common::testing::{Deadline, check_full_disk, output};
 use serde_json::Value;
+use testing::{Deadline, check_full_disk, output};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_amdahl");
 

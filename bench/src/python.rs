@@ -227,7 +227,7 @@ mod tests {
             let terms = Terms { deadline, ..Terms::of(0.1) };
             assert_eq!(python.run("hangs.py", &json!({}), &terms).unwrap_err().to_string(), HANGS);
             let pid = fs::read_to_string(folder.join("pid")).unwrap();
-            assert!(common::testing::Other::of(pid.trim().parse().unwrap()).is_none());
+            assert!(testing::Other::of(pid.trim().parse().unwrap()).is_none());
         }
     }
 }

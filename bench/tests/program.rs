@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use common::testing::{check_full_disk, output};
+use testing::{check_full_disk, output};
 
 fn bench(arguments: &[&str]) -> Output {
     output(env!("CARGO_BIN_EXE_bench"), arguments)

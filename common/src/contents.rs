@@ -27,8 +27,8 @@ pub struct Section {
 
 /// All sections, in the tutorial's order.
 ///
-/// The minutes are an estimate: 200 words of the chapter a minute, 20 lines of output or of the lesson's source,
-/// and six to run it and to try the one thing.
+/// The minutes are an estimate: 200 words of the chapter a minute, 20 lines of output or of the
+/// lesson's source, and six to run it and to try the one thing.
 ///
 /// ```
 /// use common::contents::CONTENTS;

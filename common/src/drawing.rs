@@ -1,5 +1,5 @@
-//! What the SVG pictures have in common: colours, lines, text that fits, a logarithmic axis. Behind the
-//! feature `drawing`, so that who draws nothing builds no library for it.
+//! What the SVG pictures have in common: colours, lines, text that fits, a logarithmic axis. Behind
+//! the feature `drawing`, so that a crate that draws nothing builds no library for it.
 
 use std::ops::RangeInclusive;
 
@@ -17,17 +17,17 @@ pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// A place in the picture, in pixels from its left upper corner.
 pub type Place = (i32, i32);
 
-/// Of what is to be read first.
+/// The colour of what is to be read first.
 pub const DARK: RGBColor = RGBColor(40, 40, 40);
-/// Of what explains.
+/// The colour of what explains.
 pub const PALE: RGBColor = RGBColor(105, 105, 105);
-/// Of lines behind all others.
+/// The colour of lines behind all others.
 pub const GRID: RGBColor = RGBColor(222, 222, 222);
-/// Of the first of two kinds of things.
+/// The colour of the first of two kinds of things.
 pub const BLUE: RGBColor = RGBColor(38, 120, 178);
-/// Of the second, which the colour-blind tell from the first.
+/// The colour of the second kind, which the colour-blind tell from the first.
 pub const ORANGE: RGBColor = RGBColor(214, 96, 48);
-/// Of what is critical.
+/// The colour of what is critical.
 pub const RED: RGBColor = RGBColor(200, 60, 50);
 /// Whatever font the viewer has; it finds Chinese signs elsewhere if need be.
 pub const FONT: &str = "sans-serif";
@@ -92,8 +92,8 @@ pub fn line(area: &Area<'_>, points: &[Place], colour: &RGBColor, thickness: u32
     area.draw(&PathElement::new(points.to_vec(), colour.stroke_width(thickness)))
 }
 
-/// A line from one `x` to another at the height `y`, with an end on each side: from the smallest to the
-/// largest sample.
+/// A line from one `x` to another at the height `y`, with an end on each side: from the smallest to
+/// the largest sample.
 ///
 /// ```
 /// use common::drawing::{DARK, picture, range};
@@ -129,8 +129,8 @@ pub struct LogAxis {
 }
 
 impl LogAxis {
-    /// One that holds these values, which are above 0, and at least the powers of ten from `least.0` to
-    /// `least.1`; between two places, in pixels.
+    /// Makes an axis between two places, in pixels, that holds these values, which are above 0, and
+    /// at least the powers of ten from `least.0` to `least.1`.
     pub fn over(
         values: impl IntoIterator<Item = f64>,
         least: (i32, i32),
@@ -159,8 +159,8 @@ impl LogAxis {
     }
 }
 
-/// About how many pixels wide a text is: there is no font to ask, so it is rather too much. Chinese signs are as
-/// wide as high.
+/// Estimates how many pixels wide a text is: there is no font to ask, so it is rather too much.
+/// Chinese signs are as wide as high.
 ///
 /// ```
 /// use common::drawing::width;

@@ -43,7 +43,8 @@ impl fmt::Display for CreateError {
 impl Error for CreateError {}
 
 /// Creates these files, or empties them; `None` remains `None`. Standard input is one of the
-/// inputs. A file that is standard output or standard error already, as `/dev/stdout` is, continues it.
+/// inputs. A file that is standard output or standard error already, as `/dev/stdout` is, continues
+/// it.
 ///
 /// Files are compared, not names: no link leads to an input. None is emptied before all have been
 /// compared.

@@ -10,7 +10,7 @@ use crate::output;
 use crate::stock::Stock;
 use crate::time::Pace;
 
-/// One lesson: a name for the command line and the story behind it; see [`run`] for an example.
+/// A lesson: a name for the command line and the story behind it; see [`run`] for an example.
 ///
 /// ```
 /// use common::lessons::{Lesson, Told};
@@ -234,7 +234,8 @@ fn command(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Co
         .about(about)
         .term_width(columns())
         .after_help(format!(
-            "Lessons:\n{list}\nLines that begin with ~ may differ from run to run; ok marks a claim just checked."
+            "Lessons:\n{list}\nLines that begin with ~ may differ from run to run; ok marks a \
+             claim just checked."
         ))
         .arg(
             Arg::new("lesson")

@@ -1,9 +1,9 @@
 //! What every lesson needs and none is about: timing ([`time`]), the [`narrator`] that puts a story
 //! on the screen, the [`output`] it goes to, the command line of the [`lessons`], the [`timeline`]
 //! that shows who worked when, the [`table`] that fits the screen, the machine's [`cores`], a
-//! process's [`stock`], the [`files`] that a tool writes, a [`group`] of processes, the [`interrupt`] that asks a program to end, the
-//! course's table of [`contents`]; and, behind the feature `drawing`, what its pictures have in
-//! common.
+//! process's [`stock`], the [`files`] that a tool writes, a [`group`] of processes, the
+//! [`interrupt`] that asks a program to end, the course's table of [`contents`]; and, behind the
+//! feature `drawing`, what its pictures have in common.
 
 pub mod contents;
 pub mod cores;
@@ -21,6 +21,3 @@ mod sys;
 pub mod table;
 pub mod time;
 pub mod timeline;
-
-#[doc(hidden)]
-pub mod testing;

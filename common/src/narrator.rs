@@ -9,7 +9,7 @@
 //!   ok          the queue says that it is full              a claim, checked just then
 //!   ~ time for all of it = 0.3 ms                           what may differ from run to run
 //!
-//!   = 满了就等，或者马上报错：由你选择。                        what to remember, in both languages
+//!   = 满了就等，或者马上报错：由你选择。                      what to remember, in both languages
 //! ```
 //!
 //! A line longer than the terminal goes on in the next one, below its own text; see [`wrapped`].
@@ -27,7 +27,7 @@ pub use crate::output::is_heard;
 use crate::output::print;
 use crate::time::Pace;
 
-/// One sentence in the course's two languages: Chinese, English.
+/// A sentence in the course's two languages: Chinese, English.
 ///
 /// ```
 /// use common::narrator::Bilingual;
@@ -123,7 +123,9 @@ impl Story {
     ///     story.ok("that is at least one", workers >= 1)?;
     ///     Ok(())
     /// }
-    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[workers()], &[]) }
+    /// # fn main() -> std::process::ExitCode {
+    /// #     run_with("lessons", "", &[LESSON], &[workers()], &[])
+    /// # }
     /// ```
     ///
     /// # Panics
@@ -284,7 +286,8 @@ pub fn speak(actor: &str, what: impl fmt::Display) {
     spoken("~ ", actor, ACTOR - 2, what, Style::new().dimmed());
 }
 
-/// Who, and what; what follows stands below what, if the name has left it in its place.
+/// Writes an actor and what it says; further lines stand below the first, if the actor's name is
+/// short enough.
 fn spoken(mark: &str, actor: &str, width: usize, what: impl fmt::Display, style: Style) {
     let indent = if actor.width() < width { width } else { 2 };
     lines(mark, &actor_and(actor, width, what), indent, style);

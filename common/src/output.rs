@@ -7,8 +7,8 @@ use anstream::ColorChoice;
 use anstream::adapter::strip_str;
 pub use multiprocess::output::{checked, complain, is_heard, is_lost};
 
-/// Prints a text to standard output, see [`multiprocess::output::print`]; without its colours, if it
-/// goes to no terminal.
+/// Prints a text to standard output, see [`multiprocess::output::print`]; without its colours, if
+/// it goes to no terminal.
 ///
 /// ```
 /// common::output::print("4 of 5 are done\n");

@@ -9,13 +9,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::sys;
+pub use crate::sys::Inventory;
 
 /// Threads that have done their work, and processes that were killed, need a moment to end; no
 /// longer than this.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// So many mappings without a file may come and stay: the allocator keeps areas and the stacks of
-/// ended threads, as many as threads ever ran at the same time.
+/// The most mappings without a file that may come and stay: the allocator keeps areas and the
+/// stacks of ended threads, as many as threads ever ran at the same time.
 const KEPT: usize = 64;
 
 /// Open descriptors, threads, children, mappings, and the memory that is in RAM.
@@ -36,7 +37,7 @@ pub struct Stock {
 }
 
 impl Stock {
-    /// All that this process has now.
+    /// Takes stock of all that this process has now.
     ///
     /// # Errors
     /// If the system doesn't tell.
@@ -44,13 +45,13 @@ impl Stock {
         Self::with_threads_like(&[""])
     }
 
-    /// The same, but only with the threads whose names begin so: the others belong to somebody
-    /// who starts and ends them as he likes, such as a test harness.
+    /// Takes stock, but of threads only those whose names begin so: the others come and go by
+    /// themselves, such as those of a test harness.
     ///
     /// # Errors
     /// If the system doesn't tell.
     pub fn with_threads_like(names: &'static [&'static str]) -> io::Result<Self> {
-        let found = sys::inventory()?;
+        let found = inventory()?;
         let is_meant = |name: &&String| names.iter().any(|begin| name.starts_with(begin));
         let descriptors = found.descriptors.iter().map(|what| format!("descriptor {what}"));
         let threads = found.threads.iter().filter(is_meant).map(|name| format!("thread {name}"));
@@ -116,6 +117,14 @@ impl fmt::Display for Left {
 
 impl Error for Left {}
 
+/// Lists what this process has of the kernel.
+///
+/// # Errors
+/// If the system doesn't tell.
+pub fn inventory() -> io::Result<Inventory> {
+    sys::inventory()
+}
+
 /// Raises the limit of open files as far as the system lets this process, and returns it; 1,048,576
 /// where there is none. Python: `resource.setrlimit(resource.RLIMIT_NOFILE, …)`.
 ///
@@ -132,10 +141,25 @@ pub fn raise_file_limit() -> u64 {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+    use std::io::{PipeReader, Read, pipe};
     use std::sync::mpsc::channel;
 
+    use multiprocess::process::handover;
+    use multiprocess::{Process, tasks};
+    use serde::{Deserialize, Serialize};
+
     use super::*;
-    use crate::testing::other::tests::listener;
+
+    multiprocess::test_entry!();
+    tasks![listen];
+
+    #[derive(Serialize, Deserialize)]
+    struct Pipe(#[serde(with = "handover")] PipeReader);
+
+    /// Runs in the child, until the pipe is closed.
+    fn listen(mut pipe: Pipe) {
+        pipe.0.read_to_end(&mut Vec::new()).unwrap();
+    }
 
     /// What is told while somebody holds what this makes.
     fn told_of<T>(make: impl FnOnce() -> T) -> (String, T) {
@@ -149,7 +173,7 @@ mod tests {
     fn open_files_are_told() {
         // More than other tests may close in the meantime, where they are but counted.
         let open = || [(); 100].map(|()| File::open("Cargo.toml").unwrap());
-        if cfg!(windows) && sys::inventory().unwrap().descriptors.is_empty() {
+        if cfg!(windows) && inventory().unwrap().descriptors.is_empty() {
             return println!("not tested: Wine doesn't count handles");
         }
         let (told, _files) = told_of(open);
@@ -160,12 +184,15 @@ mod tests {
 
     #[test]
     fn a_child_is_told_also_when_it_has_ended_until_somebody_waits_for_it() {
-        let (told, mut child) = told_of(|| listener().spawn().unwrap());
-        assert!(told.contains(&format!("child process {} ", child.id())), "{told}");
+        let (reader, writer) = pipe().unwrap();
+        let mut child = Process::new(listen, Pipe(reader));
+        let (told, ()) = told_of(|| child.start().unwrap());
+        let pid = child.pid().unwrap();
+        assert!(told.contains(&format!("child process {pid} ")), "{told}");
         let before = Stock::now().unwrap();
-        drop(child.stdin.take());
-        child.wait().unwrap();
-        assert!(!told_of(|| ()).0.contains(&format!("child process {} ", child.id())));
+        drop(writer);
+        child.join().unwrap();
+        assert!(!told_of(|| ()).0.contains(&format!("child process {pid} ")));
         before.comes_back().unwrap();
     }
 

@@ -33,7 +33,7 @@ impl Table {
         Self { format: *FORMAT_NO_BORDER_LINE_SEPARATOR, titles, rows: Vec::new() }
     }
 
-    /// The same with space between the columns, for tables that have little.
+    /// Begins a table with space between the columns, for tables that have little.
     #[must_use]
     pub fn open(titles: Row) -> Self {
         let line = LineSeparator::new('─', '─', '─', '─');
@@ -45,7 +45,7 @@ impl Table {
         Self::new(titles).drawn(format)
     }
 
-    /// The same, drawn with other lines.
+    /// Draws the table with other lines.
     #[must_use]
     pub fn drawn(self, format: TableFormat) -> Self {
         Self { format, ..self }

@@ -113,8 +113,8 @@ impl Timeline {
     }
 }
 
-/// A cell is full where its owner worked for at least half of it, and has the mark of the longest work.
-/// Written by `{:n}`, it takes at most n columns.
+/// A cell is full where its owner worked for at least half of it, and has the mark of the longest
+/// work. Written by `{:n}`, the timeline takes at most n columns.
 impl fmt::Display for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (start, end) = self.whole();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::interrupt::listen;
-use common::testing::Deadline;
 use rustix::process::{Signal, getpid, kill_process};
+use testing::Deadline;
 
 #[test]
 fn each_signal_is_told_by_its_number_and_the_flag_is_set_before() {

@@ -4,8 +4,8 @@
 
 use std::fs;
 
-use common::testing::{Running, example};
 use downloader::{Limits, Picture};
+use testing::{Running, example};
 
 #[test]
 fn the_solution_has_few_pictures_under_way_and_loses_none() {

@@ -7,11 +7,11 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use common::testing::Deadline;
 use downloader::md5_hex;
 use support::{
     After, Get, Request, Server, fails, hang, head, is_stored, jpg, one, png, reset, send,
 };
+use testing::Deadline;
 
 #[test]
 fn a_404_fails_at_once() {

@@ -12,8 +12,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use common::testing::Deadline;
 use support::{After, Ended, Get, Request, Server, head, png, reset, send};
+use testing::Deadline;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -9,8 +9,8 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::Deadline;
 use support::{Get, Server, hang, png, send};
+use testing::Deadline;
 
 /// A server with an image at each path that is a number; it takes so long for each.
 fn images(side: u32, latency: Duration) -> Server {
@@ -62,7 +62,7 @@ fn busy_worker(run: &support::Running) -> u32 {
 
 #[cfg(target_os = "linux")]
 fn kill(pid: u32) {
-    assert!(common::testing::Other::of(pid).unwrap().kill());
+    assert!(testing::Other::of(pid).unwrap().kill());
 }
 
 #[cfg(target_os = "linux")]
@@ -103,7 +103,7 @@ fn ctrl_c_at_any_instant_leaves_whole_files_and_an_account_of_all() {
     let _deadline = Deadline::seconds(120);
     let server = images(60, Duration::from_millis(10));
     let list = urls(&server, 400);
-    let mut random = common::testing::Random(u64::from(std::process::id()));
+    let mut random = testing::Random(u64::from(std::process::id()));
     // Most of the first come while the processes are being started.
     for within in [40; 20].into_iter().chain([900; 6]) {
         let run = Get::of(&list).start();

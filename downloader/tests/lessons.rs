@@ -1,10 +1,10 @@
 //! The lessons say what the chapter shows.
 
-use common::testing::{check_full_disk, output};
+use testing::{check_full_disk, output};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_downloader");
 
-common::test_lessons!(PROGRAM, "--images", "4", "--workers", "3");
+testing::test_lessons!(PROGRAM, "--images", "4", "--workers", "3");
 
 #[test]
 fn its_figures_can_be_saved_and_a_file_that_cannot_be_written_is_named() {

@@ -6,8 +6,8 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use common::testing::Deadline;
 use tempfile::TempDir;
+use testing::Deadline;
 
 /// No address, so that nothing is fetched and something is reported.
 const LIST: &str = "picture.jpg\n";

@@ -11,12 +11,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use common::testing::Deadline;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use support::{After, Ended, Get, Request, Server, png, send};
 use tempfile::TempDir;
+use testing::Deadline;
 
 /// No server has this name: what is found there has come through a proxy.
 const NOWHERE: &str = "http://pictures.invalid";

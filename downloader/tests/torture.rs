@@ -13,8 +13,8 @@ mod support;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use common::testing::{Deadline, Other, Random};
 use support::{Get, Running, Server, png, send};
+use testing::{Deadline, Other, Random};
 
 /// So many images, each another one.
 const IMAGES: usize = 150;

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::thread;
 
-use common::testing::{Running, example};
+use testing::{Running, example};
 
 #[test]
 fn the_solution_prints_the_first_answer_and_asks_nobody_after_it() {

@@ -1,10 +1,10 @@
 //! The lessons say what the chapter shows.
 
-use common::testing::output;
+use testing::output;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_executors");
 
-common::test_lessons!(PROGRAM, "--count", "1000000");
+testing::test_lessons!(PROGRAM, "--count", "1000000");
 
 #[test]
 fn the_calls_count_as_far_as_the_command_line_says() {

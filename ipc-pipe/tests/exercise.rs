@@ -1,6 +1,7 @@
 //! The exercise at the end of the chapter: a calculator behind a pipe.
 
-use common::testing::{Running, Signal, example, kill};
+use testing::Signal;
+use testing::exercise::{Running, example, kill};
 
 #[test]
 fn the_solution_answers_even_if_the_calculator_is_killed() {

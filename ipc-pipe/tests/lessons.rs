@@ -1,3 +1,3 @@
 //! The lessons say what the chapter shows.
 
-common::test_lessons!(env!("CARGO_BIN_EXE_ipc-pipe"));
+testing::test_lessons!(env!("CARGO_BIN_EXE_ipc-pipe"));

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use common::testing::{Running, example};
+use testing::{Running, example};
 
 #[test]
 fn the_solution_counts_all_words_although_counters_die() {

@@ -1,6 +1,6 @@
 //! The exercise at the end of the chapter: letters, and pigeons that don't all arrive.
 
-use common::testing::{Running, example};
+use testing::{Running, example};
 
 #[test]
 fn the_solution_has_lost_letters_carried_again() {

@@ -1,3 +1,3 @@
 //! The lessons say what the chapter shows.
 
-common::test_lessons!(env!("CARGO_BIN_EXE_pools"));
+testing::test_lessons!(env!("CARGO_BIN_EXE_pools"));

@@ -1,6 +1,7 @@
 //! The exercise at the end of the chapter: a supervisor.
 
-use common::testing::{Running, Signal, example, kill};
+use testing::Signal;
+use testing::exercise::{Running, example, kill};
 
 #[test]
 fn the_solution_keeps_its_workers_at_work() {

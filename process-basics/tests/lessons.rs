@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use common::testing::{fitting, output, stable};
+use testing::{fitting, output, stable};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_process-basics");
 
-common::test_lessons!(PROGRAM);
+testing::test_lessons!(PROGRAM);
 
 #[test]
 fn an_unknown_lesson_is_one_sentence_with_the_names_and_exit_code_2() {
@@ -41,7 +41,7 @@ fn the_pace_is_the_tutorials_if_one_wants() {
 
 #[test]
 fn nobody_listening_any_more_ends_even_an_endless_lesson() {
-    let _deadline = common::testing::Deadline::seconds(60);
+    let _deadline = testing::Deadline::seconds(60);
     let mut program = std::process::Command::new(PROGRAM)
         .args(["hello-process", "--forever", "--speed", "1000"])
         .stdout(std::process::Stdio::piped())

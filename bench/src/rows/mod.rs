@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn every_row_gives_a_checked_sample_of_ours_and_of_the_crates() {
-        let _deadline = common::testing::Deadline::seconds(120);
+        let _deadline = testing::Deadline::seconds(120);
         // What the first two start doesn't find its way through a test harness; perf may not be there.
         let lost = ["procspawn", "kernel, bench itself", PERF];
         // Ours starts a program that isn't beside a test: `tests/program.rs` does it.
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_row_of_every_shape_gives_a_checked_sample_of_python() {
-        let _deadline = common::testing::Deadline::seconds(120);
+        let _deadline = testing::Deadline::seconds(120);
         let mut pythons = crate::python::find(&[]).unwrap();
         pythons.truncate(1);
         let shapes = "start-join pipe-round-trip pipe-echo-1-MiB queue-2-2 queue-latency \

@@ -6,12 +6,14 @@ use std::hint::black_box;
 use std::rc::Rc;
 
 use amdahl::{Plan, Task};
-use common::testing::Random;
 use common::time::Stopwatch;
 use multiprocess::Failure;
 use petgraph::Direction;
 use petgraph::algo::toposort;
 use petgraph::graph::DiGraph;
+use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
 
 use super::OURS;
 use crate::method::{Peer, Row, Unit};
@@ -101,18 +103,17 @@ fn theirs(graphs: &Graphs) -> Result<f64, Failure> {
 /// The same tasks each time, written down in no order.
 fn written(tasks: u64) -> Vec<Task> {
     let name = |number: u64| format!("task {number}");
-    let mut random = Random(42);
+    let mut random = SmallRng::seed_from_u64(42);
     let mut all: Vec<Task> = (0..tasks)
         .map(|number| {
             let edges = if number == 0 { 0 } else { EDGES };
-            let after: Vec<String> = (0..edges).map(|_| name(random.below(number))).collect();
-            let duration = random.below(1000) as f64 / 10.0;
+            let after: Vec<String> =
+                (0..edges).map(|_| name(random.random_range(0..number))).collect();
+            let duration = f64::from(random.random_range(0..1000)) / 10.0;
             Task { name: name(number), duration, after, ..Task::default() }
         })
         .collect();
-    for place in (1..all.len()).rev() {
-        all.swap(place, random.below(place as u64 + 1) as usize);
-    }
+    all.shuffle(&mut random);
     all
 }
 

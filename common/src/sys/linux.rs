@@ -1,23 +1,12 @@
-//! What Linux has of its own: `/proc`, process file descriptors, and the cores of a thread.
+//! What Linux has of its own: `/proc`, and the cores of a thread.
 
 use std::fs::{self, File};
-use std::io::{self, PipeReader, PipeWriter};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::io;
 use std::path::PathBuf;
-use std::process::Command;
-use std::time::Duration;
 
-use rustix::io::{ioctl_fionbio, ioctl_fionread};
-use rustix::process::{Pid, PidfdFlags, Signal, getpid, getsid, pidfd_open, pidfd_send_signal};
-use rustix::pty::OpenptFlags;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::Inventory;
-use super::unix::becomes_readable;
-
-/// How a terminal is opened.
-pub(super) const OPEN_TERMINAL: OpenptFlags =
-    OpenptFlags::RDWR.union(OpenptFlags::NOCTTY).union(OpenptFlags::CLOEXEC);
 
 /// Counts how often the calling thread was taken off its core so far: because it waited, or because
 /// it yielded or its time was up.
@@ -95,55 +84,6 @@ pub(crate) fn resident() -> io::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
     line.trim().trim_end_matches(" kB").parse().map_err(io::Error::other)
-}
-
-/// Makes processes whose parents have ended without them children of this process, so that they are
-/// seen.
-pub(crate) fn adopt_orphans() -> io::Result<()> {
-    Ok(rustix::process::set_child_subreaper(Some(getpid()))?)
-}
-
-/// Returns what `ps` says of all threads of this session: which of them hang, and where.
-pub(crate) fn threads_of_session() -> io::Result<Vec<u8>> {
-    let session = getsid(None)?.as_raw_nonzero().to_string();
-    let columns = "ppid,pid,tid,stat,wchan:24,etimes,comm,args";
-    Ok(Command::new("ps").args(["-L", "-s", &session, "-o", columns]).output()?.stdout)
-}
-
-/// A process, held by a descriptor.
-#[derive(Debug)]
-pub(crate) struct Other(OwnedFd);
-
-impl Other {
-    pub(crate) fn of(pid: u32) -> Option<Self> {
-        let pid = Pid::from_raw(pid.cast_signed())?;
-        pidfd_open(pid, PidfdFlags::empty()).ok().map(Self)
-    }
-
-    pub(crate) fn signal(&self, signal: Signal) -> bool {
-        pidfd_send_signal(&self.0, signal).is_ok()
-    }
-
-    pub(crate) fn ends_within(&self, time: Duration) -> bool {
-        becomes_readable(&self.0, time)
-    }
-}
-
-/// Makes a pipe of one page whose writers are told "try again" when it is full.
-#[expect(unsafe_code, reason = "a system call")]
-pub(crate) fn small_pipe() -> io::Result<Option<(PipeReader, PipeWriter)>> {
-    let (reader, writer) = io::pipe()?;
-    ioctl_fionbio(&writer, true)?;
-    // SAFETY: it takes two numbers and a descriptor, which is open.
-    match unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, 1) } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(Some((reader, writer))),
-    }
-}
-
-/// Returns how many bytes a pipe holds.
-pub(crate) fn held(pipe: &PipeReader) -> io::Result<u64> {
-    Ok(ioctl_fionread(pipe)?)
 }
 
 #[cfg(test)]

@@ -23,25 +23,22 @@ pub(crate) use macos::*;
 #[cfg(all(unix, feature = "interrupt"))]
 pub(crate) use signals::listen;
 #[cfg(unix)]
-pub use unix::Signal;
-#[cfg(unix)]
 pub(crate) use unix::*;
-#[cfg(windows)]
-pub use windows::Signal;
 #[cfg(windows)]
 pub(crate) use windows::*;
 
 /// What a process has of the kernel, as far as the system tells.
 #[derive(Debug, Default)]
-pub(crate) struct Inventory {
+pub struct Inventory {
     /// Descriptors or handles; each is named by what it is.
-    pub(crate) descriptors: Vec<String>,
+    pub descriptors: Vec<String>,
     /// The names of the threads.
-    pub(crate) threads: Vec<String>,
-    /// The process ids of the children.
-    pub(crate) children: Vec<u32>,
+    pub threads: Vec<String>,
+    /// The process ids of the children; on Linux also those that have ended, until they are waited
+    /// for.
+    pub children: Vec<u32>,
     /// The files that are mapped.
-    pub(crate) mapped: Vec<String>,
+    pub mapped: Vec<String>,
     /// The number of mappings without a file.
-    pub(crate) anonymous: usize,
+    pub anonymous: usize,
 }

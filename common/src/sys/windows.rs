@@ -2,7 +2,7 @@
 //! instead of signals.
 
 use std::fs::File;
-use std::io::{self, PipeReader, PipeWriter};
+use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::process::{Child, Command};
@@ -13,8 +13,7 @@ use windows_sys::Wdk::System::SystemInformation::{
     NtQuerySystemInformation, SystemProcessInformation,
 };
 use windows_sys::Win32::Foundation::{
-    FILETIME, HANDLE, INVALID_HANDLE_VALUE, LocalFree, NTSTATUS, STATUS_INFO_LENGTH_MISMATCH,
-    WAIT_OBJECT_0,
+    FILETIME, HANDLE, INVALID_HANDLE_VALUE, LocalFree, STATUS_INFO_LENGTH_MISMATCH,
 };
 use windows_sys::Win32::System::JobObjects::{
     AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
@@ -25,9 +24,8 @@ use windows_sys::Win32::System::JobObjects::{
 use windows_sys::Win32::System::Performance::{QueryPerformanceCounter, QueryPerformanceFrequency};
 use windows_sys::Win32::System::Threading::{
     CREATE_NEW_PROCESS_GROUP, GetCurrentProcess, GetCurrentThreadId, GetProcessAffinityMask,
-    GetProcessHandleCount, GetProcessTimes, GetThreadDescription, OpenProcess, OpenThread,
-    PROCESS_SUSPEND_RESUME, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, SetProcessAffinityMask,
-    THREAD_QUERY_LIMITED_INFORMATION, TerminateProcess, WaitForSingleObject,
+    GetProcessHandleCount, GetProcessTimes, GetThreadDescription, OpenThread,
+    SetProcessAffinityMask, THREAD_QUERY_LIMITED_INFORMATION,
 };
 use windows_sys::Win32::System::WindowsProgramming::{
     SYSTEM_PROCESS_INFORMATION, SYSTEM_THREAD_INFORMATION,
@@ -36,9 +34,10 @@ use windows_sys::core::BOOL;
 
 use super::Inventory;
 
-/// The exit code of a process that is ended from outside, but for its last digits: the number of
-/// the signal that this would be on Unix.
-const ENDED_BY: u32 = 0x1_0000;
+/// The exit codes of processes that are ended from outside: their last digits are the number of the
+/// signal that this would be on Unix.
+const KILLED: u32 = 0x1_0009;
+const TERMINATED: u32 = 0x1_000f;
 
 /// Turns what a function of Windows returns, 0 for a failure, into a result.
 pub(super) fn check(result: BOOL) -> io::Result<()> {
@@ -237,16 +236,6 @@ pub(crate) fn raise_file_limit() -> Option<u64> {
     None
 }
 
-/// Does nothing: Windows gives orphans to no process.
-pub(crate) fn adopt_orphans() -> io::Result<()> {
-    Ok(())
-}
-
-/// Returns nothing: there is no `ps`.
-pub(crate) fn threads_of_session() -> io::Result<Vec<u8>> {
-    Ok(Vec::new())
-}
-
 /// A job: all processes that are in it, and those that they start.
 #[derive(Debug)]
 pub(crate) struct Group(OwnedHandle);
@@ -290,17 +279,17 @@ impl Group {
     }
 
     pub(crate) fn terminate(&self) {
-        self.end(Signal::TERM);
+        self.end(TERMINATED);
     }
 
     pub(crate) fn kill(&self) {
-        self.end(Signal::KILL);
+        self.end(KILLED);
     }
 
     #[expect(unsafe_code, reason = "a function of Windows")]
-    fn end(&self, signal: Signal) {
+    fn end(&self, code: u32) {
         // SAFETY: the handle is open.
-        unsafe { TerminateJobObject(self.handle(), ENDED_BY | signal.0) };
+        unsafe { TerminateJobObject(self.handle(), code) };
     }
 
     #[expect(unsafe_code, reason = "a function of Windows")]
@@ -320,77 +309,4 @@ impl Drop for Group {
         // It can't fail: the job is ours.
         let _ = self.ends_with_its_last_handle(false);
     }
-}
-
-/// What another process is ended by, as signals are numbered on Unix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Signal(u32);
-
-impl Signal {
-    /// Ends a process that can't do anything about it.
-    pub const KILL: Self = Self(9);
-    /// Ends a process, which on Unix may do something before.
-    pub const TERM: Self = Self(15);
-}
-
-#[link(name = "ntdll")]
-#[expect(unsafe_code, reason = "functions of Windows")]
-unsafe extern "system" {
-    // No documented function does it; debuggers use these.
-    fn NtSuspendProcess(process: HANDLE) -> NTSTATUS;
-    fn NtResumeProcess(process: HANDLE) -> NTSTATUS;
-}
-
-/// A process, held by a handle.
-#[derive(Debug)]
-pub(crate) struct Other(OwnedHandle);
-
-#[expect(unsafe_code, reason = "functions of Windows")]
-impl Other {
-    pub(crate) fn of(pid: u32) -> Option<Self> {
-        let rights = PROCESS_TERMINATE | PROCESS_SUSPEND_RESUME | PROCESS_SYNCHRONIZE;
-        // SAFETY: it takes numbers.
-        own(unsafe { OpenProcess(rights, 0, pid) }).ok().map(Self)
-    }
-
-    pub(crate) fn signal(&self, signal: Signal) -> bool {
-        // SAFETY: the handle is open.
-        unsafe { TerminateProcess(self.0.as_raw_handle(), ENDED_BY | signal.0) != 0 }
-    }
-
-    pub(crate) fn stop(&self) -> bool {
-        // SAFETY: the handle is open.
-        unsafe { NtSuspendProcess(self.0.as_raw_handle()) >= 0 }
-    }
-
-    pub(crate) fn go_on(&self) -> bool {
-        // SAFETY: the handle is open.
-        unsafe { NtResumeProcess(self.0.as_raw_handle()) >= 0 }
-    }
-
-    pub(crate) fn ends_within(&self, time: Duration) -> bool {
-        // More than it can hold is for ever.
-        let milliseconds = time.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u32::MAX);
-        // SAFETY: the handle is open.
-        unsafe { WaitForSingleObject(self.0.as_raw_handle(), milliseconds) == WAIT_OBJECT_0 }
-    }
-}
-
-/// Whether programs can be run in a terminal: the one that Windows can imitate draws texts anew.
-pub(crate) const HAS_TERMINALS: bool = false;
-
-/// Opens a pipe, where others open a terminal.
-pub(crate) fn terminal(_columns: u16) -> io::Result<(PipeReader, PipeWriter)> {
-    io::pipe()
-}
-
-/// Makes a pipe of one page whose writers are told "try again" when it is full: there is none here.
-#[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
-pub(crate) fn small_pipe() -> io::Result<Option<(PipeReader, PipeWriter)>> {
-    Ok(None)
-}
-
-/// Returns how many bytes a pipe holds.
-pub(crate) fn held(_pipe: &PipeReader) -> io::Result<u64> {
-    Err(io::ErrorKind::Unsupported.into())
 }

@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn two_ends_on_one_core_are_switched_twice_in_a_round_trip_and_one_alone_is_not() {
-        let _deadline = common::testing::Deadline::seconds(60);
+        let _deadline = testing::Deadline::seconds(60);
         let places = Places::here();
         if places.cores(Placement::OneCore).is_err() || common::time::context_switches().is_err() {
             return;
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn every_cell_can_be_played_by_threads_and_by_processes() {
-        let _deadline = common::testing::Deadline::seconds(60);
+        let _deadline = testing::Deadline::seconds(60);
         let places = Places::here();
         for channel in [Channel::Pipe, Channel::Futex, Channel::Queue, Channel::Yield] {
             for who in [Who::Threads, Who::Processes] {
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn an_end_that_fails_ends_the_sample() {
-        let _deadline = common::testing::Deadline::seconds(15);
+        let _deadline = testing::Deadline::seconds(15);
         for who in [Who::Threads, Who::Processes] {
             // No machine has so many cores. The words of a futex tell nobody that the other end is
             // gone.

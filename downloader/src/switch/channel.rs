@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn over_every_channel_each_token_comes_to_the_other_end() {
-        let _deadline = common::testing::Deadline::seconds(60);
+        let _deadline = testing::Deadline::seconds(60);
         use Channel::{Crossbeam, Futex, Pipe, Queue, Spin, Yield};
         for channel in [Pipe, Futex, Queue, Crossbeam, Spin, Yield] {
             let [mut here, mut there] = channel.ends().unwrap();

@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn leader_and_follower_count_the_same_round_trips() {
-        let _deadline = common::testing::Deadline::seconds(60);
+        let _deadline = testing::Deadline::seconds(60);
         let [here, there] = Channel::Futex.ends().unwrap();
         let follower = thread::spawn(move || part(0).follow(there));
         let led = part(2).lead(here).unwrap();
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_token_out_of_turn_is_noticed() {
-        let _deadline = common::testing::Deadline::seconds(20);
+        let _deadline = testing::Deadline::seconds(20);
         let [mut here, there] = Channel::Queue.ends().unwrap();
         here.put(2).unwrap();
         let error = part(0).follow(there).unwrap_err().to_string();

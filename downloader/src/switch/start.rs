@@ -133,7 +133,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_process_has_memory_of_its_own_and_a_thread_has_less() {
-        let _deadline = common::testing::Deadline::seconds(60);
+        let _deadline = testing::Deadline::seconds(60);
         let memory = memory().unwrap();
         assert!(memory.process > 0 && memory.thread < memory.process, "{memory:?}");
     }

@@ -149,7 +149,7 @@ impl Resolver for Names {
 
 #[cfg(test)]
 mod tests {
-    use common::testing::Deadline;
+    use testing::Deadline;
 
     use super::*;
 

@@ -210,7 +210,7 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use common::testing::Deadline;
+    use testing::Deadline;
 
     use super::*;
 

@@ -14,10 +14,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::group::Group;
-use common::testing::{Deadline, Random};
 use downloader::{Picture, md5_hex};
 use serde_json::Value;
 use tempfile::TempDir;
+use testing::{Deadline, Random};
 
 /// What a client has asked for.
 #[derive(Clone, Debug)]

@@ -276,10 +276,10 @@ const MAX_HEADER: usize = 64;
 
 #[cfg(test)]
 mod tests {
-    use common::testing::Deadline;
     use proptest::collection::vec;
     use proptest::prelude::*;
     use proptest::test_runner::TestRunner;
+    use testing::Deadline;
 
     use super::*;
 

@@ -292,10 +292,10 @@ fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Error> {
 
 #[cfg(test)]
 mod tests {
-    use common::testing::Deadline;
     use proptest::collection::vec;
     use proptest::prelude::*;
     use proptest::test_runner::TestRunner;
+    use testing::Deadline;
 
     use super::*;
 

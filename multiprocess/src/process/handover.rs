@@ -143,7 +143,7 @@ mod tests {
     use std::io::{PipeReader, PipeWriter, Write, pipe, read_to_string};
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
-    use common::testing::Deadline;
+    use testing::Deadline;
 
     use super::*;
     use crate::process::frame;

@@ -49,7 +49,7 @@ mod tests {
     use std::io::{Write, pipe};
     use std::time::Instant;
 
-    use common::testing::Deadline;
+    use testing::Deadline;
 
     use super::*;
 

@@ -615,7 +615,7 @@ mod tests {
 
         #[test]
         fn any_words_at_all_end_every_search() {
-            let mut random = common::testing::Random(7);
+            let mut random = testing::Random(7);
             // Many searches go to their limit, which is slow under Miri.
             let rounds = if cfg!(miri) { 10 } else { 200 };
             for _ in 0..rounds {

@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn damaged_words_make_errors_and_take_no_memory() {
-        let mut random = common::testing::Random(5);
+        let mut random = testing::Random(5);
         for round in 0..200 {
             with_spill(|spill, marks| {
                 spill.leave([&b"one"[..], b"two"].into_iter(), end(1)).unwrap();

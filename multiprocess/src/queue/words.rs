@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn who_sleeps_at_a_word_is_woken_and_who_comes_late_does_not_sleep() {
-        let _deadline = common::testing::Deadline::seconds(60);
+        let _deadline = testing::Deadline::seconds(60);
         let words = Words::new(2).unwrap();
         let sleeper = words.clone();
         let sleeper = thread::spawn(move || {

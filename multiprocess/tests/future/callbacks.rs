@@ -1,8 +1,6 @@
 //! Chains of callbacks, and callbacks that panic or wait.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::future::Future as _;
 use std::panic::panic_any;
 use std::pin::Pin;
@@ -11,11 +9,11 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 
-use common::testing::Deadline;
 use multiprocess::futures::{
     FutureError, ProcessPoolExecutor, Promise, TaskError, ThreadPoolExecutor,
 };
-use support::{FINE, LONG, OnStage, PANICS_WHEN_DROPPED, Stage, Trap, bell, give, hold, on_both};
+use testing::values::{FINE, PANICS_WHEN_DROPPED, Trap, give};
+use testing::{Deadline, LONG, OnStage, Stage, bell, hold, on_both};
 
 multiprocess::test_entry!();
 multiprocess::tasks![panic_with_a_trap, give];

@@ -2,17 +2,14 @@
 //! and each callback is called once.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::{Deadline, Random, text};
 use multiprocess::futures::{Executor, Future, FutureError, ProcessPoolExecutor};
 use multiprocess::tasks;
-use support::{OnStage, Other, Stage, count, kind_of, on_both};
+use testing::{Deadline, OnStage, Other, Random, Stage, count, kind_of, on_both, text};
 
 multiprocess::test_entry!();
 tasks![count_large];
@@ -28,7 +25,7 @@ fn cancelled_never_ran_and_the_others_ran_once<E: OnStage>() {
         let stage = Stage::new(CALLS as usize);
         let executor = E::on(&stage, 2);
         // The first worker is there.
-        executor.submit(support::pid_of_worker, 0).unwrap().into_result().unwrap();
+        executor.submit(testing::pid_of_worker, 0).unwrap().into_result().unwrap();
         let called_back = Arc::new(AtomicU64::new(0));
         let futures: Vec<Future<u64>> = thread::scope(|scope| {
             let cancellers = [(); 2].map(|()| {
@@ -91,11 +88,11 @@ fn a_call_is_cancelled_while_its_worker_dies() {
     for round in 0..6 {
         let stage = Stage::new(1);
         let executor = ProcessPoolExecutor::on(&stage, 1);
-        let worker = executor.submit(support::pid_of_worker, 0).unwrap().into_result().unwrap();
-        let before = support::resident(worker);
+        let worker = executor.submit(testing::pid_of_worker, 0).unwrap().into_result().unwrap();
+        let before = testing::resident(worker);
         let future = executor.submit(count_large, (0, text(0, 16 << 20))).unwrap();
         // While it reads the argument, its memory grows.
-        support::until("it reads", || support::resident(worker) > before + (2 << 10));
+        testing::until("it reads", || testing::resident(worker) > before + (2 << 10));
         let other = Other::of(worker).unwrap();
         assert!(other.kill());
         for _ in 0..round * 40 {

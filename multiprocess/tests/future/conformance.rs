@@ -4,8 +4,6 @@
 //! the documentation of [`Executor::shutdown`] shows.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::cell::Cell;
 use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +18,8 @@ use multiprocess::futures::{
     ThreadPoolExecutor,
 };
 use multiprocess::{Failure, tasks};
-use support::{LONG, OnStage, Other, SHORT, Stage, count, hold, kind_of, on_both, outcome, power};
+use testing::executors::power;
+use testing::{LONG, OnStage, Other, SHORT, Stage, count, hold, kind_of, on_both, outcome};
 
 multiprocess::test_entry!();
 tasks![divide, hold_from_2_on, add, pid];
@@ -242,7 +241,7 @@ fn shutdown_cancels_what_has_not_begun<E: OnStage>() {
         thread::scope(|scope| {
             let shutdown = scope.spawn(|| executor.shutdown(true, true));
             if begun_before {
-                support::until("those that wait are cancelled", || futures[49].cancelled());
+                testing::until("those that wait are cancelled", || futures[49].cancelled());
                 stage.open(5);
             }
             shutdown.join().unwrap();
@@ -303,7 +302,7 @@ fn never_ready(_: ()) {
 /// EXEC-23 (its words on standard error: `programs.rs`)
 #[test]
 fn an_initializer_that_panics_breaks_the_executor() {
-    let _deadline = common::testing::Deadline::seconds(60);
+    let _deadline = testing::Deadline::seconds(60);
     let threads = ThreadPoolExecutor::builder().max_workers(2);
     broken(&threads.initializer(|| never_ready(())).build().unwrap());
     for strict in [false, true] {

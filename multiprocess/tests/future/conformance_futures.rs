@@ -5,8 +5,6 @@
 //! `return_when` (WAIT-B02).
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -17,11 +15,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::testing::Deadline;
 use multiprocess::futures::{
     Future, FutureError, Promise, ReturnWhen, TaskError, ThreadPoolExecutor, as_completed, wait,
 };
-use support::{LONG, OnStage, SHORT, Stage, bell, block_on, hold, on_both, work_of_this_thread};
+use testing::{
+    Deadline, LONG, OnStage, SHORT, Stage, bell, block_on, hold, on_both, work_of_this_thread,
+};
 
 multiprocess::test_entry!();
 
@@ -508,7 +507,7 @@ fn wait_for_the_first_error_waits_for_all_if_there_is_none<E: OnStage>() {
     thread::scope(|scope| {
         let waited = scope.spawn(|| wait(&futures, None, ReturnWhen::FirstException).done.len());
         stage.open(2);
-        support::until("two are done", || futures.iter().filter(|it| it.done()).count() == 2);
+        testing::until("two are done", || futures.iter().filter(|it| it.done()).count() == 2);
         thread::sleep(SHORT);
         assert!(!waited.is_finished());
         stage.open(1);

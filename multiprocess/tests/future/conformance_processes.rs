@@ -5,22 +5,23 @@
 //! with it.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use common::testing::{Deadline, Signal, leaves_nothing, text};
 use multiprocess::futures::{
     Executor, Future, FutureError, MapOptions, ProcessPoolExecutor, SubmitError, TaskError,
 };
 use multiprocess::{Failure, Process, tasks};
 use serde::{Deserialize, Serialize};
-use support::{
-    CRASHES_WHEN_SENT, EXITS_WHEN_RECEIVED, FINE, LONG, NOT_RECEIVED, NOT_SENT, OnStage, Other,
-    PANICS_WHEN_RECEIVED, PANICS_WHEN_SENT, Stage, Trap, alone, children, count, enter, give, hold,
-    kill, kind_of, outcome, stock, take,
+use testing::stage::enter;
+use testing::values::{
+    CRASHES_WHEN_SENT, EXITS_WHEN_RECEIVED, FINE, NOT_RECEIVED, NOT_SENT, PANICS_WHEN_RECEIVED,
+    PANICS_WHEN_SENT, Trap, give, take,
+};
+use testing::{
+    Deadline, LONG, OnStage, Other, Signal, Stage, alone, children, count, hold, kill, kind_of,
+    leaves_nothing, outcome, stock, text,
 };
 
 multiprocess::test_entry!();
@@ -61,11 +62,11 @@ fn hold_or_fail(task: u64) -> u64 {
 }
 
 fn crash_with(_: String) {
-    support::end_by_signal(11);
+    testing::end_by_signal(11);
 }
 
 fn never_return(task: u64) {
-    support::begin(task);
+    testing::begin(task);
     loop {
         std::thread::park();
     }
@@ -273,7 +274,7 @@ fn without_descriptors((): ()) {
     let futures = [0, 1, 2].map(|task| executor.submit(hold, task).unwrap());
     let (_, worker) = stage.next_waiting();
     let worker = Other::of(worker).unwrap();
-    support::limit_descriptors(3);
+    testing::limit_descriptors(3);
     stage.open(1);
     assert_eq!(outcome(&futures[0]), Ok(0));
     let reasons = reasons(&futures[1..]);
@@ -281,13 +282,13 @@ fn without_descriptors((): ()) {
     assert!(worker.ends_within(LONG));
     assert!(matches!(executor.submit(count, 0), Err(SubmitError::Broken(_))));
     executor.shutdown(true, false);
-    support::limit_descriptors(1024);
+    testing::limit_descriptors(1024);
     // The first one, too, which is the caller's.
     let executor = ProcessPoolExecutor::new(1).unwrap();
-    support::limit_descriptors(3);
+    testing::limit_descriptors(3);
     let refused = executor.submit(square, 1).unwrap_err();
     assert!(matches!(refused, SubmitError::Start(_)), "{refused}");
-    support::limit_descriptors(1024);
+    testing::limit_descriptors(1024);
     assert_eq!(executor.submit(square, 3).unwrap().into_result(), Ok(9));
 }
 
@@ -403,7 +404,7 @@ fn nothing_is_left((): ()) {
 fn what_cannot_be_sent_or_received_is_the_error_of_its_future() {
     let _deadline = Deadline::seconds(60);
     let executor = ProcessPoolExecutor::builder().max_workers(1).strict(true).build().unwrap();
-    let pid = executor.submit(support::pid_of_worker, 0).unwrap().into_result();
+    let pid = executor.submit(testing::pid_of_worker, 0).unwrap().into_result();
     let arguments = [
         (NOT_SENT, "ArgumentsNotSent"),
         (PANICS_WHEN_SENT, "ArgumentsNotSent"),
@@ -424,7 +425,7 @@ fn what_cannot_be_sent_or_received_is_the_error_of_its_future() {
     for (way, kind) in results {
         assert_eq!(kind_of(&executor.submit(give, way).unwrap()), kind, "result {way}");
     }
-    assert_eq!(executor.submit(support::pid_of_worker, 0).unwrap().into_result(), pid);
+    assert_eq!(executor.submit(testing::pid_of_worker, 0).unwrap().into_result(), pid);
     assert_eq!(executor.submit(square, 4).unwrap().into_result(), Ok(16));
 }
 

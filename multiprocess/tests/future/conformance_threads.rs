@@ -1,21 +1,18 @@
 //! The behaviour of Python's `ThreadPoolExecutor`.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use common::testing::{Deadline, leaves_nothing};
 use multiprocess::futures::{
     Executor, Future, FutureError, MapOptions, ReturnWhen, TaskError, ThreadPoolExecutor,
     as_completed, wait,
 };
 use multiprocess::{Process, tasks};
-use support::{OnStage, SHORT, Stage, alone, count, hold, outcome};
+use testing::{Deadline, OnStage, SHORT, Stage, alone, count, hold, leaves_nothing, outcome};
 
 multiprocess::test_entry!();
 tasks![nothing, threads_come_and_go];
@@ -277,7 +274,7 @@ fn a_callback_may_wait_for_other_calls_of_its_executor() {
         tell.send((second.into_result(), third.into_result())).unwrap();
     });
     open.send(()).unwrap();
-    assert_eq!(told.recv_timeout(support::LONG).unwrap(), (Ok(2), Ok(3)));
+    assert_eq!(told.recv_timeout(testing::LONG).unwrap(), (Ok(2), Ok(3)));
     assert!(first.into_result().unwrap());
 }
 

@@ -1,24 +1,22 @@
 //! What users may do to executors in calls, callbacks, destructors, inputs and initializers.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use common::testing::Deadline;
 use multiprocess::futures::{
     BuildError, Executor, FutureError, MapOptions, ProcessPoolExecutor, ReturnWhen, SubmitError,
     TaskError, ThreadPoolExecutor, as_completed, wait,
 };
 use multiprocess::{Pool, tasks};
-use support::{
-    FINE, LONG, NOT_SENT, OnStage, Other, PANICS_WHEN_DROPPED, Stage, Trap, alone, block_on,
-    children, count, enter, give, hold, kind_of, on_both, outcome, stock, take,
-    work_of_this_thread,
+use testing::stage::enter;
+use testing::values::{FINE, NOT_SENT, PANICS_WHEN_DROPPED, Trap, give, take};
+use testing::{
+    Deadline, LONG, OnStage, Other, Stage, alone, block_on, children, count, hold, kind_of,
+    on_both, outcome, stock, work_of_this_thread,
 };
 
 multiprocess::test_entry!();
@@ -84,7 +82,7 @@ fn a_map_of_a_hundred_thousand_is_dropped_in_a_moment<E: OnStage>() {
 // ------------------------------------------------------------------------- panics where things end
 
 fn hold_trap(trap: Trap) -> Trap {
-    support::stage().pass();
+    testing::stage().pass();
     trap
 }
 
@@ -282,8 +280,8 @@ fn executors_of_threads_may_be_in_tasks_of_pools() {
 /// Runs in each worker.
 fn hang(stage: Stage) {
     enter(stage);
-    support::begin(0);
-    support::stage().pass();
+    testing::begin(0);
+    testing::stage().pass();
 }
 
 #[test]
@@ -390,7 +388,7 @@ fn a_future_that_is_done_keeps_nothing_alive() {
     assert!(last.result().is_ok());
     assert!(done.result().is_ok());
     // The results of two; what nobody wanted is gone, and so are the callbacks.
-    support::until("the callbacks are gone", || Arc::strong_count(&token) == 3);
+    testing::until("the callbacks are gone", || Arc::strong_count(&token) == 3);
     drop((done, last));
     assert_eq!(Arc::strong_count(&token), 1);
     drop(cancelled);

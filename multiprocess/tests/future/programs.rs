@@ -1,8 +1,6 @@
 //! How programs end that have executors: each is this file as a program of its own.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 #[cfg(unix)]
 use std::os::unix::process::CommandExt;
@@ -11,12 +9,12 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::{Deadline, Signal};
 use multiprocess::futures::{Executor, ProcessPoolExecutor, Promise, ThreadPoolExecutor};
 use multiprocess::{at_exit, tasks};
 #[cfg(unix)]
 use rustix::process::{Pid, kill_process_group};
-use support::{LONG, Other, command, program, run};
+use testing::own_program::{command, name, run};
+use testing::{Deadline, LONG, Other, Signal};
 
 multiprocess::test_entry!();
 tasks![apple, pid_then_wait, never_ready, square];
@@ -171,7 +169,7 @@ fn leave<E: Executor>(executor: E, cancel_futures: bool) {
 /// This file as one of them; else it proves nothing.
 #[test]
 fn program_of_its_own() {
-    let Some(name) = program() else { return };
+    let Some(name) = name() else { return };
     let code = multiprocess::main(|| body(&name));
     std::process::exit(i32::from(code != ExitCode::SUCCESS));
 }

@@ -7,8 +7,6 @@
 //! `TORTURE_SEED` begins with the same decisions; instants differ all the same.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
@@ -16,14 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use common::testing::{Deadline, Random, text};
 use multiprocess::futures::{
     Executor, Future, FutureError, MapOptions, ProcessPoolExecutor, ReturnWhen, TaskError,
     ThreadPoolExecutor, as_completed, wait,
 };
 use multiprocess::queue::Words;
 use multiprocess::tasks;
-use support::{Other, children, stock};
+use testing::{Deadline, Other, Random, children, stock, text};
 
 multiprocess::test_entry!();
 tasks![share, toil];
@@ -223,7 +220,7 @@ fn round_of<E: Executor + Send + Sync + 'static>(
         ended.into_iter().for_each(|ended| ended.unwrap());
     });
     // Callbacks may hold handles for a moment.
-    support::until("nobody else has the executor", || Arc::strong_count(&executor) == 1);
+    testing::until("nobody else has the executor", || Arc::strong_count(&executor) == 1);
     let executor = Arc::into_inner(executor).unwrap();
     match random.below(3) {
         0 => drop(executor),

@@ -1,8 +1,6 @@
 //! Waiting for futures where it is done by those who do the work.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -10,13 +8,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use common::testing::Deadline;
 use multiprocess::futures::{
     Executor, Future, FutureError, ProcessPoolExecutor, ReturnWhen, ThreadPoolExecutor,
     as_completed, wait,
 };
 use multiprocess::{Gate, Waiting, tasks};
-use support::{LONG, block_on};
+use testing::{Deadline, LONG, block_on};
 
 multiprocess::test_entry!();
 tasks![keep, wait_at];

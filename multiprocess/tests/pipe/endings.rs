@@ -1,7 +1,4 @@
 //! What one side sees when the other closes its end, ends, or is killed.
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
-mod support;
 
 #[cfg(unix)]
 use std::io::{PipeReader, PipeWriter, pipe as raw_pipe};
@@ -14,10 +11,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use common::testing::Deadline;
 use multiprocess::pipe::Error;
 use multiprocess::{Exit, Failure, Gate, Process, Receiver, Sender, Waiting, one_way, tasks};
-use support::{ends_well, start};
+use testing::{Deadline, ends_well, start};
 
 multiprocess::test_entry!();
 tasks![

@@ -1,15 +1,12 @@
 //! Ends go to new processes among their arguments, with whatever is still in their pipes.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 #[cfg(target_os = "linux")]
 use std::fs;
 
-use common::testing::{Deadline, room_for_descriptors};
 use multiprocess::pipe::Error;
 use multiprocess::{Connection, Failure, Process, Receiver, Sender, one_way, pipe, tasks};
-use support::{ends_well, start};
+use testing::{Deadline, ends_well, room_for_descriptors, start};
 
 multiprocess::test_entry!();
 tasks![

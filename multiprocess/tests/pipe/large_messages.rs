@@ -1,17 +1,14 @@
 //! Messages that are much larger than what a pipe holds.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 #[cfg(target_os = "linux")]
 use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use common::testing::Deadline;
 use multiprocess::pipe::Error;
 use multiprocess::{Connection, Failure, Receiver, Sender, one_way, pipe, tasks};
-use support::{ends_well, start};
+use testing::{Deadline, ends_well, start};
 
 multiprocess::test_entry!();
 tasks![send_back, send_before_receiving, both_at_once, remember_no_sending, remember_no_receiving,];

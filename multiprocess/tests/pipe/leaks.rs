@@ -1,11 +1,8 @@
 //! Nothing is left of pipes that were used: no descriptor, no child, no memory.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
-use common::testing::{Deadline, leaves_nothing, text};
 use multiprocess::{Connection, Failure, one_way, pipe, tasks};
-use support::{ends_well, start};
+use testing::{Deadline, ends_well, leaves_nothing, start, text};
 
 multiprocess::test_entry!();
 tasks![answer, make_use_and_end_many, without_processes];

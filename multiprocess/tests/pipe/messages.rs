@@ -1,16 +1,12 @@
 //! What is sent comes out at the other end: whole, in order, one message at a time.
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
-mod support;
 
 use std::time::{Duration, Instant};
 
-use common::testing::Deadline;
 use multiprocess::pipe::Error;
 use multiprocess::{Connection, Failure, Sender, one_way, pipe, tasks};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use support::{ends_well, start};
+use testing::{Deadline, ends_well, start};
 
 multiprocess::test_entry!();
 tasks![

@@ -17,7 +17,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
-use common::testing::{Deadline, Random};
 use multiprocess::pipe::{Error, LIMIT};
 use multiprocess::process::ends::OwnedEnd;
 use multiprocess::process::frame;
@@ -25,6 +24,7 @@ use multiprocess::{Connection, Gate, Receiver, Sender, one_way, pipe};
 use serde::de::DeserializeOwned;
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use testing::{Deadline, Random};
 
 /// A receiver into whose pipe these bytes were written, and no more will be.
 fn receiver_of<T>(bytes: &[u8]) -> Receiver<T> {

@@ -4,18 +4,15 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::fs;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe as raw_pipe};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::testing::Deadline;
 use multiprocess::{Connection, Failure, Receiver, Sender, one_way, pipe, tasks};
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::SIGUSR1;
-use support::{ends_well, start};
+use testing::{Deadline, ends_well, start};
 
 multiprocess::test_entry!();
 tasks![

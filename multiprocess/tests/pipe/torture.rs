@@ -5,17 +5,14 @@
 //! with the same decisions; instants differ all the same.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::io::{PipeWriter, Read};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use common::testing::{Deadline, Other, Random, text};
 use multiprocess::pipe::Error;
 use multiprocess::{Connection, Failure, Process, pipe, tasks};
 use serde::{Deserialize, Serialize};
-use support::start;
+use testing::{Deadline, Other, Random, start, text};
 
 multiprocess::test_entry!();
 tasks![answer, live];

@@ -1,8 +1,6 @@
 //! Waiting for whichever of several ends has something first.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 #[cfg(unix)]
 use std::io::{Read, Write};
 #[cfg(unix)]
@@ -14,13 +12,12 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::{Deadline, room_for_descriptors};
 use multiprocess::pipe::Error;
 use multiprocess::process::ends::AsEnd;
 use multiprocess::{Failure, Gate, Receiver, Sender, Waiting, one_way, pipe, tasks, wait};
 #[cfg(unix)]
 use serde::{Deserialize, Serialize};
-use support::{ends_well, start};
+use testing::{Deadline, ends_well, room_for_descriptors, start};
 
 multiprocess::test_entry!();
 tasks![ten_numbers, one_number, at_the_gate, three_hundred_ends];

@@ -6,8 +6,6 @@
 //! worker has gone on.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -17,7 +15,7 @@ use common::cores;
 use multiprocess::pool::TaskError;
 use multiprocess::{Pool, tasks};
 use serde::{Deserialize, Deserializer, Serialize};
-use support::{Other, alone};
+use testing::{Other, alone};
 
 multiprocess::test_entry!();
 tasks![give_way, tell, kill_at_each_result];
@@ -43,7 +41,7 @@ impl<'de> Deserialize<'de> for Deadly {
 
 /// Runs in each worker, which lets all others go first from then on.
 fn give_way((): ()) {
-    support::give_way_to_all();
+    testing::give_way_to_all();
 }
 
 /// A task. It takes a moment, so that the pool is asleep, and is woken by its report.

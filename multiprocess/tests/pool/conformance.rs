@@ -5,17 +5,14 @@
 //! "12" (POOL-27), an initializer that can't be called (POOL-29), and a pool of threads (POOL-21).
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use common::testing::{Deadline, text};
 use multiprocess::pool::{Error, MapError, TaskError};
 use multiprocess::{Failure, Pool, Process, tasks};
 use serde::{Deserialize, Serialize, Serializer};
-use support::{Stage, hold, kind};
+use testing::{Deadline, Stage, hold, kind, text};
 
 multiprocess::test_entry!();
 tasks![square, square_of, parse, start_a_process, panic_with_much, boom, refuse, echo];

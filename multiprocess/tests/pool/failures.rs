@@ -2,18 +2,17 @@
 //! worker is what it was at.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::{Deadline, text};
 use multiprocess::pool::{Error, MapError, TaskError};
 use multiprocess::{Pool, tasks};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use support::{Other, Stage, count, end_by_signal, hold, kill, kind, pid_of_worker, resident};
+use testing::{
+    Deadline, Other, Stage, count, end_by_signal, hold, kill, kind, pid_of_worker, resident, text,
+};
 
 multiprocess::test_entry!();
 tasks![meet, count_or_die, large, never_return, ignore_sigterm_and_never_return];
@@ -206,7 +205,7 @@ fn whatever_becomes_of_a_task_is_one_error_at_once_and_the_pool_goes_on() {
         let still: Vec<u32> = pool.map_chunked(pid_of_worker, 0..20, 1).unwrap();
         let died = fate.3.is_some();
         assert_eq!(still.iter().all(|pid| workers.contains(pid)), !died, "{fate:?}");
-        support::until("the pool is whole", || pool.worker_pids().len() == 2);
+        testing::until("the pool is whole", || pool.worker_pids().len() == 2);
         pool.close();
         pool.join().unwrap();
     }
@@ -304,7 +303,7 @@ fn a_task_that_was_given_back_is_not_taken_for_given_back_again() {
         let before = resident(worker);
         let result = pool.apply_async(large, text(0, 200 << 20)).unwrap();
         // While it reads the argument, its memory grows.
-        support::until("it reads", || resident(worker) > before + (20 << 10));
+        testing::until("it reads", || resident(worker) > before + (20 << 10));
         kill(worker);
         match result.get() {
             Err(TaskError::WorkerDied { exitcode: Some(3), .. }) => given_back += 1,
@@ -325,7 +324,7 @@ fn large(_: String) {
 
 /// A task.
 fn never_return(task: u64) {
-    support::begin(task);
+    testing::begin(task);
     loop {
         thread::park();
     }
@@ -333,7 +332,7 @@ fn never_return(task: u64) {
 
 /// A task.
 fn ignore_sigterm_and_never_return(task: u64) {
-    support::ignore_sigterm();
+    testing::ignore_sigterm();
     never_return(task);
 }
 

@@ -6,10 +6,10 @@ use std::fmt;
 use std::thread;
 use std::time::Duration;
 
-use common::testing::Deadline;
 use multiprocess::{Pool, tasks};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use testing::Deadline;
 
 multiprocess::test_entry!();
 tasks![forks, weigh];

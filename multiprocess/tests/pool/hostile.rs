@@ -1,8 +1,5 @@
 //! What users may do to a pool in callbacks, destructors and serialisation, and with absurd
 //! numbers.
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
-mod support;
 
 use std::cell::Cell;
 use std::iter;
@@ -13,10 +10,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use common::testing::Deadline;
 use multiprocess::pool::{Error, TaskError};
 use multiprocess::{Pool, tasks};
 use serde::{Deserialize, Serialize};
+use testing::Deadline;
 
 multiprocess::test_entry!();
 tasks![square, bomb, touchy, enter, slow, resumes, catches, sized, once];
@@ -365,7 +362,7 @@ fn a_panic_tells_its_own_message() {
 
 fn sized((index, size, dies): (u64, usize, u64)) -> String {
     if index == dies {
-        support::end_by_signal(9);
+        testing::end_by_signal(9);
     }
     "x".repeat(size)
 }

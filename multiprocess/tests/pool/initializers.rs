@@ -1,21 +1,18 @@
 //! What workers do before their first task, how that fails, and how long they stay.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 #[cfg(unix)]
 use std::thread;
 
-use common::testing::Deadline;
 use multiprocess::pool::{Error, TaskError};
 use multiprocess::queue::Words;
 use multiprocess::{Exit, Failure, Pool, tasks};
 use serde::{Serialize, Serializer};
+use testing::{Deadline, Stage, end_by_signal, hold, kill, kind, pid_of_worker};
 #[cfg(unix)]
-use support::{Other, alone, children, until};
-use support::{Stage, end_by_signal, hold, kill, kind, pid_of_worker};
+use testing::{Other, alone, children, until};
 
 multiprocess::test_entry!();
 tasks![count_worker, panic_at_once, fail, return_exit_1, return_exit_0, exit_at_once];
@@ -204,7 +201,7 @@ fn workers_are_replaced_after_so_many_tasks_and_nothing_is_lost() {
     assert_eq!(workers.len(), 100);
     let each = |pid: &u32| workers.iter().filter(|worker| *worker == pid).count();
     assert!(workers.iter().all(|pid| each(pid) <= 10));
-    support::until("the pool is whole", || pool.worker_pids().len() == 3);
+    testing::until("the pool is whole", || pool.worker_pids().len() == 3);
     let mut after = pool.worker_pids();
     before.sort_unstable();
     after.sort_unstable();

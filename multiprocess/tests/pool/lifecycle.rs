@@ -4,8 +4,6 @@
 //! it and using it after `terminate` stand for that.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 #[cfg(target_os = "linux")]
 use std::collections::BTreeSet;
 #[cfg(unix)]
@@ -16,14 +14,16 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::{Deadline, leaves_nothing};
 use multiprocess::pool::{Error, TaskError};
 use multiprocess::{Pool, Queue, tasks};
 #[cfg(unix)]
 use rustix::process::{Pid, Signal, kill_process_group, setpgid};
 #[cfg(target_os = "linux")]
-use support::descriptors;
-use support::{Alive, LONG, Other, Stage, alone, count, hold, kill, lives, pid_of_worker, start};
+use testing::descriptors;
+use testing::{
+    Deadline, LONG, Other, Report, Stage, alone, count, hold, kill, leaves_nothing, pid_of_worker,
+    reports, start,
+};
 
 multiprocess::test_entry!();
 
@@ -135,7 +135,7 @@ fn a_worker_killed_when_there_is_nothing_to_do_is_replaced() {
     for _ in 0..3 {
         let before = pool.worker_pids();
         kill(before[0]);
-        support::until("another takes its place", || {
+        testing::until("another takes its place", || {
             let now = pool.worker_pids();
             now.len() == 2 && !now.contains(&before[0])
         });
@@ -156,7 +156,7 @@ tasks![leave_a_pool_in_a_static, leave_a_busy_pool, exit_with_a_busy_pool];
 static POOL: OnceLock<Pool> = OnceLock::new();
 
 /// Runs in the child.
-fn leave_a_pool_in_a_static(alive: Alive) {
+fn leave_a_pool_in_a_static(alive: Report) {
     let builder = Pool::builder().processes(2).initializer(live, alive);
     let pool = POOL.get_or_init(|| builder.build().unwrap());
     assert_eq!(pool.map(pid_of_worker, 0..10).unwrap().len(), 10);
@@ -164,10 +164,10 @@ fn leave_a_pool_in_a_static(alive: Alive) {
 
 tasks![live];
 
-static ALIVE: OnceLock<Alive> = OnceLock::new();
+static ALIVE: OnceLock<Report> = OnceLock::new();
 
 /// Runs in each worker.
-fn live(alive: Alive) {
+fn live(alive: Report) {
     ALIVE.set(alive).unwrap();
 }
 
@@ -175,7 +175,7 @@ fn live(alive: Alive) {
 #[test]
 fn a_program_whose_pool_is_in_a_static_ends() {
     let _deadline = Deadline::seconds(60);
-    let (lives, alive) = lives();
+    let (lives, alive) = reports();
     let program = start(leave_a_pool_in_a_static, alive);
     program.join().unwrap();
     assert_eq!(program.exitcode(), Some(0));
@@ -183,7 +183,7 @@ fn a_program_whose_pool_is_in_a_static_ends() {
 }
 
 /// Runs in the child.
-fn leave_a_busy_pool((stage, pids, alive, way): (Stage, Queue<u32>, Alive, u64)) {
+fn leave_a_busy_pool((stage, pids, alive, way): (Stage, Queue<u32>, Report, u64)) {
     let pool = stage.pool(2);
     let watched = Pool::builder().processes(2).initializer(live, alive).build().unwrap();
     watched.apply(pid_of_worker, 0).unwrap();
@@ -201,7 +201,7 @@ fn leave_a_busy_pool((stage, pids, alive, way): (Stage, Queue<u32>, Alive, u64))
 fn a_program_ends_at_once_while_its_pool_runs_a_task() {
     let _deadline = Deadline::seconds(60);
     for way in 0..2 {
-        let (lives, alive) = lives();
+        let (lives, alive) = reports();
         let (stage, pids) = (Stage::new(1), Queue::bounded(1).unwrap());
         let program = start(leave_a_busy_pool, (stage, pids.clone(), alive, way));
         let worker = Other::of(pids.get_timeout(LONG).unwrap());
@@ -215,7 +215,7 @@ fn a_program_ends_at_once_while_its_pool_runs_a_task() {
 }
 
 /// Runs in the child.
-fn exit_with_a_busy_pool((stage, alive): (Stage, Alive)) {
+fn exit_with_a_busy_pool((stage, alive): (Stage, Report)) {
     let pool = stage.pool(2);
     let watched = Pool::builder().processes(2).initializer(live, alive).build().unwrap();
     watched.apply(pid_of_worker, 0).unwrap();
@@ -229,7 +229,7 @@ fn exit_with_a_busy_pool((stage, alive): (Stage, Alive)) {
 #[test]
 fn the_workers_of_a_killed_parent_end_at_once() {
     let _deadline = Deadline::seconds(60);
-    let (lives, alive) = lives();
+    let (lives, alive) = reports();
     let stage = Stage::new(1);
     let program = start(exit_with_a_busy_pool, (stage.clone(), alive));
     let (_, worker) = stage.next_waiting();
@@ -283,8 +283,8 @@ tasks![descriptors_of_worker, look_at_descriptors];
 /// A task.
 #[cfg(target_os = "linux")]
 fn descriptors_of_worker(task: u64) -> Vec<String> {
-    support::begin(task);
-    support::stage().pass();
+    testing::begin(task);
+    testing::stage().pass();
     descriptors()
 }
 
@@ -313,7 +313,7 @@ fn look_at_descriptors((): ()) {
         }
         // Their successors have no more.
         workers.into_iter().take(3).for_each(kill);
-        support::until("the pool is whole", || pool.worker_pids().len() == 5);
+        testing::until("the pool is whole", || pool.worker_pids().len() == 5);
     }
     assert_eq!(all.len(), 1, "not all the same: {all:?}");
 }

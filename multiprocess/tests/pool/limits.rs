@@ -1,22 +1,19 @@
 //! A pool at the limits: of descriptors, of sizes, of numbers.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::MetadataExt;
 #[cfg(unix)]
 use std::time::{Duration, Instant};
 
 use common::stock::Stock;
-use common::testing::{Deadline, text};
 use multiprocess::pool::Error;
 #[cfg(unix)]
 use multiprocess::pool::TaskError;
 use multiprocess::{Pool, tasks};
+use testing::{Deadline, Stage, alone, count, hold, limit_descriptors, text};
 #[cfg(unix)]
-use support::{Other, children, descriptors, pid_of_worker, stock, until};
-use support::{Stage, alone, count, hold, limit_descriptors};
+use testing::{Other, children, descriptors, pid_of_worker, stock, until};
 
 multiprocess::test_entry!();
 tasks![square, length, grow];

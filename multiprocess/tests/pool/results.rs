@@ -1,17 +1,13 @@
 //! Results that come later: callbacks, results nobody wants, imaps that are given up.
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
-mod support;
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::Deadline;
 use multiprocess::pool::{Error, TaskError};
 use multiprocess::{Pool, tasks};
-use support::{LONG, Stage, count, hold, kind};
+use testing::{Deadline, LONG, Stage, count, hold, kind};
 
 multiprocess::test_entry!();
 tasks![square, boom];
@@ -108,7 +104,7 @@ fn a_callback_may_hold_the_last_handle_of_the_pool() {
     let stage = Stage::new(1);
     let pool = Arc::new(stage.pool(2));
     let workers: Vec<_> =
-        pool.worker_pids().into_iter().map(|pid| support::Other::of(pid).unwrap()).collect();
+        pool.worker_pids().into_iter().map(|pid| testing::Other::of(pid).unwrap()).collect();
     let result = pool.apply_async(hold, 0).unwrap();
     stage.next_waiting();
     let last = Arc::clone(&pool);

@@ -6,19 +6,16 @@
 //! `TORTURE_SEED` begins with the same decisions; instants differ all the same.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use common::testing::{Deadline, Random};
 use multiprocess::pool::{MapError, TaskError};
 use multiprocess::queue::Words;
 use multiprocess::{Pool, Queue, tasks};
 use serde_bytes::ByteBuf;
-use support::{Alive, Other, lives, start, stock};
+use testing::{Deadline, Other, Random, Report, reports, start, stock};
 
 multiprocess::test_entry!();
 tasks![share, toil, meet_others, share_and_live, make_pools_for_ever];
@@ -213,7 +210,7 @@ fn round(
     // All its workers live: each has a task at the same time as the others.
     let met: Vec<_> =
         (0..WORKERS as u64).map(|task| pool.apply_async(meet_others, task).unwrap()).collect();
-    (0..WORKERS).for_each(|_| there.get_timeout(support::LONG).unwrap());
+    (0..WORKERS).for_each(|_| there.get_timeout(testing::LONG).unwrap());
     (0..WORKERS).for_each(|_| back.put(()).unwrap());
     // One may still have been on its way to die when the last task had ended.
     let met: std::collections::BTreeSet<u32> =
@@ -248,7 +245,7 @@ fn disturb(
     let pid = pids[random.below(pids.len() as u64) as usize];
     let Some(worker) = Other::of(pid) else { return };
     // Its number may have become somebody else's before we got hold of it.
-    if !pool.worker_pids().contains(&pid) || !support::children().contains(&pid) {
+    if !pool.worker_pids().contains(&pid) || !testing::children().contains(&pid) {
         return;
     }
     if random.below(4) > 0 && kills {
@@ -317,16 +314,16 @@ fn no_end<T>() -> impl Iterator<Item = T> {
 
 // ------------------------------------------------------------------------ the parent is killed
 
-static ALIVE: OnceLock<Alive> = OnceLock::new();
+static ALIVE: OnceLock<Report> = OnceLock::new();
 
 /// Runs in each worker, as its initializer.
-fn share_and_live((words, there, back, alive): (Words, Queue<()>, Queue<()>, Alive)) {
+fn share_and_live((words, there, back, alive): (Words, Queue<()>, Queue<()>, Report)) {
     share((words, there, back));
     ALIVE.set(alive).unwrap();
 }
 
 /// Runs in the child, until it or its parent is killed.
-fn make_pools_for_ever((ready, alive): (Queue<()>, Alive)) {
+fn make_pools_for_ever((ready, alive): (Queue<()>, Report)) {
     multiprocess::end_with_parent().unwrap();
     let words = Words::new(PIDS + BATCH).unwrap();
     let queue = || Queue::bounded(100).unwrap();
@@ -347,10 +344,10 @@ fn kill_parents(time: Duration) {
     let (mut killed, mut longest) = (0, Duration::ZERO);
     while begun.elapsed() < time {
         let _deadline = Deadline::seconds(60);
-        let (lives, alive) = lives();
+        let (lives, alive) = reports();
         let ready = Queue::bounded(1).unwrap();
         let parent = start(make_pools_for_ever, (ready.clone(), alive));
-        ready.get_timeout(support::LONG).unwrap();
+        ready.get_timeout(testing::LONG).unwrap();
         // Any instant will do: this sleep isn't a wait for something.
         let most = if random.below(2) == 0 { 10_000 } else { 300_000 };
         thread::sleep(Duration::from_micros(random.below(most)));

@@ -2,17 +2,14 @@
 //! wait for itself, and with it all others.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use common::testing::Deadline;
 use multiprocess::pool::{Error, TaskError};
 use multiprocess::{Pool, tasks};
 use serde::{Deserialize, Deserializer, Serialize};
-use support::{LONG, Stage, count, hold};
+use testing::{Deadline, LONG, Stage, count, hold};
 
 multiprocess::test_entry!();
 tasks![square, asks_when_received, asks_when_dropped];

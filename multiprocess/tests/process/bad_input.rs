@@ -2,17 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::any::Any;
 use std::io::{PipeWriter, pipe};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use common::testing::Deadline;
 use multiprocess::process::{Error, frame};
 use multiprocess::{Process, tasks};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use support::{alone, children, descriptors, ended, whole_text};
+use testing::{Deadline, alone, children, descriptors, ended, whole_text};
 
 multiprocess::test_entry!();
 
@@ -122,7 +119,7 @@ fn arguments_that_cannot_be_serialised_start_nothing_and_leave_nothing() {
 /// A descriptor outside of the arguments of a new process is refused, also in a child.
 #[test]
 fn a_descriptor_travels_in_no_other_way() {
-    let (_reader, report) = support::reports();
+    let (_reader, report) = testing::reports();
     let error = frame::encode(&report, &mut Vec::new()).unwrap_err();
     assert!(whole_text(&error).contains("the arguments of a new process"), "{error}");
 }

@@ -5,16 +5,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::thread;
 use std::time::Duration;
 
-use common::testing::{Deadline, Other, Random, Signal, rounds};
 use multiprocess::process::Error;
 use multiprocess::{Gate, Process, Waiting, at_exit, parent_process, tasks};
 use serde::{Deserialize, Serialize};
-use support::{Report, ended, ignore_sigterm, reports, signal_self};
+use testing::{
+    Deadline, Other, Random, Report, Signal, ended, ignore_sigterm, reports, rounds, signal_self,
+};
 
 multiprocess::test_entry!();
 

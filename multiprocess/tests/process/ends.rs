@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 #[cfg(unix)]
 use std::io::Read;
 #[cfg(unix)]
@@ -16,9 +14,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use std::{panic, thread};
 
-#[cfg(unix)]
-use common::testing::Signal;
-use common::testing::{Deadline, Other};
 use common::time::{Spread, clock};
 use multiprocess::process::Error;
 use multiprocess::{
@@ -31,10 +26,10 @@ use rustix::process::{WaitOptions, waitpid};
 use rustix::thread::gettid;
 use serde::{Deserialize, Serialize};
 #[cfg(target_os = "linux")]
-use support::state;
+use testing::state;
 #[cfg(unix)]
-use support::{Action, number, on_signal};
-use support::{Report, alone, children, end_by_signal, ended, reports};
+use testing::{Action, Signal, number, on_signal};
+use testing::{Deadline, Other, Report, alone, children, end_by_signal, ended, reports};
 
 multiprocess::test_entry!();
 
@@ -77,10 +72,7 @@ fn perform((act, report, waiting): (Act, Report, Waiting)) -> Result<Exit, Failu
             at_exit(move || std::process::exit(code));
             return Ok(Exit::SUCCESS);
         }
-        Act::SignalSelf(signal) => loop {
-            // Rust's handler for SIGSEGV lets the first one pass.
-            end_by_signal(signal);
-        },
+        Act::SignalSelf(signal) => end_by_signal(signal),
         Act::Abort => abort(),
         Act::Wait => report.say(()),
         #[cfg(unix)]
@@ -111,7 +103,7 @@ impl Drop for SaysBye {
 }
 
 /// A child that does this, started, and, if it waits for something, ready for it.
-fn started(act: Act) -> (Process, support::Reports, Gate) {
+fn started(act: Act) -> (Process, testing::Reports, Gate) {
     let (mut answers, report) = reports();
     let (gate, waiting) = Gate::new().unwrap();
     let mut process = Process::new(perform, (act, report, waiting));
@@ -255,7 +247,7 @@ fn join_under_signals((): ()) {
             while state(joiner.cast_unsigned()) != Some('S') {
                 thread::yield_now();
             }
-            support::signal_thread(joiner, Signal::USR1);
+            testing::signal_thread(joiner, Signal::USR1);
             handled.read_exact(&mut [0]).unwrap();
             count.fetch_add(1, Ordering::SeqCst);
         }

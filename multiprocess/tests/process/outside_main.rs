@@ -1,13 +1,9 @@
 //! A program that neither is inside `multiprocess::main` nor has a `test_entry!`: its children
 //! would not know that they are children.
 
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
-mod support;
-
 use multiprocess::process::Error;
 use multiprocess::{Process, active_children, tasks};
-use support::children;
+use testing::children;
 
 tasks![do_nothing];
 

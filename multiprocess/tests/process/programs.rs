@@ -6,8 +6,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 #[cfg(target_os = "linux")]
 use std::fs;
 use std::io::{self, Read, Write};
@@ -21,15 +19,14 @@ use std::process::{Command, ExitCode, Output, Stdio};
 use std::time::Duration;
 use std::{env, thread};
 
-use common::testing::Deadline;
-#[cfg(unix)]
-use common::testing::Signal;
 use multiprocess::process::Error;
 use multiprocess::{
     Exit, Failure, Gate, Process, Waiting, active_children, at_exit, current_process,
     parent_process, tasks,
 };
-use support::{Report, children, ended, reports};
+#[cfg(unix)]
+use testing::Signal;
+use testing::{Deadline, Report, children, ended, reports};
 
 /// A program, and what is to be seen when it runs.
 struct Scenario {
@@ -346,7 +343,7 @@ const SCENARIOS: &[Scenario] = &[
         name: "exit_codes_are_kept_where_sigchld_is_inherited_as_ignored",
         program: || {
             if env::args().all(|argument| argument != "again") {
-                support::on_signal(Signal::CHILD, support::Action::Ignore);
+                testing::on_signal(Signal::CHILD, testing::Action::Ignore);
                 let mut again = Command::new(env::current_exe().unwrap());
                 panic!("{}", again.args(env::args().skip(1)).arg("again").exec());
             }

@@ -3,8 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::fmt;
 #[cfg(target_os = "linux")]
 use std::fs;
@@ -19,7 +17,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use std::{io, thread};
 
-use common::testing::{Deadline, Signal, room_for_descriptors};
 use multiprocess::process::Error;
 use multiprocess::{
     Exit, Gate, Process, Waiting, active_children, current_process, parent_process, tasks, wait,
@@ -28,9 +25,9 @@ use multiprocess::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::de::{DeserializeOwned, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use support::{Report, alone, ended, reports};
+use testing::{Deadline, Report, Signal, alone, ended, reports, room_for_descriptors};
 #[cfg(unix)]
-use support::{children, descriptors, whole_text};
+use testing::{children, descriptors, whole_text};
 
 multiprocess::test_entry!();
 
@@ -104,7 +101,7 @@ fn arguments_under_signals((): ()) {
     thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::SeqCst) {
-                support::signal_thread(starter, Signal::USR1);
+                testing::signal_thread(starter, Signal::USR1);
                 thread::yield_now();
             }
         });
@@ -234,7 +231,7 @@ fn killed_on_the_way(round: usize, length: usize) -> (Result<(), Error>, Option<
     thread::scope(|scope| {
         scope.spawn(|| {
             let child = std::iter::repeat_with(|| find(name)).flatten().next().unwrap();
-            support::signal(child, Signal::KILL);
+            testing::signal(child, Signal::KILL);
         });
         fate(Hangs, 0, length, name)
     })
@@ -274,7 +271,7 @@ fn a_child_killed_from_outside_after_its_start_is_no_error_of_join() {
         let trap = Trap { before: None, trap: Hangs, after: None };
         let mut process = Process::new(never_runs::<Hangs>, (trap, reports().1));
         process.start().unwrap();
-        support::signal(process.pid().unwrap(), signal);
+        testing::signal(process.pid().unwrap(), signal);
         wait(&[process.sentinel().unwrap()], None).unwrap();
         process.join().unwrap();
         assert!(process.join_timeout(Duration::ZERO).unwrap());

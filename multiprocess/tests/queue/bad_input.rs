@@ -2,20 +2,17 @@
 //! panic and no hang.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::error::Error;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use common::testing::{Deadline, text};
 use multiprocess::process::frame;
 use multiprocess::queue::{Error as QueueError, GetError, PutError};
 use multiprocess::{Queue, tasks};
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
-use support::start;
+use testing::{Deadline, start, text};
 
 multiprocess::test_entry!();
 tasks![panic_in_get];
@@ -278,8 +275,8 @@ mod limits {
     use multiprocess::{Process, tasks};
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-    use super::support::{alone, ends_well, start};
     use super::*;
+    use testing::{alone, ends_well, start};
 
     tasks![
         below_a_limit_of_file_sizes,
@@ -426,16 +423,15 @@ mod limits {
 mod damaged {
     use std::thread;
 
-    use common::testing::Random;
     use multiprocess::{Gate, Process, Waiting, tasks};
     use proptest::collection::vec;
     use proptest::prelude::*;
     use proptest::test_runner::{Config, TestRunner};
     use rustix::process::Resource;
+    use testing::damage::{Memory, play, use_queue};
+    use testing::{Random, alone, ends_well};
 
     use super::limits::{do_nothing, limit};
-    use super::support::damage::{Memory, play, use_queue};
-    use super::support::{alone, ends_well, start};
     use super::*;
 
     tasks![

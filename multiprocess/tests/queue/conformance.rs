@@ -2,18 +2,15 @@
 //! where these lose, hang or break, what is promised instead.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::collections::VecDeque;
 use std::process::abort;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::testing::{Deadline, Random, text};
 use multiprocess::queue::{ByteQueue, Error, GetError, PutError};
 use multiprocess::{Failure, Gate, Process, Queue, Waiting, tasks};
-use support::{alone, ends_well, kill, start};
+use testing::{Deadline, Random, alone, ends_well, kill_child, start, text};
 
 multiprocess::test_entry!();
 tasks![
@@ -579,7 +576,7 @@ fn others_end((): ()) {
             };
             assert!(!blocked.join_timeout(SHORT).unwrap());
             if killed {
-                kill(&other);
+                kill_child(&other);
             }
             gate.open();
             ends_well(&blocked);
@@ -721,7 +718,7 @@ fn die_unfinished((): ()) {
         work.put(item).unwrap();
     }
     (0..3).for_each(|item| assert_eq!(seen.get().unwrap(), item));
-    kill(&holder);
+    kill_child(&holder);
     assert_eq!(work.qsize(), 2, "those that it held are not in the queue");
     (3..5).for_each(|item| assert_eq!(work.get().unwrap(), item));
     work.task_done().unwrap();
@@ -736,7 +733,7 @@ fn die_unfinished((): ()) {
     (0..3).for_each(|item| assert_eq!(seen.get().unwrap(), item));
     thread::scope(|scope| {
         let join = scope.spawn(|| work.join());
-        kill(&holder);
+        kill_child(&holder);
         assert_eq!(join.join().unwrap().unwrap(), 3);
     });
 }

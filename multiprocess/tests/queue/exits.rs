@@ -2,17 +2,14 @@
 //! or an abort; and no end waits for items to be got.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::process::exit;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use common::testing::{Deadline, text};
 use multiprocess::queue::{Error, GetError, Words};
 use multiprocess::{Exit, Failure, Gate, Process, Queue, Waiting, tasks};
 use serde::{Deserialize, Serialize};
-use support::{ends_well, kill, start};
+use testing::{Deadline, ends_well, kill_child, start, text};
 
 multiprocess::test_entry!();
 tasks![
@@ -212,7 +209,7 @@ fn hold((_queue, waiting): (Queue<String>, Waiting)) {
 fn lose_what_nobody_gets(end: End) -> Result<Exit, Failure> {
     let queue = Queue::unbounded()?;
     let (_gate, waiting) = Gate::new()?;
-    kill(&start(hold, (queue.clone(), waiting)));
+    kill_child(&start(hold, (queue.clone(), waiting)));
     produce((queue, end))
 }
 
@@ -277,7 +274,7 @@ fn a_consumer_that_is_killed_takes_none_of_what_was_left_behind_but_what_it_had_
     while counts.iter().filter(|count| count.load(Ordering::Acquire) == 1).count() < 1500 {
         thread::yield_now();
     }
-    kill(&consumer);
+    kill_child(&consumer);
     ends_well(&start(count_all, (queue.clone(), counts.clone())));
     assert!(counts.iter().all(|count| count.load(Ordering::Acquire) == 1), "each once");
     assert_eq!(queue.join().unwrap(), 1500, "it had not reported them done");

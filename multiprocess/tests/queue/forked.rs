@@ -1,14 +1,10 @@
 //! A process that has items of an unbounded queue forks: its copy leaves none of them behind.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![expect(unsafe_code, reason = "nothing but fork forks")]
 
-mod support;
-
-use common::testing::Deadline;
 use multiprocess::{Failure, Queue, tasks};
 use rustix::process::{Pid, WaitOptions, waitpid};
-use support::{ends_well, start};
+use testing::{Deadline, ends_well, start};
 
 multiprocess::test_entry!();
 tasks![put_and_fork];

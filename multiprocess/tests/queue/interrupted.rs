@@ -7,8 +7,8 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use common::testing::{Deadline, example};
 use rustix::process::{Pid, Signal, kill_process_group};
+use testing::{Deadline, example};
 
 #[test]
 fn ctrl_c_reaches_all_and_the_parent_ends_with_its_child_in_peace() {

@@ -1,15 +1,12 @@
 //! Nothing is left of queues that were used: no descriptor, no mapping, no child, no thread.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod support;
-
 use std::thread;
 
 use common::stock::Stock;
-use common::testing::{Deadline, leaves_nothing, text};
 use multiprocess::queue::PutError;
 use multiprocess::{Failure, Process, Queue, tasks};
-use support::{alone, ends_well, kill, start};
+use testing::{Deadline, alone, ends_well, kill_child, leaves_nothing, start, text};
 
 multiprocess::test_entry!();
 tasks![drop_handles, echo, echo_for_ever, make_use_and_end_many, without_processes];
@@ -44,7 +41,7 @@ fn make_use_and_end(round: usize) {
     }
     if round % 4 == 1 {
         there.put(text(0, 10)).unwrap();
-        kill(&child);
+        kill_child(&child);
     } else {
         ends_well(&child);
     }

@@ -21,13 +21,13 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use common::testing::{Deadline, Other, Random};
 use multiprocess::queue::{GetError, PutError, Words};
 use multiprocess::{Exit, Process, Queue, tasks};
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use stock::Stock;
 use tempfile::TempDir;
+use testing::{Deadline, Other, Random};
 
 multiprocess::test_entry!();
 

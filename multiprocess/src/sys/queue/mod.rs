@@ -141,7 +141,7 @@ mod tests {
     use std::thread;
     use std::time::Instant;
 
-    use common::testing::Deadline;
+    use testing::Deadline;
 
     use super::*;
 

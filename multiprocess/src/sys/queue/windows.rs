@@ -466,7 +466,7 @@ impl Drop for Mapping {
 
 #[cfg(test)]
 mod tests {
-    use common::testing::Deadline;
+    use testing::Deadline;
 
     use super::*;
     use crate::queue::event_count::EventCount;

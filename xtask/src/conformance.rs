@@ -1,5 +1,5 @@
-//! `docs/python-conformance.md` names the tests that hold each behaviour of Python's. Here it is compared
-//! with the sources, where the behaviour's id stands in the line above its test:
+//! `docs/python-conformance.md` names the tests that hold each behaviour of Python's. Here it is
+//! compared with the sources, where the behaviour's id stands in the line above its test:
 //!
 //! ```text
 //!   /// QUEUE-06: why, if need be     // PROC-25                      /// ```compile_fail,E0382
@@ -7,8 +7,9 @@
 //!   fn join_returns_when() {              name: "a_program",          /// …
 //! ```
 //!
-//! `CONFORMANCE=write cargo test -p common --test python_conformance` writes the last column and the totals.
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+//! `cargo xtask conformance --write` writes the last column and the totals.
+
+#![expect(clippy::unwrap_used, reason = "what it reads is in the workspace")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -36,13 +37,14 @@ fn is_id(word: &str) -> bool {
     GROUPS.contains(&group) && is_number
 }
 
-/// The ids with which this text begins: `QUEUE-01, QUEUE-02: because …`.
+/// Lists the ids with which this text begins: `QUEUE-01, QUEUE-02: because …`.
 fn ids(text: &str) -> Vec<String> {
     let words = text.split([',', ':', ' ']).filter(|word| !word.is_empty());
     words.take_while(|word| is_id(word)).map(str::to_owned).collect()
 }
 
-/// The name that this line gives to something: a function's, a type's, that of an `impl`'s type.
+/// Finds the name that this line gives to something: a function's, a type's, that of an `impl`'s
+/// type.
 fn name(line: &str) -> Option<(bool, &str)> {
     let words = line.split_inclusive([' ', '<']).map(|word| word.trim_end_matches([' ', '<']));
     let keywords = ["fn", "struct", "enum", "trait", "impl"];
@@ -56,7 +58,7 @@ fn name(line: &str) -> Option<(bool, &str)> {
 }
 
 impl Sources {
-    /// All `.rs` files in a folder.
+    /// Reads all `.rs` files in a folder.
     fn read(&mut self, root: &Path, folder: &Path) {
         let entries = fs::read_dir(folder).into_iter().flatten();
         let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -124,14 +126,14 @@ impl Sources {
         self.tests.entry(id).or_default().insert(format!("[{test}](../{path})"));
     }
 
-    /// The last column of a row.
+    /// Makes the last column of a row.
     fn held_by(&self, id: &str) -> String {
         let links = self.tests.get(id).map(|links| links.iter().cloned().collect::<Vec<_>>());
         links.map_or("—".to_owned(), |links| links.join(", "))
     }
 }
 
-/// The rows of the document that speak of a behaviour: id, behaviour, CPython, here, held by.
+/// Finds the rows of the document that speak of a behaviour: id, behaviour, CPython, here, held by.
 fn rows(document: &str) -> Vec<Vec<&str>> {
     let lines = document.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
     let rows = lines.map(|line| line.split(" | ").collect::<Vec<_>>());
@@ -142,7 +144,7 @@ fn fails(cpython: &str) -> bool {
     FAILS.iter().any(|word| cpython.contains(word))
 }
 
-/// What is to stand between the marks of the totals.
+/// Makes what is to stand between the marks of the totals.
 fn totals(rows: &[Vec<&str>]) -> String {
     let of = |group: Option<&str>| {
         let is_of = |id: &str| group.is_none_or(|group| id.split('-').next() == Some(group));
@@ -162,7 +164,7 @@ fn totals(rows: &[Vec<&str>]) -> String {
     text
 }
 
-/// The document with the last column and the totals as they should be.
+/// Returns the document with the last column and the totals as they should be.
 fn corrected(document: &str, sources: &Sources) -> String {
     let mut text = String::new();
     for line in document.lines() {
@@ -179,9 +181,9 @@ fn corrected(document: &str, sources: &Sources) -> String {
     [before, TOTALS[0], &totals(&rows(&text)), TOTALS[1], after].concat()
 }
 
-#[test]
-fn every_behaviour_of_the_document_is_held_by_the_tests_that_it_names() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+/// Compares the document with the tests; returns what differs. If told to, writes the document's
+/// last column and the totals before.
+pub(crate) fn problems(root: &Path, write: bool) -> Vec<String> {
     let mut sources = Sources::default();
     for folder in ["src", "tests"] {
         let members = fs::read_dir(root).unwrap().map(|member| member.unwrap().path());
@@ -192,7 +194,7 @@ fn every_behaviour_of_the_document_is_held_by_the_tests_that_it_names() {
     }
     let path = root.join(DOCUMENT);
     let mut document = fs::read_to_string(&path).unwrap();
-    if std::env::var_os("CONFORMANCE").is_some_and(|what| what == "write") {
+    if write {
         document = corrected(&document, &sources);
         fs::write(&path, &document).unwrap();
     }
@@ -224,53 +226,65 @@ fn every_behaviour_of_the_document_is_held_by_the_tests_that_it_names() {
     if !document.contains(&totals(&rows)) {
         problems.push(format!("the totals are:\n{}", totals(&rows)));
     }
-    assert!(
-        problems.is_empty(),
-        "{DOCUMENT} and the tests differ; `CONFORMANCE=write cargo test -p common --test \
-         python_conformance` writes the last column and the totals.\n{}",
-        problems.join("\n")
-    );
+    if !problems.is_empty() {
+        problems.push(format!(
+            "{DOCUMENT} and the tests differ; `cargo xtask conformance --write` writes the last \
+             column and the totals"
+        ));
+    }
+    problems
 }
 
-#[test]
-fn ids_are_found_above_tests_of_all_kinds_and_nowhere_else() {
-    let mut sources = Sources::default();
-    let text = "
-        /// QUEUE-01, POOL-B02: and why
-        #[test]
-        #[expect(clippy::unwrap_used, reason = \"\")]
-        fn a_test() {}
-        /// FUT-03
-        fn of_both<E: Executor>() {}
-        on_both![of_both, other];
-        // PROC-25
-        Scenario {
-            name: \"a_scenario\",
-        /// ```compile_fail,E0382
-        /// # // CONN-02
-        /// ```
-        impl<T> From<PipeReader> for Receiver<T> {
-        /// PPE-01
-        fn no_test() {}
-        /// PPE-02
-        #[test]
-        #[ignore = \"long\"]
-        fn ignored() {}
-        /// Not EXEC-01
-        #[test]
-        fn another() {}";
-    sources.scan("a/b.rs", text);
-    let all: Vec<(&str, String)> =
-        sources.tests.keys().map(|id| (id.as_str(), sources.held_by(id))).collect();
-    let link = |name: &str| format!("[{name}](../a/b.rs)");
-    let expected = [
-        ("CONN-02", link("doctest of Receiver")),
-        ("FUT-03", link("of_both")),
-        ("POOL-B02", link("a_test")),
-        ("PROC-25", link("a_scenario")),
-        ("QUEUE-01", link("a_test")),
-    ];
-    assert_eq!(all, expected);
-    let problems = ["PPE-01", "PPE-02"].map(|id| format!("{id} in a/b.rs stands above no test"));
-    assert_eq!(sources.problems, problems);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_behaviour_of_the_document_is_held_by_the_tests_that_it_names() {
+        assert_eq!(problems(crate::root(), false), [""; 0]);
+    }
+
+    #[test]
+    fn ids_are_found_above_tests_of_all_kinds_and_nowhere_else() {
+        let mut sources = Sources::default();
+        let text = "
+            /// QUEUE-01, POOL-B02: and why
+            #[test]
+            #[expect(clippy::unwrap_used, reason = \"\")]
+            fn a_test() {}
+            /// FUT-03
+            fn of_both<E: Executor>() {}
+            on_both![of_both, other];
+            // PROC-25
+            Scenario {
+                name: \"a_scenario\",
+            /// ```compile_fail,E0382
+            /// # // CONN-02
+            /// ```
+            impl<T> From<PipeReader> for Receiver<T> {
+            /// PPE-01
+            fn no_test() {}
+            /// PPE-02
+            #[test]
+            #[ignore = \"long\"]
+            fn ignored() {}
+            /// Not EXEC-01
+            #[test]
+            fn another() {}";
+        sources.scan("a/b.rs", text);
+        let all: Vec<(&str, String)> =
+            sources.tests.keys().map(|id| (id.as_str(), sources.held_by(id))).collect();
+        let link = |name: &str| format!("[{name}](../a/b.rs)");
+        let expected = [
+            ("CONN-02", link("doctest of Receiver")),
+            ("FUT-03", link("of_both")),
+            ("POOL-B02", link("a_test")),
+            ("PROC-25", link("a_scenario")),
+            ("QUEUE-01", link("a_test")),
+        ];
+        assert_eq!(all, expected);
+        let problems =
+            ["PPE-01", "PPE-02"].map(|id| format!("{id} in a/b.rs stands above no test"));
+        assert_eq!(sources.problems, problems);
+    }
 }

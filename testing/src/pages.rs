@@ -6,10 +6,13 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
 
-use super::{output, stable, utf8};
-use crate::contents::{lessons_of, section_of};
+use common::contents::{lessons_of, section_of};
 
-/// What a lesson's section has, in this order: why, one thing to try, and a question whose answer is folded.
+use crate::output::{output, utf8};
+use crate::stable;
+
+/// The parts of a lesson's section, in this order: why, one thing to try, and a question whose
+/// answer is folded.
 const ENGLISH: [&str; 5] = [
     "\nWhy: ",
     "Try",
@@ -17,7 +20,7 @@ const ENGLISH: [&str; 5] = [
     "\n\n<details><summary>Answer</summary>\n\n",
     "\n\n</details>\n",
 ];
-/// The same in the Chinese chapter.
+/// The parts of a section in the Chinese chapter.
 const CHINESE: [&str; 5] = [
     "\n为什么：",
     "试一试：",
@@ -31,27 +34,30 @@ const CHINESE: [&str; 5] = [
 ///
 /// Headings have the same levels in the same order, and those of lessons the same text; blocks are
 /// the same, but for lines with `~` and for drawings (`text`); so are, row by row, the pieces of
-/// code in tables. A lesson's section says why, has one thing to try, and a question whose answer is
-/// folded. The links of both lead somewhere, see [`check_links`].
+/// code in tables. A lesson's section says why, has one thing to try, and a question whose answer
+/// is folded. The links of both lead somewhere, see [`check_links`].
 ///
-/// # Panics
-/// If something differs, or a file can't be read.
-pub fn check_translation(folder: &str) {
-    let [english, chinese] = ["README.md", "README.zh-CN.md"].map(|name| {
-        let path = Path::new(folder).join(name);
-        check_links(&path);
-        Page::read(&path)
-    });
-    let levels = |page: &Page| page.headings.iter().map(|line| level(line)).collect::<Vec<_>>();
-    check_pairs(&levels(&english), &levels(&chinese), "headings");
-    check_pairs(&english.blocks, &chinese.blocks, "blocks");
-    check_pairs(&english.rows, &chinese.rows, "rows of tables");
-    check_lessons(&english, &ENGLISH);
-    check_lessons(&chinese, &CHINESE);
+/// # Errors
+/// The first difference, or a file that can't be read.
+pub fn check_translation(folder: &Path) -> Result<(), String> {
+    let read = |name| {
+        check_links(&folder.join(name))?;
+        Page::read(&folder.join(name))
+    };
+    let (english, chinese) = (read("README.md")?, read("README.zh-CN.md")?);
+    let pairs = || -> Result<(), String> {
+        let levels = |page: &Page| page.headings.iter().map(|line| level(line)).collect::<Vec<_>>();
+        check_pairs(&levels(&english), &levels(&chinese), "headings")?;
+        check_pairs(&english.blocks, &chinese.blocks, "blocks")?;
+        check_pairs(&english.rows, &chinese.rows, "rows of tables")?;
+        check_lessons(&english, &ENGLISH)?;
+        check_lessons(&chinese, &CHINESE)
+    };
+    pairs().map_err(|problem| format!("{}: {problem}", folder.display()))
 }
 
 /// Checks that each lesson's section has these parts, in this order, and one folded answer.
-fn check_lessons(page: &Page, parts: &[&str]) {
+fn check_lessons(page: &Page, parts: &[&str]) -> Result<(), String> {
     for (heading, text) in page.headings.iter().zip(&page.sections) {
         if level(heading) != *heading {
             continue;
@@ -59,41 +65,57 @@ fn check_lessons(page: &Page, parts: &[&str]) {
         let mut rest = text.as_str();
         for part in parts {
             let found = rest.split_once(part);
-            rest = found.unwrap_or_else(|| panic!("{heading}: {part:?} is missing")).1;
+            rest = found.ok_or_else(|| format!("{heading}: {part:?} is missing"))?.1;
         }
-        assert_eq!(text.matches("<details>").count(), 1, "{heading}: answers");
+        let answers = text.matches("<details>").count();
+        if answers != 1 {
+            return Err(format!("{heading} has {answers} answers"));
+        }
     }
+    Ok(())
 }
 
-/// Tells the first pair that differs instead of all of both.
-fn check_pairs<T: PartialEq + Debug>(english: &[T], chinese: &[T], what: &str) {
-    for (english, chinese) in english.iter().zip(chinese) {
-        assert_eq!(english, chinese, "{what}, English and Chinese");
+/// Finds the first pair that differs.
+fn check_pairs<T: PartialEq + Debug>(
+    english: &[T],
+    chinese: &[T],
+    what: &str,
+) -> Result<(), String> {
+    if let Some((english, chinese)) = english.iter().zip(chinese).find(|(a, b)| a != b) {
+        return Err(format!("{what} differ:\n  English {english:?}\n  Chinese {chinese:?}"));
     }
-    assert_eq!(english.len(), chinese.len(), "number of {what}, English and Chinese");
+    if english.len() != chinese.len() {
+        return Err(format!("{what}: English {}, Chinese {}", english.len(), chinese.len()));
+    }
+    Ok(())
 }
 
 /// Checks that the relative links of a Markdown file lead to files that exist, and their anchors to
 /// headings of these.
 ///
-/// # Panics
-/// If one doesn't, or a file can't be read.
-pub fn check_links(path: &Path) {
-    let page = Page::read(path);
+/// # Errors
+/// The first link that doesn't, or a file that can't be read.
+pub fn check_links(path: &Path) -> Result<(), String> {
+    let page = Page::read(path)?;
     for link in page.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
         let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
         if file.contains("://") {
             continue;
         }
         let target = if file.is_empty() { path.into() } else { path.with_file_name(file) };
-        assert!(target.exists(), "{}: {link} leads nowhere", path.display());
-        let found = || Page::read(&target).headings.iter().any(|line| slug(line) == anchor);
-        assert!(anchor.is_empty() || found(), "{}: no heading for {link}", path.display());
+        if !target.exists() {
+            return Err(format!("{}: {link} leads nowhere", path.display()));
+        }
+        let is_heading = |line: &String| slug(line) == anchor;
+        if !anchor.is_empty() && !Page::read(&target)?.headings.iter().any(is_heading) {
+            return Err(format!("{}: no heading for {link}", path.display()));
+        }
     }
+    Ok(())
 }
 
 /// Writes what lessons print into the chapter in both languages, if `CHAPTERS` says which.
-pub(super) fn write_chapter(package: &str, program: &str, readme: &str) {
+pub(crate) fn write_chapter(package: &str, program: &str, readme: &str) {
     let Ok(which) = env::var("CHAPTERS") else { return };
     let names: Vec<_> =
         lessons_of(package).into_iter().filter(|name| which == "all" || which == *name).collect();
@@ -111,13 +133,13 @@ pub(super) fn write_chapter(package: &str, program: &str, readme: &str) {
     }
 }
 
-/// What is typed to have this lesson told.
-pub(super) fn prompt(package: &str, lesson: &str) -> String {
+/// Returns what is typed to have this lesson told.
+pub(crate) fn prompt(package: &str, lesson: &str) -> String {
     format!("$ cargo run -p {package} -- {lesson}\n")
 }
 
-/// The page with this output in the block that begins with this prompt, if it has one. A block that has lines,
-/// but none with `~`, gets none.
+/// Returns the page with this output in the block that begins with this prompt, if it has one. A
+/// block that has lines, but none with `~`, gets none.
 fn with_output(page: &str, prompt: &str, printed: &str) -> Option<String> {
     let (before, rest) = page.split_once(&format!("```console\n{prompt}"))?;
     let (shown, after) = rest.split_once("```")?;
@@ -142,9 +164,9 @@ struct Page {
 }
 
 impl Page {
-    fn read(path: &Path) -> Self {
+    fn read(path: &Path) -> Result<Self, String> {
         let file = fs::read_to_string(path);
-        let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
         let mut page = Self::default();
         for (index, part) in file.split("```").enumerate() {
             if index % 2 == 1 {
@@ -168,17 +190,17 @@ impl Page {
                 }
             }
         }
-        page
+        Ok(page)
     }
 }
 
-/// What is the same in both languages: the level, and the name of a lesson.
+/// Returns what is the same in both languages: the level, and the name of a lesson.
 fn level(heading: &str) -> String {
     let level = heading.split_once(' ').filter(|(_, text)| section_of(text).is_empty());
     level.map_or(heading, |(level, _)| level).to_owned()
 }
 
-/// A heading's anchor, as GitHub makes it.
+/// Makes a heading's anchor, as GitHub does.
 fn slug(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim();
     let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
@@ -192,7 +214,7 @@ mod tests {
     const PROMPT: &str = "$ cargo run -p a -- b\n";
     const PRINTED: &str = "# b · §1\n  ok          so it is  \n  ~ 3 ms\n\n";
 
-    /// What a page with these lines in the block becomes.
+    /// Writes a block that has these lines; returns what it becomes.
     fn written(shown: &str) -> String {
         let page =
             |shown: &str| format!("## B\n\n```console\n{PROMPT}{shown}```\n\n```text\n~\n```\n");

@@ -4,17 +4,16 @@ use std::io::Read;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
+use common::group::Group;
 use unicode_width::UnicodeWidthStr;
 
-use super::Deadline;
-use crate::group::Group;
-use crate::sys;
+use crate::{Deadline, sys};
 
 /// Bold, dimmed, green, and the end of these: what can be read on a dark screen and on a light one.
 const STYLES: [&str; 4] = ["\u{1b}[1m", "\u{1b}[2m", "\u{1b}[32m", "\u{1b}[0m"];
 
-/// What a program writes into a terminal of so many columns; it has two minutes. Standard error goes
-/// elsewhere. On Windows, where there is no terminal, what it writes into a pipe.
+/// Runs a program in a terminal of so many columns, for at most two minutes; returns what it writes
+/// there. Standard error goes elsewhere. On Windows, where there is no terminal, it is a pipe.
 ///
 /// # Panics
 /// If it can't be started, or doesn't end with all processes of its group.
@@ -41,7 +40,7 @@ pub fn in_terminal(columns: u16, mut command: Command) -> Output {
     Output { stdout: reader.join().expect("the screen can be read"), ..run }
 }
 
-/// The text without its styles, after a look at whether it fits so many columns.
+/// Returns the text without its styles, after a look at whether it fits so many columns.
 ///
 /// # Panics
 /// If a line doesn't, or ends with spaces, or if there is another style, or a control character.

@@ -4,16 +4,15 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{env, thread};
 
-use super::Other;
-use crate::group::Group;
-use crate::sys::Signal;
+use common::group::Group;
 
-/// The longest that a program may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// The most lines that it may say in the end.
+use crate::sys::Signal;
+use crate::{LONG, Other};
+
+/// The most lines that a program may say in the end.
 const LINES: usize = 1000;
 
 /// Returns the path of the crate's example of this name, built from a file or a folder of files.
@@ -50,7 +49,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts it, with half a minute to live.
+    /// Starts the program, with half a minute to live.
     ///
     /// # Panics
     /// If it can't be started.
@@ -71,10 +70,10 @@ impl Running {
                 let _ = sender.send(line);
             }
         });
-        Self { process, group, lines, until: Instant::now() + PATIENCE, ended: false }
+        Self { process, group, lines, until: Instant::now() + LONG, ended: false }
     }
 
-    /// Gives it this line on standard input.
+    /// Gives the program this line on standard input.
     ///
     /// # Panics
     /// If it doesn't listen any more.
@@ -83,12 +82,12 @@ impl Running {
         writeln!(input, "{line}").expect("the program listens");
     }
 
-    /// Closes its standard input.
+    /// Closes the program's standard input.
     pub fn close_input(&mut self) {
         drop(self.process.stdin.take());
     }
 
-    /// The next line that it says.
+    /// Returns the next line that the program says.
     ///
     /// # Panics
     /// If it says nothing more.
@@ -100,11 +99,12 @@ impl Running {
         match self.lines.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("nothing more for {PATIENCE:?}, and no end"),
+            Err(RecvTimeoutError::Timeout) => panic!("nothing more for {LONG:?}, and no end"),
         }
     }
 
-    /// What it says until its end, and its exit code. No process that it has started is left.
+    /// Waits for the program's end; returns what it says until then, and its exit code. No process
+    /// that it has started is left.
     ///
     /// # Panics
     /// If one is left, or it doesn't end.
@@ -139,5 +139,5 @@ pub fn kill(pid: &str, signal: Signal) {
     let number = pid.parse().unwrap_or_else(|_| panic!("{pid} is no process id"));
     let process = Other::of(number).expect("the process is there");
     assert!(process.signal(signal), "the process is there");
-    assert!(process.ends_within(PATIENCE), "{signal:?} ends it");
+    assert!(process.ends_within(LONG), "{signal:?} ends it");
 }

@@ -1,70 +1,70 @@
 //! The soak: the kill tortures of all crates at the same time, for as long as one likes.
 //!
 //! ```text
-//!   cargo run --release -p common --example soak -- --minutes 10 --seed 1
+//!   cargo xtask soak --minutes 10 --seed 1 --release
 //!
-//!   soak ─┬─▶ ipc-pipe   torture: long_…, long_…   ─▶ children, killed and stopped at random instants
-//!         ├─▶ ipc-queue  torture: long_…, long_…
-//!         ├─▶ …          each a process, and a process group, of its own
+//!   soak ─┬─▶ pipe-torture   long_…, long_…   ─▶ children, killed and stopped at random instants
+//!         ├─▶ queue-torture  long_…, long_…
+//!         ├─▶ …              each a process, and a process group, of its own
 //!         └── kills and stops these parents, too; waits with a deadline; sees what is left; counts
 //! ```
 //!
-//! The tortures are the ignored tests in each crate's `tests/torture.rs`. They check that results are
-//! right, and that nothing hangs, comes twice, or is lost without a kill. If one fails, the soak tells
-//! how to run it alone.
+//! The tortures are the ignored tests in files named `torture.rs`. They check that results are
+//! right, and that nothing hangs, comes twice, or is lost without a kill. If one fails, the soak
+//! tells how to run it alone.
 
-#![expect(clippy::unwrap_used, reason = "it is a test")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed soak")]
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::{Arg, value_parser};
 use common::group::Group;
 use common::stock::Stock;
-use common::testing::{Other, Random};
+use serde_json::Value;
+use testing::{Other, Random, adopt_orphans, let_go};
 
-/// The crates that have a torture.
-const PACKAGES: [&str; 5] = ["ipc-pipe", "ipc-queue", "pools", "executors", "downloader"];
-/// How long each test is run at a time.
+/// The tortures: each a name, a package, and its test.
+const TORTURES: [(&str, &str, &str); 5] = [
+    ("pipe", "multiprocess", "pipe-torture"),
+    ("queue", "multiprocess", "queue-torture"),
+    ("pool", "multiprocess", "pool-torture"),
+    ("future", "multiprocess", "future-torture"),
+    ("downloader", "downloader", "torture"),
+];
+/// The time for which each test is run before the next.
 const SLICE: Duration = Duration::from_secs(10);
-/// After so long, a test that should have ended hangs, however busy the machine is.
+/// The time after which a test that should have ended hangs, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// Within this time after the end of its parent every process has ended.
+/// The time after the end of its parent within which every process has ended.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// The torture of a crate, and what has come of it.
+/// A torture, and what has come of it.
 struct Lane {
+    name: &'static str,
     package: &'static str,
+    test: &'static str,
     program: PathBuf,
-    tests: Vec<String>,
+    /// The names of the long tests in the program.
+    cases: Vec<String>,
     folder: PathBuf,
     random: Random,
     counts: BTreeMap<String, u64>,
 }
 
-fn main() -> ExitCode {
-    let number = |name: &'static str, default: &'static str, help: &'static str| {
-        let option = Arg::new(name).long(name).value_name("N").value_parser(value_parser!(u32));
-        option.default_value(default).help(help)
-    };
-    let options = clap::Command::new("soak")
-        .about("The kill tortures of all crates at the same time")
-        .arg(number("minutes", "10", "How long"))
-        .arg(number("seed", "1", "Begins with the same decisions; instants differ all the same"))
-        .get_matches();
-    let number = |name: &str| u64::from(*options.get_one::<u32>(name).unwrap());
-    let base = std::env::temp_dir().join(format!("soak-{}", std::process::id()));
-    let lanes = lanes(&base, number("seed"));
+/// Runs all tortures for so many minutes.
+pub(crate) fn run(minutes: u64, seed: u64, release: bool) -> ExitCode {
+    let base = env::temp_dir().join(format!("soak-{}", std::process::id()));
+    let lanes = lanes(&base, seed, release);
 
     // A process that loses its parent becomes a child of this one, and is seen.
-    #[cfg(target_os = "linux")]
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+    adopt_orphans().unwrap();
     let before = (Stock::now().unwrap(), shared_memory());
-    let end = Instant::now() + Duration::from_secs(60 * number("minutes"));
+    let end = Instant::now() + Duration::from_secs(60 * minutes);
     let threads = lanes.into_iter().map(|lane| thread::spawn(move || lane.run(end)));
     let threads: Vec<_> = threads.collect();
     let mut failures = Vec::new();
@@ -72,7 +72,7 @@ fn main() -> ExitCode {
         match thread.join().unwrap() {
             Ok(lane) => {
                 let counts = lane.counts.iter().map(|(name, count)| format!("{count} {name}"));
-                println!("{:<11} {}", lane.package, counts.collect::<Vec<_>>().join(", "));
+                println!("{:<11} {}", lane.name, counts.collect::<Vec<_>>().join(", "));
             }
             Err(failure) => failures.push(failure),
         }
@@ -93,67 +93,66 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Builds the tortures as this program was built.
-fn lanes(base: &Path, seed: u64) -> Vec<Lane> {
-    let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
-    cargo.args(["test", "--no-run", "--message-format", "json", "--test", "torture"]);
-    cargo.args(PACKAGES.iter().flat_map(|package| ["-p", package]));
-    cargo.args((!cfg!(debug_assertions)).then_some("--release"));
+/// Builds the tortures.
+fn lanes(base: &Path, seed: u64, release: bool) -> Vec<Lane> {
+    let mut cargo = Command::new(env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    cargo.args(["test", "--no-run", "--message-format", "json"]);
+    cargo.args(["-p", "multiprocess", "-p", "downloader"]);
+    cargo.args(TORTURES.iter().flat_map(|(_, _, test)| ["--test", test]));
+    cargo.args(release.then_some("--release"));
     let built = cargo.stderr(Stdio::inherit()).output().expect("cargo can be started");
     assert!(built.status.success(), "the tortures can't be built");
     let messages = String::from_utf8(built.stdout).unwrap();
-    let lane = |(package, number): (&'static str, u64)| {
-        let id = format!("/{package}#");
-        let mut of_package = messages.lines().filter(|line| line.contains(&id));
-        let path = |line: &str| {
-            // Not the program that some tests run.
-            let (_, rest) = line.split_once("\"name\":\"torture\"")?;
-            let (_, rest) = rest.split_once("\"executable\":\"")?;
-            Some(PathBuf::from(rest.split_once('"')?.0))
-        };
-        let program = of_package.find_map(path).expect("cargo names the program");
+    let messages: Vec<Value> =
+        messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lane = |((name, package, test), number): ((&'static str, _, _), u64)| {
+        // Not the program that some tests run.
+        let is_meant = |message: &&Value| message["target"]["name"] == test;
+        let program =
+            messages.iter().filter(is_meant).find_map(|built| built["executable"].as_str());
+        let program = PathBuf::from(program.expect("cargo names the program"));
         let list = Command::new(&program).args(["--list", "--ignored"]).output().unwrap();
         let list = String::from_utf8(list.stdout).unwrap();
-        let tests = list.lines().filter_map(|line| line.strip_suffix(": test"));
-        let tests: Vec<String> = tests.map(str::to_owned).collect();
-        assert!(!tests.is_empty(), "{package} has no torture");
+        let cases = list.lines().filter_map(|line| line.strip_suffix(": test"));
+        let cases: Vec<String> = cases.map(str::to_owned).collect();
+        assert!(!cases.is_empty(), "{name} has no torture");
         let random = Random((seed << 8 | number) + 1);
-        let folder = base.join(package);
-        Lane { package, program, tests, folder, random, counts: BTreeMap::new() }
+        let folder = base.join(name);
+        Lane { name, package, test, program, cases, folder, random, counts: BTreeMap::new() }
     };
-    PACKAGES.into_iter().zip(0..).map(lane).collect()
+    TORTURES.into_iter().zip(0..).map(lane).collect()
 }
 
 impl Lane {
-    /// Runs the tests in turns until then.
+    /// Runs the torture's tests in turns until then.
     fn run(mut self, end: Instant) -> Result<Self, String> {
-        let first = self.random.below(self.tests.len() as u64) as usize;
+        let first = self.random.below(self.cases.len() as u64) as usize;
         for turn in first.. {
             let left = end.saturating_duration_since(Instant::now());
             if left < Duration::from_secs(1) {
                 break;
             }
-            let test = self.tests[turn % self.tests.len()].clone();
+            let case = self.cases[turn % self.cases.len()].clone();
             let (seed, time) = (self.random.next() >> 1, left.min(SLICE));
             let seconds = time.as_secs();
-            if let Err(what) = self.run_one(&test, seed, time) {
-                let package = self.package;
+            if let Err(what) = self.run_one(&case, seed, time) {
+                let Self { name, package, test, .. } = self;
                 return Err(format!(
-                    "{package}: {what}\nrun it alone: TORTURE_SECONDS={seconds} \
-                     TORTURE_SEED={seed} cargo test -p {package} --test torture -- --ignored \
-                     --nocapture --exact {test}"
+                    "{name}: {what}\nrun it alone: TORTURE_SECONDS={seconds} \
+                     TORTURE_SEED={seed} cargo test -p {package} --test {test} -- --ignored \
+                     --nocapture --exact {case}"
                 ));
             }
         }
         Ok(self)
     }
 
-    fn run_one(&mut self, test: &str, seed: u64, time: Duration) -> Result<(), String> {
+    fn run_one(&mut self, case: &str, seed: u64, time: Duration) -> Result<(), String> {
         let temporary = self.folder.join("tmp");
         fs::create_dir_all(&temporary).unwrap();
         let log = File::create(self.folder.join("log")).unwrap();
         let mut command = Command::new(&self.program);
-        command.args([test, "--exact", "--ignored", "--nocapture"]);
+        command.args([case, "--exact", "--ignored", "--nocapture"]);
         command.env("TORTURE_SECONDS", time.as_secs().to_string());
         command.env("TORTURE_SEED", seed.to_string());
         command.envs(["TMPDIR", "TMP", "TEMP"].map(|name| (name, &temporary)));
@@ -194,7 +193,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Stops it for a moment now and then, and says how often, if it has ended until then.
+    /// Stops a process for a moment now and then; returns how often, if it has ended until then.
     fn stop_now_and_then(&mut self, child: u32, until: Instant) -> Option<u64> {
         let child = Other::of(child).unwrap();
         for stops in 0.. {
@@ -215,14 +214,14 @@ impl Lane {
     }
 }
 
-/// What a test has counted: it says `Counts { pools: 3, tasks: 4 }`.
+/// Lists what a test has counted, which it prints: `Counts { pools: 3, tasks: 4 }`.
 fn counts_in(log: &str) -> Vec<(&str, u64)> {
     let lists = log.split(" { ").skip(1).filter_map(|rest| rest.split(" }").next());
     let pairs = lists.flat_map(|list| list.split(", ")).filter_map(|pair| pair.split_once(": "));
     pairs.filter_map(|(name, number)| Some((name, number.parse().ok()?))).collect()
 }
 
-/// Whether all processes of the group end in time; those that were left to us are collected.
+/// Returns whether all processes of the group end in time; reaps those that were left to us.
 fn is_gone(group: &Group, first: u32) -> bool {
     let end = Instant::now() + GRACE;
     while !group.is_empty() {
@@ -236,20 +235,7 @@ fn is_gone(group: &Group, first: u32) -> bool {
     true
 }
 
-/// Has what was just stopped go on, which then ends, and collects what has ended.
-#[cfg(unix)]
-fn let_go(group: u32) {
-    use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpgid};
-    let group = Pid::from_raw(group.cast_signed()).unwrap();
-    let _ = kill_process_group(group, Signal::CONT);
-    let _ = waitpgid(group, WaitOptions::NOHANG);
-}
-
-/// Nothing is left to collect on Windows.
-#[cfg(not(unix))]
-fn let_go(_group: u32) {}
-
-/// What there is of named shared memory.
+/// Lists what there is of named shared memory.
 fn shared_memory() -> Vec<PathBuf> {
     let entries = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
     let mut all: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();

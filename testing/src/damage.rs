@@ -8,16 +8,17 @@ use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use common::testing::{Random, text};
 use multiprocess::Queue;
 use multiprocess::queue::GetError;
 
-/// Where decisions come from.
-pub(crate) trait Decisions {
-    /// One of so many.
+use crate::{Random, text};
+
+/// A source of decisions.
+pub trait Decisions {
+    /// Decides for one of so many.
     fn below(&mut self, limit: u64) -> u64;
 
-    /// Any number.
+    /// Decides for any number.
     fn number(&mut self) -> u64;
 }
 
@@ -31,8 +32,9 @@ impl Decisions for Random {
     }
 }
 
-/// Decisions that somebody has written down. At its end all are 0.
-pub(crate) struct Script<'a>(pub(crate) &'a [u8]);
+/// Decisions that are written down. At the end of the script all are 0.
+#[derive(Debug)]
+pub struct Script<'a>(pub &'a [u8]);
 
 impl Decisions for Script<'_> {
     fn below(&mut self, limit: u64) -> u64 {
@@ -48,23 +50,25 @@ impl Decisions for Script<'_> {
     }
 }
 
-/// The memory of the only queue of this process, for whoever wants to damage it.
-pub(crate) struct Memory {
-    pub(crate) file: File,
-    /// Mapped words.
+/// The memory of the only queue of this process, to be damaged.
+#[derive(Debug)]
+pub struct Memory {
+    /// The shared memory.
+    pub file: File,
+    /// The number of mapped words.
     words: u64,
-    /// The first word of the first slot, and how many words the slots have.
+    /// The index of the first word of the first slot, and how many words the slots have.
     slots: (u64, u64),
 }
 
-/// What a slot has of words.
+/// The number of words in a slot.
 const STRIDE: u64 = 32;
 
-/// The first word of the first slot: the same in all queues.
+/// The index of the first word of the first slot: the same in all queues.
 static FIRST_SLOT: OnceLock<u64> = OnceLock::new();
 
-/// Where the first item of a new queue comes to lie is known by what it is. Before it are the slot's state
-/// and two lengths.
+/// Finds where the first item of a new queue comes to lie. Before it are the slot's state and two
+/// lengths.
 fn find_first_slot(queue: &Queue<String>, file: &File) -> u64 {
     let mark = "0 the first item lies in the first slot";
     queue.try_put(String::from(mark)).unwrap();
@@ -76,8 +80,8 @@ fn find_first_slot(queue: &Queue<String>, file: &File) -> u64 {
 }
 
 impl Memory {
-    /// That of this queue, which is new and the only one of this process.
-    pub(crate) fn of(queue: &Queue<String>, places: u64) -> io::Result<Self> {
+    /// Opens the memory of this queue, which is new and the only one of this process.
+    pub fn of(queue: &Queue<String>, places: u64) -> io::Result<Self> {
         let mut descriptors = fs::read_dir("/proc/self/fd")?;
         let path = descriptors.find_map(|entry| {
             let path = entry.ok()?.path();
@@ -92,13 +96,13 @@ impl Memory {
     }
 
     /// Writes a word.
-    pub(crate) fn set(&self, index: u64, value: u64) {
+    pub fn set(&self, index: u64, value: u64) {
         // Beyond the end of the file it would be an error, which is no damage.
         let _ = self.file.write_all_at(&value.to_le_bytes(), 8 * index);
     }
 
     /// Writes something into a word of the mapped part: anywhere, or where more depends on it.
-    pub(crate) fn damage(&self, decisions: &mut impl Decisions) {
+    pub fn damage(&self, decisions: &mut impl Decisions) {
         let index = match decisions.below(6) {
             0 => decisions.number() % self.words,
             // What the queue is, hints, bells.
@@ -124,7 +128,7 @@ impl Memory {
     }
 }
 
-/// The sizes of the queues' memories that are mapped here, in bytes.
+/// Lists the sizes of the queues' memories that are mapped here, in bytes.
 fn queue_mappings() -> Vec<u64> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
     let queues = maps.lines().filter(|line| line.contains("memfd:queue"));
@@ -136,7 +140,7 @@ fn queue_mappings() -> Vec<u64> {
 }
 
 /// Uses the queue in one way or another. What comes of it doesn't matter, but that it ends does.
-pub(crate) fn use_queue(queue: &Queue<String>, decisions: &mut impl Decisions) {
+pub fn use_queue(queue: &Queue<String>, decisions: &mut impl Decisions) {
     let start = Instant::now();
     let length = [0, 10, 239, 300, 5000, 100_000][decisions.below(6) as usize];
     match decisions.below(8) {
@@ -153,9 +157,9 @@ pub(crate) fn use_queue(queue: &Queue<String>, decisions: &mut impl Decisions) {
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 
-/// Makes a queue, damages its memory, opens it once more, and goes on using and damaging it, all as the
-/// script says.
-pub(crate) fn play(script: &[u8]) -> io::Result<()> {
+/// Makes a queue, damages its memory, opens it once more, and goes on using and damaging it, all as
+/// the script says.
+pub fn play(script: &[u8]) -> io::Result<()> {
     let mut script = Script(script);
     let places = 1 + script.below(4);
     let maker = Queue::bounded(places as usize).map_err(io::Error::other)?;
@@ -176,7 +180,7 @@ pub(crate) fn play(script: &[u8]) -> io::Result<()> {
             _ => use_queue(&maker, &mut script),
         }
     }
-    // In this order: the other one may have become unbounded, and wait for somebody to get its items.
+    // In this order: the other one may have become unbounded, and wait until its items are got.
     drop(maker);
     Ok(())
 }

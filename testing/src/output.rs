@@ -1,0 +1,41 @@
+//! What programs print.
+
+use std::fs::OpenOptions;
+use std::process::{Command, Output, Stdio};
+
+use crate::Deadline;
+
+/// Runs the program at this path without a terminal, for at most a minute; returns what it prints
+/// and how it ends.
+///
+/// # Panics
+/// If it can't be started, or doesn't end.
+#[must_use]
+pub fn output(program: &str, arguments: &[&str]) -> Output {
+    let _deadline = Deadline::seconds(60);
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).env_remove("RUST_BACKTRACE");
+    command.output().expect("the program can be started")
+}
+
+/// Has a program print onto a full disk: the exit code is 1, and standard error says why.
+///
+/// # Panics
+/// If it is another.
+pub fn check_full_disk(program: &str, arguments: &[&str]) {
+    let _deadline = Deadline::seconds(60);
+    let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else { return };
+    let mut command = Command::new(program);
+    let end = command.args(arguments).stdin(Stdio::null()).stdout(full).output();
+    let end = end.expect("the program can be started");
+    let said = utf8(&end.stderr);
+    assert_eq!(end.status.code(), Some(1), "{arguments:?}: {said}");
+    // The number of the error, whose text differs: ENOSPC, ERROR_DISK_FULL.
+    let is_full = ["os error 28", "os error 112"].iter().any(|number| said.contains(number));
+    assert!(said.contains("standard output: ") && is_full, "{arguments:?}: {said}");
+}
+
+/// Returns the text in these bytes.
+pub(crate) fn utf8(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("it is UTF-8")
+}

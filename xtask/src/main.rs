@@ -1,0 +1,99 @@
+//! `cargo xtask`: what those need who work on the workspace.
+//!
+//! | command | what it does |
+//! | --- | --- |
+//! | `soak` | runs the kill tortures of all crates at the same time, for as long as one likes |
+//! | `conformance` | compares `docs/python-conformance.md` with the tests, or writes it |
+//! | `pages` | checks the pages: contents, figures, both languages, links |
+//! | `words` | counts doc comments that begin badly, and long lines |
+//!
+//! The checks are tests, too: `cargo test` runs them.
+
+#![forbid(unsafe_code)]
+
+mod conformance;
+mod pages;
+mod soak;
+mod words;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, Command, value_parser};
+
+fn main() -> ExitCode {
+    let options = Command::new("cargo xtask")
+        .about("For those who work on the workspace")
+        .subcommand_required(true)
+        .subcommand(soak())
+        .subcommand(
+            Command::new("conformance")
+                .about("Compares docs/python-conformance.md with the tests")
+                .arg(switch("write", "Writes the last column and the totals first")),
+        )
+        .subcommand(Command::new("pages").about("Checks contents, figures, languages and links"))
+        .subcommand(
+            Command::new("words")
+                .about("Counts doc comments that begin badly, and long lines")
+                .arg(
+                    Arg::new("check")
+                        .long("check")
+                        .value_name("FOLDER")
+                        .num_args(1..)
+                        .value_parser(folder)
+                        .help("Looks only into these folders, where there must be none"),
+                ),
+        )
+        .get_matches();
+    match options.subcommand() {
+        Some(("soak", options)) => {
+            let number = |name| u64::from(options.get_one::<u32>(name).copied().unwrap_or(1));
+            soak::run(number("minutes"), number("seed"), options.get_flag("release"))
+        }
+        Some(("conformance", options)) => {
+            tell(&conformance::problems(root(), options.get_flag("write")))
+        }
+        Some(("words", options)) => match options.get_many::<String>("check") {
+            Some(folders) => tell(&words::findings(root(), folders.map(String::as_str))),
+            None => {
+                words::print_all(root());
+                ExitCode::SUCCESS
+            }
+        },
+        _ => tell(&pages::problems(root())),
+    }
+}
+
+/// Describes the command `soak`.
+fn soak() -> Command {
+    let number = |name: &'static str, default: &'static str, help: &'static str| {
+        let option = Arg::new(name).long(name).value_name("N").value_parser(value_parser!(u32));
+        option.default_value(default).help(help)
+    };
+    Command::new("soak")
+        .about("Runs the kill tortures of all crates at the same time")
+        .arg(number("minutes", "10", "How long"))
+        .arg(number("seed", "1", "Begins with the same decisions; instants differ all the same"))
+        .arg(switch("release", "Builds the tortures with optimizations"))
+}
+
+/// Returns the name of a folder of the workspace, if there is one of this name.
+fn folder(name: &str) -> Result<String, &'static str> {
+    root().join(name).is_dir().then(|| name.to_owned()).ok_or("no such folder")
+}
+
+/// Describes an option without a value.
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+/// Returns the workspace's folder.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("it is a folder of the workspace")
+}
+
+/// Prints each problem; if there are any, that is a failure.
+fn tell<P: std::fmt::Display>(problems: &[P]) -> ExitCode {
+    problems.iter().for_each(|problem| println!("{problem}"));
+    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
