@@ -9,13 +9,13 @@
 //! | [`resources`] | what a process has of the kernel, and whether something is left |
 //! | [`processes`] | starting a child, ending it, scenarios in a process of their own |
 //! | [`report`] | a pipe on which children report |
-//! | [`stage`] | a gate and counters that a test shares with the workers of its pool |
+//! | [`stage`](mod@stage) | a gate and counters that a test shares with the workers of its pool |
 //! | [`executors`] | one test body for threads and for processes |
 //! | [`values`] | values that fail on their way between processes |
 //! | [`wakers`] | polling a future by hand |
 //! | `damage` | a queue whose memory is damaged while it is used (Linux) |
 //! | [`own_program`] | a test file that is also a program |
-//! | [`output`] | what a program prints, also onto a full disk |
+//! | [`output`](mod@output) | what a program prints, also onto a full disk |
 //! | [`screen`] | a program in a terminal |
 //! | [`exercise`] | the programs of the exercises |
 //! | [`lesson`] | the tests that each lesson crate has |
