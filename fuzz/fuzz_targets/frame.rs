@@ -1,4 +1,5 @@
-//! The frames on a stream: whatever comes, reading ends, and takes no more memory than what has come.
+//! The frames on a stream: whatever comes, reading ends, and takes no more memory than what has
+//! come.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

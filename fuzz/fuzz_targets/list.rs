@@ -25,7 +25,9 @@ fuzz_target!(|bytes: &[u8]| {
         match entry.address {
             Ok(address) => assert!(matches!(address.scheme(), "http" | "https")),
             // A character that can't be shown is written as several.
-            Err(bad) => assert!(bad.text.len() <= 200 * "\\u{fffd}".len() && !bad.reason.is_empty()),
+            Err(bad) => {
+                assert!(bad.text.len() <= 200 * "\\u{fffd}".len() && !bad.reason.is_empty());
+            }
         }
     }
 

@@ -1,5 +1,5 @@
-//! The plans that users write, and what is made of one that can be read: order, times, critical paths and
-//! schedules.
+//! The plans that users write, and what is made of one that can be read: order, times, critical
+//! paths and schedules.
 #![no_main]
 
 #[path = "../../amdahl/src/tool/plan_file.rs"]
@@ -10,7 +10,7 @@ mod refusal;
 use libfuzzer_sys::fuzz_target;
 use refusal::Refusal;
 
-/// So many critical paths are made; there may be more than there are atoms.
+/// Number of critical paths that are made; there may be more than there are atoms.
 const PATHS: usize = 100;
 
 fuzz_target!(|text: &str| {

@@ -1,5 +1,5 @@
-//! A queue whose memory is damaged, before it is opened and while it is used: every call on it ends,
-//! in a value or in an error.
+//! A queue whose memory is damaged, before it is opened and while it is used: every call on it
+//! ends, in a value or in an error.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! You'll see futures from their first state to their last: one that finishes, one that fails, one that
-//! is cancelled; and all that can be asked of them.
+//! You'll see futures from their first state to their last: one that finishes, one that fails, one
+//! that is cancelled; and all that can be asked of them.
 //!
 //! ```python
 //! future = executor.submit(work)
@@ -18,7 +18,8 @@ use multiprocess::futures::{FutureError, TaskError, ThreadPoolExecutor};
 
 use super::counting::{log, shown};
 
-/// How long the main thread waits for a word of a worker: if none can come, the lesson ends with an error.
+/// Longest wait of the main thread for a word of a worker: if none can come, the lesson ends with
+/// an error.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) const LESSON: Lesson = Lesson {

@@ -34,8 +34,8 @@ pub(crate) fn how_far(story: &Story) -> u64 {
 pub(crate) fn count((base, count): (u64, u64)) -> u64 {
     let mut number = base;
     while number < base + count {
-        // The compiler sees where the loop ends, and would put that in its place. But what goes through
-        // `black_box` may come out as anything, for all it knows: so it has to go step by step.
+        // The compiler sees where the loop ends, and would put that in its place. But what goes
+        // through `black_box` may come out as anything, for all it knows: so it goes step by step.
         number = black_box(number + 1);
     }
     number

@@ -62,7 +62,7 @@ fn tell(story: &Story) -> Told {
     Ok(())
 }
 
-/// The same code on whatever executor it is: the results, and how long they took.
+/// Runs one code on whatever executor it is; returns the results, and how long they took.
 fn on(executor: &impl Executor, how_far: u64) -> Result<(Vec<u64>, Duration), Failure> {
     let watch = Stopwatch::start();
     let futures = submit_three(executor, how_far)?;

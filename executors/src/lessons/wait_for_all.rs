@@ -63,7 +63,7 @@ fn timed(count: fn((u64, u64)) -> u64, how_far: u64) -> (u64, Duration) {
     (number, watch.elapsed())
 }
 
-/// The same loop without `black_box` in it.
+/// Counts in the same loop without `black_box` in it.
 fn count_as_the_compiler_likes((base, count): (u64, u64)) -> u64 {
     let mut number = base;
     while number < base + count {

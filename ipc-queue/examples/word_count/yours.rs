@@ -3,10 +3,10 @@
 //! parent, here.
 //!
 //! Each takes lines from a queue and puts their counts into another. As many as the command line
-//! says die in the middle of a line; the queue goes on, but that line is lost. `join` returns when each
-//! line is done or lost; have the lost ones counted again. None may be counted twice. If all three
-//! die, the program ends with an error, and doesn't wait for ever. `words`, in `main.rs`, counts the
-//! words of a line. Compare with `wc -w`.
+//! says die in the middle of a line; the queue goes on, but that line is lost. `join` returns when
+//! each line is done or lost; have the lost ones counted again. None may be counted twice. If all
+//! three die, the program ends with an error, and doesn't wait for ever. `words`, in `main.rs`,
+//! counts the words of a line. Compare with `wc -w`.
 //!
 //! 练习：三个进程统计一个文件的单词数，即使有的中途死去，总数也要正确。要写的是下面的 `count` 和
 //! `count_all`：前者在每个统计进程里运行，后者在父进程里运行。

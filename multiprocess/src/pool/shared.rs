@@ -7,8 +7,8 @@
 //!                 └── put_in_front: the rest of a task whose worker died
 //! ```
 //!
-//! What waits lies in the memory of the owner and needs no descriptor; the queue takes 1024 tasks and
-//! 32 MiB at most.
+//! Waiting tasks lie in the memory of the owner and need no descriptor; the queue takes 1024 tasks
+//! and 32 MiB at most.
 //!
 //! # Locking
 //! No callback, destructor of a user's value or sink runs under the lock of [`State`]: each of them

@@ -20,8 +20,8 @@
 //!
 //! New memory for each message costs more than to copy it: hence areas, which are mapped and kept.
 //! The slots' own have 17 MiB together; shared are 32 of 128 KiB and 8 of 1.25 MiB, so a queue
-//! keeps less than 32 MiB. A shared area's tenant is a slot in a lap, not a process: the participant
-//! that ends or repairs what was begun with the slot frees the area, too.
+//! keeps less than 32 MiB. A shared area's tenant is a slot in a lap, not a process: the
+//! participant that ends or repairs what was begun with the slot frees the area, too.
 //!
 //! # Memory ordering
 //!

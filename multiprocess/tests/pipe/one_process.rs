@@ -388,8 +388,8 @@ fn a_message_whose_serialize_or_deserialize_fails_or_panics_costs_itself_and_not
     }
 }
 
-/// The same end of a pipe, but an error where it would have to wait. With it a test can have the
-/// system refuse something in the middle of a message.
+/// Opens an end of a pipe once more, with an error where it would have to wait. With it a test can
+/// have the system refuse something in the middle of a message.
 #[cfg(target_os = "linux")]
 fn impatient(end: &impl AsRawFd, writes: bool) -> OwnedFd {
     const O_NONBLOCK: i32 = 0o4000;

@@ -23,7 +23,7 @@ tasks![
     poll_for_a_while
 ];
 
-/// One byte more than 16 MiB.
+/// 16 MiB and one byte.
 const LARGE: usize = (16 << 20) + 1;
 
 /// The handler writes a byte into it at each signal, so the parent knows that it has run.

@@ -1,8 +1,8 @@
 //! Kill torture: children that answer over a pipe are killed and stopped at random instants. Each
 //! answer is right and in its turn, then comes the end; the child of a killed child ends, too.
 //!
-//! The long version: `TORTURE_SECONDS=60 cargo test --test torture -- --ignored`. `TORTURE_SEED` begins
-//! with the same decisions; instants differ all the same.
+//! The long version: `TORTURE_SECONDS=60 cargo test -p multiprocess --test pipe-torture -- --ignored`.
+//! `TORTURE_SEED` begins with the same decisions; instants differ all the same.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::io::{PipeWriter, Read};
@@ -17,10 +17,10 @@ use testing::{Deadline, Other, Random, start, text};
 multiprocess::test_entry!();
 tasks![answer, live];
 
-/// So many threads that start one child after the other.
+/// Number of threads that start one child after the other.
 const DRIVERS: u64 = 3;
 
-/// Who holds it lives.
+/// A pipe's end whose holder is alive.
 #[derive(Serialize, Deserialize)]
 struct Alive(#[serde(with = "multiprocess::process::handover")] PipeWriter);
 
@@ -110,7 +110,7 @@ fn one_child(random: &mut Random, counts: &mut Counts) {
     counts.stopped += u64::from(is_stopped);
 }
 
-/// One child after the other, on several threads, for so long.
+/// Starts one child after the other, on several threads, for this time.
 fn torture(time: Duration) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seed = std::env::var("TORTURE_SEED");

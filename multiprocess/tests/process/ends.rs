@@ -620,7 +620,7 @@ fn somebody_else_collects((): ()) {
     assert_eq!(ended(Process::new(sleep_a_little, ())), Some(0), "the next is as always");
 }
 
-/// It has ended, and nobody hangs, but how it ended is not known.
+/// Checks that a process has ended without a hang, and that how it ended is not known.
 #[cfg(unix)]
 fn end_is_unknown(process: &Process) {
     process.join().unwrap();

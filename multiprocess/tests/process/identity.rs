@@ -1,4 +1,4 @@
-//! Who a process is, who its parent is, and what it is given.
+//! A process's identity, its parent, and what it is given.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 

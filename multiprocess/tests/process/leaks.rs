@@ -47,7 +47,7 @@ impl<'de> Deserialize<'de> for Exits {
 /// Never runs.
 fn take(_exits: Exits) {}
 
-/// One of each kind: eight starts.
+/// Starts one process of each kind: eight in all.
 fn one_of_each() {
     assert_eq!(ended(Process::new(exit_with, 7)), Some(7));
     assert_eq!(ended(Process::new(exit_with, 8).daemonic(true)), Some(8));

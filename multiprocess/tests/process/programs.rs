@@ -54,7 +54,7 @@ impl Run {
         self.0.output().unwrap()
     }
 
-    /// It ends with this code and says this; it complains only if it fails.
+    /// Checks that the program ends with this code and says this, and complains only if it fails.
     fn says(self, code: i32, expected: &str) {
         let output = self.output();
         let complaints = String::from_utf8(output.stderr).unwrap();

@@ -285,7 +285,7 @@ mod limits {
         without_descriptors,
     ];
 
-    /// It is one sentence without its full stop, as all our errors are.
+    /// Returns whether this is one sentence without its full stop, as all our errors are.
     fn is_a_sentence(error: impl Display) -> bool {
         let text = error.to_string();
         text.len() > 10 && !text.contains('\n') && !text.ends_with('.')

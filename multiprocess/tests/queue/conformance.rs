@@ -46,7 +46,7 @@ tasks![
 
 const SHORT: Duration = Duration::from_millis(100);
 
-/// Of 64 bits: who put it, and as which of its items.
+/// Packs the producer and the number of its item into 64 bits.
 fn numbered(producer: u64, number: u64) -> u64 {
     producer << 32 | number
 }
@@ -774,7 +774,7 @@ fn task_done_too_often_is_an_error() {
     assert_eq!(queue.join().unwrap(), 0);
 }
 
-/// So many processes come and go. To start one takes longer on Windows, and in Wine much longer.
+/// Number of processes that come and go. To start one takes longer on Windows, in Wine much longer.
 const SOME: u32 = if cfg!(windows) { 300 } else { 3_000 };
 
 /// Runs in the child.

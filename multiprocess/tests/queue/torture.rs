@@ -33,7 +33,7 @@ multiprocess::test_entry!();
 
 tasks![produce, consume];
 
-/// So many of each at any time.
+/// Number of producers, and of consumers, at any time.
 const EACH: usize = 3;
 
 /// More processes than a round has.
@@ -116,7 +116,7 @@ torture! {
     unbounded_producers_that_flush, long_unbounded_producers_that_flush: [UNBOUNDED];
 }
 
-/// Who may be killed in a round. Where no consumer is, nothing may be lost or come late.
+/// Processes that may be killed in a round. Where no consumer is, nothing may be lost or come late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Victims {
     All,

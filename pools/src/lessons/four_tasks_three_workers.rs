@@ -1,4 +1,5 @@
-//! You'll see four tasks begin and end on three workers: the fourth has to wait for one of the others.
+//! You'll see four tasks begin and end on three workers: the fourth has to wait for one of the
+//! others.
 //!
 //! ```python
 //! pool = Pool(3)

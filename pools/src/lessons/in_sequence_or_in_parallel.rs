@@ -1,4 +1,5 @@
-//! You'll see six tasks of a second each take six seconds in sequence, and what six workers make of it.
+//! You'll see six tasks of a second each take six seconds in sequence, and what six workers make of
+//! it.
 //!
 //! ```python
 //! def square(x): time.sleep(1); return x * x

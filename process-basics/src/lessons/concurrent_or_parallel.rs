@@ -98,7 +98,7 @@ fn picture(story: &Story, results: &[Computed]) -> Interval {
 #[derive(Serialize, Deserialize)]
 struct Task {
     cores: Vec<usize>,
-    /// So much time on a core is the whole task.
+    /// Time on a core that the whole task takes.
     work: Duration,
     waiting: Waiting,
     #[serde(with = "handover")]

@@ -4,8 +4,8 @@
 //! inherits three handles and no others, whatever C code of this program has made inheritable. And
 //! it is created in a job that kills it if this process ends: `CreateProcess` makes the child's
 //! thread suspended and resumes it from here, so a parent killed in between would leave a suspended
-//! process forever (under Wine 21 of 25 kills did). Once the child runs, the job lets it go, and the
-//! child may outlive its parent.
+//! process forever (under Wine 21 of 25 kills did). Once the child runs, the job lets it go, and
+//! the child may outlive its parent.
 //!
 //! A `Command` that another thread starts at the same moment inherits every inheritable handle,
 //! also the child's end of this control line. The harm is small: a start with more arguments than
