@@ -1,7 +1,8 @@
 //! Kill torture: children that answer over a pipe are killed and stopped at random instants. Each
 //! answer is right and in its turn, then comes the end; the child of a killed child ends, too.
 //!
-//! The long version: `TORTURE_SECONDS=60 cargo test -p multiprocess --test pipe-torture -- --ignored`.
+//! The long version:
+//! `TORTURE_SECONDS=60 cargo test -p multiprocess --test pipe-torture -- --ignored`.
 //! `TORTURE_SEED` begins with the same decisions; instants differ all the same.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
