@@ -1,6 +1,5 @@
 //! Return values of a program's body.
 
-use std::convert::Infallible;
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -45,12 +44,6 @@ impl Outcome for Exit {
     fn exit_code(self) -> ExitCode {
         // Modulo 256, as every system does with a process's exit code.
         ExitCode::from(self.0.to_le_bytes()[0])
-    }
-}
-
-impl Outcome for Infallible {
-    fn exit_code(self) -> ExitCode {
-        match self {}
     }
 }
 
