@@ -13,16 +13,16 @@
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("{what} is {value}: it must be {domain}")]
 pub struct DomainError {
-    /// Which number.
+    /// The number's name.
     pub what: &'static str,
-    /// What it is.
+    /// The value that it has.
     pub value: f64,
-    /// What it must be.
+    /// The values that it may have.
     pub domain: &'static str,
 }
 
-/// Amdahl's law: the speedup of a fixed amount of work by n workers, if the fraction p of it can be shared:
-/// 1 / ((1 − p) + p/n) (Amdahl, *Validity of the single processor approach*, 1967).
+/// Amdahl's law: the speedup of a fixed amount of work by n workers, if the fraction p of it can be
+/// shared: 1 / ((1 − p) + p/n) (Amdahl, *Validity of the single processor approach*, 1967).
 ///
 /// ```
 /// use amdahl::laws;
@@ -39,7 +39,8 @@ pub fn amdahl(p: f64, n: f64) -> Result<f64, DomainError> {
     Ok(1.0 / ((1.0 - p) + p / n))
 }
 
-/// What Amdahl's speedup stays below, however many workers there are: 1 / (1 − p). Infinite for p = 1.
+/// Returns the limit of Amdahl's speedup for ever more workers, which none reaches: 1 / (1 − p).
+/// Infinite for p = 1.
 ///
 /// ```
 /// use amdahl::laws;
@@ -56,7 +57,8 @@ pub fn amdahl_limit(p: f64) -> Result<f64, DomainError> {
 }
 
 /// Gustafson's law: how much more n workers do in the same time, if they spend the fraction s of it
-/// in the serial part, which doesn't grow: n + (1 − n)·s (Gustafson, *Reevaluating Amdahl's law*, 1988).
+/// in the serial part, which doesn't grow: n + (1 − n)·s (Gustafson, *Reevaluating Amdahl's law*,
+/// 1988).
 ///
 /// ```
 /// use amdahl::laws;
@@ -77,8 +79,8 @@ pub fn gustafson(s: f64, n: f64) -> Result<f64, DomainError> {
 /// The Karp–Flatt metric: the serial fraction that a measured speedup by n workers shows:
 /// (1/S − 1/n) / (1 − 1/n) (Karp and Flatt, *Measuring parallel processor performance*, 1990).
 ///
-/// If it grows with n, it isn't serial work that is in the way, but what working together costs. Below 0:
-/// the speedup is more than n.
+/// If it grows with n, it isn't serial work that is in the way, but what working together costs. It
+/// is below 0 if the speedup is more than n.
 ///
 /// ```
 /// use amdahl::laws;
@@ -103,7 +105,7 @@ pub fn karp_flatt(speedup: f64, n: f64) -> Result<f64, DomainError> {
     Ok((1.0 / speedup - 1.0 / n) / (1.0 - 1.0 / n))
 }
 
-/// How much of its time a worker is of use: the speedup / n. 1 is all of it.
+/// The efficiency: the share of its time that a worker is of use, speedup / n. 1 is all of it.
 ///
 /// ```
 /// use amdahl::laws;

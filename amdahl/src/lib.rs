@@ -1,4 +1,5 @@
-//! Plans and the laws of speedup: what can be done at the same time, and what more workers can give.
+//! Plans and the laws of speedup: what can be done at the same time, and what more workers can
+//! give.
 //!
 //! ```
 //! use amdahl::{Plan, Task, laws};
@@ -17,9 +18,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! To read in this order: the plan (`plan/mod.rs`), when its tasks can be done (`plan/timetable.rs`,
-//! `plan/critical.rs`), who does them (`plan/schedule.rs`), doing them (`run.rs`), the [`laws`] (`laws.rs`), and the law that fits what was
-//! measured (`usl.rs`).
+//! To read in this order: the plan (`plan/mod.rs`), when its tasks can be done
+//! (`plan/timetable.rs`, `plan/critical.rs`), which worker does them (`plan/schedule.rs`), running
+//! them (`run.rs`), the [`laws`] (`laws.rs`), and the law that fits measurements (`usl.rs`).
 
 pub mod laws;
 mod plan;

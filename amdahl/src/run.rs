@@ -1,4 +1,4 @@
-//! Really doing a plan: its tasks on an executor, each as soon as it may begin.
+//! Running a plan: its tasks on an executor, each as soon as it may begin.
 
 use std::sync::mpsc::channel;
 
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::plan::{Dispatcher, Plan, Start};
 
-/// Why a plan wasn't done to its end.
+/// The reason why a plan wasn't done to its end.
 ///
 /// ```
 /// # use amdahl::{Plan, Task};
@@ -37,8 +37,9 @@ pub enum RunError {
 }
 
 impl Plan {
-    /// Calls `function(argument(task))` on the executor for each task: when all that it waits for have
-    /// ended, and a worker and the resources that it needs are free. Gives the results, in the tasks' order.
+    /// Calls `function(argument(task))` on the executor for each task, as soon as all that it waits
+    /// for have ended, and a worker and the resources that it needs are free. Returns the results
+    /// in the tasks' order.
     ///
     /// The executor should have as many workers as there may be tasks at work, or the plan waits
     /// for it. The plan's durations only say what is most urgent: how long a task takes is up to
@@ -88,12 +89,12 @@ impl Plan {
                 let future = future.map_err(|error| RunError::Submit(name(task), error))?;
                 let teller = teller.clone();
                 future.add_done_callback(move |_| {
-                    // Nobody listens any more if another task has failed.
+                    // The receiver is gone if another task has failed.
                     let _ = teller.send(task);
                 });
                 futures[task as usize] = Some(future);
             }
-            let task = ended.recv().expect("a task is at work, and we hold a teller ourselves");
+            let task = ended.recv().expect("a task is running, and a sender is held here");
             if let Some(future) = &futures[task as usize] {
                 future.result().map_err(|error| RunError::Task(name(task), error))?;
             }

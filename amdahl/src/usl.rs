@@ -6,52 +6,43 @@
 /// ```
 /// use amdahl::{Usl, laws};
 ///
-/// let law = Usl { alpha: 0.25, beta: 0.0, gamma: 100.0 };
-/// let speedup = law.throughput(4.0) / law.throughput(1.0);
+/// let law = Usl { alpha: 0.1875, beta: 0.0325, gamma: 100.0 };
+/// assert_eq!(law.throughput(1.0), 100.0);
+/// assert_eq!(law.peak(), Some(5.0));
+/// assert!(law.throughput(6.0) < law.throughput(5.0));
+///
+/// let amdahl = Usl { alpha: 0.25, beta: 0.0, gamma: 100.0 };
+/// let speedup = amdahl.throughput(4.0) / amdahl.throughput(1.0);
 /// assert!((speedup - laws::amdahl(0.75, 4.0)?).abs() < 1e-12);
+/// assert_eq!(amdahl.peak(), None);
 /// # Ok::<(), laws::DomainError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Usl {
-    /// Contention: the fraction of the work that only one can do at a time.
+    /// Contention: the fraction of the work that only one worker can do at a time.
     pub alpha: f64,
-    /// Coherency: what it costs each worker to agree with each other one.
+    /// Coherency: what it costs each worker to agree with each other worker.
     pub beta: f64,
     /// The throughput of one worker, in whatever unit: that of the measurements for a [`fit`].
     pub gamma: f64,
 }
 
 impl Usl {
-    /// The throughput of n workers, in the unit of γ.
-    ///
-    /// ```
-    /// let law = amdahl::Usl { alpha: 0.25, beta: 0.0, gamma: 100.0 };
-    /// assert_eq!(law.throughput(1.0), 100.0);
-    /// assert_eq!(law.throughput(5.0), 250.0);
-    /// ```
+    /// Returns the throughput of n workers, in the unit of γ.
     #[must_use]
     pub fn throughput(&self, n: f64) -> f64 {
         self.gamma * shape(self.alpha, self.beta, n)
     }
 
-    /// The number of workers with the highest throughput, √((1 − α)/β), but not below 1: more make
-    /// it worse. `None` if β is 0, so that more never do.
-    ///
-    /// ```
-    /// use amdahl::Usl;
-    ///
-    /// let law = Usl { alpha: 0.1875, beta: 0.0325, gamma: 100.0 };
-    /// assert_eq!(law.peak(), Some(5.0));
-    /// assert!(law.throughput(6.0) < law.throughput(5.0));
-    /// assert_eq!(Usl { beta: 0.0, ..law }.peak(), None);
-    /// ```
+    /// Returns the number of workers with the highest throughput, √((1 − α)/β), but not below 1:
+    /// more make it worse. `None` if β is 0, so that more never do.
     #[must_use]
     pub fn peak(&self) -> Option<f64> {
         (self.beta > 0.0).then(|| ((1.0 - self.alpha) / self.beta).sqrt().max(1.0))
     }
 }
 
-/// The throughput of n workers, if one's is 1.
+/// Returns the throughput of n workers, if that of one is 1.
 fn shape(alpha: f64, beta: f64, n: f64) -> f64 {
     n / (1.0 + alpha * (n - 1.0) + beta * n * (n - 1.0))
 }
@@ -64,6 +55,7 @@ fn shape(alpha: f64, beta: f64, n: f64) -> f64 {
 /// let law = Usl { alpha: 0.05, beta: 0.01, gamma: 100.0 };
 /// let measured: Vec<_> = (1..=8).map(f64::from).map(|n| (n, law.throughput(n))).collect();
 /// let found = fit(&measured)?;
+/// assert!((found.law.alpha - 0.05).abs() < 1e-6 && (found.law.beta - 0.01).abs() < 1e-6);
 /// assert!(found.residual_error < 1e-3, "the points are the law's own");
 /// assert!((found.fitted[7] - law.throughput(8.0)).abs() < 1e-3);
 /// # Ok::<(), amdahl::FitError>(())
@@ -76,11 +68,11 @@ pub struct Fit {
     pub errors: [Option<f64>; 3],
     /// The standard error of the residuals: √(sum of squares / (points − 3)).
     pub residual_error: f64,
-    /// What the law says for each point.
+    /// The law's throughput for each point.
     pub fitted: Vec<f64>,
 }
 
-/// Why there is no fit.
+/// The reason why there is no fit.
 ///
 /// ```
 /// use amdahl::{FitError, fit};
@@ -93,57 +85,36 @@ pub struct Fit {
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FitError {
-    /// Three numbers can be made to go through anything.
+    /// There are fewer points than [`MIN_POINTS`]: three numbers can be made to go through a few.
     #[error("there are {points} points, and a fit of three numbers needs {MIN_POINTS} or more")]
     #[expect(missing_docs, reason = "the text says what it is")]
     TooFew { points: usize },
-    /// The same n again and again says nothing of how the throughput grows.
+    /// There are fewer different n than [`MIN_DIFFERENT`]: the same n again and again says nothing
+    /// of how the throughput grows.
     #[error(
-        "the points have {different} different n, and a fit of three numbers needs {MIN_DIFFERENT} or more"
+        "the points have {different} different n, and a fit of three numbers needs \
+         {MIN_DIFFERENT} or more"
     )]
     #[expect(missing_docs, reason = "the text says what it is")]
     TooAlike { different: usize },
     /// A number of workers or a throughput that can't be.
-    #[error("point number {} has n = {n}, throughput = {throughput}: n is between 1 and 10^15, a throughput more than 0 and finite", place + 1)]
+    #[error(
+        "point number {} has n = {n}, throughput = {throughput}: n is between 1 and 10^15, a \
+         throughput more than 0 and finite",
+        place + 1
+    )]
     #[expect(missing_docs, reason = "the text says what they are")]
     Point { place: usize, n: f64, throughput: f64 },
 }
 
-/// Fewer points than this are refused.
-///
-/// ```
-/// use amdahl::{FitError, MIN_POINTS, fit};
-///
-/// let points = [(1.0, 100.0); MIN_POINTS - 1];
-/// assert_eq!(fit(&points), Err(FitError::TooFew { points: MIN_POINTS - 1 }));
-/// ```
+/// The smallest number of points that [`fit`] takes.
 pub const MIN_POINTS: usize = 6;
-/// So are fewer different n.
-///
-/// ```
-/// use amdahl::{MIN_DIFFERENT, MIN_POINTS, fit};
-///
-/// let points = (0..MIN_POINTS).map(|place| ((1 + place % MIN_DIFFERENT) as f64, 100.0));
-/// assert!(fit(&points.collect::<Vec<_>>()).is_ok());
-/// ```
+/// The smallest number of different n that [`fit`] takes.
 pub const MIN_DIFFERENT: usize = 4;
 
-/// The law that fits these points (n, throughput) best: least squares with α and β from 0 to 1 and
-/// γ ≥ 0, found by Levenberg's and Marquardt's method (1944, 1963). Python:
-/// `scipy.optimize.curve_fit` with bounds.
-///
-/// ```
-/// use amdahl::{FitError, Usl, fit};
-///
-/// let law = Usl { alpha: 0.05, beta: 0.01, gamma: 100.0 };
-/// let measured: Vec<_> = (1..=8).map(f64::from).map(|n| (n, law.throughput(n))).collect();
-/// let found = fit(&measured)?;
-/// assert!((found.law.alpha - 0.05).abs() < 1e-6 && (found.law.beta - 0.01).abs() < 1e-6);
-/// assert_eq!(found.fitted.len(), 8);
-///
-/// assert_eq!(fit(&measured[..3]), Err(FitError::TooFew { points: 3 }));
-/// # Ok::<(), FitError>(())
-/// ```
+/// Finds the law that fits these points (n, throughput) best: least squares with α and β from 0 to
+/// 1 and γ ≥ 0, by Levenberg's and Marquardt's method (1944, 1963). There is an example at [`Fit`].
+/// Python: `scipy.optimize.curve_fit` with bounds.
 ///
 /// # Errors
 /// [`FitError::Point`] for a point that can't be; [`FitError::TooFew`] for fewer points than
@@ -177,14 +148,14 @@ pub fn fit(points: &[(f64, f64)]) -> Result<Fit, FitError> {
     Ok(Fit { law, errors, residual_error: variance.sqrt() * unit, fitted })
 }
 
-/// α and β to be found. γ isn't looked for: for given α and β the best one is known (it is linear),
-/// so two numbers are left, and a grid can't miss the valley in which the best ones lie.
+/// The search for α and β. γ isn't searched for: the best γ for given α and β is known (the law is
+/// linear in it), so two numbers are left, and a grid can't miss the valley where the best lie.
 struct Problem<'a> {
     points: &'a [(f64, f64)],
 }
 
 impl Problem<'_> {
-    /// The best γ for these α and β, and the sum of squares.
+    /// Returns the law with the best γ for these α and β, and its sum of squares.
     fn best(&self, alpha: f64, beta: f64) -> (Usl, f64) {
         let shapes = || self.points.iter().map(|(n, x)| (shape(alpha, beta, *n), x));
         let gamma =
@@ -193,7 +164,7 @@ impl Problem<'_> {
         (Usl { alpha, beta, gamma }, squares)
     }
 
-    /// The best law, and the diagonal of (JᵀJ)⁻¹ for its numbers that aren't at a bound.
+    /// Returns the best law, and the diagonal of (JᵀJ)⁻¹ for its numbers that aren't at a bound.
     fn solve(&self) -> (Usl, [Option<f64>; 3]) {
         let (mut law, mut squares) = self.start();
         // Levenberg and Marquardt: between Newton's step and steepest descent, nearer to the latter
@@ -229,7 +200,7 @@ impl Problem<'_> {
         (law, std::array::from_fn(free))
     }
 
-    /// The best of a grid: 0 and 1, and all sizes in between.
+    /// Returns the best law of a grid: 0 and 1, and all orders of magnitude in between.
     fn start(&self) -> (Usl, f64) {
         let sizes =
             || (0..=64).map(|i| if i == 0 { 0.0 } else { 10_f64.powf(f64::from(i - 64) / 8.0) });
@@ -238,7 +209,8 @@ impl Problem<'_> {
         all.min_by(|a, b| a.1.total_cmp(&b.1)).expect("the grid has points")
     }
 
-    /// JᵀJ and Jᵀ(x − fit), where J has the derivatives of the law by α, β, γ at each point.
+    /// Returns JᵀJ and Jᵀ(x − fit), where J has the derivatives of the law by α, β, γ at each
+    /// point.
     fn normal(&self, law: &Usl) -> ([[f64; 3]; 3], [f64; 3]) {
         let (mut hessian, mut gradient) = ([[0.0; 3]; 3], [0.0; 3]);
         for &(n, x) in self.points {
@@ -255,7 +227,7 @@ impl Problem<'_> {
         (hessian, gradient)
     }
 
-    /// Which of the numbers are at a bound and would go beyond it.
+    /// Returns which of the numbers are at a bound and would go beyond it.
     fn held(law: &Usl, gradient: &[f64; 3]) -> [bool; 3] {
         let at = |value: f64, slope: f64| {
             (value <= 0.0 && slope <= 0.0) || (value >= 1.0 && slope >= 0.0)
@@ -264,8 +236,9 @@ impl Problem<'_> {
     }
 }
 
-/// The inverse of a symmetric matrix without the rows and columns that are held, which are 0 in it; `None` if
-/// there is none. Scaled by its diagonal first, because α and β differ by many powers of ten.
+/// Returns the inverse of a symmetric matrix without the rows and columns that are held, which are
+/// 0 in it; `None` if there is none. The matrix is scaled by its diagonal first, because α and β
+/// differ by many powers of ten.
 fn inverse(matrix: &[[f64; 3]; 3], held: [bool; 3]) -> Option<[[f64; 3]; 3]> {
     let scale: [f64; 3] = std::array::from_fn(|i| 1.0 / matrix[i][i].sqrt());
     let mut left = [[0.0; 3]; 3];

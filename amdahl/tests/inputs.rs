@@ -21,7 +21,7 @@ const POINTS: [(&str, &str); 7] = [
     ("216", "1702.2"),
 ];
 
-/// The program with these words and this on its standard input.
+/// Runs the program with these words and this on its standard input.
 fn run(arguments: &[&str], input: &[u8]) -> Output {
     let _deadline = Deadline::seconds(60);
     let mut command = Command::new(PROGRAM);
@@ -32,7 +32,7 @@ fn run(arguments: &[&str], input: &[u8]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// The fitted γ, which has the unit of the throughput, and α, which has none.
+/// Returns the fitted γ, which has the unit of the throughput, and α, which has none.
 #[track_caller]
 fn fitted(input: &str) -> (f64, f64) {
     let output = run(&["fit", "-", "--json"], input.as_bytes());
@@ -41,7 +41,7 @@ fn fitted(input: &str) -> (f64, f64) {
     (found["gamma"].as_f64().unwrap(), found["alpha"].as_f64().unwrap())
 }
 
-/// What an input that is wrong is told, in one line.
+/// Returns the message about wrong input, which is one line.
 #[track_caller]
 fn refused(arguments: &[&str], input: &[u8]) -> String {
     let output = run(arguments, input);
@@ -56,7 +56,7 @@ fn rows(row: impl Fn(&str, &str) -> String) -> String {
     POINTS.map(|(n, x)| row(n, x) + "\n").concat()
 }
 
-/// A number as a country with decimal commas writes it, and with points between thousands.
+/// Writes a number as a country with decimal commas writes it, and with points between thousands.
 fn with_comma(number: &str) -> String {
     grouped(number).replace(',', "_").replace('.', ",").replace('_', ".")
 }
@@ -258,8 +258,8 @@ fn a_name_that_differs_only_in_form_gets_a_hint() {
             "[[task]]\nname = \"{name}\"\nduration = 1\n[[task]]\nname = \"b\"\nduration = 1\n"
         );
         let told = format!(
-            "task \"b\" comes after \"{after}\", and there is no such task: did you mean \"{name}\"? \
-             They differ in case, blanks or Unicode form\n"
+            "task \"b\" comes after \"{after}\", and there is no such task: did you mean \
+             \"{name}\"? They differ in case, blanks or Unicode form\n"
         );
         let message = refused(&["plan", "-"], format!("{plan}after = [\"{after}\"]").as_bytes());
         assert_eq!(message, format!("amdahl plan: standard input:5: {told}"));

@@ -114,7 +114,8 @@ fn points_that_grow_without_end_have_no_peak_and_no_error_of_what_is_at_its_boun
 
 #[test]
 fn littles_law_holds_for_the_fit() {
-    // N = X·R: n workers with X results a time each take R = (1 + α(n − 1) + βn(n − 1)) / γ for one.
+    // N = X·R: n workers with a throughput of X each take R = (1 + α(n − 1) + βn(n − 1)) / γ for a
+    // result.
     let law = fit(&SPECSDM91).unwrap().law;
     for n in [1.0, 7.0, 96.0, 500.0] {
         let time = (1.0 + law.alpha * (n - 1.0) + law.beta * n * (n - 1.0)) / law.gamma;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use amdahl::{Plan, PlanError, Task, Times, Timetable, three_point};
 use testing::Deadline;
 
-/// `name duration predecessors`, one a line; `–` for none.
+/// Parses tasks, `name duration predecessors`, one a line; `–` for none.
 fn tasks(text: &str) -> Vec<Task> {
     let line = |line: &str| {
         let mut words = line.split_whitespace();
@@ -23,7 +23,7 @@ fn plan(text: &str) -> Plan {
     Plan::new(tasks(text), BTreeMap::new()).unwrap()
 }
 
-/// The critical paths as words, one a line.
+/// Returns the critical paths, each as names in a line.
 fn critical(timetable: &Timetable<'_>, plan: &Plan) -> Vec<String> {
     let name = |task: &u32| plan.names()[*task as usize].as_str();
     let paths = timetable.critical_paths();
@@ -55,7 +55,8 @@ fn the_tea_takes_16_minutes_of_20_minutes_of_work() {
     assert_eq!(critical(&timetable, &plan), ["kettle boil brew"]);
     check(
         &timetable,
-        "0 1 0 1 0 0\n1 16 1 16 0 0\n0 1 15 16 15 15\n0 2 14 16 14 14\n0 1 15 16 15 15\n16 16 16 16 0 0",
+        "0 1 0 1 0 0\n1 16 1 16 0 0\n0 1 15 16 15 15\n0 2 14 16 14 14\n0 1 15 16 15 15\n\
+         16 16 16 16 0 0",
     );
 }
 
@@ -76,8 +77,10 @@ fn one_person_and_one_stove_are_enough_for_the_tea() {
 #[test]
 fn the_careless_orders_of_the_tea_take_20_minutes() {
     for text in [
-        "pot 1 –\ncups 2 pot\nleaves 1 cups\nkettle 1 leaves\nboil 15 kettle\nbrew 0 boil,pot,cups,leaves",
-        "kettle 1 –\nboil 15 kettle\nleaves 1 boil\npot 1 leaves\ncups 2 pot\nbrew 0 boil,pot,cups,leaves",
+        "pot 1 –\ncups 2 pot\nleaves 1 cups\nkettle 1 leaves\nboil 15 kettle\n\
+         brew 0 boil,pot,cups,leaves",
+        "kettle 1 –\nboil 15 kettle\nleaves 1 boil\npot 1 leaves\ncups 2 pot\n\
+         brew 0 boil,pot,cups,leaves",
     ] {
         assert_eq!(plan(text).timetable().makespan, 20.0);
     }
@@ -102,21 +105,25 @@ fn general_foundry() {
     assert_eq!(critical(&timetable, &plan), ["A C E G H"]);
     check(
         &timetable,
-        "0 2 0 2 0 0\n0 3 1 4 1 0\n2 4 2 4 0 0\n3 7 4 8 1 1\n4 8 4 8 0 0\n4 7 10 13 6 6\n8 13 8 13 0 0\n13 15 13 15 0 0",
+        "0 2 0 2 0 0\n0 3 1 4 1 0\n2 4 2 4 0 0\n3 7 4 8 1 1\n4 8 4 8 0 0\n4 7 10 13 6 6\n\
+         8 13 8 13 0 0\n13 15 13 15 0 0",
     );
 }
 
 #[test]
 fn the_house_of_glpk() {
     let plan = plan(
-        "A 3 –\nB 4 A\nC 3 B\nD 10 B\nE 8 D\nF 4 D\nG 6 D\nH 8 C,E,F,G\nI 5 H\nJ 5 H\nK 4 I\nL 2 J\nM 4 K,L",
+        "A 3 –\nB 4 A\nC 3 B\nD 10 B\nE 8 D\nF 4 D\nG 6 D\nH 8 C,E,F,G\nI 5 H\nJ 5 H\nK 4 I\n\
+         L 2 J\nM 4 K,L",
     );
     let timetable = plan.timetable();
     assert_eq!((timetable.makespan, timetable.work), (46.0, 66.0));
     assert_eq!(critical(&timetable, &plan), ["A B D E H I K M"]);
     check(
         &timetable,
-        "0 3 0 3 0 0\n3 7 3 7 0 0\n7 10 22 25 15 15\n7 17 7 17 0 0\n17 25 17 25 0 0\n17 21 21 25 4 4\n17 23 19 25 2 2\n25 33 25 33 0 0\n33 38 33 38 0 0\n33 38 35 40 2 0\n38 42 38 42 0 0\n38 40 40 42 2 2\n42 46 42 46 0 0",
+        "0 3 0 3 0 0\n3 7 3 7 0 0\n7 10 22 25 15 15\n7 17 7 17 0 0\n17 25 17 25 0 0\n\
+         17 21 21 25 4 4\n17 23 19 25 2 2\n25 33 25 33 0 0\n33 38 33 38 0 0\n33 38 35 40 2 0\n\
+         38 42 38 42 0 0\n38 40 40 42 2 2\n42 46 42 46 0 0",
     );
 }
 

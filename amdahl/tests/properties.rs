@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use amdahl::{Plan, Schedule, Task, Usl, fit, laws};
 use proptest::prelude::*;
 
-/// Tasks that each wait for some of those before them, and need some of two resources.
+/// Makes tasks that each wait for some of those before them, and need some of two resources.
 fn any_tasks() -> impl Strategy<Value = Vec<Task>> {
     let task =
         (0..400_u32, prop::collection::vec(any::<prop::sample::Index>(), 0..4), 0..3_u32, 0..4_u32);
@@ -37,7 +37,7 @@ fn without_needs(tasks: &[Task]) -> Plan {
     Plan::new(tasks.collect(), BTreeMap::new()).unwrap()
 }
 
-/// The longest path, found by looking at all paths from each task (with what is known kept).
+/// Finds the longest path by looking at all paths from each task (with what is known kept).
 fn longest(plan: &Plan) -> f64 {
     let mut from = vec![0.0_f64; plan.names().len()];
     // A task waits only for those before it.
@@ -53,7 +53,8 @@ fn near(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0)
 }
 
-/// Whoever waits begins after what it waits for has ended; nobody does two things at once.
+/// Returns true if each task begins after all that it waits for have ended, and no worker does two
+/// tasks at once.
 fn is_sound(plan: &Plan, schedule: &Schedule) -> bool {
     let in_order = (0..plan.names().len() as u32).all(|task| {
         let start = schedule.tasks[task as usize].start;
@@ -156,7 +157,9 @@ proptest! {
 
     #[test]
     fn a_fit_finds_the_law_that_made_the_points(
-        alpha in 0.0..0.5, beta in 0.0..0.05, gamma in prop::sample::select(vec![1e-9, 0.3, 1.0, 2e12])
+        alpha in 0.0..0.5,
+        beta in 0.0..0.05,
+        gamma in prop::sample::select(vec![1e-9, 0.3, 1.0, 2e12]),
     ) {
         let law = Usl { alpha, beta, gamma };
         let points: Vec<(f64, f64)> =
@@ -169,7 +172,8 @@ proptest! {
 
     #[test]
     fn no_law_within_the_bounds_fits_better(
-        noise in prop::collection::vec(0.2..3.0_f64, 7), nearby in (-1.0..1.0_f64, -1.0..1.0_f64, 0.9..1.1_f64)
+        noise in prop::collection::vec(0.2..3.0_f64, 7),
+        nearby in (-1.0..1.0_f64, -1.0..1.0_f64, 0.9..1.1_f64),
     ) {
         let places = [1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 40.0];
         let points: Vec<(f64, f64)> = places.into_iter().zip(noise).collect();
@@ -179,14 +183,16 @@ proptest! {
         };
         let best = squares(&found.law);
         prop_assert!(near(found.residual_error, (best / 4.0).sqrt()));
-        prop_assert!((0.0..=1.0).contains(&found.law.alpha) && (0.0..=1.0).contains(&found.law.beta));
+        prop_assert!((0.0..=1.0).contains(&found.law.alpha));
+        prop_assert!((0.0..=1.0).contains(&found.law.beta));
         for size in [1.0, 1e-2, 1e-4, 1e-6] {
             let other = Usl {
                 alpha: (found.law.alpha + size * nearby.0).clamp(0.0, 1.0),
                 beta: (found.law.beta + size * nearby.1).clamp(0.0, 1.0),
                 gamma: found.law.gamma * nearby.2,
             };
-            prop_assert!(squares(&other) >= best * (1.0 - 1e-9), "{other:?} is better than {found:?}");
+            let is_no_better = squares(&other) >= best * (1.0 - 1e-9);
+            prop_assert!(is_no_better, "{other:?} is better than {found:?}");
         }
     }
 }

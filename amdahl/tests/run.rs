@@ -9,7 +9,8 @@ use amdahl::{Plan, RunError, Task};
 use multiprocess::futures::ThreadPoolExecutor;
 use testing::Deadline;
 
-/// Four stages of three tasks; each waits for all of the stage before, and holds one of two tools.
+/// Plans four stages of three tasks; each waits for all of the stage before, and holds one of two
+/// tools.
 fn stages() -> Plan {
     let name = |stage: usize, number: usize| format!("{stage}.{number}");
     let task = |index: usize| {

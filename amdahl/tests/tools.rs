@@ -61,7 +61,7 @@ const NOTHING: &[&str] = if cfg!(windows) { &["cmd", "/c", "rem {n}"] } else { &
 const POINTS: &str =
     "n,throughput\n1,64.9\n18,995.9\n36,1652.4\n72,1853.2\n108,1828.9\n144,1775\n216,1702.2\n";
 
-/// The program with these words and this on its standard input.
+/// Runs the program with these words and this on its standard input.
 fn with_input(arguments: &[&str], input: &str) -> Output {
     let _deadline = Deadline::seconds(60);
     let mut command = Command::new(PROGRAM);
@@ -85,7 +85,7 @@ fn json(output: &Output) -> Value {
     serde_json::from_str(&said(output)).expect("it is JSON")
 }
 
-/// The exit code and the message, which is one line.
+/// Returns the exit code and the message, which is one line.
 #[track_caller]
 fn refused(output: &Output) -> (Option<i32>, String) {
     assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
@@ -338,7 +338,7 @@ fn ctrl_c_ends_the_measured_command_and_what_it_has_started() {
     let ended = child.wait_with_output().expect("it ends");
     assert_eq!(ended.status.code(), Some(130));
     line.clear();
-    // The end of the file: nobody is left who could write.
+    // The end of the file: no process is left that could write.
     assert_eq!(std::io::BufRead::read_line(&mut pipe, &mut line).expect("the pipe ends"), 0);
 }
 

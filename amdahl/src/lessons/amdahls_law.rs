@@ -1,5 +1,5 @@
-//! You'll see Amdahl's law draw the line that no number of workers passes, and what Gustafson and Karp and Flatt
-//! have to say to it.
+//! You'll see Amdahl's law draw the line that no number of workers passes, and what Gustafson and
+//! Karp and Flatt have to say to it.
 //!
 //! ```python
 //! def amdahl(p, n): return 1 / ((1 - p) + p / n)
@@ -16,7 +16,7 @@ use prettytable::row;
 
 /// The Fourier transform's: 25 of 31 units of work can be shared.
 const P: f64 = 25.0 / 31.0;
-/// How long a speedup of 1 is drawn.
+/// The length of the bar for a speedup of 1.
 const BAR: f64 = 8.0;
 
 pub(crate) const LESSON: Lesson = Lesson {
@@ -60,9 +60,9 @@ fn tell(story: &Story) -> Told {
         let efficiency = 100.0 * laws::efficiency(speedup, n)?;
         let grown = laws::gustafson(1.0 - P, n)?;
         let serial = laws::karp_flatt(speedup, n)?;
-        table.add_row(row![
-            r->n, r->format!("{speedup:.3}"), r->format!("{efficiency:.0} %"), r->format!("{grown:.3}"), r->format!("{serial:.4}")
-        ]);
+        let (speedup, grown) = (format!("{speedup:.3}"), format!("{grown:.3}"));
+        let efficiency = format!("{efficiency:.0} %");
+        table.add_row(row![r->n, r->speedup, r->efficiency, r->grown, r->format!("{serial:.4}")]);
         found.push(serial);
     }
     story.figure(&table);

@@ -1,5 +1,5 @@
-//! You'll see a house planned: what must wait for what decides how long it takes, and one task may be
-//! late.
+//! You'll see a house planned: what must wait for what decides how long it takes, and one task may
+//! be late.
 //!
 //! ```python
 //! before = {"walls": ["foundation", "material"], "windows": ["walls"], "paint": ["windows"]}

@@ -1,5 +1,5 @@
-//! You'll see a Fourier transform of which 25 of 31 parts can be shared: with four workers it takes 12.25,
-//! and all give the same spectrum.
+//! You'll see a Fourier transform of which 25 of 31 parts can be shared: with four workers it takes
+//! 12.25, and all give the same spectrum.
 //!
 //! ```python
 //! read()                                            # 3 units
@@ -26,7 +26,7 @@ use super::slept;
 /// Units of work: before and after the step that can be shared, and in it.
 const SERIAL: f64 = 3.0;
 const SHARED: f64 = 25.0;
-/// How many samples, and how often the signal's two tones swing in them.
+/// The number of samples, and the swings of the signal's two tones in them.
 const SAMPLES: usize = 64;
 const TONES: [usize; 2] = [3, 10];
 
@@ -96,7 +96,7 @@ fn tell(story: &Story) -> Told {
     Ok(())
 }
 
-/// Reading, the shares, and combining them.
+/// Plans reading, the shares, and combining them.
 fn plan(workers: usize) -> Result<Plan, PlanError> {
     let shares: Vec<String> = (1..=workers).map(|share| format!("share {share}")).collect();
     let mut tasks = vec![Task::new("read", SERIAL, &[])];
@@ -105,7 +105,7 @@ fn plan(workers: usize) -> Result<Plan, PlanError> {
     Plan::new(tasks, Default::default())
 }
 
-/// Which part of the spectrum is computed by a task: reading and combining compute none.
+/// Returns the part of the spectrum that a task computes: reading and combining compute none.
 fn bins(task: usize, workers: usize) -> (usize, usize) {
     let all = SAMPLES / 2;
     match task.checked_sub(1) {
@@ -118,7 +118,7 @@ fn sample(number: usize) -> f64 {
     TONES.map(|tone| (TAU * (tone * number) as f64 / SAMPLES as f64).sin()).iter().sum()
 }
 
-/// What a task has to do.
+/// The work of a task.
 #[derive(Serialize, Deserialize)]
 struct Step {
     bins: (usize, usize),
@@ -127,7 +127,8 @@ struct Step {
     pace: Pace,
 }
 
-/// Runs in the worker: how loud each of its tones is. The definition, not the fast way, for it is short.
+/// Runs in the worker: computes how loud each of its tones is, by the definition, which is slow but
+/// short.
 fn transform(step: Step) -> (Interval, Vec<f64>) {
     let begin = clock();
     let loudness = |bin: usize| {

@@ -1,5 +1,5 @@
-//! You'll see the same tasks done by one worker up to four for each core, on threads and on processes: how many are
-//! enough depends on how much of its time a task waits.
+//! You'll see the same tasks done by one worker up to four for each core, on threads and on
+//! processes: how many are enough depends on how much of its time a task waits.
 //!
 //! ```python
 //! for n in range(1, 4 * os.cpu_count() + 1):
@@ -22,11 +22,12 @@ use multiprocess::futures::{Executor, ProcessPoolExecutor, ThreadPoolExecutor};
 use multiprocess::{cpu_count, tasks};
 use prettytable::{Row, row};
 
-/// Of a task, in seconds of the tutorial, and which part of it is waiting.
+/// The duration of a task, in seconds of the tutorial.
 const TASK: f64 = 0.02;
+/// The kinds of tasks, and which part of each is waiting.
 const KINDS: [(&str, f64); 3] = [("CPU-bound", 0.0), ("half-and-half", 0.5), ("I/O-bound", 0.75)];
 const REPEATS: usize = 2;
-/// This part of the best speedup is enough: more would be a difference from run to run.
+/// The share of the best speedup that is enough: more would be a difference from run to run.
 const ENOUGH: f64 = 0.9;
 
 pub(crate) const LESSON: Lesson = Lesson {
@@ -42,7 +43,7 @@ pub(crate) const LESSON: Lesson = Lesson {
 
 tasks![task];
 
-/// What a task has to do: so many rounds of computing, so many tutorial seconds of waiting.
+/// The work of a task: rounds of computing, and tutorial seconds of waiting.
 type Load = (u64, f64, Pace);
 
 fn tell(story: &Story) -> Told {
@@ -86,7 +87,9 @@ fn tell(story: &Story) -> Told {
     let all: Vec<(usize, [Vec<f64>; 2])> = all.into_iter().map(speedups).collect();
     story.ok("every run has the same results as the plain program", right)?;
     story.varies("speedup by n workers (t: threads, p: processes)");
-    let heads = row![r->"n", r->"CPU t", r->"CPU p", r->"half t", r->"half p", r->"I/O t", r->"I/O p", "note"];
+    let heads = row![
+        r->"n", r->"CPU t", r->"CPU p", r->"half t", r->"half p", r->"I/O t", r->"I/O p", "note"
+    ];
     let mut table = Table::new(heads);
     for (n, [t, p]) in &all {
         let cells = [t[0], p[0], t[1], p[1], t[2], p[2]].map(|speedup| format!("{speedup:.2}"));
@@ -99,7 +102,10 @@ fn tell(story: &Story) -> Told {
          advice gives: N+1, 2N+1, and by the rule N·(1 + wait/compute).",
         100.0 * ENOUGH
     ));
-    let heads = row!["", r->"enough", r->"speedup", r->"efficiency", r->"Karp–Flatt", r->"N+1", r->"2N+1", r->"rule"];
+    let heads = row![
+        "", r->"enough", r->"speedup", r->"efficiency", r->"Karp–Flatt",
+        r->"N+1", r->"2N+1", r->"rule"
+    ];
     let mut table = Table::new(heads);
     for (place, (kind, (_, waiting))) in ["CPU", "half", "I/O"].iter().zip(KINDS).enumerate() {
         // wait/compute is what the kinds were made of.
@@ -114,7 +120,7 @@ fn tell(story: &Story) -> Told {
     Ok(())
 }
 
-/// Which numbers of workers are tried: 1, 2, 4, … and those that somebody recommends.
+/// Returns the numbers of workers to try: 1, 2, 4, … and the recommended ones.
 fn numbers(cores: usize) -> Vec<usize> {
     let doublings = (0..).map(|power| 1 << power).take_while(|n| *n < cores);
     let advice = [cores, cores + 1, 2 * cores, 2 * cores + 1, 4 * cores];
@@ -137,7 +143,7 @@ fn mark(n: usize, cores: usize) -> String {
     names.fold(beyond.to_owned(), |mark, (_, name)| format!("{mark} {name}").trim().to_owned())
 }
 
-/// The time for each load, and whether all results are right.
+/// Measures the time for each load; returns also whether all results are right.
 fn sweep(
     executor: &impl Executor,
     loads: &[Load],
@@ -166,7 +172,7 @@ fn sweep(
     Ok((times, right))
 }
 
-/// What follows from the figures of one kind: how many are enough, and what the recommended numbers give.
+/// Makes the row of one kind: how many workers are enough, and what the recommended numbers give.
 fn conclusion(
     kind: &str,
     figures: &[(usize, f64)],
@@ -198,14 +204,14 @@ fn task((rounds, wait, pace): Load) -> u64 {
     computed % 1000
 }
 
-/// Some computing that no compiler can shorten.
+/// Computes something that no compiler can shorten.
 fn compute(rounds: u64) -> u64 {
     (0..rounds).fold(1, |sum: u64, _| {
         black_box(sum).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1)
     })
 }
 
-/// How many rounds of it take so long here, undisturbed.
+/// Returns how many rounds of [`compute`] take this time here, undisturbed.
 fn rounds_in(time: Duration) -> u64 {
     const TRIED: u64 = 20_000;
     let spread = Spread::of_repeats(20, || {

@@ -1,5 +1,5 @@
-//! You'll see Hua Luogeng's tea made in three ways by one person with one stove: in 16 minutes, if the water
-//! boils while the rest is washed.
+//! You'll see Hua Luogeng's tea made in three ways by one person with one stove: in 16 minutes, if
+//! the water boils while the rest is washed.
 //!
 //! ```python
 //! with ProcessPoolExecutor(2) as who:              # the person, the stove
@@ -33,7 +33,7 @@ pub(crate) const LESSON: Lesson = Lesson {
 /// A way of making tea.
 struct Way {
     name: &'static str,
-    /// Which task waits for which without need.
+    /// The tasks that wait without need: (task, what it waits for).
     waits: &'static [(&'static str, &'static str)],
     minutes: f64,
 }
@@ -77,7 +77,7 @@ fn tell(story: &Story) -> Told {
     Ok(())
 }
 
-/// The tea with so many persons, and with these tasks waiting for others: (who, for whom).
+/// Plans the tea for this many persons, with tasks that wait for others: (task, what it waits for).
 fn tea(waits: &[(&str, &str)], persons: u32) -> Result<Plan, PlanError> {
     let mut tasks = [
         Task::new("kettle", 1.0, &[]).needing("person", 1),
@@ -87,9 +87,9 @@ fn tea(waits: &[(&str, &str)], persons: u32) -> Result<Plan, PlanError> {
         Task::new("leaves", 1.0, &[]).needing("person", 1),
         Task::new("tea", 0.0, &["boil", "pot", "cups", "leaves"]),
     ];
-    for (who, whom) in waits {
-        for task in tasks.iter_mut().filter(|task| task.name == *who) {
-            task.after.push((*whom).to_owned());
+    for (name, before) in waits {
+        for task in tasks.iter_mut().filter(|task| task.name == *name) {
+            task.after.push((*before).to_owned());
         }
     }
     let resources = [("person".to_owned(), persons), ("stove".to_owned(), 1)];

@@ -1,4 +1,4 @@
-//! Plans that are really done, by workers who sleep for as long as the work would take.
+//! Plans that are really done, by workers that sleep for as long as the work would take.
 
 use std::error::Error;
 
@@ -9,12 +9,13 @@ use common::timeline::Interval;
 use multiprocess::futures::ProcessPoolExecutor;
 use multiprocess::tasks;
 
-/// So many seconds of the tutorial, ten milliseconds at its usual pace here, stand for one unit of a plan.
+/// The seconds of the tutorial that stand for one unit of a plan: ten milliseconds at its usual
+/// pace here.
 pub(crate) const UNIT: f64 = 0.1;
 
 tasks![sleep];
 
-/// Does the plan on processes. From when to when each task was done.
+/// Does the plan on processes, and returns from when to when each task was done.
 pub(crate) fn really(
     story: &Story,
     plan: &Plan,
@@ -24,22 +25,22 @@ pub(crate) fn really(
     Ok(plan.run(None, executor, sleep, argument)?)
 }
 
-/// Runs in the worker: takes so many units of time.
+/// Runs in the worker: takes this many units of time.
 fn sleep((units, pace): (f64, Pace)) -> Interval {
     let begin = clock();
     pace.work(units * UNIT);
     (begin, clock())
 }
 
-/// From the first beginning to the last end, in units.
+/// Returns the time from the first beginning to the last end, in units.
 pub(crate) fn makespan(story: &Story, times: &[Interval]) -> f64 {
     let begin = times.iter().map(|time| time.0).min().unwrap_or_default();
     let end = times.iter().map(|time| time.1).max().unwrap_or_default();
     (end - begin).as_secs_f64() / story.pace().real(UNIT).as_secs_f64()
 }
 
-/// Claims what holds of every run, however busy the machine: the order, and that nothing is faster than
-/// computed.
+/// Claims what holds of every run, however busy the machine: the order, and that nothing is faster
+/// than computed.
 pub(crate) fn check(
     story: &Story,
     plan: &Plan,

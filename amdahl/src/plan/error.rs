@@ -1,9 +1,9 @@
-//! Why some tasks are no plan.
+//! The reasons why some tasks are no plan.
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Why some tasks are no plan; the text says what to look at. `task` is the number of that task,
-/// from 0. Python, for a cycle: `graphlib.CycleError`.
+/// The reason why some tasks are no plan; the text says what to look at. `task` is the number of
+/// that task, from 0. Python, for a cycle: `graphlib.CycleError`.
 ///
 /// ```
 /// use amdahl::{Plan, PlanError, Task};
@@ -59,16 +59,7 @@ pub enum PlanError {
 }
 
 impl PlanError {
-    /// The number of the task to look at, from 0; `None` if it is none in particular.
-    ///
-    /// ```
-    /// use amdahl::{Plan, Task};
-    ///
-    /// let tasks = vec![Task::new("tea", 2.0, &[]), Task::new("drink", 5.0, &["te"])];
-    /// let error = Plan::new(tasks, Default::default()).unwrap_err();
-    /// assert_eq!(error.task(), Some(1));
-    /// assert_eq!(error.to_string(), "task \"drink\" comes after \"te\", and there is no such task");
-    /// ```
+    /// Returns the number of the task to look at, from 0; `None` if it is none in particular.
     #[must_use]
     pub fn task(&self) -> Option<usize> {
         match self {
@@ -83,8 +74,8 @@ impl PlanError {
     }
 }
 
-/// Returns the first of these names that looks like the one looked for: they differ in nothing but
-/// case, blanks or Unicode form.
+/// Returns the first of these names that differs from the one looked for in nothing but case,
+/// blanks or Unicode form.
 pub(super) fn alike<'a>(
     looked_for: &str,
     mut names: impl Iterator<Item = &'a str>,
@@ -103,7 +94,7 @@ fn hint(meant: &Option<String>) -> String {
     })
 }
 
-/// As many of a cycle's names as one can read.
+/// The most names of a cycle that a message shows.
 const SHOWN: usize = 20;
 
 fn circle(names: &[String]) -> String {

@@ -1,11 +1,20 @@
-//! Which task waits for which: two lists of neighbours for each task, in two pieces of memory.
+//! Which task waits for which: adjacency lists in both directions, in compressed rows.
 
-/// The tasks, numbered from 0, and what each waits for. A [`Plan`](crate::Plan) has one; here it is
-/// without names and durations. Python: `graphlib.TopologicalSorter`.
+/// The graph of a [`Plan`](crate::Plan), without names and durations: tasks numbered from 0, and
+/// what each waits for. Python: `graphlib.TopologicalSorter`.
 ///
 /// ```
-/// let graph = amdahl::Graph::new(3, vec![(0, 1), (1, 2)]);
-/// assert_eq!(graph.order(), Ok(vec![0, 1, 2]));
+/// use amdahl::Graph;
+///
+/// let graph = Graph::new(3, vec![(2, 1), (0, 1)]);
+/// assert_eq!(graph.predecessors(1), [0, 2]);
+/// assert_eq!(graph.successors(2), [1]);
+/// assert_eq!(graph.waits_for(), [0, 2, 0]);
+/// assert_eq!(graph.order(), Ok(vec![0, 2, 1]));
+///
+/// let mut cycle = Graph::new(3, vec![(0, 1), (1, 0), (1, 2)]).order().unwrap_err();
+/// cycle.sort();
+/// assert_eq!(cycle, [0, 1]);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Graph {
@@ -13,7 +22,8 @@ pub struct Graph {
     successors: Rows,
 }
 
-/// A list for each task, one behind the other: the list of task `t` is `items[starts[t]..starts[t + 1]]`.
+/// A list for each task, one behind the other (compressed sparse rows): the list of task `t` is
+/// `items[starts[t]..starts[t + 1]]`.
 #[derive(Clone, Debug)]
 struct Rows {
     starts: Vec<u32>,
@@ -21,16 +31,9 @@ struct Rows {
 }
 
 impl Graph {
-    /// The graph of so many tasks with these edges: (who must end, who waits for it). An edge
-    /// that is given twice counts once. There may be cycles: [`order`](Self::order) finds them.
-    ///
-    /// ```
-    /// let graph = amdahl::Graph::new(3, vec![(0, 2), (1, 2)]);
-    /// assert_eq!(graph.len(), 3);
-    /// assert_eq!(graph.predecessors(2), [0, 1]);
-    /// assert_eq!(graph.successors(0), [2]);
-    /// assert_eq!(graph.waits_for(), [0, 0, 2]);
-    /// ```
+    /// Builds the graph of this many tasks with these edges: (task that must end, task that waits
+    /// for it). An edge that is given twice counts once. There may be cycles:
+    /// [`order`](Self::order) finds them.
     ///
     /// # Panics
     /// If an edge names a task that isn't there, or there are 2³² edges or more.
@@ -44,36 +47,19 @@ impl Graph {
         Self { predecessors, successors }
     }
 
-    /// How many tasks there are.
-    ///
-    /// ```
-    /// let graph = amdahl::Graph::new(3, vec![(0, 2), (1, 2)]);
-    /// assert_eq!(graph.len(), 3);
-    /// ```
+    /// Returns how many tasks there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.predecessors.starts.len() - 1
     }
 
-    /// Whether there is none.
-    ///
-    /// ```
-    /// let graph = amdahl::Graph::new(3, vec![(0, 2), (1, 2)]);
-    /// assert!(!graph.is_empty());
-    /// assert!(amdahl::Graph::new(0, vec![]).is_empty());
-    /// ```
+    /// Returns true if there is no task.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What a task waits for, the smallest number first.
-    ///
-    /// ```
-    /// let graph = amdahl::Graph::new(3, vec![(0, 2), (1, 2)]);
-    /// assert_eq!(graph.predecessors(2), [0, 1]);
-    /// assert_eq!(graph.predecessors(0), [0; 0]);
-    /// ```
+    /// Returns the tasks that a task waits for, the smallest number first.
     ///
     /// # Panics
     /// If there is no such task.
@@ -82,13 +68,7 @@ impl Graph {
         self.predecessors.row(task)
     }
 
-    /// Who waits for a task, the smallest number first.
-    ///
-    /// ```
-    /// let graph = amdahl::Graph::new(3, vec![(0, 2), (1, 2)]);
-    /// assert_eq!(graph.successors(0), [2]);
-    /// assert_eq!(graph.successors(2), [0; 0]);
-    /// ```
+    /// Returns the tasks that wait for a task, the smallest number first.
     ///
     /// # Panics
     /// If there is no such task.
@@ -97,31 +77,17 @@ impl Graph {
         self.successors.row(task)
     }
 
-    /// How many others each task waits for, in the order of their numbers.
-    ///
-    /// ```
-    /// let graph = amdahl::Graph::new(3, vec![(0, 2), (1, 2)]);
-    /// assert_eq!(graph.waits_for(), [0, 0, 2]);
-    /// ```
+    /// Returns how many others each task waits for, in the order of their numbers.
     #[must_use]
     pub fn waits_for(&self) -> Vec<u32> {
         self.predecessors.starts.windows(2).map(|pair| pair[1] - pair[0]).collect()
     }
 
-    /// The tasks in an order in which each comes after all that it waits for.
+    /// Returns the tasks in a topological order: each comes after all that it waits for.
     ///
     /// Kahn's method (*Topological sorting of large networks*, 1962): take a task that waits for
-    /// nobody, cross it out everywhere, go on. Python:
+    /// none, cross it out everywhere, go on. Python:
     /// `graphlib.TopologicalSorter(…).static_order()`.
-    ///
-    /// ```
-    /// use amdahl::Graph;
-    ///
-    /// assert_eq!(Graph::new(3, vec![(2, 0), (0, 1)]).order(), Ok(vec![2, 0, 1]));
-    /// let mut circle = Graph::new(3, vec![(0, 1), (1, 0), (1, 2)]).order().unwrap_err();
-    /// circle.sort();
-    /// assert_eq!(circle, [0, 1]);
-    /// ```
     ///
     /// # Errors
     /// The tasks of a cycle, each waited for by the next and the last by the first.
@@ -147,18 +113,18 @@ impl Graph {
     /// In a topological order every neighbour is then on the same side, and a pass over the tasks
     /// reads and writes memory from one end to the other.
     pub(super) fn renumbered(&self, order: &[u32]) -> Self {
-        let mut places = vec![0; order.len()];
-        for (task, place) in order.iter().zip(0..) {
-            places[*task as usize] = place;
+        let mut positions = vec![0; order.len()];
+        for (task, position) in order.iter().zip(0..) {
+            positions[*task as usize] = position;
         }
         Self {
-            predecessors: self.predecessors.renumbered(order, &places),
-            successors: self.successors.renumbered(order, &places),
+            predecessors: self.predecessors.renumbered(order, &positions),
+            successors: self.successors.renumbered(order, &positions),
         }
     }
 
-    /// A cycle among the tasks that still wait for somebody: each has a predecessor that does, too,
-    /// so whoever goes on from one to the next comes to a task for the second time.
+    /// Finds a cycle among the tasks that still wait: each has a predecessor that still waits, too,
+    /// so a walk from task to predecessor comes to a task for the second time.
     fn cycle(&self, waits_for: &[u32]) -> Vec<u32> {
         let stuck = |task: &&u32| waits_for[**task as usize] > 0;
         let mut met = vec![None; self.len()];
@@ -168,7 +134,7 @@ impl Graph {
             met[task as usize] = Some(way.len());
             way.push(task);
             let before = self.predecessors(task).iter().find(stuck);
-            task = *before.expect("whoever still waits, waits for somebody who does");
+            task = *before.expect("a task that still waits has a predecessor that does");
         }
         way.drain(..met[task as usize].unwrap_or(0));
         way.reverse();
@@ -185,21 +151,21 @@ impl Rows {
         for task in 0..tasks {
             starts[task + 1] += starts[task];
         }
-        let mut places = starts.clone();
+        let mut ends = starts.clone();
         let mut items = vec![0; starts[tasks] as usize];
         for (task, item) in edges {
-            items[places[task as usize] as usize] = item;
-            places[task as usize] += 1;
+            items[ends[task as usize] as usize] = item;
+            ends[task as usize] += 1;
         }
         Self { starts, items }
     }
 
-    fn renumbered(&self, order: &[u32], places: &[u32]) -> Self {
+    fn renumbered(&self, order: &[u32], positions: &[u32]) -> Self {
         let mut starts = Vec::with_capacity(self.starts.len());
         let mut items = Vec::with_capacity(self.items.len());
         starts.push(0);
         for task in order {
-            items.extend(self.row(*task).iter().map(|item| places[*item as usize]));
+            items.extend(self.row(*task).iter().map(|item| positions[*item as usize]));
             starts.push(items.len() as u32);
         }
         Self { starts, items }

@@ -14,7 +14,7 @@ pub use graph::Graph;
 pub use schedule::{Dispatcher, Placement, Schedule, Start};
 pub use timetable::{Times, Timetable};
 
-/// One task, as it is written down: a row of the tutorial's table of tasks.
+/// A task as it is written down: a row of the tutorial's table of tasks.
 ///
 /// ```
 /// use amdahl::Task;
@@ -29,38 +29,27 @@ pub use timetable::{Times, Timetable};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Task {
-    /// What the others call it; no two have the same.
+    /// The name by which other tasks wait for it; no two tasks have the same.
     pub name: String,
-    /// How long it takes, in the plan's unit; 0 for a milestone.
+    /// The duration in the plan's unit; 0 for a milestone.
     pub duration: f64,
     /// The names of the tasks that must end before it begins.
     pub after: Vec<String>,
-    /// How many of which resources it holds while it lasts.
+    /// The resources that it holds while it lasts, and how many of each.
     pub needs: BTreeMap<String, u32>,
 }
 
 impl Task {
-    /// A task that takes so long, in the plan's unit, and waits for these. Nothing is checked
-    /// before [`Plan::new`].
-    ///
-    /// ```
-    /// use amdahl::Task;
-    ///
-    /// let boil = Task::new("boil the water", 15.0, &["wash the kettle"]);
-    /// assert_eq!(boil, Task {
-    ///     name: "boil the water".into(),
-    ///     duration: 15.0,
-    ///     after: vec!["wash the kettle".into()],
-    ///     ..Task::default()
-    /// });
-    /// ```
+    /// Makes a task of this duration, in the plan's unit, that waits for these tasks. Nothing is
+    /// checked before [`Plan::new`].
     #[must_use]
     pub fn new(name: &str, duration: f64, after: &[&str]) -> Self {
         let after = after.iter().map(|name| (*name).to_owned()).collect();
         Self { name: name.to_owned(), duration, after, needs: BTreeMap::new() }
     }
 
-    /// The same task, but one that holds so many of a resource while it lasts.
+    /// Makes the task hold this amount of a resource while it lasts. A timetable ignores resources,
+    /// a schedule doesn't.
     ///
     /// ```
     /// use amdahl::{Plan, Task};
@@ -80,8 +69,8 @@ impl Task {
     }
 }
 
-/// The expected duration of a task of which one knows how long it takes at best, most likely and
-/// at worst: (o + 4m + p) / 6 (Malcolm and others, *Application of a technique for research and
+/// Returns the expected duration of a task from its optimistic, most likely and pessimistic
+/// durations: (o + 4m + p) / 6 (Malcolm and others, *Application of a technique for research and
 /// development program evaluation*, 1959: PERT).
 ///
 /// ```
@@ -92,7 +81,8 @@ pub fn three_point(optimistic: f64, likely: f64, pessimistic: f64) -> f64 {
     (optimistic + 4.0 * likely + pessimistic) / 6.0
 }
 
-/// Tasks that can be done: each name is there once, and none waits for itself by any way.
+/// Tasks that can be done: each name is there once, and no task waits for itself, directly or by
+/// way of others.
 ///
 /// Tasks are numbered from 0 in the order in which they were given. Durations have whatever unit
 /// the tasks have: all times here are in it. The file that the tool `plan` reads has the same
@@ -106,6 +96,8 @@ pub fn three_point(optimistic: f64, likely: f64, pessimistic: f64) -> f64 {
 /// let brew = Task::new("brew", 1.0, &["boil", "wash"]);
 /// let plan = Plan::new(vec![boil, wash, brew], Default::default())?;
 /// assert_eq!((plan.work(), plan.timetable().makespan), (5.0, 4.0));
+/// assert_eq!(plan.names(), ["boil", "wash", "brew"]);
+/// assert_eq!(plan.graph().predecessors(2), [0, 1]);
 /// # Ok::<(), amdahl::PlanError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -113,38 +105,23 @@ pub struct Plan {
     names: Vec<String>,
     durations: Vec<f64>,
     graph: Graph,
-    /// The tasks so that each comes after all that it waits for.
+    /// The tasks in topological order: each comes after all that it waits for.
     order: Vec<u32>,
-    /// The graph with the tasks numbered by their places in the order.
+    /// The graph with the tasks numbered by their positions in the order.
     ordered: Graph,
     resources: Vec<(String, u32)>,
-    /// The different needs there are, each a list of (resource, amount), and each task's.
+    /// The distinct needs, each a list of (resource, amount); `needs_of` has each task's index
+    /// here.
     needs: Vec<Vec<(usize, u32)>>,
     needs_of: Vec<u32>,
 }
 
 impl Plan {
-    /// The plan of these tasks, in any order, which share these resources: a name, and how many
-    /// there are of it.
-    ///
-    /// ```
-    /// use amdahl::{Plan, PlanError, Task};
-    ///
-    /// let cook = Task::new("cook", 2.0, &["shop"]);
-    /// let shop = Task::new("shop", 1.0, &[]);
-    /// let plan = Plan::new(vec![cook, shop], Default::default())?;
-    /// assert_eq!(plan.names(), ["cook", "shop"]);
-    /// assert_eq!(plan.graph().order(), Ok(vec![1, 0]));
-    ///
-    /// let hen = Task::new("hen", 1.0, &["egg"]);
-    /// let egg = Task::new("egg", 1.0, &["hen"]);
-    /// let error = Plan::new(vec![hen, egg], Default::default()).unwrap_err();
-    /// assert!(matches!(error, PlanError::Cycle { .. }));
-    /// # Ok::<(), PlanError>(())
-    /// ```
+    /// Makes the plan of these tasks, in any order, which share these resources: a name, and how
+    /// many there are of it.
     ///
     /// # Errors
-    /// The first that makes it no plan: [`PlanError`] has a variant for each.
+    /// The first reason why these tasks are no plan: [`PlanError`] has a variant for each.
     pub fn new(tasks: Vec<Task>, resources: BTreeMap<String, u32>) -> Result<Self, PlanError> {
         if tasks.is_empty() {
             return Err(PlanError::Empty);
@@ -171,111 +148,45 @@ impl Plan {
         Ok(Self { names, durations, graph, order, ordered, resources, needs, needs_of })
     }
 
-    /// The names of the tasks, in the order of their numbers.
-    ///
-    /// ```
-    /// # use amdahl::{Plan, Task};
-    /// # let tasks = vec![
-    /// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
-    /// #     Task::new("brew", 1.0, &["boil", "wash"])
-    /// # ];
-    /// # let plan = Plan::new(tasks, Default::default())?;
-    /// // To boil takes 3, to wash 1; to brew, after both, 1.
-    /// assert_eq!(plan.names(), ["boil", "wash", "brew"]);
-    /// # Ok::<(), amdahl::PlanError>(())
-    /// ```
+    /// Returns the names of the tasks, in the order of their numbers.
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// How long each task takes, in the order of their numbers.
-    ///
-    /// ```
-    /// # use amdahl::{Plan, Task};
-    /// # let tasks = vec![
-    /// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
-    /// #     Task::new("brew", 1.0, &["boil", "wash"])
-    /// # ];
-    /// # let plan = Plan::new(tasks, Default::default())?;
-    /// // To boil takes 3, to wash 1; to brew, after both, 1.
-    /// assert_eq!(plan.durations(), [3.0, 1.0, 1.0]);
-    /// # Ok::<(), amdahl::PlanError>(())
-    /// ```
+    /// Returns how long each task takes, in the plan's unit, in the order of their numbers.
     #[must_use]
     pub fn durations(&self) -> &[f64] {
         &self.durations
     }
 
-    /// Which task waits for which.
-    ///
-    /// ```
-    /// # use amdahl::{Plan, Task};
-    /// # let tasks = vec![
-    /// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
-    /// #     Task::new("brew", 1.0, &["boil", "wash"])
-    /// # ];
-    /// # let plan = Plan::new(tasks, Default::default())?;
-    /// // To boil takes 3, to wash 1; to brew, after both, 1.
-    /// assert_eq!(plan.graph().predecessors(2), [0, 1]);
-    /// # Ok::<(), amdahl::PlanError>(())
-    /// ```
+    /// Returns the graph: which task waits for which.
     #[must_use]
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
 
-    /// The resources by name, and how many there are of each.
-    ///
-    /// ```
-    /// # use amdahl::{Plan, Task};
-    /// let tasks = vec![Task::new("boil", 3.0, &[]).needing("stove", 1)];
-    /// let plan = Plan::new(tasks, [("stove".to_owned(), 2)].into())?;
-    /// assert_eq!(plan.resources(), [("stove".to_owned(), 2)]);
-    /// # Ok::<(), amdahl::PlanError>(())
-    /// ```
+    /// Returns the resources by name, and how many there are of each.
     #[must_use]
     pub fn resources(&self) -> &[(String, u32)] {
         &self.resources
     }
 
-    /// The time it takes one worker to do everything: T₁, the sum of the durations.
-    ///
-    /// ```
-    /// # use amdahl::{Plan, Task};
-    /// let tasks = vec![Task::new("a", 1.0, &[]), Task::new("b", 2.0, &[])];
-    /// let plan = Plan::new(tasks, Default::default())?;
-    /// assert_eq!(plan.work(), 3.0);
-    /// # Ok::<(), amdahl::PlanError>(())
-    /// ```
+    /// Returns the time that one worker takes for everything: T₁, the sum of the durations.
     #[must_use]
     pub fn work(&self) -> f64 {
         self.durations.iter().sum()
     }
 
-    /// When each task can begin and end, and when it must; the resources don't count here. Takes
-    /// time in proportion to the tasks and what they wait for.
-    ///
-    /// ```
-    /// use amdahl::{Plan, Task};
-    ///
-    /// let shop = Task::new("shop", 3.0, &[]);
-    /// let table = Task::new("lay the table", 1.0, &[]);
-    /// let eat = Task::new("eat", 2.0, &["shop", "lay the table"]);
-    /// let plan = Plan::new(vec![shop, table, eat], Default::default())?;
-    /// let timetable = plan.timetable();
-    /// assert_eq!((timetable.work, timetable.makespan), (6.0, 5.0));
-    /// let table = timetable.tasks[1];
-    /// assert_eq!((table.earliest_start, table.latest_start, table.slack), (0.0, 2.0, 2.0));
-    /// # Ok::<(), amdahl::PlanError>(())
-    /// ```
+    /// Computes when each task can begin and end, and when it must; resources don't count here.
+    /// Takes time in proportion to the tasks and what they wait for.
     #[must_use]
     pub fn timetable(&self) -> Timetable<'_> {
         Timetable::of(self)
     }
 }
 
-/// (who must end, who waits for it).
+/// Returns the edges: (task that must end, task that waits for it).
 fn edges(tasks: &[Task]) -> Result<Vec<(u32, u32)>, PlanError> {
     let mut numbers: HashMap<&str, u32> = HashMap::with_capacity(tasks.len());
     for (number, Task { name, .. }) in tasks.iter().enumerate() {
@@ -290,12 +201,12 @@ fn edges(tasks: &[Task]) -> Result<Vec<(u32, u32)>, PlanError> {
     let mut edges = Vec::with_capacity(tasks.iter().map(|task| task.after.len()).sum());
     for (number, Task { name, after, .. }) in tasks.iter().enumerate() {
         for before in after {
-            let Some(place) = numbers.get(before.as_str()) else {
+            let Some(number_before) = numbers.get(before.as_str()) else {
                 let (name, after) = (name.clone(), before.clone());
                 let meant = error::alike(&after, tasks.iter().map(|task| task.name.as_str()));
                 return Err(PlanError::Unknown { task: number, name, after, meant });
             };
-            edges.push((*place, number as u32));
+            edges.push((*number_before, number as u32));
         }
     }
     Ok(edges)
@@ -303,7 +214,7 @@ fn edges(tasks: &[Task]) -> Result<Vec<(u32, u32)>, PlanError> {
 
 type Needs = (Vec<Vec<(usize, u32)>>, Vec<u32>);
 
-/// The different needs, and which of them each task has.
+/// Returns the distinct needs, and each task's index among them.
 fn needs(tasks: &[Task], resources: &[(String, u32)]) -> Result<Needs, PlanError> {
     let mut different = vec![Vec::new()];
     let mut known = HashMap::from([(Vec::new(), 0)]);

@@ -1,28 +1,14 @@
-//! Who does what when, if there are only so many workers and resources: list scheduling.
+//! List scheduling: which worker does which task when, with limited workers and resources.
 //!
-//! Whenever something is free, the first task of a list that can begin does. The list here is by the
-//! latest start: what is most urgent for the whole goes first.
+//! Whenever a worker or a resource is free, the first task of a list that can begin does. The list
+//! here is sorted by the latest start: what is most urgent for the whole goes first.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use super::{Plan, Timetable};
 
-/// A task that is about to begin.
-///
-/// ```
-/// # use amdahl::{Plan, Task};
-/// # let tasks = vec![
-/// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
-/// #     Task::new("brew", 1.0, &["boil", "wash"])
-/// # ];
-/// # let plan = Plan::new(tasks, Default::default())?;
-/// # use amdahl::{Dispatcher, Start};
-/// // To boil takes 3, to wash 1; to brew, after both, 1.
-/// let next = Dispatcher::new(&plan, Some(1)).start();
-/// assert_eq!(next, Some(Start { task: 0, worker: Some(0) }));
-/// # Ok::<(), amdahl::PlanError>(())
-/// ```
+/// A task that is about to begin: there is an example at [`Dispatcher`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
     /// The task's number.
@@ -31,8 +17,8 @@ pub struct Start {
     pub worker: Option<usize>,
 }
 
-/// Says which task may begin next. It doesn't know what time it is: it is told when a task has ended,
-/// by a simulation ([`Plan::schedule`]) or by what really happens ([`Plan::run`]).
+/// The choice of the task that may begin next. A dispatcher has no clock: it is told when a task
+/// has ended, by a simulation ([`Plan::schedule`]) or by what really happens ([`Plan::run`]).
 ///
 /// ```
 /// use amdahl::{Dispatcher, Plan, Start, Task};
@@ -52,20 +38,21 @@ pub struct Start {
 #[derive(Debug)]
 pub struct Dispatcher<'plan> {
     plan: &'plan Plan,
-    /// Each task's place in the list, and which task is at a place.
+    /// Each task's rank in the list, and the task of each rank.
     rank: Vec<u32>,
     ranked: Vec<u32>,
     waits_for: Vec<u32>,
-    /// The tasks that wait for nobody, by their needs: if one of a kind has no room, none has.
+    /// The tasks that wait for no other, by their needs: if one task of a kind doesn't fit, none
+    /// does.
     ready: Vec<BinaryHeap<Reverse<u32>>>,
-    /// Milestones: they take no time, so nobody and nothing is held by them.
+    /// Milestones that can be reached: they take no time, so they hold no worker and no resource.
     milestones: Vec<u32>,
     free: Vec<u32>,
     idle: Option<Workers>,
     at_work: Vec<Option<usize>>,
 }
 
-/// Workers that have nothing to do: some that had, and those from `fresh` to `all`.
+/// Idle workers: those that have worked before, and the fresh ones from `fresh` to `all`.
 #[derive(Debug)]
 struct Workers {
     idle: BinaryHeap<Reverse<usize>>,
@@ -74,22 +61,8 @@ struct Workers {
 }
 
 impl<'plan> Dispatcher<'plan> {
-    /// Nothing has begun, and the workers are idle; without a number of workers there are always enough.
-    ///
-    /// ```
-    /// # use amdahl::{Plan, Task};
-    /// # let tasks = vec![
-    /// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
-    /// #     Task::new("brew", 1.0, &["boil", "wash"])
-    /// # ];
-    /// # let plan = Plan::new(tasks, Default::default())?;
-    /// # use amdahl::Dispatcher;
-    /// // To boil takes 3, to wash 1; to brew, after both, 1.
-    /// let mut enough = Dispatcher::new(&plan, None);
-    /// let begins = std::iter::from_fn(|| enough.start()).map(|start| start.task);
-    /// assert_eq!(begins.collect::<Vec<_>>(), [0, 1], "the third waits for both");
-    /// # Ok::<(), amdahl::PlanError>(())
-    /// ```
+    /// Makes a dispatcher with all workers idle and no task begun; with `None` there are always
+    /// enough workers.
     #[must_use]
     pub fn new(plan: &'plan Plan, workers: Option<usize>) -> Self {
         Self::by_urgency(plan, &plan.timetable(), workers)
@@ -132,25 +105,9 @@ impl<'plan> Dispatcher<'plan> {
         }
     }
 
-    /// The next task that may begin now. `None`: none, until one that has begun is
-    /// [ended](Self::end). All have begun when it has given as many as there are. Python:
-    /// `TopologicalSorter.get_ready`, which gives them all together.
-    ///
-    /// ```
-    /// # use amdahl::{Plan, Task};
-    /// # let tasks = vec![
-    /// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
-    /// #     Task::new("brew", 1.0, &["boil", "wash"])
-    /// # ];
-    /// # let plan = Plan::new(tasks, Default::default())?;
-    /// # use amdahl::Dispatcher;
-    /// // To boil takes 3, to wash 1; to brew, after both, 1.
-    /// let mut dispatcher = Dispatcher::new(&plan, Some(2));
-    /// assert_eq!(dispatcher.start().map(|start| start.task), Some(0));
-    /// assert_eq!(dispatcher.start().map(|start| start.task), Some(1));
-    /// assert_eq!(dispatcher.start(), None);
-    /// # Ok::<(), amdahl::PlanError>(())
-    /// ```
+    /// Returns the next task that may begin now, each task once; `None` if none may until one that
+    /// has begun is [ended](Self::end), or all have begun. Python: `TopologicalSorter.get_ready`,
+    /// which gives them all together.
     pub fn start(&mut self) -> Option<Start> {
         if let Some(task) = self.milestones.pop() {
             return Some(Start { task, worker: None });
@@ -175,31 +132,12 @@ impl<'plan> Dispatcher<'plan> {
         Some(Start { task, worker })
     }
 
-    /// A task that had begun has ended: its worker and what it held are free, and who waited only for it
-    /// may begin. Python: `TopologicalSorter.done`.
-    ///
-    /// ```
-    /// # use amdahl::{Plan, Task};
-    /// # let tasks = vec![
-    /// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
-    /// #     Task::new("brew", 1.0, &["boil", "wash"])
-    /// # ];
-    /// # let plan = Plan::new(tasks, Default::default())?;
-    /// # use amdahl::Dispatcher;
-    /// // To boil takes 3, to wash 1; to brew, after both, 1.
-    /// let mut dispatcher = Dispatcher::new(&plan, Some(1));
-    /// let mut order = Vec::new();
-    /// while let Some(start) = dispatcher.start() {
-    ///     order.push(start.task);
-    ///     dispatcher.end(start.task);
-    /// }
-    /// assert_eq!(order, [0, 1, 2]);
-    /// # Ok::<(), amdahl::PlanError>(())
-    /// ```
+    /// Marks a task that had begun as ended: its worker and what it held are free, and tasks that
+    /// waited only for it may begin. Python: `TopologicalSorter.done`.
     ///
     /// # Panics
-    /// If there is no such task. One that had not begun, or ends twice, makes nonsense of what
-    /// follows, and may panic.
+    /// If there is no such task. Ending a task that had not begun, or ending it twice, makes
+    /// nonsense of what follows, and may panic.
     pub fn end(&mut self, task: u32) {
         if self.plan.durations[task as usize] > 0.0 {
             for &(which, amount) in &self.plan.needs[self.plan.needs_of[task as usize] as usize] {
@@ -233,60 +171,45 @@ impl Workers {
     }
 }
 
-/// From when to when a task is done, and by whom.
-///
-/// ```
-/// # use amdahl::{Plan, Task};
-/// # let tasks = vec![
-/// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
-/// #     Task::new("brew", 1.0, &["boil", "wash"])
-/// # ];
-/// # let plan = Plan::new(tasks, Default::default())?;
-/// # use amdahl::Placement;
-/// // To boil takes 3, to wash 1; to brew, after both, 1.
-/// let brew = plan.schedule(Some(2)).tasks[2];
-/// assert_eq!(brew, Placement { start: 3.0, finish: 4.0, worker: brew.worker });
-/// # Ok::<(), amdahl::PlanError>(())
-/// ```
+/// The span of time in which a task is done, and its worker: there is an example at [`Schedule`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Placement {
-    /// When it begins, in the plan's unit, from 0.
+    /// The time when it begins, in the plan's unit, from 0.
     pub start: f64,
-    /// When it ends, likewise.
+    /// The time when it ends, likewise.
     pub finish: f64,
-    /// By which worker, from 0; `None` where workers aren't limited, or the task takes no time.
+    /// The worker's number, from 0; `None` where workers aren't limited, or the task takes no time.
     pub worker: Option<usize>,
 }
 
-/// A plan with a limited number of workers, or of what its tasks need. Made by [`Plan::schedule`];
-/// times are in the plan's unit.
+/// A plan laid out for limited workers and resources. Made by [`Plan::schedule`]; times are in the
+/// plan's unit.
 ///
 /// ```
-/// # use amdahl::{Plan, Task};
-/// # let tasks = vec![
-/// #     Task::new("boil", 3.0, &[]), Task::new("wash", 1.0, &[]),
-/// #     Task::new("brew", 1.0, &["boil", "wash"])
-/// # ];
-/// # let plan = Plan::new(tasks, Default::default())?;
-/// // To boil takes 3, to wash 1; to brew, after both, 1.
-/// let alone = plan.schedule(Some(1));
-/// assert_eq!((alone.at_least, alone.makespan, alone.at_most), (5.0, 5.0, 5.0));
+/// use amdahl::{Plan, Task};
+///
+/// let tasks = ["a", "b", "c"].map(|name| Task::new(name, 2.0, &[]));
+/// let plan = Plan::new(tasks.into(), Default::default())?;
+/// let two = plan.schedule(Some(2));
+/// assert_eq!((two.at_least, two.makespan, two.at_most), (3.0, 4.0, 4.0));
+/// assert_eq!((two.tasks[2].start, two.tasks[2].finish), (2.0, 4.0));
+/// assert_eq!(plan.schedule(None).makespan, 2.0);
 /// # Ok::<(), amdahl::PlanError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Schedule {
-    /// Each task's place in it, in the order of their numbers.
+    /// The placement of each task, in the order of their numbers.
     pub tasks: Vec<Placement>,
-    /// How long the whole takes: T_P with P workers.
+    /// The duration of the whole: T_P with P workers.
     pub makespan: f64,
-    /// No schedule is shorter: the span, or the work / P of the workers, or what has to go through a
-    /// resource.
+    /// A lower bound for every schedule: the span, or work / P for P workers, or what has to go
+    /// through a resource.
     pub at_least: f64,
-    /// No list schedule is longer; see [`Plan::schedule`].
+    /// An upper bound for every list schedule; see [`Plan::schedule`].
     pub at_most: f64,
 }
 
-/// A task's end in the simulation's future, the first one first.
+/// A task's end in the simulation's future, ordered so that the earliest is the greatest.
 #[derive(PartialEq)]
 struct End(f64, u32);
 
@@ -305,26 +228,14 @@ impl PartialOrd for End {
 }
 
 impl Plan {
-    /// Who does what when with so many workers (`None`: with enough) and the plan's resources.
+    /// Lays the plan out for this number of workers (`None`: enough) and its resources.
     ///
     /// The bounds are Graham's (*Bounds on multiprocessing timing anomalies*, 1969): with P workers
-    /// max(T₁/P, T∞) ≤ T_P ≤ T₁/P + (1 − 1/P)·T∞. At any time either all tasks that can begin are at work,
-    /// which is at most T∞ long, or all workers are. For a resource the same argument holds: a task that
-    /// could begin waits only while more than `amount − its need` are held. So each resource adds what its
-    /// tasks hold for how long, divided by `amount − largest need + 1`. And since somebody is always at
-    /// work, it is never longer than T₁.
-    ///
-    /// ```
-    /// use amdahl::{Plan, Task};
-    ///
-    /// let tasks = ["a", "b", "c"].map(|name| Task::new(name, 2.0, &[]));
-    /// let plan = Plan::new(tasks.into(), Default::default())?;
-    /// let two = plan.schedule(Some(2));
-    /// assert_eq!((two.at_least, two.makespan, two.at_most), (3.0, 4.0, 4.0));
-    /// assert_eq!((two.tasks[2].start, two.tasks[2].finish), (2.0, 4.0));
-    /// assert_eq!(plan.schedule(None).makespan, 2.0);
-    /// # Ok::<(), amdahl::PlanError>(())
-    /// ```
+    /// max(T₁/P, T∞) ≤ T_P ≤ T₁/P + (1 − 1/P)·T∞. At any time either all tasks that can begin are
+    /// running, which is at most T∞ long, or all workers are busy. For a resource the same argument
+    /// holds: a task that could begin waits only while more than `amount − its need` are held. So
+    /// each resource adds the sum of amount held × duration of its tasks, divided by
+    /// `amount − largest need + 1`. And since a worker is always busy, T_P is never longer than T₁.
     ///
     /// # Panics
     /// If there are 0 workers and something to do.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Plan;
 
-/// When a task can begin and end, and when it must, if the whole shall take no longer; in the
+/// The times at which a task can begin and end, and must if the whole shall take no longer; in the
 /// plan's unit, from 0.
 ///
 /// ```
@@ -32,28 +32,19 @@ pub struct Times {
     /// The latest finish, less its duration.
     #[serde(rename = "ls")]
     pub latest_start: f64,
-    /// The first of the latest starts of those that wait for it; the makespan if nobody does.
+    /// The first of the latest starts of the tasks that wait for it; the makespan if none does.
     #[serde(rename = "lf")]
     pub latest_finish: f64,
-    /// How much later it may be without delaying the whole: latest less earliest start. Exactly 0
+    /// The delay that doesn't delay the whole: latest less earliest start. Exactly 0
     /// for a critical task.
     pub slack: f64,
-    /// How much later it may be without delaying any other task; never more than the slack.
+    /// The delay that doesn't delay any other task; never more than the slack.
     #[serde(rename = "free")]
     pub free_slack: f64,
 }
 
 impl Times {
-    /// Whether the whole takes longer if this task does: it has no slack.
-    ///
-    /// ```
-    /// # use amdahl::{Plan, Task};
-    /// let tasks = vec![Task::new("a", 1.0, &[]), Task::new("b", 2.0, &[])];
-    /// let plan = Plan::new(tasks, Default::default())?;
-    /// let timetable = plan.timetable();
-    /// assert!(timetable.tasks[1].is_critical() && !timetable.tasks[0].is_critical());
-    /// # Ok::<(), amdahl::PlanError>(())
-    /// ```
+    /// Returns true if the whole takes longer when this task does: it has no slack.
     #[must_use]
     pub fn is_critical(&self) -> bool {
         self.slack == 0.0
@@ -81,15 +72,15 @@ pub struct Timetable<'plan> {
     pub(super) plan: &'plan Plan,
     /// The times of each task, in the order of their numbers.
     pub tasks: Vec<Times>,
-    /// How long the whole takes: the longest path, also called the span, T∞.
+    /// The duration of the whole: the longest path, also called the span, T∞.
     pub makespan: f64,
     /// The time it takes one worker to do everything: T₁.
     pub work: f64,
-    /// Less than this is nothing.
+    /// Differences up to this are rounding errors.
     rounding: f64,
 }
 
-/// When a task can begin, and when it must.
+/// The times at which a task can begin, and must.
 struct Starts {
     earliest: f64,
     latest: f64,
@@ -98,11 +89,11 @@ struct Starts {
 impl<'plan> Timetable<'plan> {
     pub(super) fn of(plan: &'plan Plan) -> Self {
         let Plan { order, ordered, .. } = plan;
-        // By the tasks' places in the order, in which both passes go through the memory.
+        // By the tasks' positions in the order, in which both passes go through the memory.
         let mut finishes = Vec::with_capacity(order.len());
         let mut starts = Vec::with_capacity(order.len());
-        for (&task, place) in order.iter().zip(0..) {
-            let before = ordered.predecessors(place).iter();
+        for (&task, position) in order.iter().zip(0..) {
+            let before = ordered.predecessors(position).iter();
             let start =
                 before.fold(0.0, |start: f64, before| start.max(finishes[*before as usize]));
             finishes.push(start + plan.durations[task as usize]);
@@ -111,18 +102,18 @@ impl<'plan> Timetable<'plan> {
         let makespan = finishes.iter().copied().fold(0.0, f64::max);
         let rounding = rounding(order.len(), makespan);
         let mut tasks = vec![Times::default(); order.len()];
-        for (&task, place) in order.iter().zip(0..order.len() as u32).rev() {
+        for (&task, position) in order.iter().zip(0..order.len() as u32).rev() {
             let (mut finish, mut free) = (makespan, makespan);
-            for &next in ordered.successors(place) {
+            for &next in ordered.successors(position) {
                 finish = finish.min(starts[next as usize].latest);
                 free = free.min(starts[next as usize].earliest);
             }
-            let place = place as usize;
-            let (earliest_start, earliest_finish) = (starts[place].earliest, finishes[place]);
+            let at = position as usize;
+            let (earliest_start, earliest_finish) = (starts[at].earliest, finishes[at]);
             let slack = finish - earliest_finish;
-            // Nothing but rounding: then it is none at all, and the latest times are the earliest.
+            // Nothing but rounding counts as none: the latest times are then exactly the earliest.
             let slack = if slack <= rounding { 0.0 } else { slack };
-            starts[place].latest = earliest_start + slack;
+            starts[at].latest = earliest_start + slack;
             tasks[task as usize] = Times {
                 earliest_start,
                 earliest_finish,
@@ -135,24 +126,15 @@ impl<'plan> Timetable<'plan> {
         Self { plan, tasks, makespan, work: plan.work(), rounding }
     }
 
-    /// The best speedup that any number of workers can give: work / span.
-    ///
-    /// A plan of milestones only has nothing to speed up: 1.
-    ///
-    /// ```
-    /// # use amdahl::{Plan, Task};
-    /// let tasks = vec![Task::new("a", 1.0, &[]), Task::new("b", 2.0, &[])];
-    /// let plan = Plan::new(tasks, Default::default())?;
-    /// assert_eq!(plan.timetable().best_speedup(), 1.5);
-    /// # Ok::<(), amdahl::PlanError>(())
-    /// ```
+    /// Returns the best speedup that any number of workers can give: work / span; 1 for a plan of
+    /// milestones only, which has nothing to speed up.
     #[must_use]
     pub fn best_speedup(&self) -> f64 {
         if self.makespan > 0.0 { self.work / self.makespan } else { 1.0 }
     }
 
-    /// Whether the second of two tasks waits for the first on a critical path: both are critical, and there
-    /// is no time between them. Asked for two of which the second does wait for the first.
+    /// Returns true if a critical path leads from a task to one that waits for it: both are
+    /// critical, and there is no time between them. Only asked for two such tasks.
     ///
     /// ```
     /// use amdahl::{Plan, Task};
@@ -177,10 +159,11 @@ impl<'plan> Timetable<'plan> {
     }
 }
 
-/// How much two sums of so many tasks, which would be the same number, can differ by rounding.
+/// Returns how much two sums of this many tasks, equal without rounding, can differ by it.
 ///
-/// A sum of k numbers is wrong by less than k times half the machine's epsilon times itself; here are two,
-/// one from either end. It is doubled for the durations, which were rounded when they were read.
+/// A sum of k numbers is wrong by less than k times half the machine's epsilon times itself; here
+/// are two, one from either end. It is doubled for the durations, which were rounded when they were
+/// read.
 fn rounding(tasks: usize, makespan: f64) -> f64 {
     2.0 * (tasks as f64 + 1.0) * f64::EPSILON * makespan
 }

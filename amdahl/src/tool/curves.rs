@@ -1,5 +1,5 @@
-//! Speedup or throughput by the number of workers: laws as curves, measurements as points with their
-//! ranges.
+//! Speedup or throughput by the number of workers: laws as curves, measurements as points with
+//! their ranges.
 
 use common::drawing::{self, Area, BLUE, DARK, Drawn, Error, FONT, GRID, HPos, PALE, RED};
 use plotters::prelude::*;
@@ -9,17 +9,17 @@ use super::number;
 const WIDTH: i32 = 1000;
 const HEIGHT: i32 = 560;
 const HEAD: i32 = 48;
-/// At the right, for the legend.
+/// The width of the legend, at the right.
 const LEGEND: i32 = 270;
 const COLOURS: [RGBColor; 4] = [PALE, BLUE, RGBColor(46, 139, 87), RGBColor(200, 120, 20)];
-/// Of a curve.
+/// The number of line segments of a curve.
 const STEPS: i32 = 400;
 
 /// A law: a throughput for each n, where it has one.
 pub(super) struct Curve<'a> {
     label: String,
     law: Box<dyn Fn(f64) -> Option<f64> + 'a>,
-    /// Whether it is allowed to leave the picture.
+    /// True if the curve may leave the picture.
     far: bool,
 }
 
@@ -28,18 +28,18 @@ impl<'a> Curve<'a> {
         Self { label: label.into(), law: Box::new(law), far: false }
     }
 
-    /// A curve that may leave the picture.
+    /// Makes a curve that may leave the picture.
     pub(super) fn far(label: impl Into<String>, law: impl Fn(f64) -> Option<f64> + 'a) -> Self {
         Self { far: true, ..Self::new(label, law) }
     }
 
-    /// n times what one does.
+    /// Makes the curve of n times what one worker does.
     pub(super) fn ideal(one: f64) -> Self {
         Self::far("ideal: n times · 理想：n 倍", move |n| Some(one * n))
     }
 }
 
-/// What was measured with n workers: the middle, the smallest and the largest.
+/// The measurements with n workers: the median, the smallest and the largest.
 pub(super) struct Point {
     pub n: f64,
     pub middle: f64,
@@ -47,7 +47,7 @@ pub(super) struct Point {
 }
 
 impl Point {
-    /// The middle and the range of what was measured several times.
+    /// Makes a point of several measurements.
     pub(super) fn of(n: f64, mut values: Vec<f64>) -> Self {
         values.sort_unstable_by(f64::total_cmp);
         let middle = |place: usize| values.get(place).copied().unwrap_or(0.0);
@@ -58,7 +58,7 @@ impl Point {
 }
 
 pub(super) struct Chart<'a> {
-    /// In both languages, as all labels.
+    /// The title, in both languages, as all labels.
     pub title: String,
     pub y: &'static str,
     /// The most workers.
@@ -67,12 +67,12 @@ pub(super) struct Chart<'a> {
     pub points: Vec<Point>,
     /// The label of the points.
     pub measured: &'static str,
-    /// How many cores the machine has, if the points are from this one.
+    /// The cores of the machine, if the points are from this one.
     pub cores: Option<f64>,
 }
 
 impl Chart<'_> {
-    /// The SVG document.
+    /// Draws the SVG document.
     pub(super) fn svg(&self) -> Result<String, Error> {
         drawing::picture((WIDTH, HEIGHT), |area| {
             drawing::text(area, &self.title, (20, 26), 18, &DARK, HPos::Left)?;
@@ -81,7 +81,7 @@ impl Chart<'_> {
         })
     }
 
-    /// The highest value that has to be seen.
+    /// Returns the highest value that has to be seen.
     fn top(&self) -> f64 {
         let near = self.curves.iter().filter(|curve| !curve.far);
         let heights = near.flat_map(|curve| self.steps().filter_map(|n| (curve.law)(n)));
@@ -136,7 +136,7 @@ impl Chart<'_> {
         Ok(())
     }
 
-    /// A sample of each line and what it is, one language below the other.
+    /// Draws a sample of each line and its name, one language below the other.
     fn legend(&self, area: &Area<'_>) -> Drawn {
         let x = WIDTH - LEGEND + 8;
         let mut y = HEAD + 26;
@@ -161,7 +161,7 @@ impl Chart<'_> {
     }
 }
 
-/// The parts of a label below each other; gives the place below.
+/// Writes the parts of a label below each other; returns the `y` below.
 fn words(area: &Area<'_>, label: &str, x: i32, y: i32) -> Result<i32, Error> {
     let mut below = y;
     for part in label.split(" · ") {

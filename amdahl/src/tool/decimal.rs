@@ -1,8 +1,8 @@
 //! Numbers as people write them: `1,060.5` in some countries, `1.060,5`, `1 060,5` or `1'060.5` in
 //! others.
 
-/// What may be between groups of three digits in every country: blanks, also those at which no line
-/// is broken or that are thin, and apostrophes.
+/// The characters that may be between groups of three digits in every country: blanks, also
+/// no-break and thin ones, and apostrophes.
 const BETWEEN_GROUPS: [char; 6] = [' ', '\u{a0}', '\u{2009}', '\u{202f}', '\'', '\u{2019}'];
 
 /// A cell that is a number, if the point begins the fraction or if the comma does. The other one
@@ -13,7 +13,7 @@ pub(super) struct Number {
     comma: Option<f64>,
 }
 
-/// What begins the fraction.
+/// The character that begins the fraction.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Style {
     Point,
@@ -26,7 +26,7 @@ impl Number {
         (point.is_some() || comma.is_some()).then(|| Self { cell: cell.to_owned(), point, comma })
     }
 
-    /// The only style in which it is a number.
+    /// Returns the style, if there is only one in which it is a number.
     fn style(&self) -> Option<Style> {
         match (self.point, self.comma) {
             (Some(_), None) => Some(Style::Point),
@@ -35,7 +35,7 @@ impl Number {
         }
     }
 
-    /// Its value in a file of this style, if that is known, with this between cells.
+    /// Returns its value in a file of this style, if that is known, with this separator of cells.
     pub(super) fn value(&self, style: Option<Style>, separator: char) -> Result<f64, String> {
         // With decimal commas, commas don't separate.
         let likely = (separator == ',').then_some(Style::Point);
@@ -55,8 +55,8 @@ impl Number {
 }
 
 impl Style {
-    /// The style of a file, by those numbers that have only one; the rest follow. An error has the
-    /// line of the number that contradicts another.
+    /// Finds the style of a file, by those numbers that have only one; the rest follow. An error
+    /// has the line of the number that contradicts another.
     pub(super) fn of(numbers: &[(usize, Number)]) -> Result<Option<Self>, (usize, String)> {
         let mut known: Option<(Self, &str)> = None;
         for (line, number) in numbers {

@@ -21,11 +21,12 @@ The file has a line for each measurement: how many workers, how much they did.
   n,throughput
   1,64.9
   18,995.9
-Other columns may be there, too; without a heading there are just these two. Instead of n: threads, \
-workers, processes, cores, concurrency, clients; instead of throughput: x, rate, ops, rps, qps, \
-speed; a unit may follow, as in n [workers], throughput (MB/s), ops_per_s. What spreadsheets write \
-is read: quotes, semicolons or tabs, decimal commas, thousands set apart by points, commas, blanks \
-or apostrophes. A number that can be read in two ways is an error. # begins a comment.
+Other columns may be there, too; without a heading there are just these two. Instead of n: \
+threads, workers, processes, cores, concurrency, clients; instead of throughput: x, rate, ops, \
+rps, qps, speed; a unit may follow, as in n [workers], throughput (MB/s), ops_per_s. What \
+spreadsheets write is read: quotes, semicolons or tabs, decimal commas, thousands set apart by \
+points, commas, blanks or apostrophes. A number that can be read in two ways is an error. \
+# begins a comment.
 
 ";
 
@@ -102,7 +103,7 @@ fn shown(points: &[(f64, f64)], fit: &Fit) -> String {
     format!("{table:columns$}{}", numbers(fit), columns = columns())
 }
 
-/// What was found, in words.
+/// Writes what was found, in words.
 pub(super) fn numbers(fit: &Fit) -> String {
     let Usl { alpha, beta, gamma } = fit.law;
     let names = ["contention α", "coherency β", "one worker γ"];
@@ -154,7 +155,7 @@ fn points_most(points: &[Point]) -> f64 {
     points.iter().map(|point| point.n).fold(2.0, f64::max)
 }
 
-/// The curves of a fitted law: itself, and what is left of it without β: Amdahl's.
+/// Makes the curves of a fitted law: itself, and what is left of it without β: Amdahl's.
 pub(super) fn fitted(law: &Usl) -> Vec<Curve<'static>> {
     let law = *law;
     let amdahl = Usl { beta: 0.0, ..law };

@@ -16,14 +16,15 @@ const ROW: i32 = 24;
 const HEAD: i32 = 112;
 const FOOT: i32 = 44;
 const MARGIN: i32 = 20;
-/// Of the bars, and at most of the names.
+/// The width of the bars.
 const BARS: i32 = 640;
+/// The largest width of the names.
 const NAMES: i32 = 260;
 const SIZE: i32 = 13;
-/// More tasks than this are left out, and that is said.
+/// The most tasks that are drawn; a line says that the others are left out.
 const ROWS: usize = 200;
 
-/// The SVG document. With a schedule the bars are where that has laid them.
+/// Draws the SVG document. With a schedule the bars are where that has laid them.
 pub(super) fn svg(
     plan: &Plan,
     timetable: &Timetable<'_>,
@@ -138,7 +139,7 @@ impl Gantt<'_, '_> {
         self.area.draw(&Rectangle::new([from, to], colour.filled()))
     }
 
-    /// Where a time lies, in pixels from the left.
+    /// Returns where a time lies, in pixels from the left.
     fn x(&self, time: f64) -> i32 {
         let share = if self.whole > 0.0 { time / self.whole } else { 0.0 };
         self.left + (share * f64::from(BARS)).round() as i32

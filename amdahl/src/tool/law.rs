@@ -24,7 +24,7 @@ fn command() -> Command {
         .arg(n.help("The numbers of workers"))
 }
 
-/// A fraction from 0 to 1, as a decimal number or with a bar.
+/// Parses a fraction from 0 to 1, as a decimal number or with a bar.
 fn fraction(text: &str) -> Result<f64, String> {
     let number = |text: &str| text.trim().parse::<f64>().ok();
     let value = match text.split_once('/') {

@@ -99,7 +99,7 @@ impl<'a> Measured<'a> {
         Ok(new)
     }
 
-    /// Each run: how many workers, and how often one could do that in a second.
+    /// Returns for each run the workers, and how many such runs fit into a second.
     fn points(&self) -> Vec<(f64, f64)> {
         let all = self.times.iter().flat_map(|(n, times)| times.iter().map(move |time| (n, time)));
         all.map(|(n, time)| (f64::from(*n), 1.0 / seconds(*time))).collect()
@@ -140,16 +140,17 @@ impl<'a> Measured<'a> {
 
     fn shown(&self) -> String {
         let mut table = Table::new(row![
-            r->"n", r->"median", r->"from", r->"to", r->"speedup", r->"efficiency", r->"Karp–Flatt", ""
+            r->"n", r->"median", r->"from", r->"to",
+            r->"speedup", r->"efficiency", r->"Karp–Flatt", ""
         ]);
         for (row, (n, spread)) in self.rows().zip(self.spreads()) {
-            let times = [spread.median, spread.min, spread.max].map(show);
+            let [median, min, max] = [spread.median, spread.min, spread.max].map(show);
             let speedup = format!("{:.2}", row.speedup);
             let efficiency = format!("{:.0} %", 100.0 * row.efficiency);
             let serial = row.karp_flatt.map_or(String::new(), |serial| format!("{serial:.3}"));
             let beyond = if n > self.cores { "more than cores" } else { "" };
             table.add_row(row![
-                r->n, r->times[0], r->times[1], r->times[2], r->speedup, r->efficiency, r->serial, beyond
+                r->n, r->median, r->min, r->max, r->speedup, r->efficiency, r->serial, beyond
             ]);
         }
         let mut text = format!("{table:columns$}", columns = columns());
@@ -178,7 +179,7 @@ impl<'a> Measured<'a> {
         Json { command: &self.command, cores: self.cores, rows, p, fit }
     }
 
-    /// As speedups, so that the ideal line is there to compare with.
+    /// Charts the speedups, so that the ideal line is there to compare with.
     fn chart(&self) -> Chart<'_> {
         let one = self.one();
         let speedups = |times: &[Duration]| times.iter().map(|time| one / seconds(*time)).collect();

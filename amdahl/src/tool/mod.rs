@@ -27,11 +27,11 @@ mod runs;
 
 pub(crate) const ALL: &[Tool] = &[plan::TOOL, law::TOOL, fit::TOOL, measure::TOOL];
 
-/// Below each tool's help.
+/// The exit codes, which stand below each tool's help.
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 it could not be done (a file, a command); \
                           2 the command line or what a file says is wrong.";
 
-/// Why a tool did not do it: its exit code, and what to tell.
+/// The reason why a tool refuses or fails: its exit code, and the text to print.
 #[derive(Debug)]
 struct Refusal {
     code: u8,
@@ -39,12 +39,12 @@ struct Refusal {
 }
 
 impl Refusal {
-    /// Something outside has failed.
+    /// Makes the refusal when something outside has failed.
     fn failed(text: impl Display) -> Self {
         Self { code: 1, text: text.to_string() }
     }
 
-    /// What the user gave is wrong.
+    /// Makes the refusal of wrong input.
     fn wrong(text: impl Display) -> Self {
         Self { code: 2, text: text.to_string() }
     }
@@ -64,7 +64,7 @@ fn finish(tool: &str, found: Result<String, Refusal>) -> ExitCode {
     }
 }
 
-/// A tool's command line, but for what is its own.
+/// Makes a tool's command line, without what is the tool's own.
 fn command(name: &'static str, about: &'static str) -> Command {
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue);
     let svg = Arg::new("svg").long("svg").value_name("FILE").value_parser(value_parser!(PathBuf));
@@ -75,7 +75,7 @@ fn command(name: &'static str, about: &'static str) -> Command {
         .arg(svg.help("Draw it into this SVG file, too"))
 }
 
-/// The argument FILE.
+/// Makes the argument FILE.
 fn file(help: &'static str) -> Arg {
     Arg::new("file").value_name("FILE").required(true).help(help)
 }
@@ -97,8 +97,8 @@ fn read(arguments: &ArgMatches) -> Result<(String, String), Refusal> {
     Ok((name.to_owned(), text))
 }
 
-/// Creates the file for the picture, if one was asked for. It takes the place of an older picture
-/// but of no other file: so it destroys nothing that a tool, or a command that it runs, reads.
+/// Creates the file for the picture, if one was asked for. It replaces an older picture but no
+/// other file: so it destroys nothing that a tool, or a command that it runs, reads.
 fn svg(arguments: &ArgMatches) -> Result<Option<File>, Refusal> {
     let path = arguments.get_one::<PathBuf>("svg");
     if let Some(path) = path.filter(|path| path.is_file()) {
@@ -137,12 +137,12 @@ fn json(value: &impl Serialize) -> Result<String, Refusal> {
     Ok(output::escaped(&text) + "\n")
 }
 
-/// A number with seven digits, without the zeros at its end: `19.51` for 19.509999999999998.
+/// Writes a number with seven digits, without the zeros at its end: `19.51` for 19.509999999999998.
 fn number(value: f64) -> String {
     digits(value, 7)
 }
 
-/// A number with four digits, for what is measured and for headings.
+/// Writes a number with four digits, for what is measured and for headings.
 fn rounded(value: f64) -> String {
     digits(value, 4)
 }
@@ -154,7 +154,7 @@ fn digits(value: f64, most: u8) -> String {
     let size = if value == 0.0 { 0.0 } else { value.abs().log10().floor() };
     let decimals = (f64::from(most) - 1.0 - size).clamp(0.0, 15.0) as usize;
     let (text, power) = match size as i32 {
-        // Longer than anybody reads.
+        // Too long to be read.
         ..-6 | 15.. => {
             let text = format!("{value:.0$e}", usize::from(most) - 1);
             let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));

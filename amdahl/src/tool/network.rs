@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   ┌────┬───┬────┐
-//!   │ ES │ d │ EF │      Lines that pass a column go through a place of their own in it (Sugiyama and
-//!   │    name     │ ──▶  others, 1981), so that no line crosses a box.
+//!   │ ES │ d │ EF │      Lines that pass a column go through a slot of their own in it
+//!   │    name     │ ──▶  (Sugiyama and others, 1981), so that no line crosses a box.
 //!   │ LS │ s │ LF │
 //!   └────┴───┴────┘
 //! ```
@@ -17,16 +17,16 @@ use super::number;
 const GAP: i32 = 70;
 const BETWEEN: i32 = 18;
 const HEIGHT: i32 = 62;
-/// Of the place of a line that passes.
+/// The height of the slot of a line that passes.
 const PASSAGE: i32 = 8;
 const WIDTH: std::ops::RangeInclusive<i32> = 132..=240;
 const HEAD: i32 = 64;
 const SIZE: i32 = 13;
-/// A larger plan isn't drawn: nobody could read it.
+/// The largest plan that is drawn: a larger one couldn't be read.
 const MOST_TASKS: usize = 60;
 const MOST_EDGES: usize = 150;
 
-/// What is at a place of a column.
+/// The content of a slot of a column.
 struct Node {
     /// A task, or the edge (from, to) that passes.
     task: Option<u32>,
@@ -34,7 +34,7 @@ struct Node {
     /// Its neighbours in the next column.
     next: Vec<usize>,
     column: usize,
-    /// The middle of its place, from the top of the picture.
+    /// The middle of its slot, from the top of the picture.
     y: i32,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Network<'a> {
 }
 
 impl<'a> Network<'a> {
-    /// The drawing of a plan that isn't too large for it.
+    /// Makes the drawing of a plan that isn't too large for it.
     pub(super) fn of(plan: &'a Plan, timetable: &'a Timetable<'a>) -> Option<Self> {
         let tasks = plan.names().len();
         let edges: usize = (0..tasks as u32).map(|t| plan.graph().predecessors(t).len()).sum();
@@ -72,7 +72,8 @@ impl<'a> Network<'a> {
         (columns * (self.width + GAP) - GAP, self.height + HEAD + BETWEEN)
     }
 
-    /// Each task into the column behind the last that it waits for, its edges into all in between.
+    /// Puts each task into the column behind the last task that it waits for, and its edges into
+    /// all columns in between.
     fn fill(&mut self) {
         let graph = self.plan.graph();
         let tasks = self.plan.names().len() as u32;
@@ -108,7 +109,8 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// Sorts each column by the mean place of its neighbours in the one before, or behind.
+    /// Sorts each column by the mean position of its neighbours in the column before, or behind
+    /// (the barycentre method).
     fn untangle(&mut self, forward: bool) {
         let columns = self.columns.len();
         let mut order: Vec<usize> = (0..columns).collect();
@@ -161,8 +163,8 @@ impl<'a> Network<'a> {
     pub(super) fn draw(&self, area: &Area<'_>, corner: Place) -> Drawn {
         let title = "Network: who waits for whom · 网络图：谁等谁";
         drawing::text(area, title, (corner.0, corner.1 + 14), 18, &DARK, HPos::Left)?;
-        let key = "in a box: earliest start, duration, earliest finish; name; latest start, slack, latest \
-                   finish · 框内：最早开始、工期、最早结束；名称；最晚开始、时差、最晚结束";
+        let key = "in a box: earliest start, duration, earliest finish; name; latest start, slack, \
+                   latest finish · 框内：最早开始、工期、最早结束；名称；最晚开始、时差、最晚结束";
         drawing::text(area, key, (corner.0, corner.1 + 40), 12, &PALE, HPos::Left)?;
         for critical in [false, true] {
             let nodes = self.nodes.iter();
@@ -184,7 +186,7 @@ impl<'a> Network<'a> {
         node.column as i32 * (self.width + GAP)
     }
 
-    /// The line between two neighbours, if it is critical or if it isn't.
+    /// Draws the line between two neighbours, if it is critical or if it isn't.
     fn edge(
         &self,
         area: &Area<'_>,

@@ -1,4 +1,5 @@
-//! `amdahl plan`: when the tasks of a plan can be done, by whom, and which make it as long as it is.
+//! `amdahl plan`: when the tasks of a plan can be done, by which worker, and which tasks make it as
+//! long as it is.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -16,10 +17,10 @@ use super::{Refusal, draw, finish, gantt, number, plan_file, read};
 
 pub(super) const TOOL: Tool = Tool { command, run };
 
-/// At most so many critical paths are listed in JSON, with so many names in all, and in text; and of each so
-/// many names in text. Text is for reading: so many tasks.
+/// The most critical paths in JSON, and the most names in all of them.
 const PATHS: usize = 1000;
 const NAMES: usize = 1_000_000;
+/// The most critical paths, names of each, and tasks in text, which is for reading.
 const PATHS_SHOWN: usize = 10;
 const NAMES_SHOWN: usize = 20;
 const TASKS_SHOWN: usize = 1000;
@@ -152,7 +153,7 @@ fn named<'a>(plan: &'a Plan, path: &[u32]) -> impl Iterator<Item = &'a str> {
     path.iter().map(|task| plan.names()[*task as usize].as_str())
 }
 
-/// The tasks as they begin.
+/// Returns the tasks in the order in which they begin.
 fn in_order(schedule: &Schedule) -> impl Iterator<Item = usize> {
     let mut order: Vec<usize> = (0..schedule.tasks.len()).collect();
     order.sort_by(|a, b| schedule.tasks[*a].start.total_cmp(&schedule.tasks[*b].start));
@@ -204,7 +205,7 @@ fn shown(
     text
 }
 
-/// A line for the tasks that a table leaves out.
+/// Writes a line for the tasks that a table leaves out.
 fn left_out(plan: &Plan) -> String {
     match plan.names().len().saturating_sub(TASKS_SHOWN) {
         0 => String::new(),

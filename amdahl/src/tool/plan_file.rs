@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::Refusal;
 
-/// What a file holds.
+/// The contents of a file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -34,7 +34,7 @@ struct Entry {
     needs: BTreeMap<String, u32>,
 }
 
-/// The plan in this text, and its unit of time. Errors name the file, the line and the task.
+/// Parses the plan in this text, and its unit of time. Errors name the file, the line and the task.
 pub(super) fn parse(file: &str, text: &str) -> Result<(Plan, Option<String>), Refusal> {
     let at = |place: Range<usize>, what: &str| {
         let line = text.get(..place.start).unwrap_or(text).matches('\n').count() + 1;
@@ -82,10 +82,10 @@ impl Entry {
     }
 }
 
-/// `task "walls": ` if this place is in the table of a task that has a name.
-fn task_at(text: &str, place: usize) -> String {
-    let before = text.get(..place).unwrap_or(text);
-    // A place in a header is in the table that it begins.
+/// Returns `task "walls": ` if this index is in the table of a task that has a name.
+fn task_at(text: &str, index: usize) -> String {
+    let before = text.get(..index).unwrap_or(text);
+    // An index in a header is in the table that the header begins.
     let line = before.rfind('\n').map_or(0, |end| end + 1);
     let header = if text[line..].starts_with("[[") { Some(line) } else { before.rfind("\n[[") };
     let Some(header) = header else { return String::new() };

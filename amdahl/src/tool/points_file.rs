@@ -76,7 +76,8 @@ fn told_separator(line: &str) -> Option<char> {
     told.next().filter(|separator| separator.is_ascii() && told.next().is_none())
 }
 
-/// Where the comma is the decimal point, spreadsheets separate by semicolons.
+/// Guesses the separator: where the comma is the decimal point, spreadsheets separate by
+/// semicolons.
 fn likely_separator(line: &str) -> char {
     let outside: String = line.split('"').step_by(2).collect();
     [';', '\t'].into_iter().find(|separator| outside.contains(*separator)).unwrap_or(',')
@@ -96,7 +97,8 @@ fn cells(line: &str, separator: char) -> Result<Vec<String>, String> {
     Ok(record.iter().map(str::to_owned).collect())
 }
 
-/// Whether quotes are around whole cells only. Others would be read in some way, without an error.
+/// Returns true if quotes are around whole cells only. Others would be read in some way, without an
+/// error.
 fn has_sound_quotes(line: &str, separator: char) -> bool {
     let parts: Vec<&str> = line.split('"').collect();
     let last = parts.len() - 1;
@@ -137,12 +139,12 @@ fn is_one_of(word: &str, names: &str) -> bool {
     names.split(", ").any(|name| name == word)
 }
 
-/// Whether a unit says that n is counted in something that n can be.
+/// Returns true if a unit says that n is counted in something that n can be.
 fn is_count(unit: &str) -> bool {
     unit == "count" || is_one_of(unit, N)
 }
 
-/// Whether a unit is one of a throughput: not of each worker, and not its logarithm.
+/// Returns true if a unit is one of a throughput: not of each worker, and not its logarithm.
 fn is_rate(unit: &str) -> bool {
     if let Some(time) = unit.strip_prefix("per ") {
         return is_one_of(time, TIMES);
@@ -154,7 +156,7 @@ fn is_rate(unit: &str) -> bool {
     !is_one_of(unit, TIMES) && !unit.split(|c: char| !c.is_alphanumeric()).any(is_other)
 }
 
-/// The columns n and throughput, by a heading.
+/// Finds the columns n and throughput by a heading.
 fn named(heading: &[String]) -> Result<[usize; 2], String> {
     let column = |names: &str, is_unit: fn(&str) -> bool| {
         let places = |is: &dyn Fn(&str) -> bool| {

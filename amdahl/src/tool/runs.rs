@@ -1,4 +1,4 @@
-//! Running somebody else's command and timing it, so that it never outlives us.
+//! Running a given command and timing it, so that it never outlives this program.
 
 use std::io;
 use std::process::{Command, ExitStatus, Stdio};
@@ -13,14 +13,14 @@ use common::time::Stopwatch;
 
 use super::Refusal;
 
-/// How long a command that was asked to end may take.
+/// The time that a command which was asked to end may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What happens while a command runs.
+/// An event while a command runs.
 enum Event {
-    /// It has ended, after so long.
+    /// The command has ended, after this time.
     Ended(io::Result<ExitStatus>, Duration),
-    /// We are asked to end.
+    /// A signal asks this program to end.
     Signal(i32),
 }
 
@@ -43,7 +43,7 @@ impl Runs {
         Ok(Self { events, teller })
     }
 
-    /// How long the command takes.
+    /// Runs the command, and returns how long it takes.
     pub(super) fn time(&mut self, words: &[String]) -> Result<Duration, Refusal> {
         let shown = words.join(" ");
         let mut command = Command::new(&words[0]);
