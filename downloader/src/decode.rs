@@ -7,27 +7,13 @@ use crate::picture::{Limits, Picture};
 use crate::{jpeg, png};
 
 impl Picture {
-    /// Decodes a PNG or JPEG file, which is known by its content. Samples of 16 bits become 8.
+    /// Decodes a PNG or JPEG file, recognised by its content. Samples of 16 bits become 8.
     /// Python: `PIL.Image.open`.
     ///
-    /// ```
-    /// use downloader::{Limits, Picture};
-    /// use image::ImageError;
-    ///
-    /// let (extension, pixels) = ("png".to_owned(), vec![100, 200, 40]);
-    /// let grey = Picture { width: 3, height: 1, channels: 1, extension, pixels };
-    /// let file = grey.encode()?;
-    /// assert_eq!(Picture::decode(&file, Limits::default())?, grey);
-    ///
-    /// let refused = Picture::decode(&file, Limits { pixels: 2 });
-    /// assert!(matches!(refused, Err(ImageError::Limits(_))));
-    /// # Ok::<(), ImageError>(())
-    /// ```
-    ///
     /// # Errors
-    /// [`ImageError::Unsupported`] if it is neither; [`ImageError::Limits`] if it is larger than
-    /// the limits; [`ImageError::Decoding`] or [`ImageError::IoError`] if it is damaged or ends too
-    /// early.
+    /// [`ImageError::Unsupported`] if it is of another format; [`ImageError::Limits`] if it is
+    /// larger than the limits; [`ImageError::Decoding`] or [`ImageError::IoError`] if it is damaged
+    /// or ends too early.
     pub fn decode(file: &[u8], limits: Limits) -> Result<Self, ImageError> {
         match image::guess_format(file)? {
             ImageFormat::Jpeg => jpeg::decode(file, limits),
@@ -37,7 +23,7 @@ impl Picture {
     }
 }
 
-/// Whether an image file has its end, as far as its kind tells; true for other kinds.
+/// Returns true if an image file has its end, as far as its format tells; true for other formats.
 #[doc(hidden)]
 #[must_use]
 pub fn has_end(file: &[u8]) -> bool {
@@ -89,7 +75,7 @@ mod tests {
         Picture::decode(file, Limits::default()).is_ok()
     }
 
-    /// The place behind the head of this scan, from 0.
+    /// Returns the position behind the head of this scan, from 0.
     fn scan(file: &[u8], number: usize) -> usize {
         let heads = (2..).filter(|at| file[*at..].starts_with(b"\xff\xda"));
         heads.map(|at| at + 2 + usize::from(file[at + 3])).nth(number).unwrap()
@@ -201,7 +187,7 @@ mod tests {
         assert!(!is_sound(&wrong));
     }
 
-    /// The checksum of PNG's chunks, bit by bit.
+    /// Computes the checksum of PNG's chunks, bit by bit.
     fn crc32(bytes: &[u8]) -> u32 {
         !bytes.iter().fold(!0, |crc, byte| {
             (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))

@@ -37,12 +37,12 @@ const ONES: [u8; 32] = *b"\xff\0\xff\0\xff\0\xff\0\xff\0\xff\0\xff\0\xff\0\
 /// The most bytes that may be left over: some cameras fill up.
 const LEFT_OVER: usize = 16;
 
-/// The places of the parts of a file.
+/// The positions of the parts of a file.
 pub(crate) struct Layout {
     /// The scans, or their parts between restarts, each up to its next marker.
     scans: Vec<Range<usize>>,
     is_progressive: bool,
-    /// The end marker's place.
+    /// The end marker's position.
     end: usize,
 }
 
@@ -74,7 +74,7 @@ impl Layout {
         }
     }
 
-    /// Copies the file with ones behind each scan, and moves the scans to their places there.
+    /// Copies the file with ones behind each scan, and moves the scans to their positions there.
     fn put_ones(&mut self, file: &[u8]) -> Vec<u8> {
         let is_last_part = |scan: &Range<usize>| !matches!(file[scan.end + 1], 0xd0..=0xd7);
         // The decoder needs the marker behind the first of several scans close to its end.
@@ -152,7 +152,7 @@ fn error(error: DecodeErrors) -> ImageError {
 /// takes a zero for one that isn't there.
 struct Watched<'a> {
     bytes: ZCursor<&'a [u8]>,
-    /// In the order of their places.
+    /// The scans, in the order of their positions.
     scans: &'a [Range<usize>],
     skipped: &'a Cell<usize>,
 }

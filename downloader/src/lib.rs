@@ -1,5 +1,5 @@
-//! An image downloader in stages, each of which runs on one thread, on several, or on processes; and
-//! the server that it is tried on.
+//! An image downloader in stages, each of which runs on one thread, on several, or on processes;
+//! and the server that it is tried on.
 //!
 //! ```text
 //!                   network                CPU                    disk

@@ -11,41 +11,52 @@ use serde::{Deserialize, Serialize};
 /// A decoded picture. Python: `PIL.Image`, as an array of numpy.
 ///
 /// ```
-/// use downloader::Picture;
+/// use downloader::{Limits, Picture};
 ///
-/// let (extension, pixels) = ("png".to_owned(), vec![255, 0, 0, 0, 0, 255]);
-/// let red_and_blue = Picture { width: 2, height: 1, channels: 3, extension, pixels };
-/// assert_eq!(red_and_blue.pixels.len(), 2 * 1 * 3);
+/// let (extension, pixels) = ("png".to_owned(), vec![100, 200, 40]);
+/// let grey = Picture { width: 3, height: 1, channels: 1, extension, pixels };
+/// let file = grey.encode()?;
+/// assert!(file.starts_with(b"\x89PNG"));
+/// assert_eq!(Picture::decode(&file, Limits::default())?, grey);
+/// assert_eq!(grey.convolved(), [10, 25, 24, 22, 4]);
+/// # Ok::<(), image::ImageError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Picture {
-    /// In pixels.
+    /// The width in pixels.
     pub width: u32,
-    /// In pixels.
+    /// The height in pixels.
     pub height: u32,
-    /// 1 grey, 2 grey and alpha, 3 red, green and blue, 4 these and alpha.
+    /// The number of channels: 1 grey, 2 grey and alpha, 3 red, green and blue, 4 these and alpha.
     pub channels: u8,
-    /// What it was decoded from, and is encoded as: `png` or `jpg`.
+    /// The format that it was decoded from, and is encoded as: `png` or `jpg`.
     pub extension: String,
-    /// Row after row, pixel after pixel, channel after channel.
+    /// A byte for each channel: row after row, pixel after pixel, channel after channel.
     #[serde(with = "serde_bytes")]
     pub pixels: Vec<u8>,
 }
 
-/// How large a picture may be that is decoded, so that a small file can't fill the memory.
+/// The largest size of a picture that is decoded, so that a small file can't fill the memory.
 /// Python: `PIL.Image.MAX_IMAGE_PIXELS`.
 ///
 /// ```
-/// assert_eq!(downloader::Limits::default().pixels, 100_000_000);
+/// use downloader::{Limits, Picture};
+/// use image::ImageError;
+///
+/// let (extension, pixels) = ("png".to_owned(), vec![100, 200, 40]);
+/// let file = Picture { width: 3, height: 1, channels: 1, extension, pixels }.encode()?;
+/// let refused = Picture::decode(&file, Limits { pixels: 2 });
+/// assert!(matches!(refused, Err(ImageError::Limits(_))));
+/// # Ok::<(), ImageError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// The largest number of pixels. It is looked at before anything is decoded.
+    /// The largest number of pixels, which is checked before anything is decoded.
     pub pixels: u64,
 }
 
 impl Default for Limits {
-    /// A hundred million pixels.
+    /// Allows a hundred million pixels.
     fn default() -> Self {
         Self { pixels: 100_000_000 }
     }
@@ -62,20 +73,11 @@ impl Limits {
 }
 
 impl Picture {
-    /// The picture as a file of the kind it was; a JPEG loses a little each time. Python:
+    /// Encodes the picture as a file of its format; a JPEG loses a little each time. Python:
     /// `image.save`.
     ///
-    /// ```
-    /// use downloader::Picture;
-    ///
-    /// let (extension, pixels) = ("png".to_owned(), vec![255, 0, 0]);
-    /// let red = Picture { width: 1, height: 1, channels: 3, extension, pixels };
-    /// assert!(red.encode()?.starts_with(b"\x89PNG"));
-    /// # Ok::<(), image::ImageError>(())
-    /// ```
-    ///
     /// # Errors
-    /// An [`ImageError`] if its kind can't hold it, as JPEG no alpha, or it has no pixel.
+    /// An [`ImageError`] if the format can't hold it, as JPEG no alpha, or it has no pixel.
     ///
     /// # Panics
     /// If `pixels` isn't `width × height × channels` bytes long.
@@ -100,16 +102,8 @@ impl Picture {
         Ok(file.into_inner())
     }
 
-    /// The pixels after the tutorial's convolution ([`convolve`]) of each row; each is two pixels
-    /// longer.
-    ///
-    /// ```
-    /// use downloader::Picture;
-    ///
-    /// let (extension, pixels) = ("png".to_owned(), vec![100, 200, 40]);
-    /// let grey = Picture { width: 3, height: 1, channels: 1, extension, pixels };
-    /// assert_eq!(grey.convolved(), [10, 25, 24, 22, 4]);
-    /// ```
+    /// Returns the pixels after the tutorial's convolution ([`convolve`]) of each row, which makes
+    /// each row two pixels longer.
     #[must_use]
     pub fn convolved(&self) -> Vec<u8> {
         let channels = usize::from(self.channels).max(1);
@@ -124,9 +118,10 @@ impl Picture {
     }
 }
 
-/// Convolves one row of pixels with the tutorial's kernel 0.1, 0.05, 0.1, channel by channel, and appends
-/// the result, which is two pixels longer: `out[x] = floor((2·in[x] + in[x−1] + 2·in[x−2]) / 20)`, and zero is
-/// what lies outside. Python: `scipy.signal.convolve`.
+/// Convolves one row of pixels with the tutorial's kernel 0.1, 0.05, 0.1, channel by channel, and
+/// appends the result, which is two pixels longer:
+/// `out[x] = floor((2·in[x] + in[x−1] + 2·in[x−2]) / 20)`, with zeros outside the row. Python:
+/// `scipy.signal.convolve`.
 ///
 /// A row is `channels` bytes for each pixel.
 ///
@@ -152,17 +147,14 @@ pub fn convolve(row: &[u8], channels: usize, out: &mut Vec<u8>) {
     out.extend((row.len().max(two)..row.len() + two).map(at_edge));
 }
 
-/// The MD5 of these bytes, in 32 hexadecimal digits. Python: `hashlib.md5(bytes).hexdigest()`.
-///
-/// ```
-/// assert_eq!(downloader::md5_hex(b"hello"), "5d41402abc4b2a76b9719d911017c592");
-/// ```
+/// Returns the MD5 of these bytes, in 32 hexadecimal digits. Python:
+/// `hashlib.md5(bytes).hexdigest()`.
 #[must_use]
 pub fn md5_hex(bytes: &[u8]) -> String {
     hex(&Md5::digest(bytes))
 }
 
-/// Bytes in hexadecimal digits. Python: `bytes.hex()`.
+/// Writes bytes in hexadecimal digits. Python: `bytes.hex()`.
 #[doc(hidden)]
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {

@@ -8,7 +8,7 @@ use png::{BitDepth, DecodeOptions, Decoder, Transformations};
 
 use crate::picture::{Limits, Picture};
 
-/// Whether the last chunk is there.
+/// Returns true if the last chunk is there.
 pub(crate) fn has_end(file: &[u8]) -> bool {
     file.windows(12).any(|chunk| chunk.starts_with(b"\0\0\0\0IEND"))
 }
@@ -43,7 +43,7 @@ pub(crate) fn decode(file: &[u8], limits: Limits) -> Result<Picture, ImageError>
     Ok(Picture { width, height, channels, extension: "png".to_owned(), pixels })
 }
 
-/// The nearest sample of 8 bits, with the same white.
+/// Returns the nearest sample of 8 bits, with the same white.
 fn eight_bits(sample: u16) -> u8 {
     ((u32::from(sample) + 128) / 257) as u8
 }

@@ -25,9 +25,10 @@ use crate::stages::{Downloader, Hasher, Storager, ToStore};
 /// let images = Images { count: 4, width: 8, height: 8, ..Images::default() };
 /// let server = ImageServer::start(images)?;
 /// let folder = tempfile::tempdir()?;
-/// let one_by_one = Scheduler::new(CalcType::SingleThread, 1)?;
-/// one_by_one.run(server.urls().collect(), folder.path())?;
+/// let scheduler = Scheduler::new(CalcType::MultiProcess, 2)?;
+/// let times = scheduler.run(server.urls().collect(), folder.path())?;
 /// assert_eq!(folder.path().read_dir()?.count(), 4);
+/// assert_eq!(times.pixels, 4 * 8 * 8 * 3);
 /// #         Ok(())
 /// #     })
 /// # }
@@ -36,24 +37,7 @@ pub struct Scheduler {
     workers: Workers,
 }
 
-/// How long each stage took, over the whole list.
-///
-/// ```
-/// use downloader::{CalcType, ImageServer, Images, Scheduler};
-///
-/// # fn main() -> std::process::ExitCode {
-/// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-/// let images = Images { count: 4, width: 8, height: 8, ..Images::default() };
-/// let server = ImageServer::start(images)?;
-/// let folder = tempfile::tempdir()?;
-/// let threads = Scheduler::new(CalcType::MultiThread, 2)?;
-/// let times = threads.run(server.urls().collect(), folder.path())?;
-/// assert!(times.network > std::time::Duration::ZERO);
-/// assert_eq!(times.pixels, 4 * 8 * 8 * 3);
-/// #         Ok(())
-/// #     })
-/// # }
-/// ```
+/// The time of each stage over the whole list: see [`Scheduler`] for an example.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Times {
     /// Fetching and decoding.
@@ -62,26 +46,17 @@ pub struct Times {
     pub cpu: Duration,
     /// Encoding and saving.
     pub disk: Duration,
-    /// The part of `network` that is decoding; summed over workers that decode at the same time.
+    /// The part of `network` that is decoding, summed over workers that decode at the same time.
     pub decoding: Duration,
     /// The part of `disk` that is encoding, summed likewise.
     pub encoding: Duration,
-    /// How many bytes the pixels of all pictures are.
+    /// The bytes of the pixels of all pictures.
     pub pixels: u64,
 }
 
 impl Scheduler {
-    /// So many workers of this kind; they have been started when this returns. A single thread is
+    /// Starts this many workers of this kind; each can work when this returns. A single thread is
     /// one, whatever the number; 0 has rayon start one for each core.
-    ///
-    /// ```
-    /// use downloader::{CalcType, Scheduler};
-    ///
-    /// assert!(Scheduler::new(CalcType::MultiThread, 4).is_ok());
-    /// assert!(Scheduler::new(CalcType::MultiThread, 0).is_err());
-    /// # assert!(Scheduler::new(CalcType::Rayon, 0).is_ok());
-    /// # assert!(Scheduler::new(CalcType::SingleThread, 0).is_ok());
-    /// ```
     ///
     /// # Errors
     /// A [`Failure`] with the reason: 0 threads or processes, or they can't be started.
@@ -89,25 +64,9 @@ impl Scheduler {
         Ok(Self { workers: Workers::start(way, workers)? })
     }
 
-    /// Downloads these, and saves them in the folder, which exists, as `MD5.png` or `MD5.jpg`;
-    /// gives each stage's time. Between two stages it holds all pictures in memory.
-    ///
-    /// ```
-    /// use downloader::{CalcType, ImageServer, Images, Scheduler};
-    ///
-    /// fn main() -> std::process::ExitCode {
-    ///     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    ///         let images = Images { count: 4, width: 8, height: 8, ..Images::default() };
-    ///         let server = ImageServer::start(images)?;
-    ///         let folder = tempfile::tempdir()?;
-    ///         let scheduler = Scheduler::new(CalcType::MultiProcess, 2)?;
-    ///         let times = scheduler.run(server.urls().collect(), folder.path())?;
-    ///         assert_eq!(folder.path().read_dir()?.count(), 4);
-    ///         assert_eq!(times.pixels, 4 * 8 * 8 * 3);
-    ///         Ok(())
-    ///     })
-    /// }
-    /// ```
+    /// Downloads the images at these addresses, and saves them in the folder, which exists, as
+    /// `MD5.png` or `MD5.jpg`; returns each stage's time. Between two stages all pictures are in
+    /// memory.
     ///
     /// # Errors
     /// A [`Failure`]: the first of a stage; the later stages don't begin then. A server that
@@ -132,7 +91,7 @@ impl Scheduler {
     }
 }
 
-/// Another scheduler of this process connects anew.
+/// Closes this process's connections: another scheduler connects anew.
 impl Drop for Scheduler {
     fn drop(&mut self) {
         Downloader::hang_up();

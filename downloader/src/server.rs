@@ -4,7 +4,8 @@
 //! ```text
 //!   parent ──start──▶ server: draws its images
 //!          ◀─address─         listens on 127.0.0.1, on a free port
-//!                             accept ─▶ a thread for each connection: request, latency, answer, request …
+//!                             accept ─▶ a thread for each connection:
+//!                                       request, latency, answer, request …
 //!          ──ends───▶         ends
 //! ```
 
@@ -26,7 +27,7 @@ tasks![serve];
 /// The longest head of a request that is read, in bytes.
 const HEAD: u64 = 16 << 10;
 
-/// Which images a server has, and how slow it is.
+/// The images of a server, and how slow it is.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,21 +42,21 @@ const HEAD: u64 = 16 << 10;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Images {
-    /// How many there are: `/0.png`, `/1.jpg`, `/2.png` and so on.
+    /// The number of images: `/0.png`, `/1.jpg`, `/2.png` and so on.
     pub count: usize,
-    /// In pixels.
+    /// The width of each in pixels.
     pub width: u32,
-    /// In pixels.
+    /// The height of each in pixels.
     pub height: u32,
     /// The shortest and the longest time that an answer takes, besides the work. Each image has a
     /// latency of its own between them.
     pub latency: (Duration, Duration),
-    /// The same images and latencies for the same number.
+    /// The seed of images and latencies: the same number makes the same ones.
     pub seed: u64,
 }
 
 impl Default for Images {
-    /// 200 images of 320 × 240 pixels, without latency.
+    /// Makes 200 images of 320 × 240 pixels, without latency.
     fn default() -> Self {
         let latency = (Duration::ZERO, Duration::ZERO);
         Self { count: 200, width: 320, height: 240, latency, seed: 1 }
@@ -63,20 +64,14 @@ impl Default for Images {
 }
 
 impl Images {
-    /// The path of an image on the server: every other one is a JPEG.
-    ///
-    /// ```
-    /// use downloader::Images;
-    ///
-    /// assert_eq!([0, 1, 2].map(Images::path), ["/0.png", "/1.jpg", "/2.png"]);
-    /// ```
+    /// Returns the path of an image on the server: PNGs and JPEGs in turn, `/0.png`, `/1.jpg`.
     #[must_use]
     pub fn path(index: usize) -> String {
         let extension = if index.is_multiple_of(2) { "png" } else { "jpg" };
         format!("/{index}.{extension}")
     }
 
-    /// An image as a file, and how long the server waits before it sends it.
+    /// Draws an image as a file, with the time that the server waits before it sends it.
     fn draw(&self, index: usize) -> Result<(Vec<u8>, Duration), image::ImageError> {
         let mut random = SmallRng::seed_from_u64(self.seed.wrapping_add((index as u64) << 32));
         let latency = random.random_range(self.latency.0..=self.latency.1);
@@ -101,19 +96,28 @@ impl Images {
     }
 }
 
-/// An image server that runs.
+/// A running image server.
 ///
-/// It is a daemonic process: it ends when this is dropped, and when its parent ends, however that
-/// happens.
+/// The server is a daemonic process: it ends when this is dropped, and when its parent ends,
+/// however that happens.
 ///
 /// ```
-/// use downloader::{ImageServer, Images};
+/// use std::time::Duration;
+///
+/// use downloader::{ImageServer, Images, Limits, Picture};
 ///
 /// # fn main() -> std::process::ExitCode {
 /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-/// let images = Images { count: 2, width: 8, height: 8, ..Images::default() };
+/// let images = Images { count: 2, width: 8, height: 6, ..Images::default() };
 /// let server = ImageServer::start(images)?;
 /// let address = server.address();
+/// let urls: Vec<String> = server.urls().collect();
+/// assert_eq!(urls[1], format!("http://{address}/1.jpg"));
+/// let at_most = Some(Duration::from_secs(30));
+/// let request = ureq::get(&urls[1]).config().timeout_global(at_most).build();
+/// let file = request.call()?.body_mut().read_to_vec()?;
+/// let picture = Picture::decode(&file, Limits::default())?;
+/// assert_eq!((picture.width, picture.height), (8, 6));
 /// drop(server);
 /// assert!(std::net::TcpStream::connect(address).is_err(), "it has ended");
 /// #         Ok(())
@@ -128,28 +132,7 @@ pub struct ImageServer {
 }
 
 impl ImageServer {
-    /// Starts a server with these images; it answers when this returns.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use downloader::{ImageServer, Images, Limits, Picture};
-    ///
-    /// fn main() -> std::process::ExitCode {
-    ///     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    ///         let images = Images { count: 2, width: 8, height: 6, ..Images::default() };
-    ///         let server = ImageServer::start(images)?;
-    ///         let urls: Vec<String> = server.urls().collect();
-    ///         assert_eq!(urls[1], format!("http://{}/1.jpg", server.address()));
-    ///         let at_most = Some(Duration::from_secs(30));
-    ///         let request = ureq::get(&urls[1]).config().timeout_global(at_most).build();
-    ///         let file = request.call()?.body_mut().read_to_vec()?;
-    ///         let picture = Picture::decode(&file, Limits::default())?;
-    ///         assert_eq!((picture.width, picture.height), (8, 6));
-    ///         Ok(())
-    ///     })
-    /// }
-    /// ```
+    /// Starts a server with these images, which answers when this returns.
     ///
     /// # Errors
     /// A [`Failure`] if the process can't be started, or ends before it can answer; it says why on
@@ -164,41 +147,13 @@ impl ImageServer {
         Ok(Self { process, address, count: images.count })
     }
 
-    /// Where it listens: always on 127.0.0.1.
-    ///
-    /// ```
-    /// use downloader::{ImageServer, Images};
-    ///
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let images = Images { count: 2, width: 8, height: 8, ..Images::default() };
-    /// let server = ImageServer::start(images)?;
-    /// assert!(server.address().ip().is_loopback());
-    /// #         Ok(())
-    /// #     })
-    /// # }
-    /// ```
+    /// Returns the address where the server listens, always on 127.0.0.1.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The addresses of all its images, in their order.
-    ///
-    /// ```
-    /// use downloader::{ImageServer, Images};
-    ///
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let images = Images { count: 2, width: 8, height: 8, ..Images::default() };
-    /// let server = ImageServer::start(images)?;
-    /// let urls: Vec<String> = server.urls().collect();
-    /// assert_eq!(urls.len(), 2);
-    /// assert!(urls[0].starts_with("http://127.0.0.1:") && urls[0].ends_with("/0.png"));
-    /// #         Ok(())
-    /// #     })
-    /// # }
-    /// ```
+    /// Returns the URLs of all its images, in their order.
     pub fn urls(&self) -> impl Iterator<Item = String> + use<> {
         let address = self.address;
         (0..self.count).map(move |index| format!("http://{address}{}", Images::path(index)))
@@ -212,14 +167,14 @@ impl Drop for ImageServer {
     }
 }
 
-/// Runs in the child. It never returns: the server is daemonic.
+/// Runs in the child, and never returns: the server is daemonic.
 fn serve((images, mut parent): (Images, Sender<SocketAddr>)) -> Result<(), Failure> {
     let drawn: Result<Vec<_>, _> = (0..images.count).map(|index| images.draw(index)).collect();
     let drawn = Arc::new(drawn?);
     let listener = TcpListener::bind("127.0.0.1:0")?;
     parent.send(&listener.local_addr()?)?;
     loop {
-        // What a client does wrong, or a lack of descriptors, must not end the server.
+        // A client's mistake, or a lack of descriptors, must not end the server.
         let Ok((client, _)) = listener.accept() else {
             thread::sleep(Duration::from_millis(10));
             continue;
@@ -253,7 +208,7 @@ fn answer_all(client: &TcpStream, images: &[(Vec<u8>, Duration)]) -> io::Result<
     Ok(())
 }
 
-/// The path of the next request; `None` at the end.
+/// Reads the path of the next request; `None` at the end.
 fn request(client: &mut BufReader<&TcpStream>) -> io::Result<Option<String>> {
     let mut head = client.take(HEAD);
     let mut first = String::new();

@@ -8,18 +8,20 @@ use serde::de::DeserializeOwned;
 
 tasks![nothing];
 
-/// How the calculation is done. Python: the tutorial's `CalcType`; rayon's way is added here.
+/// The way in which the calculation is done. Python: the tutorial's `CalcType`; rayon's way is
+/// added here.
 ///
 /// ```
 /// use downloader::{CalcType, Scheduler};
 ///
-/// let threads = Scheduler::new(CalcType::MultiThread, 2)?;
-/// # drop(threads);
-/// # Ok::<(), multiprocess::Failure>(())
+/// assert!(Scheduler::new(CalcType::MultiThread, 2).is_ok());
+/// assert!(Scheduler::new(CalcType::MultiThread, 0).is_err(), "there must be a worker");
+/// assert!(Scheduler::new(CalcType::Rayon, 0).is_ok(), "one for each core");
+/// assert!(Scheduler::new(CalcType::SingleThread, 0).is_ok(), "always one");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CalcType {
-    /// One item after the other.
+    /// On the calling thread, item after item.
     SingleThread,
     /// On a [`ThreadPoolExecutor`].
     MultiThread,
@@ -30,19 +32,12 @@ pub enum CalcType {
 }
 
 impl CalcType {
-    /// All of them.
-    ///
-    /// ```
-    /// use downloader::CalcType;
-    ///
-    /// assert_eq!(CalcType::ALL[0], CalcType::SingleThread);
-    /// assert_eq!(CalcType::ALL.len(), 4);
-    /// ```
+    /// All ways, in the order of the lesson.
     pub const ALL: [Self; 4] =
         [Self::SingleThread, Self::MultiThread, Self::MultiProcess, Self::Rayon];
 }
 
-/// Who works, with as many hands as it was given.
+/// The workers of one way to calculate.
 pub(crate) enum Workers {
     Single,
     Threads(ThreadPoolExecutor),
@@ -51,7 +46,7 @@ pub(crate) enum Workers {
 }
 
 impl Workers {
-    /// Starts them, and waits until each can work.
+    /// Starts the workers, and waits until each can work.
     pub(crate) fn start(way: CalcType, workers: usize) -> Result<Self, Failure> {
         let workers = Self::new(way, workers)?;
         match &workers {
@@ -76,7 +71,7 @@ impl Workers {
     }
 }
 
-/// An executor starts a worker for each call that finds none idle.
+/// Has an executor start all its workers: it starts one for each call that finds none idle.
 fn start_all(executor: &impl Executor, workers: usize) -> Result<(), Failure> {
     Ok(executor.map(nothing, vec![(); workers])?.collect::<Result<(), _>>()?)
 }
@@ -84,16 +79,16 @@ fn start_all(executor: &impl Executor, workers: usize) -> Result<(), Failure> {
 /// Runs in a worker, as its first call.
 fn nothing((): ()) {}
 
-/// One step: what it does with an item. Its [`process`](Self::process) is listed by
+/// A step of the work: what it does with an item. Its [`process`](Self::process) is listed by
 /// [`tasks!`](multiprocess::tasks).
 pub(crate) trait Stage: 'static {
     type Item: Serialize + DeserializeOwned + Send + 'static;
     type Output: Serialize + DeserializeOwned + Send + Sync + 'static;
 
-    /// Runs wherever the way has it run, in another process for one.
+    /// Processes an item: on this thread, on another, or in another process.
     fn process(item: Self::Item) -> Result<Self::Output, Failure>;
 
-    /// Does it with all items, in this way; the results come in the items' order.
+    /// Processes all items on these workers; the results come in the items' order.
     fn run(workers: &Workers, items: Vec<Self::Item>) -> Result<Vec<Self::Output>, Failure> {
         match workers {
             Workers::Single => items.into_iter().map(Self::process).collect(),
@@ -106,7 +101,7 @@ pub(crate) trait Stage: 'static {
         }
     }
 
-    /// The same on an executor of either kind.
+    /// Processes all items on an executor of either kind.
     fn run_on(
         executor: &impl Executor,
         items: Vec<Self::Item>,

@@ -16,28 +16,24 @@ use crate::{Limits, Picture, md5_hex};
 
 tasks![Downloader::process, Hasher::process, Storager::process];
 
-/// The longest that a server of the lesson may take.
+/// The longest time that a server of the lesson may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// So many connections stay open for the next request.
+/// The most connections that stay open for the next request.
 const IDLE: usize = 64;
 
-/// How often a picture is convolved. It is there as a load, and scipy takes 50 (`ndimage.convolve`) to 600
-/// (`signal.convolve`) times as long as one of ours in a release build: done once, the stage would
-/// show nothing but the MD5. It is 200 times then, and once in a debug build.
-///
-/// ```
-/// assert!([1, 200].contains(&downloader::CONVOLUTIONS), "a debug build, a release build");
-/// ```
+/// The number of times that a picture is convolved, as a load: 200 in a release build, 1 in a debug
+/// build. Scipy takes 50 (`ndimage.convolve`) to 600 (`signal.convolve`) times as long as one
+/// convolution here in a release build: done once, the stage would show nothing but the MD5.
 pub const CONVOLUTIONS: usize = if cfg!(debug_assertions) { 1 } else { 200 };
 
 /// Network: fetches an image, and decodes it to pixels.
 pub(crate) struct Downloader;
 
-/// What has come.
+/// A picture that has come.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Fetched {
     pub(crate) picture: Arc<Picture>,
-    /// How long the decoding took, which is no waiting.
+    /// The duration of the decoding, which is no waiting.
     pub(crate) decoding: Duration,
 }
 
@@ -53,7 +49,7 @@ impl Stage for Downloader {
     }
 }
 
-/// In each process one, which keeps its connections.
+/// The HTTP client of this process, which keeps its connections.
 static AGENT: Mutex<Option<Agent>> = Mutex::new(None);
 
 impl Downloader {
@@ -70,8 +66,8 @@ impl Downloader {
         agent.get_or_insert_with(make).clone()
     }
 
-    /// Closes this process's connections when nobody uses them any more. Left to themselves, they would stay
-    /// open, also after the end of the server.
+    /// Closes this process's connections. They would otherwise stay open, also after the end of the
+    /// server.
     pub(crate) fn hang_up() {
         AGENT.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -97,7 +93,7 @@ impl Stage for Hasher {
 /// Disk: encodes the picture, and saves it under its hash's name.
 pub(crate) struct Storager;
 
-/// What to save, and where.
+/// A picture to save, and where.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ToStore {
     pub(crate) picture: Arc<Picture>,
@@ -107,7 +103,7 @@ pub(crate) struct ToStore {
 
 impl Stage for Storager {
     type Item = ToStore;
-    /// How long the encoding took, which is no writing.
+    /// The duration of the encoding, which is no writing.
     type Output = Duration;
 
     fn process(ToStore { picture, md5, folder }: ToStore) -> Result<Duration, Failure> {

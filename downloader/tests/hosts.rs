@@ -1,4 +1,4 @@
-//! `downloader get` and the hosts it asks: their pauses, places, redirects and words.
+//! `downloader get` and the hosts it asks: their pauses, slots, redirects and words.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
@@ -17,7 +17,7 @@ use testing::Deadline;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The image at an address that ends in this number.
+/// Makes the image at an address that ends in this number.
 fn image(path: &str) -> Vec<u8> {
     png(path.bytes().map(u64::from).sum(), 9)
 }
@@ -30,7 +30,7 @@ fn redirect(client: &mut TcpStream, to: &str) -> After {
     send(client, "302 Found", &format!("Location: {to}\r\n"), b"")
 }
 
-/// A server that answers like this, and when it was asked for what.
+/// Starts a server that answers like this, and notes when it was asked for what.
 fn timed(
     answer: impl Fn(&Request, &mut TcpStream) -> After + Send + Sync + 'static,
 ) -> (Server, impl Fn(&str) -> Instant) {
@@ -147,7 +147,7 @@ fn what_a_redirect_leads_to_a_host_with_too_long_a_pause_fails_unasked() {
     assert_eq!(behind.requests.lock().unwrap().len(), 1);
 }
 
-/// Something that happens, and that others wait for.
+/// An event that threads wait for.
 #[derive(Clone, Default)]
 struct Event(Arc<(Mutex<bool>, Condvar)>);
 
@@ -157,7 +157,7 @@ impl Event {
         self.0.1.notify_all();
     }
 
-    /// Whether it has happened in time.
+    /// Returns true if it has happened in time.
     fn wait(&self, time: Duration) -> bool {
         let guard = self.0.0.lock().unwrap();
         *self.0.1.wait_timeout_while(guard, time, |is_set| !*is_set).unwrap().0
@@ -171,7 +171,7 @@ fn the_places_of_a_host_count_for_those_a_redirect_leads_to_it() {
     let seen = Arc::clone(&most);
     let behind = Server::start(move |request, client| {
         seen.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        // Long enough for others to come, if they may.
+        // Long enough for other requests to come, if they may.
         thread::sleep(Duration::from_millis(30));
         now.fetch_sub(1, Ordering::SeqCst);
         image_of(request, client)

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use support::{Get, Server, hang, png, send};
 use testing::Deadline;
 
-/// A server with an image at each path that is a number; it takes so long for each.
+/// Starts a server with an image at each path that is a number; it takes this time for each.
 fn images(side: u32, latency: Duration) -> Server {
     Server::start(move |request, client| {
         let number: u64 = request.path.trim_start_matches('/').parse().unwrap();
@@ -21,7 +21,7 @@ fn images(side: u32, latency: Duration) -> Server {
     })
 }
 
-/// A server with an image that takes long to decode, and small ones.
+/// Starts a server with an image that takes long to decode, and small ones.
 #[cfg(target_os = "linux")]
 fn one_large_image() -> Server {
     let large = png(0, 2500);
@@ -43,8 +43,8 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// A worker of the run that has been at work since it was started, as its CPU time shows. Only
-/// Linux tells this of another process's children.
+/// Finds a worker of the run that has been at work since it was started, as its CPU time shows.
+/// Only Linux tells this of another process's children.
 #[cfg(target_os = "linux")]
 fn busy_worker(run: &support::Running) -> u32 {
     let mut found = None;
@@ -211,7 +211,7 @@ fn what_a_killed_run_leaves_is_removed_by_the_next() {
     };
     wait_until("something comes", || unfinished() == 1);
     run.kill();
-    // Its end is not looked at as that of others: a file is left.
+    // Not waited for as other runs are: a file is left.
     wait_until("it has ended", || run.has_gone());
     assert_eq!(unfinished(), 1);
     let next = Get::of(&[server.url("/good")]).into_folder(&out).run();

@@ -12,7 +12,7 @@ use testing::Deadline;
 /// No address, so that nothing is fetched and something is reported.
 const LIST: &str = "picture.jpg\n";
 
-/// A folder with a list, which has other names, too.
+/// Makes a folder with a list, which has other names, too.
 fn place() -> TempDir {
     let place = tempfile::tempdir().unwrap();
     let path = |name| place.path().join(name);

@@ -52,7 +52,7 @@ fn connect_through(client: &TcpStream, to: &str) {
     back.join().unwrap();
 }
 
-/// A proxy that connects to any host, as `CONNECT` asks for.
+/// Starts a proxy that connects to any host, as `CONNECT` asks for.
 fn connecting() -> Server {
     Server::start(|request, client| {
         client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").unwrap();
@@ -204,7 +204,7 @@ fn a_proxy_that_refuses_to_connect_is_not_asked_again() {
     }
 }
 
-/// A proxy as RFC 1928 has it; the names that it was asked for.
+/// Starts a proxy as RFC 1928 has it, and notes the names that it is asked for.
 fn socks5() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();

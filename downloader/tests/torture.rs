@@ -1,8 +1,9 @@
-//! Kill torture: workers of `downloader get` are killed and stopped at random instants. Each image is
-//! stored whole, or is a failure that a kill explains; no process and no unfinished file is left.
+//! Kill torture: workers of `downloader get` are killed and stopped at random instants. Each image
+//! is stored whole, or is a failure that a kill explains; no process and no unfinished file is
+//! left.
 //!
-//! The long version: `TORTURE_SECONDS=60 cargo test --test torture -- --ignored`. `TORTURE_SEED` begins
-//! with the same decisions; instants differ all the same.
+//! The long version: `TORTURE_SECONDS=60 cargo test --test torture -- --ignored`. `TORTURE_SEED`
+//! begins with the same decisions; instants differ all the same.
 
 // Only Linux tells the children of another process.
 #![cfg(target_os = "linux")]
@@ -16,10 +17,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use support::{Get, Running, Server, png, send};
 use testing::{Deadline, Other, Random};
 
-/// So many images, each another one.
+/// The number of images, each different from the others.
 const IMAGES: usize = 150;
 
-/// What was seen.
+/// The counts of what was seen.
 #[derive(Debug, Default)]
 struct Counts {
     runs_of_get: u64,
@@ -29,7 +30,7 @@ struct Counts {
     failed: u64,
 }
 
-/// Kills a worker, or stops it for a moment; whether it killed one.
+/// Kills a worker, or stops it for a moment, and counts it.
 fn disturb(run: &Running, random: &mut Random, counts: &mut Counts) {
     let workers = run.children();
     if workers.is_empty() {
@@ -37,7 +38,7 @@ fn disturb(run: &Running, random: &mut Random, counts: &mut Counts) {
     }
     let pid = workers[random.below(workers.len() as u64) as usize];
     let Some(worker) = Other::of(pid) else { return };
-    // Its number may have become somebody else's before we got hold of it.
+    // Its number may have become another process's in the meantime.
     if !run.children().contains(&pid) {
         return;
     }
@@ -50,7 +51,7 @@ fn disturb(run: &Running, random: &mut Random, counts: &mut Counts) {
     }
 }
 
-/// Runs for so long, each disturbed a few times.
+/// Repeats runs for this time, each disturbed a few times.
 fn torture(time: Duration) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seed = std::env::var("TORTURE_SEED");

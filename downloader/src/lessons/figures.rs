@@ -8,7 +8,7 @@ use downloader::{CONVOLUTIONS, Times};
 use prettytable::format::consts::FORMAT_NO_LINESEP_WITH_TITLE;
 use prettytable::row;
 
-/// What was measured of one way: the time to start its workers, and those of each round.
+/// The measurements of one way: the time to start its workers, and those of each round.
 pub(super) struct Figures {
     pub(super) start_up: Duration,
     pub(super) times: Vec<Times>,
@@ -30,7 +30,7 @@ impl Figures {
     }
 }
 
-/// The tutorial's table, of medians: how much of the single thread's time the others save.
+/// Makes the tutorial's table, of medians: how much of the single thread's time the others save.
 pub(super) fn gain_table(figures: &[Figures]) -> Table {
     let titles =
         row!["type", "single thread", "threads", "\u{2060}gain", "processes", "\u{2060}gain"];
@@ -51,7 +51,7 @@ pub(super) fn gain_table(figures: &[Figures]) -> Table {
     table
 }
 
-/// All ways with their ranges in milliseconds, and what isn't the stages' own.
+/// Makes a table of all ways with their ranges in milliseconds, and the start-up of their workers.
 pub(super) fn spread_table(figures: &[Figures]) -> Table {
     let mut table = Table::open(row!["ms", "network", "cpu", "disk", "start-up"]);
     for (way, figures) in ["single thread", "threads", "processes", "rayon"].iter().zip(figures) {
@@ -66,7 +66,7 @@ pub(super) fn spread_table(figures: &[Figures]) -> Table {
     table
 }
 
-/// What the figures say about their reasons.
+/// Tells what the figures say about their reasons.
 pub(super) fn why(figures: &[Figures], workers: usize, cores: usize) -> Vec<String> {
     let single = &figures[0];
     let faster = |way: usize, part: Part| {
@@ -84,12 +84,14 @@ pub(super) fn why(figures: &[Figures], workers: usize, cores: usize) -> Vec<Stri
     vec![
         format!("Why? ({cores} cores, {build} build)"),
         format!(
-            "network: decoding is {} of a single thread's time, the rest is waiting, and {workers} can wait at once: {}",
+            "network: decoding is {} of a single thread's time, the rest is waiting, and {workers} \
+             can wait at once: {}",
             percent(|times| times.decoding, network),
             both(network)
         ),
         format!(
-            "cpu: each image is convolved {CONVOLUTIONS} ×, as a load. Nobody waits, so the {cores} cores count, not the {workers} workers: {}",
+            "cpu: each image is convolved {CONVOLUTIONS} ×, as a load. Nobody waits, so the \
+             {cores} cores count, not the {workers} workers: {}",
             both(cpu)
         ),
         format!(
@@ -98,7 +100,8 @@ pub(super) fn why(figures: &[Figures], workers: usize, cores: usize) -> Vec<Stri
             both(disk)
         ),
         format!(
-            "memory: in every stage all pixels go to the processes or come from them, {pixels:.1} MiB each time; threads share theirs"
+            "memory: in every stage all pixels go to the processes or come from them, \
+             {pixels:.1} MiB each time; threads share theirs"
         ),
     ]
 }

@@ -1,5 +1,5 @@
-//! You'll see a list of images go through three stages, network, CPU and disk, in four ways; and which
-//! way wins where, and why.
+//! You'll see a list of images go through three stages, network, CPU and disk, in four ways; and
+//! which way wins where, and why.
 //!
 //! ```python
 //! class Downloader(Module): ...      # fetches with requests, decodes with PIL
@@ -21,7 +21,7 @@ use downloader::{CalcType, ImageServer, Images, Scheduler};
 use super::figures::{Figures, gain_table, spread_table, why};
 
 const ROUNDS: usize = 3;
-/// In the tutorial's seconds: 20 to 80 ms at the usual pace.
+/// The latency in the tutorial's seconds: 20 to 80 ms at the usual pace.
 const LATENCY: (f64, f64) = (0.2, 0.8);
 
 pub(crate) const LESSON: Lesson = Lesson {
@@ -38,7 +38,7 @@ pub(crate) const LESSON: Lesson = Lesson {
     tell,
 };
 
-/// What the command line has for this lesson.
+/// Returns the options of this lesson.
 pub(crate) fn options() -> [Arg; 2] {
     let option = |name: &'static str, default: &'static str, help: &'static str| {
         let range = value_parser!(u32).range(1..=10_000);
@@ -87,7 +87,7 @@ fn tell(story: &Story) -> Told {
     Ok(())
 }
 
-/// The files in a folder: their names and what is in them.
+/// Reads the files in a folder: their names and contents.
 fn files(folder: &Path) -> std::io::Result<BTreeSet<(String, Vec<u8>)>> {
     let file = |entry: std::io::Result<fs::DirEntry>| {
         let entry = entry?;

@@ -9,7 +9,7 @@ mod switch_cost;
 
 pub(crate) const ALL: &[Lesson] = &[image_downloader::LESSON, switch_cost::LESSON];
 
-/// The options that only lessons of this crate have.
+/// Returns the options that only lessons of this crate have.
 pub(crate) fn options() -> Vec<Arg> {
     image_downloader::options().into_iter().chain(switch_cost::options()).collect()
 }

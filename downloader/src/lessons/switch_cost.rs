@@ -1,4 +1,5 @@
-//! You'll see the tutorial's test of what a switch costs, and then the four things in it, one at a time.
+//! You'll see the tutorial's test of what a switch costs, and then the four things in it, one at a
+//! time.
 //!
 //! ```python
 //! def a(q1, q2):                    # b: the other way round
@@ -31,7 +32,7 @@ const SHORTEST: Duration = Duration::from_millis(2);
 /// Samples of each figure; the second for `--full`.
 const ROUNDS: [usize; 2] = [5, 9];
 
-/// Of the three placements.
+/// The question about each of the three placements.
 const QUESTIONS: [&str; 3] = [
     "whose memory? Both on one core, all else the same: who is slower?",
     "which cores? The same with a core for each",
@@ -54,7 +55,7 @@ pub(crate) const LESSON: Lesson = Lesson {
 
 tasks![pass_over_queues];
 
-/// The options of this lesson.
+/// Returns the options of this lesson.
 pub(crate) fn options() -> [Arg; 3] {
     let file = |name: &'static str, help: &'static str| {
         let file = Arg::new(name).long(name).value_name("FILE");
@@ -115,8 +116,8 @@ fn tell(story: &Story) -> Told {
         Err(_) => "not counted on this system",
     };
     let legend = format!(
-        "A token there and back: the median of {} samples of {} each, in brackets the smallest and the \
-         largest ({}). sw.: {counted}.",
+        "A token there and back: the median of {} samples of {} each, in brackets the smallest and \
+         the largest ({}). sw.: {counted}.",
         terms.rounds,
         show(time),
         switch::BUILD
@@ -151,7 +152,7 @@ fn tell(story: &Story) -> Told {
     Ok(())
 }
 
-/// Whether each of two processes has got the other's tokens.
+/// Passes tokens between two processes; returns true if each has got the other's.
 fn between_processes(tokens: u64) -> Result<bool, Failure> {
     let (q1, q2) = (Queue::unbounded()?, Queue::unbounded()?);
     let first = (q1.clone(), q2.clone(), tokens);
@@ -169,7 +170,7 @@ fn pass_over_queues((into, from, tokens): (Queue<u64>, Queue<u64>, u64)) -> Resu
     pass(tokens, |token| Ok(into.put(token)?), || Ok(from.get()?))
 }
 
-/// Whether each of two threads has got the other's tokens.
+/// Passes tokens between two threads; returns true if each has got the other's.
 fn between_threads(tokens: u64) -> Result<bool, Failure> {
     let (to_b, from_a) = unbounded();
     let (to_a, from_b) = unbounded();
@@ -187,7 +188,7 @@ fn pass_over_channels(
     pass(tokens, |token| Ok(into.send(token)?), || Ok(from.recv()?))
 }
 
-/// The tutorial's loop: puts a token, gets the other's.
+/// Runs the tutorial's loop: puts a token, gets the other's.
 fn pass(
     tokens: u64,
     put: impl Fn(u64) -> Result<(), Failure>,

@@ -1,4 +1,4 @@
-//! One cell of the matrix: the same two ends, as threads or as processes. Only the creation
+//! A cell of the matrix: the same two ends, as threads or as processes. Only the creation
 //! differs.
 //!
 //! ```text
@@ -8,7 +8,7 @@
 //!                               └─▶ a process ──▶ thread: follows
 //! ```
 //!
-//! Threads get a process of their own, so that whatever is learned by one sample (by the queue, by
+//! Threads get a process of their own, so that what is learned during one sample (by the queue, by
 //! the memory allocator) is forgotten before the next, as with processes.
 
 use std::any::Any;
@@ -26,81 +26,58 @@ use super::{Placement, Places, Sample};
 
 tasks![lead, follow, both, nobody_else];
 
-/// How long a sample may take beyond its work.
+/// The longest time that a sample may take beyond its work.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Who holds the two ends.
-///
-/// ```
-/// use downloader::switch::{Cell, Channel, Placement, Who};
-///
-/// let threads = Cell::new(Who::Threads, Channel::Pipe, Placement::Free);
-/// let processes = Cell { who: Who::Processes, ..threads };
-/// assert_ne!(threads, processes);
-/// ```
+/// The holders of the two ends: there is an example at [`Cell`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Who {
     /// Two threads of one process.
     Threads,
     /// Two processes.
     Processes,
-    /// One thread holds both and does the work of two.
+    /// A single thread, which does the work of two.
     Alone,
 }
 
-/// A round trip between two ends.
+/// A round trip between two ends, which can be measured.
 ///
 /// ```
-/// use downloader::switch::{Cell, Channel, Placement, Who};
+/// use std::time::Duration;
 ///
-/// let plain = Cell::new(Who::Processes, Channel::Queue, Placement::TwoCores);
-/// let with_memory = Cell { touched: 64 << 10, ..plain };
-/// assert_eq!(with_memory.channel, Channel::Queue);
+/// use downloader::switch::{Cell, Channel, Placement, Places, Who};
+///
+/// fn main() -> std::process::ExitCode {
+///     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
+///         let plain = Cell::new(Who::Processes, Channel::Pipe, Placement::Free);
+///         let with_memory = Cell { touched: 64 << 10, ..plain };
+///         let sample = with_memory.sample(&Places::here(), Duration::from_millis(5))?;
+///         assert!(sample.time > Duration::ZERO);
+///         Ok(())
+///     })
+/// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Cell {
-    /// Who holds them.
+    /// The holders of the ends.
     pub who: Who,
-    /// What is between them.
+    /// What is between the ends.
     pub channel: Channel,
-    /// Where they run.
+    /// The cores that the ends run on.
     pub placement: Placement,
     /// Bytes of its own that each end touches before every hop.
     pub touched: usize,
 }
 
 impl Cell {
-    /// A cell whose ends touch nothing but the token. It is a value; [`sample`](Self::sample)
-    /// measures.
-    ///
-    /// ```
-    /// use downloader::switch::{Cell, Channel, Placement, Who};
-    ///
-    /// let cell = Cell::new(Who::Threads, Channel::Futex, Placement::OneCore);
-    /// assert_eq!(cell.touched, 0);
-    /// ```
+    /// Makes a cell whose ends touch nothing but the token; [`sample`](Self::sample) measures it.
     #[must_use]
     pub const fn new(who: Who, channel: Channel, placement: Placement) -> Self {
         Self { who, channel, placement, touched: 0 }
     }
 
-    /// Sends tokens there and back for about so long; checks each token, and that each end could
-    /// run on its core only. The time of the sample is that of one round trip: two hops.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use downloader::switch::{Cell, Channel, Placement, Places, Who};
-    ///
-    /// fn main() -> std::process::ExitCode {
-    ///     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    ///         let cell = Cell::new(Who::Processes, Channel::Pipe, Placement::Free);
-    ///         let sample = cell.sample(&Places::here(), Duration::from_millis(5))?;
-    ///         assert!(sample.time > Duration::ZERO);
-    ///         Ok(())
-    ///     })
-    /// }
-    /// ```
+    /// Sends tokens there and back for about this time; checks each token, and that each end could
+    /// run on its core only. The sample's time is that of one round trip: two hops.
     ///
     /// # Errors
     /// A [`Failure`] with the reason: the placement can't be had here, the channel can't go to
@@ -161,8 +138,8 @@ fn nobody_else(((part, channel), said): ((Part, Channel), Said)) -> Result<(), F
 
 type Work = Box<dyn FnOnce() -> Result<Report, Failure> + Send>;
 
-/// Tells what each thread reports, or at once what the first that fails does: with that the process
-/// ends, and whoever waits for the other end.
+/// Sends what each thread reports, or at once why the first that fails did: the process ends then,
+/// and with it a thread that would wait for the other end in vain.
 fn in_threads<W>(mut said: Said, work: impl IntoIterator<Item = W>) -> Result<(), Failure>
 where
     W: FnOnce() -> Result<Report, Failure> + Send + 'static,
@@ -177,7 +154,7 @@ where
     Ok(())
 }
 
-/// The processes of a sample. Those that still run are killed at the end, however it comes.
+/// The processes of a sample. Dropped, it kills those that still run.
 struct Stage {
     players: Vec<Player>,
     deadline: Instant,
@@ -190,7 +167,7 @@ struct Player {
 
 impl Drop for Player {
     fn drop(&mut self) {
-        // One that has ended takes no harm.
+        // To kill a process that has ended does no harm.
         let _ = self.process.kill().and_then(|()| self.process.join());
     }
 }
@@ -208,7 +185,7 @@ impl Stage {
         Ok(())
     }
 
-    /// What all report, or why the first that failed did: others may wait for it in vain.
+    /// Returns all reports, or why the first that failed did: others may wait for it in vain.
     fn reports(mut self) -> Result<Vec<Report>, Failure> {
         let mut all = Vec::new();
         while !self.players.is_empty() {
@@ -268,7 +245,7 @@ mod tests {
     fn an_end_that_fails_ends_the_sample() {
         let _deadline = testing::Deadline::seconds(15);
         for who in [Who::Threads, Who::Processes] {
-            // No machine has so many cores. The words of a futex tell nobody that the other end is
+            // No machine has this many cores. The words of a futex don't tell that the other end is
             // gone.
             let places = Places::of(Ok(0), Ok(1 << 20));
             let cell = Cell::new(who, Channel::Futex, Placement::TwoCores);

@@ -12,31 +12,26 @@ use multiprocess::queue::Words;
 use multiprocess::{Failure, Queue};
 use serde::{Deserialize, Serialize};
 
-/// What carries a token there, and another of its kind what carries it back.
-///
-/// ```
-/// use downloader::switch::Channel;
-///
-/// assert_ne!(Channel::Pipe, Channel::Futex);
-/// ```
+/// The carrier of a token; another of its kind carries it back. There is an example at
+/// [`Cell`](super::Cell).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Channel {
     /// The kernel's own pipes: one write and one read for a token.
     Pipe,
-    /// A word in shared memory; who waits for it sleeps in the kernel.
+    /// A word in shared memory; a waiter sleeps in the kernel.
     Futex,
     /// `multiprocess::Queue`, which processes and threads can share.
     Queue,
     /// crossbeam's channel, which only threads can share.
     Crossbeam,
-    /// A word in shared memory; who waits for it looks again and again.
+    /// A word in shared memory; a waiter looks again and again.
     Spin,
-    /// A word in shared memory; who waits for it lets others run: `sched_yield`.
+    /// A word in shared memory; a waiter lets others run: `sched_yield`.
     Yield,
 }
 
-/// One end of a pair of channels: puts into one of them, gets from the other. The ends of crossbeam's
-/// can't go to another process.
+/// An end of a pair of channels: puts into one of them, gets from the other. An end of crossbeam's
+/// channels can't go to another process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum End {
     Pipe {
@@ -62,7 +57,7 @@ pub(crate) enum End {
     },
 }
 
-/// How one waits at a word.
+/// How an end waits at a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Wait {
     Sleep,
@@ -70,21 +65,15 @@ pub(crate) enum Wait {
     Yield,
 }
 
-/// Words that are so far apart lie in cache lines of their own, also of processors that fetch two
-/// at a time.
+/// The distance of words in cache lines of their own, also of processors that fetch two lines at a
+/// time.
 const APART: usize = 16;
 
-/// The longest sleep before looking again. No wake-up is lost, so nobody sleeps so long.
+/// The longest sleep before looking again. No wake-up is lost, so no end sleeps that long.
 const NAP: Duration = Duration::from_secs(10);
 
 impl Channel {
-    /// What the tables call it: a word or two of English.
-    ///
-    /// ```
-    /// use downloader::switch::Channel;
-    ///
-    /// assert_eq!(Channel::Pipe.name(), "kernel pipes");
-    /// ```
+    /// Returns its name in the tables: a word or two of English.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -97,7 +86,7 @@ impl Channel {
         }
     }
 
-    /// The two ends.
+    /// Makes the two ends.
     pub(crate) fn ends(self) -> Result<[End; 2], Failure> {
         Ok(match self {
             Self::Pipe => {
@@ -133,7 +122,7 @@ fn words(wait: Wait) -> Result<[End; 2], Failure> {
 }
 
 impl End {
-    /// Puts a token, which isn't 0, for the other end. It has got the one before.
+    /// Puts a token, which isn't 0, for the other end, which has got the one before.
     pub(crate) fn put(&mut self, token: u64) -> Result<(), Failure> {
         match self {
             Self::Pipe { into, .. } => Ok(into.write_all(&token.to_ne_bytes())?),
@@ -149,8 +138,8 @@ impl End {
         }
     }
 
-    /// Gets the other end's token; waits for it. If nobody is left to put it, that is an error or, at
-    /// a word, lasts until somebody ends this process.
+    /// Waits for the other end's token, and gets it. If the other end is gone, that is an error or,
+    /// at a word, a wait until this process is ended.
     pub(crate) fn get(&mut self) -> Result<u64, Failure> {
         match self {
             Self::Pipe { from, .. } => {

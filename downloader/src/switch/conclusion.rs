@@ -1,4 +1,5 @@
-//! What follows from the figures: every sentence is made of them, and says so if they don't show it.
+//! What follows from the figures: every sentence is made of them, and says so if they don't show
+//! it.
 
 use common::time::{Spread, show};
 
@@ -9,28 +10,24 @@ use Channel::{Crossbeam, Futex, Pipe, Queue};
 use Placement::{OneCore, TwoCores};
 use Who::{Alone, Processes, Threads};
 
-/// How many tokens the tutorial passes each way.
-///
-/// ```
-/// assert_eq!(downloader::switch::TOKENS, 1_000_000);
-/// ```
+/// The number of tokens that the tutorial passes each way.
 pub const TOKENS: u64 = 1_000_000;
 
 /// The tutorial's figures in seconds: two processes, two threads.
 pub(crate) const TUTORIAL: [f64; 2] = [83.252, 36.538];
 
-/// Switches in a round trip that is two switches and nothing else, about.
+/// The switches, about, in a round trip that is two switches and nothing else.
 const TWO: std::ops::RangeInclusive<f64> = 1.8..=2.5;
 
-/// Fewer switches in a round trip than this are as good as none.
+/// The number of switches in a round trip below which there are as good as none.
 const NONE: f64 = 0.1;
 
-/// What the counted switches say of a round trip.
+/// The meaning of the switches counted in a round trip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Switching {
     /// Each hop was one switch.
     EachHop,
-    /// Each end worked on, on a core of its own.
+    /// No switch: each end worked on, on a core of its own.
     None,
     /// Something else: its time is no measure of a switch.
     Other,
@@ -46,17 +43,7 @@ impl Switching {
     }
 }
 
-/// What the figures say about this machine, a sentence or two each.
-///
-/// ```
-/// # use std::time::Duration;
-/// # use downloader::switch::{Figures, Places, Subject, Terms};
-/// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
-/// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
-/// let sentences = downloader::switch::conclusions(&figures, None);
-/// assert!(sentences.iter().all(|sentence| !sentence.is_empty()));
-/// # Ok::<(), multiprocess::Failure>(())
-/// ```
+/// Draws the conclusions from the figures about this machine, a sentence or two each.
 #[must_use]
 pub fn conclusions(figures: &Figures, memory: Option<Memory>) -> Vec<String> {
     let sentences = [
@@ -91,7 +78,7 @@ fn trip(who: Who, channel: Channel, placement: Placement) -> Subject {
     Subject::RoundTrip(Cell::new(who, channel, placement))
 }
 
-/// Half of a round trip over pipes, without what the pipes cost themselves.
+/// Tells half of a round trip over pipes, without what the pipes cost themselves.
 fn switch(figures: &Figures) -> Result<String, String> {
     let [threads, processes] = [Threads, Processes].map(|who| hop(figures, who, 0));
     let (threads, processes) = (threads?, processes?);
@@ -102,7 +89,8 @@ fn switch(figures: &Figures) -> Result<String, String> {
     ))
 }
 
-/// What a hop over pipes on one core costs more than the same work done by one alone: a switch.
+/// Returns what a hop over pipes on one core costs more than the same work done by one thread
+/// alone: a switch.
 fn hop(figures: &Figures, who: Who, touched: usize) -> Result<Spread, String> {
     let cell = |who| Subject::RoundTrip(Cell { touched, ..Cell::new(who, Pipe, OneCore) });
     let hop = figures.per_hop(cell(who), cell(Alone))?;
@@ -115,7 +103,7 @@ fn hop(figures: &Figures, who: Who, touched: usize) -> Result<Spread, String> {
     }
 }
 
-/// The same when each end touches memory of its own before every hop.
+/// Tells a switch's cost when each end touches memory of its own before every hop.
 fn caches(figures: &Figures) -> Result<String, String> {
     let mut parts = Vec::new();
     let mut known = Err(String::new());
@@ -146,7 +134,7 @@ fn caches(figures: &Figures) -> Result<String, String> {
     ))
 }
 
-/// The verdict on processes, in a sentence.
+/// Compares processes with threads, in a sentence.
 fn said(threads: Spread, processes: Spread) -> String {
     let apart = processes.median.abs_diff(threads.median);
     let percent = 100.0 * apart.as_secs_f64() / threads.median.as_secs_f64().max(1e-9);
@@ -158,7 +146,7 @@ fn said(threads: Spread, processes: Spread) -> String {
     }
 }
 
-/// Of all pairs of cells that differ in nothing but who holds the ends.
+/// Compares all pairs of cells that differ in nothing but in threads or processes.
 fn kinds(figures: &Figures) -> Result<String, String> {
     let mut pairs = [0, 0, 0];
     for placement in Placement::ALL {
@@ -181,13 +169,13 @@ fn kinds(figures: &Figures) -> Result<String, String> {
     }
 }
 
-/// Same threads, another queue.
+/// Compares two queues between the same threads.
 fn queue(figures: &Figures) -> Result<String, String> {
     let factors = factors(figures, [(Threads, Crossbeam), (Threads, Queue)])?;
     Ok(format!("the same two threads over our queue, beside crossbeam's channel, take: {factors}."))
 }
 
-/// How many times as long the second takes as the first, in every placement.
+/// Tells how many times as long the second takes as the first, in every placement.
 fn factors(figures: &Figures, pair: [(Who, Channel); 2]) -> Result<String, String> {
     let mut factors = Vec::new();
     let mut reason = "";
@@ -269,7 +257,7 @@ fn one_more(figures: &Figures, memory: Option<Memory>) -> Result<String, String>
     ))
 }
 
-/// Ours beside what others have written for the same.
+/// Compares ours with perf's program for the same.
 fn perf(figures: &Figures) -> Result<String, String> {
     let [threads, processes] = [Threads, Processes].map(|who| {
         let theirs = figures.time(Subject::Perf(who))?;
@@ -283,7 +271,8 @@ fn perf(figures: &Figures) -> Result<String, String> {
     ))
 }
 
-/// What is left of the tutorial's factor when only one thing differs: both with the same queue.
+/// Tells what is left of the tutorial's factor when only one thing differs: both with the same
+/// queue.
 fn tutorial(figures: &Figures) -> Result<String, String> {
     let factors = factors(figures, [(Threads, Queue), (Processes, Queue)])?;
     let [processes, threads] = TUTORIAL;
@@ -294,7 +283,7 @@ fn tutorial(figures: &Figures) -> Result<String, String> {
     ))
 }
 
-/// How many times as long the first takes, by the medians.
+/// Writes how many times as long the first takes, by the medians.
 fn ratio(first: Spread, second: Spread) -> String {
     let ratio = first.median.as_secs_f64() / second.median.as_secs_f64().max(1e-9);
     let digits = match ratio {
@@ -305,7 +294,7 @@ fn ratio(first: Spread, second: Spread) -> String {
     format!("{ratio:.digits$}")
 }
 
-/// Bytes in KiB.
+/// Writes bytes in KiB.
 pub(crate) fn kib(bytes: u64) -> String {
     format!("{} KiB", bytes.div_ceil(1024))
 }
@@ -318,7 +307,7 @@ mod tests {
     use super::*;
     use Placement::Free;
 
-    /// A subject with these times in µs, and so many switches each.
+    /// Makes a subject with these times in µs, and this many switches each.
     fn figure(
         subject: Subject,
         switches: f64,

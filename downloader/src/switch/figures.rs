@@ -1,5 +1,5 @@
-//! How it is measured: every subject gives a sample in every round, so that what disturbs the machine
-//! for a while disturbs all.
+//! How it is measured: every subject gives a sample in every round, so that what disturbs the
+//! machine for a while disturbs all.
 
 use std::time::Duration;
 
@@ -10,39 +10,22 @@ use serde::Serialize;
 use super::part::Report;
 use super::{Cell, Places, Subject, Who};
 
-/// How much is measured by [`Figures::measure`].
-///
-/// ```
-/// use std::time::Duration;
-///
-/// use downloader::switch::Terms;
-///
-/// let terms = Terms { time: Duration::from_millis(100), rounds: 5 };
-/// assert_eq!(terms.time * terms.rounds as u32, Duration::from_millis(500));
-/// ```
+/// The effort of [`Figures::measure`].
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Terms {
-    /// How long a sample works, about.
+    /// The time that a sample works, about.
     pub time: Duration,
-    /// Samples of each subject.
+    /// The number of samples of each subject.
     pub rounds: usize,
 }
 
-/// What one sample has brought.
-///
-/// ```
-/// use std::time::Duration;
-///
-/// use downloader::switch::Sample;
-///
-/// let sample = Sample::from(Duration::from_micros(5));
-/// assert_eq!(sample.switches, None);
-/// ```
+/// The figures of one sample: made by [`Cell::sample`](super::Cell::sample).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Sample {
-    /// How long it takes once.
+    /// The time that it takes once.
     pub time: Duration,
-    /// How often an end was switched away meanwhile, both ends together; `None`: not counted.
+    /// The number of times that an end was switched away meanwhile, both ends together; `None`: not
+    /// counted.
     pub switches: Option<f64>,
 }
 
@@ -53,7 +36,7 @@ impl From<Duration> for Sample {
 }
 
 impl Sample {
-    /// Of what the ends report: all of them count the same round trips.
+    /// Makes a sample of the ends' reports, which all count the same round trips.
     pub(crate) fn of(reports: &[Report]) -> Result<Self, Failure> {
         let rounds = reports.first().map_or(0, |report| report.rounds);
         let time = reports.iter().map(|report| report.time).max().unwrap_or_default();
@@ -73,32 +56,22 @@ impl Sample {
 ///
 /// use downloader::switch::{Figures, Places, Subject, Terms};
 ///
-/// let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
-/// let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
+/// let terms = Terms { time: Duration::from_millis(1), rounds: 3 };
+/// let (subjects, places) = (vec![Subject::Bytes], Places::here());
+/// let figures = Figures::measure(subjects, &places, terms, |done, all| {
+///     println!("{done} of {all} samples");
+/// })?;
 /// assert!(figures.are_complete(terms));
+/// assert!(!figures.are_complete(Terms { rounds: 4, ..terms }));
 /// # Ok::<(), multiprocess::Failure>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct Figures(pub(crate) Vec<(Subject, Result<Vec<Sample>, String>)>);
 
 impl Figures {
-    /// Measures all; tells before each sample how many are done, of how many.
+    /// Measures all subjects; tells before each sample how many are done, of how many.
     ///
-    /// What can't be measured here is no error but a figure that says why.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use downloader::switch::{Figures, Places, Subject, Terms};
-    ///
-    /// let terms = Terms { time: Duration::from_millis(1), rounds: 3 };
-    /// let mut samples = 0;
-    /// let (bytes, places) = (vec![Subject::Bytes], Places::here());
-    /// let figures = Figures::measure(bytes, &places, terms, |_, _| samples += 1)?;
-    /// assert_eq!(samples, 3);
-    /// assert!(figures.are_complete(terms));
-    /// # Ok::<(), multiprocess::Failure>(())
-    /// ```
+    /// A subject that can't be measured here is no error but a figure that says why.
     ///
     /// # Errors
     /// The [`Failure`] of a round trip that can be had here.
@@ -131,24 +104,14 @@ impl Figures {
         Ok(Self(figures))
     }
 
-    /// Whether every figure has all its samples, or a reason why it has none.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use downloader::switch::{Figures, Places, Subject, Terms};
-    /// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
-    /// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
-    /// assert!(figures.are_complete(terms));
-    /// assert!(!figures.are_complete(Terms { rounds: 2, ..terms }));
-    /// # Ok::<(), multiprocess::Failure>(())
-    /// ```
+    /// Returns true if every figure has all its samples, or a reason why it has none.
     #[must_use]
     pub fn are_complete(&self, terms: Terms) -> bool {
         let complete = |samples: &Vec<Sample>| samples.len() == terms.rounds;
         self.0.iter().all(|(_, samples)| samples.as_ref().is_ok_and(complete) || samples.is_err())
     }
 
-    /// The samples of a subject, or why there are none.
+    /// Returns the samples of a subject, or why there are none.
     pub(crate) fn samples(&self, subject: Subject) -> Result<&[Sample], &str> {
         match self.0.iter().find(|(other, _)| *other == subject) {
             Some((_, Ok(samples))) if !samples.is_empty() => Ok(samples),
@@ -157,13 +120,13 @@ impl Figures {
         }
     }
 
-    /// How long the subject takes.
+    /// Returns how long the subject takes.
     pub(crate) fn time(&self, subject: Subject) -> Result<Spread, &str> {
         let times = self.samples(subject)?.iter().map(|sample| sample.time);
         Spread::of(times).ok_or("it was not measured")
     }
 
-    /// Switches in a round trip: the median.
+    /// Returns the median of the switches in a round trip.
     pub(crate) fn switches(&self, subject: Subject) -> Option<f64> {
         let samples = self.samples(subject).ok()?;
         let mut counts: Vec<f64> = samples.iter().filter_map(|sample| sample.switches).collect();
@@ -171,7 +134,8 @@ impl Figures {
         counts.get(counts.len() / 2).copied()
     }
 
-    /// Half of what the first takes more than the second in the same round: a round trip has two hops.
+    /// Returns half of what the first takes more than the second in the same round: a round trip
+    /// has two hops.
     pub(crate) fn per_hop(&self, subject: Subject, without: Subject) -> Result<Spread, &str> {
         let rounds = self.samples(subject)?.iter().zip(self.samples(without)?);
         let more = rounds.map(|(with, without)| Some(with.time.checked_sub(without.time)? / 2));
@@ -180,8 +144,8 @@ impl Figures {
         Spread::of(more).ok_or("it was not measured")
     }
 
-    /// How many times as long the first takes as the second in the same round: the smallest, the median
-    /// and the largest.
+    /// Returns how many times as long the first takes as the second in the same round: the
+    /// smallest, the median and the largest.
     pub(crate) fn ratio(&self, subject: Subject, other: Subject) -> Result<[f64; 3], &str> {
         let rounds = self.samples(subject)?.iter().zip(self.samples(other)?);
         let ratio = |(one, other): (&Sample, &Sample)| {
@@ -196,7 +160,7 @@ impl Figures {
         }
     }
 
-    /// Processes compared with threads, all else being the same.
+    /// Compares processes with threads, all else being the same.
     pub(crate) fn processes_to_threads(
         &self,
         cell: Cell,
@@ -207,7 +171,7 @@ impl Figures {
     }
 }
 
-/// What two spreads allow to be said of the second.
+/// The relation of a spread to another one.
 ///
 /// ```
 /// use std::time::Duration;
@@ -216,7 +180,8 @@ impl Figures {
 /// use downloader::switch::Comparison;
 ///
 /// let spread = |times: [u64; 3]| Spread::of(times.map(Duration::from_micros)).expect("three");
-/// assert_eq!(Comparison::of(spread([7, 8, 9]), spread([4, 5, 6])), Comparison::Shorter);
+/// assert_eq!(Comparison::of(spread([4, 5, 6]), spread([6, 7, 8])), Comparison::NoneShown);
+/// assert_eq!(Comparison::of(spread([4, 5, 6]), spread([7, 8, 9])), Comparison::Longer);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
@@ -230,17 +195,6 @@ pub enum Comparison {
 
 impl Comparison {
     /// Compares the second with the first.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use common::time::Spread;
-    /// use downloader::switch::Comparison;
-    ///
-    /// let spread = |times: [u64; 3]| Spread::of(times.map(Duration::from_micros)).expect("three");
-    /// assert_eq!(Comparison::of(spread([4, 5, 6]), spread([6, 7, 8])), Comparison::NoneShown);
-    /// assert_eq!(Comparison::of(spread([4, 5, 6]), spread([7, 8, 9])), Comparison::Longer);
-    /// ```
     #[must_use]
     pub fn of(first: Spread, second: Spread) -> Self {
         if second.min > first.max {

@@ -4,18 +4,7 @@ use serde_json::{Value, json as value};
 
 use super::{BUILD, Figures, Memory, Sample, Subject, Terms};
 
-/// All samples, in seconds, and what was concluded.
-///
-/// ```
-/// # use std::time::Duration;
-/// # use downloader::switch::{Figures, Places, Subject, Terms};
-/// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
-/// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
-/// let document = downloader::switch::json(&figures, terms, None, &serde_json::Value::Null, &[]);
-/// let document: serde_json::Value = serde_json::from_str(&document)?;
-/// assert_eq!(document["rounds"], 1);
-/// # Ok::<(), multiprocess::Failure>(())
-/// ```
+/// Writes all samples, in seconds, and what was concluded, as a JSON document.
 #[must_use]
 pub fn json(
     figures: &Figures,

@@ -1,6 +1,7 @@
-//! What a switch costs: the same token over the same channel, between threads and between processes.
+//! What a switch costs: the same token over the same channel, between threads and between
+//! processes.
 //!
-//! Who wants a figure of their own takes a [`Cell`]; the lesson takes [`all`] and tells what follows.
+//! A [`Cell`] measures a single figure; the lesson takes [`all`] and tells what follows.
 //!
 //! ```text
 //!   subjects ──▶ rounds: a sample of each, in an order that changes ──▶ figures ──▶ conclusions
@@ -9,10 +10,10 @@
 //!      └─ start-up, serialisation, `perf bench`                           └─▶ plot
 //! ```
 //!
-//! To read in this order: the channels (`channel.rs`), what an end does (`part.rs`), who holds the
-//! ends (`cell.rs`), where they run (`places.rs`); everything that is measured (`subject.rs`), how
-//! (`figures.rs`); what follows (`conclusion.rs`), and how it is shown (`table.rs`,
-//! `plot.rs`, `json.rs`).
+//! To read in this order: the channels (`channel.rs`), what an end does (`part.rs`), whether
+//! threads or processes hold the ends (`cell.rs`), where they run (`places.rs`); everything that is
+//! measured (`subject.rs`), how (`figures.rs`); what follows (`conclusion.rs`), and how it is shown
+//! (`table.rs`, `plot.rs`, `json.rs`).
 
 mod cell;
 mod channel;
@@ -44,6 +45,6 @@ pub use subject::{Subject, all};
 #[doc(hidden)]
 pub use table::{Shown, caches, controls, matrix, queues, start_up, tutorial};
 
-/// Which build was measured.
+/// The kind of build that was measured.
 #[doc(hidden)]
 pub const BUILD: &str = if cfg!(debug_assertions) { "debug build" } else { "release build" };

@@ -1,4 +1,4 @@
-//! What an end does with its tokens. It doesn't know whether it is a thread or a process.
+//! What an end does with its tokens, the same as a thread and as a process.
 //!
 //! ```text
 //!   leader                                follower
@@ -19,37 +19,37 @@ use serde::{Deserialize, Serialize};
 
 use super::channel::End;
 
-/// Round trips before those that count.
+/// The round trips before those that count.
 const WARM_UP: u64 = 16;
 
-/// Between two looks at the clock are as many round trips as take about so long: a look costs as much
-/// as a hop between two that spin.
+/// The time, about, between two looks at the clock: a look costs as much as a hop between two ends
+/// that spin.
 const BETWEEN_LOOKS: Duration = Duration::from_micros(50);
 
-/// The token that ends it.
+/// The token that ends the round trips.
 const STOP: u64 = u64::MAX;
 
-/// What was touched of a working set once is in the cache: a byte of each line is enough.
+/// The bytes of a cache line: to touch one of them has the whole line in the cache.
 const CACHE_LINE: usize = 64;
 
-/// What an end has to do.
+/// The work of an end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Part {
     /// The core it binds itself to.
     pub(crate) core: Option<usize>,
     /// Bytes of its own that it touches before every put.
     pub(crate) touched: usize,
-    /// How long it goes on.
+    /// The time for which it goes on.
     pub(crate) time: Duration,
 }
 
-/// What an end has done.
+/// The figures of an end's work.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Report {
-    /// Round trips that count, and their time. A follower has no time.
+    /// The round trips that count, and their time. A follower has no time.
     pub(crate) rounds: u64,
     pub(crate) time: Duration,
-    /// How often it was switched away meanwhile; `None`: not counted on this system.
+    /// The number of times that it was switched away meanwhile; `None`: not counted on this system.
     pub(crate) switches: Option<u64>,
     /// The cores that it could run on.
     pub(crate) cores: Vec<usize>,
@@ -94,7 +94,8 @@ impl Part {
         Err(Failure::new("no token is left"))
     }
 
-    /// Does alone what the two do: as many puts, gets and touches, without anybody to wait for.
+    /// Does alone what the two do: as many puts, gets and touches, without a wait for the other
+    /// end.
     pub(crate) fn alone(&self, [mut here, mut there]: [End; 2]) -> Result<Report, Failure> {
         let mut memory = self.begin()?;
         self.count(|token| {

@@ -1,4 +1,5 @@
-//! A measurement by others of the same thing: `perf bench sched pipe`, where perf is installed.
+//! Another program's measurement of the same thing: `perf bench sched pipe`, where perf is
+//! installed.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
@@ -10,14 +11,14 @@ use multiprocess::{Failure, wait};
 
 use super::Who;
 
-/// What a round trip takes, about: how many fit into a time.
+/// The time of a round trip, about: tells how many fit into a time.
 const ABOUT: Duration = Duration::from_micros(5);
 
-/// How long it may take beyond its work.
+/// The longest time that perf may take beyond its work.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The round trip that perf measures between two processes, or two threads, both bound to this core;
-/// works for about so long.
+/// Has perf measure a round trip between two processes, or two threads, both bound to this core,
+/// for about this time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -56,17 +57,17 @@ pub fn round_trip(who: Who, core: usize, time: Duration) -> Result<Duration, Fai
     per_operation(&output).ok_or_else(|| Failure::new("this perf has no `bench sched pipe`"))
 }
 
-/// The line `5.232950 usecs/op`.
+/// Finds the line `5.232950 usecs/op`.
 fn per_operation(output: &str) -> Option<Duration> {
     let line = output.lines().find_map(|line| line.trim().strip_suffix("usecs/op"))?;
     Duration::try_from_secs_f64(line.trim().parse::<f64>().ok()? / 1e6).ok()
 }
 
-/// Killed at the end, however it comes.
+/// A child that is killed when this is dropped.
 struct Running(Child);
 
 impl Running {
-    /// All that it says until its end.
+    /// Reads all that the child prints until its end.
     fn output(mut self, at_most: Duration) -> Result<String, Failure> {
         let deadline = Instant::now() + at_most;
         let mut stdout = self.0.stdout.take().ok_or_else(|| Failure::new("perf has no output"))?;

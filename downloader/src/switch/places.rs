@@ -1,4 +1,4 @@
-//! Where the two ends run, and whether that can be had on this machine.
+//! Which cores the two ends run on, and whether that can be had on this machine.
 
 use std::{fs, io, thread};
 
@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use super::Who;
 
-/// Where the two ends run.
+/// The cores that the two ends run on.
 ///
 /// ```
 /// use downloader::switch::Placement;
 ///
-/// assert_ne!(Placement::OneCore, Placement::TwoCores);
+/// let names = Placement::ALL.map(Placement::name);
+/// assert_eq!(names, ["both on one core", "one core each", "not pinned"]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Placement {
@@ -25,22 +26,10 @@ pub enum Placement {
 }
 
 impl Placement {
-    /// All three.
-    ///
-    /// ```
-    /// use downloader::switch::Placement;
-    ///
-    /// assert_eq!(Placement::ALL.len(), 3);
-    /// ```
+    /// All three placements.
     pub const ALL: [Self; 3] = [Self::OneCore, Self::TwoCores, Self::Free];
 
-    /// What the tables call it: a few English words.
-    ///
-    /// ```
-    /// use downloader::switch::Placement;
-    ///
-    /// assert_eq!(Placement::OneCore.name(), "both on one core");
-    /// ```
+    /// Returns its name in the tables: a few English words.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -54,25 +43,24 @@ impl Placement {
 /// The cores of each placement, or why there are none.
 ///
 /// ```
-/// use downloader::switch::Places;
+/// use downloader::switch::{Placement, Places};
 ///
-/// assert_eq!(Places::here(), Places::here());
+/// let places = Places::here();
+/// assert_eq!(places.cores(Placement::Free), Ok([None, None]));
+/// if let Ok([first, second]) = places.cores(Placement::OneCore) {
+///     assert_eq!(first, second);
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
     one: Result<usize, String>,
     two: Result<usize, String>,
-    /// Whether two threads of one process can be bound to these two.
+    /// Whether two threads of one process can be bound to these two cores.
     threads_apart: Result<(), String>,
 }
 
 impl Places {
-    /// Those of this machine: tries to bind a thread, and reads back whether it is bound.
-    ///
-    /// ```
-    /// let places = downloader::switch::Places::here();
-    /// println!("{places:?}");
-    /// ```
+    /// Finds those of this machine: tries to bind a thread, and reads back whether it is bound.
     #[must_use]
     pub fn here() -> Self {
         let usable = cores::usable().unwrap_or_default();
@@ -91,7 +79,7 @@ impl Places {
         Self { one, two, threads_apart }
     }
 
-    /// Made up.
+    /// Makes up cores for a test.
     #[cfg(test)]
     pub(crate) const fn of(one: Result<usize, String>, two: Result<usize, String>) -> Self {
         Self { one, two, threads_apart: Ok(()) }
@@ -115,20 +103,10 @@ impl Places {
         self.cores(placement)
     }
 
-    /// The core of each end, `None` if it isn't bound.
-    ///
-    /// ```
-    /// use downloader::switch::{Placement, Places};
-    ///
-    /// let places = Places::here();
-    /// assert_eq!(places.cores(Placement::Free), Ok([None, None]));
-    /// if let Ok([first, second]) = places.cores(Placement::OneCore) {
-    ///     assert_eq!(first, second);
-    /// }
-    /// ```
+    /// Returns the core of each end, `None` if it isn't bound.
     ///
     /// # Errors
-    /// Why it can't be had here, in words.
+    /// The reason in words why the placement can't be had here.
     pub fn cores(&self, placement: Placement) -> Result<[Option<usize>; 2], String> {
         Ok(match placement {
             Placement::OneCore => [Some(self.one.clone()?); 2],
@@ -138,7 +116,8 @@ impl Places {
     }
 }
 
-/// A core that is no second half of this one, if there is one. Only Linux tells which are.
+/// Returns another core, if possible none that shares its hardware with this one (SMT); only Linux
+/// tells which do.
 fn another_core(usable: &[usize], one: usize) -> Option<usize> {
     let halves = format!("/sys/devices/system/cpu/cpu{one}/topology/thread_siblings_list");
     let halves = numbers(&fs::read_to_string(halves).unwrap_or_default());
@@ -146,7 +125,7 @@ fn another_core(usable: &[usize], one: usize) -> Option<usize> {
     others().find(|core| !halves.contains(core)).or_else(|| others().next())
 }
 
-/// `0-1,4` are 0, 1 and 4.
+/// Parses a list of cores: `0-1,4` are 0, 1 and 4.
 fn numbers(list: &str) -> Vec<usize> {
     let range = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

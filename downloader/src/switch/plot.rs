@@ -17,11 +17,12 @@ use plotters::prelude::*;
 use super::{Cell, Channel, Figures, Placement, Subject, Who};
 
 const WIDTH: i32 = 820;
-/// Of the names, and of the free place at the other side.
+/// The width of the names.
 const NAMES: i32 = 170;
+/// The free space at the other side.
 const MARGIN: i32 = 60;
 const LINE: i32 = 26;
-/// Above the first line, and below the last.
+/// The heights above the first line and below the last.
 const HEAD: i32 = 92;
 const FOOT: i32 = 50;
 
@@ -34,17 +35,7 @@ enum Line {
     Channel(Channel, [Option<Spread>; 2]),
 }
 
-/// The plot as an SVG document.
-///
-/// ```
-/// # use std::time::Duration;
-/// # use downloader::switch::{Figures, Places, Subject, Terms};
-/// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
-/// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
-/// let document = downloader::switch::svg(&figures)?;
-/// assert!(document.starts_with("<svg"));
-/// # Ok::<(), multiprocess::Failure>(())
-/// ```
+/// Draws the plot as an SVG document.
 ///
 /// # Errors
 /// If it can't be drawn.
@@ -69,7 +60,7 @@ fn lines(figures: &Figures) -> Vec<Line> {
     lines
 }
 
-/// An axis that holds every range, in microseconds.
+/// Makes an axis that holds every range, in microseconds.
 fn axis(lines: &[Line]) -> LogAxis {
     let spreads = lines.iter().filter_map(|line| match line {
         Line::Channel(_, spreads) => Some(spreads.iter().flatten()),
@@ -79,12 +70,12 @@ fn axis(lines: &[Line]) -> LogAxis {
     LogAxis::over(times, (0, 1), (NAMES, WIDTH - MARGIN))
 }
 
-/// So many microseconds; less than a nanosecond can't be measured.
+/// Returns a time in microseconds, at least a nanosecond: less can't be measured.
 fn micros(time: std::time::Duration) -> f64 {
     (time.as_secs_f64() * 1e6).max(1e-3)
 }
 
-/// What is drawn on.
+/// The plot: what is drawn on, and its axis.
 struct Plot<'a, 'b> {
     area: &'a Area<'b>,
     axis: LogAxis,

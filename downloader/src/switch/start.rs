@@ -1,4 +1,4 @@
-//! What it costs to have one more: the start and the memory of a thread and of a process.
+//! What one more thread or process costs: its start and its memory.
 
 use std::sync::Barrier;
 use std::{fs, process, thread};
@@ -10,27 +10,20 @@ use super::Who;
 
 tasks![nothing, wait, with_threads];
 
-/// So many are counted together, to be seen beside what the program has already.
+/// The number of threads that are counted together, to show beside what the program has already.
 const COUNTED: usize = 16;
 
-/// Bytes of memory that nobody else has and that are free again when it ends. What the kernel holds for
-/// it is not counted.
-///
-/// ```
-/// use downloader::switch::Memory;
-///
-/// let memory = Memory { thread: 12 << 10, process: 300 << 10 };
-/// assert_eq!(memory.process / memory.thread, 25);
-/// ```
+/// The bytes of private memory that are free again when a thread or process ends. What the kernel
+/// holds for it is not counted. Made by [`memory`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Memory {
-    /// Of one more thread that waits.
+    /// The memory of one more thread that waits.
     pub thread: u64,
-    /// Of one more process that waits.
+    /// The memory of one more process that waits.
     pub process: u64,
 }
 
-/// Measures both.
+/// Measures the memory of both.
 ///
 /// ```
 /// # use std::process::ExitCode;
@@ -58,7 +51,7 @@ fn of_a_thread() -> Result<u64, Failure> {
     memory
 }
 
-/// Runs in a child, where nobody else takes memory meanwhile.
+/// Runs in a child, where nothing else takes memory meanwhile.
 fn with_threads(mut said: Sender<Result<u64, Failure>>) -> Result<(), Failure> {
     Ok(said.send(&of_threads())?)
 }
@@ -101,7 +94,7 @@ fn wait((mut here, waiting): (Sender<()>, Waiting)) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Bytes of memory that only this process has.
+/// Returns the bytes of memory that only this process has.
 fn private(pid: u32) -> Result<u64, Failure> {
     let path = format!("/proc/{pid}/smaps_rollup");
     let text =
@@ -112,7 +105,7 @@ fn private(pid: u32) -> Result<u64, Failure> {
     Ok(lines.filter_map(kib).sum::<u64>() * 1024)
 }
 
-/// Starts one more, and waits for its end.
+/// Starts one more thread or process, and waits for its end.
 pub(crate) fn start_and_join(who: Who) -> Result<(), Failure> {
     if who == Who::Processes {
         let mut process = Process::new(nothing, ());

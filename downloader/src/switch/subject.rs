@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Cell, Channel, Placement, Places, Sample, Who, perf, start};
 
-/// One thing that is measured: how long once takes.
+/// A thing that is measured: how long it takes once.
 ///
 /// ```
 /// use downloader::switch::{Cell, Channel, Placement, Subject, Who};
@@ -22,24 +22,18 @@ use super::{Cell, Channel, Placement, Places, Sample, Who, perf, start};
 pub enum Subject {
     /// A token there and back.
     RoundTrip(Cell),
-    /// The same by perf's own program, over pipes, both on one core.
+    /// A round trip by perf's own program, over pipes, both ends on one core.
     Perf(Who),
-    /// The start and the join of one more that does nothing.
+    /// The start and the join of one more thread or process that does nothing.
     Start(Who),
     /// A token turned into bytes and back, as a queue between processes does it.
     Bytes,
 }
 
-/// Bytes that each end touches before every hop, in the lesson's table about caches.
+/// The bytes that each end touches before every hop, in the lesson's table about caches.
 pub(crate) const WORKING_SETS: [usize; 3] = [0, 256 << 10, 2 << 20];
 
-/// All that the lesson measures. What is compared round by round stands side by side.
-///
-/// ```
-/// use downloader::switch::{Subject, all};
-///
-/// assert!(all().contains(&Subject::Bytes));
-/// ```
+/// Lists all that the lesson measures. What is compared round by round stands side by side.
 #[must_use]
 pub fn all() -> Vec<Subject> {
     use Channel::{Crossbeam, Futex, Pipe, Queue, Spin, Yield};
@@ -77,7 +71,7 @@ pub fn all() -> Vec<Subject> {
 }
 
 impl Subject {
-    /// Why it can't be measured here, if it can't.
+    /// Returns why it can't be measured here, if it can't.
     pub(crate) fn why_not(self, places: &Places) -> Option<String> {
         match self {
             Self::RoundTrip(cell) => places.cores_of(cell.who, cell.placement).err(),
@@ -86,7 +80,7 @@ impl Subject {
         }
     }
 
-    /// Works for about so long.
+    /// Takes a sample, for about this time.
     pub(crate) fn sample(self, places: &Places, time: Duration) -> Result<Sample, Failure> {
         match self {
             Self::RoundTrip(cell) => cell.sample(places, time),
@@ -109,7 +103,7 @@ impl Subject {
     }
 }
 
-/// How long it takes once, if one looks at the clock after every so many.
+/// Returns how long the work takes once, with a look at the clock after every batch.
 fn repeat(
     time: Duration,
     batch: u32,

@@ -12,17 +12,8 @@ use super::conclusion::{Switching, TUTORIAL, kib};
 use super::subject::WORKING_SETS;
 use super::{BUILD, Cell, Channel, Comparison, Figures, Memory, Placement, Subject, TOKENS, Who};
 
-/// Threads and processes side by side over every channel, and below it what their switches say.
-///
-/// ```
-/// # use std::time::Duration;
-/// # use downloader::switch::{Figures, Places, Subject, Terms};
-/// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
-/// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
-/// let table = downloader::switch::matrix(&figures, downloader::switch::Placement::Free).to_string();
-/// assert!(table.contains("kernel pipes"), "{table}");
-/// # Ok::<(), multiprocess::Failure>(())
-/// ```
+/// Shows threads and processes side by side over every channel, and below it what their switches
+/// say.
 #[must_use]
 pub fn matrix(figures: &Figures, placement: Placement) -> Shown {
     use Channel::{Crossbeam, Futex, Pipe, Queue};
@@ -60,7 +51,7 @@ pub fn matrix(figures: &Figures, placement: Placement) -> Shown {
     with_notes(table(&heads, rows), notes)
 }
 
-/// What the counted switches say, where that isn't what one might think.
+/// Explains the counted switches where a round trip isn't two switches.
 fn note(switches: f64, who: Who, cell: Cell) -> Option<String> {
     let who = if who == Who::Threads { "threads" } else { "processes" };
     let name = cell.channel.name();
@@ -74,17 +65,8 @@ fn note(switches: f64, who: Who, cell: Cell) -> Option<String> {
     }
 }
 
-/// The tutorial's two rows, and between them the one that tells the queue from who uses it.
-///
-/// ```
-/// # use std::time::Duration;
-/// # use downloader::switch::{Figures, Places, Subject, Terms};
-/// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
-/// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
-/// let table = downloader::switch::queues(&figures).to_string();
-/// assert!(table.contains("our queue"), "{table}");
-/// # Ok::<(), multiprocess::Failure>(())
-/// ```
+/// Shows the tutorial's two rows, and between them the row that differs from either in one thing
+/// only: threads over our queue.
 #[must_use]
 pub fn queues(figures: &Figures) -> Shown {
     let heads = [&["the queue, µs"][..], &Placement::ALL.map(Placement::name)].concat();
@@ -104,15 +86,8 @@ pub fn queues(figures: &Figures) -> Shown {
     with_notes(table(&heads, rows.to_vec()), notes)
 }
 
-/// The tutorial's figures beside ours: seconds for two processes and for two threads, and each token's
-/// share.
-///
-/// ```
-/// # use std::time::Duration;
-/// let ours = [2, 1].map(Duration::from_secs);
-/// let table = downloader::switch::tutorial(1_000_000, ours).to_string();
-/// assert!(table.contains("1,000,000"), "{table}");
-/// ```
+/// Shows the tutorial's figures beside ours: seconds for two processes and for two threads, and
+/// each token's share.
 #[must_use]
 pub fn tutorial(tokens: u64, ours: [Duration; 2]) -> Shown {
     let heads = ["", "tutorial", "a token", "here", "a token"];
@@ -128,17 +103,7 @@ pub fn tutorial(tokens: u64, ours: [Duration; 2]) -> Shown {
     with_notes(table(&heads, rows.map(row).to_vec()), vec![note])
 }
 
-/// The parts of a round trip on their own, and perf's figures beside ours.
-///
-/// ```
-/// # use std::time::Duration;
-/// # use downloader::switch::{Figures, Places, Subject, Terms};
-/// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
-/// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
-/// let table = downloader::switch::controls(&figures).to_string();
-/// assert!(table.contains("bytes"), "{table}");
-/// # Ok::<(), multiprocess::Failure>(())
-/// ```
+/// Shows the parts of a round trip on their own, and perf's figures beside ours.
 #[must_use]
 pub fn controls(figures: &Figures) -> Shown {
     use Channel::{Pipe, Spin, Yield};
@@ -170,17 +135,8 @@ pub fn controls(figures: &Figures) -> Shown {
     with_notes(table(&heads, rows), notes)
 }
 
-/// A round trip over pipes on one core when each end touches memory of its own before every hop.
-///
-/// ```
-/// # use std::time::Duration;
-/// # use downloader::switch::{Figures, Places, Subject, Terms};
-/// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
-/// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
-/// let table = downloader::switch::caches(&figures).to_string();
-/// assert!(table.contains("KiB"), "{table}");
-/// # Ok::<(), multiprocess::Failure>(())
-/// ```
+/// Shows a round trip over pipes on one core when each end touches memory of its own before every
+/// hop.
 #[must_use]
 pub fn caches(figures: &Figures) -> Shown {
     let heads = ["touched by each", "one alone, µs", "threads, µs", "processes, µs"];
@@ -197,17 +153,7 @@ pub fn caches(figures: &Figures) -> Shown {
     with_notes(table(&heads, rows), notes)
 }
 
-/// What it costs to have one more.
-///
-/// ```
-/// # use std::time::Duration;
-/// # use downloader::switch::{Figures, Places, Subject, Terms};
-/// # let terms = Terms { time: Duration::from_millis(1), rounds: 1 };
-/// # let figures = Figures::measure(vec![Subject::Bytes], &Places::here(), terms, |_, _| ())?;
-/// let table = downloader::switch::start_up(&figures, None).to_string();
-/// assert!(table.contains("process"), "{table}");
-/// # Ok::<(), multiprocess::Failure>(())
-/// ```
+/// Shows what one more thread or process costs.
 #[must_use]
 pub fn start_up(figures: &Figures, memory: Option<Memory>) -> Shown {
     let heads = ["one more", "start and join, µs", "memory of its own"];
@@ -226,7 +172,7 @@ pub fn start_up(figures: &Figures, memory: Option<Memory>) -> Shown {
 /// The title of the switches, which stay beside the time that they belong to.
 const SWITCHES: &str = "\u{2060}sw.";
 
-/// A table and the notes below it. Written by `{:n}`, they take at most n columns.
+/// A table and the notes below it. Written by `{:n}`, both take at most n columns.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -248,7 +194,7 @@ impl fmt::Display for Shown {
     }
 }
 
-/// A table as the lesson shows it.
+/// Makes a table as the lesson shows it.
 fn table(heads: &[&str], rows: Vec<Vec<String>>) -> Table {
     let fields = |texts: &mut dyn Iterator<Item = &str>| Row::new(texts.map(Field::new).collect());
     let mut table = Table::open(fields(&mut heads.iter().copied()));
@@ -258,7 +204,7 @@ fn table(heads: &[&str], rows: Vec<Vec<String>>) -> Table {
     table
 }
 
-/// `5.31 (5.20–5.44)`; what can't be measured is a dash, and a note.
+/// Writes `5.31 (5.20–5.44)`; what can't be measured is a dash, and a note.
 fn micros(time: Result<Spread, &str>, notes: &mut Vec<String>) -> String {
     match time {
         Ok(time) => {
@@ -272,7 +218,7 @@ fn micros(time: Result<Spread, &str>, notes: &mut Vec<String>) -> String {
     }
 }
 
-/// Microseconds with as many digits as mean something.
+/// Writes microseconds with as many digits as mean something.
 fn digits(time: Duration) -> String {
     let micros = time.as_secs_f64() * 1e6;
     let digits = match micros {
@@ -284,7 +230,7 @@ fn digits(time: Duration) -> String {
     format!("{micros:.digits$}")
 }
 
-/// `1,000,000`
+/// Writes a number with commas: `1,000,000`.
 fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -297,7 +243,7 @@ fn thousands(number: u64) -> String {
     text
 }
 
-/// Each note once.
+/// Puts each note once below the table.
 fn with_notes(table: Table, notes: Vec<String>) -> Shown {
     let mut said: Vec<String> = Vec::new();
     for note in notes {
@@ -313,7 +259,7 @@ mod tests {
     use super::super::{Sample, all};
     use super::*;
 
-    /// Every subject with the same times, and so many switches.
+    /// Makes every subject with the same times, and this many switches.
     fn figures(micros: [u64; 3], switches: f64) -> Figures {
         let sample =
             |micros| Sample { time: Duration::from_micros(micros), switches: Some(switches) };

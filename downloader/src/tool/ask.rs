@@ -35,7 +35,7 @@ const CHECKED: &str = "image/png,image/jpeg";
 const ANY: &str = "image/*";
 
 thread_local! {
-    /// Whether the thread has made a connection since this was last set to false.
+    /// True if the thread has made a connection since this was last set to false.
     static HAS_CONNECTED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -64,7 +64,7 @@ pub(super) struct Route {
 /// The outcome of a request.
 pub(super) enum Asked {
     Answer(Response<Body>),
-    /// A redirect leads to another host, which must not be asked before there is a place at it.
+    /// A redirect leads to another host, which must not be asked before it has a free slot.
     Moved,
 }
 
@@ -239,7 +239,7 @@ pub(super) fn drain(answer: &mut Response<Body>) {
     }
 }
 
-/// Whether the reason for an error may be the connection alone, which has been used before.
+/// Returns true if the reason for an error may be the connection alone, which has been used before.
 fn is_of_connection(error: &Error) -> bool {
     use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
     let broken = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof];

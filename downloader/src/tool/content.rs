@@ -1,4 +1,5 @@
-//! What a file is: known by how it begins, and checked, in a process of its own, by decoding it.
+//! The kind of a file: known by how it begins, and checked, in a process of its own, by decoding
+//! it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,10 +12,11 @@ use super::outcome::{Failed, Kind};
 
 tasks![check];
 
-/// So many bytes show what a file is.
+/// The number of first bytes that show what a file is.
 pub(super) const HEAD: usize = 64;
 
-/// The extension for what begins like this. If it is to be checked, it has to be a PNG or a JPEG.
+/// Returns the extension for a file that begins like this. If it is to be checked, it has to be a
+/// PNG or a JPEG.
 pub(super) fn extension(head: &[u8], checked: bool) -> Result<&'static str, Failed> {
     if head.is_empty() {
         return Err(Failed::new(Kind::Empty, "no bytes"));

@@ -1,4 +1,4 @@
-//! One attempt to fetch an address into an unfinished file, or the rest of one.
+//! An attempt to fetch an address into an unfinished file, or the rest of one.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -21,41 +21,41 @@ use super::patience::Patience;
 use super::retry;
 use super::trouble::{Trouble, trouble};
 
-/// Fetches; all threads share one.
+/// The fetcher, which all threads share.
 pub(super) struct Fetcher {
     asker: Asker,
     patience: Patience,
     folder: Arc<Folder>,
-    /// Whether only images that can be checked are wanted.
+    /// True if only images that can be checked are wanted.
     checked: bool,
-    /// Set when all is to stop.
+    /// True when all is to stop.
     stopped: Arc<AtomicBool>,
-    /// How many bytes have come, for the progress.
+    /// The number of bytes that have come, for the progress.
     received: Arc<AtomicU64>,
 }
 
-/// What has come of an address so far.
+/// The state of an address between attempts.
 #[derive(Default)]
 pub(super) struct Tried {
-    /// How often a server was asked, redirects not counted.
+    /// The number of requests, redirects not counted.
     pub(super) attempts: u32,
-    /// How many attempts have failed and brought nothing.
+    /// The number of attempts that have failed and brought nothing.
     pub(super) failures: u32,
-    /// Of the last answer.
+    /// The status code of the last answer.
     pub(super) http_status: Option<u16>,
-    /// The length of what has come, also if it is thrown away.
+    /// The number of bytes that have come, also if they are thrown away.
     pub(super) bytes: u64,
-    /// What has come, if the rest of it can be asked for.
+    /// The part that has come, if the rest of it can be asked for.
     part: Option<Part>,
     /// The length of the longest part so far.
     longest: u64,
-    /// How often in a row the rest was asked for in vain.
+    /// The number of times in a row that the rest was asked for in vain.
     refusals: u32,
-    /// The way of an attempt that waits for a place at the host that is asked next.
+    /// The way of an attempt that waits for its turn at the host that is asked next.
     pub(super) route: Option<Route>,
 }
 
-/// After so many only the whole file is asked for.
+/// The number of refusals after which only the whole file is asked for.
 const REFUSALS: u32 = 2;
 
 impl Tried {
@@ -72,7 +72,7 @@ impl Tried {
     }
 }
 
-/// What a request has brought.
+/// The result of a request.
 enum Step {
     Whole(Box<Part>),
     /// The next request, for the rest or for all, need not wait.
@@ -86,7 +86,7 @@ pub(super) struct Downloaded {
     pub(super) file: NamedTempFile,
     pub(super) md5: String,
     pub(super) extension: &'static str,
-    /// Whether its bytes have come with several answers.
+    /// True if its bytes have come with several answers.
     pub(super) is_joined: bool,
 }
 
@@ -277,7 +277,7 @@ impl Fetcher {
         }
     }
 
-    /// All bytes are there: what are they?
+    /// Finishes a file whose bytes are all there: finds out its extension and its MD5.
     fn finish(&self, part: Part) -> Result<Downloaded, Trouble> {
         let extension = self.extension(&part)?;
         let shared = self.folder.share(&part.file);
@@ -303,7 +303,7 @@ impl Fetcher {
         Trouble::lasting(Kind::TooLarge, message)
     }
 
-    /// The answer is an error.
+    /// Makes the error of an answer that is one.
     fn refused(&self, code: u16, answer: &mut Response<Body>) -> Trouble {
         let reason = answer.status().canonical_reason().unwrap_or("a status without a name");
         // 407 is never the server's (RFC 9110, 15.5.8).

@@ -24,7 +24,8 @@ use fs4::{FileExt, TryLockError};
 use rand::RngExt;
 use tempfile::NamedTempFile;
 
-/// What the names of unfinished files begin and end with. Nothing else in the folder is ever removed.
+/// The beginning and the end of the names of unfinished files. Nothing else in the folder is ever
+/// removed.
 const PREFIX: &str = ".downloader-";
 const SUFFIX: &str = ".part";
 
@@ -33,14 +34,14 @@ const CROWDED: Duration = Duration::from_millis(200);
 
 pub(super) struct Folder {
     path: PathBuf,
-    /// What the names of this run's unfinished files begin with.
+    /// The beginning of the names of this run's unfinished files.
     own_prefix: String,
     is_open: Mutex<bool>,
-    /// Whether others write so much here that to write all of it out takes too long.
+    /// True if others write so much here that to write all of it out takes too long.
     is_crowded: AtomicBool,
 }
 
-/// Whether a file is new in the folder.
+/// A stored file, which is new in the folder or was there.
 pub(super) enum Stored {
     New(PathBuf),
     WasThere(PathBuf),
@@ -70,7 +71,7 @@ impl Folder {
         self.is_open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An empty file for what will be stored. It is removed when it is dropped.
+    /// Creates an empty file for what will be stored. The file is removed when it is dropped.
     pub(super) fn new_file(&self) -> io::Result<NamedTempFile> {
         loop {
             let is_open = self.lock();
@@ -129,8 +130,9 @@ impl Folder {
         })
     }
 
-    /// Gives a file, whose bytes are on the disk, its name. If a file of this name and with the same
-    /// bytes is there, it stays; anything else of this name is replaced, a link by the file itself.
+    /// Gives a file, whose bytes are on the disk, its name. If a file of this name and with the
+    /// same bytes is there, it stays; anything else of this name is replaced, a link by the file
+    /// itself.
     pub(super) fn store(&self, file: NamedTempFile, name: &str) -> io::Result<Stored> {
         let target = self.path.join(name);
         let is_open = self.lock();
@@ -155,7 +157,7 @@ impl Folder {
         }
     }
 
-    /// From now on no file appears. What is unfinished is removed.
+    /// Closes the folder: from now on no file appears, and unfinished ones are removed.
     pub(super) fn close(&self) {
         *self.lock() = false;
         let _ = self.remove_where(|name, _| name.starts_with(&self.own_prefix).then_some(()));
@@ -175,8 +177,8 @@ impl Folder {
     }
 }
 
-/// Locks a file in this way; whether that is so, and the file still has its name. A run that begins
-/// just now may have taken it for a left one before it was locked.
+/// Locks a file in this way; returns true if it is locked, and still has its name. A run that
+/// begins just now may have taken it for a left one, and removed it, before it was locked.
 fn is_held(file: &NamedTempFile, lock: fn(&File) -> Result<(), TryLockError>) -> io::Result<bool> {
     match lock(file.as_file()) {
         Ok(()) => file.path().try_exists(),
@@ -193,7 +195,7 @@ fn open_file(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Whether both are files, no links, with the same bytes.
+/// Returns true if both are files, no links, with the same bytes.
 fn has_same_bytes(one: &Path, other: &Path) -> bool {
     let compare = || -> io::Result<bool> {
         let (one, other) = (open_file(one)?, open_file(other)?);

@@ -2,14 +2,14 @@
 //!
 //! ```text
 //!   list ──▶ waiting room ──▶ threads that fetch ──▶ threads that check ──▶ threads that store
-//!   reader   256 places       --connections           │        ▲             in groups ──▶ report
+//!   reader   256 slots        --connections           │        ▲             in groups ──▶ report
 //!                                                    path      whether it is sound
 //!                                                     ▼        │
 //!                                                  processes that decode
 //! ```
 //!
-//! All queues are bounded: who is too fast waits. What is in memory at once doesn't depend on the
-//! length of the list.
+//! All queues are bounded (back-pressure): a thread that is too fast waits. What is in memory at
+//! once doesn't depend on the length of the list.
 
 use std::env;
 use std::fs::{self, File};
@@ -39,14 +39,14 @@ use super::room::Room;
 use super::stop::{INTERRUPTED, Stop};
 use super::work::{Job, Reader, Run, read_list, start, start_threads};
 
-/// So many addresses wait to be fetched.
+/// The most addresses that wait to be fetched.
 const WAITING: usize = 256;
-/// How long what is under way has when all is stopped.
+/// The time that downloads under way have when all is stopped.
 const GRACE: Duration = Duration::from_secs(1);
-/// How often the progress is shown and the report is written.
+/// The time between two updates of the progress and of the report.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What ends a run before it has begun.
+/// The reason why a run ends before it has begun.
 struct Unable {
     code: u8,
     message: String,
@@ -231,8 +231,8 @@ fn note(run: &Run, outcome: &Outcome, report: &mut Report, progress: &Progress) 
     report.add(outcome)
 }
 
-/// All was stopped: notes what was under way or waited, and what of the list was not read, if it
-/// is one that can be read to its end.
+/// Notes, when all was stopped, what was under way or waited, and what of the list was not read, if
+/// it can be read to its end.
 fn note_unfinished(
     run: &Run,
     reader: Option<JoinHandle<io::Result<Reader>>>,

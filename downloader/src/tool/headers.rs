@@ -53,13 +53,13 @@ pub(super) fn hide_password(text: &str) -> String {
     hidden.unwrap_or_else(|| format!("{before}://{}", hide_password(rest)))
 }
 
-/// All bytes but those of ASCII are encoded.
+/// The set of bytes that are encoded besides those that are not ASCII: none.
 const NON_ASCII: &AsciiSet = &AsciiSet::EMPTY;
 
 /// A `Content-Range`: `bytes 5-9/10`, or `bytes */10` of a range that can't be had.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ContentRange {
-    /// From the first byte to behind the last.
+    /// The range from the first byte to behind the last.
     pub(super) part: Option<Range<u64>>,
     /// The length of the whole file, if the server knows it.
     pub(super) total: Option<u64>,

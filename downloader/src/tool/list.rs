@@ -12,14 +12,14 @@ pub(super) struct List<R> {
     input: R,
     /// The number of the line read last, from 1.
     line: u64,
-    /// Whether that line ended with a carriage return: a line feed behind it belongs to its end.
+    /// True if that line ended with a carriage return: a line feed behind it belongs to its end.
     is_after_return: bool,
 }
 
-/// One of them.
+/// A line that is an address, or ought to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// From 1.
+    /// The number of the line, from 1.
     pub(super) line: u64,
     pub(super) address: Result<Url, Bad>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Entry {
 /// A line that is no address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bad {
-    /// What it says, or how that begins.
+    /// The line, or its beginning.
     pub(super) text: String,
     pub(super) reason: String,
 }
@@ -80,7 +80,7 @@ impl<R: BufRead> List<R> {
     }
 }
 
-/// Ends after an error.
+/// The lines that are neither empty nor comments; they end after an error.
 impl<R: BufRead> Iterator for List<R> {
     type Item = io::Result<Entry>;
 

@@ -17,10 +17,10 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-/// How long an answer is kept, also the answer that there is no such name.
+/// The time for which an answer is kept, also the answer that there is no such name.
 const KEPT: Duration = Duration::from_secs(60);
-/// How long a failure that may pass is kept: long enough for all threads that wait for the name;
-/// another attempt looks it up again.
+/// The time for which a failure that may pass is kept: long enough for all threads that wait for
+/// the name; another attempt looks it up again.
 const FAILURE_KEPT: Duration = Duration::from_millis(200);
 /// The most addresses of a name that are tried.
 const ADDRESSES: usize = 16;
@@ -49,7 +49,7 @@ enum Name {
 #[derive(Clone, Debug)]
 pub(super) struct NoAddress {
     message: String,
-    /// Whether the resolver may know more another time.
+    /// True if the resolver may know more another time.
     pub(super) may_pass: bool,
 }
 

@@ -8,7 +8,7 @@ use downloader::Limits;
 
 use super::patience::Patience;
 
-/// All that the command line says.
+/// The options of the command line.
 pub(super) struct Options {
     pub(super) list: PathBuf,
     pub(super) folder: PathBuf,
@@ -132,7 +132,7 @@ pub(super) fn command() -> Command {
         .arg(flag("quiet", "No progress, and no line for each failure").short('q'))
 }
 
-/// A number of seconds, from a thousandth to a day.
+/// Parses a number of seconds, from a thousandth to a day.
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => {
@@ -142,7 +142,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A number of bytes, with a letter for thousands of 1024 or without.
+/// Parses a number of bytes, with a letter for thousands of 1024 or without.
 fn bytes(text: &str) -> Result<u64, String> {
     let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let factor = match text[number.len()..].to_ascii_lowercase().as_str() {

@@ -1,10 +1,10 @@
-//! What becomes of an address: stored, or why not.
+//! The outcome of an address: stored, or why not.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why an address failed. In a report these are the values of `error`.
+/// The reason why an address failed. In a report these are the values of `error`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Kind {
@@ -44,24 +44,24 @@ pub(super) enum Kind {
     Unsupported,
     /// More pixels than allowed.
     TooManyPixels,
-    /// It can't be decoded.
+    /// An image that can't be decoded.
     Damaged,
     /// The process that checked it died, twice.
     WorkerDied,
     /// The disk is full, or the folder can't be written.
     Disk,
-    /// It was under way, or waited, when all was stopped.
+    /// The download was under way, or waited, when all was stopped.
     Interrupted,
 }
 
 impl Kind {
-    /// Its name in a report.
+    /// Returns its name in a report.
     pub(super) fn name(self) -> String {
         serde_json::to_string(&self).unwrap_or_default().trim_matches('"').to_owned()
     }
 }
 
-/// Why it failed, in one word and in a sentence.
+/// The reason why an address failed, in one word and in a sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Failed {
     pub(super) kind: Kind,
@@ -74,7 +74,7 @@ impl Failed {
     }
 }
 
-/// How an address ended.
+/// The status of an address at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Status {
@@ -85,27 +85,28 @@ pub(super) enum Status {
     Failed,
 }
 
-/// One line of a report. What isn't known is `null`.
+/// A line of a report. What isn't known is `null`.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Outcome {
-    /// As it was asked for.
+    /// The URL as it was asked for.
     pub(super) url: String,
-    /// Its line in the list, from 1.
+    /// The line in the list, from 1.
     pub(super) line: u64,
     pub(super) status: Status,
     /// The status code of the last answer.
     pub(super) http_status: Option<u16>,
-    /// How often it was tried.
+    /// The number of attempts.
     pub(super) attempts: u32,
     /// The length of the file, or of what came of it at the last attempt.
     pub(super) bytes: u64,
-    /// From the beginning of the first attempt to the end, waits between attempts included.
+    /// The seconds from the beginning of the first attempt to the end, waits between attempts
+    /// included.
     pub(super) seconds: f64,
-    /// Of the file.
+    /// The MD5 of the file.
     pub(super) md5: Option<String>,
-    /// Of the pixels after the tutorial's convolution.
+    /// The MD5 of the pixels after the tutorial's convolution.
     pub(super) convolved_md5: Option<String>,
-    /// Where the file is.
+    /// The path of the file.
     pub(super) path: Option<String>,
     pub(super) error: Option<Kind>,
     /// The error in a sentence.
@@ -113,7 +114,7 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// Of an address of which nothing else is known.
+    /// Makes the outcome of an address of which nothing else is known.
     pub(super) fn new(url: impl Into<String>, line: u64, status: Status) -> Self {
         Self {
             url: url.into(),

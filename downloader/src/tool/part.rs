@@ -18,21 +18,21 @@ pub(super) struct Part {
     pub(super) length: u64,
     /// The length of the whole file, if a server has said it.
     pub(super) total: Option<u64>,
-    /// Where the body that is coming has to end in the file, if the server has said it.
+    /// The end in the file of the body that is coming, if the server has said it.
     pub(super) end: Option<u64>,
     pub(super) md5: Md5,
     /// The first bytes, up to [`HEAD`].
     pub(super) head: Vec<u8>,
-    /// The strong validator of the first answer: the rest is another file's unless it has the same.
+    /// The strong validator of the first answer: with another one, the rest is another file's.
     pub(super) validator: Option<HeaderValue>,
-    /// Whether its bytes have come with several answers.
+    /// True if its bytes have come with several answers.
     pub(super) is_joined: bool,
     /// The `Content-Encoding` of the first answer.
     pub(super) encoding: Option<HeaderValue>,
 }
 
 impl Part {
-    /// Makes an empty one for the body of an answer with these headers.
+    /// Makes an empty part for the body of an answer with these headers.
     pub(super) fn new(file: NamedTempFile, headers: &HeaderMap) -> Self {
         Self {
             file,
@@ -47,8 +47,9 @@ impl Part {
         }
     }
 
-    /// Whether a 206 with a body of this length continues what has come: with the same strong
-    /// validator and total (RFC 9110, 15.3.7.3), from the next byte on. Notes where the body ends.
+    /// Returns true if a 206 with a body of this length continues what has come: with the same
+    /// strong validator and total (RFC 9110, 15.3.7.3), from the next byte on. Notes where the body
+    /// ends.
     pub(super) fn is_continued_by(&mut self, headers: &HeaderMap, body: Option<u64>) -> bool {
         let Some(ContentRange { part: Some(part), total }) = ContentRange::of(headers) else {
             return false;
@@ -63,8 +64,8 @@ impl Part {
             && validator(headers) == self.validator.as_ref()
     }
 
-    /// Whether so many of its bytes are enough to ask on without counting a failure: a hundredth of
-    /// the file, so that a server which gives byte after byte has an end.
+    /// Returns true if this many more bytes are enough to ask on without counting a failure: a
+    /// hundredth of the file, so that a server which gives byte after byte has an end.
     pub(super) fn is_progress(&self, bytes: u64) -> bool {
         self.total.is_some_and(|total| bytes > 0 && bytes >= total / 100)
     }
@@ -77,18 +78,19 @@ impl Part {
         Ok(())
     }
 
-    /// Whether the rest can be asked for, and be known as the rest.
+    /// Returns true if the rest can be asked for, and be known as the rest.
     pub(super) fn can_go_on(&self) -> bool {
         self.length > 0 && self.validator.is_some()
     }
 
-    /// Whether all has come, as the headers of a 416 say: for a file whose length wasn't known.
+    /// Returns true if all has come, as the headers of a 416 say: for a file whose length wasn't
+    /// known.
     pub(super) fn is_all(&self, headers: &HeaderMap) -> bool {
         let total = ContentRange::of(headers).and_then(|range| range.total);
         total == Some(self.length) && self.is_whole().is_ok_and(|is| is)
     }
 
-    /// The trouble that it ends before this length, or before the image does.
+    /// Makes the error of a body that ends before this length, or before the image does.
     pub(super) fn short_of(&self, length: Option<u64>) -> Trouble {
         let message = match length {
             Some(length) => format!("{} bytes came of {length}", self.length),
@@ -98,7 +100,8 @@ impl Part {
         Trouble::passing(Kind::ShortBody, message)
     }
 
-    /// Whether all has come: by the length or, if no server has said it, as the image shows.
+    /// Returns true if all has come: by the length or, if no server has said it, as the image
+    /// shows.
     pub(super) fn is_whole(&self) -> io::Result<bool> {
         if let Some(total) = self.total {
             return Ok(self.length == total);

@@ -5,13 +5,13 @@ use std::time::Duration;
 /// The time limits of a request, and the limits of what it may bring.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
-    /// For a connection, the look-up of the host's name and TLS included.
+    /// The time for a connection, the look-up of the host's name and TLS included.
     pub(super) connect: Duration,
-    /// For the head of an answer.
+    /// The time for the head of an answer.
     pub(super) first_byte: Duration,
-    /// For the next bytes of a body.
+    /// The time for the next bytes of a body.
     pub(super) stall: Duration,
-    /// For all of an attempt, redirects included.
+    /// The time for all of an attempt, redirects included.
     pub(super) total: Duration,
     /// The longest pause that a server may ask for.
     pub(super) pause: Duration,

@@ -1,4 +1,4 @@
-//! How far it is, on standard error: a line that changes if that is a terminal, and the failures.
+//! The progress on standard error: a line that changes if that is a terminal, and the failures.
 
 use std::fs::File;
 use std::io::{self, BufReader, Write};
@@ -20,7 +20,7 @@ pub(super) struct Progress {
     bar: ProgressBar,
     quiet: bool,
     begin: Instant,
-    /// How many bytes have come.
+    /// The number of bytes that have come.
     pub(super) received: Arc<AtomicU64>,
 }
 
@@ -60,7 +60,7 @@ impl Progress {
             let url = hide_password(&outcome.url);
             let line = output::escaped(&format!("failed: {url}: {why}")) + "\n";
             self.bar.suspend(|| {
-                // Nobody has to read it.
+                // Standard error may be closed.
                 let _ = io::stderr().write_all(line.as_bytes());
             });
         }

@@ -1,5 +1,5 @@
-//! What was done: line by line into a report and a list of failures, all together as a table, and
-//! in the exit code.
+//! The report: line by line into a file and a list of failures, all together as a table, and in the
+//! exit code.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,16 +13,16 @@ use serde::Serialize;
 
 use super::outcome::{Kind, Outcome, Status};
 
-/// Collects what becomes of the addresses.
+/// The collector of the outcomes of all addresses.
 pub(super) struct Report {
     lines: Option<BufWriter<File>>,
     failures: Option<BufWriter<File>>,
     pub(super) summary: Summary,
-    /// Whether any server has answered.
+    /// True if any server has answered.
     was_reached: bool,
 }
 
-/// All of it in numbers.
+/// The report in numbers.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Summary {
     pub(super) stored: u64,
@@ -30,9 +30,9 @@ pub(super) struct Summary {
     pub(super) failed: u64,
     /// The failures by their kind.
     pub(super) errors: BTreeMap<Kind, u64>,
-    /// Lines of the list that were not reached when all was stopped; `null` if nobody has counted.
+    /// The lines of the list that were not reached when all was stopped; `null` if not counted.
     pub(super) not_begun: Option<u64>,
-    /// Of the files, new or not.
+    /// The bytes of the files, new or not.
     pub(super) bytes: u64,
     pub(super) seconds: f64,
     pub(super) interrupted: bool,
@@ -86,7 +86,7 @@ impl Report {
         self.failures.as_mut().map_or(Ok(()), Write::flush)
     }
 
-    /// The exit code, if neither the disk nor anybody has stopped it.
+    /// Returns the exit code of a run that neither the disk nor a signal has stopped.
     pub(super) fn exit_code(&self) -> ExitCode {
         let summary = &self.summary;
         let tried = summary.failed - summary.errors.get(&Kind::BadLine).copied().unwrap_or(0);
@@ -99,7 +99,7 @@ impl Report {
 }
 
 impl Summary {
-    /// As a table, and a line below it.
+    /// Writes a table, and a line below it.
     pub(super) fn table(&self) -> String {
         let mut table = Table::new(row!["what became of them", r->"addresses"]);
         table.add_row(row!["stored", r->self.stored]);

@@ -1,4 +1,4 @@
-//! When to try again, and after how long.
+//! Retries: which failures may pass, and how long to wait.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,15 +8,16 @@ use rand::RngExt;
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Whether a server may answer otherwise the next time (RFC 9110; 425: RFC 8470; 429: RFC 6585; 520
-/// to 529 are Cloudflare's and others' words for a server behind them that doesn't answer).
+/// Returns true if a server may answer otherwise the next time (RFC 9110; 425: RFC 8470; 429: RFC
+/// 6585; 520 to 529 are Cloudflare's and others' words for a server behind them that doesn't
+/// answer).
 pub(super) fn may_pass(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502..=504 | 520..=529)
 }
 
-/// How long to wait after so many failures: any time up to an end that doubles, so that those who
-/// failed together don't come back together. ("Full jitter": M. Brooker, Exponential Backoff And
-/// Jitter, AWS Architecture Blog, 2015.)
+/// Returns how long to wait after this many failures (exponential back-off with full jitter): a
+/// random time up to a limit that doubles, so that attempts that failed together don't come back
+/// together (M. Brooker, *Exponential Backoff And Jitter*, AWS Architecture Blog, 2015).
 pub(super) fn back_off(failures: u32) -> Duration {
     rand::rng().random_range(Duration::ZERO..=longest_after(failures))
 }
@@ -25,7 +26,8 @@ fn longest_after(failures: u32) -> Duration {
     FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST)
 }
 
-/// The wait that a `Retry-After` asks for, in seconds or until a date; `None` if it is neither.
+/// Returns the wait that a `Retry-After` asks for, in seconds or until a date; `None` if it is
+/// neither.
 pub(super) fn retry_after(header: &str, now: SystemTime) -> Option<Duration> {
     let header = header.trim();
     if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {

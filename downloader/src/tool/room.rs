@@ -7,23 +7,24 @@
 //!                                                     after a while
 //! ```
 //!
-//! A thread gets the first that may be begun now: that need not wait for another attempt, and
-//! whose host has not its fill. So neither a slow host nor a wait holds a thread up. What a redirect
-//! leads to another host comes back, too, and waits for a place there. So does what proves
-//! damaged after a thread has done with it: the room stays open as long as it expects such.
+//! A thread gets the first address that may be begun now: that need not wait for another attempt,
+//! and whose host may be asked by one more thread. So neither a slow host nor a wait holds a thread
+//! up. An address that is redirected to another host comes back, too, and waits for its turn there.
+//! So does an image that proves damaged after a thread has done with it: the room stays open as
+//! long as it expects such.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A pause that lasts longer ends here.
+/// The end of a pause that would last longer.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// What waits for a thread.
+/// An item that waits for a thread.
 pub(super) trait Waiting {
-    /// Whom to ask.
+    /// Returns the URL's host.
     fn host(&self) -> &str;
-    /// Not before.
+    /// Returns the earliest time of the next attempt.
     fn due(&self) -> Option<Instant>;
 }
 
@@ -37,7 +38,7 @@ pub(super) struct Room<T> {
 struct State<T> {
     waiting: VecDeque<T>,
     hosts: HashMap<String, Host>,
-    /// How many are with the threads, or are expected back.
+    /// The number of items that are with the threads, or are expected back.
     active: usize,
     list_has_ended: bool,
     is_closed: bool,
@@ -87,7 +88,8 @@ impl<T: Waiting> Room<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more of the list; waits for a place. False if the room is closed.
+    /// Puts an address of the list into the room, and waits for a free slot; returns false if the
+    /// room is closed.
     pub(super) fn put(&self, item: T) -> bool {
         let mut state = self.lock();
         while state.waiting.len() >= self.size && !state.is_closed {
@@ -100,13 +102,13 @@ impl<T: Waiting> Room<T> {
         !state.is_closed
     }
 
-    /// No more come from the list.
+    /// Says that no more come from the list.
     pub(super) fn end_list(&self) {
         self.lock().list_has_ended = true;
         self.changed.notify_all();
     }
 
-    /// The first that may be begun; waits for one. `None` when there is none to come.
+    /// Waits for an item that may be begun, and returns the first; `None` when none is to come.
     pub(super) fn next(&self) -> Option<Turn<T>> {
         let mut state = self.lock();
         loop {
@@ -144,7 +146,7 @@ impl<T: Waiting> Room<T> {
             if let Some(turn) = found {
                 state.hosts.entry(turn.item.host().to_owned()).or_default().active += 1;
                 state.active += 1;
-                // A place is free for `put`.
+                // The room has a free slot for `put`.
                 self.changed.notify_all();
                 return Some(turn);
             }
@@ -163,7 +165,7 @@ impl<T: Waiting> Room<T> {
         }
     }
 
-    /// Takes back the place at this host of an item that a thread has done with. It may come back,
+    /// Frees the slot at this host of an item that a thread has done with. The item may come back,
     /// at the front if it need not wait. The host may have asked for a pause.
     pub(super) fn done(&self, host: &str, pause: Option<Pause>, again: Option<T>) {
         let mut state = self.lock();
@@ -185,7 +187,7 @@ impl<T: Waiting> Room<T> {
         self.changed.notify_all();
     }
 
-    /// Expects an item back that a thread has; its place at its host is taken back by `done`.
+    /// Expects an item back that a thread has; its slot at its host is freed by `done`.
     pub(super) fn expect_back(&self) {
         self.lock().active += 1;
     }
@@ -198,7 +200,7 @@ impl<T: Waiting> Room<T> {
         self.changed.notify_all();
     }
 
-    /// Nothing is begun any more.
+    /// Closes the room: nothing is begun any more.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_all();

@@ -7,10 +7,10 @@ use std::thread;
 
 use common::interrupt;
 
-/// What a run that was interrupted ends with.
+/// The exit code of a run that was interrupted.
 pub(super) const INTERRUPTED: u8 = 130;
 
-/// Whether the run is to stop, and what to do then.
+/// The wish that the run stop, and what to do then.
 #[derive(Clone)]
 pub(super) struct Stop {
     pub(super) is_asked: Arc<AtomicBool>,
@@ -18,8 +18,8 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// Listens to Ctrl-C, SIGTERM and SIGHUP from now on. At the first of them `first` is called. At
-    /// the second `second` is, and the process ends.
+    /// Listens to Ctrl-C, SIGTERM and SIGHUP from now on. At the first of them `first` is called;
+    /// at the second `second` is, and the process ends.
     pub(super) fn listen(
         first: impl Fn() + Send + Sync + 'static,
         second: impl Fn() + Send + 'static,
@@ -40,7 +40,7 @@ impl Stop {
         Ok(stop)
     }
 
-    /// All is to stop.
+    /// Asks all to stop.
     pub(super) fn ask(&self) {
         self.is_asked.store(true, Ordering::SeqCst);
         (self.first)();

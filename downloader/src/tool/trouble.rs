@@ -1,4 +1,4 @@
-//! What goes wrong in an attempt, and whether it may pass.
+//! The error of an attempt, and whether it may pass.
 
 use std::io::ErrorKind::{InvalidData, InvalidInput, PermissionDenied, UnexpectedEof};
 use std::time::Duration;
@@ -9,12 +9,12 @@ use super::names::NoAddress;
 use super::outcome::{Failed, Kind};
 use super::retry;
 
-/// Why an attempt failed, and whether another may do better.
+/// The reason why an attempt failed, and whether another may do better.
 #[derive(Debug)]
 pub(super) struct Trouble {
     pub(super) failed: Failed,
     pub(super) may_pass: bool,
-    /// The server has asked for a pause.
+    /// The pause that the server has asked for.
     pub(super) pause: Option<Duration>,
 }
 
@@ -27,14 +27,13 @@ impl Trouble {
         Self { may_pass: true, ..Self::lasting(kind, message) }
     }
 
-    /// Nothing can be written: no address would do better.
+    /// Makes the error of a disk that can't be written: no address would do better.
     pub(super) fn disk(error: &std::io::Error) -> Self {
         Self::lasting(Kind::Disk, error)
     }
 }
 
-/// What an error of the HTTP client means; `slow` is what a read that takes too long is called
-/// there.
+/// Classifies an error of the HTTP client; `slow` is the kind of a read that takes too long.
 pub(super) fn trouble(error: Error, slow: Kind) -> Trouble {
     match error {
         Error::Timeout(which) => match which {

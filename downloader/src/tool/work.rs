@@ -24,14 +24,14 @@ use super::retry;
 use super::room::{Pause, Room, Turn, Waiting};
 use super::trouble::Trouble;
 
-/// So many files a process wait to be checked.
+/// The most files for each process that wait to be checked.
 const QUEUED: usize = 4;
 /// The most files that are synced together.
 const GROUP: usize = 16;
 /// The number of threads that store, each a group: one alone would hold up all on a busy disk.
 const STORING: usize = 4;
 
-/// What all threads of a run share.
+/// The state that all threads of a run share.
 pub(super) struct Run {
     pub(super) room: Arc<Room<Job>>,
     pub(super) fetcher: Fetcher,
@@ -97,10 +97,10 @@ struct Whole {
     convolved: Option<String>,
 }
 
-/// What is left of a list.
+/// The rest of a list.
 pub(super) type Reader = Option<List<Box<dyn BufRead + Send>>>;
 
-/// Starts a thread of the run. Nobody waits for it after the run has been stopped.
+/// Starts a thread of the run. It is not waited for after the run has been stopped.
 pub(super) fn start<T: Send + 'static>(
     run: &Arc<Run>,
     outcomes: &Sender<Outcome>,
@@ -164,14 +164,14 @@ pub(super) fn read_list(
     Ok(None)
 }
 
-/// The outcome of a line that is no address.
+/// Makes the outcome of a line that is no address.
 fn bad_line(run: &Run, line: u64, bad: Bad) -> Outcome {
     let message = format!("{}:{line}: {}", run.options.list.display(), bad.reason);
     let (error, message) = (Some(Kind::BadLine), Some(message));
     Outcome { error, message, ..Outcome::new(bad.text, line, Status::Failed) }
 }
 
-/// What a thread that fetches does.
+/// Runs in a thread that fetches.
 fn fetch_all(
     run: &Run,
     downloaded: &Sender<(Job, Downloaded)>,
@@ -224,7 +224,7 @@ fn fetch_all(
     }
 }
 
-/// What a thread does that waits for checks.
+/// Runs in a thread that waits for checks.
 fn check_all(
     run: &Run,
     to_check: &Receiver<(Job, Downloaded)>,
@@ -263,7 +263,8 @@ fn check(run: &Run, file: &Downloaded) -> Result<Option<String>, Failed> {
     let mut checked = Err(multiprocess::pool::Error::NotRunning);
     for _ in 0..2 {
         checked = pool.apply(content::check, (path.clone(), limits, wanted));
-        // It may have died of something else: whoever takes too much memory has others killed, too.
+        // It may have died of something else: a process that takes too much memory has others
+        // killed, too.
         if !matches!(checked, Err(multiprocess::pool::Error::Task(TaskError::WorkerDied { .. }))) {
             break;
         }
@@ -276,8 +277,8 @@ fn check(run: &Run, file: &Downloaded) -> Result<Option<String>, Failed> {
     })
 }
 
-/// What a thread does that stores: files that have come while others were synced are synced
-/// together, and only then each gets its name.
+/// Runs in a thread that stores (group commit): files that have come while others were synced are
+/// synced together, and only then each gets its name.
 fn store_all(run: &Run, to_store: &Receiver<Whole>, outcomes: &Sender<Outcome>) {
     while let Ok(first) = to_store.recv() {
         let group: Vec<Whole> = iter::once(first).chain(to_store.try_iter()).take(GROUP).collect();

@@ -19,24 +19,24 @@ use serde_json::Value;
 use tempfile::TempDir;
 use testing::{Deadline, Random};
 
-/// What a client has asked for.
+/// The request of a client.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) path: String,
     /// The names in small letters.
     pub(crate) headers: HashMap<String, String>,
-    /// How many have asked for this path, this one included.
+    /// The number of requests for this path, this one included.
     pub(crate) count: usize,
 }
 
 impl Request {
-    /// The first byte that is asked for, if it isn't all.
+    /// Returns the first byte that is asked for, if it isn't all.
     pub(crate) fn range(&self) -> Option<usize> {
         self.headers.get("range")?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
     }
 }
 
-/// Whether a connection goes on after an answer.
+/// The state of a connection after an answer.
 #[derive(PartialEq)]
 pub(crate) enum After {
     Open,
@@ -70,7 +70,7 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    /// Its address and its port.
+    /// Returns its address and its port.
     pub(crate) fn host(&self) -> &str {
         &self.address
     }
@@ -156,7 +156,7 @@ pub(crate) fn one(
     (ended, server)
 }
 
-/// One address fails like this, after so many attempts, and nothing is stored.
+/// Checks that an address fails like this, after this many attempts, and nothing is stored.
 pub(crate) fn fails(
     kind: &str,
     attempts: u64,
@@ -172,7 +172,7 @@ pub(crate) fn fails(
     ended
 }
 
-/// One address is stored with these bytes, after so many attempts.
+/// Checks that an address is stored with these bytes, after this many attempts.
 pub(crate) fn is_stored(
     file: &[u8],
     attempts: u64,
@@ -188,12 +188,12 @@ pub(crate) fn is_stored(
     (ended, server)
 }
 
-/// A PNG of so many pixels a side, different for each seed.
+/// Makes a PNG of this many pixels a side, different for each seed.
 pub(crate) fn png(seed: u64, side: u32) -> Vec<u8> {
     picture(seed, side, "png")
 }
 
-/// The same as a JPEG.
+/// Makes a JPEG of this many pixels a side, different for each seed.
 pub(crate) fn jpg(seed: u64, side: u32) -> Vec<u8> {
     picture(seed, side, "jpg")
 }
@@ -205,7 +205,7 @@ fn picture(seed: u64, side: u32, extension: &str) -> Vec<u8> {
     Picture { width: side, height: side, channels: 3, extension, pixels }.encode().unwrap()
 }
 
-/// What a run has left.
+/// The traces of a run that has ended.
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -220,13 +220,13 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// The report's line for this address.
+    /// Returns the report's line for this address.
     pub(crate) fn of(&self, url: &str) -> &Value {
         let found = self.report.iter().find(|line| line["url"] == url);
         found.unwrap_or_else(|| panic!("{url} is not in the report: {:?}", self.report))
     }
 
-    /// Status, error and attempts of this address.
+    /// Returns status, error and attempts of this address.
     pub(crate) fn fate(&self, url: &str) -> (String, String, u64) {
         let line = self.of(url);
         let text = |name: &str| line[name].as_str().unwrap_or("-").to_owned();
@@ -238,19 +238,19 @@ impl Ended {
 pub(crate) struct Get {
     pub(crate) place: TempDir,
     command: Command,
-    /// Where the files go, seen from that folder.
+    /// The folder of the files, seen from that folder.
     out: PathBuf,
     /// Variables of the environment.
     env: Vec<(&'static str, String)>,
 }
 
 impl Get {
-    /// On a list of these lines.
+    /// Makes a run on a list of these lines.
     pub(crate) fn of(list: &[String]) -> Self {
         Self::on(&(list.join("\n") + "\n"))
     }
 
-    /// On a list with this text.
+    /// Makes a run on a list with this text.
     pub(crate) fn on(list: &str) -> Self {
         let place = tempfile::tempdir().unwrap();
         fs::write(place.path().join("list"), list).unwrap();
@@ -265,19 +265,20 @@ impl Get {
         self
     }
 
-    /// With this variable in its environment.
+    /// Sets a variable of its environment.
     pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.env.push((name, value.into()));
         self
     }
 
-    /// Into another run's folder.
+    /// Stores into another run's folder.
     pub(crate) fn into_folder(mut self, folder: &Path) -> Self {
         folder.clone_into(&mut self.out);
         self
     }
 
-    /// Through this shell text, in which `"$@"` is the run. Windows has no shell of this kind.
+    /// Runs it through this shell text, in which `"$@"` is the run. Windows has no shell of this
+    /// kind.
     #[cfg(unix)]
     pub(crate) fn through(mut self, shell: &str) -> Self {
         let mut command = Command::new("sh");
@@ -333,7 +334,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// What the terminal does on Ctrl-C. Windows can do it to a console's processes only.
+    /// Does what the terminal does on Ctrl-C. Windows can do it to a console's processes only.
     #[cfg(unix)]
     pub(crate) fn interrupt(&self) {
         use rustix::process::{Pid, Signal, kill_process_group};
@@ -355,7 +356,7 @@ impl Running {
         self.group.is_empty()
     }
 
-    /// The process ids of its children. Only Linux tells them of another process.
+    /// Returns the process ids of its children. Only Linux tells them of another process.
     #[cfg(target_os = "linux")]
     pub(crate) fn children(&self) -> Vec<u32> {
         let mut children = Vec::new();
@@ -388,7 +389,7 @@ impl Running {
     }
 }
 
-/// The names of the files in a folder, each of which has the MD5 that it is named after.
+/// Returns the names of the files in a folder, each of which has the MD5 that it is named after.
 pub(crate) fn whole_files(folder: &Path) -> Vec<String> {
     let mut files: Vec<String> = fs::read_dir(folder)
         .into_iter()
