@@ -17,11 +17,11 @@ use unicode_width::UnicodeWidthStr;
 pub struct Section {
     /// The tutorial's number: `3.2`.
     pub number: &'static str,
-    /// What it is about.
+    /// The section's subject.
     pub title: &'static str,
     /// The crate to run.
     pub package: &'static str,
-    /// Its lessons of this section, in order, and how many minutes one takes.
+    /// The crate's lessons of this section, in order, each with the minutes that it takes.
     pub lessons: &'static [(&'static str, u32)],
 }
 
@@ -29,14 +29,6 @@ pub struct Section {
 ///
 /// The minutes are an estimate: 200 words of the chapter a minute, 20 lines of output or of the
 /// lesson's source, and six to run it and to try the one thing.
-///
-/// ```
-/// use common::contents::CONTENTS;
-///
-/// let lessons = CONTENTS.iter().flat_map(|section| section.lessons);
-/// let minutes: u32 = lessons.map(|(_, minutes)| minutes).sum();
-/// assert!(minutes > 0);
-/// ```
 pub const CONTENTS: &[Section] = &[
     Section {
         number: "一",
@@ -138,23 +130,16 @@ pub const CONTENTS: &[Section] = &[
     },
 ];
 
-/// The names that `cargo run -p package -- --list` prints; none for a package without lessons.
-///
-/// ```
-/// let lessons = common::contents::lessons_of("downloader");
-/// assert_eq!(lessons, ["image-downloader", "switch-cost"]);
-/// ```
+/// Returns the names that `cargo run -p package -- --list` prints; none for a package without
+/// lessons.
 #[must_use]
 pub fn lessons_of(package: &str) -> Vec<&'static str> {
     let sections = CONTENTS.iter().filter(|section| section.package == package);
     sections.flat_map(|section| section.lessons).map(|(name, _)| *name).collect()
 }
 
-/// The number of the section that a lesson belongs to; empty for what is no lesson's name.
-///
-/// ```
-/// assert_eq!(common::contents::section_of("two-ends"), "3.1");
-/// ```
+/// Returns the number of the section that a lesson belongs to, `3.1`; empty for what is no lesson's
+/// name.
 #[must_use]
 pub fn section_of(lesson: &str) -> &'static str {
     let tells = |section: &&Section| section.lessons.iter().any(|(name, _)| *name == lesson);
@@ -162,7 +147,7 @@ pub fn section_of(lesson: &str) -> &'static str {
     section.map_or("", |section| section.number)
 }
 
-/// How wide a section's number is, with the space after it.
+/// The width of a section's number, with the space after it.
 const NUMBER: usize = 4;
 
 /// The table of contents as it is printed: each lesson with its section and its command.

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::sys;
 
-/// The numbers of the cores that the calling thread may run on, from 0. Python:
+/// Returns the numbers of the cores that the calling thread may run on, from 0. Python:
 /// `os.sched_getaffinity(0)`.
 ///
 /// On Windows those of the process, in its group of at most 64; on macOS all.

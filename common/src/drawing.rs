@@ -8,13 +8,13 @@ use plotters::prelude::*;
 pub use plotters::style::text_anchor::HPos;
 use plotters::style::text_anchor::{Pos, VPos};
 
-/// Why a picture can't be drawn.
+/// The reason why a picture can't be drawn.
 pub type Error = DrawingAreaErrorKind<std::io::Error>;
-/// What every part of a drawing returns.
+/// The result of every part of a drawing.
 pub type Drawn = Result<(), Error>;
-/// What is drawn on.
+/// The area that is drawn on.
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-/// A place in the picture, in pixels from its left upper corner.
+/// A position in the picture, in pixels from its left upper corner.
 pub type Place = (i32, i32);
 
 /// The colour of what is to be read first.
@@ -29,10 +29,10 @@ pub const BLUE: RGBColor = RGBColor(38, 120, 178);
 pub const ORANGE: RGBColor = RGBColor(214, 96, 48);
 /// The colour of what is critical.
 pub const RED: RGBColor = RGBColor(200, 60, 50);
-/// Whatever font the viewer has; it finds Chinese signs elsewhere if need be.
+/// The font: any that the viewer has, which finds Chinese signs elsewhere if need be.
 pub const FONT: &str = "sans-serif";
 
-/// A white picture of this size, drawn on, as an SVG document.
+/// Draws on a white picture of this size, and returns it as an SVG document.
 ///
 /// ```
 /// use common::drawing::{DARK, line, picture};
@@ -60,15 +60,7 @@ pub fn picture(
     Ok(document)
 }
 
-/// Text of this size, in pixels, whose left, middle or right is at this place.
-///
-/// ```
-/// use common::drawing::{DARK, HPos, picture, text};
-///
-/// let document = picture((80, 20), |area| text(area, "today", (4, 10), 12, &DARK, HPos::Left))?;
-/// assert!(document.contains("today"));
-/// # Ok::<(), common::drawing::Error>(())
-/// ```
+/// Draws text of this size, in pixels, whose left, middle or right is at this position.
 ///
 /// # Errors
 /// What plotters says.
@@ -84,7 +76,8 @@ pub fn text(
     area.draw_text(text, &style, place)
 }
 
-/// A line from each of these places to the next, one or more pixels thick; see [`picture`].
+/// Draws a line from each of these positions to the next, one or more pixels thick; see
+/// [`picture`].
 ///
 /// # Errors
 /// What plotters says.
@@ -92,16 +85,8 @@ pub fn line(area: &Area<'_>, points: &[Place], colour: &RGBColor, thickness: u32
     area.draw(&PathElement::new(points.to_vec(), colour.stroke_width(thickness)))
 }
 
-/// A line from one `x` to another at the height `y`, with an end on each side: from the smallest to
-/// the largest sample.
-///
-/// ```
-/// use common::drawing::{DARK, picture, range};
-///
-/// let document = picture((80, 20), |area| range(area, (10, 70), 10, &DARK))?;
-/// assert_eq!(document.matches("<polyline").count(), 3);
-/// # Ok::<(), common::drawing::Error>(())
-/// ```
+/// Draws a range, from the smallest to the largest sample: a line from one `x` to another at the
+/// height `y`, with a bar at each end.
 ///
 /// # Errors
 /// What plotters says.
@@ -129,8 +114,8 @@ pub struct LogAxis {
 }
 
 impl LogAxis {
-    /// Makes an axis between two places, in pixels, that holds these values, which are above 0, and
-    /// at least the powers of ten from `least.0` to `least.1`.
+    /// Makes an axis between two positions, in pixels, that holds these values, which are above 0,
+    /// and at least the powers of ten from `least.0` to `least.1`.
     pub fn over(
         values: impl IntoIterator<Item = f64>,
         least: (i32, i32),
@@ -144,13 +129,13 @@ impl LogAxis {
         axis
     }
 
-    /// The powers of ten on it.
+    /// Returns the powers of ten on the axis.
     #[must_use]
     pub fn powers(&self) -> RangeInclusive<i32> {
         self.lowest..=self.highest
     }
 
-    /// Where a value above 0 lies, in pixels.
+    /// Returns where a value above 0 lies, in pixels.
     #[must_use]
     pub fn place(&self, value: f64) -> i32 {
         let share =
@@ -161,13 +146,6 @@ impl LogAxis {
 
 /// Estimates how many pixels wide a text is: there is no font to ask, so it is rather too much.
 /// Chinese signs are as wide as high.
-///
-/// ```
-/// use common::drawing::width;
-///
-/// assert_eq!(width("洗水壶", 10), 30);
-/// assert!(width("abc", 10) < 30);
-/// ```
 #[must_use]
 pub fn width(text: &str, size: i32) -> i32 {
     let parts = |sign: char| match sign {
@@ -180,15 +158,8 @@ pub fn width(text: &str, size: i32) -> i32 {
     text.chars().map(parts).sum::<i32>() * size / 100
 }
 
-/// The text, or as much of its beginning as there is room for. What no picture may hold is
-/// [escaped](crate::output::escaped).
-///
-/// ```
-/// use common::drawing::shortened;
-///
-/// assert_eq!(shortened("walls", 10, 100), "walls");
-/// assert_eq!(shortened("walls and windows", 10, 40), "walls…");
-/// ```
+/// Shortens a text to as much of its beginning as there is room for, in pixels. What no picture may
+/// hold is [escaped](crate::output::escaped).
 #[must_use]
 pub fn shortened(text: &str, size: i32, room: i32) -> String {
     let clean = crate::output::escaped(text);
@@ -202,7 +173,7 @@ pub fn shortened(text: &str, size: i32, room: i32) -> String {
     short + "…"
 }
 
-/// Steps of 1, 2 or 5 times a power of ten, at most so many up to here.
+/// Returns steps of 1, 2 or 5 times a power of ten: 0, and at most this many up to `to`.
 ///
 /// ```
 /// assert_eq!(common::drawing::steps(16.0, 8)[..3], [0.0, 2.0, 4.0]);

@@ -10,19 +10,19 @@ use same_file::Handle;
 
 use crate::sys;
 
-/// Why a file isn't written.
+/// The reason why a file isn't written.
 #[derive(Debug)]
 pub enum CreateError {
     /// The file is an input, or another output.
     Taken {
-        /// As it was asked for; it may be another name of the same file.
+        /// The path as it was given; it may be another name of the same file.
         path: PathBuf,
-        /// What else it is.
+        /// What else the file is.
         is: &'static str,
     },
     /// The system refuses.
     Refused {
-        /// As it was asked for.
+        /// The path as it was given.
         path: PathBuf,
         /// What the system says.
         error: io::Error,
@@ -102,14 +102,8 @@ pub fn create<const N: usize>(
     Ok(files)
 }
 
-/// Writes out all that is unwritten in the file's file system, and returns whether there is such a
-/// call: on Linux. Of errors it knows nothing: [`File::sync_data`] tells those of a file.
-///
-/// ```
-/// let file = tempfile::tempfile()?;
-/// assert_eq!(common::files::write_out(&file), cfg!(target_os = "linux"));
-/// # Ok::<(), std::io::Error>(())
-/// ```
+/// Writes out all that is unwritten in the file's file system, and returns true if the system has
+/// such a call, as Linux does. Errors are not reported: [`File::sync_data`] tells those of a file.
 #[must_use]
 pub fn write_out(file: &File) -> bool {
     sys::write_out(file)

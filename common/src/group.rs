@@ -45,8 +45,8 @@ impl Group {
         self.0.kill();
     }
 
-    /// Whether no process of the group is left. On Linux and macOS a process that has ended is,
-    /// until its parent has waited for it.
+    /// Returns true if no process of the group is left. On Linux and macOS a process that has ended
+    /// is, until its parent has waited for it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -10,51 +10,22 @@ use crate::output;
 use crate::stock::Stock;
 use crate::time::Pace;
 
-/// A lesson: a name for the command line and the story behind it; see [`run`] for an example.
-///
-/// ```
-/// use common::lessons::{Lesson, Told};
-/// use common::narrator::Story;
-///
-/// const SUM: Lesson = Lesson {
-///     name: "sum",
-///     section: "1.1",
-///     question: ("一加一等于几？", "How much is one and one?"),
-///     remember: ("等于二。", "It is two."),
-///     tell,
-/// };
-///
-/// fn tell(story: &Story) -> Told {
-///     Ok(story.ok("one and one are 2", 1 + 1 == 2)?)
-/// }
-/// # assert_eq!(SUM.name, "sum");
-/// ```
+/// A lesson: a name for the command line and the story behind it. There is an example at [`run`].
 #[derive(Debug)]
 pub struct Lesson {
-    /// What one types: `full-and-empty`.
+    /// The name on the command line: `full-and-empty`.
     pub name: &'static str,
     /// The tutorial's section: `3.2`.
     pub section: &'static str,
     /// The question that the lesson answers.
     pub question: Bilingual,
-    /// What to remember of it.
+    /// The sentence to remember.
     pub remember: Bilingual,
     /// Tells the story; an error ends the lesson, and the program with exit code 1.
     pub tell: fn(&Story) -> Told,
 }
 
-/// How a story ends: well, or with an error of any kind.
-///
-/// ```
-/// use common::lessons::Told;
-///
-/// fn tell() -> Told {
-///     let number: u32 = "7".parse()?;
-///     println!("{number}");
-///     Ok(())
-/// }
-/// # assert!(tell().is_ok());
-/// ```
+/// The end of a story: well, or with an error of any kind.
 pub type Told = Result<(), Box<dyn Error>>;
 
 /// A tool beside the lessons, with a command line of its own: `downloader get`.
@@ -76,7 +47,7 @@ pub type Told = Result<(), Box<dyn Error>>;
 /// ```
 #[derive(Debug)]
 pub struct Tool {
-    /// Its command line; its name is what one types.
+    /// The tool's command line; its name is the subcommand's.
     pub command: fn() -> Command,
     /// Does what the command line says.
     pub run: fn(&ArgMatches) -> ExitCode,
@@ -116,7 +87,7 @@ pub fn run(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Ex
     run_with(package, about, lessons, &[], &[])
 }
 
-/// [`run`] for a crate whose lessons have options of their own, which they find by
+/// Does what [`run`] does, for a crate whose lessons have options of their own, which they find by
 /// [`Story::option`], or that has tools.
 ///
 /// ```
@@ -202,8 +173,8 @@ fn do_what_the_command_line_says(
     ExitCode::SUCCESS
 }
 
-/// Tells a lesson so many times. What is made once and kept is made when it is told first; the
-/// others have to leave nothing behind.
+/// Tells a lesson this many times. What is made once and kept is made the first time; the others
+/// have to leave nothing behind.
 fn tell(lesson: &Lesson, story: &Story, times: u32) -> Told {
     let mut after_the_first = None;
     for _ in 0..times {

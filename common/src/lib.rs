@@ -1,6 +1,6 @@
 //! What every lesson needs and none is about: timing ([`time`]), the [`narrator`] that puts a story
 //! on the screen, the [`output`] it goes to, the command line of the [`lessons`], the [`timeline`]
-//! that shows who worked when, the [`table`] that fits the screen, the machine's [`cores`], a
+//! of which worker did what when, the [`table`] that fits the screen, the machine's [`cores`], a
 //! process's [`stock`], the [`files`] that a tool writes, a [`group`] of processes, the
 //! [`interrupt`] that asks a program to end, the course's table of [`contents`]; and, behind the
 //! feature `drawing`, what its pictures have in common.

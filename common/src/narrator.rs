@@ -5,7 +5,7 @@
 //!   队列满了会怎样，空了又会怎样？                             its question, in both languages
 //!   What happens when a queue is full, and when it is empty?
 //!
-//!   parent      puts 1, 2, 3 into a queue of three places   an event: who, what
+//!   parent      puts 1, 2, 3 into a queue of three places   an event: actor, what it does
 //!   ok          the queue says that it is full              a claim, checked just then
 //!   ~ time for all of it = 0.3 ms                           what may differ from run to run
 //!
@@ -28,20 +28,13 @@ use crate::output::print;
 use crate::time::Pace;
 
 /// A sentence in the course's two languages: Chinese, English.
-///
-/// ```
-/// use common::narrator::Bilingual;
-///
-/// const QUESTION: Bilingual = ("一加一等于几？", "How much is one and one?");
-/// # assert_eq!(QUESTION.1.len(), 24);
-/// ```
 pub type Bilingual = (&'static str, &'static str);
 
-/// How wide the actor's name is, with what stands before it, so that all lines align.
+/// The width of the actor's name, with what stands before it, so that all lines align.
 const ACTOR: usize = 12;
 
-/// A lesson being told by the parent process: what its lines are put on the screen with. There is
-/// an example at [`run`](crate::lessons::run), which makes one for each lesson.
+/// A lesson being told by the parent process: what its lines are put on the screen with. Made by
+/// [`run`](crate::lessons::run).
 ///
 /// ```
 /// # use common::lessons::{Lesson, Told, run_with};
@@ -49,9 +42,14 @@ const ACTOR: usize = 12;
 /// # const LESSON: Lesson =
 /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
 /// fn tell(story: &Story) -> Told {
-///     story.event("parent", "puts 1 and 2 into a queue");
-///     story.ok("two items wait in it", [1, 2].len() == 2)?;
+///     for round in 0..story.rounds(3) {
+///         story.event("parent", format_args!("puts {round} into a queue"));
+///         story.pace().work(0.1); // a tenth of a second of the tutorial
+///     }
+///     story.ok("three items wait in it", [0, 1, 2].len() == 3)?;
+///     assert!(story.ok("four items wait in it", [0, 1, 2].len() == 4).is_err());
 ///     story.varies(format_args!("this is process {}", std::process::id()));
+///     story.figure("task  when\nwalls 1 to 4");
 ///     Ok(())
 /// }
 /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
@@ -63,70 +61,27 @@ pub struct Story {
 }
 
 impl Story {
-    /// A story told at this pace, with these options of the command line.
+    /// Makes a story told at this pace, with these options of the command line.
     pub(crate) fn new(pace: Pace, options: ArgMatches) -> Self {
         Self { pace, options }
     }
 
-    /// The pace at which to pretend to work, here and in children, which get it among their
+    /// Returns the pace at which to pretend to work, here and in children, which get it among their
     /// arguments.
-    ///
-    /// ```
-    /// # use common::lessons::{Lesson, Told, run_with};
-    /// # use common::narrator::Story;
-    /// # const LESSON: Lesson =
-    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
-    /// fn tell(story: &Story) -> Told {
-    ///     story.pace().work(0.5); // half a second of the tutorial
-    ///     Ok(())
-    /// }
-    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
-    /// ```
     #[must_use]
     pub fn pace(&self) -> Pace {
         self.pace
     }
 
-    /// How many rounds a loop that is endless in the tutorial shall make.
-    ///
-    /// ```
-    /// # use common::lessons::{Lesson, Told, run_with};
-    /// # use common::narrator::Story;
-    /// # const LESSON: Lesson =
-    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
-    /// fn tell(story: &Story) -> Told {
-    ///     for round in 0..story.rounds(3) {
-    ///         story.event("parent", format_args!("begins round {round}"));
-    ///     }
-    ///     Ok(())
-    /// }
-    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
-    /// ```
+    /// Returns how many rounds a loop that is endless in the tutorial shall make: these, or with
+    /// `--forever` [`u64::MAX`].
     #[must_use]
     pub fn rounds(&self, rounds: u64) -> u64 {
         if self.has("forever") { u64::MAX } else { rounds }
     }
 
-    /// What the command line says for an option of this crate; `None` if nothing.
-    ///
-    /// ```
-    /// # use common::lessons::{Lesson, Told, run_with};
-    /// # use common::narrator::Story;
-    /// # const LESSON: Lesson =
-    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
-    /// fn workers() -> clap::Arg {
-    ///     clap::Arg::new("workers").long("workers").value_parser(clap::value_parser!(u32))
-    /// }
-    ///
-    /// fn tell(story: &Story) -> Told {
-    ///     let workers: u32 = story.option("workers").unwrap_or(2);
-    ///     story.ok("that is at least one", workers >= 1)?;
-    ///     Ok(())
-    /// }
-    /// # fn main() -> std::process::ExitCode {
-    /// #     run_with("lessons", "", &[LESSON], &[workers()], &[])
-    /// # }
-    /// ```
+    /// Returns what the command line says for an option of this crate; `None` if nothing. There is
+    /// an example at [`run_with`](crate::lessons::run_with).
     ///
     /// # Panics
     /// If the crate has no such option of this type.
@@ -135,59 +90,18 @@ impl Story {
         self.options.get_one(name).cloned()
     }
 
-    /// Whether the command line has this flag; false if the crate has no such flag.
-    ///
-    /// ```
-    /// # use common::lessons::{Lesson, Told, run_with};
-    /// # use common::narrator::Story;
-    /// # const LESSON: Lesson =
-    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
-    /// fn tell(story: &Story) -> Told {
-    ///     if story.has("full") {
-    ///         story.event("parent", "measures everything");
-    ///     }
-    ///     Ok(())
-    /// }
-    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
-    /// ```
+    /// Returns true if the command line has this flag; false if the crate has no such flag.
     #[must_use]
     pub fn has(&self, flag: &str) -> bool {
         matches!(self.options.try_get_one(flag), Ok(Some(true)))
     }
 
-    /// Prints an event that happens in this order in every run: who did what.
-    ///
-    /// ```
-    /// # use common::lessons::{Lesson, Told, run_with};
-    /// # use common::narrator::Story;
-    /// # const LESSON: Lesson =
-    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
-    /// fn tell(story: &Story) -> Told {
-    ///     story.event("parent", "puts 1, 2, 3 into a queue");
-    ///     // prints:   parent      puts 1, 2, 3 into a queue
-    ///     Ok(())
-    /// }
-    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
-    /// ```
+    /// Prints an event that happens in this order in every run: the actor, and what it did.
     pub fn event(&self, actor: &str, what: impl fmt::Display) {
         spoken("", actor, ACTOR, what, Style::new());
     }
 
-    /// Prints a claim that the program has just checked, if it holds.
-    ///
-    /// ```
-    /// # use common::lessons::{Lesson, Told, run_with};
-    /// # use common::narrator::Story;
-    /// # const LESSON: Lesson =
-    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
-    /// fn tell(story: &Story) -> Told {
-    ///     story.ok("three and four are 7", 3 + 4 == 7)?;
-    ///     // prints:   ok          three and four are 7
-    ///     assert!(story.ok("three and four are 8", 3 + 4 == 8).is_err());
-    ///     Ok(())
-    /// }
-    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
-    /// ```
+    /// Prints a claim that the program has just checked, if it holds; nothing if it doesn't.
     ///
     /// # Errors
     /// [`Untrue`] if it doesn't hold, which ends the lesson.
@@ -202,59 +116,19 @@ impl Story {
     }
 
     /// Prints what may differ from run to run; several lines if the text has several.
-    ///
-    /// ```
-    /// # use common::lessons::{Lesson, Told, run_with};
-    /// # use common::narrator::Story;
-    /// # const LESSON: Lesson =
-    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
-    /// fn tell(story: &Story) -> Told {
-    ///     story.varies("time for all of it = 0.3 ms");
-    ///     // prints:   ~ time for all of it = 0.3 ms
-    ///     Ok(())
-    /// }
-    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
-    /// ```
     pub fn varies(&self, what: impl fmt::Display) {
         for part in what.to_string().lines() {
             lines("~ ", part, 2, Style::new().dimmed());
         }
     }
 
-    /// A table or a picture that is the same in every run. It is told by `{:n}` how many columns it
-    /// has.
-    ///
-    /// ```
-    /// # use common::lessons::{Lesson, Told, run_with};
-    /// # use common::narrator::Story;
-    /// # const LESSON: Lesson =
-    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
-    /// fn tell(story: &Story) -> Told {
-    ///     story.figure("task  when\nwalls 1 to 4");
-    ///     Ok(())
-    /// }
-    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
-    /// ```
+    /// Prints a table or a picture that is the same in every run, formatted by `{:n}`, where n is
+    /// the number of columns that it has.
     pub fn figure(&self, figure: impl fmt::Display) {
         draw("  ", figure, Style::new());
     }
 
-    /// A table or a picture that may differ from run to run.
-    ///
-    /// ```
-    /// # use common::lessons::{Lesson, Told, run_with};
-    /// # use common::narrator::Story;
-    /// # const LESSON: Lesson =
-    /// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
-    /// fn tell(story: &Story) -> Told {
-    ///     let mut timeline = common::timeline::Timeline::default();
-    ///     let start = common::time::clock();
-    ///     timeline.row("parent", [(start, common::time::clock())]);
-    ///     story.varying_figure(timeline);
-    ///     Ok(())
-    /// }
-    /// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
-    /// ```
+    /// Prints a table or a picture that may differ from run to run.
     pub fn varying_figure(&self, figure: impl fmt::Display) {
         draw("~ ", figure, Style::new().dimmed());
     }
@@ -293,25 +167,12 @@ fn spoken(mark: &str, actor: &str, width: usize, what: impl fmt::Display, style:
     lines(mark, &actor_and(actor, width, what), indent, style);
 }
 
-/// The actor in a column of its own; a name too long for it pushes the rest on.
+/// Puts the actor into a column of its own; a name too long for it pushes the rest on.
 fn actor_and(actor: &str, width: usize, what: impl fmt::Display) -> String {
     format!("{actor:<width$} {what}", width = width - 1)
 }
 
-/// A claim of a lesson that turned out false.
-///
-/// ```
-/// # use common::lessons::{Lesson, Told, run_with};
-/// # use common::narrator::Story;
-/// # const LESSON: Lesson =
-/// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
-/// fn tell(story: &Story) -> Told {
-///     let untrue = story.ok("1 is 2", 1 == 2).unwrap_err();
-///     assert_eq!(untrue.to_string(), "this did not hold: 1 is 2");
-///     Ok(())
-/// }
-/// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
-/// ```
+/// A claim of a lesson that turned out false: the error of [`Story::ok`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct Untrue(String);
 
@@ -323,24 +184,21 @@ impl fmt::Display for Untrue {
 
 impl Error for Untrue {}
 
-/// How many columns the screen has: those of the terminal, but no fewer than 40 and no more than
+/// Returns the columns of the screen: those of the terminal, but no fewer than 40 and no more than
 /// 80; without one, 80. Python: `shutil.get_terminal_size().columns`.
-///
-/// ```
-/// assert!((40..=80).contains(&common::narrator::columns()));
-/// ```
 #[must_use]
 pub fn columns() -> usize {
     let columns = terminal_size_of(io::stdout()).map(|(columns, _)| usize::from(columns.0));
     columns.map_or(SCREEN, |columns| columns.clamp(NARROW, SCREEN))
 }
 
-/// More columns than this make a text hard to read, and less than this make no text.
+/// The most columns of a text: with more it is hard to read.
 const SCREEN: usize = 80;
+/// The fewest columns of a text.
 const NARROW: usize = 40;
 
-/// The text in lines of at most so many columns, the second and later ones with an indent. Python:
-/// `textwrap.wrap`.
+/// Wraps a text in lines of at most this many columns, the second and later ones with an indent.
+/// Python: `textwrap.wrap`.
 ///
 /// Lines end between words, or between two characters of Chinese; at a no-break space (U+00A0) only
 /// if there is no other way.
@@ -372,7 +230,7 @@ pub fn wrapped(text: &str, columns: usize, indent: usize) -> Vec<String> {
     lines.iter().map(|line| line.trim_end_matches(SPACES).replace('\u{a0}', " ")).collect()
 }
 
-/// Where a line may end for the first time.
+/// Returns the first index where a line may end.
 fn end_of_part(text: &str) -> usize {
     // Chinese marks that belong to what is before them, or to what follows.
     const CLOSING: &str = "，。、；：？！）》」”";
@@ -391,7 +249,7 @@ fn lines(mark: &str, text: &str, indent: usize, style: Style) {
     print(&inset(mark, text, indent, style));
 }
 
-/// The text as it stands on the screen, every line with this mark.
+/// Lays a text out as it stands on the screen, every line with this mark.
 fn inset(mark: &str, text: &str, indent: usize, style: Style) -> String {
     let room = columns() - 2 - mark.len();
     let lines = wrapped(text, room, indent);

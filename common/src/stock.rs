@@ -1,5 +1,5 @@
-//! What this process has of the kernel: its [`Stock`]. Taken before and after, it tells whether
-//! something was left behind.
+//! The kernel's resources that this process has: its [`Stock`]. Taken before and after, it tells
+//! whether something was left behind.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -11,24 +11,33 @@ use std::time::{Duration, Instant};
 use crate::sys;
 pub use crate::sys::Inventory;
 
-/// Threads that have done their work, and processes that were killed, need a moment to end; no
-/// longer than this.
+/// The longest moment that threads which have done their work, and processes that were killed, need
+/// to end.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// The most mappings without a file that may come and stay: the allocator keeps areas and the
-/// stacks of ended threads, as many as threads ever ran at the same time.
+/// The most mappings without a file that may come and stay: the allocator keeps areas, and the
+/// stacks of as many ended threads as ever ran at the same time.
 const KEPT: usize = 64;
 
-/// Open descriptors, threads, children, mappings, and the memory that is in RAM.
+/// The open descriptors, threads, children and mappings of this process, and its memory in RAM.
 ///
 /// Linux tells all of it. macOS tells of a descriptor only its kind, and no mappings. Windows tells
 /// how many handles there are, but not what they are, and no mappings; a child that has ended is
 /// one of the handles there until it is waited for.
+///
+/// ```
+/// use common::stock::Stock;
+///
+/// let before = Stock::now()?;
+/// drop(std::fs::File::open("Cargo.toml")?);
+/// before.comes_back()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Stock {
-    /// Threads count if their name begins with one of these.
+    /// The beginnings of the names of threads that count.
     threads_like: &'static [&'static str],
-    /// Each thing, and how many there are of it.
+    /// Each resource, and how many there are of it.
     things: BTreeMap<String, usize>,
     /// Mappings without a file.
     anonymous: usize,
@@ -65,7 +74,7 @@ impl Stock {
         Ok(Self { threads_like: names, things, anonymous, resident })
     }
 
-    /// Waits until this process has no more than that again.
+    /// Waits until this process has no more than when the stock was taken.
     ///
     /// # Errors
     /// [`Left`] if it still hasn't after half a minute, or the system doesn't tell.
@@ -82,7 +91,7 @@ impl Stock {
         }
     }
 
-    /// What there is more of now.
+    /// Returns what there is more of now.
     fn left(&self, now: &Self) -> Option<Left> {
         let more = now.things.iter().filter_map(|(thing, now)| {
             let before = *self.things.get(thing).unwrap_or(&0);
@@ -96,7 +105,7 @@ impl Stock {
         (!more.is_empty()).then(|| Left(more.join(", ")))
     }
 
-    /// By how many KiB the memory that is in RAM has grown since.
+    /// Returns by how many KiB the memory in RAM has grown since.
     ///
     /// # Errors
     /// If the system doesn't tell.
@@ -105,7 +114,7 @@ impl Stock {
     }
 }
 
-/// What is there though it should have gone.
+/// The resources that are there though they should be gone: the error of [`Stock::comes_back`].
 #[derive(Debug)]
 pub struct Left(String);
 
@@ -117,7 +126,7 @@ impl fmt::Display for Left {
 
 impl Error for Left {}
 
-/// Lists what this process has of the kernel.
+/// Lists the kernel's resources that this process has.
 ///
 /// # Errors
 /// If the system doesn't tell.
@@ -129,11 +138,6 @@ pub fn inventory() -> io::Result<Inventory> {
 /// where there is none. Python: `resource.setrlimit(resource.RLIMIT_NOFILE, …)`.
 ///
 /// Windows has no such limit.
-///
-/// ```
-/// let limit = common::stock::raise_file_limit();
-/// assert_eq!(common::stock::raise_file_limit(), limit);
-/// ```
 pub fn raise_file_limit() -> u64 {
     sys::raise_file_limit().unwrap_or(1 << 20)
 }
@@ -161,7 +165,7 @@ mod tests {
         pipe.0.read_to_end(&mut Vec::new()).unwrap();
     }
 
-    /// What is told while somebody holds what this makes.
+    /// Returns what is told while the result of `make` is held, and that result.
     fn told_of<T>(make: impl FnOnce() -> T) -> (String, T) {
         let before = Stock::now().unwrap();
         let made = make();

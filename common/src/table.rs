@@ -17,7 +17,18 @@ use prettytable::format::consts::FORMAT_NO_BORDER_LINE_SEPARATOR;
 use prettytable::format::{FormatBuilder, LinePosition, LineSeparator, TableFormat};
 use unicode_width::UnicodeWidthStr;
 
-/// Titles and rows. Written by `{:n}`, it takes at most n columns of the screen, if it can.
+/// A table of titles and rows. Written by `{:n}`, it takes at most n columns of the screen, if it
+/// can.
+///
+/// ```
+/// use common::table::Table;
+/// use prettytable::row;
+///
+/// let mut table = Table::new(row!["n", r->"threads", r->"processes"]);
+/// table.add_row(row![1, r->"1.00", r->"0.98"]);
+/// assert_eq!(table.to_string().lines().count(), 3);
+/// assert_eq!(format!("{table:14}").lines().count(), 6, "two pieces");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Table {
     format: TableFormat,
@@ -26,8 +37,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table without rows. A title that begins with a word joiner (U+2060) stays beside the one
-    /// before it.
+    /// Makes a table without rows. A title that begins with a word joiner (U+2060) stays beside the
+    /// one before it.
     #[must_use]
     pub fn new(titles: Row) -> Self {
         Self { format: *FORMAT_NO_BORDER_LINE_SEPARATOR, titles, rows: Vec::new() }
@@ -56,7 +67,7 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// The first column and these.
+    /// Draws the first column and these.
     fn piece(&self, columns: Range<usize>) -> String {
         let cut = |row: &Row| {
             let first = row.iter().take(1);

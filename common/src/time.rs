@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys;
 
-/// Measures time on the monotonic clock, from its start. Python: `time.perf_counter` twice.
+/// A stopwatch on the monotonic clock. Python: `time.perf_counter` twice.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -23,27 +23,14 @@ use crate::sys;
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// A stopwatch that runs from now on. Python: `start = time.perf_counter()`.
-    ///
-    /// ```
-    /// # use common::time::Stopwatch;
-    /// let outer = Stopwatch::start();
-    /// let inner = Stopwatch::start();
-    /// assert!(inner.elapsed() <= outer.elapsed());
-    /// ```
+    /// Starts a stopwatch. Python: `start = time.perf_counter()`.
     #[must_use]
     pub fn start() -> Self {
         Self(Instant::now())
     }
 
-    /// The time since the start. Python: `time.perf_counter() - start`.
-    ///
-    /// ```
-    /// # use common::time::Stopwatch;
-    /// let watch = Stopwatch::start();
-    /// let first = watch.elapsed();
-    /// assert!(watch.elapsed() >= first, "it goes on");
-    /// ```
+    /// Returns the time since the start; the stopwatch goes on. Python:
+    /// `time.perf_counter() - start`.
     #[must_use]
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
@@ -73,15 +60,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// The spread of these measurements, in any order; `None` if there are none.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use common::time::Spread;
-    /// let spread = Spread::of([3, 1].map(Duration::from_secs)).expect("there are two");
-    /// assert_eq!(spread.median, Duration::from_secs(2));
-    /// assert_eq!(Spread::of([]), None);
-    /// ```
+    /// Computes the spread of these measurements, in any order; `None` if there are none.
     #[must_use]
     pub fn of(measurements: impl IntoIterator<Item = Duration>) -> Option<Self> {
         let mut sorted: Vec<Duration> = measurements.into_iter().collect();
@@ -92,14 +71,8 @@ impl Spread {
         Some(Self { min, median: (lower + sorted[middle]) / 2, max })
     }
 
-    /// The spread of `1 + more` runs of this work, each timed on its own. Python: `timeit.repeat`.
-    ///
-    /// ```
-    /// let mut runs = 0;
-    /// let spread = common::time::Spread::of_repeats(4, || runs += 1);
-    /// assert!(spread.min <= spread.median && spread.median <= spread.max);
-    /// assert_eq!(runs, 5);
-    /// ```
+    /// Times each of `1 + more` runs of this work, and returns their spread. Python:
+    /// `timeit.repeat`.
     pub fn of_repeats(more: usize, mut work: impl FnMut()) -> Self {
         let mut timed = || {
             let watch = Stopwatch::start();
@@ -112,15 +85,15 @@ impl Spread {
     }
 }
 
-/// `median (min – max)`, each in a readable unit.
+/// Writes `median (min – max)`, each in a readable unit.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({} – {})", show(self.median), show(self.min), show(self.max))
     }
 }
 
-/// The order in which to measure so many subjects in a round: each begins in its turn, and every
-/// other round runs backwards, so that none always follows the same neighbour.
+/// Returns the order in which to measure this many subjects in a round: each begins in its turn,
+/// and every other round runs backwards, so that none always follows the same neighbour.
 ///
 /// ```
 /// # use common::time::order;
@@ -137,7 +110,7 @@ pub fn order(round: usize, subjects: usize) -> Vec<usize> {
     order
 }
 
-/// A duration in the unit that suits it: `870 ns`, `12.3 µs`, `0.3 ms`, `2.05 s`.
+/// Writes a duration in the unit that suits it: `870 ns`, `12.3 µs`, `0.3 ms`, `2.05 s`.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -157,19 +130,14 @@ pub fn show(duration: Duration) -> String {
     }
 }
 
-/// The time since the machine was started. All processes read the same clock, so what one
-/// measured can be laid beside what another did. Python: `time.monotonic`.
-///
-/// ```
-/// let before = common::time::clock();
-/// assert!(common::time::clock() >= before);
-/// ```
+/// Returns the time since the machine was started. All processes read the same clock, so their
+/// times can be compared. Python: `time.monotonic`.
 #[must_use]
 pub fn clock() -> Duration {
     sys::clock()
 }
 
-/// The CPU time that this process has used so far, all its threads together. Python:
+/// Returns the CPU time that this process has used so far, all its threads together. Python:
 /// `time.process_time`.
 ///
 /// ```
@@ -183,8 +151,8 @@ pub fn cpu_time() -> Duration {
     sys::cpu_time()
 }
 
-/// How often the calling thread was taken off its core so far: because it waited, or because it
-/// yielded or its time was up. Python: `resource.getrusage(resource.RUSAGE_THREAD)`.
+/// Returns how often the calling thread was taken off its core so far: because it waited, or
+/// because it yielded or its time was up. Python: `resource.getrusage(resource.RUSAGE_THREAD)`.
 ///
 /// ```
 /// use std::io::ErrorKind;
@@ -206,59 +174,39 @@ pub fn context_switches() -> io::Result<u64> {
     sys::context_switches()
 }
 
-/// How many tutorial seconds go by in one real second: what `--speed` sets.
+/// The pace of a lesson: how many tutorial seconds go by in a real second, as `--speed` sets it.
 ///
 /// A child process doesn't see its parent's pace: it gets it among its arguments.
 ///
 /// ```
 /// # use std::time::Duration;
 /// # use common::time::Pace;
+/// assert_eq!(Pace::DEFAULT.real(1.0), Duration::from_millis(100));
 /// let pace: Pace = "100".parse()?;
 /// assert_eq!(pace.real(2.0), Duration::from_millis(20));
-/// pace.work(2.0); // takes so long
+/// pace.work(2.0); // sleeps for 20 ms
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pace(f64);
 
 impl Pace {
-    /// Ten times the tutorial's pace.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// assert_eq!(common::time::Pace::DEFAULT.real(1.0), Duration::from_millis(100));
-    /// ```
+    /// The usual pace: ten times the tutorial's.
     pub const DEFAULT: Self = Self(10.0);
 
-    /// Pretends to work for so many seconds of the tutorial. Python: `time.sleep`.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use common::time::{Pace, Stopwatch};
-    /// let watch = Stopwatch::start();
-    /// Pace::DEFAULT.work(0.05);
-    /// assert!(watch.elapsed() >= Duration::from_millis(5));
-    /// ```
+    /// Pretends to work for this many seconds of the tutorial. Python: `time.sleep`.
     pub fn work(self, tutorial_seconds: f64) {
         thread::sleep(self.real(tutorial_seconds));
     }
 
-    /// How long so many seconds of the tutorial really take at this pace.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use common::time::Pace;
-    /// let twice: Pace = "2".parse()?;
-    /// assert_eq!(twice.real(3.0), Duration::from_millis(1500));
-    /// # Ok::<(), String>(())
-    /// ```
+    /// Returns how long this many seconds of the tutorial really take at this pace.
     #[must_use]
     pub fn real(self, tutorial_seconds: f64) -> Duration {
         Duration::try_from_secs_f64(tutorial_seconds / self.0).unwrap_or(Duration::MAX)
     }
 }
 
-/// Any number from 0.001 (a thousand times slower than the tutorial) to 1,000,000.
+/// Parses a number from 0.001 (a thousand times slower than the tutorial) to 1,000,000.
 impl FromStr for Pace {
     type Err = String;
 

@@ -1,4 +1,5 @@
-//! A picture of who worked when, drawn with characters: one row each, time from left to right.
+//! A picture of when each worker or task was at work, drawn with characters: a row for each, time
+//! from left to right.
 //!
 //! ```text
 //! task 1  ▕████░░░░████░░░░░░░░▏
@@ -16,54 +17,30 @@ use std::time::Duration;
 /// let [one, two, three] = [1, 2, 3].map(Duration::from_secs);
 /// let mut timeline = common::timeline::Timeline::default();
 /// timeline.row("task 1", [(one, two)]);
-/// timeline.marked_row("task 2", [('A', (two, three))]);
+/// timeline.marked_row("worker", [('A', (one, two)), ('B', (two, three))]);
+/// assert_eq!(format!("{timeline:16}"), "task 1  ▕███░░░▏\nworker  ▕AAABBB▏\n");
 /// assert_eq!(timeline.whole(), (one, three));
-/// assert!(timeline.to_string().starts_with("task 1  ▕████"));
-/// assert!(timeline.first(two - one).to_string().ends_with("░░░░▏\n"));
+/// assert_eq!(timeline.first(two - one).whole(), (one, two));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
     rows: Vec<(String, Vec<(char, Interval)>)>,
 }
 
-/// From when to when, on the common clock.
-///
-/// ```
-/// # use std::time::Duration;
-/// let lunch: common::timeline::Interval = (Duration::from_secs(12), Duration::from_secs(13));
-/// # assert!(lunch.0 < lunch.1);
-/// ```
+/// An interval (begin, end) on the common clock.
 pub type Interval = (Duration, Duration);
 
-/// How many characters the whole time takes, if there are enough columns.
+/// The number of characters that the whole time takes, if there are enough columns.
 const WIDTH: usize = 60;
 
 impl Timeline {
     /// Adds a row below the others: the intervals in which its owner worked.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use common::timeline::Timeline;
-    /// # let [one, two, three] = [1, 2, 3].map(Duration::from_secs);
-    /// let mut timeline = Timeline::default();
-    /// timeline.row("task 1", [(one, two), (two, three)]);
-    /// assert!(timeline.to_string().starts_with("task 1  ▕████"));
-    /// ```
     pub fn row(&mut self, label: impl Into<String>, worked: impl Into<Vec<Interval>>) {
         self.marked_row(label, worked.into().into_iter().map(|interval| ('█', interval)));
     }
 
     /// Adds a row as [`row`](Self::row), each interval drawn with a character of its own: what its
     /// owner worked at.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use common::timeline::Timeline;
-    /// # let [one, two, three] = [1, 2, 3].map(Duration::from_secs);
-    /// let mut timeline = Timeline::default();
-    /// timeline.marked_row("worker", [('A', (one, two)), ('B', (two, three))]);
-    /// assert_eq!(format!("{timeline:16}"), "worker  ▕AAABBB▏\n");
-    /// ```
     pub fn marked_row(
         &mut self,
         label: impl Into<String>,
@@ -72,17 +49,7 @@ impl Timeline {
         self.rows.push((label.into(), worked.into_iter().collect()));
     }
 
-    /// From the beginning of the first work to the end of the last.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use common::timeline::Timeline;
-    /// # let [one, two, three] = [1, 2, 3].map(Duration::from_secs);
-    /// let mut timeline = Timeline::default();
-    /// timeline.row("task 1", [(two, three)]);
-    /// timeline.row("task 2", [(one, two)]);
-    /// assert_eq!(timeline.whole(), (one, three));
-    /// ```
+    /// Returns the interval from the beginning of the first work to the end of the last.
     #[must_use]
     pub fn whole(&self) -> Interval {
         let all = || self.rows.iter().flat_map(|(_, worked)| worked);
@@ -90,16 +57,7 @@ impl Timeline {
         (begin, all().map(|(_, (_, to))| *to).max().unwrap_or_default())
     }
 
-    /// The timeline of only the beginning of the whole, for this long.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use common::timeline::Timeline;
-    /// # let [one, two, three] = [1, 2, 3].map(Duration::from_secs);
-    /// let mut timeline = Timeline::default();
-    /// timeline.row("task", [(one, two), (two, three)]);
-    /// assert_eq!(timeline.first(two - one).whole(), (one, two));
-    /// ```
+    /// Makes the timeline of only the beginning of the whole, for this long.
     #[must_use]
     pub fn first(&self, duration: Duration) -> Self {
         let end = self.whole().0 + duration;
@@ -113,8 +71,8 @@ impl Timeline {
     }
 }
 
-/// A cell is full where its owner worked for at least half of it, and has the mark of the longest
-/// work. Written by `{:n}`, the timeline takes at most n columns.
+/// Draws the rows: a cell is full where its owner worked for at least half of it, and has the mark
+/// of the longest work. Written by `{:n}`, the timeline takes at most n columns.
 impl fmt::Display for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (start, end) = self.whole();

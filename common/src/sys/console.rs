@@ -28,7 +28,7 @@ pub(crate) fn listen(asked: &Arc<AtomicBool>) -> io::Result<Receiver<i32>> {
     Ok(receiver)
 }
 
-/// What the system calls, each time in a new thread.
+/// Handles an event; the system calls it, each time in a new thread.
 extern "system" fn handle(event: u32) -> BOOL {
     if tell(event) == 2 {
         return 1;

@@ -67,7 +67,7 @@ fn entries(folder: &str) -> io::Result<Vec<PathBuf>> {
     fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
 }
 
-/// What the descriptors are, without the numbers that tell one pipe from the other.
+/// Lists what the descriptors are, without the numbers that tell one pipe from the other.
 fn descriptors() -> io::Result<impl Iterator<Item = String>> {
     // The one that reads the folder has gone when we ask what it is, or is this.
     let asking = format!("/proc/{}/fd", std::process::id());
