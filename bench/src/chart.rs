@@ -18,11 +18,12 @@ use crate::method::{Measured, Spread};
 use crate::report::factor;
 
 const WIDTH: i32 = 900;
-/// Of the names, and of the figures at the other side.
+/// The width of the names.
 const NAMES: i32 = 220;
+/// The width of the figures at the other side.
 const FIGURES: i32 = 170;
 const LINE: i32 = 18;
-/// Above the first line, and below the last.
+/// The heights above the first line and below the last.
 const HEAD: i32 = 64;
 const FOOT: i32 = 56;
 
@@ -32,7 +33,7 @@ enum Line<'a> {
     Peer(&'a str, Spread),
 }
 
-/// The chart as an SVG document; rows without any ratio are left out.
+/// Draws the chart as an SVG document; rows without any ratio are left out.
 pub(crate) fn svg(machine: &Machine, all: &[Measured]) -> Result<String, Failure> {
     let lines = lines(all);
     let height = HEAD + LINE * lines.len() as i32 + FOOT;
@@ -55,7 +56,7 @@ fn lines(all: &[Measured]) -> Vec<Line<'_>> {
     lines
 }
 
-/// An axis that holds every range, and 1 with some room on both sides.
+/// Makes an axis that holds every range, and 1 with some room on both sides.
 fn axis(lines: &[Line<'_>]) -> LogAxis {
     let spreads = lines.iter().filter_map(|line| match line {
         Line::Peer(_, spread) => Some([spread.min, spread.max]),
@@ -64,7 +65,7 @@ fn axis(lines: &[Line<'_>]) -> LogAxis {
     LogAxis::over(spreads.flatten(), (-1, 1), (NAMES, WIDTH - FIGURES))
 }
 
-/// What is drawn on.
+/// The chart: what is drawn on, and its axis.
 struct Chart<'a, 'b> {
     area: &'a Area<'b>,
     axis: LogAxis,
@@ -94,7 +95,7 @@ impl Chart<'_, '_> {
         text(self.area, &second, (16, bottom + 36), 11, &PALE, HPos::Left)
     }
 
-    /// The bar from 1 to the median, a whisker from the smallest to the largest.
+    /// Draws the bar from 1 to the median, a whisker from the smallest to the largest.
     fn bar(&self, name: &str, ratio: Spread, y: i32) -> Drawn {
         let [one, min, median, max] =
             [1.0, ratio.min, ratio.median, ratio.max].map(|ratio| self.axis.place(ratio));

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::method::{Measured, Spread};
 use crate::report::{columns_of_a_row, extent};
 
-/// What an earlier run has printed as JSON, as far as it is needed.
+/// The JSON that an earlier run has printed, as far as it is needed.
 #[derive(Deserialize)]
 pub(crate) struct Earlier {
     rows: Vec<Row>,
@@ -42,8 +42,8 @@ impl Earlier {
         row.peers.iter().find(|earlier| earlier.name == peer)?.ours_is_better_by
     }
 
-    /// A block for each row, a line for each ratio that both runs have; below, how many of them overlap, and
-    /// the names of those that don't.
+    /// Compares the runs: a block for each row, a line for each ratio that both runs have; below,
+    /// how many of them overlap, and the names of those that don't.
     pub(crate) fn compared(&self, all: &[Measured]) -> String {
         let mut text = String::new();
         let mut count = 0;

@@ -3,7 +3,7 @@
 //! ```text
 //!   rows ──▶ method: every peer a sample in every round ──▶ report, chart
 //!              │
-//!              └─ a sample: scene (who puts, who gets) × medium (ours, Python's, …)
+//!              └─ a sample: scene (sides that put and get) × medium (ours, Python's, …)
 //! ```
 //!
 //! To read in this order: how it is measured (`method.rs`), a row (`rows/queue_stream.rs`), the
@@ -42,7 +42,7 @@ multiprocess::test_entry!();
 /// With this argument the program ends before it has begun: how long that takes is measured, too.
 pub const END_AT_ONCE: &str = "--end-at-once";
 
-/// The whole program inside `multiprocess::main`: reads the command line, measures, prints.
+/// Runs the whole program inside `multiprocess::main`: reads the command line, measures, prints.
 ///
 /// The exit code is 1 if a sample of ours failed, and 2 if the command line or the build is wrong.
 #[must_use]

@@ -23,7 +23,7 @@ pub(crate) struct Machine {
 const CRATES: [&str; 4] = ["crossbeam", "ipc-channel", "petgraph", "procspawn"];
 
 impl Machine {
-    /// This one, now.
+    /// Describes this machine, now.
     pub(crate) fn here(pythons: &[Python]) -> Self {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease");
@@ -41,7 +41,7 @@ impl Machine {
         }
     }
 
-    /// Where and when, and with which versions.
+    /// Writes two lines: where and when, and with which versions.
     pub(crate) fn lines(&self) -> [String; 2] {
         let Self { processor, cores, system, date, versions } = self;
         let plural = if *cores == 1 { "" } else { "s" };
@@ -66,7 +66,7 @@ fn rustc() -> String {
     if words.is_empty() { "rustc unknown".into() } else { words.join(" ") }
 }
 
-/// The version of a crate that this program was built with; of several the newest.
+/// Returns the version of a crate that this program was built with; of several the newest.
 fn locked_version(name: &str) -> &'static str {
     let lock = include_str!("../../Cargo.lock");
     let entry = format!("name = \"{name}\"");
@@ -75,7 +75,7 @@ fn locked_version(name: &str) -> &'static str {
     version.unwrap_or("unknown")
 }
 
-/// The date of a day, counted from 1970-01-01.
+/// Returns the date of a day, counted from 1970-01-01.
 ///
 /// Years are counted from March, so that the leap day is the last day: Howard Hinnant,
 /// *chrono-Compatible Low-Level Date Algorithms*, `civil_from_days`.

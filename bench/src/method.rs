@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::scene::Terms;
 
-/// What is measured of whom.
+/// A row: a thing that is measured, and the peers that it is measured of.
 pub(crate) struct Row {
     pub(crate) name: String,
-    /// The same in words.
+    /// The row's name in words.
     pub(crate) says: String,
     pub(crate) unit: Unit,
     /// Ours first.
@@ -29,11 +29,11 @@ pub(crate) struct Row {
     pub(crate) seconds_at_least: f64,
 }
 
-/// One who is measured.
+/// A peer that is measured.
 pub(crate) struct Peer {
-    /// Who, and if there are several ways: which. `CPython 3.12.1, spawn`.
+    /// The peer's name, and if there are several ways, the way: `CPython 3.12.1, spawn`.
     pub(crate) name: String,
-    /// Or why there is none.
+    /// Takes a sample, or says why there is none.
     pub(crate) sample: Result<Sample, String>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Peer {
 pub(crate) type Sample = Box<dyn Fn(&Terms) -> Result<f64, Failure>>;
 
 impl Peer {
-    /// One that can be measured.
+    /// Makes a peer that can be measured.
     pub(crate) fn new(
         name: &str,
         sample: impl Fn(&Terms) -> Result<f64, Failure> + 'static,
@@ -50,17 +50,18 @@ impl Peer {
         Self { name: name.to_owned(), sample: Ok(Box::new(sample)) }
     }
 
-    /// One that can't.
+    /// Makes a peer that can't be measured.
     pub(crate) fn missing(name: &str, reason: impl Into<String>) -> Self {
         Self { name: name.to_owned(), sample: Err(reason.into()) }
     }
 
-    /// The same, used in this way.
+    /// Names the way in which the peer is used.
     pub(crate) fn variant(self, way: &str) -> Self {
         Self { name: format!("{}, {way}", self.name), ..self }
     }
 
-    /// Under which head it stands in the README's table, and which of several there it is.
+    /// Returns the head under which it stands in the README's table, and which of several there it
+    /// is.
     pub(crate) fn column(&self) -> (&str, Option<&str>) {
         match self.name.split_once(", ") {
             Some((column, variant)) => (column, Some(variant)),
@@ -69,7 +70,7 @@ impl Peer {
     }
 }
 
-/// What the figures of a row are.
+/// The unit of a row's figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum Unit {
     /// Per second, more is better.
@@ -85,7 +86,7 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
-    /// How many times better the first figure is than the second.
+    /// Returns how many times better the first figure is than the second.
     fn ratio(self, ours: f64, other: f64) -> f64 {
         if self == Self::Rate { ours / other } else { other / ours }
     }
@@ -100,7 +101,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// `None` if there are none.
+    /// Computes the spread of these figures; `None` if there are none.
     pub(crate) fn of(figures: &[f64]) -> Option<Self> {
         let sorted = sorted(figures);
         let (min, max) = (*sorted.first()?, *sorted.last()?);
@@ -109,7 +110,7 @@ impl Spread {
         Some(Self { min, median: f64::midpoint(lower, sorted[middle]), max })
     }
 
-    /// Whether the two ranges have something in common.
+    /// Returns true if the two ranges overlap.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.min <= other.max && other.min <= self.max
     }
@@ -121,8 +122,8 @@ fn sorted(figures: &[f64]) -> Vec<f64> {
     sorted
 }
 
-/// Between which of the figures the true median lies, with a probability of 95 %; with fewer than
-/// six no two are sure enough, and it is the smallest and the largest.
+/// Returns the confidence interval of the median, with a probability of 95 %. With fewer than six
+/// figures no interval is sure enough, and it is from the smallest to the largest.
 ///
 /// Each figure is above the true median as likely as below it, so how many of n are below is
 /// binomial: leaving out the k smallest and the k largest fails with twice the probability that at
@@ -144,7 +145,7 @@ fn confidence(figures: &[f64]) -> Option<(f64, f64)> {
     Some((*sorted.get(outside)?, *sorted.get(n.checked_sub(outside + 1)?)?))
 }
 
-/// Whether the true median is known to within 5 %.
+/// Returns true if the true median is known to within 5 %.
 fn is_narrow(figures: &[f64]) -> bool {
     let (Some((low, high)), Some(spread)) = (confidence(figures), Spread::of(figures)) else {
         return false;
@@ -153,25 +154,25 @@ fn is_narrow(figures: &[f64]) -> bool {
     spread.median - low <= margin && high - spread.median <= margin
 }
 
-/// How much is measured.
+/// The effort of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
-    /// Work of a sample.
+    /// The seconds that a sample works.
     pub(crate) seconds: f64,
-    /// Rounds, whatever the medians say.
+    /// The least number of rounds, whatever the medians say.
     pub(crate) least: usize,
-    /// No further round.
+    /// The most rounds.
     pub(crate) most: usize,
-    /// After this time with a row no further round of it is begun.
+    /// The time with a row after which no further round of it is begun.
     pub(crate) limit: Duration,
 }
 
-/// What a row's measurement has brought.
+/// The figures of a row.
 pub(crate) struct Measured {
     pub(crate) row: Row,
-    /// In the order of the row's peers: a figure from every round, or why not.
+    /// A figure from every round, or why there are none, in the order of the row's peers.
     pub(crate) figures: Vec<Result<Vec<f64>, String>>,
-    /// How long that took.
+    /// The time that this took.
     pub(crate) spent: Duration,
 }
 
@@ -210,7 +211,7 @@ impl Measured {
             || self.figures.iter().flatten().all(|figures| is_narrow(figures))
     }
 
-    /// One round: a sample of every peer. One that has failed is asked no more.
+    /// Measures a round: a sample of every peer. A peer that has failed is asked no more.
     fn play(&mut self, round: usize, effort: &Effort, tell: &mut impl FnMut(usize, &str, &str)) {
         let begun = Instant::now();
         let warm_up = round == 0;
@@ -229,12 +230,12 @@ impl Measured {
         self.spent += begun.elapsed();
     }
 
-    /// The figure of a peer.
+    /// Returns the figure of a peer.
     pub(crate) fn value(&self, place: usize) -> Option<Spread> {
         Spread::of(self.figures.get(place)?.as_ref().ok()?)
     }
 
-    /// How many times better ours is than a peer.
+    /// Returns how many times better ours is than a peer.
     pub(crate) fn ratio(&self, place: usize) -> Option<Spread> {
         let (ours, other) = (self.figures.first()?.as_ref(), self.figures.get(place)?.as_ref());
         let rounds = ours.ok()?.iter().zip(other.ok()?);
@@ -285,7 +286,7 @@ mod tests {
         measure(vec![row("a-row", peers)], effort, |_, _, _| {}).remove(0)
     }
 
-    /// A peer that gives these figures one after the other, then the last for ever.
+    /// Makes a peer that gives these figures one after the other, then the last for ever.
     fn giving(name: &str, figures: &'static [f64]) -> Peer {
         let given = RefCell::new(0);
         Peer::new(name, move |_| {

@@ -10,7 +10,7 @@ use common::output;
 
 use crate::method::Effort;
 
-/// What is wanted.
+/// The options of the command line.
 pub(crate) struct Options {
     pub(crate) list: bool,
     pub(crate) only: Vec<String>,
@@ -24,7 +24,7 @@ pub(crate) struct Options {
     pub(crate) svg: Option<PathBuf>,
 }
 
-/// What is printed.
+/// The form in which the figures are printed.
 pub(crate) enum Form {
     Table,
     Markdown,
@@ -36,7 +36,7 @@ pub(crate) enum Form {
 const FULL: Effort = Effort { seconds: 1.0, least: 7, most: 25, limit: Duration::from_secs(45) };
 const QUICK: Effort = Effort { seconds: 0.02, least: 7, most: 7, limit: Duration::from_secs(45) };
 
-/// The options, or the exit code after what was wrong (or help) has been said.
+/// Reads the options; returns the exit code after what was wrong (or help) has been said.
 pub(crate) fn read() -> Result<Options, ExitCode> {
     let options = command().try_get_matches().map_err(|said| output::print_clap(&said))?;
     let form = match (options.get_flag("json"), options.get_flag("markdown")) {
@@ -68,6 +68,11 @@ fn effort(options: &ArgMatches) -> Effort {
     effort
 }
 
+const HELP: &str = "\
+Every peer gives one sample in every round. A figure is the median of its samples, with
+the smallest and the largest; a ratio is the median of the rounds' ratios. A full run
+takes about twenty minutes.";
+
 fn command() -> Command {
     let flag = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
@@ -81,23 +86,27 @@ fn command() -> Command {
     };
     Command::new("bench")
         .about("This project and its peers, side by side in one run on this machine")
-        .after_help(
-            "Every peer gives one sample in every round. A figure is the median of its samples, with\n\
-             the smallest and the largest; a ratio is the median of the rounds' ratios. A full run\n\
-             takes about twenty minutes.",
-        )
+        .after_help(HELP)
         .args([
             flag("quick", "Short samples, seven rounds: less than two minutes in all"),
             option("only", "ROW", "Measure this row only; may be given several times")
                 .action(ArgAction::Append),
             flag("list", "Print the names of the rows, one a line, and measure none"),
-            option("python", "PATH", "A python3 to compare with [default: those on the search path; quick: the first]")
-                .action(ArgAction::Append)
-                .value_parser(value_parser!(PathBuf)),
+            option(
+                "python",
+                "PATH",
+                "A python3 to compare with [default: those on the search path; quick: the first]",
+            )
+            .action(ArgAction::Append)
+            .value_parser(value_parser!(PathBuf)),
             option("seconds", "S", "How long a sample works [default: 1; quick: 0.02]")
                 .value_parser(seconds),
-            option("rounds", "N", "So many rounds [default: 7 to 25, as the medians need; quick: 7]")
-                .value_parser(value_parser!(u32).range(1..)),
+            option(
+                "rounds",
+                "N",
+                "So many rounds [default: 7 to 25, as the medians need; quick: 7]",
+            )
+            .value_parser(value_parser!(u32).range(1..)),
             flag("json", "Print the machine and all samples as JSON").conflicts_with("markdown"),
             flag("markdown", "Print a table for a README, with machine, date and versions"),
             option("compare", "FILE", "Say which ratios agree with an earlier run's --json")

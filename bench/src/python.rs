@@ -35,13 +35,13 @@ pub(crate) struct Python {
     programs: Rc<TempDir>,
 }
 
-/// What Python 3 says of itself: `CPython 3.12.1`.
+/// The program with which Python 3 tells its version: `CPython 3.12.1`.
 const ASK: &str = "import multiprocessing.context, platform; \
                    print(platform.python_implementation(), platform.python_version())";
 
-/// Those given, or else what `python3` and `python3.N` on the search path are, without the same
-/// version twice. A given one that doesn't run is an error; a found one is passed over, for it may be
-/// a stand-in of a version manager with nothing behind it.
+/// Returns the given Pythons, or else `python3` and `python3.N` on the search path, without the
+/// same version twice. A given one that doesn't run is an error; a found one is passed over, for it
+/// may be a stand-in of a version manager with nothing behind it.
 pub(crate) fn find(given: &[PathBuf]) -> Result<Vec<Python>, Failure> {
     let versions = if given.is_empty() {
         let found = |names: Vec<String>| -> Vec<(PathBuf, String)> {
@@ -74,7 +74,7 @@ fn write_programs() -> io::Result<TempDir> {
     Ok(folder)
 }
 
-/// The interpreter with what it says of itself.
+/// Asks an interpreter for its name and version.
 fn with_version(path: PathBuf) -> Result<(PathBuf, String), Failure> {
     let output = Command::new(&path).args(["-c", ASK]).stdin(Stdio::null()).output();
     match output {
@@ -89,7 +89,7 @@ fn with_version(path: PathBuf) -> Result<(PathBuf, String), Failure> {
     }
 }
 
-/// The programs of these names, by the names first.
+/// Finds the programs of these names, in the order of the names first.
 fn on_search_path(names: &[String]) -> Vec<PathBuf> {
     let folders: Vec<PathBuf> =
         env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
@@ -127,7 +127,7 @@ impl Python {
     }
 }
 
-/// A scene as `sides.py` wants it.
+/// Writes a scene as `sides.py` wants it.
 pub(crate) fn scene_as_json(scene: &Scene, terms: &Terms) -> Result<Value, Failure> {
     let channels: Vec<_> = (0..scene.acts.len()).map(|side| scene.channels(side)).collect();
     Ok(json!({
@@ -158,7 +158,7 @@ impl Running {
         Ok(serde_json::from_str(&line)?)
     }
 
-    /// The last line of what it says on standard error.
+    /// Returns the last line that it prints on standard error.
     fn complaint(&mut self) -> String {
         // If it has ended, its watcher is still in the group.
         self.group.kill();
@@ -175,8 +175,8 @@ impl Drop for Running {
     }
 }
 
-/// Removes the programs when a signal ends this process. Everything that measures ends by itself when
-/// the driver has ended.
+/// Removes the programs when a signal ends this process. Everything that measures ends by itself
+/// when the driver has ended.
 pub(crate) fn clean_up_at_signals(pythons: &[Python]) -> Result<(), Failure> {
     let folder = pythons.first().map(|python| python.programs.path().to_owned());
     let signals = interrupt::listen(&Arc::default())?;

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use crate::machine::Machine;
 use crate::method::{Measured, Spread, Unit};
 
-/// How wide the screen is; 80 if standard output is none.
+/// Returns the width of the screen; 80 if standard output is none.
 pub(crate) fn columns() -> usize {
     let size = terminal_size::terminal_size_of(std::io::stdout());
     size.map_or(80, |(columns, _)| usize::from(columns.0)).max(60)
 }
 
-/// The table on the screen: a block for each row, a line for each peer. The ranges of the figures are there
-/// if there is room for them, those of the ratios always.
+/// Lays out the table on the screen: a block for each row, a line for each peer. The ranges of the
+/// figures are there if there is room for them, those of the ratios always.
 pub(crate) fn table(all: &[Measured], columns: usize) -> String {
     let wide = blocks(all, columns, true);
     let fits = wide.lines().all(|line| line.chars().count() <= columns);
@@ -54,7 +54,7 @@ fn blocks(all: &[Measured], columns: usize, with_ranges: bool) -> String {
     text
 }
 
-/// Lines of at most so many characters, if no word is longer.
+/// Wraps a text in lines of at most this many characters, if no word is longer.
 fn wrapped(text: &str, width: usize) -> String {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
@@ -74,7 +74,8 @@ pub(crate) fn columns_of_a_row() -> format::TableFormat {
     FormatBuilder::new().column_separator('│').borders(' ').padding(1, 1).build()
 }
 
-/// The README's table: a line for each row, a column for each peer, and what it was measured on.
+/// Writes the README's table: a line for each row, a column for each peer, and what it was measured
+/// on.
 pub(crate) fn markdown(machine: &Machine, all: &[Measured]) -> String {
     let mut heads: Vec<&str> = Vec::new();
     for peer in all.iter().flat_map(|measured| &measured.row.peers) {
@@ -94,7 +95,7 @@ pub(crate) fn markdown(machine: &Machine, all: &[Measured]) -> String {
         + ".\n"
 }
 
-/// All peers of a column in one cell.
+/// Writes all peers of a column into one cell.
 fn cell(measured: &Measured, column: &str) -> String {
     let row = &measured.row;
     let places = (0..row.peers.len()).filter(|place| row.peers[*place].column().0 == column);
@@ -112,7 +113,7 @@ fn cell(measured: &Measured, column: &str) -> String {
     places.map(of_peer).collect::<Vec<_>>().join("<br>")
 }
 
-/// The machine and all samples.
+/// Writes the machine and all samples as JSON.
 pub(crate) fn json(machine: &Machine, all: &[Measured]) -> String {
     let peer = |measured: &Measured, place: usize| {
         json!({
@@ -146,18 +147,18 @@ fn range(unit: Unit, value: Spread) -> String {
     format!("{} – {}", figure(unit, value.min), figure(unit, value.max))
 }
 
-/// `87 × as fast (84 – 90)`.
+/// Writes `87 × as fast (84 – 90)`.
 pub(crate) fn in_words(unit: Unit, ratio: Spread) -> String {
     let better = if matches!(unit, Unit::Rate | Unit::Time) { "as fast" } else { "as good" };
     format!("{} × {better} ({})", factor(ratio.median), extent(ratio))
 }
 
-/// `84 – 90`.
+/// Writes `84 – 90`.
 pub(crate) fn extent(ratio: Spread) -> String {
     format!("{} – {}", factor(ratio.min), factor(ratio.max))
 }
 
-/// A ratio with as many digits as mean something.
+/// Writes a ratio with as many digits as mean something.
 pub(crate) fn factor(ratio: f64) -> String {
     let digits = match ratio {
         10.0.. => 0,
@@ -167,7 +168,7 @@ pub(crate) fn factor(ratio: f64) -> String {
     format!("{ratio:.digits$}")
 }
 
-/// A figure in the unit that suits it, in three digits.
+/// Writes a figure in the unit that suits it, in three digits.
 fn figure(unit: Unit, value: f64) -> String {
     match unit {
         Unit::Rate => scaled(value, "/s", &[(1e6, "M/s"), (1e3, "k/s")]),
@@ -178,7 +179,7 @@ fn figure(unit: Unit, value: f64) -> String {
     }
 }
 
-/// In the first of these units of which there is at least one, the largest first.
+/// Writes a value in the first of these units of which there is at least one, the largest first.
 fn scaled(value: f64, unit: &str, larger: &[(f64, &str)]) -> String {
     let fitting = larger.iter().find(|(size, _)| value >= *size);
     let (size, unit) = fitting.copied().unwrap_or((1.0, unit));

@@ -22,7 +22,7 @@ struct Wanted {
     /// None: all.
     cores: Vec<usize>,
     seconds: f64,
-    /// Whether it ends with standard input, which the program that measures holds open.
+    /// True if it ends with standard input, which the program that measures holds open.
     #[serde(default)]
     is_watched: bool,
 }
@@ -40,7 +40,8 @@ fn main() -> ExitCode {
     })
 }
 
-/// The first isn't counted, and three are at least: as in Python's program.
+/// Returns the seconds for each; the first isn't counted, and there are three at least: as in
+/// Python's program.
 fn measure() -> Result<f64, Failure> {
     let argument = std::env::args().nth(1).unwrap_or_default();
     let wanted: Wanted = serde_json::from_str(&argument)?;

@@ -15,13 +15,13 @@ use crate::scene::{Terms, alone};
 
 tasks![processes, threads, with_threadpool, with_rayon, square];
 
-/// What is measured.
+/// The calls that are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Call {
     /// Many calls, and then their results; the figure is a rate.
     Submit,
-    /// One call, and its result.
+    /// A single call, and its result.
     RoundTrip,
 }
 
@@ -99,7 +99,7 @@ fn work(call: Call, calls: u64, terms: &Terms) -> Work {
     Work { call, seconds: terms.seconds, workers: cpu_count(), calls }
 }
 
-/// Many calls are rated.
+/// Returns the row's figure: many calls are rated.
 fn figure_of(call: Call, calls: u64, seconds: f64) -> f64 {
     match call {
         Call::Submit => calls as f64 / seconds,
@@ -107,7 +107,7 @@ fn figure_of(call: Call, calls: u64, seconds: f64) -> f64 {
     }
 }
 
-/// One whose executor is in a process of its own.
+/// Makes a peer whose executor is in a process of its own.
 fn peer<F>(name: &str, calls: u64, call: Call, owner: F) -> Peer
 where
     F: Fn((Work, Sender<f64>)) -> Result<(), Failure> + Copy + 'static,

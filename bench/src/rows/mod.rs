@@ -23,7 +23,7 @@ mod start_join;
 mod switch;
 mod tokens;
 
-/// All rows, in the order of the chapters.
+/// Returns all rows, in the order of the chapters.
 pub(crate) fn all(pythons: &[Python]) -> Vec<Row> {
     [
         start_join::rows(pythons),
@@ -47,10 +47,10 @@ pub(crate) fn all(pythons: &[Python]) -> Vec<Row> {
     .collect()
 }
 
-/// What plays a scene.
+/// A function that plays a scene over a medium.
 type Medium = fn(&Scene, &Terms) -> Result<Vec<Report>, Failure>;
 
-/// What a figure is made of.
+/// A function that makes a figure of the sides' reports.
 type Figure = fn(&[Report]) -> Result<f64, Failure>;
 
 /// The reason for a missing peer or row: the system lacks it, or doesn't tell what is measured.
@@ -61,7 +61,7 @@ const IPC_CHANNEL: &str = "ipc-channel";
 const CROSSBEAM: &str = "crossbeam (threads)";
 const PERF: &str = "kernel, perf bench sched pipe";
 
-/// Who plays a scene with a queue.
+/// The media of a scene with a queue.
 const QUEUES: [(&str, Medium); 4] = [
     (OURS, ours::queue),
     (IPC_CHANNEL, ipc::channels),
@@ -69,7 +69,7 @@ const QUEUES: [(&str, Medium); 4] = [
     ("kernel, bare pipe", bare_pipe::pipes),
 ];
 
-/// Who plays a scene with a pipe of both directions.
+/// The media of a scene with a pipe of both directions.
 const PIPES: [(&str, Medium); 3] = [
     (OURS, ours::pipe),
     (IPC_CHANNEL, ipc::channels),
@@ -86,7 +86,7 @@ struct Play {
 }
 
 impl Play {
-    /// Us and those who play it over a medium of their own, and every Python.
+    /// Makes the row: a peer for each medium, and every Python.
     fn row(self, media: &[(&str, Medium)], pythons: &[Python], python_medium: &'static str) -> Row {
         let mut peers: Vec<Peer> =
             media.iter().map(|(name, medium)| self.peer(name, *medium)).collect();
@@ -107,7 +107,7 @@ impl Play {
     }
 }
 
-/// A peer for every Python, or an empty cell.
+/// Makes a peer for every Python, or an empty cell.
 fn for_each(
     pythons: &[Python],
     sample: impl Fn(&Python, &Terms) -> Result<f64, Failure> + Clone + 'static,
@@ -126,7 +126,7 @@ fn for_each(
 mod tests {
     use super::*;
 
-    /// One sample of everybody in every row whom the filter lets through.
+    /// Takes a sample of every peer in every row that the filter lets through.
     fn sample_all(pythons: &[Python], wanted: impl Fn(&Row, &Peer) -> bool) {
         for row in all(pythons) {
             for peer in row.peers.iter().filter(|peer| wanted(&row, peer)) {
@@ -146,7 +146,8 @@ mod tests {
     #[test]
     fn every_row_gives_a_checked_sample_of_ours_and_of_the_crates() {
         let _deadline = testing::Deadline::seconds(120);
-        // What the first two start doesn't find its way through a test harness; perf may not be there.
+        // What the first two start doesn't find its way through a test harness; perf may not be
+        // there.
         let lost = ["procspawn", "kernel, bench itself", PERF];
         // Ours starts a program that isn't beside a test: `tests/program.rs` does it.
         let elsewhere =

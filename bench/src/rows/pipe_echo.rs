@@ -1,4 +1,4 @@
-//! One MiB of bytes there and back over a pipe of both directions.
+//! A MiB of bytes there and back over a pipe of both directions.
 
 use super::{PIPES, Play};
 use crate::method::{Row, Unit};

@@ -19,7 +19,7 @@ use super::OURS;
 use crate::method::{Peer, Row, Unit};
 use crate::scene::Terms;
 
-/// Each task waits for so many of those before it.
+/// The number of earlier tasks that each task waits for.
 const EDGES: u64 = 3;
 
 pub(super) fn rows() -> Vec<Row> {
@@ -46,7 +46,7 @@ fn row(tasks: u64) -> Row {
     }
 }
 
-/// The same graph twice.
+/// Two forms of the same graph: a plan, and petgraph's.
 struct Graphs {
     plan: Plan,
     theirs: DiGraph<f64, ()>,
@@ -63,7 +63,7 @@ impl Graphs {
     }
 }
 
-/// Seconds for one; both must find a longest path of the same length.
+/// Returns the seconds for one run; both must find a longest path of the same length.
 fn measure(
     graphs: &Graphs,
     terms: &Terms,
@@ -100,7 +100,7 @@ fn theirs(graphs: &Graphs) -> Result<f64, Failure> {
     Ok(black_box(finish).into_iter().fold(0.0, f64::max))
 }
 
-/// The same tasks each time, written down in no order.
+/// Makes up tasks, the same each time, written down in no order.
 fn written(tasks: u64) -> Vec<Task> {
     let name = |number: u64| format!("task {number}");
     let mut random = SmallRng::seed_from_u64(42);

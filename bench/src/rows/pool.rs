@@ -19,7 +19,7 @@ use crate::scene::{alone, sleeps_are_counted, times_slept_by};
 
 tasks![with_ours, with_procspawn, with_threadpool, with_rayon, square, length, data, echo, nap];
 
-/// What is asked of a pool.
+/// The calls that are asked of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Call {
@@ -30,11 +30,11 @@ enum Call {
     Map,
     /// Squares of a million, in chunks as the pool likes them.
     MapMillion,
-    /// One square, and its result waited for.
+    /// A single square, and its result waited for.
     Apply,
-    /// The same with a mebibyte there.
+    /// A single call with a mebibyte there.
     Arguments,
-    /// And with one back.
+    /// A single call with a mebibyte back.
     Results,
     /// A plain vector of 20 MB there and back.
     Echo,
@@ -107,7 +107,7 @@ fn work(call: Call, seconds: f64) -> Work {
     Work { call, seconds, workers: cpu_count(), items, bytes }
 }
 
-/// A map is rated by its items.
+/// Returns the row's figure: a map is rated by its items.
 fn figure_of(call: Call, figure: f64) -> f64 {
     match call {
         Call::MapOne | Call::Map | Call::MapMillion => work(call, 0.0).items as f64 / figure,
@@ -115,7 +115,7 @@ fn figure_of(call: Call, figure: f64) -> f64 {
     }
 }
 
-/// One whose pool is in a process of its own.
+/// Makes a peer whose pool is in a process of its own.
 fn peer<F>(name: &str, call: Call, owner: F) -> Peer
 where
     F: Fn((Work, Sender<f64>)) -> Result<(), Failure> + Copy + 'static,
@@ -150,7 +150,7 @@ fn nap(seconds: u64) {
     thread::sleep(Duration::from_secs(seconds));
 }
 
-/// What the peers have in common.
+/// The calls that all peers have.
 trait Workers {
     fn map(&self, items: u64, one_by_one: bool) -> Result<Vec<u64>, Failure>;
     fn square(&self, number: u64) -> Result<u64, Failure>;
@@ -223,7 +223,7 @@ fn with_ours((work, mut result): (Work, Sender<f64>)) -> Result<(), Failure> {
     }
 }
 
-/// Bytes of this process for each task that waits.
+/// Measures the bytes of this process for each task that waits.
 fn memory(pool: &Pool, work: Work) -> Result<f64, Failure> {
     pool.map_chunked(square, 0..100, 1)?;
     let busy =
@@ -242,7 +242,7 @@ fn memory(pool: &Pool, work: Work) -> Result<f64, Failure> {
     Ok(grown as f64 / work.items as f64)
 }
 
-/// Wake-ups per second of the pool's processes, without those of who asks.
+/// Measures the wake-ups per second of the pool's processes, without that of the measuring thread.
 fn idle(pool: &Pool, work: Work) -> Result<f64, Failure> {
     pool.map_chunked(square, 0..100, 1)?;
     let mut pids = pool.worker_pids();

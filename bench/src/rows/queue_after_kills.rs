@@ -13,8 +13,8 @@ use crate::scene::{Act, HANGS, Report, Scene, Terms, ours, rate};
 
 const KILLED: usize = 10;
 
-/// Nobody can see from outside that a process is inside get: it has passed its gate, and is given
-/// this long.
+/// The time that a process which has passed its gate is given to be inside `get`, which can't be
+/// seen from outside.
 const UNTIL_THEY_WAIT: Duration = Duration::from_millis(50);
 
 pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
@@ -60,7 +60,7 @@ fn after_kills(terms: &Terms) -> Result<Vec<Report>, Failure> {
     let mut doomed = ours::on_stage(&Scene::new(&[Act::Consume; KILLED]), terms, &queues)?;
     doomed.begin()?;
     thread::sleep(UNTIL_THEY_WAIT);
-    // Who leaves the stage is killed.
+    // Sides that leave the stage are killed.
     drop(doomed);
     ours::on_stage(&scene, terms, &queues)?.perform()
 }

@@ -60,7 +60,7 @@ fn after_traffic((seconds, mut result): (f64, Sender<f64>)) -> Result<(), Failur
     Ok(result.send(&(held()? as f64))?)
 }
 
-/// Bytes of memory behind the queue's descriptors; each opening is the same file.
+/// Returns the bytes of memory behind the queue's descriptors; each opening is the same file.
 fn held() -> Result<u64, Failure> {
     let mut held = 0;
     for descriptor in fs::read_dir("/proc/self/fd")? {

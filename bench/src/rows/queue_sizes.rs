@@ -5,7 +5,8 @@ use crate::method::{Peer, Row, Unit};
 use crate::python::Python;
 use crate::scene::{Act, Scene, ours, rate};
 
-/// Sizes, their names, and places: of large messages fewer, so that 16 MiB wait at most.
+/// The sizes of messages, their names, and the queue's capacity: smaller for large messages, so
+/// that 16 MiB wait at most.
 const SIZES: [(usize, &str, usize); 5] = [
     (8, "8-B", 1024),
     (200, "200-B", 1024),

@@ -1,4 +1,4 @@
-//! One process after the other that does nothing: start and join.
+//! Start and join of processes that do nothing, one after the other.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ fn row(placement: Placement, pythons: &[Python]) -> Row {
     }
 }
 
-/// One whose parent runs in a process of its own.
+/// Makes a peer whose parent runs in a process of its own.
 fn peer<F>(name: &str, placement: Placement, parent: F) -> Peer
 where
     F: Fn((Work, Sender<f64>)) -> Result<(), Failure> + Copy + 'static,
@@ -63,15 +63,15 @@ where
     Peer::new(name, move |terms| alone(terms, parent, work(placement, terms)?))
 }
 
-/// The parent's cores, and how long it goes on.
+/// The parent's cores, and the seconds for which it goes on.
 type Work = (Vec<usize>, f64);
 
 fn work(placement: Placement, terms: &Terms) -> Result<Work, Failure> {
     Ok((placement.cores(0)?, terms.seconds))
 }
 
-/// Runs in the parent of those that are started: seconds for each, three of them at least. The first
-/// isn't counted: Python starts its helpers with it.
+/// Runs in the parent of the processes that are started, three of them at least: sends the seconds
+/// for each. The first isn't counted: Python starts its helpers with it.
 fn measure(
     ((cores, seconds), mut result): (Work, Sender<f64>),
     mut start_and_join: impl FnMut() -> Result<(), Failure>,
@@ -89,15 +89,16 @@ fn measure(
     Ok(result.send(&(watch.elapsed().as_secs_f64() / f64::from(count)))?)
 }
 
-/// The small program of this crate, beside this one. Whoever runs this one by Cargo needs no second command:
-/// what is missing or old is built here.
+/// The small program of this crate, beside this one. If Cargo runs this one, no second command is
+/// needed: what is missing or old is built here.
 static SMALL_PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
     const NAME: &str = "start-join";
     if let Some(cargo) = env::var_os("CARGO").filter(|_| !cfg!(debug_assertions)) {
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
         let mut build = Command::new(cargo);
         build.args(["build", "--quiet", "--release", "--bin", NAME, "--manifest-path", manifest]);
-        // What Cargo tells a program of itself would look like a change to the builds of dependencies.
+        // What Cargo tells a program of itself would look like a change to the builds of
+        // dependencies.
         let told = ["CARGO_PKG_", "CARGO_MANIFEST_"];
         for (name, _) in env::vars_os() {
             if told.iter().any(|told| name.as_encoded_bytes().starts_with(told.as_bytes())) {
@@ -116,8 +117,8 @@ static SMALL_PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
     if program.is_file() { Ok(program) } else { Err(format!("{} {hint}", program.display())) }
 });
 
-/// Runs in a process that has inherited no descriptors, as every parent here: a program that has some makes
-/// each of its children look for them. The parent is the small program.
+/// Runs in a process that has inherited no descriptors, as every parent here: a program that has
+/// some makes each of its children look for them. The parent is the small program.
 fn with_small_program(
     (((cores, seconds), program), mut result): ((Work, PathBuf), Sender<f64>),
 ) -> Result<(), Failure> {
@@ -154,8 +155,8 @@ fn with_true(work: (Work, Sender<f64>)) -> Result<(), Failure> {
     measure(work, || ended_well(Command::new(TRUE).spawn()?.wait()?.code()))
 }
 
-/// Runs in the parent. What is larger than `/bin/true` takes longer to be loaded: this is the limit for
-/// whoever starts itself again.
+/// Runs in the parent. A program larger than `/bin/true` takes longer to be loaded: this is the
+/// limit for programs that start themselves again.
 fn with_this_program(work: (Work, Sender<f64>)) -> Result<(), Failure> {
     let program = env::current_exe()?;
     measure(work, || {

@@ -1,4 +1,5 @@
-//! The lesson's round trips over pipes, both ends on one core, beside perf's own program for the same.
+//! The lesson's round trips over pipes, both ends on one core, beside perf's own program for the
+//! same.
 
 use std::time::Duration;
 

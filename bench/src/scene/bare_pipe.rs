@@ -19,8 +19,8 @@ struct Ends {
     from: PipeReader,
 }
 
-/// Each message is one write, and as many reads as the kernel needs. Messages of at most a page
-/// don't mix, so several sides may share a pipe.
+/// Plays a scene over bare pipes: each message is one write, and as many reads as the kernel needs.
+/// Messages of at most a page don't mix, so several sides may share a pipe.
 pub(crate) fn pipes(scene: &Scene, terms: &Terms) -> Result<Vec<Report>, Failure> {
     let channels = [pipe()?, pipe()?];
     let mut stage = Stage::new(terms)?;

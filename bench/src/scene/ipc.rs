@@ -13,7 +13,7 @@ use super::{Part, Report, Scene, Stage, Terms};
 
 tasks![numbers, bytes];
 
-/// Two sides; the one that gets first is the server.
+/// Plays a scene of two sides; the one that gets first is the server.
 pub(crate) fn channels(scene: &Scene, terms: &Terms) -> Result<Vec<Report>, Failure> {
     let mut sides = scene.sides(terms)?;
     sides.sort_by_key(|side| !side.act.is_host());
@@ -45,7 +45,7 @@ fn bytes((mut part, address): (Part, Option<String>)) -> Result<(), Failure> {
     part.play(put, || Ok(ByteBuf::from(receiver.recv()?)))
 }
 
-/// This side's ends of two channels: the guest makes them and sends the host its own.
+/// Makes this side's ends of two channels: the guest makes them and sends the host its own.
 fn meet<S, R>(
     part: &mut Part,
     address: Option<String>,

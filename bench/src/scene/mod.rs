@@ -1,4 +1,4 @@
-//! A scene: who does what with what, told once for all peers.
+//! A scene: what each side does with a channel, told once for all peers.
 //!
 //! ```text
 //!   one channel       side 0 (produces) ──▶ ═══════ ──▶ side 1 (consumes)    any number of sides
@@ -27,13 +27,13 @@ use serde::{Deserialize, Serialize};
 pub(crate) use side::{Act, Side, Waiter, sleeps_are_counted, times_slept_by};
 pub(crate) use stage::{Part, Stage, alone, time_until};
 
-/// What is said of a peer whose sample isn't there in time.
+/// The reason given for a peer whose sample isn't there in time.
 pub(crate) const HANGS: &str = "it hangs";
 
-/// How long a sample may take beyond its work before it counts as hanging.
+/// The longest time that a sample may take beyond its work before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How much work a sample is, and until when it has to be there.
+/// The work of a sample, and its deadline.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
     pub(crate) seconds: f64,
@@ -41,14 +41,14 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// A sample of about this length, from now on.
+    /// Makes the terms of a sample of about this length, from now on.
     pub(crate) fn of(seconds: f64) -> Self {
         let work = Duration::try_from_secs_f64(2.0 * seconds).unwrap_or(PATIENCE);
         Self { seconds, deadline: Instant::now() + work + PATIENCE }
     }
 }
 
-/// Where the sides run.
+/// The cores that the sides run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Placement {
     /// Wherever the kernel puts them.
@@ -60,7 +60,7 @@ pub(crate) enum Placement {
 }
 
 impl Placement {
-    /// What it adds to the name of a row.
+    /// Returns what it adds to the name of a row.
     pub(crate) fn suffix(self) -> &'static str {
         match self {
             Self::Free => "",
@@ -69,7 +69,7 @@ impl Placement {
         }
     }
 
-    /// What it adds to the words of a row.
+    /// Returns what it adds to the words of a row.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Free => "",
@@ -78,7 +78,7 @@ impl Placement {
         }
     }
 
-    /// The cores of the side with this number; none: all.
+    /// Returns the cores of the side with this number; none: all.
     pub(crate) fn cores(self, side: usize) -> Result<Vec<usize>, Failure> {
         let usable = common::cores::usable()?;
         if self != Self::Free {
@@ -94,24 +94,25 @@ impl Placement {
     }
 }
 
-/// What is played.
+/// A scene that is played.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Scene {
     pub(crate) acts: Vec<Act>,
     pub(crate) placement: Placement,
-    /// Of the channel; `None`: without a limit.
+    /// The capacity of the channel in messages; `None`: without a limit.
     pub(crate) places: Option<usize>,
-    /// Bytes of a message; `None`: it is a number of 64 bits.
+    /// The bytes of a message; `None`: it is a number of 64 bits.
     pub(crate) size: Option<usize>,
 }
 
 impl Scene {
-    /// Numbers of 64 bits, wherever the kernel puts the sides, through 1024 places.
+    /// Makes a scene with numbers of 64 bits, through a channel of capacity 1024, wherever the
+    /// kernel puts the sides.
     pub(crate) fn new(acts: &[Act]) -> Self {
         Self { acts: acts.to_vec(), placement: Placement::Free, places: Some(1024), size: None }
     }
 
-    /// The sides of a sample.
+    /// Returns the sides of a sample.
     pub(crate) fn sides(&self, terms: &Terms) -> Result<Vec<Side>, Failure> {
         let side = |(number, act): (usize, &Act)| {
             let cores = self.placement.cores(number)?;
@@ -121,13 +122,13 @@ impl Scene {
         self.acts.iter().enumerate().map(side).collect()
     }
 
-    /// Which of two channels the side puts into, and which it gets from.
+    /// Returns which of two channels the side puts into, and which it gets from.
     pub(crate) fn channels(&self, side: usize) -> (usize, usize) {
         if self.acts.iter().all(|act| act.is_both_ways()) { (side, 1 - side) } else { (0, 0) }
     }
 }
 
-/// How many messages, and the sum of their numbers.
+/// The number of messages, and the sum of their numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tally {
     pub(crate) count: u64,
@@ -135,26 +136,27 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// One more message.
+    /// Adds a message.
     pub(crate) fn add(&mut self, number: u64) {
         self.count += 1;
         self.sum = self.sum.wrapping_add(number);
     }
 }
 
-/// What a side has done. Times are seconds on the clock that all processes share.
+/// The report of a side on what it has done. Times are seconds on the clock that all processes
+/// share.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) first_put: Option<f64>,
     pub(crate) last_get: Option<f64>,
     pub(crate) put: Tally,
     pub(crate) got: Tally,
-    /// What the side itself has measured.
+    /// The figures that the side itself has measured.
     pub(crate) figures: Vec<f64>,
 }
 
-/// The messages that were got and the seconds from the first put to the last get, if every message
-/// came.
+/// Returns the messages that were got and the seconds from the first put to the last get, if every
+/// message came.
 fn whole(reports: &[Report]) -> Result<(f64, f64), Failure> {
     let total = |tally: fn(&Report) -> Tally| {
         reports.iter().map(tally).fold(Tally::default(), |so_far, next| Tally {
@@ -174,27 +176,27 @@ fn whole(reports: &[Report]) -> Result<(f64, f64), Failure> {
     Ok((got.count as f64, last - first))
 }
 
-/// Messages per second.
+/// Returns the messages per second.
 pub(crate) fn rate(reports: &[Report]) -> Result<f64, Failure> {
     whole(reports).map(|(messages, seconds)| messages / seconds)
 }
 
-/// Seconds for a message there and one back.
+/// Returns the seconds for a message there and one back.
 pub(crate) fn round(reports: &[Report]) -> Result<f64, Failure> {
     whole(reports).map(|(messages, seconds)| 2.0 * seconds / messages)
 }
 
-/// The median of what was measured message by message.
+/// Returns the median of what was measured message by message.
 pub(crate) fn median(reports: &[Report]) -> Result<f64, Failure> {
     quantile(reports, 0.5)
 }
 
-/// What only one of a hundred messages exceeds.
+/// Returns the 99th percentile: only one of a hundred messages exceeds it.
 pub(crate) fn p99(reports: &[Report]) -> Result<f64, Failure> {
     quantile(reports, 0.99)
 }
 
-/// What waiting has cost.
+/// Returns what waiting has cost.
 pub(crate) fn waited(reports: &[Report], what: Waiter) -> Result<f64, Failure> {
     let mut figures = reports.iter().flat_map(|report| report.figures.get(what as usize));
     figures.next().copied().ok_or_else(|| Failure::new("nobody has waited"))

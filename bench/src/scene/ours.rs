@@ -10,7 +10,7 @@ use super::{Part, Report, Scene, Stage, Terms};
 
 tasks![with_queue::<u64>, with_queue::<ByteBuf>, with_pipe, with_pipe_of_bytes];
 
-/// The sides put into our queue and get from it.
+/// Plays a scene whose sides put into our queue and get from it.
 pub(crate) fn queue(scene: &Scene, terms: &Terms) -> Result<Vec<Report>, Failure> {
     match scene.size {
         None => queue_of::<u64>(scene, terms),
@@ -25,12 +25,12 @@ where
     on_stage(scene, terms, &[new_queue::<M>(scene)?, new_queue(scene)?])?.perform()
 }
 
-/// A queue with as many places as the scene says.
+/// Makes a queue of the scene's capacity.
 pub(crate) fn new_queue<M>(scene: &Scene) -> Result<Queue<M>, Failure> {
     Ok(scene.places.map_or_else(Queue::unbounded, Queue::bounded)?)
 }
 
-/// The sides' processes, started, with these queues.
+/// Starts the sides' processes with these queues.
 pub(crate) fn on_stage<M>(
     scene: &Scene,
     terms: &Terms,
@@ -55,7 +55,7 @@ where
     part.play(|message| Ok(into.put(message)?), || Ok(from.get()?))
 }
 
-/// The sides send and receive over our pipes.
+/// Plays a scene whose sides send and receive over our pipes.
 pub(crate) fn pipe(scene: &Scene, terms: &Terms) -> Result<Vec<Report>, Failure> {
     let mut stage = Stage::new(terms)?;
     let (one, other) = multiprocess::pipe::<u64, u64>()?;

@@ -13,15 +13,15 @@ use super::{Report, Tally};
 /// The last message of a side that doesn't know how many the other expects.
 const END: u64 = u64::MAX;
 
-/// A message's number is its place in the row of its producer, and the producer's number in the
-/// lowest bits.
+/// The bits of the producer's number, the lowest of a message's number; above them is its position
+/// among the producer's messages.
 const PRODUCER_BITS: u32 = 3;
 const PRODUCERS: usize = 1 << PRODUCER_BITS;
 
 /// The time from one message to the next where latency is measured.
 const SLOT: Duration = Duration::from_micros(100);
 
-/// What a side does.
+/// The part of a side in a scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Act {
     /// Puts as many as it can, then an end marker.
@@ -32,7 +32,7 @@ pub(crate) enum Act {
     Ask,
     /// Gets one, puts it back.
     Answer,
-    /// Puts one, gets one, as its opposite does at the same time; this one says when it is over.
+    /// Puts one, gets one, as its opposite does at the same time; the leader says when it is over.
     Lead,
     /// The opposite of `Lead`.
     Follow,
@@ -47,22 +47,22 @@ pub(crate) enum Act {
 }
 
 impl Act {
-    /// Whether it puts and gets, so that two channels are needed.
+    /// Returns true if it puts and gets, so that two channels are needed.
     pub(crate) fn is_both_ways(self) -> bool {
         matches!(self, Self::Ask | Self::Answer | Self::Lead | Self::Follow)
     }
 
-    /// Whether it is the side to which others come: it gets first.
+    /// Returns true if it is the side to which others come: it gets first.
     pub(crate) fn is_host(self) -> bool {
         matches!(self, Self::Consume | Self::Answer | Self::Follow | Self::Listen | Self::Wait)
     }
 }
 
-/// One side: what it does, how long, where.
+/// A side: what it does, for how long, on which cores.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Side {
     pub(crate) act: Act,
-    /// Its place in the scene.
+    /// Its number in the scene.
     pub(crate) number: u64,
     /// Bytes of a message.
     pub(crate) size: usize,
@@ -71,11 +71,11 @@ pub(crate) struct Side {
     pub(crate) cores: Vec<usize>,
 }
 
-/// What travels: a number, in as many bytes as the scene says.
+/// A message: a number, in as many bytes as the scene says.
 pub(crate) trait Message: Sized {
     fn numbered(number: u64, size: usize) -> Self;
 
-    /// The number, if the message is whole.
+    /// Returns the number, if the message is whole.
     fn number(&self, size: usize) -> Result<u64, Failure>;
 }
 
@@ -219,7 +219,7 @@ impl Side {
     }
 }
 
-/// Seconds on the clock that all processes share.
+/// Returns the seconds on the clock that all processes share.
 fn now() -> f64 {
     clock().as_secs_f64()
 }
@@ -297,7 +297,7 @@ fn listen(mut get: impl FnMut() -> Result<u64, Failure>) -> Result<Report, Failu
     }
 }
 
-/// What a waiting process costs, in the order of the figures in its report.
+/// The costs of a waiting process, in the order of the figures in its report.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Waiter {
     /// Seconds of CPU time per second.

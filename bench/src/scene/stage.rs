@@ -17,14 +17,14 @@ use serde::{Deserialize, Serialize};
 use super::side::{Message, Side};
 use super::{HANGS, Report, Terms};
 
-/// What a side tells the driver.
+/// A message of a side to the driver.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Said {
-    /// Where others find it.
+    /// The address where others find the side.
     Address(String),
-    /// It only waits for the gate.
+    /// The side is ready, and waits for the gate.
     Ready,
-    /// What it has done.
+    /// The report on what it has done.
     Done(Result<Vec<Report>, Failure>),
 }
 
@@ -65,8 +65,7 @@ impl Part {
     }
 }
 
-/// The driver's side: the processes it has started. Those that still run are killed at the end,
-/// however it comes.
+/// The driver's side: the processes that it has started. Dropped, it kills those that still run.
 pub(crate) struct Stage {
     gate: Option<Gate>,
     waiting: Waiting,
@@ -81,13 +80,13 @@ struct Player {
 
 impl Drop for Player {
     fn drop(&mut self) {
-        // One that has ended takes no harm.
+        // To kill a process that has ended does no harm.
         let _ = self.process.kill().and_then(|()| self.process.join());
     }
 }
 
 impl Stage {
-    /// An empty stage.
+    /// Makes an empty stage.
     pub(crate) fn new(terms: &Terms) -> Result<Self, Failure> {
         let (gate, waiting) = Gate::new()?;
         Ok(Self { gate: Some(gate), waiting, deadline: terms.deadline, players: Vec::new() })
@@ -107,7 +106,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Where others find the side that entered last.
+    /// Returns the address where others find the side that entered last.
     pub(crate) fn address(&mut self) -> Result<String, Failure> {
         let deadline = self.deadline;
         let last = self.players.last_mut().ok_or_else(|| Failure::new("nobody has entered"))?;
@@ -128,13 +127,13 @@ impl Stage {
         Ok(())
     }
 
-    /// The same; returns the reports of all, or why the first that failed did.
+    /// Lets all begin together, and returns the reports of all, or why the first that failed did.
     pub(crate) fn perform(mut self) -> Result<Vec<Report>, Failure> {
         self.begin()?;
         let mut playing: Vec<usize> = (0..self.players.len()).collect();
         let mut all = Vec::new();
         while !playing.is_empty() {
-            // Whoever has something to say: others may wait in vain for one that has failed.
+            // Any side that reports: others may wait in vain for one that has failed.
             let said: Vec<_> = playing.iter().map(|number| &self.players[*number].said).collect();
             let speakers = multiprocess::wait(&said, Some(time_until(self.deadline)))?;
             let first = speakers.first().ok_or_else(|| Failure::new(HANGS))?;
@@ -163,13 +162,13 @@ fn hear<T: DeserializeOwned>(receiver: &mut Receiver<T>, deadline: Instant) -> R
     })
 }
 
-/// How long to wait for something at most.
+/// Returns the time until a deadline; zero if it has passed.
 pub(crate) fn time_until(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 
-/// Calls the function in a process of its own, which may start others; returns the one
-/// figure that it sends.
+/// Calls the function in a process of its own, which may start other processes; returns the figure
+/// that it sends.
 pub(crate) fn alone<A, F>(terms: &Terms, function: F, arguments: A) -> Result<f64, Failure>
 where
     A: Serialize + DeserializeOwned + Send + 'static,

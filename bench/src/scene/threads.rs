@@ -13,10 +13,10 @@ use super::{Part, Placement, Report, Scene, Side, Stage, Terms, ours};
 
 tasks![with_crossbeam::<u64>, with_crossbeam::<ByteBuf>, with_queue];
 
-/// What a process needs to play a scene in its threads.
+/// The arguments of a process that plays a scene in its threads.
 type Cast = (Part, (Vec<Side>, Scene));
 
-/// The threads share crossbeam's channel.
+/// Plays a scene with threads that share crossbeam's channel.
 pub(crate) fn crossbeam(scene: &Scene, terms: &Terms) -> Result<Vec<Report>, Failure> {
     match scene.size {
         None => one_process(scene, terms, with_crossbeam::<u64>),
@@ -24,7 +24,7 @@ pub(crate) fn crossbeam(scene: &Scene, terms: &Terms) -> Result<Vec<Report>, Fai
     }
 }
 
-/// The threads share our queue.
+/// Plays a scene with threads that share our queue.
 pub(crate) fn queue(scene: &Scene, terms: &Terms) -> Result<Vec<Report>, Failure> {
     one_process(scene, terms, with_queue)
 }
