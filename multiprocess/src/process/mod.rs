@@ -28,8 +28,8 @@
 //! the list of functions (`task.rs`), a started child (`child.rs`), the control line to it
 //! (`control.rs`), descriptors among the arguments ([`handover`]), the frames on every stream
 //! ([`frame`]). Each short, and read when one meets it: exit codes (`exit.rs`), what `main`'s body
-//! may return (`outcome.rs`), the names and the parents of processes (`current.rs`), a child's title
-//! in `ps` (`title.rs`), waiting for several things at once (`wait.rs`), a start signal
+//! may return (`outcome.rs`), the names and the parents of processes (`current.rs`), a child's
+//! title in `ps` (`title.rs`), waiting for several things at once (`wait.rs`), a start signal
 //! (`gate.rs`).
 
 mod child;
