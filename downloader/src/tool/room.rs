@@ -10,8 +10,8 @@
 //! A thread gets the first address that may be begun now: that need not wait for another attempt,
 //! and whose host may be asked by one more thread. So neither a slow host nor a wait holds a thread
 //! up. An address that is redirected to another host comes back, too, and waits for its turn there.
-//! So does an image that proves damaged after a thread has done with it: the room stays open as
-//! long as it expects such.
+//! An image that proves damaged after a thread has done with it returns as well: the room stays
+//! open as long as such images may come.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,8 +1,8 @@
 //! Waiting at the program's end for executors of processes and of threads.
 //!
-//! To drop an executor waits for its calls, as Python's `with` does, because in Rust a scope's end
-//! is where one looks for it. After `shutdown(false, …)` the calls are done all the same, and the
-//! program's end waits for them.
+//! An executor that is dropped waits for its calls, as Python's `with` does: in Rust the end of a
+//! scope is where that is expected. After `shutdown(false, …)` the calls are run all the same, and
+//! the program's end waits for them.
 
 use std::mem::take;
 use std::sync::{Mutex, Once, PoisonError, Weak};

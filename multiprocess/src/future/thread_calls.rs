@@ -9,7 +9,8 @@
 //! **A call that waits** for another one of the same executor: if all threads do, none is left for
 //! the calls in the queue, and Python's executor stands still for ever. Here the thread that waits
 //! does the very call that it waits for, if that has not begun; if it has, some thread is at it.
-//! So one thread always goes on, unless calls of several threads wait for each other in a circle.
+//! Therefore one thread always goes on, unless calls of several threads wait for each other in a
+//! circle.
 //!
 //! - Another thread instead would let the number of threads grow with the depth of a recursion;
 //!   `max_workers` would mean nothing.

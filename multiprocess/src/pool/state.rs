@@ -132,7 +132,7 @@ pub(crate) struct WorkerSlot {
 /// Numbers of workers in a row that ended before they were ready.
 #[derive(Default)]
 pub(crate) struct FailedStarts {
-    /// Workers that ended by themselves.
+    /// Workers that ended by themselves, or before they had received what to do.
     pub exited: u32,
     /// Workers that were killed.
     pub killed: u32,

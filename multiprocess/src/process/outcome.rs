@@ -74,3 +74,16 @@ impl Outcome for <fn() -> ! as Function>::Returns {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_is_taken_modulo_256_and_an_error_is_1() {
+        assert_eq!(Exit(259).exit_code(), ExitCode::from(3));
+        assert_eq!(Exit(-1).exit_code(), ExitCode::from(255));
+        assert_eq!(Ok::<_, String>(Exit(3)).exit_code(), ExitCode::from(3));
+        assert_eq!(Err::<Exit, _>("no milk").exit_code(), ExitCode::FAILURE);
+    }
+}
