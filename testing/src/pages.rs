@@ -207,6 +207,84 @@ fn slug(heading: &str) -> String {
     kept.collect::<String>().to_lowercase().replace(' ', "-")
 }
 
+/// Checks that a page beside the chapters says the same in both languages, as far as a program can
+/// tell.
+///
+/// Headings, blocks and tables are compared as by [`check_translation`]; the links of both lead to
+/// the same headings, as often, each to those in its own language.
+///
+/// # Errors
+/// The first difference, or a file that can't be read.
+pub fn check_pages(english: &Path, chinese: &Path) -> Result<(), String> {
+    let read = |path| {
+        check_links(path)?;
+        Ok::<_, String>((Page::read(path)?, targets(path)?))
+    };
+    let ((english, english_targets), (chinese_page, chinese_targets)) =
+        (read(english)?, read(chinese)?);
+    let levels = |page: &Page| page.headings.iter().map(|line| level(line)).collect::<Vec<_>>();
+    check_pairs(&levels(&english), &levels(&chinese_page), "headings")
+        .and_then(|()| check_pairs(&english.blocks, &chinese_page.blocks, "blocks"))
+        .and_then(|()| check_pairs(&english.rows, &chinese_page.rows, "rows of tables"))
+        .and_then(|()| check_pairs(&english_targets, &chinese_targets, "links"))
+        .map_err(|problem| format!("{}: {problem}", chinese.display()))
+}
+
+/// Checks that a Chinese page keeps to its language: no link leads to an English file that is there
+/// in Chinese, too, but for the page's own; and the mark `（英文）` follows a link exactly if it
+/// leads to a page that is only there in English.
+///
+/// # Errors
+/// The first link that does otherwise, or a file that can't be read.
+pub fn check_language(chinese: &Path) -> Result<(), String> {
+    for (link, after) in links(&Page::read(chinese)?.text) {
+        let file = link.split('#').next().unwrap_or_default();
+        let (stem, extension) = file.rsplit_once('.').unwrap_or((file, ""));
+        if file.contains("://") {
+            continue;
+        }
+        let translated = chinese.with_file_name(format!("{stem}.zh-CN.{extension}"));
+        let problem = if translated == chinese {
+            None
+        } else if translated.exists() {
+            Some("is there in Chinese, too")
+        } else {
+            let is_english = extension == "md" && !stem.ends_with(".zh-CN");
+            match (is_english, after.starts_with("（英文）")) {
+                (true, false) => Some("lacks its mark （英文）"),
+                (false, true) if extension == "md" => Some("isn't only in English"),
+                _ => None,
+            }
+        };
+        if let Some(problem) = problem {
+            return Err(format!("{}: {link} {problem}", chinese.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Lists the links of a text, each with what follows it.
+fn links(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split("](").skip(1).filter_map(|rest| rest.split_once(')'))
+}
+
+/// Lists where a page's links lead, sorted: the file's name in English, and the anchor's number
+/// among its headings.
+fn targets(path: &Path) -> Result<Vec<(String, Option<usize>)>, String> {
+    let mut targets = Vec::new();
+    for (link, _) in links(&Page::read(path)?.text) {
+        let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+        let target = if file.is_empty() { path.into() } else { path.with_file_name(file) };
+        let mut heading = None;
+        if !anchor.is_empty() && target.exists() {
+            heading = Page::read(&target)?.headings.iter().position(|line| slug(line) == anchor);
+        }
+        targets.push((target.to_string_lossy().replace(".zh-CN.", "."), heading));
+    }
+    targets.sort();
+    Ok(targets)
+}
+
 #[cfg(test)]
 mod tests {
     use super::with_output;

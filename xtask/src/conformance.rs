@@ -7,7 +7,8 @@
 //!   fn join_returns_when() {              name: "a_program",          /// …
 //! ```
 //!
-//! `cargo xtask conformance --write` writes the last column and the totals.
+//! `cargo xtask conformance --write` writes the last column and the totals. The Chinese page is an
+//! overview without those rows: it has the same totals and, behind them, the same lists and tables.
 
 #![expect(clippy::unwrap_used, reason = "what it reads is in the workspace")]
 
@@ -16,7 +17,34 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-const DOCUMENT: &str = "docs/python-conformance.md";
+/// What differs between the languages.
+struct Page {
+    path: &'static str,
+    /// Stands above the totals, with its three numbers.
+    summary: &'static str,
+    /// The head of the totals.
+    head: &'static str,
+    /// Stands between two numbers, some and all.
+    of: &'static str,
+    /// The heading above what CPython fails at.
+    better: &'static str,
+}
+
+const ENGLISH: Page = Page {
+    path: "docs/python-conformance.md",
+    summary: "**HELD of ALL** are held. In BETTER CPython 3.12 hangs, loses, lies or leaks.",
+    head: "group | held | CPython fails",
+    of: " of ",
+    better: "## Better than Python\n",
+};
+const CHINESE: Page = Page {
+    path: "docs/python-conformance.zh-CN.md",
+    summary: "**ALL 条行为里，HELD 条**有测试验证。其中 BETTER 条，\
+              CPython 3.12 会永远等下去、丢失数据、回答不实或者残留进程。",
+    head: "组 | 有测试 / 全部 | CPython 出问题",
+    of: " / ",
+    better: "## 比 Python 更好的地方\n",
+};
 const GROUPS: [&str; 10] =
     ["PROC", "SUB", "POOL", "CONN", "QUEUE", "EXEC", "TPE", "PPE", "FUT", "WAIT"];
 /// What CPython does in a row that is to be found under "Better than Python".
@@ -30,6 +58,9 @@ struct Sources {
     problems: Vec<String>,
 }
 
+/// What stands between the ids of a list, and behind it, in both languages.
+const SEPARATORS: [char; 5] = [',', ':', ' ', '、', '：'];
+
 fn is_id(word: &str) -> bool {
     let Some((group, number)) = word.split_once('-') else { return false };
     let number = number.strip_prefix('B').unwrap_or(number);
@@ -39,7 +70,7 @@ fn is_id(word: &str) -> bool {
 
 /// Lists the ids with which this text begins: `QUEUE-01, QUEUE-02: because …`.
 fn ids(text: &str) -> Vec<String> {
-    let words = text.split([',', ':', ' ']).filter(|word| !word.is_empty());
+    let words = text.split(SEPARATORS).filter(|word| !word.is_empty());
     words.take_while(|word| is_id(word)).map(str::to_owned).collect()
 }
 
@@ -145,7 +176,7 @@ fn fails(cpython: &str) -> bool {
 }
 
 /// Makes what is to stand between the marks of the totals.
-fn totals(rows: &[Vec<&str>]) -> String {
+fn totals(rows: &[Vec<&str>], page: &Page) -> String {
     let of = |group: Option<&str>| {
         let is_of = |id: &str| group.is_none_or(|group| id.split('-').next() == Some(group));
         let of_group: Vec<_> = rows.iter().filter(|row| is_of(row[0])).collect();
@@ -153,15 +184,23 @@ fn totals(rows: &[Vec<&str>]) -> String {
         (held, of_group.len(), of_group.iter().filter(|row| fails(row[2])).count())
     };
     let (held, all, better) = of(None);
-    let mut text = format!(
-        "**{held} of {all}** are held. In {better} CPython 3.12 hangs, loses, lies or leaks.\n\n\
-         | group | held | CPython fails |\n| --- | --- | --- |\n"
-    );
+    let numbers = [("HELD", held), ("ALL", all), ("BETTER", better)];
+    let mut text = numbers.iter().fold(page.summary.to_owned(), |text, (name, number)| {
+        text.replace(name, &number.to_string())
+    });
+    write!(text, "\n\n| {} |\n| --- | --- | --- |\n", page.head).unwrap();
     for group in GROUPS {
         let (held, all, better) = of(Some(group));
-        writeln!(text, "| {group} | {held} of {all} | {better} |").unwrap();
+        writeln!(text, "| {group} | {held}{}{all} | {better} |", page.of).unwrap();
     }
     text
+}
+
+/// Returns a page with these totals between the marks.
+fn with_totals(text: &str, totals: &str) -> String {
+    let (before, rest) = text.split_once(TOTALS[0]).expect("it has a mark for the totals");
+    let (_, after) = rest.split_once(TOTALS[1]).expect("it has a mark for their end");
+    [before, TOTALS[0], totals, TOTALS[1], after].concat()
 }
 
 /// Returns the document with the last column and the totals as they should be.
@@ -176,13 +215,27 @@ fn corrected(document: &str, sources: &Sources) -> String {
             None => writeln!(text, "{line}").unwrap(),
         }
     }
-    let (before, rest) = text.split_once(TOTALS[0]).expect("it has a mark for the totals");
-    let (_, after) = rest.split_once(TOTALS[1]).expect("it has a mark for their end");
-    [before, TOTALS[0], &totals(&rows(&text)), TOTALS[1], after].concat()
+    with_totals(&text, &totals(&rows(&text), &ENGLISH))
 }
 
-/// Compares the document with the tests; returns what differs. If told to, writes the document's
-/// last column and the totals before.
+/// Returns the part that both languages have: what CPython fails at, and the tables behind that.
+fn notes<'a>(text: &'a str, page: &Page) -> &'a str {
+    text.split_once(page.better).expect("it has that section").1
+}
+
+/// Lists, for each heading, row and item, its mark, its ids and its pieces of code.
+fn pieces(notes: &str) -> Vec<BTreeSet<&str>> {
+    let lines = notes.lines().filter(|line| line.starts_with(['#', '|', '-']));
+    let pieces = lines.map(|line| {
+        let mark = line.split(' ').take(1);
+        let ids = line.split(SEPARATORS).filter(|word| is_id(word));
+        mark.chain(ids).chain(line.split('`').skip(1).step_by(2)).collect()
+    });
+    pieces.collect()
+}
+
+/// Compares the document with the tests, and the Chinese page with it; returns what differs. If
+/// told to, writes the document's last column and the totals of both before.
 pub(crate) fn problems(root: &Path, write: bool) -> Vec<String> {
     let mut sources = Sources::default();
     for folder in ["src", "tests"] {
@@ -192,11 +245,13 @@ pub(crate) fn problems(root: &Path, write: bool) -> Vec<String> {
         members.sort();
         members.iter().for_each(|member| sources.read(root, &member.join(folder)));
     }
-    let path = root.join(DOCUMENT);
-    let mut document = fs::read_to_string(&path).unwrap();
+    let read = |page: &Page| fs::read_to_string(root.join(page.path)).unwrap();
+    let (mut document, mut overview) = (read(&ENGLISH), read(&CHINESE));
     if write {
         document = corrected(&document, &sources);
-        fs::write(&path, &document).unwrap();
+        overview = with_totals(&overview, &totals(&rows(&document), &CHINESE));
+        fs::write(root.join(ENGLISH.path), &document).unwrap();
+        fs::write(root.join(CHINESE.path), &overview).unwrap();
     }
 
     let rows = rows(&document);
@@ -214,8 +269,7 @@ pub(crate) fn problems(root: &Path, write: bool) -> Vec<String> {
             problems.push(format!("{} is held by {held_by}, not by {}", row[0], row[4]));
         }
     }
-    let better = document.split_once("## Better than Python\n").expect("it has that section").1;
-    let better = better.split("\n## ").next().unwrap_or_default();
+    let better = notes(&document, &ENGLISH).split("\n## ").next().unwrap_or_default();
     let better: BTreeSet<String> =
         better.lines().filter_map(|line| line.strip_prefix("- ")).flat_map(ids).collect();
     let failing = rows.iter().filter(|row| fails(row[2])).map(|row| row[0].to_owned());
@@ -223,13 +277,24 @@ pub(crate) fn problems(root: &Path, write: bool) -> Vec<String> {
     for id in failing.symmetric_difference(&better) {
         problems.push(format!("{id}: what CPython does and \"Better than Python\" differ"));
     }
-    if !document.contains(&totals(&rows)) {
-        problems.push(format!("the totals are:\n{}", totals(&rows)));
+    for (page, text) in [(&ENGLISH, &document), (&CHINESE, &overview)] {
+        let totals = totals(&rows, page);
+        if !text.contains(&totals) {
+            problems.push(format!("{}: the totals are:\n{totals}", page.path));
+        }
+    }
+    let (english, chinese) =
+        (pieces(notes(&document, &ENGLISH)), pieces(notes(&overview, &CHINESE)));
+    if english != chinese {
+        let same = english.iter().zip(&chinese).take_while(|(a, b)| a == b).count();
+        let (english, chinese) = (english.get(same), chinese.get(same));
+        problems.push(format!("{}: {english:?} became {chinese:?}", CHINESE.path));
     }
     if !problems.is_empty() {
         problems.push(format!(
-            "{DOCUMENT} and the tests differ; `cargo xtask conformance --write` writes the last \
-             column and the totals"
+            "{} and the tests differ; `cargo xtask conformance --write` writes the last column \
+             and the totals",
+            ENGLISH.path
         ));
     }
     problems

@@ -2,11 +2,12 @@
 //!
 //! Chapters are checked by their crates' own tests, since these have the lessons' outputs.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::contents::{CONTENTS, Section};
-use testing::pages::{check_links, check_translation};
+use testing::pages::{check_language, check_links, check_pages, check_translation};
 
 /// The first page in both languages.
 const FIRST_PAGES: [&str; 2] = ["README.md", "README.zh-CN.md"];
@@ -29,14 +30,60 @@ pub(crate) fn problems(root: &Path) -> Vec<String> {
     }
     check_crates(root, &mut problems);
     problems.extend(check_translation(root).err());
-    let mut linked = in_folder(&root.join("docs"));
-    linked.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
-    linked.extend(
-        ["CONTRIBUTING.md", "bench/README.md", "fuzz/README.md", "multiprocess/README.md"]
-            .map(|page| root.join(page)),
-    );
-    problems.extend(linked.iter().filter_map(|page| check_links(page).err()));
+    check_docs(root, &mut problems);
+    let others = ["CONTRIBUTING.md", "bench/README.md", "fuzz/README.md", "multiprocess/README.md"];
+    problems.extend(others.iter().filter_map(|page| check_links(&root.join(page)).err()));
+    let folders = in_folder(root).into_iter().filter(|path| path.is_dir());
+    let pages = folders.chain([root.to_owned()]).flat_map(|folder| in_folder(&folder));
+    let chinese = pages.filter(|page| is_chinese(page));
+    problems.extend(chinese.filter_map(|page| check_language(&page).err()));
     problems
+}
+
+/// Checks the pages of `docs`, each of which is there in both languages.
+fn check_docs(root: &Path, problems: &mut Vec<String>) {
+    let docs = root.join("docs");
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    let pages = in_folder(&docs).into_iter().filter(is_page);
+    for english in pages.filter(|page| !is_chinese(page)) {
+        let chinese = english.with_extension("zh-CN.md");
+        // One language has an overview of the other's page; `conformance` compares these two.
+        let checked = if english.ends_with("python-conformance.md") {
+            check_links(&english).and_then(|()| check_links(&chinese))
+        } else {
+            check_pages(&english, &chinese)
+        };
+        problems.extend(checked.err());
+    }
+    let read = |name| fs::read_to_string(docs.join(name)).unwrap_or_default();
+    let drawings = ["staircase.svg", "staircase.zh-CN.svg"].map(read);
+    let [english, chinese] = drawings.each_ref().map(|drawing| tags(drawing));
+    if english.len() <= 50 || english != chinese {
+        problems.push("docs: the staircase is another in Chinese".to_owned());
+    }
+    check_glossary(&docs, problems);
+}
+
+/// Checks that the glossary has the same words in both languages, in each reader's order: by the
+/// English words, and by the initials of the Chinese ones.
+fn check_glossary(docs: &Path, problems: &mut Vec<String>) {
+    let rows = |name: &str| -> Vec<Vec<String>> {
+        let page = fs::read_to_string(docs.join(name)).unwrap_or_default();
+        let rows = page.lines().filter(|line| line.starts_with('|')).skip(2);
+        // Of a link only the text, which is the same in both languages.
+        let text = |cell: &str| cell.split("](").next().unwrap_or_default().trim().to_owned();
+        rows.map(|row| row.split('|').skip(1).map(text).collect()).collect()
+    };
+    let (english, mut chinese) = (rows("glossary.md"), rows("glossary.zh-CN.md"));
+    let mut initials: Vec<String> = chinese.iter_mut().map(|row| row.remove(0)).collect();
+    initials.retain(|initial| !initial.is_empty());
+    chinese.iter_mut().for_each(|row| row.swap(0, 1));
+    if !english.is_sorted_by_key(|row| row[0].to_lowercase()) || !initials.is_sorted() {
+        problems.push("docs: a glossary is out of order".to_owned());
+    }
+    let [english, chinese] = [english, chinese].map(BTreeSet::from_iter);
+    let differing = english.symmetric_difference(&chinese);
+    problems.extend(differing.map(|row| format!("docs: only one glossary has {row:?}")));
 }
 
 /// Checks that a first page says of every lesson what the program says, and of all how long they
@@ -84,6 +131,16 @@ fn check_crates(root: &Path, problems: &mut Vec<String>) {
     }
 }
 
+/// Lists the tags of a drawing, which are all but its words.
+fn tags(drawing: &str) -> Vec<&str> {
+    drawing.split('<').filter_map(|tag| tag.split('>').next()).collect()
+}
+
+/// Returns true for a page in Chinese, by its name.
+fn is_chinese(page: &Path) -> bool {
+    page.to_string_lossy().ends_with(".zh-CN.md")
+}
+
 /// Lists what is in a folder, sorted.
 fn in_folder(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -94,6 +151,8 @@ fn in_folder(folder: &Path) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::{env, process};
+
     use super::*;
 
     #[test]
@@ -106,5 +165,84 @@ mod tests {
         let mut problems = Vec::new();
         check_contents("README.md", "", &mut problems);
         assert_eq!(problems.len(), CONTENTS.len() + 1, "{problems:?}");
+    }
+
+    /// Lets a function look at a folder that has these pages.
+    fn look_at<T>(name: &str, pages: &[(&str, &str)], look: impl Fn(&Path) -> T) -> T {
+        let folder = env::temp_dir().join(format!("pages-{name}-{}", process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        pages.iter().for_each(|(page, text)| fs::write(folder.join(page), text).unwrap());
+        let seen = look(&folder);
+        fs::remove_dir_all(&folder).unwrap();
+        seen
+    }
+
+    #[test]
+    fn what_a_page_says_in_one_language_alone_is_told() {
+        let english = "# A\n[中文](a.zh-CN.md)\n[b](b.md#two)\n```\nlet a = 1;\n```\n| `x` |\n";
+        let chinese = "# 甲\n[English](a.md)\n[乙](b.zh-CN.md#二)\n```\nlet a = 1;\n```\n| `x` |\n";
+        let check = |from: &str, to: &str| {
+            let chinese = chinese.replace(from, to);
+            let others = [("b.md", "# B\n## Two\n"), ("b.zh-CN.md", "# 乙\n## 二\n")];
+            let pages = [("a.md", english), ("a.zh-CN.md", &chinese), others[0], others[1]];
+            look_at("one-language", &pages, |folder| {
+                check_pages(&folder.join("a.md"), &folder.join("a.zh-CN.md"))
+            })
+        };
+        assert_eq!(check("甲", "丙"), Ok(()));
+        for (from, to, problem) in [
+            ("# 甲", "甲", "headings: English 1, Chinese 0"),
+            ("= 1", "= 2", "blocks differ"),
+            ("`x`", "x", "rows of tables differ"),
+            ("#二", "", "links differ"),
+            ("#二", "#三", "no heading"),
+        ] {
+            let found = check(from, to).unwrap_err();
+            assert!(found.contains(problem), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_link_out_of_chinese_is_told_where_it_need_not_be_and_where_it_has_no_mark() {
+        let check = |line: &str| {
+            let others = ["a.md", "b.md", "b.zh-CN.md", "english.md"].map(|page| (page, ""));
+            let pages = [&[("a.zh-CN.md", line)], others.as_slice()].concat();
+            look_at("links", &pages, |folder| check_language(&folder.join("a.zh-CN.md")))
+        };
+        for line in ["[English](a.md)", "[乙](b.zh-CN.md)", "[丙](english.md)（英文）"] {
+            assert_eq!(check(line), Ok(()));
+        }
+        for (line, problem) in [
+            ("[乙](b.md)（英文）", "b.md is there in Chinese, too"),
+            ("[乙](b.zh-CN.md)（英文）", "b.zh-CN.md isn't only in English"),
+            ("[丙](english.md)", "english.md lacks its mark"),
+        ] {
+            let found = check(line).unwrap_err();
+            assert!(found.contains(problem), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_glossary_s_missing_word_and_its_wrong_order_are_told() {
+        let english = "| a | 乙 | [x](p) |\n| b | 甲 | [y](p) |\n";
+        let chinese = "| J | 甲 | b | [y](q) |\n| Y | 乙 | a | [x](q) |\n";
+        let check = |english: &str, chinese: &str| {
+            let [english, chinese] = [english, chinese].map(|rows| format!("| |\n| - |\n{rows}"));
+            let pages = [("glossary.md", english.as_str()), ("glossary.zh-CN.md", &chinese)];
+            look_at("glossary", &pages, |folder| {
+                let mut problems = Vec::new();
+                check_glossary(folder, &mut problems);
+                problems
+            })
+        };
+        assert_eq!(check(english, chinese), [""; 0]);
+        assert_eq!(check(&english.replace("| b |", "| B |"), chinese).len(), 2);
+        assert_eq!(check(&english.replace("[x]", "[z]"), chinese).len(), 2);
+        for wrong in [
+            (english.replace("| a |", "| c |"), chinese.replace("| a |", "| c |")),
+            (english.to_owned(), chinese.replace("| J |", "| Z |")),
+        ] {
+            assert_eq!(check(&wrong.0, &wrong.1), ["docs: a glossary is out of order"]);
+        }
     }
 }
