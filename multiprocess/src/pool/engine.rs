@@ -196,7 +196,7 @@ impl Engine {
         let Some(open) = state.jobs.get_mut(&job) else { return };
         if items > 1 {
             let message: Arc<[u8]> = message.into();
-            open.chunks.insert(first, Arc::clone(&message));
+            open.chunks.get_or_insert_default().insert(first, Arc::clone(&message));
             state.wait_for_turn(job, PendingTask::Chunk(message));
         } else if state.backlog.is_empty()
             && state.has_room(message.len())

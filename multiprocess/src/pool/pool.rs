@@ -13,8 +13,8 @@ use crate::pool::builder::Builder;
 use crate::pool::engine::Engine;
 use crate::pool::error::{Error, MapError};
 use crate::pool::imap::{Imap, Stream};
-use crate::pool::result::AsyncResult;
-use crate::pool::sinks::{Many, One};
+use crate::pool::result::{AsyncResult, ResultCell};
+use crate::pool::sinks::Many;
 
 /// Worker processes that call functions listed in [`tasks!`](crate::tasks). Python:
 /// `multiprocessing.Pool`.
@@ -106,10 +106,10 @@ impl Pool {
         F: Fn(A) -> R + Any,
     {
         let function = FunctionId::of(&function).map_err(Error::Function)?;
-        let (one, result) = One::new(self.engine.link());
-        let job = self.engine.open_job(Arc::new(one), None)?;
+        let cell = ResultCell::new(self.engine.link());
+        let job = self.engine.open_job(Arc::clone(&cell) as _, None)?;
         self.engine.submit_chunk(job, 0, function, &[argument]).map_err(Error::Start)?;
-        Ok(result)
+        Ok(AsyncResult { cell })
     }
 
     /// Calls the function with each item and waits for all results, which keep the items' order.

@@ -1,7 +1,9 @@
 //! Sinks that assemble a job's outcomes: one result, or the results of many items in order.
 //!
 //! ```text
-//!   manager ──bytes or an error──▶ decoded ──▶ One, Many ──the whole──▶ AsyncResult
+//!                                            ┌───────── one ────────┐
+//!   manager ──bytes or an error──▶ decoded ──┤                      ├──▶ ResultCell, AsyncResult
+//!                                            └──▶ Many ──the whole──┘
 //! ```
 
 use std::sync::atomic::Ordering;
@@ -32,20 +34,11 @@ pub(super) fn decoded<R: DeserializeOwned>(
     Err(TaskError::ResultNotReceived(reason))
 }
 
-/// Sink of a job of one item.
-pub(crate) struct One<R>(Arc<ResultCell<R, TaskError>>);
-
-impl<R> One<R> {
-    pub(crate) fn new(engine: Link) -> (Self, AsyncResult<R>) {
-        let cell = ResultCell::new(engine);
-        (Self(Arc::clone(&cell)), AsyncResult { cell })
-    }
-}
-
-impl<R: DeserializeOwned + Send> Sink for One<R> {
+/// The cell is itself the sink of a job of one item: very many such jobs may wait.
+impl<R: DeserializeOwned + Send> Sink for ResultCell<R, TaskError> {
     fn done(&self, _item: u64, outcome: Result<&[u8], TaskError>) -> bool {
-        if !self.0.is_ready.load(Ordering::Acquire) {
-            self.0.set(decoded(outcome));
+        if !self.is_ready.load(Ordering::Acquire) {
+            self.set(decoded(outcome));
         }
         true
     }

@@ -90,7 +90,8 @@ pub(crate) struct Job {
     pub fed_by: Option<ThreadId>,
     /// Messages of the unfinished tasks of several items, by their first item: if a worker dies,
     /// the rest of its task is submitted again.
-    pub chunks: BTreeMap<u64, Arc<[u8]>>,
+    #[expect(clippy::box_collection, reason = "one word in the very many jobs without a chunk")]
+    pub chunks: Option<Box<BTreeMap<u64, Arc<[u8]>>>>,
     /// Number of the job's tasks in the backlog.
     pub waiting: usize,
     /// Number of queue slots whose latest task is one of this job's.
@@ -216,7 +217,7 @@ impl State {
     pub(crate) fn put_in_front(&mut self, job: u64, first: u64, rest: &[u8]) {
         if let Some(job) = self.jobs.get_mut(&job) {
             let rest: Arc<[u8]> = rest.into();
-            job.chunks.insert(first, Arc::clone(&rest));
+            job.chunks.get_or_insert_default().insert(first, Arc::clone(&rest));
             job.waiting += 1;
             self.backlog.push_front(PendingTask::Chunk(rest));
         }
@@ -240,7 +241,7 @@ impl State {
         let outstanding = &mut self.outstanding;
         outstanding.tasks = outstanding.tasks.saturating_sub(1);
         outstanding.bytes = outstanding.bytes.saturating_sub(bytes);
-        self.jobs.get_mut(&job)?.chunks.remove(&first)
+        self.jobs.get_mut(&job)?.chunks.as_mut()?.remove(&first)
     }
 
     /// Returns an empty slot in which a worker should be started.
