@@ -3,13 +3,16 @@
 #![forbid(unsafe_code)]
 
 mod lessons;
+mod sweep;
 mod tool;
 
 use std::process::ExitCode;
 
+use common::text;
+
 fn main() -> ExitCode {
     multiprocess::main(|| {
-        let about = "Plans, speedup laws, and what this machine really does (§五)";
-        common::lessons::run_with("amdahl", about, lessons::ALL, &[], tool::ALL)
+        let about = text!("Plans, speedup laws, and what this machine really does (§五)");
+        common::lessons::run_with("amdahl", &about, lessons::ALL, &[], tool::ALL)
     })
 }

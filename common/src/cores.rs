@@ -1,8 +1,12 @@
-//! The cores of this machine: which ones a process may use, and binding it to one.
+//! The cores of this machine: which ones a process may use, binding it to one, and when it computed
+//! on one.
 
 use std::io;
+use std::time::Duration;
 
 use crate::sys;
+use crate::time::{clock, cpu_time};
+use crate::timeline::Interval;
 
 /// Returns the numbers of the cores that the calling thread may run on, from 0. Python:
 /// `os.sched_getaffinity(0)`.
@@ -43,6 +47,37 @@ pub fn usable() -> io::Result<Vec<usize>> {
 /// bind to cores.
 pub fn bind_to(cores: &[usize]) -> io::Result<()> {
     sys::bind_to(cores)
+}
+
+/// Returns true if this system can bind a process to a core.
+#[must_use]
+pub fn can_bind() -> bool {
+    usable().and_then(|all| bind_to(&all)).is_ok()
+}
+
+/// The longest time between two looks at the clock in which a process was on its core all the time.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Computes for so much CPU time; returns when the calling process was on a core.
+///
+/// ```
+/// # use std::time::Duration;
+/// let intervals = common::cores::compute(Duration::from_millis(2));
+/// let on_a_core: Duration = intervals.iter().map(|(begin, end)| *end - *begin).sum();
+/// assert!(on_a_core > Duration::ZERO);
+/// ```
+#[must_use]
+pub fn compute(time: Duration) -> Vec<Interval> {
+    let (begun, now) = (cpu_time(), clock());
+    let mut intervals = vec![(now, now)];
+    while cpu_time() - begun < time {
+        let now = clock();
+        match intervals.last_mut() {
+            Some((_, end)) if now - *end < PAUSE => *end = now,
+            _ => intervals.push((now, now)),
+        }
+    }
+    intervals
 }
 
 #[cfg(test)]

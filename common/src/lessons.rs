@@ -1,32 +1,63 @@
 //! The command line of a lesson crate: which of its lessons to tell, and how fast.
 
-use std::error::Error;
 use std::process::ExitCode;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use multiprocess::Failure;
 
-use crate::narrator::{Bilingual, Story, columns, wrapped};
+use crate::arguments::{self, language_option, number, option};
+use crate::contents::{Entry, Section, find, nearest, translated};
+use crate::narrator::{close, columns, lead_on, open, wrapped};
 use crate::output;
 use crate::stock::Stock;
 use crate::time::Pace;
+use crate::{check, note, text};
 
-/// A lesson: a name for the command line and the story behind it. There is an example at [`run`].
+/// A lesson: its program, and what that is called; see [`lessons!`](crate::lessons!).
 #[derive(Debug)]
 pub struct Lesson {
-    /// The name on the command line: `full-and-empty`.
-    pub name: &'static str,
-    /// The tutorial's section: `3.2`.
-    pub section: &'static str,
-    /// The question that the lesson answers.
-    pub question: Bilingual,
-    /// The sentence to remember.
-    pub remember: Bilingual,
-    /// Tells the story; an error ends the lesson, and the program with exit code 1.
-    pub tell: fn(&Story) -> Told,
+    /// The module it stands in: `full_and_empty`.
+    pub module: &'static str,
+    /// The program; an error ends the lesson, and all of them with exit code 1.
+    pub main: fn() -> Result<(), Failure>,
+    /// The program's source.
+    pub source: &'static str,
 }
 
-/// The end of a story: well, or with an error of any kind.
-pub type Told = Result<(), Box<dyn Error>>;
+impl Lesson {
+    /// Returns the name on the command line: `full-and-empty`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.module.replace('_', "-")
+    }
+
+    /// Returns what the table of contents has of this lesson.
+    ///
+    /// # Panics
+    /// If it has none.
+    fn contents(&self) -> (&'static Section, &'static Entry) {
+        find(&self.name()).expect("each lesson is in the table of contents")
+    }
+}
+
+/// Lists the lessons of these modules, each with a function `main` that tells it.
+///
+/// ```ignore
+/// mod first_in_first_out;
+/// mod full_and_empty;
+///
+/// pub(crate) const ALL: &[Lesson] = common::lessons![first_in_first_out, full_and_empty];
+/// ```
+#[macro_export]
+macro_rules! lessons {
+    ($($module:ident),* $(,)?) => {
+        &[$($crate::lessons::Lesson {
+            module: ::std::stringify!($module),
+            main: $module::main,
+            source: ::std::include_str!(::std::concat!(::std::stringify!($module), ".rs")),
+        }),*]
+    };
+}
 
 /// A tool beside the lessons, with a command line of its own: `downloader get`.
 ///
@@ -53,7 +84,8 @@ pub struct Tool {
     pub run: fn(&ArgMatches) -> ExitCode,
 }
 
-/// Reads the command line and tells the lessons it names, or all of them in their order.
+/// Reads the command line and tells the lessons it names, or all of them in their order. What the
+/// crate is about, the caller says in the reader's language.
 ///
 /// The exit code is 0 if all were told to their end, 1 if one of them failed or could not be
 /// printed, and 2 if the command line was wrong. Python: `argparse`.
@@ -61,62 +93,33 @@ pub struct Tool {
 /// ```
 /// use std::process::ExitCode;
 ///
-/// use common::lessons::{Lesson, Told, run};
-/// use common::narrator::Story;
+/// use common::lessons::{Lesson, run};
 ///
-/// const SUM: Lesson = Lesson {
-///     name: "sum",
-///     section: "1.1",
-///     question: ("一加一等于几？", "How much is one and one?"),
-///     remember: ("等于二。", "It is two."),
-///     tell,
+/// const TWO_ENDS: Lesson = Lesson {
+///     module: "two_ends",
+///     main: || {
+///         common::say!("adds 1 and 1");
+///         common::check!(1 + 1 == 2, "that makes 2");
+///         Ok(())
+///     },
+///     source: "",
 /// };
 ///
-/// fn tell(story: &Story) -> Told {
-///     story.event("parent", "adds 1 and 1");
-///     story.ok("that makes 2", 1 + 1 == 2)?;
-///     Ok(())
-/// }
-///
 /// fn main() -> ExitCode {
-///     run("sums", "How to add", &[SUM])
+///     run("ipc-pipe", "How to add", &[TWO_ENDS])
 /// }
 /// ```
 #[must_use]
-pub fn run(package: &'static str, about: &'static str, lessons: &[Lesson]) -> ExitCode {
+pub fn run(package: &'static str, about: &str, lessons: &[Lesson]) -> ExitCode {
     run_with(package, about, lessons, &[], &[])
 }
 
 /// Does what [`run`] does, for a crate whose lessons have options of their own, which they find by
-/// [`Story::option`], or that has tools.
-///
-/// ```
-/// # use std::process::ExitCode;
-/// # use common::lessons::{Lesson, Told, run_with};
-/// # use common::narrator::Story;
-/// # const SUM: Lesson = Lesson {
-/// #     name: "sum",
-/// #     section: "1.1",
-/// #     question: ("", ""),
-/// #     remember: ("", ""),
-/// #     tell,
-/// # };
-/// fn tell(story: &Story) -> Told {
-///     let most: u32 = story.option("most").unwrap_or(3);
-///     let sum: u32 = (1..=most).sum();
-///     story.ok("the sum is what Gauss says", sum == most * (most + 1) / 2)?;
-///     Ok(())
-/// }
-///
-/// fn main() -> ExitCode {
-///     let most = clap::Arg::new("most").long("most").value_parser(clap::value_parser!(u32));
-///     run_with("sums", "How to add", &[SUM], &[most], &[])
-/// }
-/// ```
+/// [`option_of`](crate::arguments::option_of), or that has tools.
 #[must_use]
 pub fn run_with(
     package: &'static str,
-    about: &'static str,
+    about: &str,
     lessons: &[Lesson],
     options: &[Arg],
     tools: &[Tool],
@@ -126,122 +129,149 @@ pub fn run_with(
 
 fn do_what_the_command_line_says(
     package: &'static str,
-    about: &'static str,
+    about: &str,
     lessons: &[Lesson],
     options: &[Arg],
     tools: &[Tool],
 ) -> ExitCode {
-    let command = command(package, about, lessons).args(options);
-    let command = command.subcommands(tools.iter().map(|tool| (tool.command)()));
-    let options = match command.args_conflicts_with_subcommands(true).try_get_matches() {
+    let command = command(package, about, lessons, options, tools);
+    let options = match command.try_get_matches() {
         Ok(options) => options,
         // Help comes this way too, with exit code 0.
-        Err(said) => return output::print_clap(&said),
+        Err(said) => return arguments::print_said(&said),
     };
     if let Some((name, options)) = options.subcommand() {
         let tool = tools.iter().find(|tool| (tool.command)().get_name() == name);
         return tool.map_or(ExitCode::from(2), |tool| (tool.run)(options));
     }
     if options.get_flag("list") {
-        let names: String = lessons.iter().map(|lesson| format!("{}\n", lesson.name)).collect();
+        let names: String = lessons.iter().map(|lesson| lesson.name() + "\n").collect();
         output::print(&names);
         return ExitCode::SUCCESS;
     }
-    let find = |name: &String| lessons.iter().find(|l| l.name == name).ok_or(name.clone());
-    let named: Result<Vec<&Lesson>, String> =
-        options.get_many("lesson").unwrap_or_default().map(find).collect();
-    let told = match named {
-        Ok(named) if named.is_empty() => lessons.iter().collect(),
-        Ok(named) => named,
-        Err(unknown) => {
-            let names: Vec<&str> = lessons.iter().map(|lesson| lesson.name).collect();
-            let names = names.join(", ");
-            let text = format!("{package} has no lesson \"{unknown}\"; it has {names}.");
-            output::complain(wrapped(&text, columns(), 0).join("\n"));
-            return ExitCode::from(2);
+    let mut told: Vec<&Lesson> = Vec::new();
+    for name in options.get_many::<String>("lesson").unwrap_or_default() {
+        match lessons.iter().find(|lesson| lesson.name() == *name) {
+            Some(lesson) => told.push(lesson),
+            None => {
+                output::complain(wrapped(&has_no(package, name, lessons), columns(), 0).join("\n"));
+                return ExitCode::from(2);
+            }
         }
-    };
-    let pace = *options.get_one::<Pace>("speed").unwrap_or(&Pace::DEFAULT);
+    }
+    if told.is_empty() {
+        told.extend(lessons);
+    }
+    if options.get_flag("source") {
+        let sources: Vec<&str> = told.iter().map(|lesson| lesson.source).collect();
+        output::print(&sources.join("\n"));
+        return ExitCode::SUCCESS;
+    }
+    // Endless loops go through `rounds`.
+    let is_loop = |lesson: &&Lesson| lesson.source.contains("rounds(");
+    if options.get_flag("forever") && !told.iter().any(is_loop) {
+        let loops: Vec<String> = lessons.iter().filter(is_loop).map(Lesson::name).collect();
+        let loops = if loops.is_empty() { text!("none") } else { loops.join(&text!(", ")) };
+        let sentence = text!("--forever is for lessons with an endless loop; here: {}", loops);
+        output::complain(wrapped(&sentence, columns(), 0).join("\n"));
+        return ExitCode::from(2);
+    }
     let times = *options.get_one::<u32>("times").unwrap_or(&1);
-    let story = Story::new(pace, options);
-    for lesson in told {
-        if let Err(error) = tell(lesson, &story, times) {
-            output::complain(format_args!("{package}, lesson {}: {error}", lesson.name));
+    arguments::keep(options);
+    for (index, lesson) in told.iter().enumerate() {
+        if let Err(error) = tell(lesson, times, index + 1 == told.len()) {
+            output::complain(text!("{}, lesson {}: {}", package, lesson.name(), error));
             return ExitCode::FAILURE;
         }
     }
     ExitCode::SUCCESS
 }
 
+/// Says that a crate has no such lesson, and what may be meant.
+fn has_no(package: &str, name: &str, lessons: &[Lesson]) -> String {
+    let meant = find(name).map(|_| name).or_else(|| nearest(name));
+    let meant = meant.and_then(find).map(|(section, entry)| (section.package, entry.name));
+    let quoted = text!("\"{}\"", output::escaped(name));
+    match meant {
+        Some((other, name)) if other != package => {
+            let command = format!("cargo run -p {other} -- {name}");
+            text!("{} has no lesson {}; {} has one: {}", package, quoted, other, command)
+        }
+        Some((_, name)) => text!("{} has no lesson {}; did you mean {}?", package, quoted, name),
+        None => {
+            let names: Vec<String> = lessons.iter().map(Lesson::name).collect();
+            text!("{} has no lesson {}; it has {}.", package, quoted, names.join(&text!(", ")))
+        }
+    }
+}
+
 /// Tells a lesson this many times. What is made once and kept is made the first time; the others
-/// have to leave nothing behind.
-fn tell(lesson: &Lesson, story: &Story, times: u32) -> Told {
+/// have to leave nothing behind. After the last of all comes where to go on.
+fn tell(lesson: &Lesson, times: u32, is_last: bool) -> Result<(), Failure> {
+    let (section, entry) = lesson.contents();
     let mut after_the_first = None;
-    for _ in 0..times {
-        story.open(lesson.name, lesson.section, lesson.question);
-        (lesson.tell)(story)?;
+    for time in 1..=times {
+        open(section, entry);
+        (lesson.main)()?;
         if let Some(stock) = &after_the_first {
             Stock::comes_back(stock)?;
-            let claim =
-                "nothing is left since the first time: no descriptor, thread, child, mapping";
-            story.ok(claim, true)?;
-            story.varies(format!("memory has grown by {} KiB since then", stock.grown()?));
+            check!(
+                true,
+                "nothing is left since the first time: no descriptor, thread, child, mapping"
+            );
+            note!("memory has grown by {} KiB since then", stock.grown()?);
         } else if times > 1 {
             after_the_first = Some(Stock::now()?);
         }
-        story.close(lesson.remember);
+        close(entry);
+        if is_last && time == times {
+            lead_on(entry);
+        }
+        output::print("\n");
     }
     Ok(())
 }
 
-fn command(package: &'static str, about: &'static str, lessons: &[Lesson]) -> Command {
-    let width = lessons.iter().map(|lesson| lesson.name.len()).max().unwrap_or(0);
-    let list: String = lessons
-        .iter()
-        .map(|l| format!("  {:<width$}  {} (§{})", l.name, l.question.1, l.section))
-        .map(|line| wrapped(&line, columns(), width + 4).join("\n") + "\n")
-        .collect();
-    Command::new(package)
-        .about(about)
-        .term_width(columns())
-        .after_help(format!(
-            "Lessons:\n{list}\nLines that begin with ~ may differ from run to run; ok marks a \
-             claim just checked."
-        ))
-        .arg(
-            Arg::new("lesson")
-                .value_name("LESSON")
-                .num_args(0..)
-                .help("The lessons to tell, in this order [default: all of them]"),
-        )
-        .arg(
-            Arg::new("speed")
-                .long("speed")
-                .value_name("X")
-                .value_parser(|text: &str| text.parse::<Pace>())
-                .help(format!(
-                    "How many tutorial seconds pass in a real second; 1 is the tutorial's pace \
-                     [default: {}]",
-                    Pace::DEFAULT
-                )),
-        )
-        .arg(
-            Arg::new("forever")
-                .long("forever")
-                .action(ArgAction::SetTrue)
-                .help("Keep the tutorial's endless loops endless (Ctrl-C ends them)"),
-        )
-        .arg(
-            Arg::new("times")
-                .long("times")
-                .value_name("N")
-                .value_parser(value_parser!(u32).range(1..))
-                .help("Tell each lesson so many times, and check that nothing is left behind"),
-        )
-        .arg(
-            Arg::new("list")
-                .long("list")
-                .action(ArgAction::SetTrue)
-                .help("Print the lessons' names, one a line, and tell none"),
-        )
+/// Describes the command line of a lesson crate.
+fn command(
+    package: &'static str,
+    about: &str,
+    lessons: &[Lesson],
+    options: &[Arg],
+    tools: &[Tool],
+) -> Command {
+    let width = lessons.iter().map(|lesson| lesson.module.len()).max().unwrap_or(0);
+    let line = |lesson: &Lesson| {
+        let (section, entry) = lesson.contents();
+        let question = text!("{} (§{})", translated(entry.question), section.number);
+        let line = format!("  {:<width$}  {question}", entry.name);
+        wrapped(&line, columns(), width + 4).join("\n") + "\n"
+    };
+    let lists: String = lessons.iter().map(line).collect();
+    let marks =
+        text!("Lines that begin with ~ may differ from run to run; ok marks a claim just checked.");
+    let foot = format!(
+        "{}\n{lists}\n{}",
+        text!("Lessons, run in the order in which they are named [default: all of them]:"),
+        wrapped(&marks, columns(), 0).join("\n")
+    );
+    let speed = text!(
+        "How many tutorial seconds pass in a real second; 1 is the tutorial's pace [default: {}]",
+        Pace::DEFAULT
+    );
+    let times = text!("Run each lesson N times, and check that nothing is left behind");
+    let endless = text!("Keep the tutorial's endless loops endless (Ctrl-C ends them)");
+    let flag = |name, help| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    arguments::command(package, about, &text!("[LESSON]..."), !tools.is_empty())
+        .after_help(foot)
+        .arg(Arg::new("lesson").num_args(0..))
+        .arg(language_option())
+        .arg(option("speed", "X", speed).value_parser(|text: &str| text.parse::<Pace>()))
+        .arg(flag("forever", endless))
+        .arg(option("times", "N", times).value_parser(number(1..=u32::MAX)))
+        .arg(flag("list", text!("Print only the lessons' names, one per line")))
+        .arg(flag("source", text!("Print only the lessons' source")))
+        .args(options)
+        .subcommands(tools.iter().map(|tool| (tool.command)()))
+        .args_conflicts_with_subcommands(true)
 }

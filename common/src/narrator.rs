@@ -2,155 +2,148 @@
 //!
 //! ```text
 //! # full-and-empty · §3.2                                 which lesson
-//!   队列满了会怎样，空了又会怎样？                             its question, in both languages
 //!   What happens when a queue is full, and when it is empty?
 //!
-//!   parent      puts 1, 2, 3 into a queue of three places   an event: actor, what it does
-//!   ok          the queue says that it is full              a claim, checked just then
-//!   ~ time for all of it = 0.3 ms                           what may differ from run to run
+//!   main        puts 1, 2, 3 into a queue of capacity 3     say!: what the main process does
+//!   ok          the queue is full                           check!: a claim, checked just then
+//!   ~ it took 0.3 ms                                        note!: what may differ from run to run
+//!   ~ Process-1 gets 1                                      say! in a child: the order is free
 //!
-//!   = 满了就等，或者马上报错：由你选择。                      what to remember, in both languages
+//!   = A full queue makes you wait or tells you at once: your choice.
+//!   next: cargo run -p ipc-queue -- one-message
 //! ```
 //!
-//! A line longer than the terminal goes on in the next one, below its own text; see [`wrapped`].
+//! All of it is in the [reader's language](mod@crate::text). A line longer than the terminal goes
+//! on in the next one, below its own text; see [`wrapped`].
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 
 use anstyle::{AnsiColor, Style};
-use clap::ArgMatches;
+use multiprocess::{current_process, parent_process};
 use terminal_size::terminal_size_of;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::contents::{Entry, Section, next_after, translated};
 pub use crate::output::is_heard;
 use crate::output::print;
-use crate::time::Pace;
-
-/// A sentence in the course's two languages: Chinese, English.
-pub type Bilingual = (&'static str, &'static str);
+use crate::text;
 
 /// The width of the actor's name, with what stands before it, so that all lines align.
 const ACTOR: usize = 12;
 
-/// A lesson being told by the parent process: what its lines are put on the screen with. Made by
-/// [`run`](crate::lessons::run).
+/// Says what this process does, in the reader's language. Python: `print(…, flush=True)`.
+///
+/// In the main process that is an event, which comes in this order in every run; in a child the
+/// line has its name and a `~`, for the kernel alone decides when it comes.
 ///
 /// ```
-/// # use common::lessons::{Lesson, Told, run_with};
-/// # use common::narrator::Story;
-/// # const LESSON: Lesson =
-/// #     Lesson { name: "one", section: "1.1", question: ("", ""), remember: ("", ""), tell };
-/// fn tell(story: &Story) -> Told {
-///     for round in 0..story.rounds(3) {
-///         story.event("parent", format_args!("puts {round} into a queue"));
-///         story.pace().work(0.1); // a tenth of a second of the tutorial
-///     }
-///     story.ok("three items wait in it", [0, 1, 2].len() == 3)?;
-///     assert!(story.ok("four items wait in it", [0, 1, 2].len() == 4).is_err());
-///     story.varies(format_args!("this is process {}", std::process::id()));
-///     story.figure("task  when\nwalls 1 to 4");
+/// common::say!("puts {} into the queue", 3);
+/// // prints:   main        puts 3 into the queue
+/// ```
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::narrator::said(::std::env!("CARGO_PKG_NAME"), &$crate::text!($($text)*))
+    };
+}
+
+/// Prints a `~` line in the reader's language: what may differ from run to run.
+///
+/// ```
+/// common::note!("the process id is {}", std::process::id());
+/// ```
+#[macro_export]
+macro_rules! note {
+    ($($text:tt)*) => {
+        $crate::narrator::noted(&$crate::text!($($text)*))
+    };
+}
+
+/// Checks a claim, and prints it in the reader's language if it holds; if it doesn't, that is the
+/// lesson's error, which the function returns. Python: `assert`.
+///
+/// ```
+/// fn main() -> Result<(), multiprocess::Failure> {
+///     let numbers = [1, 2, 3];
+///     common::check!(numbers.len() == 3, "there are {} numbers", 3);
 ///     Ok(())
 /// }
-/// # fn main() -> std::process::ExitCode { run_with("lessons", "", &[LESSON], &[], &[]) }
 /// ```
-#[derive(Debug)]
-pub struct Story {
-    pace: Pace,
-    options: ArgMatches,
+#[macro_export]
+macro_rules! check {
+    ($holds:expr, $($text:tt)*) => {
+        $crate::narrator::checked($holds, $crate::text!($($text)*))?
+    };
 }
 
-impl Story {
-    /// Makes a story told at this pace, with these options of the command line.
-    pub(crate) fn new(pace: Pace, options: ArgMatches) -> Self {
-        Self { pace, options }
-    }
-
-    /// Returns the pace at which to pretend to work, here and in children, which get it among their
-    /// arguments.
-    #[must_use]
-    pub fn pace(&self) -> Pace {
-        self.pace
-    }
-
-    /// Returns how many rounds a loop that is endless in the tutorial shall make: these, or with
-    /// `--forever` [`u64::MAX`].
-    #[must_use]
-    pub fn rounds(&self, rounds: u64) -> u64 {
-        if self.has("forever") { u64::MAX } else { rounds }
-    }
-
-    /// Returns what the command line says for an option of this crate; `None` if nothing. There is
-    /// an example at [`run_with`](crate::lessons::run_with).
-    ///
-    /// # Panics
-    /// If the crate has no such option of this type.
-    #[must_use]
-    pub fn option<T: Clone + Send + Sync + 'static>(&self, name: &str) -> Option<T> {
-        self.options.get_one(name).cloned()
-    }
-
-    /// Returns true if the command line has this flag; false if the crate has no such flag.
-    #[must_use]
-    pub fn has(&self, flag: &str) -> bool {
-        matches!(self.options.try_get_one(flag), Ok(Some(true)))
-    }
-
-    /// Prints an event that happens in this order in every run: the actor, and what it did.
-    pub fn event(&self, actor: &str, what: impl fmt::Display) {
-        spoken("", actor, ACTOR, what, Style::new());
-    }
-
-    /// Prints a claim that the program has just checked, if it holds; nothing if it doesn't.
-    ///
-    /// # Errors
-    /// [`Untrue`] if it doesn't hold, which ends the lesson.
-    pub fn ok(&self, claim: impl fmt::Display, holds: bool) -> Result<(), Untrue> {
-        if !holds {
-            return Err(Untrue(claim.to_string()));
-        }
-        let green = AnsiColor::Green.on_default();
-        let text = inset("", &actor_and("ok", ACTOR, claim), ACTOR, Style::new());
-        print(&text.replacen("ok", &format!("{green}ok{green:#}"), 1));
-        Ok(())
-    }
-
-    /// Prints what may differ from run to run; several lines if the text has several.
-    pub fn varies(&self, what: impl fmt::Display) {
-        for part in what.to_string().lines() {
-            lines("~ ", part, 2, Style::new().dimmed());
-        }
-    }
-
-    /// Prints a table or a picture that is the same in every run, formatted by `{:n}`, where n is
-    /// the number of columns that it has.
-    pub fn figure(&self, figure: impl fmt::Display) {
-        draw("  ", figure, Style::new());
-    }
-
-    /// Prints a table or a picture that may differ from run to run.
-    pub fn varying_figure(&self, figure: impl fmt::Display) {
-        draw("~ ", figure, Style::new().dimmed());
-    }
-
-    pub(crate) fn open(&self, name: &str, section: &str, (chinese, english): Bilingual) {
-        let bold = Style::new().bold();
-        print(&format!("{bold}# {name} · §{section}{bold:#}\n"));
-        lines("", chinese, 0, Style::new());
-        lines("", english, 0, Style::new());
-        print("\n");
-    }
-
-    pub(crate) fn close(&self, (chinese, english): Bilingual) {
-        print("\n");
-        lines("", &format!("= {chinese}"), 2, Style::new().bold());
-        lines("", &format!("= {english}"), 2, Style::new().bold());
-        print("\n");
+/// Prints what a process has said, see [`say!`](crate::say).
+#[doc(hidden)]
+pub fn said(package: &str, what: &str) {
+    match parent_process() {
+        Some(_) => speak(current_process().name(), what),
+        None => spoken("", &text::translated(package, "main", &[]), ACTOR, what, Style::new()),
     }
 }
 
-/// Prints a line that a child says for itself, or the parent where the order is free: a `~` line,
-/// for the kernel alone decides when it comes. Python: `print(…, flush=True)`.
+/// Prints a line for [`note!`](crate::note); several lines if the text has several.
+#[doc(hidden)]
+pub fn noted(what: &str) {
+    for part in what.lines() {
+        lines("~ ", part, 2, Style::new().dimmed());
+    }
+}
+
+/// Prints a claim for [`check!`](crate::check), if it holds.
+#[doc(hidden)]
+pub fn checked(holds: bool, claim: String) -> Result<(), Untrue> {
+    if !holds {
+        return Err(Untrue(claim));
+    }
+    let (green, ok) = (AnsiColor::Green.on_default(), text!("ok"));
+    let text = inset("", &actor_and(&ok, ACTOR, claim), ACTOR, Style::new());
+    print(&text.replacen(&ok, &format!("{green}{ok}{green:#}"), 1));
+    Ok(())
+}
+
+/// Prints a table or a picture that is the same in every run, formatted by `{:n}`, where n is the
+/// number of columns that it has.
+pub fn figure(figure: impl fmt::Display) {
+    draw("  ", figure, Style::new());
+}
+
+/// Prints a table or a picture that may differ from run to run.
+pub fn varying_figure(figure: impl fmt::Display) {
+    draw("~ ", figure, Style::new().dimmed());
+}
+
+/// Prints the head of a lesson: its name, its section, its question.
+pub(crate) fn open(section: &Section, entry: &Entry) {
+    let bold = Style::new().bold();
+    print(&format!("{bold}# {} · §{}{bold:#}\n", entry.name, section.number));
+    lines("", &translated(entry.question), 0, Style::new());
+    print("\n");
+}
+
+/// Prints the foot of a lesson: what to remember.
+pub(crate) fn close(entry: &Entry) {
+    print("\n");
+    lines("", &format!("= {}", translated(entry.remember)), 2, Style::new().bold());
+}
+
+/// Prints where to go on after this lesson.
+pub(crate) fn lead_on(entry: &Entry) {
+    let next = match next_after(entry.name) {
+        Some((Section { package, .. }, Entry { name, .. })) => {
+            text!("next: {}", format_args!("cargo run -p {package} -- {name}"))
+        }
+        None => text!("next: a program of your own; README.md has the one dependency it needs"),
+    };
+    lines("", &next, 2, Style::new().dimmed());
+}
+
+/// Prints a line that a process or a thread says: a `~` line, for the order is free.
 ///
 /// ```
 /// common::narrator::speak("child_1", "I am here");
@@ -169,16 +162,17 @@ fn spoken(mark: &str, actor: &str, width: usize, what: impl fmt::Display, style:
 
 /// Puts the actor into a column of its own; a name too long for it pushes the rest on.
 fn actor_and(actor: &str, width: usize, what: impl fmt::Display) -> String {
-    format!("{actor:<width$} {what}", width = width - 1)
+    let space = " ".repeat(width.saturating_sub(actor.width()).max(1));
+    format!("{actor}{space}{what}")
 }
 
-/// A claim of a lesson that turned out false: the error of [`Story::ok`].
+/// A claim of a lesson that turned out false: the error of [`check!`](crate::check).
 #[derive(Debug, PartialEq, Eq)]
 pub struct Untrue(String);
 
 impl fmt::Display for Untrue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "this did not hold: {}", self.0)
+        f.write_str(&text!("this did not hold: {}", self.0))
     }
 }
 
@@ -265,14 +259,13 @@ fn draw(mark: &str, figure: impl fmt::Display, style: Style) {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Arg, ArgAction, Command};
-
     use super::*;
 
     #[test]
     fn a_long_name_is_not_glued_to_what_its_owner_says() {
         assert_eq!(actor_and("parent", 12, "puts 1"), "parent      puts 1");
         assert_eq!(actor_and("Process-1:10:3", 12, "puts 1"), "Process-1:10:3 puts 1");
+        assert_eq!(actor_and("主进程", 12, "放入 1"), "主进程      放入 1");
     }
 
     #[test]
@@ -294,20 +287,8 @@ mod tests {
 
     #[test]
     fn a_false_claim_is_an_error_with_the_claim_in_it() {
-        let story = Story::new(Pace::DEFAULT, ArgMatches::default());
-        assert_eq!(story.ok("1 is 1", true), Ok(()));
-        let untrue = story.ok("1 is 2", false).unwrap_err();
-        assert_eq!(untrue.to_string(), "this did not hold: 1 is 2");
-    }
-
-    #[test]
-    fn only_a_lesson_that_is_told_for_ever_is_endless() {
-        let story = |arguments: &[&str]| {
-            let forever = Arg::new("forever").long("forever").action(ArgAction::SetTrue);
-            let command = Command::new("lesson").no_binary_name(true).arg(forever);
-            Story::new(Pace::DEFAULT, command.get_matches_from(arguments))
-        };
-        assert_eq!(story(&[]).rounds(3), 3);
-        assert_eq!(story(&["--forever"]).rounds(3), u64::MAX);
+        assert_eq!(checked(true, "1 is 1".into()), Ok(()));
+        let untrue = checked(false, "1 is 2".into()).unwrap_err();
+        assert_eq!(untrue.to_string(), text!("this did not hold: {}", "1 is 2"));
     }
 }

@@ -4,10 +4,7 @@
 use std::fmt;
 use std::io;
 use std::str::FromStr;
-use std::thread;
 use std::time::{Duration, Instant};
-
-use serde::{Deserialize, Serialize};
 
 use crate::sys;
 
@@ -176,7 +173,7 @@ pub fn context_switches() -> io::Result<u64> {
 
 /// The pace of a lesson: how many tutorial seconds go by in a real second, as `--speed` sets it.
 ///
-/// A child process doesn't see its parent's pace: it gets it among its arguments.
+/// A child process has the same, see [`pace`](crate::pretend::pace).
 ///
 /// ```
 /// # use std::time::Duration;
@@ -184,19 +181,18 @@ pub fn context_switches() -> io::Result<u64> {
 /// assert_eq!(Pace::DEFAULT.real(1.0), Duration::from_millis(100));
 /// let pace: Pace = "100".parse()?;
 /// assert_eq!(pace.real(2.0), Duration::from_millis(20));
-/// pace.work(2.0); // sleeps for 20 ms
 /// # Ok::<(), String>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace(f64);
 
 impl Pace {
     /// The usual pace: ten times the tutorial's.
     pub const DEFAULT: Self = Self(10.0);
 
-    /// Pretends to work for this many seconds of the tutorial. Python: `time.sleep`.
-    pub fn work(self, tutorial_seconds: f64) {
-        thread::sleep(self.real(tutorial_seconds));
+    /// Returns the pace that this text names, if it does.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|speed| (0.001..=1e6).contains(speed)).map(Self)
     }
 
     /// Returns how long this many seconds of the tutorial really take at this pace.
@@ -211,10 +207,7 @@ impl FromStr for Pace {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(speed) if (0.001..=1e6).contains(&speed) => Ok(Self(speed)),
-            _ => Err(String::from("the speed is a number from 0.001 to 1000000")),
-        }
+        Self::named(text).ok_or_else(|| crate::text!("the speed is a number from 0.001 to 1000000"))
     }
 }
 
@@ -260,7 +253,7 @@ mod tests {
         let mut runs = 0;
         let spread = Spread::of_repeats(4, || {
             runs += 1;
-            thread::sleep(ms(1));
+            std::thread::sleep(ms(1));
         });
         assert_eq!(runs, 5);
         assert!(spread.min >= ms(1) && spread.min <= spread.median && spread.median <= spread.max);

@@ -10,6 +10,8 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
+use unicode_width::UnicodeWidthStr;
+
 /// Rows of intervals on one common [clock](crate::time::clock), to be printed.
 ///
 /// ```
@@ -77,13 +79,14 @@ impl fmt::Display for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (start, end) = self.whole();
         let (start, end) = (start.as_secs_f64(), end.as_secs_f64());
-        let label_width = self.rows.iter().map(|(label, _)| label.chars().count()).max();
+        let label_width = self.rows.iter().map(|(label, _)| label.width()).max();
         let label_width = label_width.unwrap_or(0);
         let room = f.width().map_or(WIDTH, |columns| columns.saturating_sub(label_width + 4));
         let width = room.clamp(1, WIDTH);
         let cell = ((end - start) / width as f64).max(f64::MIN_POSITIVE);
         for (label, worked) in &self.rows {
-            write!(f, "{label:<label_width$}  ▕")?;
+            let space = " ".repeat(label_width - label.width());
+            write!(f, "{label}{space}  ▕")?;
             for column in 0..width {
                 let from = start + cell * column as f64;
                 let overlap = |&(mark, (a, b)): &(char, Interval)| {
@@ -143,6 +146,14 @@ mod tests {
         assert_eq!(format!("{timeline:15}"), format!("a  ▕{}▏\n", "█".repeat(10)));
         assert_eq!(format!("{timeline:99}"), timeline.to_string());
         assert_eq!(format!("{timeline:2}"), "a  ▕█▏\n");
+    }
+
+    #[test]
+    fn a_chinese_label_is_as_wide_as_it_is_seen() {
+        let mut timeline = Timeline::default();
+        timeline.row("涂漆", []);
+        timeline.row("paint", []);
+        assert_eq!(format!("{timeline:12}"), "涂漆   ▕░░░▏\npaint  ▕░░░▏\n");
     }
 
     #[test]

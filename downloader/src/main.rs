@@ -8,10 +8,12 @@ mod tool;
 
 use std::process::ExitCode;
 
+use common::text;
+
 fn main() -> ExitCode {
     multiprocess::main(|| {
-        let about = "An image downloader, and what a switch costs (§四)";
+        let about = text!("An image downloader, and what a switch costs (§四)");
         let options = lessons::options();
-        common::lessons::run_with("downloader", about, lessons::ALL, &options, tool::ALL)
+        common::lessons::run_with("downloader", &about, lessons::ALL, &options, tool::ALL)
     })
 }

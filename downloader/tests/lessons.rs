@@ -4,14 +4,14 @@ use testing::{check_full_disk, output};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_downloader");
 
-testing::test_lessons!(PROGRAM, "--images", "4", "--workers", "3");
+testing::test_lessons!(PROGRAM; image_downloader, switch_cost; "--images", "4", "--workers", "3");
 
 #[test]
 fn its_figures_can_be_saved_and_a_file_that_cannot_be_written_is_named() {
     let folder = tempfile::tempdir().expect("there is a place for files");
     let [json, svg] = ["figures.json", "plot.svg"].map(|name| folder.path().join(name));
     let [json, svg] = [&json, &svg].map(|path| path.to_str().expect("it is UTF-8"));
-    let arguments = ["switch-cost", "--speed", "1000"];
+    let arguments = ["switch-cost", "--speed", "1000", "--lang", "en"];
     let saved = output(PROGRAM, &[&arguments[..], &["--json", json, "--svg", svg]].concat());
     assert!(saved.status.success(), "{}", String::from_utf8_lossy(&saved.stderr));
     let text = std::fs::read_to_string(json).expect("it was written");

@@ -29,6 +29,7 @@ fn place() -> TempDir {
 fn get(place: &Path, arguments: &[&str], input: Stdio, output: Stdio) -> Output {
     let _deadline = Deadline::seconds(60);
     let mut command = Command::new(env!("CARGO_BIN_EXE_downloader"));
+    command.env("LC_ALL", "C");
     command.arg("get").args(arguments).args(["-o", "out", "--quiet", "--json"]).current_dir(place);
     command.stdin(input).stdout(output).stderr(Stdio::piped());
     command.spawn().unwrap().wait_with_output().unwrap()
@@ -63,7 +64,8 @@ fn the_certificates_are_no_output() {
     let _deadline = Deadline::seconds(60);
     let mut command = Command::new(env!("CARGO_BIN_EXE_downloader"));
     command.args(["get", "list", "-o", "out", "--report", "./trusted.pem"]);
-    let ended = command.env("SSL_CERT_FILE", "trusted.pem").current_dir(place.path()).output();
+    command.env("LC_ALL", "C").env("SSL_CERT_FILE", "trusted.pem");
+    let ended = command.current_dir(place.path()).output();
     let ended = ended.unwrap();
     let told = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(2), "{told}");

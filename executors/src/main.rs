@@ -6,16 +6,18 @@ mod lessons;
 
 use std::process::ExitCode;
 
-use clap::{Arg, value_parser};
+use common::arguments::{number, option};
+use common::text;
 
 fn main() -> ExitCode {
     multiprocess::main(|| {
-        let about = "The same code on threads and on processes (§2.4)";
-        let help = "How far each call counts, 1000000000 in the tutorial \
-                    [default: that, divided by the speed]";
-        // Further, it would take a day.
-        let number = value_parser!(u64).range(1..=10_u64.pow(13));
-        let count = Arg::new("count").long("count").value_name("N").value_parser(number).help(help);
-        common::lessons::run_with("executors", about, lessons::ALL, &[count], &[])
+        let about = text!("The same code on threads and on processes (§2.4)");
+        let help = text!(
+            "How far each call counts, {} in the tutorial [default: that, divided by the speed]",
+            1_000_000_000
+        );
+        // A longer count would take a day.
+        let count = option("count", "N", help).value_parser(number(1..=10_u64.pow(13)));
+        common::lessons::run_with("executors", &about, lessons::ALL, &[count], &[])
     })
 }

@@ -4,7 +4,16 @@ use testing::output;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_executors");
 
-testing::test_lessons!(PROGRAM, "--count", "1000000");
+testing::test_lessons!(
+    PROGRAM;
+    a_future_s_life,
+    too_early,
+    wait_for_all,
+    leaving_the_scope,
+    asking_for_results,
+    the_same_on_processes;
+    "--count", "1000000"
+);
 
 #[test]
 fn the_calls_count_as_far_as_the_command_line_says() {
@@ -21,9 +30,9 @@ fn a_log_line_has_the_time_the_process_and_the_thread() {
     let run = output(PROGRAM, &["too-early", "--count", "1"]);
     let text = String::from_utf8(run.stdout).expect("it is UTF-8");
     let line = text.lines().find(|line| line.ends_with("] 201")).expect("it is logged");
-    let (time, who) = line.trim().split_at("~ 07:07:08,757".len());
+    let (time, who) = line.trim().split_at("~ 2025-05-29 07:07:08,757".len());
     let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    assert_eq!(shape, "~ 00:00:00,000");
+    assert_eq!(shape, "~ 0000-00-00 00:00:00,000");
     assert!(who.starts_with(" [MainProcess Prefix-0_"), "{line}");
 }
 

@@ -6,9 +6,11 @@ mod lessons;
 
 use std::process::ExitCode;
 
+use common::text;
+
 fn main() -> ExitCode {
     multiprocess::main(|| {
-        let about = "Nothing is shared between processes; pipes carry messages (§三, 3.1)";
-        common::lessons::run("ipc-pipe", about, lessons::ALL)
+        let about = text!("Nothing is shared between processes; pipes carry messages (§三, 3.1)");
+        common::lessons::run("ipc-pipe", &about, lessons::ALL)
     })
 }

@@ -6,9 +6,11 @@ mod lessons;
 
 use std::process::ExitCode;
 
+use common::text;
+
 fn main() -> ExitCode {
     multiprocess::main(|| {
-        let about = "A queue between processes that no kill can break (§3.2)";
-        common::lessons::run("ipc-queue", about, lessons::ALL)
+        let about = text!("A queue between processes that no kill can break (§3.2)");
+        common::lessons::run("ipc-queue", &about, lessons::ALL)
     })
 }

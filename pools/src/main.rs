@@ -6,9 +6,11 @@ mod lessons;
 
 use std::process::ExitCode;
 
+use common::text;
+
 fn main() -> ExitCode {
     multiprocess::main(|| {
-        let about = "Pools of processes that lose nothing (§2.3)";
-        common::lessons::run("pools", about, lessons::ALL)
+        let about = text!("Pools: a few workers for many tasks (§2.3)");
+        common::lessons::run("pools", &about, lessons::ALL)
     })
 }

@@ -6,9 +6,12 @@ mod lessons;
 
 use std::process::ExitCode;
 
+use common::text;
+
 fn main() -> ExitCode {
     multiprocess::main(|| {
-        let about = "Programs and processes: start them, watch them, end them (§一, 2.1, 2.2)";
-        common::lessons::run("process-basics", about, lessons::ALL)
+        let about =
+            text!("Programs and processes: start them, watch them, end them (§一, 2.1, 2.2)");
+        common::lessons::run("process-basics", &about, lessons::ALL)
     })
 }

@@ -57,7 +57,7 @@ impl Running {
     pub fn start(program: &Path, arguments: &[&str]) -> Self {
         let (reader, writer) = io::pipe().expect("there are descriptors left");
         let mut command = Command::new(program);
-        command.args(arguments).env_remove("RUST_BACKTRACE");
+        command.args(arguments).env_remove("RUST_BACKTRACE").env("LC_ALL", "C");
         command.stdin(Stdio::piped());
         command.stdout(writer.try_clone().expect("there are descriptors left")).stderr(writer);
         let started = Group::spawn(&mut command);

@@ -3,18 +3,30 @@
 use std::fs::OpenOptions;
 use std::process::{Command, Output, Stdio};
 
+use common::text::Language;
+
 use crate::Deadline;
 
-/// Runs the program at this path without a terminal, for at most a minute; returns what it prints
-/// and how it ends.
+/// Runs the program at this path in English and without a terminal, for at most two minutes;
+/// returns what it prints and how it ends.
 ///
 /// # Panics
 /// If it can't be started, or doesn't end.
 #[must_use]
 pub fn output(program: &str, arguments: &[&str]) -> Output {
-    let _deadline = Deadline::seconds(60);
+    output_in(Language::English, program, arguments)
+}
+
+/// Does what [`output`] does, in an environment of this language.
+///
+/// # Panics
+/// If it can't be started, or doesn't end.
+#[must_use]
+pub fn output_in(language: Language, program: &str, arguments: &[&str]) -> Output {
+    let _deadline = Deadline::seconds(120);
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).env_remove("RUST_BACKTRACE");
+    command.env("LC_ALL", if language == Language::Chinese { "zh_CN.UTF-8" } else { "C" });
     command.output().expect("the program can be started")
 }
 

@@ -1,15 +1,18 @@
 //! The course's pages: both languages say the same, and links lead somewhere.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::fmt::Debug;
 use std::fs;
 use std::path::Path;
 
-use common::contents::{lessons_of, section_of};
+use common::contents::section_of;
+use common::text::Language;
 
-use crate::output::{output, utf8};
 use crate::stable;
+
+/// The chapter of a lesson crate in each language.
+pub const CHAPTERS: [(Language, &str); 2] =
+    [(Language::English, "README.md"), (Language::Chinese, "README.zh-CN.md")];
 
 /// The parts of a lesson's section, in this order: why, one thing to try, and a question whose
 /// answer is folded.
@@ -29,31 +32,20 @@ const CHINESE: [&str; 5] = [
     "\n\n</details>\n",
 ];
 
-/// Checks that a folder's `README.md` and `README.zh-CN.md` say the same, as far as a program can
-/// tell.
+/// Checks that a folder's `README.md` and `README.zh-CN.md` say the same, see [`check_pages`].
 ///
-/// Headings have the same levels in the same order, and those of lessons the same text; blocks are
-/// the same, but for lines with `~` and for drawings (`text`); so are, row by row, the pieces of
-/// code in tables. A lesson's section says why, has one thing to try, and a question whose answer
-/// is folded. The links of both lead somewhere, see [`check_links`].
+/// A lesson's section says why, has one thing to try, and a question whose answer is folded.
 ///
 /// # Errors
 /// The first difference, or a file that can't be read.
 pub fn check_translation(folder: &Path) -> Result<(), String> {
-    let read = |name| {
-        check_links(&folder.join(name))?;
-        Page::read(&folder.join(name))
-    };
-    let (english, chinese) = (read("README.md")?, read("README.zh-CN.md")?);
-    let pairs = || -> Result<(), String> {
-        let levels = |page: &Page| page.headings.iter().map(|line| level(line)).collect::<Vec<_>>();
-        check_pairs(&levels(&english), &levels(&chinese), "headings")?;
-        check_pairs(&english.blocks, &chinese.blocks, "blocks")?;
-        check_pairs(&english.rows, &chinese.rows, "rows of tables")?;
-        check_lessons(&english, &ENGLISH)?;
-        check_lessons(&chinese, &CHINESE)
-    };
-    pairs().map_err(|problem| format!("{}: {problem}", folder.display()))
+    let [english, chinese] = CHAPTERS.map(|(_, name)| folder.join(name));
+    check_pages(&english, &chinese)?;
+    for (path, parts) in [(english, &ENGLISH), (chinese, &CHINESE)] {
+        let checked = check_lessons(&Page::read(&path)?, parts);
+        checked.map_err(|problem| format!("{}: {problem}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// Checks that each lesson's section has these parts, in this order, and one folded answer.
@@ -114,39 +106,10 @@ pub fn check_links(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Writes what lessons print into the chapter in both languages, if `CHAPTERS` says which.
-pub(crate) fn write_chapter(package: &str, program: &str, readme: &str) {
-    let Ok(which) = env::var("CHAPTERS") else { return };
-    let names: Vec<_> =
-        lessons_of(package).into_iter().filter(|name| which == "all" || which == *name).collect();
-    assert!(!names.is_empty(), "CHAPTERS={which}: {package} has no such lesson; or say all");
-    let runs: Vec<_> = names.iter().map(|name| (name, output(program, &[name]))).collect();
-    for file in ["README.md", "README.zh-CN.md"] {
-        let path = Path::new(readme).with_file_name(file);
-        let mut page = fs::read_to_string(&path).expect("the chapter can be read");
-        for (name, run) in &runs {
-            assert!(run.status.success(), "{name}: {:?}\n{}", run.status, utf8(&run.stderr));
-            page = with_output(&page, &prompt(package, name), &utf8(&run.stdout))
-                .unwrap_or_else(|| panic!("{package}/{file} has no block for {name}"));
-        }
-        fs::write(&path, &page).expect("the chapter can be written");
-    }
-}
-
 /// Returns what is typed to have this lesson told.
-pub(crate) fn prompt(package: &str, lesson: &str) -> String {
+#[must_use]
+pub fn prompt(package: &str, lesson: &str) -> String {
     format!("$ cargo run -p {package} -- {lesson}\n")
-}
-
-/// Returns the page with this output in the block that begins with this prompt, if it has one. A
-/// block that has lines, but none with `~`, gets none.
-fn with_output(page: &str, prompt: &str, printed: &str) -> Option<String> {
-    let (before, rest) = page.split_once(&format!("```console\n{prompt}"))?;
-    let (shown, after) = rest.split_once("```")?;
-    let all = shown.is_empty() || shown.lines().any(|line| line.trim_start().starts_with('~'));
-    let lines = printed.trim_end().lines().map(|line| format!("{}\n", line.trim_end()));
-    let output = if all { lines.collect() } else { stable(printed.trim_end()) };
-    Some(format!("{before}```console\n{prompt}{output}```{after}"))
 }
 
 /// What there is to compare on a page.
@@ -170,8 +133,7 @@ impl Page {
         let mut page = Self::default();
         for (index, part) in file.split("```").enumerate() {
             if index % 2 == 1 {
-                let drawing = part.starts_with("text\n");
-                page.blocks.push(if drawing { String::new() } else { stable(part) });
+                page.blocks.push(same(part));
                 continue;
             }
             page.text += part;
@@ -194,6 +156,19 @@ impl Page {
     }
 }
 
+/// Returns what is the same in both languages of a block: all but lines with `~`; of what is typed
+/// and printed, what is typed; nothing of a drawing.
+fn same(block: &str) -> String {
+    let (kind, lines) = block.split_once('\n').unwrap_or((block, ""));
+    match kind {
+        "text" => String::new(),
+        "console" if lines.starts_with("$ ") => {
+            lines.lines().filter(|line| line.starts_with("$ ")).collect()
+        }
+        _ => stable(lines),
+    }
+}
+
 /// Returns what is the same in both languages: the level, and the name of a lesson.
 fn level(heading: &str) -> String {
     let level = heading.split_once(' ').filter(|(_, text)| section_of(text).is_empty());
@@ -207,11 +182,12 @@ fn slug(heading: &str) -> String {
     kept.collect::<String>().to_lowercase().replace(' ', "-")
 }
 
-/// Checks that a page beside the chapters says the same in both languages, as far as a program can
-/// tell.
+/// Checks that a page says the same in both languages, as far as a program can tell.
 ///
-/// Headings, blocks and tables are compared as by [`check_translation`]; the links of both lead to
-/// the same headings, as often, each to those in its own language.
+/// Headings have the same levels in the same order, and those of lessons the same text; blocks are
+/// the same, but for lines with `~`, for drawings (`text`) and for what programs print; so are, row
+/// by row, the pieces of code in tables. The links of both lead to the same headings, as often,
+/// each to those in its own language.
 ///
 /// # Errors
 /// The first difference, or a file that can't be read.
@@ -269,54 +245,25 @@ fn links(text: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// Lists where a page's links lead, sorted: the file's name in English, and the anchor's number
-/// among its headings.
+/// among its headings, if the file has as many in both languages.
 fn targets(path: &Path) -> Result<Vec<(String, Option<usize>)>, String> {
     let mut targets = Vec::new();
     for (link, _) in links(&Page::read(path)?.text) {
         let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
         let target = if file.is_empty() { path.into() } else { path.with_file_name(file) };
+        let english = target.to_string_lossy().replace(".zh-CN.", ".");
         let mut heading = None;
         if !anchor.is_empty() && target.exists() {
-            heading = Page::read(&target)?.headings.iter().position(|line| slug(line) == anchor);
+            let headings = Page::read(&target)?.headings;
+            let chinese = english.replace(".md", ".zh-CN.md");
+            let others = [&english, &chinese].map(|path| Page::read(path.as_ref()));
+            let are_as_many = |page: &Page| page.headings.len() == headings.len();
+            if others.iter().flatten().all(are_as_many) {
+                heading = headings.iter().position(|line| slug(line) == anchor);
+            }
         }
-        targets.push((target.to_string_lossy().replace(".zh-CN.", "."), heading));
+        targets.push((english, heading));
     }
     targets.sort();
     Ok(targets)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::with_output;
-
-    const PROMPT: &str = "$ cargo run -p a -- b\n";
-    const PRINTED: &str = "# b · §1\n  ok          so it is  \n  ~ 3 ms\n\n";
-
-    /// Writes a block that has these lines; returns what it becomes.
-    fn written(shown: &str) -> String {
-        let page =
-            |shown: &str| format!("## B\n\n```console\n{PROMPT}{shown}```\n\n```text\n~\n```\n");
-        let written = with_output(&page(shown), PROMPT, PRINTED).expect("it has the block");
-        let (before, after) =
-            page("|").split_once('|').map(|(a, b)| (a.len(), b.len())).expect("|");
-        assert_eq!(page(&written[before..written.len() - after]), written, "the rest is as it was");
-        written[before..written.len() - after].to_owned()
-    }
-
-    #[test]
-    fn a_block_gets_the_lines_that_are_printed_now() {
-        let all = "# b · §1\n  ok          so it is\n  ~ 3 ms\n";
-        assert_eq!(written(""), all);
-        assert_eq!(written("# old\n  ~ 2 ms\n"), all);
-    }
-
-    #[test]
-    fn a_block_that_leaves_out_what_may_differ_goes_on_to_do_so() {
-        assert_eq!(written("# old\n  ok\n"), "# b · §1\n  ok          so it is\n");
-    }
-
-    #[test]
-    fn a_page_without_the_block_gets_none() {
-        assert_eq!(with_output("```console\n$ cargo run\n```\n", PROMPT, PRINTED), None);
-    }
 }

@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | `soak` | runs the kill tortures of all crates at the same time, for as long as one likes |
 //! | `conformance` | compares `docs/python-conformance.md` with the tests, or writes it |
+//! | `chapters` | writes what lessons print into the chapters of both languages |
+//! | `texts` | compares what the lessons say with the Chinese catalogues |
 //! | `pages` | checks the pages: contents, figures, both languages, links |
 //! | `words` | counts doc comments that begin badly, and long lines |
 //!
@@ -11,9 +13,11 @@
 
 #![forbid(unsafe_code)]
 
+mod chapters;
 mod conformance;
 mod pages;
 mod soak;
+mod texts;
 mod words;
 
 use std::path::Path;
@@ -31,6 +35,18 @@ fn main() -> ExitCode {
                 .about("Compares docs/python-conformance.md with the tests")
                 .arg(switch("write", "Writes the last column and the totals first")),
         )
+        .subcommand(
+            Command::new("chapters")
+                .about("Writes what lessons print into the chapters of both languages")
+                .arg(
+                    Arg::new("lesson")
+                        .value_name("LESSON|CRATE")
+                        .num_args(1..)
+                        .required(true)
+                        .help("The lessons, or crates with all of theirs"),
+                ),
+        )
+        .subcommand(Command::new("texts").about("Compares the lessons' texts with the catalogues"))
         .subcommand(Command::new("pages").about("Checks contents, figures, languages and links"))
         .subcommand(
             Command::new("words")
@@ -53,6 +69,12 @@ fn main() -> ExitCode {
         Some(("conformance", options)) => {
             tell(&conformance::problems(root(), options.get_flag("write")))
         }
+        Some(("chapters", options)) => {
+            let names: Vec<String> =
+                options.get_many("lesson").unwrap_or_default().cloned().collect();
+            tell(&chapters::problems(root(), &names))
+        }
+        Some(("texts", _)) => tell(&texts::problems(root())),
         Some(("words", options)) => match options.get_many::<String>("check") {
             Some(folders) => tell(&words::findings(root(), folders.map(String::as_str))),
             None => {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::contents::{CONTENTS, Section};
+use common::contents::{CONTENTS, Entry, Section};
 use testing::pages::{check_language, check_links, check_pages, check_translation};
 
 /// The first page in both languages.
@@ -90,7 +90,7 @@ fn check_glossary(docs: &Path, problems: &mut Vec<String>) {
 /// take.
 fn check_contents(name: &str, page: &str, problems: &mut Vec<String>) {
     for Section { number, package, lessons, .. } in CONTENTS {
-        let link = |(lesson, minutes): &(&str, u32)| {
+        let link = |Entry { name: lesson, minutes, .. }: &Entry| {
             format!("[{lesson}]({package}/{name}#{lesson}) {minutes}")
         };
         let links = lessons.iter().map(link).collect::<Vec<_>>().join(" · ");
@@ -100,7 +100,7 @@ fn check_contents(name: &str, page: &str, problems: &mut Vec<String>) {
         }
     }
     let lessons = CONTENTS.iter().flat_map(|section| section.lessons);
-    let minutes: u32 = lessons.map(|(_, minutes)| minutes).sum();
+    let minutes: u32 = lessons.map(|entry| entry.minutes).sum();
     let hours = format!("{:.1}", f64::from(minutes) / 60.0);
     if !page.contains(&hours) {
         problems.push(format!("{name}: all lessons take {hours} hours"));

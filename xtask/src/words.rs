@@ -66,11 +66,8 @@ pub(crate) fn findings<'a>(
     root: &Path,
     folders: impl IntoIterator<Item = &'a str>,
 ) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for folder in folders {
-        read(root, &root.join(folder), &mut findings);
-    }
-    findings
+    let files = folders.into_iter().flat_map(|folder| sources(&root.join(folder)));
+    files.flat_map(|file| broken_in(root, &file)).collect()
 }
 
 /// Prints the broken rules of all folders, and how many each folder has.
@@ -97,20 +94,24 @@ fn is_ours(path: &Path) -> bool {
     name != "target" && !name.starts_with('.')
 }
 
-/// Reads a file, or all files in a folder.
-fn read(root: &Path, path: &Path, findings: &mut Vec<Finding>) {
-    if path.is_dir() {
-        let entries = fs::read_dir(path).into_iter().flatten().flatten();
-        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-        paths.retain(|path| is_ours(path));
-        paths.sort();
-        paths.iter().for_each(|path| read(root, path, findings));
-    } else if path.extension().is_some_and(|extension| extension == "rs") {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let file = path.strip_prefix(root).unwrap_or(path);
-        let found = broken(&text).into_iter();
-        findings.extend(found.map(|(line, rule)| Finding { file: file.into(), line, rule }));
-    }
+/// Lists the `.rs` files in a folder and in those below it, sorted.
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.retain(|path| is_ours(path));
+    paths.sort();
+    let in_path = |path: PathBuf| if path.is_dir() { sources(&path) } else { vec![path] };
+    let mut files: Vec<PathBuf> = paths.into_iter().flat_map(in_path).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    files
+}
+
+/// Finds the broken rules in a file.
+fn broken_in(root: &Path, path: &Path) -> Vec<Finding> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let file = path.strip_prefix(root).unwrap_or(path);
+    let found = broken(&text).into_iter();
+    found.map(|(line, rule)| Finding { file: file.into(), line, rule }).collect()
 }
 
 /// Finds the broken rules in a source text, and the lines where they are.

@@ -9,6 +9,7 @@ mod yours;
 use std::env;
 
 use amdahl::{Plan, PlanError, Task};
+use common::text;
 use multiprocess::Failure;
 
 fn main() -> std::process::ExitCode {
@@ -20,10 +21,10 @@ fn main() -> std::process::ExitCode {
         };
         let tasks = arguments.map(|text| task(&text)).collect::<Result<Vec<_>, _>>()?;
         let alone = makespan(tasks.clone())?;
-        println!("without help: {alone}");
+        println!("{}", text!("without help: {}", alone));
         match best_help(&tasks)? {
-            Some((name, makespan)) => println!("with help at {name}: {makespan}"),
-            None => println!("no help is of use"),
+            Some((name, makespan)) => println!("{}", text!("with help at {}: {}", name, makespan)),
+            None => println!("{}", text!("no help is of use")),
         }
         Ok(())
     })

@@ -1,146 +1,80 @@
-//! You'll see a Fourier transform of which 25 of 31 parts can be shared: with four workers it takes
-//! 12.25, and all give the same spectrum.
+//! A Fourier transform of which 25 of 31 units can be shared: by four workers it takes 12.25.
 //!
 //! ```python
 //! read()                                            # 3 units
 //! parts = executor.map(transform, shares(4))        # 25 / 4 units each
 //! combine(parts)                                    # 3 units
-//! 31 / (6 + 25 / 4)                                 # 2.5306: 253.06 %
+//! print(31 / (6 + 25 / 4))                          # 2.5306: 253.06%
 //! ```
 
 use std::f64::consts::TAU;
 
 use amdahl::{Plan, PlanError, Task};
-use common::lessons::{Lesson, Told};
-use common::narrator::Story;
+use common::narrator::figure;
 use common::table::Table;
-use common::time::{Pace, clock};
-use common::timeline::Interval;
-use multiprocess::futures::ProcessPoolExecutor;
-use multiprocess::tasks;
+use common::time::Stopwatch;
+use common::{check, note, say, text};
+use multiprocess::futures::{Executor, ProcessPoolExecutor};
+use multiprocess::{Failure, tasks};
 use prettytable::row;
-use serde::{Deserialize, Serialize};
 
 use super::slept;
 
-/// Units of work: before and after the step that can be shared, and in it.
+/// Units of work to read, as many as to combine; between them, those that can be shared.
 const SERIAL: f64 = 3.0;
 const SHARED: f64 = 25.0;
-/// The number of samples, and the swings of the signal's two tones in them.
+/// The number of samples, and the frequencies of the signal's two tones.
 const SAMPLES: usize = 64;
 const TONES: [usize; 2] = [3, 10];
 
-pub(crate) const LESSON: Lesson = Lesson {
-    name: "fourier-transform",
-    section: "5.1",
-    question: (
-        "三十一份活里有二十五份可以分给四个人做，能快多少？",
-        "Of 31 parts of the work 25 can be shared by four: how much faster is that?",
-    ),
-    remember: (
-        "四个人做，只快到 2.53 倍：分不开的那六份，谁也帮不上。",
-        "Four workers are 2.53 times as fast: six parts can't be shared.",
-    ),
-    tell,
-};
-
 tasks![transform];
 
-fn tell(story: &Story) -> Told {
-    let mut table = Table::new(row![r->"workers", r->"time", r->"speedup"]);
+pub(crate) fn main() -> Result<(), Failure> {
+    say!("computes how long one to four workers take");
+    let mut table = Table::new(row![r->text!("workers"), r->text!("time"), r->text!("speedup")]);
     for workers in 1..=4 {
-        let timetable = plan(workers)?;
-        let timetable = timetable.timetable();
-        let (time, speedup) = (timetable.makespan, 31.0 / timetable.makespan);
-        table.add_row(
-            row![r->workers, r->format!("{time:.2}"), r->format!("{:.2} %", 100.0 * speedup)],
-        );
+        let time = plan(workers)?.timetable().makespan;
+        let speedup = format!("{:.2}%", 3100.0 / time);
+        table.add_row(row![r->workers, r->format!("{time:.2}"), r->speedup]);
     }
-    story.event("planner", "computes what one to four workers give");
-    story.figure(&table);
-    story.ok("four workers: 6 + 25/4 = 12.25", plan(4)?.timetable().makespan == 12.25)?;
-
-    story.event("planner", "has it done by one to four workers");
-    let signal: Vec<f64> = (0..SAMPLES).map(sample).collect();
+    figure(table);
+    check!(plan(4)?.timetable().makespan == 12.25, "four workers: 6 + 25/4 = 12.25");
+    say!("has it done by one to four workers");
     let executor = ProcessPoolExecutor::new(4)?;
-    let mut first = None;
     for workers in 1..=4 {
-        let plan = plan(workers)?;
-        let computed = plan.timetable().makespan;
-        let step = |task: u32| Step {
-            bins: bins(task as usize, workers),
-            signal: signal.clone(),
-            units: plan.durations()[task as usize],
-            pace: story.pace(),
-        };
-        let (times, parts): (Vec<Interval>, Vec<Vec<f64>>) =
-            plan.run(Some(workers), &executor, transform, step)?.into_iter().unzip();
-        let spectrum = parts.concat();
-        let measured = slept::makespan(story, &times);
-        let who = if workers == 1 { "worker" } else { "workers" };
-        story.varies(format!(
-            "{workers} {who}: computed {computed:.2}, measured {measured:.2} units"
-        ));
-        story.ok(
-            format!("{workers} {who}: no faster than computed, and the same spectrum"),
-            measured >= computed * (1.0 - 1e-9)
-                && *first.get_or_insert_with(|| spectrum.clone()) == spectrum,
-        )?;
+        let computed = plan(workers)?.timetable().makespan;
+        let watch = Stopwatch::start();
+        slept::work(SERIAL);
+        let parts = executor.map(transform, (0..workers).map(|share| (share, workers)))?;
+        let tones = parts.collect::<Result<Vec<_>, _>>()?.concat();
+        slept::work(SERIAL);
+        let measured = slept::units(watch.elapsed());
+        note!("n = {}: measured {} units", workers, format_args!("{measured:.2}"));
+        let is_right = tones == TONES && slept::is_no_less(measured, computed);
+        check!(is_right, "n = {}: the same two tones, no sooner than computed", workers);
     }
-    let mut loudest: Vec<(usize, f64)> =
-        first.unwrap_or_default().into_iter().enumerate().collect();
-    loudest.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let mut tones = [loudest[0].0, loudest[1].0];
-    tones.sort_unstable();
-    story.ok("it finds the signal's two tones", tones == TONES)?;
     Ok(())
 }
 
-/// Plans reading, the shares, and combining them.
-fn plan(workers: usize) -> Result<Plan, PlanError> {
-    let shares: Vec<String> = (1..=workers).map(|share| format!("share {share}")).collect();
+/// Plans to read, to transform in shares, and to combine them.
+pub(super) fn plan(workers: usize) -> Result<Plan, PlanError> {
+    let shares: Vec<String> = (1..=workers).map(|share| share.to_string()).collect();
     let mut tasks = vec![Task::new("read", SERIAL, &[])];
     tasks.extend(shares.iter().map(|share| Task::new(share, SHARED / workers as f64, &["read"])));
     tasks.push(Task { after: shares, ..Task::new("combine", SERIAL, &[]) });
     Plan::new(tasks, Default::default())
 }
 
-/// Returns the part of the spectrum that a task computes: reading and combining compute none.
-fn bins(task: usize, workers: usize) -> (usize, usize) {
-    let all = SAMPLES / 2;
-    match task.checked_sub(1) {
-        Some(share) if share < workers => (all * share / workers, all * (share + 1) / workers),
-        _ => (0, 0),
-    }
-}
-
-fn sample(number: usize) -> f64 {
-    TONES.map(|tone| (TAU * (tone * number) as f64 / SAMPLES as f64).sin()).iter().sum()
-}
-
-/// The work of a task.
-#[derive(Serialize, Deserialize)]
-struct Step {
-    bins: (usize, usize),
-    signal: Vec<f64>,
-    units: f64,
-    pace: Pace,
-}
-
-/// Runs in the worker: computes how loud each of its tones is, by the definition, which is slow but
-/// short.
-fn transform(step: Step) -> (Interval, Vec<f64>) {
-    let begin = clock();
-    let loudness = |bin: usize| {
-        let swing = |(number, value): (usize, &f64)| {
-            let angle = TAU * (bin * number) as f64 / SAMPLES as f64;
-            (value * angle.cos(), value * angle.sin())
-        };
-        let all = step.signal.iter().enumerate().map(swing);
-        let (x, y) = all.fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
-        f64::hypot(x, y)
+/// Runs in a worker: returns the tones that the signal has in this share of all frequencies.
+fn transform((share, workers): (usize, usize)) -> Vec<usize> {
+    slept::work(SHARED / workers as f64);
+    let angle = |n: usize| TAU * n as f64 / SAMPLES as f64;
+    let sample = |n: usize| TONES.iter().map(|tone| angle(tone * n).sin()).sum::<f64>();
+    let loudness = |f: usize| {
+        let sum = |wave: fn(f64) -> f64| (0..SAMPLES).map(|n| sample(n) * wave(angle(f * n))).sum();
+        f64::hypot(sum(f64::cos), sum(f64::sin))
     };
-    let loudness = (step.bins.0..step.bins.1).map(loudness).collect();
-    step.pace.work(step.units * slept::UNIT);
-    ((begin, clock()), loudness)
+    let half = SAMPLES / 2;
+    let frequencies = half * share / workers..half * (share + 1) / workers;
+    frequencies.filter(|f| loudness(*f) > 1.0).collect()
 }

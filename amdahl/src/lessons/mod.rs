@@ -9,10 +9,5 @@ mod how_many_workers;
 mod make_tea;
 mod slept;
 
-pub(crate) const ALL: &[Lesson] = &[
-    build_a_house::LESSON,
-    make_tea::LESSON,
-    fourier_transform::LESSON,
-    amdahls_law::LESSON,
-    how_many_workers::LESSON,
-];
+pub(crate) const ALL: &[Lesson] =
+    common::lessons![build_a_house, make_tea, fourier_transform, amdahls_law, how_many_workers,];

@@ -1,59 +1,55 @@
-//! Plans that are really done, by workers that sleep for as long as the work would take.
+//! Work of a plan that is really done: workers sleep for as long as it would take.
 
-use std::error::Error;
+use std::time::Duration;
 
 use amdahl::Plan;
-use common::narrator::{Story, Untrue};
-use common::time::{Pace, clock};
+use common::check;
+use common::pretend::{self, pace};
+use common::time::{clock, show};
 use common::timeline::Interval;
-use multiprocess::futures::ProcessPoolExecutor;
-use multiprocess::tasks;
+use multiprocess::{Failure, tasks};
 
-/// The seconds of the tutorial that stand for one unit of a plan: ten milliseconds at its usual
-/// pace here.
-pub(crate) const UNIT: f64 = 0.1;
+/// The seconds of the tutorial that stand for one unit of a plan: ten milliseconds at the usual
+/// pace.
+const UNIT: f64 = 0.1;
 
-tasks![sleep];
+tasks![work];
 
-/// Does the plan on processes, and returns from when to when each task was done.
-pub(crate) fn really(
-    story: &Story,
-    plan: &Plan,
-    executor: &ProcessPoolExecutor,
-) -> Result<Vec<Interval>, Box<dyn Error>> {
-    let argument = |task: u32| (plan.durations()[task as usize], story.pace());
-    Ok(plan.run(None, executor, sleep, argument)?)
-}
-
-/// Runs in the worker: takes this many units of time.
-fn sleep((units, pace): (f64, Pace)) -> Interval {
+/// Takes this many units of time; returns from when to when.
+pub(crate) fn work(units: f64) -> Interval {
     let begin = clock();
-    pace.work(units * UNIT);
+    pretend::work(units * UNIT);
     (begin, clock())
 }
 
-/// Returns the time from the first beginning to the last end, in units.
-pub(crate) fn makespan(story: &Story, times: &[Interval]) -> f64 {
-    let begin = times.iter().map(|time| time.0).min().unwrap_or_default();
-    let end = times.iter().map(|time| time.1).max().unwrap_or_default();
-    (end - begin).as_secs_f64() / story.pace().real(UNIT).as_secs_f64()
+/// Writes how long a unit of a plan takes.
+pub(crate) fn unit() -> String {
+    show(pace().real(UNIT))
 }
 
-/// Claims what holds of every run, however busy the machine: the order, and that nothing is faster
-/// than computed.
-pub(crate) fn check(
-    story: &Story,
-    plan: &Plan,
-    times: &[Interval],
-    computed: f64,
-) -> Result<(), Untrue> {
+/// Returns how many units of a plan a time is.
+pub(crate) fn units(time: Duration) -> f64 {
+    time.as_secs_f64() / pace().real(UNIT).as_secs_f64()
+}
+
+/// Checks what holds of every run, however busy the machine: the order, and that nothing is faster
+/// than computed. Returns the units from the first beginning to the last end.
+pub(crate) fn check(plan: &Plan, times: &[Interval], computed: f64) -> Result<f64, Failure> {
     let mut tasks = (0..times.len() as u32).zip(times);
-    let in_order = tasks.all(|(task, time)| {
+    let in_order = tasks.all(|(task, (begin, _))| {
         let before = plan.graph().predecessors(task);
-        before.iter().all(|before| times[*before as usize].1 <= time.0)
+        before.iter().all(|before| times[*before as usize].1 <= *begin)
     });
-    story.ok("no task began before those that it waits for had ended", in_order)?;
-    // A pace is a division: the last digits may differ.
-    let enough = makespan(story, times) >= computed * (1.0 - 1e-9);
-    story.ok(format!("it took no less than the computed {computed}"), enough)
+    check!(in_order, "no task began before those it waits for had ended");
+    let begin = times.iter().map(|time| time.0).min().unwrap_or_default();
+    let end = times.iter().map(|time| time.1).max().unwrap_or_default();
+    let measured = units(end - begin);
+    check!(is_no_less(measured, computed), "it took no less than the computed {}", computed);
+    Ok(measured)
+}
+
+/// Returns true if a measured time is no less than the computed one: a pace is a division, so the
+/// last digits may differ.
+pub(crate) fn is_no_less(measured: f64, computed: f64) -> bool {
+    measured >= computed * (1.0 - 1e-9)
 }

@@ -2,6 +2,7 @@
 //! their ranges.
 
 use common::drawing::{self, Area, BLUE, DARK, Drawn, Error, FONT, GRID, HPos, PALE, RED};
+use common::text;
 use plotters::prelude::*;
 
 use super::number;
@@ -35,7 +36,7 @@ impl<'a> Curve<'a> {
 
     /// Makes the curve of n times what one worker does.
     pub(super) fn ideal(one: f64) -> Self {
-        Self::far("ideal: n times · 理想：n 倍", move |n| Some(one * n))
+        Self::far(text!("ideal: n times"), move |n| Some(one * n))
     }
 }
 
@@ -58,15 +59,14 @@ impl Point {
 }
 
 pub(super) struct Chart<'a> {
-    /// The title, in both languages, as all labels.
     pub title: String,
-    pub y: &'static str,
+    pub y: String,
     /// The most workers.
     pub most: f64,
     pub curves: Vec<Curve<'a>>,
     pub points: Vec<Point>,
     /// The label of the points.
-    pub measured: &'static str,
+    pub measured: String,
     /// The cores of the machine, if the points are from this one.
     pub cores: Option<f64>,
 }
@@ -111,8 +111,8 @@ impl Chart<'_> {
             .x_label_formatter(&|n| number(*n))
             .y_label_formatter(&|value| number(*value))
             .label_style((FONT, 13).into_font().color(&DARK))
-            .x_desc("workers n · 工作者数 n")
-            .y_desc(self.y)
+            .x_desc(text!("workers n"))
+            .y_desc(&self.y)
             .axis_desc_style((FONT, 14).into_font().color(&DARK))
             .draw()?;
         if let Some(cores) = self.cores.filter(|cores| *cores <= self.most) {
@@ -136,7 +136,7 @@ impl Chart<'_> {
         Ok(())
     }
 
-    /// Draws a sample of each line and its name, one language below the other.
+    /// Draws a sample of each line and its name.
     fn legend(&self, area: &Area<'_>) -> Drawn {
         let x = WIDTH - LEGEND + 8;
         let mut y = HEAD + 26;
@@ -149,25 +149,21 @@ impl Chart<'_> {
         }
         if !self.points.is_empty() {
             area.draw(&Circle::new((x + 12, y), 4, RED.filled()))?;
-            y = words(area, self.measured, x + 34, y)?;
+            y = words(area, &self.measured, x + 34, y)?;
         }
         if let Some(cores) = self.cores.filter(|cores| *cores <= self.most) {
             for part in [0, 7, 14] {
                 drawing::line(area, &[(x + 12, y - 8 + part), (x + 12, y - 5 + part)], &PALE, 1)?;
             }
-            words(area, &format!("{cores} cores · {cores} 个核"), x + 34, y)?;
+            words(area, &text!("{} cores", cores), x + 34, y)?;
         }
         Ok(())
     }
 }
 
-/// Writes the parts of a label below each other; returns the `y` below.
+/// Writes a label; returns the `y` below.
 fn words(area: &Area<'_>, label: &str, x: i32, y: i32) -> Result<i32, Error> {
-    let mut below = y;
-    for part in label.split(" · ") {
-        let part = drawing::shortened(part, 13, LEGEND - 46);
-        drawing::text(area, &part, (x, below), 13, &DARK, HPos::Left)?;
-        below += 19;
-    }
-    Ok(below + 14)
+    let label = drawing::shortened(label, 13, LEGEND - 46);
+    drawing::text(area, &label, (x, y), 13, &DARK, HPos::Left)?;
+    Ok(y + 33)
 }

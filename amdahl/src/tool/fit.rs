@@ -1,7 +1,6 @@
 //! `amdahl fit`: the Universal Scalability Law that fits measurements best.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::process::ExitCode;
 
 use amdahl::{Fit, FitError, Usl};
@@ -9,6 +8,8 @@ use clap::{ArgMatches, Command};
 use common::lessons::Tool;
 use common::narrator::columns;
 use common::table::Table;
+use common::text;
+use prettytable::row;
 use serde::Serialize;
 
 use super::curves::{Chart, Curve, Point};
@@ -31,7 +32,7 @@ points, commas, blanks or apostrophes. A number that can be read in two ways is 
 ";
 
 fn command() -> Command {
-    super::command("fit", "The law of scalability (Gunther's) that fits measurements")
+    super::command("fit", text!("The law of scalability (Gunther's) that fits measurements"))
         .arg(super::file("The measurements, a CSV file; - for standard input"))
         .after_help(format!("{HELP}{}", super::EXIT_CODES))
 }
@@ -95,10 +96,10 @@ impl<'a> Found<'a> {
 }
 
 fn shown(points: &[(f64, f64)], fit: &Fit) -> String {
-    let mut table = Table::new(prettytable::row![r->"n", r->"throughput", r->"fitted"]);
+    let mut table = Table::new(row![r->"n", r->text!("throughput"), r->text!("fitted")]);
     for ((n, throughput), fitted) in points.iter().zip(&fit.fitted) {
         let cells = [*n, *throughput, *fitted].map(number);
-        table.add_row(prettytable::row![r->cells[0], r->cells[1], r->cells[2]]);
+        table.add_row(row![r->cells[0], r->cells[1], r->cells[2]]);
     }
     format!("{table:columns$}{}", numbers(fit), columns = columns())
 }
@@ -106,22 +107,19 @@ fn shown(points: &[(f64, f64)], fit: &Fit) -> String {
 /// Writes what was found, in words.
 pub(super) fn numbers(fit: &Fit) -> String {
     let Usl { alpha, beta, gamma } = fit.law;
-    let names = ["contention α", "coherency β", "one worker γ"];
+    let names = [text!("contention α"), text!("coherency β"), text!("one worker γ")];
     let mut text = String::new();
     for (name, (value, error)) in names.iter().zip([alpha, beta, gamma].iter().zip(fit.errors)) {
         let error =
-            error.map_or("at its bound".to_owned(), |error| format!("± {}", rounded(error)));
-        let _ = writeln!(text, "{name:<12} = {} {error}", rounded(*value));
+            error.map_or_else(|| text!("at its bound"), |error| format!("± {}", rounded(error)));
+        text += &format!("{name} = {} {error}\n", rounded(*value));
     }
-    let _ = writeln!(text, "residual standard error {}", rounded(fit.residual_error));
-    let _ = match fit.law.peak() {
-        Some(n) => {
-            let most = rounded(fit.law.throughput(n));
-            writeln!(text, "most with {} workers: {most}", rounded(n))
-        }
-        None => writeln!(text, "β is 0: more workers never make it worse"),
-    };
-    text
+    text += &(text!("residual standard error {}", rounded(fit.residual_error)) + "\n");
+    let peak = fit.law.peak().map(|n| (rounded(n), rounded(fit.law.throughput(n))));
+    text + &match peak {
+        Some((n, most)) => text!("most with {} workers: {}", n, most),
+        None => text!("β is 0: more workers never make it worse"),
+    } + "\n"
 }
 
 fn chart<'a>(points: &[(f64, f64)], law: &'a Usl) -> Chart<'a> {
@@ -137,16 +135,12 @@ fn chart<'a>(points: &[(f64, f64)], law: &'a Usl) -> Chart<'a> {
     let mut curves = vec![Curve::ideal(gamma)];
     curves.extend(fitted(law));
     Chart {
-        title: format!(
-            "Throughput by n workers: α = {}, β = {} · n 个工作者的吞吐量",
-            rounded(alpha),
-            rounded(beta)
-        ),
-        y: "throughput · 吞吐量",
+        title: text!("Throughput by n workers: α = {}, β = {}", rounded(alpha), rounded(beta)),
+        y: text!("throughput"),
         most: points_most(&points),
         curves,
         points,
-        measured: "measured · 实测值",
+        measured: text!("measured"),
         cores: None,
     }
 }
@@ -160,11 +154,7 @@ pub(super) fn fitted(law: &Usl) -> Vec<Curve<'static>> {
     let law = *law;
     let amdahl = Usl { beta: 0.0, ..law };
     vec![
-        Curve::far("Amdahl: with α alone · 阿姆达尔：只有 α", move |n| {
-            Some(amdahl.throughput(n))
-        }),
-        Curve::new("fitted law of scalability · 拟合的扩展律", move |n| {
-            Some(law.throughput(n))
-        }),
+        Curve::far(text!("Amdahl: with α alone"), move |n| Some(amdahl.throughput(n))),
+        Curve::new(text!("fitted law of scalability"), move |n| Some(law.throughput(n))),
     ]
 }

@@ -8,6 +8,7 @@
 
 use amdahl::{Plan, Schedule, Timetable};
 use common::drawing::{self, Area, BLUE, DARK, Drawn, Error, GRID, HPos, PALE, Place, RED};
+use common::text;
 use plotters::prelude::*;
 
 use super::{network, number};
@@ -60,7 +61,7 @@ impl Gantt<'_, '_> {
         let unit =
             unit.map_or(String::new(), |unit| format!(" {}", drawing::shortened(unit, 18, 160)));
         let whole = number(self.whole);
-        let title = format!("Plan: {whole}{unit} · 计划：{whole}{unit}");
+        let title = text!("Plan: {}{}", whole, unit);
         drawing::text(self.area, &title, (MARGIN, 24), 18, &DARK, HPos::Left)?;
         self.legend()?;
         let bottom = HEAD + ROW * self.rows as i32;
@@ -76,7 +77,7 @@ impl Gantt<'_, '_> {
         drawing::line(self.area, &[(x, HEAD - 8), (x, bottom)], &DARK, 2)?;
         let more = self.plan.names().len() - self.rows;
         if more > 0 {
-            let text = format!("… and {more} more tasks · 还有 {more} 项任务");
+            let text = text!("… and {} more tasks", more);
             drawing::text(self.area, &text, (MARGIN, bottom + 16), SIZE, &PALE, HPos::Left)?;
         }
         Ok(())
@@ -85,9 +86,9 @@ impl Gantt<'_, '_> {
     fn legend(&self) -> Drawn {
         let mut x = MARGIN;
         let all = [
-            (RED, "critical · 关键"),
-            (BLUE, "not critical · 非关键"),
-            (PALE, "slack: may be late · 时差：可推迟"),
+            (RED, text!("critical")),
+            (BLUE, text!("not critical")),
+            (PALE, text!("slack: may be late")),
         ];
         for (place, (colour, label)) in all.into_iter().enumerate() {
             if place == 2 && self.schedule.is_some() {
@@ -95,13 +96,13 @@ impl Gantt<'_, '_> {
             }
             let half = if place == 2 { 1 } else { 6 };
             self.bar((x, 56 - half), (x + 28, 56 + half), colour)?;
-            drawing::text(self.area, label, (x + 36, 56), SIZE, &DARK, HPos::Left)?;
-            x += 36 + drawing::width(label, SIZE) + 28;
+            drawing::text(self.area, &label, (x + 36, 56), SIZE, &DARK, HPos::Left)?;
+            x += 36 + drawing::width(&label, SIZE) + 28;
         }
         match self.schedule {
             Some(schedule) if schedule.tasks.iter().any(|task| task.worker.is_some()) => {
-                let label = "a number: who does it · 数字：由谁做";
-                drawing::text(self.area, label, (x, 56), SIZE, &DARK, HPos::Left)
+                let label = text!("a number: the worker");
+                drawing::text(self.area, &label, (x, 56), SIZE, &DARK, HPos::Left)
             }
             _ => Ok(()),
         }

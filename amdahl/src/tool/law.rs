@@ -7,6 +7,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use common::lessons::Tool;
 use common::narrator::columns;
 use common::table::Table;
+use common::text;
 use prettytable::row;
 use serde::Serialize;
 
@@ -19,7 +20,7 @@ fn command() -> Command {
     let p = Arg::new("p").long("p").value_name("P").required(true).value_parser(fraction);
     let n = Arg::new("n").long("n").value_name("N,N,…").value_delimiter(',');
     let n = n.default_value("1,2,4,8,16,32,64").value_parser(value_parser!(u64).range(1..));
-    super::command("law", "Amdahl's and Gustafson's speedup by n workers")
+    super::command("law", text!("Amdahl's and Gustafson's speedup by n workers"))
         .arg(p.help("The fraction of the work that can be shared: 0.95, or 25/31"))
         .arg(n.help("The numbers of workers"))
 }
@@ -76,14 +77,17 @@ fn found(arguments: &ArgMatches) -> Result<String, Refusal> {
 
 impl std::fmt::Display for Found {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut table = Table::new(row![r->"n", r->"Amdahl", r->"efficiency", r->"Gustafson"]);
+        let mut table = Table::new(row![
+            r->"n", r->text!("Amdahl"), r->text!("efficiency"), r->text!("Gustafson")
+        ]);
         for row in &self.rows {
-            let efficiency = digits(100.0 * row.efficiency, 3) + " %";
+            let efficiency = digits(100.0 * row.efficiency, 3) + "%";
             let [amdahl, gustafson] = [row.amdahl, row.gustafson].map(number);
             table.add_row(row![r->row.n, r->amdahl, r->efficiency, r->gustafson]);
         }
         write!(f, "{table:columns$}", columns = columns())?;
-        writeln!(f, "p = {}: never more than {} times as fast", number(self.p), number(self.limit))
+        let (p, limit) = (number(self.p), number(self.limit));
+        writeln!(f, "{}", text!("p = {}: never more than {} times as fast", p, limit))
     }
 }
 
@@ -92,24 +96,20 @@ fn chart(found: &Found) -> Chart<'_> {
     let (p, limit) = (found.p, found.limit);
     let mut curves = vec![
         Curve::ideal(1.0),
-        Curve::new("Amdahl: the same work · 阿姆达尔：工作量不变", move |n| {
-            laws::amdahl(p, n).ok()
-        }),
-        Curve::far("Gustafson: the work grows · 古斯塔夫森：工作量增长", move |n| {
-            laws::gustafson(1.0 - p, n).ok()
-        }),
+        Curve::new(text!("Amdahl: the same work"), move |n| laws::amdahl(p, n).ok()),
+        Curve::far(text!("Gustafson: the work grows"), move |n| laws::gustafson(1.0 - p, n).ok()),
     ];
     // A limit far above all else would press the rest flat.
     if limit < 2.0 * laws::amdahl(p, most as f64).unwrap_or(1.0) {
-        let label = format!("Amdahl's limit: {} · 阿姆达尔极限", rounded(limit));
+        let label = text!("Amdahl's limit: {}", rounded(limit));
         curves.push(Curve::new(label, move |_| Some(limit)));
     }
     Chart {
-        title: format!("Speedup by n workers, p = {} · n 个工作者的加速比", rounded(p)),
-        y: "speedup · 加速比",
+        title: text!("Speedup by n workers, p = {}", rounded(p)),
+        y: text!("speedup"),
         most: (most as f64).max(2.0),
         points: found.rows.iter().map(|row| Point::of(row.n as f64, vec![row.amdahl])).collect(),
-        measured: "the table's rows · 表中各行",
+        measured: text!("the table's rows"),
         cores: None,
         curves,
     }

@@ -9,6 +9,7 @@ use common::cores;
 use common::lessons::Tool;
 use common::narrator::{columns, wrapped};
 use common::table::Table;
+use common::text;
 use common::time::{Spread, show};
 use indicatif::{ProgressBar, ProgressStyle};
 use prettytable::row;
@@ -37,15 +38,15 @@ fn command() -> Command {
     let repeats = Arg::new("repeats").long("repeats").value_name("R").default_value("3");
     let repeats = repeats.value_parser(value_parser!(u32).range(1..));
     let command = Arg::new("command").value_name("COMMAND").num_args(1..).last(true).required(true);
-    super::command("measure", "The speedup of a command by more workers, measured here and now")
-        .arg(max.help("The most workers [default: twice the cores]"))
-        .arg(repeats.help("How often each number of workers is measured"))
-        .arg(
-            command
-                .help("The command, with an n in braces where it is told how many workers to use"),
-        )
-        .override_usage(USAGE)
-        .after_help(format!("{HELP}{}", super::EXIT_CODES))
+    super::command(
+        "measure",
+        text!("The speedup of a command by more workers, measured here and now"),
+    )
+    .arg(max.help("The most workers [default: twice the cores]"))
+    .arg(repeats.help("How often each number of workers is measured"))
+    .arg(command.help("The command, with an n in braces where it is told how many workers to use"))
+    .override_usage(USAGE)
+    .after_help(format!("{HELP}{}", super::EXIT_CODES))
 }
 
 fn run(arguments: &ArgMatches) -> ExitCode {
@@ -140,15 +141,15 @@ impl<'a> Measured<'a> {
 
     fn shown(&self) -> String {
         let mut table = Table::new(row![
-            r->"n", r->"median", r->"from", r->"to",
-            r->"speedup", r->"efficiency", r->"Karp–Flatt", ""
+            r->"n", r->text!("median"), r->text!("from"), r->text!("to"), r->text!("speedup"),
+            r->text!("efficiency"), r->text!("Karp–Flatt"), ""
         ]);
         for (row, (n, spread)) in self.rows().zip(self.spreads()) {
             let [median, min, max] = [spread.median, spread.min, spread.max].map(show);
             let speedup = format!("{:.2}", row.speedup);
-            let efficiency = format!("{:.0} %", 100.0 * row.efficiency);
+            let efficiency = format!("{:.0}%", 100.0 * row.efficiency);
             let serial = row.karp_flatt.map_or(String::new(), |serial| format!("{serial:.3}"));
-            let beyond = if n > self.cores { "more than cores" } else { "" };
+            let beyond = if n > self.cores { text!("more than cores") } else { String::new() };
             table.add_row(row![
                 r->n, r->median, r->min, r->max, r->speedup, r->efficiency, r->serial, beyond
             ]);
@@ -156,19 +157,13 @@ impl<'a> Measured<'a> {
         let mut text = format!("{table:columns$}", columns = columns());
         if let Some(p) = self.parallel_fraction() {
             let limit = rounded(laws::amdahl_limit(p).unwrap_or(f64::INFINITY));
-            text += &format!("Amdahl: p = {p:.3}, so never more than {limit} times as fast\n");
+            let p = format!("{p:.3}");
+            text += &text!("Amdahl: p = {}, so never more than {} times as fast", p, limit);
+            text += "\n";
         }
         text += &match &self.fit {
             Some(fit) => fit::numbers(fit),
-            None => {
-                let (points, different) = (amdahl::MIN_POINTS, amdahl::MIN_DIFFERENT);
-                let text = format!(
-                    "too few measurements for the law of scalability: it needs {points}, with \
-                     {different} different n (--max {})",
-                    1 << (different - 1)
-                );
-                wrapped(&text, columns(), 2).join("\n") + "\n"
-            }
+            None => too_few(),
         };
         text
     }
@@ -187,27 +182,35 @@ impl<'a> Measured<'a> {
         let points = points.map(|(n, times)| Point::of(f64::from(*n), speedups(times))).collect();
         let mut curves = vec![Curve::ideal(1.0)];
         if let Some(p) = self.parallel_fraction() {
-            let label = format!("Amdahl, p = {p:.3} · 阿姆达尔，p = {p:.3}");
+            let label = text!("Amdahl, p = {}", format_args!("{p:.3}"));
             curves.push(Curve::far(label, move |n| laws::amdahl(p, n).ok()));
         }
         if let Some(law) = self.fit.as_ref().map(|fit| fit.law) {
-            let label = format!(
-                "fitted: α = {}, β = {} · 拟合的扩展律",
-                rounded(law.alpha),
-                rounded(law.beta)
-            );
+            let label = text!("fitted: α = {}, β = {}", rounded(law.alpha), rounded(law.beta));
             curves.push(Curve::new(label, move |n| Some(law.throughput(n) * one)));
         }
         Chart {
-            title: "Speedup of the command by n workers · n 个工作者时命令的加速比".to_owned(),
-            y: "speedup · 加速比",
+            title: text!("Speedup of the command by n workers"),
+            y: text!("speedup"),
             most: self.times.last().map_or(2.0, |(n, _)| f64::from(*n).max(2.0)),
             points,
-            measured: "measured: median and range · 实测：中位数与范围",
+            measured: text!("measured: median and range"),
             cores: Some(f64::from(self.cores)),
             curves,
         }
     }
+}
+
+/// Says how many measurements the law of scalability needs.
+fn too_few() -> String {
+    let (points, different) = (amdahl::MIN_POINTS, amdahl::MIN_DIFFERENT);
+    let text = text!(
+        "too few measurements for the law of scalability: it needs {} at {} different n (--max {})",
+        points,
+        different,
+        1 << (different - 1)
+    );
+    wrapped(&text, columns(), 2).join("\n") + "\n"
 }
 
 fn seconds(time: Duration) -> f64 {

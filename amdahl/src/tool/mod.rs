@@ -65,7 +65,7 @@ fn finish(tool: &str, found: Result<String, Refusal>) -> ExitCode {
 }
 
 /// Makes a tool's command line, without what is the tool's own.
-fn command(name: &'static str, about: &'static str) -> Command {
+fn command(name: &'static str, about: String) -> Command {
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue);
     let svg = Arg::new("svg").long("svg").value_name("FILE").value_parser(value_parser!(PathBuf));
     Command::new(name)

@@ -10,6 +10,7 @@
 
 use amdahl::{Plan, Timetable};
 use common::drawing::{self, Area, BLUE, DARK, Drawn, HPos, PALE, Place, RED};
+use common::text;
 use plotters::prelude::*;
 
 use super::number;
@@ -161,11 +162,10 @@ impl<'a> Network<'a> {
     }
 
     pub(super) fn draw(&self, area: &Area<'_>, corner: Place) -> Drawn {
-        let title = "Network: who waits for whom · 网络图：谁等谁";
-        drawing::text(area, title, (corner.0, corner.1 + 14), 18, &DARK, HPos::Left)?;
-        let key = "in a box: earliest start, duration, earliest finish; name; latest start, slack, \
-                   latest finish · 框内：最早开始、工期、最早结束；名称；最晚开始、时差、最晚结束";
-        drawing::text(area, key, (corner.0, corner.1 + 40), 12, &PALE, HPos::Left)?;
+        let title = text!("Network: which task waits for which");
+        drawing::text(area, &title, (corner.0, corner.1 + 14), 18, &DARK, HPos::Left)?;
+        let key = text!("in a box: earliest start, duration, end; name; latest start, slack, end");
+        drawing::text(area, &key, (corner.0, corner.1 + 40), 12, &PALE, HPos::Left)?;
         for critical in [false, true] {
             let nodes = self.nodes.iter();
             for node in nodes {

@@ -1,7 +1,6 @@
 //! `amdahl plan`: when the tasks of a plan can be done, by which worker, and which tasks make it as
 //! long as it is.
 
-use std::fmt::Write;
 use std::process::ExitCode;
 
 use amdahl::{Plan, Schedule, Times, Timetable};
@@ -10,6 +9,7 @@ use common::lessons::Tool;
 use common::narrator::columns;
 use common::output::escaped;
 use common::table::Table;
+use common::text;
 use prettytable::row;
 use serde::Serialize;
 
@@ -43,10 +43,13 @@ With workers or resources the tasks are also laid out by list scheduling, the mo
 fn command() -> Command {
     let workers = Arg::new("workers").long("workers").value_name("N");
     let workers = workers.value_parser(value_parser!(u32).range(1..));
-    super::command("plan", "The critical paths of a plan, and a schedule for so many workers")
-        .arg(super::file("The plan, a TOML file; - for standard input"))
-        .arg(workers.help("Lay the tasks out for so many workers"))
-        .after_help(format!("{HELP}{}", super::EXIT_CODES))
+    super::command(
+        "plan",
+        text!("The critical paths of a plan, and a schedule for so many workers"),
+    )
+    .arg(super::file("The plan, a TOML file; - for standard input"))
+    .arg(workers.help("Lay the tasks out for so many workers"))
+    .after_help(format!("{HELP}{}", super::EXIT_CODES))
 }
 
 fn run(arguments: &ArgMatches) -> ExitCode {
@@ -172,53 +175,60 @@ fn shown(
     let mut text = times(plan, timetable);
     let (makespan, work) = (long(timetable.makespan), long(timetable.work));
     let best = number(timetable.best_speedup());
-    let _ = writeln!(text, "makespan {makespan}, work {work}: best speedup {best}");
+    text += &(text!("makespan {}, work {}: best speedup {}", makespan, work, best) + "\n");
     let all = timetable.critical_paths().count_all();
     for path in timetable.critical_paths().take(PATHS_SHOWN) {
-        let names: Vec<String> = named(plan, &path).take(NAMES_SHOWN).map(escaped).collect();
-        let _ = write!(text, "critical path: {}", names.join(" → "));
-        let _ = match path.len().saturating_sub(NAMES_SHOWN) {
-            0 => writeln!(text),
-            more => writeln!(text, " → ({more} more)"),
-        };
+        let mut names: Vec<String> = named(plan, &path).take(NAMES_SHOWN).map(escaped).collect();
+        if path.len() > NAMES_SHOWN {
+            names.push(text!("({} more)", path.len() - NAMES_SHOWN));
+        }
+        text += &(text!("critical path: {}", names.join(" → ")) + "\n");
     }
     if all > PATHS_SHOWN as u64 {
-        let more = if all == u64::MAX { "more than" } else { "and" };
-        let _ = writeln!(text, "{more} {} more critical paths", all - PATHS_SHOWN as u64);
+        let more = all - PATHS_SHOWN as u64;
+        text += &match all {
+            u64::MAX => text!("more than {} more critical paths", more),
+            _ => text!("and {} more critical paths", more),
+        };
+        text += "\n";
     }
     let Some(schedule) = schedule else { return text };
     let with = match workers {
-        Some(1) => "1 worker".to_owned(),
-        Some(workers) => format!("{workers} workers"),
-        None => "these resources".to_owned(),
+        Some(1) => text!("1 worker"),
+        Some(workers) => text!("{} workers", workers),
+        None => text!("these resources"),
     };
-    let bounds = format!("{} to {}", number(schedule.at_least), long(schedule.at_most));
-    let _ = writeln!(text, "\nwith {with}: {}, of {bounds} (Graham)", long(schedule.makespan));
-    let mut table = Table::new(row!["task", r->"start", r->"finish", r->"worker"]);
+    let (least, most) = (number(schedule.at_least), long(schedule.at_most));
+    let makespan = long(schedule.makespan);
+    let with = text!("with {}: {}, of {} to {} (Graham)", with, makespan, least, most);
+    text += &format!("\n{with}\n");
+    let mut table = Table::new(row![
+        text!("task"), r->text!("start"), r->text!("finish"), r->text!("worker")
+    ]);
     for task in in_order(schedule).take(TASKS_SHOWN) {
         let placed = schedule.tasks[task];
         let worker = placed.worker.map_or(String::new(), |worker| (worker + 1).to_string());
         let (start, finish) = (number(placed.start), number(placed.finish));
         table.add_row(row![escaped(&plan.names()[task]), r->start, r->finish, r->worker]);
     }
-    let _ = write!(text, "{table:columns$}{}", left_out(plan), columns = columns());
-    text
+    text + &format!("{table:columns$}{}", left_out(plan), columns = columns())
 }
 
 /// Writes a line for the tasks that a table leaves out.
 fn left_out(plan: &Plan) -> String {
     match plan.names().len().saturating_sub(TASKS_SHOWN) {
         0 => String::new(),
-        more => format!(" … and {more} more tasks; --json has all\n"),
+        more => text!(" … and {} more tasks; --json has all", more) + "\n",
     }
 }
 
 fn times(plan: &Plan, timetable: &Timetable<'_>) -> String {
     let mut table = Table::new(row![
-        "task", r->"takes", r->"early", r->"to", r->"late", r->"to", r->"slack", r->"free", ""
+        text!("task"), r->text!("takes"), r->text!("early"), r->text!("to"), r->text!("late"),
+        r->text!("to"), r->text!("slack"), r->text!("free"), ""
     ]);
     for (task, times) in timetable.tasks.iter().enumerate().take(TASKS_SHOWN) {
-        let critical = if times.is_critical() { "critical" } else { "" };
+        let critical = if times.is_critical() { text!("critical") } else { String::new() };
         table.add_row(row![
             escaped(&plan.names()[task]),
             r->number(plan.durations()[task]),

@@ -16,6 +16,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::text;
 use multiprocess::{Failure, Process, Receiver, Sender, one_way, tasks};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -102,9 +103,7 @@ impl Cell {
         let wanted: Vec<usize> = cores.into_iter().flatten().collect();
         for report in reports.iter().filter(|_| !wanted.is_empty()) {
             if !matches!(report.cores[..], [core] if wanted.contains(&core)) {
-                let failure =
-                    format!("bound to one of {wanted:?}, it could run on {:?}", report.cores);
-                return Err(Failure::new(failure));
+                return Err(Failure::new(text!("an end could leave the core it was bound to")));
             }
         }
         Sample::of(&reports)
@@ -192,7 +191,8 @@ impl Stage {
             let ends: Vec<_> = self.players.iter().map(|player| &player.reports).collect();
             let left = self.deadline.saturating_duration_since(Instant::now());
             let ready = multiprocess::wait(&ends, Some(left))?;
-            let ready = ready.first().ok_or_else(|| Failure::new("a token did not come back"))?;
+            let ready =
+                ready.first().ok_or_else(|| Failure::new(text!("a token did not come back")))?;
             let mut player = self.players.swap_remove(*ready);
             all.extend(player.reports.recv()??);
         }

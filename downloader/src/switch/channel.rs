@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::yield_now;
 use std::time::Duration;
 
+use common::text;
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use multiprocess::process::handover;
 use multiprocess::queue::Words;
@@ -73,16 +74,16 @@ const APART: usize = 16;
 const NAP: Duration = Duration::from_secs(10);
 
 impl Channel {
-    /// Returns its name in the tables: a word or two of English.
+    /// Returns its name in the tables: a word or two in the reader's language.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub fn name(self) -> String {
         match self {
-            Self::Pipe => "kernel pipes",
-            Self::Futex => "futex word",
-            Self::Queue => "our queue",
-            Self::Crossbeam => "crossbeam",
-            Self::Spin => "spinning",
-            Self::Yield => "sched_yield",
+            Self::Pipe => text!("kernel pipes"),
+            Self::Futex => text!("futex word"),
+            Self::Queue => text!("our queue"),
+            Self::Crossbeam => "crossbeam".to_owned(),
+            Self::Spin => text!("spinning"),
+            Self::Yield => "sched_yield".to_owned(),
         }
     }
 

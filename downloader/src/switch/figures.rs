@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use common::text;
 use common::time::{Spread, order};
 use multiprocess::Failure;
 use serde::Serialize;
@@ -41,7 +42,9 @@ impl Sample {
         let rounds = reports.first().map_or(0, |report| report.rounds);
         let time = reports.iter().map(|report| report.time).max().unwrap_or_default();
         if rounds == 0 || reports.iter().any(|report| report.rounds != rounds) {
-            return Err(Failure::new(format!("the ends have counted {reports:?}")));
+            return Err(Failure::new(text!(
+                "the two ends counted different numbers of round trips"
+            )));
         }
         let switches: Option<u64> = reports.iter().map(|report| report.switches).sum();
         let time = time.div_f64(rounds as f64);
@@ -74,7 +77,7 @@ impl Figures {
     /// A subject that can't be measured here is no error but a figure that says why.
     ///
     /// # Errors
-    /// The [`Failure`] of a round trip that can be had here.
+    /// The [`Failure`] of a subject that can be had here; that of perf is a reason, too.
     pub fn measure(
         subjects: Vec<Subject>,
         places: &Places,
@@ -94,10 +97,10 @@ impl Figures {
                 let Ok(so_far) = samples else { continue };
                 match subject.sample(places, terms.time) {
                     Ok(sample) => so_far.push(sample),
-                    Err(failure) if matches!(subject, Subject::RoundTrip(_)) => {
-                        return Err(failure);
+                    Err(reason) if matches!(subject, Subject::Perf(_)) => {
+                        *samples = Err(reason.to_string());
                     }
-                    Err(reason) => *samples = Err(reason.to_string()),
+                    Err(failure) => return Err(failure),
                 }
             }
         }
@@ -112,18 +115,18 @@ impl Figures {
     }
 
     /// Returns the samples of a subject, or why there are none.
-    pub(crate) fn samples(&self, subject: Subject) -> Result<&[Sample], &str> {
+    pub(crate) fn samples(&self, subject: Subject) -> Result<&[Sample], String> {
         match self.0.iter().find(|(other, _)| *other == subject) {
             Some((_, Ok(samples))) if !samples.is_empty() => Ok(samples),
-            Some((_, Err(reason))) => Err(reason),
-            _ => Err("it was not measured"),
+            Some((_, Err(reason))) => Err(reason.clone()),
+            _ => Err(text!("it was not measured")),
         }
     }
 
     /// Returns how long the subject takes.
-    pub(crate) fn time(&self, subject: Subject) -> Result<Spread, &str> {
+    pub(crate) fn time(&self, subject: Subject) -> Result<Spread, String> {
         let times = self.samples(subject)?.iter().map(|sample| sample.time);
-        Spread::of(times).ok_or("it was not measured")
+        Spread::of(times).ok_or_else(|| text!("it was not measured"))
     }
 
     /// Returns the median of the switches in a round trip.
@@ -136,35 +139,19 @@ impl Figures {
 
     /// Returns half of what the first takes more than the second in the same round: a round trip
     /// has two hops.
-    pub(crate) fn per_hop(&self, subject: Subject, without: Subject) -> Result<Spread, &str> {
+    pub(crate) fn per_hop(&self, subject: Subject, without: Subject) -> Result<Spread, String> {
         let rounds = self.samples(subject)?.iter().zip(self.samples(without)?);
         let more = rounds.map(|(with, without)| Some(with.time.checked_sub(without.time)? / 2));
         let more: Option<Vec<Duration>> = more.collect();
-        let more = more.ok_or("the machine's unrest hides it: in a round one alone took longer")?;
-        Spread::of(more).ok_or("it was not measured")
-    }
-
-    /// Returns how many times as long the first takes as the second in the same round: the
-    /// smallest, the median and the largest.
-    pub(crate) fn ratio(&self, subject: Subject, other: Subject) -> Result<[f64; 3], &str> {
-        let rounds = self.samples(subject)?.iter().zip(self.samples(other)?);
-        let ratio = |(one, other): (&Sample, &Sample)| {
-            one.time.as_secs_f64() / other.time.as_secs_f64().max(1e-9)
-        };
-        let mut ratios: Vec<f64> = rounds.map(ratio).collect();
-        ratios.sort_unstable_by(f64::total_cmp);
-        match ratios[..] {
-            [min, .., max] => Ok([min, ratios[ratios.len() / 2], max]),
-            [only] => Ok([only; 3]),
-            [] => Err("it was not measured"),
-        }
+        let more = more.ok_or_else(|| text!("the noise of this machine hides it"))?;
+        Spread::of(more).ok_or_else(|| text!("it was not measured"))
     }
 
     /// Compares processes with threads, all else being the same.
     pub(crate) fn processes_to_threads(
         &self,
         cell: Cell,
-    ) -> Result<(Spread, Spread, Comparison), &str> {
+    ) -> Result<(Spread, Spread, Comparison), String> {
         let threads = self.time(Subject::RoundTrip(Cell { who: Who::Threads, ..cell }))?;
         let processes = self.time(Subject::RoundTrip(Cell { who: Who::Processes, ..cell }))?;
         Ok((threads, processes, Comparison::of(threads, processes)))
@@ -250,7 +237,7 @@ mod tests {
         let figures =
             Figures::measure(subjects, &places, terms, |done, all| told.push((done, all))).unwrap();
         assert_eq!(told, (0..6).map(|done| (done, 6)).collect::<Vec<_>>());
-        assert_eq!(figures.samples(trip), Err("there is only one core here"));
+        assert_eq!(figures.samples(trip), Err("there is only one core here".into()));
         assert_eq!(figures.samples(Subject::Bytes).unwrap().len(), 3);
         assert!(figures.are_complete(terms));
         assert!(!figures.are_complete(Terms { rounds: 4, ..terms }));

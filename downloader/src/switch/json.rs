@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json as value};
 
-use super::{BUILD, Figures, Memory, Sample, Subject, Terms};
+use super::{Figures, Memory, Sample, Subject, Terms};
+
+const BUILD: &str = if cfg!(debug_assertions) { "debug build" } else { "release build" };
 
 /// Writes all samples, in seconds, and what was concluded, as a JSON document.
-#[must_use]
-pub fn json(
+pub(crate) fn json(
     figures: &Figures,
     terms: Terms,
     memory: Option<Memory>,

@@ -12,8 +12,8 @@
 //!
 //! To read in this order: the channels (`channel.rs`), what an end does (`part.rs`), whether
 //! threads or processes hold the ends (`cell.rs`), where they run (`places.rs`); everything that is
-//! measured (`subject.rs`), how (`figures.rs`); what follows (`conclusion.rs`), and how it is shown
-//! (`table.rs`, `plot.rs`, `json.rs`).
+//! measured (`subject.rs`), how (`figures.rs`); what follows (`conclusion.rs`), how it is shown
+//! (`table.rs`, `plot.rs`, `json.rs`), and the lesson's report of it all (`study.rs`).
 
 mod cell;
 mod channel;
@@ -26,25 +26,30 @@ pub mod perf;
 mod places;
 mod plot;
 mod start;
+mod study;
 mod subject;
 mod table;
 
 pub use cell::{Cell, Who};
 pub use channel::Channel;
-#[doc(hidden)]
-pub use conclusion::{TOKENS, conclusions};
 pub use figures::{Comparison, Figures, Sample, Terms};
-#[doc(hidden)]
-pub use json::json;
 pub use places::{Placement, Places};
 #[doc(hidden)]
-pub use plot::svg;
-#[doc(hidden)]
 pub use start::{Memory, memory};
+#[doc(hidden)]
+pub use study::{Outputs, Study, tokens};
 pub use subject::{Subject, all};
 #[doc(hidden)]
-pub use table::{Shown, caches, controls, matrix, queues, start_up, tutorial};
+pub use table::{Shown, tutorial};
 
-/// The kind of build that was measured.
+use common::text;
+
+use json::json;
+use plot::svg;
+
+/// Returns the kind of build that is measured, in the reader's language.
 #[doc(hidden)]
-pub const BUILD: &str = if cfg!(debug_assertions) { "debug build" } else { "release build" };
+#[must_use]
+pub fn build() -> String {
+    if cfg!(debug_assertions) { text!("debug build") } else { text!("release build") }
+}

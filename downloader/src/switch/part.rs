@@ -12,8 +12,8 @@ use std::hint::black_box;
 use std::io;
 use std::time::Duration;
 
-use common::cores;
 use common::time::{Stopwatch, context_switches};
+use common::{cores, text};
 use multiprocess::Failure;
 use serde::{Deserialize, Serialize};
 
@@ -164,7 +164,7 @@ fn expect(due: u64, token: u64) -> Result<(), Failure> {
     if token == due {
         return Ok(());
     }
-    Err(Failure::new(format!("token {due} was due, but {token} came")))
+    Err(Failure::new(text!("token {} was due, but {} came", due, token)))
 }
 
 #[cfg(test)]
@@ -201,7 +201,7 @@ mod tests {
         let [mut here, there] = Channel::Queue.ends().unwrap();
         here.put(2).unwrap();
         let error = part(0).follow(there).unwrap_err().to_string();
-        assert_eq!(error, "token 1 was due, but 2 came");
+        assert_eq!(error, text!("token {} was due, but {} came", 1, 2));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::cores;
+use common::{cores, text};
 use multiprocess::{Failure, wait};
 
 use super::Who;
@@ -50,11 +50,11 @@ pub fn round_trip(who: Who, core: usize, time: Duration) -> Result<Duration, Fai
         let started = command.spawn();
         // Windows binds the whole process.
         cores::bind_to(&before)?;
-        let started = started.map_err(|error| Failure::new(format!("no perf: {error}")))?;
+        let started = started.map_err(|_| Failure::new(text!("there is no perf here")))?;
         Running(started).output(time + PATIENCE)
     };
     let output = thread::spawn(run).join().map_err(|_| Failure::new("a thread panicked"))??;
-    per_operation(&output).ok_or_else(|| Failure::new("this perf has no `bench sched pipe`"))
+    per_operation(&output).ok_or_else(|| Failure::new(text!("this perf has no `bench sched pipe`")))
 }
 
 /// Finds the line `5.232950 usecs/op`.
@@ -75,7 +75,7 @@ impl Running {
         let mut some = [0; 1024];
         loop {
             if wait(&[&stdout], deadline.saturating_duration_since(Instant::now()))?.is_empty() {
-                return Err(Failure::new("perf hangs"));
+                return Err(Failure::new(text!("perf does not end")));
             }
             match stdout.read(&mut some)? {
                 0 => return Ok(String::from_utf8(bytes)?),

@@ -10,6 +10,7 @@
 use common::drawing::{
     Area, BLUE, DARK, Drawn, GRID, HPos, LogAxis, ORANGE, PALE, line, picture, range, text,
 };
+use common::text;
 use common::time::Spread;
 use multiprocess::Failure;
 use plotters::prelude::*;
@@ -39,7 +40,7 @@ enum Line {
 ///
 /// # Errors
 /// If it can't be drawn.
-pub fn svg(figures: &Figures) -> Result<String, Failure> {
+pub(crate) fn svg(figures: &Figures) -> Result<String, Failure> {
     let lines = lines(figures);
     let height = HEAD + LINE * lines.len() as i32 + FOOT;
     let plot = |area: &Area<'_>| Plot { area, axis: axis(&lines) }.draw(&lines);
@@ -85,15 +86,16 @@ impl Plot<'_, '_> {
     fn draw(&self, lines: &[Line]) -> Drawn {
         text(
             self.area,
-            "A token there and back, in microseconds",
+            &text!("A token there and back, in microseconds"),
             (16, 20),
             18,
             &DARK,
             HPos::Left,
         )?;
-        for (who, colour, x) in [("threads", THREADS, 16), ("processes", PROCESSES, 110)] {
+        let legend = [(text!("threads"), THREADS, 16), (text!("processes"), PROCESSES, 110)];
+        for (who, colour, x) in legend {
             self.area.draw(&Circle::new((x + 5, 46), 4, colour.filled()))?;
-            text(self.area, who, (x + 16, 46), 13, &DARK, HPos::Left)?;
+            text(self.area, &who, (x + 16, 46), 13, &DARK, HPos::Left)?;
         }
         let bottom = HEAD + LINE * lines.len() as i32;
         for power in self.axis.powers() {
@@ -106,10 +108,10 @@ impl Plot<'_, '_> {
             let y = HEAD + LINE * number + LINE / 2;
             match line {
                 Line::Placement(placement) => {
-                    text(self.area, placement.name(), (16, y), 14, &DARK, HPos::Left)?;
+                    text(self.area, &placement.name(), (16, y), 14, &DARK, HPos::Left)?;
                 }
                 Line::Channel(channel, spreads) => {
-                    text(self.area, channel.name(), (32, y), 13, &PALE, HPos::Left)?;
+                    text(self.area, &channel.name(), (32, y), 13, &PALE, HPos::Left)?;
                     for (spread, colour, above) in
                         [(spreads[0], THREADS, -5), (spreads[1], PROCESSES, 5)]
                     {
@@ -118,9 +120,11 @@ impl Plot<'_, '_> {
                 }
             }
         }
-        let foot = "A dot is the median, a line goes from the smallest to the largest sample. \
-                    Where two lines overlap, no difference is shown.";
-        text(self.area, foot, (16, bottom + 24), 11, &PALE, HPos::Left)
+        let foot = text!(
+            "A dot is the median, a line goes from the smallest to the largest sample. Where two \
+             lines overlap, no difference is shown."
+        );
+        text(self.area, &foot, (16, bottom + 24), 11, &PALE, HPos::Left)
     }
 
     fn spread(&self, spread: Option<Spread>, colour: RGBColor, y: i32) -> Drawn {
@@ -150,8 +154,9 @@ mod tests {
         let document = svg(&figures()).unwrap();
         // Two are the legend's.
         assert_eq!(document.matches("<circle").count(), 3);
-        for text in ["both on one core", "not pinned", "futex word", "processes"] {
-            assert!(document.contains(text), "{text}");
+        let texts = [Placement::OneCore.name(), Placement::Free.name(), Channel::Futex.name()];
+        for text in texts.into_iter().chain([text!("processes")]) {
+            assert!(document.contains(&text), "{text}");
         }
     }
 

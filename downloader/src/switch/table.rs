@@ -5,27 +5,34 @@ use std::time::Duration;
 
 use common::narrator::wrapped;
 use common::table::Table;
+use common::text;
 use common::time::{Spread, show};
 use prettytable::{Cell as Field, Row};
 
-use super::conclusion::{Switching, TUTORIAL, kib};
+use super::conclusion::{Switching, TOKENS, TUTORIAL, kib};
 use super::subject::WORKING_SETS;
-use super::{BUILD, Cell, Channel, Comparison, Figures, Memory, Placement, Subject, TOKENS, Who};
+use super::{Cell, Channel, Comparison, Figures, Memory, Placement, Subject, Who};
 
 /// Shows threads and processes side by side over every channel, and below it what their switches
 /// say.
-#[must_use]
-pub fn matrix(figures: &Figures, placement: Placement) -> Shown {
+pub(crate) fn matrix(figures: &Figures, placement: Placement) -> Shown {
     use Channel::{Crossbeam, Futex, Pipe, Queue};
-    let heads = ["channel", "threads, µs", SWITCHES, "processes, µs", SWITCHES, "difference"];
+    let heads = [
+        text!("channel"),
+        text!("threads, µs"),
+        switches(),
+        text!("processes, µs"),
+        switches(),
+        text!("difference"),
+    ];
     let mut rows = Vec::new();
     let mut notes = Vec::new();
     for channel in [Pipe, Futex, Queue, Crossbeam] {
         let cell = Cell::new(Who::Threads, channel, placement);
-        let mut row = vec![channel.name().to_owned()];
+        let mut row = vec![channel.name()];
         for who in [Who::Threads, Who::Processes] {
             if (who, channel) == (Who::Processes, Crossbeam) {
-                row.extend(["threads only".into(), String::new()]);
+                row.extend([text!("threads only"), String::new()]);
                 continue;
             }
             let subject = Subject::RoundTrip(Cell { who, ..cell });
@@ -39,80 +46,89 @@ pub fn matrix(figures: &Figures, placement: Placement) -> Shown {
                 let apart = processes.median.abs_diff(threads.median);
                 let percent = 100.0 * apart.as_secs_f64() / threads.median.as_secs_f64();
                 match comparison {
-                    Comparison::NoneShown => "none shown".into(),
-                    Comparison::Longer => format!("+{percent:.0} %"),
-                    Comparison::Shorter => format!("−{percent:.0} %"),
+                    Comparison::NoneShown => text!("none shown"),
+                    Comparison::Longer => format!("+{percent:.0}%"),
+                    Comparison::Shorter => format!("−{percent:.0}%"),
                 }
             }
             Err(_) => String::new(),
         });
         rows.push(row);
     }
-    with_notes(table(&heads, rows), notes)
+    with_notes(table(&heads, &rows), notes)
 }
 
 /// Explains the counted switches where a round trip isn't two switches.
 fn note(switches: f64, who: Who, cell: Cell) -> Option<String> {
-    let who = if who == Who::Threads { "threads" } else { "processes" };
+    let who = if who == Who::Threads { text!("threads") } else { text!("processes") };
     let name = cell.channel.name();
     match (Switching::of(switches), cell.placement) {
         (Switching::EachHop, _) => None,
-        (Switching::None, _) => Some(format!("no switch took place: {name}, {who}")),
-        (Switching::Other, Placement::OneCore) => {
-            Some(format!("not a switch cost: {name}, {who}: {switches:.1} in a round trip"))
-        }
+        (Switching::None, _) => Some(text!("no switch took place: {}, {}", name, who)),
+        (Switching::Other, Placement::OneCore) => Some(text!(
+            "not a switch cost: {}, {}: {} switches in a round trip",
+            name,
+            who,
+            format_args!("{switches:.1}")
+        )),
         (Switching::Other, _) => None,
     }
 }
 
 /// Shows the tutorial's two rows, and between them the row that differs from either in one thing
 /// only: threads over our queue.
-#[must_use]
-pub fn queues(figures: &Figures) -> Shown {
-    let heads = [&["the queue, µs"][..], &Placement::ALL.map(Placement::name)].concat();
+pub(crate) fn queues(figures: &Figures) -> Shown {
+    let heads = [vec![text!("the queue, µs")], Placement::ALL.map(Placement::name).to_vec()];
     let mut notes = Vec::new();
     let rows = [
-        ("threads, crossbeam", Who::Threads, Channel::Crossbeam),
-        ("threads, our queue", Who::Threads, Channel::Queue),
-        ("processes, our queue", Who::Processes, Channel::Queue),
+        (text!("threads, crossbeam"), Who::Threads, Channel::Crossbeam),
+        (text!("threads, our queue"), Who::Threads, Channel::Queue),
+        (text!("processes, our queue"), Who::Processes, Channel::Queue),
     ];
     let rows = rows.map(|(name, who, channel)| {
         let times = Placement::ALL.map(|placement| {
             let cell = Cell::new(who, channel, placement);
             micros(figures.time(Subject::RoundTrip(cell)), &mut notes)
         });
-        [vec![name.to_owned()], times.to_vec()].concat()
+        [vec![name], times.to_vec()].concat()
     });
-    with_notes(table(&heads, rows.to_vec()), notes)
+    with_notes(table(&heads.concat(), &rows), notes)
 }
 
 /// Shows the tutorial's figures beside ours: seconds for two processes and for two threads, and
 /// each token's share.
 #[must_use]
 pub fn tutorial(tokens: u64, ours: [Duration; 2]) -> Shown {
-    let heads = ["", "tutorial", "a token", "here", "a token"];
+    let token = || text!("a token");
+    let heads = [String::new(), text!("the tutorial"), token(), text!("here"), token()];
     let each = |time: Duration, tokens: u64| show(time.div_f64(tokens as f64));
-    let row = |(name, theirs, ours): (&str, f64, Duration)| {
-        let theirs = Duration::from_secs_f64(theirs);
-        vec![name.into(), show(theirs), each(theirs, TOKENS), show(ours), each(ours, tokens)]
+    let row = |name: String, seconds: f64, ours: Duration| {
+        let theirs = each(Duration::from_secs_f64(seconds), TOKENS);
+        vec![name, format!("{seconds} s"), theirs, show(ours), each(ours, tokens)]
     };
+    let factor = |processes: f64, threads: f64| format!("{:.2}", processes / threads.max(1e-9));
     let [processes, threads] = TUTORIAL;
-    let rows = [("two processes", processes, ours[0]), ("two threads", threads, ours[1])];
+    let here = factor(ours[0].as_secs_f64(), ours[1].as_secs_f64());
+    let rows = [
+        row(text!("two processes"), processes, ours[0]),
+        row(text!("two threads"), threads, ours[1]),
+        vec![text!("factor"), factor(processes, threads), String::new(), here, String::new()],
+    ];
     let [all, tokens] = [TOKENS, tokens].map(thousands);
-    let note = format!("{all} tokens each way in the tutorial, {tokens} here ({BUILD})");
-    with_notes(table(&heads, rows.map(row).to_vec()), vec![note])
+    let note =
+        text!("{} tokens each way in the tutorial, {} here ({})", all, tokens, super::build());
+    with_notes(table(&heads, &rows), vec![note])
 }
 
 /// Shows the parts of a round trip on their own, and perf's figures beside ours.
-#[must_use]
-pub fn controls(figures: &Figures) -> Shown {
+pub(crate) fn controls(figures: &Figures) -> Shown {
     use Channel::{Pipe, Spin, Yield};
     use Placement::{OneCore, TwoCores};
     let trip = |who, channel, placement| Subject::RoundTrip(Cell::new(who, channel, placement));
     let mut rows = Vec::new();
     let mut notes = Vec::new();
-    let mut row = |name: &str, subjects: [Option<Subject>; 2]| {
-        let mut row = vec![name.to_owned()];
+    let mut row = |name: String, subjects: [Option<Subject>; 2]| {
+        let mut row = vec![name];
         for subject in subjects {
             let time = subject.map(|subject| micros(figures.time(subject), &mut notes));
             row.push(time.unwrap_or_default());
@@ -125,21 +141,26 @@ pub fn controls(figures: &Figures) -> Shown {
     let both = |channel, placement| {
         [Who::Threads, Who::Processes].map(|who| Some(trip(who, channel, placement)))
     };
-    row("a token to bytes and back", [Some(Subject::Bytes), None]);
-    row("pipes, to oneself", [Some(trip(Who::Alone, Pipe, OneCore)), None]);
-    row("spinning, one core each", both(Spin, TwoCores));
-    row("sched_yield, one core", both(Yield, OneCore));
-    row("kernel pipes, one core", both(Pipe, OneCore));
-    row("perf bench sched pipe", pair(Subject::Perf));
-    let heads = ["on its own", "threads, µs", SWITCHES, "processes, µs", SWITCHES];
-    with_notes(table(&heads, rows), notes)
+    row(text!("a token to bytes and back"), [Some(Subject::Bytes), None]);
+    row(text!("pipes, to oneself"), [Some(trip(Who::Alone, Pipe, OneCore)), None]);
+    row(text!("spinning, one core each"), both(Spin, TwoCores));
+    row(text!("sched_yield, one core"), both(Yield, OneCore));
+    row(text!("kernel pipes, one core"), both(Pipe, OneCore));
+    row("perf bench sched pipe".to_owned(), pair(Subject::Perf));
+    let heads =
+        [text!("on its own"), text!("threads, µs"), switches(), text!("processes, µs"), switches()];
+    with_notes(table(&heads, &rows), notes)
 }
 
 /// Shows a round trip over pipes on one core when each end touches memory of its own before every
 /// hop.
-#[must_use]
-pub fn caches(figures: &Figures) -> Shown {
-    let heads = ["touched by each", "one alone, µs", "threads, µs", "processes, µs"];
+pub(crate) fn caches(figures: &Figures) -> Shown {
+    let heads = [
+        text!("touched by each"),
+        text!("one alone, µs"),
+        text!("threads, µs"),
+        text!("processes, µs"),
+    ];
     let mut notes = Vec::new();
     let row = |touched: usize| {
         let mut row = vec![kib(touched as u64)];
@@ -149,28 +170,28 @@ pub fn caches(figures: &Figures) -> Shown {
         }
         row
     };
-    let rows = WORKING_SETS.map(row).to_vec();
-    with_notes(table(&heads, rows), notes)
+    with_notes(table(&heads, &WORKING_SETS.map(row)), notes)
 }
 
 /// Shows what one more thread or process costs.
-#[must_use]
-pub fn start_up(figures: &Figures, memory: Option<Memory>) -> Shown {
-    let heads = ["one more", "start and join, µs", "memory of its own"];
+pub(crate) fn start_up(figures: &Figures, memory: Option<Memory>) -> Shown {
+    let heads = [text!("one more"), text!("start and join, µs"), text!("memory of its own")];
     let mut notes = Vec::new();
     let rows = [
-        ("thread", Who::Threads, memory.map(|memory| memory.thread)),
-        ("process", Who::Processes, memory.map(|memory| memory.process)),
+        (text!("thread"), Who::Threads, memory.map(|memory| memory.thread)),
+        (text!("process"), Who::Processes, memory.map(|memory| memory.process)),
     ];
     let rows = rows.map(|(name, who, memory)| {
         let time = micros(figures.time(Subject::Start(who)), &mut notes);
-        vec![name.into(), time, memory.map_or_else(|| "not told here".into(), kib)]
+        vec![name, time, memory.map_or_else(|| text!("not told here"), kib)]
     });
-    with_notes(table(&heads, rows.to_vec()), notes)
+    with_notes(table(&heads, &rows), notes)
 }
 
-/// The title of the switches, which stay beside the time that they belong to.
-const SWITCHES: &str = "\u{2060}sw.";
+/// Returns the title of the switches, which stay beside the time that they belong to.
+fn switches() -> String {
+    format!("\u{2060}{}", text!("sw."))
+}
 
 /// A table and the notes below it. Written by `{:n}`, both take at most n columns.
 ///
@@ -195,24 +216,22 @@ impl fmt::Display for Shown {
 }
 
 /// Makes a table as the lesson shows it.
-fn table(heads: &[&str], rows: Vec<Vec<String>>) -> Table {
-    let fields = |texts: &mut dyn Iterator<Item = &str>| Row::new(texts.map(Field::new).collect());
-    let mut table = Table::open(fields(&mut heads.iter().copied()));
-    for row in &rows {
-        table.add_row(fields(&mut row.iter().map(String::as_str)));
-    }
+fn table(heads: &[String], rows: &[Vec<String>]) -> Table {
+    let fields = |texts: &[String]| Row::new(texts.iter().map(|text| Field::new(text)).collect());
+    let mut table = Table::open(fields(heads));
+    rows.iter().for_each(|row| table.add_row(fields(row)));
     table
 }
 
 /// Writes `5.31 (5.20–5.44)`; what can't be measured is a dash, and a note.
-fn micros(time: Result<Spread, &str>, notes: &mut Vec<String>) -> String {
+fn micros(time: Result<Spread, String>, notes: &mut Vec<String>) -> String {
     match time {
         Ok(time) => {
             let [min, median, max] = [time.min, time.median, time.max].map(digits);
             format!("{median} ({min}–{max})")
         }
         Err(reason) => {
-            notes.push(format!("—: {reason}"));
+            notes.push(format!("— {reason}"));
             "—".into()
         }
     }
@@ -288,13 +307,19 @@ mod tests {
     fn a_cell_says_what_its_switches_do() {
         let one_core =
             |switches| matrix(&figures([4, 5, 6], switches), Placement::OneCore).to_string();
+        let (threads, processes) = (text!("threads"), text!("processes"));
+        let (pipes, queue) = (Channel::Pipe.name(), Channel::Queue.name());
+        let odd =
+            text!("not a switch cost: {}, {}: {} switches in a round trip", pipes, threads, "1.2");
+        let none = text!("no switch took place: {}, {}", queue, processes);
+        let shows = |table: &str| [&odd, &none].map(|note| table.contains(note.as_str()));
         assert!(one_core(2.0).contains("5.00 (4.00–6.00)  2.0"), "{}", one_core(2.0));
-        assert!(!one_core(2.0).contains("switch "));
-        let marked = "not a switch cost: kernel pipes, threads: 1.2 in a round trip";
-        assert!(one_core(1.2).contains(marked), "{}", one_core(1.2));
-        assert!(one_core(0.0).contains("no switch took place: our queue, processes"));
+        assert_eq!(
+            [2.0, 1.2, 0.0].map(|switches| shows(&one_core(switches))),
+            [[false, false], [true, false], [false, true]]
+        );
         let two_cores = matrix(&figures([4, 5, 6], 1.2), Placement::TwoCores).to_string();
-        assert!(!two_cores.contains("not a switch cost"), "{two_cores}");
+        assert_eq!(shows(&two_cores), [false, false], "{two_cores}");
     }
 
     #[test]

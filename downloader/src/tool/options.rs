@@ -73,7 +73,7 @@ pub(super) fn command() -> Command {
     let flag = |name, help| Arg::new(name).long(name).help(help).action(ArgAction::SetTrue);
     let path = value_parser!(PathBuf);
     Command::new("get")
-        .about("Download the images whose addresses are in a list")
+        .about(common::text!("Download the images whose addresses are in a list"))
         .after_help(AFTER)
         .arg(
             Arg::new("list")

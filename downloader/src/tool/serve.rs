@@ -18,7 +18,9 @@ pub(super) fn command() -> Command {
             .help(help)
     };
     Command::new("serve")
-        .about("Serve generated images on 127.0.0.1, and print their addresses; Ctrl-C ends it")
+        .about(common::text!(
+            "Serve generated images on 127.0.0.1, and print their addresses; Ctrl-C ends it"
+        ))
         .arg(option("images", "200", "How many"))
         .arg(option("width", "320", "Their width in pixels"))
         .arg(option("height", "240", "Their height in pixels"))

@@ -303,6 +303,7 @@ impl Get {
         self.command
             .env_remove("SSL_CERT_FILE")
             .env_remove("SSL_CERT_DIR")
+            .env("LC_ALL", "C")
             .envs(self.env.drain(..));
         self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         self.command.arg("-o").arg(&self.out);

@@ -10,6 +10,7 @@ use std::env;
 use std::io::Read;
 use std::net::TcpStream;
 
+use common::text;
 use multiprocess::futures::{Executor, ProcessPoolExecutor, ThreadPoolExecutor};
 use multiprocess::{Failure, tasks};
 
@@ -36,7 +37,7 @@ fn print_first(executor: &impl Executor, mirrors: Vec<String>) -> Result<(), Fai
         true => solution::first_answer(executor, mirrors)?,
         false => yours::first_answer(executor, mirrors)?,
     };
-    println!("the first answer: {answer}");
+    println!("{}", text!("the first answer: {}", answer));
     Ok(())
 }
 
@@ -48,7 +49,7 @@ fn is_solution() -> bool {
 /// Runs in the worker: returns what the mirror at this address says until it closes the
 /// connection.
 fn ask(mirror: String) -> Result<String, Failure> {
-    println!("asks {mirror}");
+    println!("{}", text!("asks {}", mirror));
     let mut answer = String::new();
     TcpStream::connect(&mirror)?.read_to_string(&mut answer)?;
     assert_ne!(answer, "crash", "{mirror} has crashed who asked it");

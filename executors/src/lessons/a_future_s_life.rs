@@ -1,100 +1,69 @@
-//! You'll see futures from their first state to their last: one that finishes, one that fails, one
-//! that is cancelled; and all that can be asked of them.
+//! Three futures from their first state to their last, and all that can be asked of them: one call
+//! finishes, one fails, one is cancelled.
 //!
 //! ```python
 //! future = executor.submit(work)
-//! future.running(), future.done(), future.cancel(), future.cancelled()
-//! future.result(timeout=1), future.exception(), future.add_done_callback(print)
+//! future.running(); future.done(); future.result(timeout=1)
+//! future.cancel(); future.cancelled()
+//! future.add_done_callback(print)
+//! future.result(); future.exception()
 //! ```
 
 use std::panic::resume_unwind;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
-use std::time::Duration;
 
-use common::lessons::{Lesson, Told};
-use common::narrator::Story;
-use multiprocess::futures::{FutureError, TaskError, ThreadPoolExecutor};
+use common::pretend::pace;
+use common::{check, say, text};
+use multiprocess::Failure;
+use multiprocess::futures::{Future, FutureError, TaskError, ThreadPoolExecutor};
 
 use super::counting::{log, shown};
 
-/// Longest wait of the main thread for a word of a worker: if none can come, the lesson ends with
-/// an error.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-pub(crate) const LESSON: Lesson = Lesson {
-    name: "a-future-s-life",
-    section: "2.4",
-    question: (
-        "一个 Future 会经历哪些状态，可以问它什么？",
-        "Which states does a future go through, and what can it be asked?",
-    ),
-    remember: (
-        "等待、运行、完成；只有还没开始的才能取消。",
-        "Pending, running, finished; only what has not begun can be cancelled.",
-    ),
-    tell,
-};
-
-fn tell(story: &Story) -> Told {
+pub(crate) fn main() -> Result<(), Failure> {
     let executor = ThreadPoolExecutor::new(1);
-    let (begun, has_begun) = channel();
-    let (gate, opened) = channel::<()>();
-    story.event("main", "gives three calls to a single thread; the first waits for a word");
-    let good = executor.spawn(move || {
-        let _ = begun.send(());
-        let _ = opened.recv();
-        42
-    })?;
-    let bad = executor.spawn(|| -> u64 { resume_unwind(Box::new("no luck")) })?;
+    let (sender, receiver) = sync_channel::<u32>(0);
+    say!("submits three calls to one thread; the first adds what it is sent");
+    let sum = executor.spawn(move || receiver.iter().take(2).sum::<u32>())?;
+    let failing = executor.spawn(|| -> u32 { resume_unwind(Box::new("no luck")) })?;
     let unwanted = executor.spawn(|| 3)?;
-    has_begun.recv_timeout(PATIENCE)?;
-    story.ok("the first runs, and is not done", good.running() && !good.done())?;
-    story.ok(
-        "the third neither runs nor is done: it is pending",
-        !unwanted.running() && !unwanted.done(),
-    )?;
-    log(shown(&good));
+    say!("sends it 40, which it takes: so it has begun");
+    sender.send(40)?;
+    check!(sum.running() && !sum.done(), "the first is running, and not done");
+    let is_pending = !unwanted.running() && !unwanted.done();
+    check!(is_pending, "the third is neither running nor done: it is pending");
+    log(shown(&sum));
     log(shown(&unwanted));
-    let early = good.result_timeout(story.pace().real(1.0));
-    story.ok(
-        "waiting a second for the first ends in an error",
-        early == Err(FutureError::TimedOut),
-    )?;
+    let early = sum.result_timeout(pace().real(1.0));
+    check!(early == Err(FutureError::TimedOut), "waiting a second for its result ends in an error");
 
-    story.event("main", "tries to cancel the first and the third");
-    story.ok("the first can't be cancelled: it has begun", !good.cancel())?;
-    story.ok("the third can: it was pending", unwanted.cancel())?;
+    say!("tries to cancel the first and the third");
+    check!(!sum.cancel(), "the first can't be cancelled: it has begun");
+    check!(unwanted.cancel(), "the third can: it was pending");
     log(shown(&unwanted));
-    story.ok("now the third is cancelled, and so done", unwanted.cancelled() && unwanted.done())?;
-    let cancelled = unwanted.result() == Err(FutureError::Cancelled);
-    story.ok("its result is an error that says so", cancelled)?;
+    check!(unwanted.cancelled() && unwanted.done(), "now it is cancelled, and so it is done");
+    let result = unwanted.result();
+    check!(result == Err(FutureError::Cancelled), "its result is an error that says so");
 
-    story.event("main", "asks to be called when the first is done, and gives the word");
-    let (call, called) = channel();
-    let later = call.clone();
-    good.add_done_callback(move |future| {
-        log(format_args!("called with {}", shown(future)));
-        let _ = call.send(thread::current().id());
-    });
-    gate.send(())?;
-    story.ok("result waits until it is there: 42", good.result()? == &42)?;
-    let caller = called.recv_timeout(PATIENCE)?;
-    story.ok("the callback ran in another thread", caller != thread::current().id())?;
-    good.add_done_callback(move |_| {
-        let _ = later.send(thread::current().id());
-    });
-    let at_once = called.try_recv() == Ok(thread::current().id());
-    story.ok("a callback added to a future that is done runs here and at once", at_once)?;
+    say!("adds a callback to the first, and sends it 2");
+    let me = thread::current().id();
+    let (caller, callers) = channel();
+    let callback = move |future: &Future<u32>| {
+        log(text!("called with {}", shown(future)));
+        let _ = caller.send(thread::current().id());
+    };
+    sum.add_done_callback(callback.clone());
+    sender.send(2)?;
+    check!(sum.result()? == &42, "result waits until the sum is there: {}", 42);
+    check!(callers.recv()? != me, "the callback ran in the thread of the call");
+    sum.add_done_callback(callback);
+    check!(callers.try_recv()? == me, "a callback added later runs here and at once");
 
     let panicked = TaskError::Panicked { message: "no luck".to_owned() };
-    story.ok(
-        "exception waits, as result does: the second panicked",
-        bad.exception()? == Some(&panicked),
-    )?;
-    log(shown(&bad));
-    story.ok("the first has no exception", good.exception()?.is_none() && !good.running())?;
-    let taken = good.into_result()?;
-    story.ok("the last to want a result can take it out of the future", taken == 42)?;
+    let exception = failing.exception()?;
+    check!(exception == Some(&panicked), "exception waits, too: the second panicked");
+    log(shown(&failing));
+    check!(sum.exception()?.is_none() && !sum.running(), "the first has no exception");
+    check!(sum.into_result()? == 42, "into_result takes the result out of the future");
     Ok(())
 }

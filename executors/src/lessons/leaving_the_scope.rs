@@ -1,55 +1,40 @@
-//! You'll see a scope that ends when all that was submitted in it is done.
+//! A scope ends when all calls that were submitted in it are done.
 //!
 //! ```python
-//! with ThreadPoolExecutor(3) as executor:
-//!     futures = [executor.submit(task, base) for base in (0, 100, 200)]
+//! with ThreadPoolExecutor(3, thread_name_prefix="Prefix-0") as executor:
+//!     futures = [executor.submit(task, n) for n in (0, 100, 200)]
+//!     for future in futures: logging.info(future)
 //! logging.info(f"total time: {time.time() - start}")        # 117 s
 //! ```
 
-use common::lessons::{Lesson, Told};
-use common::narrator::Story;
 use common::time::Stopwatch;
-use multiprocess::futures::{Executor, SubmitError};
+use common::{check, note, say};
+use multiprocess::Failure;
+use multiprocess::futures::{Executor, Future, SubmitError};
 
-use super::counting::{ends, how_far, log_states, results, submit_three, three_threads};
+use super::counting::{ends, log_states, results, submit_three, three_threads};
 
-pub(crate) const LESSON: Lesson = Lesson {
-    name: "leaving-the-scope",
-    section: "2.4",
-    question: (
-        "离开 with 块的时候，任务做完了吗？",
-        "Are the calls done when one leaves the with block?",
-    ),
-    remember: (
-        "离开作用域就是等全部做完；Rust 里丢掉执行器也一样。",
-        "To leave the scope is to wait for all; in Rust, so is dropping the executor.",
-    ),
-    tell,
-};
-
-fn tell(story: &Story) -> Told {
-    let how_far = how_far(story);
-    story.event("main", "submits three calls in a scope, and leaves the scope");
+pub(crate) fn main() -> Result<(), Failure> {
+    say!("submits three calls in a scope");
     let watch = Stopwatch::start();
     let futures = three_threads()?.scope(|executor| {
-        let futures = submit_three(executor, how_far)?;
+        let futures = submit_three(executor)?;
         log_states(&futures, watch.elapsed());
+        say!("leaves the scope");
         Ok::<_, SubmitError>(futures)
     })?;
     log_states(&futures, watch.elapsed());
-    story.ok("outside the scope all are done", futures.iter().all(|future| future.done()))?;
-    story.ok(
-        "the futures outlive the scope: they give what was counted",
-        results(&futures) == ends(how_far),
-    )?;
+    note!("the tutorial's total time (Python, counting to 1000000000): {}", "117 s");
+    check!(futures.iter().all(Future::done), "outside the scope all calls are done");
+    check!(results(&futures) == ends(), "the futures outlive the scope: they have the results");
 
-    story.event("main", "leaves another scope by an error");
+    say!("leaves another scope by an error");
     let mut futures = Vec::new();
-    let left: Result<(), String> = three_threads()?.scope(|executor| {
-        futures = submit_three(executor, how_far).map_err(|error| error.to_string())?;
-        Err("no luck".to_owned())
+    let left = three_threads()?.scope(|executor| -> Result<(), Failure> {
+        futures = submit_three(executor)?;
+        Err(Failure::new("no luck"))
     });
-    story.ok("the error comes out", left == Err("no luck".to_owned()))?;
-    story.ok("but not before all are done", results(&futures) == ends(how_far))?;
+    check!(left.is_err(), "the error comes out of the scope");
+    check!(results(&futures) == ends(), "but only after all calls were done");
     Ok(())
 }

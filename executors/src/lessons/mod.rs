@@ -10,11 +10,11 @@ mod the_same_on_processes;
 mod too_early;
 mod wait_for_all;
 
-pub(crate) const ALL: &[Lesson] = &[
-    a_future_s_life::LESSON,
-    too_early::LESSON,
-    wait_for_all::LESSON,
-    leaving_the_scope::LESSON,
-    asking_for_results::LESSON,
-    the_same_on_processes::LESSON,
+pub(crate) const ALL: &[Lesson] = common::lessons![
+    a_future_s_life,
+    too_early,
+    wait_for_all,
+    leaving_the_scope,
+    asking_for_results,
+    the_same_on_processes,
 ];

@@ -8,6 +8,7 @@ mod yours;
 
 use std::{env, io};
 
+use common::text;
 use multiprocess::{Connection, Failure, Process, pipe, tasks};
 
 type Answer = Result<i64, String>;
@@ -34,7 +35,8 @@ fn main() -> std::process::ExitCode {
         }
         drop(calculator.pipe);
         calculator.process.join()?;
-        println!("the calculator ended with exit code {:?}", calculator.process.exitcode());
+        let code = calculator.process.exitcode().unwrap_or_default();
+        println!("{}", text!("the calculator ended with exit code {}", code));
         Ok(())
     })
 }
@@ -45,7 +47,7 @@ impl Calculator {
         let (pipe, end) = pipe()?;
         let mut process = Process::new(calculate, (number, end));
         process.start()?;
-        println!("the calculator is process {}", process.pid().unwrap_or_default());
+        println!("{}", text!("the calculator is process {}", process.pid().unwrap_or_default()));
         Ok(Self { number, process, pipe })
     }
 }

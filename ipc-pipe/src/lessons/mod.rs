@@ -8,10 +8,10 @@ mod producer_and_consumer;
 mod sender_and_receiver;
 mod two_ends;
 
-pub(crate) const ALL: &[Lesson] = &[
-    nothing_is_shared::LESSON,
-    two_ends::LESSON,
-    poll_and_end_of_file::LESSON,
-    sender_and_receiver::LESSON,
-    producer_and_consumer::LESSON,
+pub(crate) const ALL: &[Lesson] = common::lessons![
+    nothing_is_shared,
+    two_ends,
+    poll_and_end_of_file,
+    sender_and_receiver,
+    producer_and_consumer,
 ];

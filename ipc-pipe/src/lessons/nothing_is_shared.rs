@@ -1,80 +1,63 @@
-//! You'll see a process count in a global variable, and another look at that variable in vain.
+//! A process counts in a global variable; another looks at that variable, and sees 0 for ever.
 //!
 //! ```python
 //! n = 0
 //! def producer():
 //!     global n
-//!     while True: n += 1
+//!     while True: n += 1; time.sleep(1)
 //! def consumer():
-//!     while n <= 0: print("n is", n)
+//!     while n <= 0: print("n is", n); time.sleep(1)
+//! Process(target=producer).start(); Process(target=consumer).start()
 //! ```
 
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
-use common::lessons::{Lesson, Told};
-use common::narrator::{Story, is_heard, speak};
-use common::time::Pace;
-use multiprocess::{Exit, Gate, Process, Waiting, tasks};
+use common::pretend::{hold_children, rounds, work};
+use common::{check, say};
+use multiprocess::{Failure, Process, Sender, one_way, tasks};
 
-const ROUNDS: u64 = 3;
+tasks![producer, consumer];
 
-pub(crate) const LESSON: Lesson = Lesson {
-    name: "nothing-is-shared",
-    section: "三",
-    question: (
-        "一个进程改了全局变量，另一个看得到吗？",
-        "One process changes a global variable: does another see it?",
-    ),
-    remember: (
-        "每个进程有自己的内存；要通信，就得传递消息。",
-        "Each process has its own copy of everything; to share, send messages.",
-    ),
-    tell,
-};
-
-tasks![produce, consume];
-
-/// As shared as a variable of a program can be: among its threads.
+/// A global variable: the threads of one process share it, processes don't.
 static COUNT: AtomicI32 = AtomicI32::new(0);
 
-fn tell(story: &Story) -> Told {
-    let (gate, waiting) = Gate::new()?;
-    let rounds = story.rounds(ROUNDS);
-    // Daemonic: even endless ones end with this program.
-    let mut producer =
-        Process::new(produce, (rounds, story.pace())).named("producer").daemonic(true);
-    let mut consumer =
-        Process::new(consume, (rounds, story.pace(), waiting)).named("consumer").daemonic(true);
-    story.event("parent", "starts a producer that counts and a consumer that looks");
-    producer.start()?;
-    consumer.start()?;
-    producer.join()?;
-    gate.open();
-    consumer.join()?;
-    story.ok("the producer has counted, in its own copy", producer.exitcode() > Some(0))?;
-    story.ok("after that, the consumer still saw 0", consumer.exitcode() == Some(0))?;
-    story.ok("and the parent still sees 0", COUNT.load(Ordering::Relaxed) == 0)?;
+pub(crate) fn main() -> Result<(), Failure> {
+    let mut held = hold_children()?;
+    let (mut counted, sender) = one_way()?;
+    // Daemonic: with `--forever`, too, they end with this program.
+    let mut p1 = Process::new(producer, sender).named("producer").daemonic(true);
+    let (mut seen, sender) = one_way()?;
+    let mut p2 = Process::new(consumer, sender).named("consumer").daemonic(true);
+    say!("starts a producer that counts and a consumer that looks");
+    p1.start()?;
+    p2.start()?;
+    // When both have worked for one round, the count is at least 1.
+    held.wait_for(2)?;
+    held.release();
+    check!(counted.recv()? > 0, "the producer has counted, in its own copy");
+    check!(seen.recv()? == 0, "the consumer has seen nothing but 0");
+    check!(COUNT.load(Relaxed) == 0, "the main process still sees 0, too");
+    p1.join()?;
+    p2.join()?;
     Ok(())
 }
 
-/// Runs in the child. Adds 1 each round; ends with what it has counted to, 100 at most.
-fn produce((rounds, pace): (u64, Pace)) -> Exit {
-    for _ in (0..rounds).take_while(|_| is_heard()) {
-        let count = COUNT.fetch_add(1, Ordering::Relaxed) + 1;
-        speak("producer", format!("the count is {count}"));
-        pace.work(1.0);
+/// Runs in the child: adds 1 each round, and sends what that has come to.
+fn producer(mut sender: Sender<i32>) -> Result<(), Failure> {
+    for _ in rounds(3) {
+        say!("the count is {}", COUNT.fetch_add(1, Relaxed) + 1);
+        work(1.0);
     }
-    Exit(COUNT.load(Ordering::Relaxed).min(100))
+    sender.send(&COUNT.load(Relaxed))?;
+    Ok(())
 }
 
-/// Runs in the other child. Looks each round, and once more when the producer has ended; ends
-/// with what it saw.
-fn consume((rounds, pace, producer_has_ended): (u64, Pace, Waiting)) -> Exit {
-    let look = || COUNT.load(Ordering::Relaxed);
-    for _ in (0..rounds).take_while(|_| is_heard() && look() <= 0) {
-        speak("consumer", format!("the count is {}", look()));
-        pace.work(1.0);
+/// Runs in the other child: looks each round while it sees 0, and sends its last look.
+fn consumer(mut sender: Sender<i32>) -> Result<(), Failure> {
+    for _ in rounds(3).take_while(|_| COUNT.load(Relaxed) <= 0) {
+        say!("the count is {}", COUNT.load(Relaxed));
+        work(1.0);
     }
-    producer_has_ended.wait();
-    Exit(look())
+    sender.send(&COUNT.load(Relaxed))?;
+    Ok(())
 }

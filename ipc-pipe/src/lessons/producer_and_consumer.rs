@@ -1,79 +1,69 @@
-//! You'll see a process make products, and another take them as they come.
+//! A process makes products, another takes them as they come.
 //!
 //! ```python
 //! def producer(conn):
 //!     while True:
 //!         conn.send(random.randint(1, 10)); time.sleep(2)
 //! def consumer(conn):
-//!     while True:
-//!         print(conn.recv())
+//!     while True: print(conn.recv())
+//! conn1, conn2 = Pipe()
+//! Process(target=producer, args=(conn1,)).start()
+//! Process(target=consumer, args=(conn2,)).start()
 //! ```
 
-use common::lessons::{Lesson, Told};
-use common::narrator::{Story, is_heard, speak};
-use common::time::Pace;
+use common::pretend::{rounds, work};
+use common::{check, say};
 use multiprocess::pipe::Error;
-use multiprocess::{Exit, Failure, Process, Receiver, Sender, one_way, tasks};
+use multiprocess::{Failure, Process, Queue, Receiver, Sender, one_way, tasks};
 use rand::RngExt;
 
-const PRODUCTS: u64 = 3;
+tasks![producer, consumer];
 
-pub(crate) const LESSON: Lesson = Lesson {
-    name: "producer-and-consumer",
-    section: "3.1",
-    question: (
-        "一个生产，一个消费，怎样配合？",
-        "One makes, the other takes: how do they keep in step?",
-    ),
-    remember: (
-        "recv 会等待，所以消费者不用猜；生产者结束，消费者也随之结束。",
-        "recv waits, so the consumer needn't guess; it ends when the producer does.",
-    ),
-    tell,
-};
-
-tasks![produce, consume];
-
-fn tell(story: &Story) -> Told {
-    let (from_producer, to_consumer) = one_way::<u8>()?;
-    let task = (to_consumer, story.rounds(PRODUCTS), story.pace());
-    // Daemonic: even endless ones end with this program.
-    let mut producer = Process::new(produce, task).named("producer").daemonic(true);
-    let mut consumer = Process::new(consume, from_producer).named("consumer").daemonic(true);
-    story.event("parent", "starts a producer and a consumer");
-    producer.start()?;
-    consumer.start()?;
-    producer.join()?;
-    consumer.join()?;
-    story.ok(
-        "the consumer took as many as were made, then the end of file",
-        producer.exitcode() == consumer.exitcode() && producer.exitcode() > Some(0),
-    )?;
+pub(crate) fn main() -> Result<(), Failure> {
+    let (receiver, sender) = one_way()?;
+    let results = Queue::unbounded()?;
+    // Daemonic: with `--forever`, too, they end with this program.
+    let mut p1 = Process::new(producer, (sender, results.clone())).named("producer").daemonic(true);
+    let mut p2 =
+        Process::new(consumer, (receiver, results.clone())).named("consumer").daemonic(true);
+    say!("starts a producer and a consumer");
+    p1.start()?;
+    p2.start()?;
+    p1.join()?;
+    p2.join()?;
+    check!(p1.exitcode() == Some(0), "the producer has ended with exit code 0");
+    check!(p2.exitcode() == Some(0), "the consumer has ended at the end of file");
+    check!(results.get()? == results.get()?, "the consumer took what was made, in the same order");
     Ok(())
 }
 
-/// Runs in the child. Makes a product every two seconds; ends with their number, 100 at most.
-fn produce((mut consumer, rounds, pace): (Sender<u8>, u64, Pace)) -> Result<Exit, Failure> {
-    let mut made = 0;
-    for _ in (0..rounds).take_while(|_| is_heard()) {
+/// Runs in the child: makes a product every two seconds.
+fn producer((mut sender, results): (Sender<u8>, Queue<Vec<u8>>)) -> Result<(), Failure> {
+    let mut made = Vec::new();
+    for _ in rounds(3) {
         let product = rand::rng().random_range(1..=10);
-        speak("producer", format!("made product {product}"));
-        consumer.send(&product)?;
-        made += 1;
-        pace.work(2.0);
+        say!("has made product {}", product);
+        sender.send(&product)?;
+        made.push(product);
+        work(2.0);
     }
-    Ok(Exit(made.min(100)))
+    results.put(made)?;
+    Ok(())
 }
 
-/// Runs in the other child. Takes products while there are any; ends likewise.
-fn consume(mut producer: Receiver<u8>) -> Result<Exit, Failure> {
-    let mut taken = 0;
+/// Runs in the other child: takes products until the end of file.
+fn consumer((mut receiver, results): (Receiver<u8>, Queue<Vec<u8>>)) -> Result<(), Failure> {
+    let mut taken = Vec::new();
     loop {
-        match producer.recv() {
-            Ok(product) => speak("consumer", format!("took product {product}")),
-            Err(Error::EndOfFile) => return Ok(Exit(taken.min(100))),
+        match receiver.recv() {
+            Ok(product) => {
+                say!("has taken product {}", product);
+                taken.push(product);
+            }
+            Err(Error::EndOfFile) => break,
             Err(error) => return Err(error.into()),
         }
-        taken += 1;
     }
+    results.put(taken)?;
+    Ok(())
 }

@@ -1,61 +1,50 @@
-//! You'll see a text go from one process to another.
+//! A text goes from one process to another.
 //!
 //! ```python
 //! def sender(conn):
-//!     conn.send("hello"); conn.close()
+//!     conn.send("hello from another process"); conn.close()
 //! def receiver(conn):
 //!     print(conn.recv())
+//! conn1, conn2 = Pipe()
+//! Process(target=sender, args=(conn1,)).start(); Process(target=receiver, args=(conn2,)).start()
 //! ```
 
-use common::lessons::{Lesson, Told};
-use common::narrator::{Story, speak};
+use common::{check, say};
 use multiprocess::pipe::Error;
-use multiprocess::{Exit, Failure, Process, Receiver, Sender, one_way, tasks};
+use multiprocess::{Exit, Failure, Process, Queue, Receiver, Sender, one_way, tasks};
 
 const TEXT: &str = "hello from another process";
 
-pub(crate) const LESSON: Lesson = Lesson {
-    name: "sender-and-receiver",
-    section: "3.1",
-    question: (
-        "一段文字怎样从一个进程传到另一个进程？",
-        "How does a text get from one process to another?",
-    ),
-    remember: (
-        "管道的两端各交给一个进程；发送端一关闭，接收端就知道数据结束了。",
-        "Each end goes to one process; when the sender is closed, the receiver knows.",
-    ),
-    tell,
-};
-
 tasks![send, receive];
 
-fn tell(story: &Story) -> Told {
-    let (receiving, sending) = one_way::<String>()?;
-    let mut sender = Process::new(send, sending).named("sender");
-    let mut receiver = Process::new(receive, receiving).named("receiver");
-    story.event("parent", "gives one end each to a sender and a receiver");
-    sender.start()?;
-    receiver.start()?;
-    sender.join()?;
-    receiver.join()?;
-    story.ok("the sender sent its text and closed", sender.exitcode() == Some(0))?;
-    let received = receiver.exitcode() == Some(0);
-    story.ok("the receiver got that text, then the end of file", received)?;
+pub(crate) fn main() -> Result<(), Failure> {
+    let (receiver, sender) = one_way::<String>()?;
+    let received = Queue::unbounded()?;
+    let mut p1 = Process::new(send, sender).named("sender");
+    let mut p2 = Process::new(receive, (receiver, received.clone())).named("receiver");
+    say!("gives one end to each of two children");
+    p1.start()?;
+    p2.start()?;
+    p1.join()?;
+    p2.join()?;
+    check!(received.get()? == TEXT, "the receiver has got the text");
+    check!(p2.exitcode() == Some(0), "after the text it has met the end of file");
     Ok(())
 }
 
-/// Runs in the child. The end of the function closes its end of the pipe.
-fn send(mut receiver: Sender<String>) -> Result<(), Failure> {
-    speak("sender", format!("sends \"{TEXT}\""));
-    receiver.send(&TEXT.to_string())?;
+/// Runs in the child: sends a text, and closes its end.
+fn send(mut sender: Sender<String>) -> Result<(), Failure> {
+    say!("sends \"{}\"", TEXT);
+    sender.send(&TEXT.to_owned())?;
+    drop(sender);
     Ok(())
 }
 
-/// Runs in the other child. Fails if anything else comes.
-fn receive(mut sender: Receiver<String>) -> Result<Exit, Failure> {
-    let text = sender.recv()?;
-    speak("receiver", format!("received \"{text}\""));
-    let ended = matches!(sender.recv(), Err(Error::EndOfFile));
-    Ok(if text == TEXT && ended { Exit::SUCCESS } else { Exit::FAILURE })
+/// Runs in the other child: receives the text, and then nothing but the end of file.
+fn receive((mut receiver, received): (Receiver<String>, Queue<String>)) -> Result<Exit, Failure> {
+    let text = receiver.recv()?;
+    say!("has received \"{}\"", text);
+    received.put(text)?;
+    let has_ended = matches!(receiver.recv(), Err(Error::EndOfFile));
+    Ok(if has_ended { Exit::SUCCESS } else { Exit::FAILURE })
 }

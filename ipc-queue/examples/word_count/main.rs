@@ -8,6 +8,7 @@ mod yours;
 
 use std::{env, fs};
 
+use common::text;
 use multiprocess::{Failure, Process, Queue, tasks};
 
 const COUNTERS: usize = 3;
@@ -39,7 +40,7 @@ fn main() -> std::process::ExitCode {
             // Daemonic: they end with this program.
             Process::new(count, ends).daemonic(true).start()?;
         }
-        println!("{} words", count_all(&lines, &work, &counts)?);
+        println!("{}", text!("{} words", count_all(&lines, &work, &counts)?));
         Ok(())
     })
 }

@@ -8,10 +8,10 @@ mod full_and_empty;
 mod one_message;
 mod producers_and_consumers;
 
-pub(crate) const ALL: &[Lesson] = &[
-    first_in_first_out::LESSON,
-    full_and_empty::LESSON,
-    one_message::LESSON,
-    producers_and_consumers::LESSON,
-    a_consumer_is_killed::LESSON,
+pub(crate) const ALL: &[Lesson] = common::lessons![
+    first_in_first_out,
+    full_and_empty,
+    one_message,
+    producers_and_consumers,
+    a_consumer_is_killed,
 ];

@@ -1,53 +1,43 @@
-//! You'll see a child put two things of different types, and the parent get them.
+//! A child puts a name and an age into one queue, and the parent gets them.
 //!
 //! ```python
 //! def child(q):
 //!     q.put("Tom"); q.put(18)
-//! name, age = q.get(), q.get()
+//! q = Queue()
+//! p = Process(target=child, args=(q,))
+//! p.start()
+//! print(q.get(), q.get())
+//! p.join()
 //! ```
 
-use common::lessons::{Lesson, Told};
-use common::narrator::Story;
+use common::{check, say};
 use multiprocess::{Failure, Process, Queue, tasks};
 use serde::{Deserialize, Serialize};
 
-pub(crate) const LESSON: Lesson = Lesson {
-    name: "one-message",
-    section: "3.2",
-    question: (
-        "子进程怎样把不同类型的数据交给父进程？",
-        "How does a child hand over data of different types?",
-    ),
-    remember: (
-        "队列有一个类型；不同的东西，用枚举放在一起。",
-        "A queue holds one type; an enum makes one type of several.",
-    ),
-    tell,
-};
+tasks![child];
 
-tasks![introduce];
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-enum Fact {
+/// A message of the child.
+#[derive(PartialEq, Serialize, Deserialize)]
+enum Message {
     Name(String),
     Age(u32),
 }
 
-fn tell(story: &Story) -> Told {
+pub(crate) fn main() -> Result<(), Failure> {
     let queue = Queue::unbounded()?;
-    let mut child = Process::new(introduce, queue.clone()).named("child");
-    story.event("parent", "starts a child with the queue as its argument");
-    child.start()?;
-    story.ok("it gets a name", queue.get()? == Fact::Name("Tom".into()))?;
-    story.ok("it gets an age", queue.get()? == Fact::Age(18))?;
-    child.join()?;
-    story.ok("nothing is left", queue.is_empty())?;
+    let mut process = Process::new(child, queue.clone());
+    say!("starts a child with the queue as its argument");
+    process.start()?;
+    check!(queue.get()? == Message::Name("Tom".to_owned()), "it gets the name {}", "Tom");
+    check!(queue.get()? == Message::Age(18), "it gets the age {}", 18);
+    process.join()?;
+    check!(queue.is_empty(), "nothing is left in the queue");
     Ok(())
 }
 
 /// Runs in the child.
-fn introduce(queue: Queue<Fact>) -> Result<(), Failure> {
-    queue.put(Fact::Name("Tom".into()))?;
-    queue.put(Fact::Age(18))?;
+fn child(queue: Queue<Message>) -> Result<(), Failure> {
+    queue.put(Message::Name("Tom".to_owned()))?;
+    queue.put(Message::Age(18))?;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Pools of processes that lose nothing: what Python's `multiprocessing.Pool` is, in Rust.
+//! Pools of processes that lose no more than the task of a killed worker: what Python's
+//! `multiprocessing.Pool` is, in Rust.
 //!
 //! ```text
 //!                      ┌──▶ worker 1 ──┐

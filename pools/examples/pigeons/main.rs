@@ -9,6 +9,7 @@ mod yours;
 use std::env;
 use std::process::ExitCode;
 
+use common::text;
 use multiprocess::{Failure, Pool, tasks};
 
 const PIGEONS: usize = 3;
@@ -31,8 +32,10 @@ fn main() -> ExitCode {
         let outcomes = carry(&pool, &costs.collect::<Result<Vec<_>, _>>()?)?;
         for (letter, outcome) in (1..).zip(&outcomes) {
             match outcome {
-                Ok(attempt) => println!("letter {letter} has arrived, by attempt {attempt}"),
-                Err(error) => println!("letter {letter} is given up: {error}"),
+                Ok(attempt) => {
+                    println!("{}", text!("letter {} has arrived, by attempt {}", letter, attempt))
+                }
+                Err(error) => println!("{}", text!("letter {} is given up: {}", letter, error)),
             }
         }
         let lost = outcomes.iter().any(Result::is_err);
@@ -42,7 +45,7 @@ fn main() -> ExitCode {
 
 /// Runs in the worker: carries a letter. The first few pigeons don't arrive.
 fn fly((letter, cost, attempt): Flight) -> u32 {
-    println!("attempt {attempt} for letter {letter}");
+    println!("{}", text!("attempt {} for letter {}", attempt, letter));
     if attempt <= cost {
         std::process::abort();
     }

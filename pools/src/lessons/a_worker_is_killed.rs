@@ -1,105 +1,62 @@
-//! You'll see a worker killed in the middle of its task: that task has an error, all others are
-//! done, and a new worker takes the place.
+//! A worker that is killed in the middle of its task: that task fails, all others are done, and a
+//! new worker takes over.
 //!
 //! ```python
-//! result = pool.apply_async(task)
-//! os.kill(pid_of_its_worker, signal.SIGKILL)
-//! result.get()                      # in Python this waits for ever
+//! results = [pool.apply_async(double, (number,)) for number in (1, 2, 3)]
+//! multiprocessing.active_children()[0].kill()
+//! for result in results:
+//!     result.get()                  # in Python one of them waits for ever
 //! ```
 
-use std::sync::OnceLock;
-
-use common::lessons::{Lesson, Told};
-use common::narrator::Story;
+use common::pretend::{hold_children, work};
+use common::{check, note, say};
 use multiprocess::pool::TaskError;
-use multiprocess::{Failure, Pool, Queue, active_children, current_process, tasks};
-use serde::{Deserialize, Serialize};
+use multiprocess::{Failure, Pool, active_children, tasks};
 
-use super::PATIENCE;
+tasks![double];
 
-pub(crate) const LESSON: Lesson = Lesson {
-    name: "a-worker-is-killed",
-    section: "2.3",
-    question: (
-        "一个工作进程被杀死，它的任务和整个进程池会怎样？",
-        "A worker is killed: what becomes of its task, and of the pool?",
-    ),
-    remember: (
-        "只有它手里的任务失败，并说出原因；新进程接替它的位置。",
-        "Only the task in its hands fails, and says why; a new worker takes over.",
-    ),
-    tell,
-};
-
-tasks![report, hold, double];
-
-/// What the workers say to the parent, and it to them.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Lines {
-    /// "I am here", with its process id.
-    here: Queue<u32>,
-    /// "I hold this task", with its process id.
-    held: Queue<(u64, u32)>,
-    /// "You may end it."
-    words: Queue<()>,
-}
-
-static LINES: OnceLock<Lines> = OnceLock::new();
-
-fn tell(story: &Story) -> Told {
-    let (here, held, words) = (Queue::bounded(9)?, Queue::bounded(9)?, Queue::bounded(9)?);
-    let lines = Lines { here, held, words };
-    let pool = Pool::builder().processes(3).initializer(report, lines.clone()).build()?;
+pub(crate) fn main() -> Result<(), Failure> {
+    let mut held = hold_children()?;
+    let pool = Pool::new(3)?;
+    say!("gives the tasks 1, 2 and 3 to three workers");
     let mut results = Vec::new();
-    for task in 1..=3 {
-        results.push(pool.apply_async(hold, task)?);
+    for number in 1..=3 {
+        results.push(pool.apply_async(double, number)?);
     }
-    let (mut victim, mut workers) = (0, Vec::new());
-    for _ in 1..=3 {
-        let (task, worker) = lines.held.get_timeout(PATIENCE)?;
-        workers.push(lines.here.get_timeout(PATIENCE)?);
-        if task == 2 {
-            victim = worker;
+    held.wait_for(3)?;
+    let pids = pool.worker_pids();
+    say!("kills one of the workers in the middle of its task");
+    active_children()[0].kill()?;
+
+    say!("gives task 4, while the other two are still at work");
+    results.push(pool.apply_async(double, 4)?);
+    held.wait_for(4)?;
+    let new = pool.worker_pids().into_iter().filter(|pid| !pids.contains(pid)).collect::<Vec<_>>();
+    check!(new.len() == 1, "a new worker has begun it");
+    note!("process ids at first: {}; of the new worker: {}", format_args!("{pids:?}"), new[0]);
+
+    say!("lets all of them go on");
+    held.release();
+    let mut failed = Vec::new();
+    for (number, result) in (1..).zip(&results) {
+        match result.get() {
+            Ok(doubled) => note!("task {} has its result, {}", number, doubled),
+            Err(error) => {
+                note!("task {} has failed", number);
+                failed.push(error);
+            }
         }
     }
-    story.event("parent", "has three tasks at work, and kills the worker of the second");
-    story.varies(format!("process ids: {workers:?}; killed: {victim}"));
-    let of_second = active_children().into_iter().find(|child| child.pid() == Some(victim));
-    of_second.ok_or("the worker is no child")?.kill()?;
-
-    let Err(error) = results[1].get() else { return Err("the killed worker has answered".into()) };
-    story.event("parent", format!("gets \"{error}\""));
-    let killed = matches!(error, TaskError::WorkerDied { exitcode: Some(-9), .. });
-    story.ok("it names the signal", killed && error.to_string().contains("SIGKILL"))?;
-    let new = lines.here.get_timeout(PATIENCE)?;
-    story.varies(format!("process id of the fourth worker: {new}"));
-    story.ok("another worker has taken the place", !workers.contains(&new))?;
-
-    story.event("parent", "lets the first and the third task go on");
-    lines.words.put(())?;
-    lines.words.put(())?;
-    story.ok("they have their results", [results[0].get()??, results[2].get()??] == [1, 3])?;
+    check!(failed.len() == 1, "one task has failed, that of the killed worker");
+    let by_signal_9 = matches!(failed[0], TaskError::WorkerDied { exitcode: Some(-9), .. });
+    check!(by_signal_9, "the error says why: its worker was killed by signal 9, SIGKILL");
     let doubled = pool.map(double, 1..=6)?;
-    story.ok("the pool goes on: 2, 4, 6, 8, 10, 12", doubled == [2, 4, 6, 8, 10, 12])?;
+    check!(doubled == [2, 4, 6, 8, 10, 12], "the pool goes on: 2, 4, 6, 8, 10, 12");
     Ok(())
 }
 
-/// Runs in the worker, before its first task.
-fn report(lines: Lines) -> Result<(), Failure> {
-    lines.here.put(current_process().pid())?;
-    LINES.get_or_init(|| lines);
-    Ok(())
-}
-
-/// Runs in the worker: its task ends at the parent's word.
-fn hold(task: u64) -> Result<u64, Failure> {
-    let lines = LINES.get().expect("the initializer comes before any task");
-    lines.held.put((task, current_process().pid()))?;
-    lines.words.get()?;
-    Ok(task)
-}
-
-/// Runs in the worker.
+/// Runs in a worker.
 fn double(number: u64) -> u64 {
+    work(1.0);
     2 * number
 }

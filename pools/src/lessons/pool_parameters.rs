@@ -1,5 +1,5 @@
-//! You'll see how many workers a pool has, what each does before its first task, and how one leaves
-//! after its last.
+//! The parameters of a pool: how many workers it has, what each does before its first task, and
+//! after how many tasks a new one takes over.
 //!
 //! ```python
 //! def prepare(greeting, reports):
@@ -12,76 +12,58 @@
 
 use std::sync::OnceLock;
 
-use common::lessons::{Lesson, Told};
-use common::narrator::Story;
+use common::{check, note, say};
 use multiprocess::{Failure, Pool, Queue, cpu_count, current_process, tasks};
 
-use super::PATIENCE;
+tasks![prepare, greet, name_and_pid];
 
-pub(crate) const LESSON: Lesson = Lesson {
-    name: "pool-parameters",
-    section: "2.3",
-    question: ("建立进程池时可以规定什么？", "What can be settled when a pool is made?"),
-    remember: (
-        "几个进程，开工前做什么，做多少任务后换新进程。",
-        "How many workers, what each does first, and how many tasks each may do.",
-    ),
-    tell,
-};
-
-tasks![prepare, greet, who_am_i];
-
-/// What a worker's initializer leaves for its tasks: each process has its own.
+/// What the initializer keeps for the tasks of its worker: each process has its own.
 static GREETING: OnceLock<String> = OnceLock::new();
 
-fn tell(story: &Story) -> Told {
+pub(crate) fn main() -> Result<(), Failure> {
     let pool = Pool::builder().build()?;
     let workers = pool.worker_pids().len();
-    story.ok("by default there is a worker for each usable core", workers == cpu_count())?;
-    story.varies(format!("on this machine: {workers}"));
+    check!(workers == cpu_count(), "by default there is a worker for each usable core");
+    note!("on this machine: {}", workers);
 
-    let reports = Queue::bounded(10)?;
-    let arguments = (String::from("hello"), reports.clone());
+    let reports = Queue::unbounded()?;
+    let arguments = ("hello".to_owned(), reports.clone());
     let pool = Pool::builder().processes(3).initializer(prepare, arguments).build()?;
-    story.event("parent", "starts three workers, whose initializer gets a text and a queue");
-    let mut prepared = Vec::new();
-    for _ in 0..3 {
-        prepared.push(reports.get_timeout(PATIENCE)?);
-    }
+    say!("starts three workers, whose initializer gets a text and a queue");
+    let mut prepared = [reports.get()?, reports.get()?, reports.get()?];
     prepared.sort_unstable();
     let names = ["PoolWorker-1", "PoolWorker-2", "PoolWorker-3"];
-    story.ok("each worker has called its initializer once", prepared == names)?;
-    story.ok(
-        "a task finds what the initializer has left",
-        pool.apply(greet, String::from("Tom"))? == "hello, Tom",
-    )?;
+    check!(prepared == names, "each worker has called its initializer once");
+    let greeting = pool.apply(greet, "Tom".to_owned())?;
+    check!(greeting == "hello, Tom", "a task finds the text that the initializer has kept");
 
     let pool = Pool::builder().processes(1).max_tasks_per_child(2).build()?;
-    story.event("parent", "gives four tasks to a pool of one worker, which may do two of them");
-    let mut done = Vec::new();
+    say!("gives four tasks to a pool of one worker, which may do two of them");
+    let mut names = Vec::new();
     for _ in 0..4 {
-        done.push(pool.apply(who_am_i, ())?);
+        let (name, pid) = pool.apply(name_and_pid, ())?;
+        note!("done by {} with the process id {}", name, pid);
+        names.push(name);
     }
-    story.varies(format!("process ids: {:?}", done.iter().map(|(_, pid)| pid).collect::<Vec<_>>()));
-    let by: Vec<&str> = done.iter().map(|(name, _)| name.as_str()).collect();
     let expected = ["PoolWorker-1", "PoolWorker-1", "PoolWorker-2", "PoolWorker-2"];
-    story.ok("one worker did the first two, another the rest", by == expected)?;
+    check!(names == expected, "one worker did the first two, a new one the others");
     Ok(())
 }
 
-/// Runs in the worker, before its first task.
+/// Runs in each worker, before its first task.
 fn prepare((greeting, reports): (String, Queue<String>)) -> Result<(), Failure> {
     GREETING.get_or_init(|| greeting);
     reports.put(current_process().name().to_owned())?;
     Ok(())
 }
 
-/// Runs in the worker.
+/// Runs in a worker.
 fn greet(name: String) -> String {
-    format!("{}, {name}", GREETING.get().map_or("no greeting", String::as_str))
+    let greeting = GREETING.get().map_or("no greeting", String::as_str);
+    format!("{greeting}, {name}")
 }
 
-/// Runs in the worker.
-fn who_am_i((): ()) -> (String, u32) {
+/// Runs in a worker.
+fn name_and_pid(_: ()) -> (String, u32) {
     (current_process().name().to_owned(), current_process().pid())
 }

@@ -1,130 +1,80 @@
-//! You'll see the same work on a pool of processes and on two pools of threads, and then what
-//! either can do that the other can't.
+//! Equal work on processes and on threads; then what each can do that the other can't.
 //!
 //! ```python
-//! Pool(3).map(square, range(1, 1001))
-//! ThreadPool(3).map(square, range(1, 1001))     # of the same module
+//! Pool(3).map(square, range(1, 1001), chunksize=1)
+//! ThreadPool(3).map(square, range(1, 1001), chunksize=1)
 //! ```
 
-use std::ops::RangeInclusive;
-use std::panic::resume_unwind;
-use std::process::abort;
 use std::sync::mpsc::channel;
 
-use common::lessons::{Lesson, Told};
-use common::narrator::Story;
 use common::time::{Stopwatch, show};
+use common::{check, note, say};
 use multiprocess::pool::{Error, TaskError};
-use multiprocess::{Pool, Process, tasks};
+use multiprocess::{Failure, Pool, tasks};
 use rayon::prelude::*;
 use threadpool::ThreadPool;
 
-const WORKERS: usize = 3;
-const NUMBERS: RangeInclusive<u64> = 1..=1000;
+tasks![square, panic, crash_in_a_thread];
 
-pub(crate) const LESSON: Lesson = Lesson {
-    name: "pools-of-threads",
-    section: "2.3",
-    question: (
-        "线程池能做而进程池不能做的是什么？反过来呢？",
-        "What can a pool of threads do that one of processes can't? And vice versa?",
-    ),
-    remember: (
-        "线程共享内存，也共享命运；进程两样都不共享。",
-        "Threads share their memory, and their fate; processes share neither.",
-    ),
-    tell,
-};
+pub(crate) fn main() -> Result<(), Failure> {
+    let processes = Pool::new(3)?;
+    let threads = ThreadPool::new(3);
+    let rayon = rayon::ThreadPoolBuilder::new().num_threads(3).build()?;
+    let mut numbers: Vec<u64> = (1..=1000).collect();
 
-tasks![square, panic_at_two, crash, crash_in_a_thread];
+    say!("has 1 to 1000 squared by three workers of each kind");
+    let watch = Stopwatch::start();
+    let squares = processes.map_chunked(square, numbers.clone(), 1)?;
+    note!("a pool of processes, each number a task: {}", show(watch.elapsed()));
+    let watch = Stopwatch::start();
+    let (sender, receiver) = channel();
+    for number in numbers.clone() {
+        let sender = sender.clone();
+        threads.execute(move || sender.send(square(number)).unwrap_or_default());
+    }
+    let mut in_any_order: Vec<u64> = receiver.iter().take(numbers.len()).collect();
+    note!("the crate threadpool, each number a task: {}", show(watch.elapsed()));
+    in_any_order.sort_unstable();
+    let watch = Stopwatch::start();
+    let in_order: Vec<u64> = rayon.install(|| numbers.par_iter().map(|&n| square(n)).collect());
+    note!("the crate rayon, which shares them out as it likes: {}", show(watch.elapsed()));
+    check!(squares == in_any_order && squares == in_order, "all three give the same squares");
 
-fn tell(story: &Story) -> Told {
-    let processes = Pool::new(WORKERS)?;
-    let threads = ThreadPool::new(WORKERS);
-    let rayon = rayon::ThreadPoolBuilder::new().num_threads(WORKERS).build()?;
+    say!("lends its own numbers to the threads of rayon");
+    rayon.install(|| numbers.par_iter_mut().for_each(|number| *number = square(*number)));
+    check!(numbers == squares, "threads: a closure has squared the numbers in place");
+    let refused = processes.apply(|number: u64| number * number, 6);
+    check!(matches!(refused, Err(Error::Function(_))), "processes: a closure is refused");
 
-    story.event("parent", "has 1 to 1000 squared by three workers of each kind");
-    let expected: Vec<u64> = NUMBERS.map(square).collect();
-    let (squares, time) = timed(|| processes.map_chunked(square, NUMBERS, 1));
-    story.ok("the pool of processes gives the squares, in order", squares? == expected)?;
-    story.varies(format!("processes, a task each: {time}"));
-    let (mut squares, time) = timed(|| answers(&threads, NUMBERS, square));
-    squares.sort_unstable();
-    story.ok("the crate threadpool gives the same, in any order", squares == expected)?;
-    story.varies(format!("threadpool, a task each: {time}"));
-    let (squares, time): (Vec<u64>, String) =
-        timed(|| rayon.install(|| NUMBERS.into_par_iter().map(square).collect()));
-    story.ok("the crate rayon gives the same, in order", squares == expected)?;
-    story.varies(format!("rayon, which shares them out as it likes: {time}"));
+    say!("lets a task panic");
+    threads.execute(|| panic(()));
+    threads.join();
+    check!(threads.panic_count() == 1, "threads: threadpool only counts the panics");
+    let outcome = processes.apply(panic, ());
+    let has_panicked = matches!(outcome, Err(Error::Task(TaskError::Panicked { .. })));
+    check!(has_panicked, "processes: the caller gets an error");
 
-    story.event("parent", "lends rayon's threads its own numbers");
-    let mut numbers: Vec<u64> = NUMBERS.collect();
-    rayon.install(|| numbers.par_iter_mut().for_each(|number| *number *= *number));
-    story.ok("a closure has squared the parent's own numbers", numbers == expected)?;
-    let closure = processes.apply(|number: u64| number * number, 6);
-    let refused = matches!(closure, Err(Error::Function(_)));
-    story.ok("a pool of processes refuses a closure: it takes listed functions", refused)?;
-
-    story.event("parent", "lets the second of three tasks panic");
-    let given = answers(&threads, 1..=3, panic_at_two).len();
-    story.ok("threadpool gives two answers, and no word of the other", given == 2)?;
-    let Err(error) = processes.map(panic_at_two, 1..=3) else { return Err("no panic".into()) };
-    let told = matches!(&error.results[..], [Ok(1), Err(TaskError::Panicked { .. }), Ok(3)]);
-    story.ok("processes give two, and an error for the second", told)?;
-
-    story.event("parent", "lets a task crash in the pool of processes");
-    let crashed = processes.apply(crash, ());
-    let died = matches!(crashed, Err(Error::Task(TaskError::WorkerDied { .. })));
-    story.ok("its worker has died, and it has an error", died)?;
-    story.ok("the pool goes on", processes.apply(square, 6)? == 36)?;
-    story.event("parent", "starts a process where a task crashes in a pool of threads");
-    let mut process = Process::new(crash_in_a_thread, ());
-    process.start()?;
-    process.join()?;
-    story.ok("the whole process has died of it", process.exitcode() == Some(-6))?;
+    say!("lets a thread crash, in a worker that has a pool of threads");
+    let outcome = processes.apply(crash_in_a_thread, ());
+    let has_died = matches!(outcome, Err(Error::Task(TaskError::WorkerDied { .. })));
+    check!(has_died, "threads: their whole process has died of it");
+    check!(processes.apply(square, 6)? == 36, "processes: the pool goes on with a new worker");
     Ok(())
 }
 
-/// What the work gives, and how long it took, in this build.
-fn timed<T>(work: impl FnOnce() -> T) -> (T, String) {
-    let watch = Stopwatch::start();
-    let given = work();
-    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
-    (given, format!("{} ({build} build)", show(watch.elapsed())))
-}
-
-/// What the jobs answer, in whatever order; a job that panics doesn't.
-fn answers(threads: &ThreadPool, numbers: RangeInclusive<u64>, job: fn(u64) -> u64) -> Vec<u64> {
-    let (sender, receiver) = channel();
-    for number in numbers {
-        let sender = sender.clone();
-        threads.execute(move || {
-            let _ = sender.send(job(number));
-        });
-    }
-    // It ends when no job is left that could send.
-    drop(sender);
-    receiver.iter().collect()
-}
-
-/// Runs in the worker, whatever it is.
+/// Runs in a worker of either kind.
 fn square(number: u64) -> u64 {
     number * number
 }
 
-/// Runs in the worker. Panics without the message on the screen that `panic!` gives.
-fn panic_at_two(number: u64) -> u64 {
-    if number == 2 { resume_unwind(Box::new("two")) } else { number }
+/// Runs in a worker of either kind: panics, but without a message on the screen.
+fn panic(_: ()) {
+    std::panic::resume_unwind(Box::new(()))
 }
 
-/// Runs in the worker.
-fn crash((): ()) {
-    abort()
-}
-
-/// Runs in a process of its own, because nothing of it is left.
-fn crash_in_a_thread((): ()) {
-    let threads = ThreadPool::new(WORKERS);
-    threads.execute(|| abort());
+/// Runs in a worker, which dies of it.
+fn crash_in_a_thread(_: ()) {
+    let threads = ThreadPool::new(3);
+    threads.execute(|| std::process::abort());
     threads.join();
 }

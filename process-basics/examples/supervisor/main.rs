@@ -9,6 +9,7 @@ mod yours;
 use std::io::{self, Read};
 use std::{env, thread};
 
+use common::text;
 use multiprocess::{Exit, Failure, Gate, Process, Waiting, tasks};
 
 const WORKERS: usize = 3;
@@ -27,7 +28,7 @@ fn main() -> std::process::ExitCode {
             _ => yours::supervise,
         };
         for (number, code) in (1..).zip(supervise(&waiting)?) {
-            println!("worker {number} ended with exit code {code}");
+            println!("{}", text!("worker {} ended with exit code {}", number, code));
         }
         let _ = keys.join();
         Ok(())
@@ -39,7 +40,7 @@ fn start(index: usize, waiting: &Waiting) -> Result<Process, Failure> {
     let number = index as i32 + 1;
     let mut worker = Process::new(work, (waiting.another()?, number));
     worker.start()?;
-    println!("worker {number} is process {}", worker.pid().unwrap_or_default());
+    println!("{}", text!("worker {} is process {}", number, worker.pid().unwrap_or_default()));
     Ok(worker)
 }
 

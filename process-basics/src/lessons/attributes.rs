@@ -1,73 +1,46 @@
-//! You'll see the attributes of a process before, while and after it runs.
+//! The attributes of a process before, while and after it runs.
 //!
 //! ```python
 //! p.name, p.pid, p.exitcode, p.daemon, p.authkey, p.sentinel
 //! ```
 
-use common::lessons::{Lesson, Told};
-use common::narrator::Story;
-use common::time::Stopwatch;
-use multiprocess::{Exit, Gate, Process, Waiting, current_process, tasks, wait};
+use std::time::Duration;
 
-pub(crate) const LESSON: Lesson = Lesson {
-    name: "attributes",
-    section: "2.1",
-    question: (
-        "进程有哪些属性，它们什么时候才有值？",
-        "Which attributes does a process have, and when do they get a value?",
-    ),
-    remember: (
-        "启动后才有 pid，结束后才有 exitcode；被信号 N 杀死则为 −N。",
-        "It has a pid once started, an exit code once ended: −N if killed by signal N.",
-    ),
-    tell,
-};
+use common::pretend::{hold_children, work};
+use common::{check, note, say};
+use multiprocess::{Exit, Failure, Process, current_process, tasks, wait};
 
 tasks![compare_keys];
 
-fn tell(story: &Story) -> Told {
-    let (gate, waiting) = Gate::new()?;
+pub(crate) fn main() -> Result<(), Failure> {
+    let held = hold_children()?;
     let key = current_process().authkey();
-    let unnamed = Process::new(compare_keys, (waiting.another()?, key));
-    let numbered = unnamed.name().strip_prefix("Process-").map(str::parse::<u32>);
-    story.ok(
-        "its name, if none is given, is Process- and a number",
-        matches!(numbered, Some(Ok(_))),
-    )?;
-    let mut process = Process::new(compare_keys, (waiting, key)).named("worker").daemonic(true);
-    story.ok("a given name is kept", process.name() == "worker")?;
-    story.ok("it is marked as daemonic", process.is_daemon())?;
-    story.ok("before its start it has no pid", process.pid().is_none())?;
-    story.ok("and no sentinel to wait for", process.sentinel().is_none())?;
+    let unnamed = Process::new(compare_keys, key);
+    check!(unnamed.name().starts_with("Process-"), "its default name is Process- and a number");
 
-    story.event("parent", "starts it");
+    let mut process = Process::new(compare_keys, key).named("worker").daemonic(true);
+    check!(process.name() == "worker", "a given name is kept");
+    check!(process.is_daemon(), "it is marked as daemonic");
+    check!(process.pid().is_none(), "before its start it has no pid");
+    check!(process.sentinel().is_none(), "and no sentinel to wait for");
+
+    say!("starts it");
     process.start()?;
-    story.ok("now it has a pid", process.pid().is_some())?;
-    story.varies(format!("{process:?}"));
-    story.ok("but no exit code yet", process.exitcode().is_none())?;
-    let sentinel = process.sentinel().ok_or("it was started")?;
-    story.ok(
-        "its sentinel is not ready",
-        wait(&[sentinel], std::time::Duration::ZERO)?.is_empty(),
-    )?;
+    check!(process.pid().is_some(), "now it has a pid");
+    check!(process.exitcode().is_none(), "but no exit code yet");
+    let sentinel = process.sentinel().ok_or_else(|| Failure::new("it has no sentinel"))?;
+    check!(wait(&[sentinel], Duration::ZERO)?.is_empty(), "its sentinel is not ready");
+    note!("all at once: {}", format_args!("{process:?}"));
 
-    story.event("parent", "lets it end and waits for the sentinel");
-    gate.open();
-    let watch = Stopwatch::start();
+    say!("waits for the sentinel");
+    held.release();
     wait(&[sentinel], None)?;
-    story.varies(format!(
-        "time until the sentinel was ready = {}",
-        common::time::show(watch.elapsed())
-    ));
-    story.ok(
-        "it compared its authkey with the parent's, and ended with exit code 0",
-        process.exitcode() == Some(0),
-    )?;
+    check!(process.exitcode() == Some(0), "exit code 0: the child has the parent's authkey");
     Ok(())
 }
 
-/// Runs in the child. Fails if it didn't inherit the key.
-fn compare_keys((waiting, parents_key): (Waiting, [u8; 32])) -> Exit {
-    waiting.wait();
+/// Runs in the child.
+fn compare_keys(parents_key: [u8; 32]) -> Exit {
+    work(1.0);
     if current_process().authkey() == parents_key { Exit::SUCCESS } else { Exit::FAILURE }
 }

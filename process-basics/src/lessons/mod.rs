@@ -10,12 +10,12 @@ mod methods;
 mod three_workers;
 mod two_children;
 
-pub(crate) const ALL: &[Lesson] = &[
-    hello_process::LESSON,
-    concurrent_or_parallel::LESSON,
-    three_workers::LESSON,
-    methods::LESSON,
-    attributes::LESSON,
-    two_children::LESSON,
-    a_process_of_your_own::LESSON,
+pub(crate) const ALL: &[Lesson] = common::lessons![
+    hello_process,
+    concurrent_or_parallel,
+    three_workers,
+    methods,
+    attributes,
+    two_children,
+    a_process_of_your_own,
 ];

@@ -1,4 +1,4 @@
-//! What a task tells of itself, for pictures and for checks.
+//! What a task returns in lessons that draw who did what, and when.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use common::timeline::{Interval, Timeline};
 use multiprocess::current_process;
 use serde::{Deserialize, Serialize};
 
-/// A task that was done: its letter, by whom, from when to when.
+/// A task that is done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Done {
     pub task: char,
@@ -15,12 +15,14 @@ pub(crate) struct Done {
     pub time: Interval,
 }
 
-/// This process has done the task, which it began then.
-pub(crate) fn done(task: char, begin: Duration) -> Done {
-    Done { task, worker: current_process().name().to_owned(), time: (begin, clock()) }
+impl Done {
+    /// Describes a task that this process began then, and has just done.
+    pub(crate) fn since(begin: Duration, task: char) -> Self {
+        Self { task, worker: current_process().name().to_owned(), time: (begin, clock()) }
+    }
 }
 
-/// A row for each worker, with the letters of its tasks.
+/// Returns a picture with a row for each worker, in which each task is a letter.
 pub(crate) fn by_worker(tasks: &[Done]) -> Timeline {
     let mut workers: Vec<&str> = tasks.iter().map(|done| done.worker.as_str()).collect();
     workers.sort_unstable();
@@ -33,7 +35,7 @@ pub(crate) fn by_worker(tasks: &[Done]) -> Timeline {
     timeline
 }
 
-/// How many were being done at the same time, at most.
+/// Returns the largest number of tasks that were at work at the same time.
 pub(crate) fn most_at_once(tasks: &[Done]) -> usize {
     let at = |now| tasks.iter().filter(|done| done.time.0 <= now && now < done.time.1).count();
     // The number only grows when a task begins.

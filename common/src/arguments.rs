@@ -1,0 +1,144 @@
+//! Command lines in the reader's language: help, and what is wrong with an argument. The parser is
+//! clap, whose own sentences are English.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::narrator::{columns, wrapped};
+use crate::output;
+use crate::text;
+use crate::text::Language;
+
+/// The options of the lessons, as the command line has them.
+static OPTIONS: OnceLock<ArgMatches> = OnceLock::new();
+
+/// Keeps the options of the lessons for [`option_of`].
+pub(crate) fn keep(options: ArgMatches) {
+    OPTIONS.get_or_init(|| options);
+}
+
+/// Returns what the command line says for an option of this crate's lessons; `None` if nothing.
+///
+/// # Panics
+/// If the crate has such an option of another type.
+#[must_use]
+pub fn option_of<T: Clone + Send + Sync + 'static>(name: &str) -> Option<T> {
+    let options = OPTIONS.get()?;
+    options.try_get_one(name).expect("the option has this type").cloned()
+}
+
+/// Describes an option with a value.
+///
+/// ```
+/// use common::arguments::{number, option};
+///
+/// let count = option("count", "N", "How far to count").value_parser(number(1..=10_u64.pow(13)));
+/// let command = clap::Command::new("counts").arg(count);
+/// assert!(command.try_get_matches_from(["counts", "--count", "0"]).is_err());
+/// ```
+#[must_use]
+pub fn option(name: &'static str, value: &'static str, help: impl Into<String>) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help.into())
+}
+
+/// Describes `--lang`, which [`language`](crate::text::language) reads.
+pub(crate) fn language_option() -> Arg {
+    option("lang", "zh|en", text!("The language [default: the system's]"))
+        .value_parser(|text: &str| text.parse::<Language>())
+}
+
+/// Returns the exit code for a command line that should have no more than `--lang` and `--help`;
+/// if there is more, it says so.
+#[must_use]
+pub fn nothing_but_language() -> ExitCode {
+    let command = command("cargo run --", "", "", false).arg(language_option());
+    match command.try_get_matches() {
+        Err(said) if said.use_stderr() => print_said(&said),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Parses a whole number of this range; see the example at [`option`].
+pub fn number<T>(
+    range: RangeInclusive<T>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
+where
+    T: FromStr + PartialOrd + Display + Clone + Send + Sync + 'static,
+{
+    move |text| match text.parse() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => Err(text!("it is a whole number from {} to {}", range.start(), range.end())),
+    }
+}
+
+/// Describes a program: its help has headings in the reader's language, and as many columns as the
+/// screen.
+pub(crate) fn command(name: &'static str, about: &str, operands: &str, has_tools: bool) -> Command {
+    let (options, tool) = (text!("[OPTIONS]"), text!("<TOOL> ..."));
+    let indent = " ".repeat(8);
+    let tools = if has_tools { format!("\n{indent}{name} {tool}") } else { String::new() };
+    let usage = format!("{name} {options} {operands}{tools}");
+    let usage = text!("Usage: {}", usage);
+    let heads = [text!("Tools:"), text!("Options:")];
+    let subcommands =
+        if has_tools { format!("{}\n{{subcommands}}\n\n", heads[0]) } else { String::new() };
+    let template =
+        format!("{{about}}\n\n{usage}\n\n{subcommands}{}\n{{options}}{{after-help}}", heads[1]);
+    let help = Arg::new("help").short('h').long("help").action(ArgAction::Help);
+    Command::new(name)
+        .about(about.to_owned())
+        .term_width(columns())
+        .help_template(template)
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+        .arg(help.help(text!("Print this help")).global(true))
+}
+
+/// Prints what clap says, help or what is wrong with the command line, and returns the exit code.
+pub(crate) fn print_said(said: &clap::Error) -> ExitCode {
+    match complaint(said) {
+        Some(complaint) => {
+            output::complain(wrapped(&complaint, columns(), 0).join("\n"));
+            ExitCode::from(2)
+        }
+        None => output::print_clap(said),
+    }
+}
+
+/// Returns what is wrong with the command line, in a sentence; `None` for what is left to clap.
+fn complaint(said: &clap::Error) -> Option<String> {
+    let about = |kind| match said.get(kind) {
+        Some(ContextValue::String(text)) => Some(output::escaped(text)),
+        Some(ContextValue::Strings(texts)) => texts.first().map(|text| output::escaped(text)),
+        _ => None,
+    };
+    let argument = about(ContextKind::InvalidArg)?;
+    let value = about(ContextKind::InvalidValue).unwrap_or_default();
+    let reason = said.source().map(ToString::to_string).unwrap_or_default();
+    match said.kind() {
+        ErrorKind::UnknownArgument => Some(match about(ContextKind::SuggestedArg) {
+            Some(near) => text!("there is no option {}; did you mean {}?", argument, near),
+            None => text!("there is no option {}; --help lists them", argument),
+        }),
+        ErrorKind::InvalidValue if value.is_empty() => Some(text!("{} wants a value", argument)),
+        ErrorKind::ValueValidation => {
+            Some(text!("{} can't be \"{}\": {}", argument, value, reason))
+        }
+        ErrorKind::ArgumentConflict => {
+            let other = about(ContextKind::PriorArg).unwrap_or_default();
+            Some(match other == argument {
+                true => text!("{} is given twice", argument),
+                false => text!("{} and {} don't go together", argument, other),
+            })
+        }
+        ErrorKind::TooManyValues => Some(text!("{} takes no value", argument)),
+        _ => None,
+    }
+}
