@@ -54,7 +54,7 @@ pub const CONTENTS: &[Section] = &[
             lesson(
                 "hello-process",
                 9,
-                "The same program, started twice: is that one process or two?",
+                "A program is started several times: is that one process or several?",
                 "A program is a file; a process is one run of it, with an id of its own.",
             ),
             lesson(

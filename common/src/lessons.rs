@@ -270,7 +270,7 @@ fn command(
         .arg(flag("forever", endless))
         .arg(option("times", "N", times).value_parser(number(1..=u32::MAX)))
         .arg(flag("list", text!("Print only the lessons' names, one per line")))
-        .arg(flag("source", text!("Print only the lessons' source")))
+        .arg(flag("source", text!("Print only the lessons' source")).conflicts_with("list"))
         .args(options)
         .subcommands(tools.iter().map(|tool| (tool.command)()))
         .args_conflicts_with_subcommands(true)
