@@ -6,35 +6,29 @@ use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
 
 use multiprocess::pool::{Error, TaskError};
 use multiprocess::{Pool, tasks};
 use serde::{Deserialize, Serialize};
-use testing::Deadline;
+use testing::{Deadline, SHORT, Stage, hold, until};
 
 multiprocess::test_entry!();
-tasks![square, bomb, touchy, enter, slow, resumes, catches, sized, once];
+tasks![square, never_return, bomb, touchy, enter, resumes, catches, sized, once];
 tasks![deep, hostile_when_received, panics_twice, take_hostile, enter_hostile];
 
 fn square(number: u64) -> u64 {
     number * number
 }
-fn slow(ms: u64) -> u64 {
-    thread::sleep(Duration::from_millis(ms));
-    ms
-}
 
+/// True until the next bomb is dropped here, in the test.
 static ARMED: AtomicBool = AtomicBool::new(false);
 #[derive(Serialize, Deserialize)]
 struct Bomb(u64);
 impl Drop for Bomb {
     fn drop(&mut self) {
-        if ARMED.load(Ordering::SeqCst) {
-            panic!("the result's drop panics");
-        }
+        assert!(!ARMED.swap(false, Ordering::SeqCst), "the result's drop panics");
     }
 }
 fn bomb(n: u64) -> Bomb {
@@ -43,13 +37,12 @@ fn bomb(n: u64) -> Bomb {
 
 #[test]
 fn a_result_whose_drop_panics_on_the_managers_thread() {
-    let _deadline = Deadline::seconds(20);
+    let _deadline = Deadline::seconds(60);
     let pool = Pool::new(1).unwrap();
     ARMED.store(true, Ordering::SeqCst);
     drop(pool.apply_async(bomb, 1).unwrap());
-    thread::sleep(Duration::from_millis(300));
-    let result = pool.apply_async(square, 3).unwrap();
-    assert_eq!(result.get_timeout(Duration::from_secs(3)), Ok(9));
+    until("the result is dropped", || !ARMED.load(Ordering::SeqCst));
+    assert_eq!(pool.apply_async(square, 3).unwrap().get(), Ok(9));
 }
 
 /// A panic's payload that panics, too, when it is dropped.
@@ -62,7 +55,7 @@ impl Drop for PanicsWhenDropped {
 
 #[test]
 fn a_callback_whose_panic_panics_when_it_is_dropped() {
-    let _deadline = Deadline::seconds(20);
+    let _deadline = Deadline::seconds(60);
     let pool = Pool::new(1).unwrap();
     let result = pool.apply_async(square, 3).unwrap();
     result.on_result(|_| panic_any(PanicsWhenDropped));
@@ -90,7 +83,7 @@ fn panics_twice(_: u64) {
 
 #[test]
 fn values_and_tasks_whose_panic_panics_when_it_is_dropped_cost_their_task() {
-    let _deadline = Deadline::seconds(20);
+    let _deadline = Deadline::seconds(60);
     let pool = Pool::new(1).unwrap();
     let workers = pool.worker_pids();
     let not_received = |error: &TaskError| matches!(error, TaskError::ResultNotReceived(_));
@@ -127,7 +120,7 @@ fn enter_hostile(_: HostileWhenSent) {}
 
 #[test]
 fn a_panic_while_a_worker_is_started_is_an_error_and_the_pool_ends() {
-    let _deadline = Deadline::seconds(20);
+    let _deadline = Deadline::seconds(60);
     let builder = || Pool::builder().initializer(enter_hostile, HostileWhenSent);
     let pool = builder().processes(1).build().unwrap();
     // In the pool's own thread, for the worker that takes the place of the first.
@@ -159,7 +152,7 @@ fn deep(depth: u32) -> List {
 
 #[test]
 fn a_result_nested_deeply_costs_its_task_at_most() {
-    let _deadline = Deadline::seconds(20);
+    let _deadline = Deadline::seconds(60);
     let pool = Pool::new(1).unwrap();
     let came = |result: Result<List, TaskError>| match result {
         Ok(list) => drop(list),
@@ -193,7 +186,7 @@ impl Drop for Touchy {
 }
 fn touchy(n: u64) -> Touchy {
     if n == 1 {
-        thread::sleep(Duration::from_millis(200));
+        testing::stage().pass();
         panic!("the last one");
     }
     Touchy(n)
@@ -201,13 +194,13 @@ fn touchy(n: u64) -> Touchy {
 
 #[test]
 fn a_result_whose_drop_asks_the_pool() {
-    let _deadline = Deadline::seconds(20);
-    let pool = POOL.get_or_init(|| Pool::new(1).unwrap());
+    let _deadline = Deadline::seconds(60);
+    let stage = Stage::new(1);
+    let pool = POOL.get_or_init(|| stage.pool(1));
     drop(pool.map_async(touchy, [0, 1]).unwrap());
-    thread::sleep(Duration::from_millis(600));
-    let (told, heard) = channel();
-    thread::spawn(move || told.send(pool.apply(square, 3).unwrap()));
-    assert_eq!(heard.recv_timeout(Duration::from_secs(3)), Ok(9));
+    stage.open(1);
+    until("the dropped result has asked", || ASKED.load(Ordering::SeqCst) == 1);
+    assert_eq!(pool.apply(square, 3).unwrap(), 9);
     assert_eq!(ASKED.load(Ordering::SeqCst), 1);
 }
 
@@ -230,40 +223,41 @@ fn once(n: u64) -> u64 {
 
 #[test]
 fn an_initializers_arguments_that_panic_when_packed_again() {
-    let _deadline = Deadline::seconds(20);
+    let _deadline = Deadline::seconds(60);
     let pool = Pool::builder().processes(1).initializer(enter, Once(1)).build().unwrap();
     let first = pool.apply_async(once, 0).unwrap();
     let second = pool.apply_async(once, 1).unwrap();
-    assert!(matches!(
-        first.get_timeout(Duration::from_secs(3)),
-        Err(TaskError::WorkerDied { .. } | TaskError::Broken(_))
-    ));
-    let second = second.get_timeout(Duration::from_secs(3));
+    assert!(matches!(first.get(), Err(TaskError::WorkerDied { .. } | TaskError::Broken(_))));
+    let second = second.get();
     assert!(matches!(second, Err(TaskError::Broken(_))), "{second:?}");
 }
 
 #[test]
 fn terminated_while_a_callback_runs() {
-    let _deadline = Deadline::seconds(20);
-    let pool = Pool::new(1).unwrap();
-    let result = pool.apply_async(slow, 100).unwrap();
-    let (told, heard) = channel();
+    let _deadline = Deadline::seconds(60);
+    let stage = Stage::new(1);
+    let pool = stage.pool(1);
+    let result = pool.apply_async(hold, 0).unwrap();
+    let ((told, heard), (go_on, goes_on)) = (channel(), channel());
     result.on_result(move |result| {
         told.send(result.clone()).unwrap();
-        thread::sleep(Duration::from_millis(500));
+        goes_on.recv().unwrap();
     });
+    stage.open(1);
     let called = heard.recv().unwrap();
     pool.terminate();
+    go_on.send(()).unwrap();
     assert_eq!(called, result.get());
-    thread::sleep(Duration::from_millis(700));
+    pool.join().unwrap();
     assert_eq!(result.get(), Err(TaskError::Taken));
 }
 
 #[test]
 fn terminated_by_a_callback() {
-    let _deadline = Deadline::seconds(20);
-    let pool = Arc::new(Pool::new(1).unwrap());
-    let result = pool.apply_async(slow, 100).unwrap();
+    let _deadline = Deadline::seconds(60);
+    let stage = Stage::new(1);
+    let pool = Arc::new(stage.pool(1));
+    let result = pool.apply_async(hold, 0).unwrap();
     let (told, heard) = channel();
     let other = Arc::clone(&pool);
     result.on_result(move |result| {
@@ -271,21 +265,30 @@ fn terminated_by_a_callback() {
         told.send(result.clone()).unwrap();
         drop(other);
     });
-    assert_eq!(result.get(), Ok(100));
-    assert_eq!(heard.recv().unwrap(), Ok(100));
+    stage.open(1);
+    assert_eq!(result.get(), Ok(0));
+    assert_eq!(heard.recv().unwrap(), Ok(0));
 }
 
 #[test]
 fn got_while_a_late_callback_runs() {
-    let _deadline = Deadline::seconds(20);
+    let _deadline = Deadline::seconds(60);
     let pool = Pool::new(1).unwrap();
     let result = pool.apply_async(square, 3).unwrap();
     result.wait();
+    let ((runs, running), (go_on, goes_on)) = (channel(), channel());
     thread::scope(|scope| {
-        scope.spawn(|| result.on_result(|_| thread::sleep(Duration::from_millis(300))));
-        thread::sleep(Duration::from_millis(100));
+        scope.spawn(|| {
+            result.on_result(move |_| {
+                runs.send(()).unwrap();
+                goes_on.recv().unwrap();
+            });
+        });
+        running.recv().unwrap();
         let (told, heard) = channel();
         result.on_result(move |result| told.send(result.clone()).unwrap());
+        assert_eq!(result.get_timeout(SHORT), Err(TaskError::TimedOut), "the callback has it");
+        go_on.send(()).unwrap();
         assert_eq!(result.get(), Ok(9));
         assert_eq!(heard.recv(), Ok(Ok(9)), "the second callback was called, too");
     });
@@ -293,7 +296,7 @@ fn got_while_a_late_callback_runs() {
 
 #[test]
 fn an_imap_in_one_chunk_of_an_input_of_unknown_length() {
-    let _deadline = Deadline::seconds(20);
+    let _deadline = Deadline::seconds(60);
     let pool = Pool::new(2).unwrap();
     let mut left = 5;
     let input = iter::from_fn(move || {
@@ -322,7 +325,7 @@ impl Iterator for AskedOnce {
 
 #[test]
 fn an_imap_of_an_input_whose_length_panics_does_not_keep_the_pool_from_its_end() {
-    let _deadline = Deadline::seconds(20);
+    let _deadline = Deadline::seconds(60);
     let pool = Pool::new(1).unwrap();
     for asked in [true, false] {
         let count = || pool.imap(square, AskedOnce(Cell::new(asked))).map(Iterator::count);
@@ -334,7 +337,7 @@ fn an_imap_of_an_input_whose_length_panics_does_not_keep_the_pool_from_its_end()
 
 #[test]
 fn far_too_many_processes() {
-    let _deadline = Deadline::seconds(20);
+    let _deadline = Deadline::seconds(60);
     for processes in [usize::MAX, 1 << 50] {
         let r = catch_unwind(|| Pool::new(processes).map(|_| ()));
         assert!(matches!(r, Ok(Err(Error::System(_)))), "{processes}: {:?}", r.is_err());
@@ -351,7 +354,7 @@ fn resumes(_: u64) -> u64 {
 
 #[test]
 fn a_panic_tells_its_own_message() {
-    let _deadline = Deadline::seconds(20);
+    let _deadline = Deadline::seconds(60);
     let pool = Pool::new(1).unwrap();
     pool.apply(catches, 1).unwrap();
     let Err(Error::Task(TaskError::Panicked { message })) = pool.apply(resumes, 1) else {
@@ -421,17 +424,31 @@ fn pools_made_and_dropped_in_many_threads() {
     });
 }
 
+/// A task: ends with its worker.
+fn never_return((): ()) {
+    loop {
+        thread::park();
+    }
+}
+
 #[test]
 fn dropped_while_others_get() {
-    let _deadline = Deadline::seconds(50);
+    let _deadline = Deadline::seconds(60);
     for _ in 0..10 {
         let pool = Pool::new(2).unwrap();
-        let results: Vec<_> = (0..5).map(|_| pool.apply_async(slow, 30_000).unwrap()).collect();
+        let results: Vec<_> = (0..5).map(|_| pool.apply_async(never_return, ()).unwrap()).collect();
+        let (tell, told) = channel();
         let getters: Vec<_> = results
             .into_iter()
-            .map(|r| thread::spawn(move || assert_eq!(r.get(), Err(TaskError::Terminated))))
+            .map(|r| {
+                let tell = tell.clone();
+                thread::spawn(move || {
+                    tell.send(()).unwrap();
+                    assert_eq!(r.get(), Err(TaskError::Terminated));
+                })
+            })
             .collect();
-        thread::sleep(Duration::from_millis(5));
+        (0..5).for_each(|_| told.recv().unwrap());
         drop(pool);
         getters.into_iter().for_each(|g| g.join().unwrap());
     }
@@ -439,19 +456,20 @@ fn dropped_while_others_get() {
 
 #[test]
 fn the_last_handle_in_a_callback() {
-    let _deadline = Deadline::seconds(20);
+    let _deadline = Deadline::seconds(60);
     for _ in 0..10 {
-        let pool = Mutex::new(Some(Pool::new(2).unwrap()));
-        let result = pool.lock().unwrap().as_ref().unwrap().apply_async(slow, 20).unwrap();
-        let other = pool.lock().unwrap().as_ref().unwrap().apply_async(slow, 30_000).unwrap();
-        let pool = pool.into_inner().unwrap();
+        let stage = Stage::new(1);
+        let pool = stage.pool(2);
+        let result = pool.apply_async(hold, 0).unwrap();
+        let other = pool.apply_async(never_return, ()).unwrap();
         let (told, heard) = channel();
         result.on_result(move |_| {
             drop(pool);
             told.send(()).unwrap();
         });
-        heard.recv_timeout(Duration::from_secs(3)).unwrap();
+        stage.open(1);
+        heard.recv().unwrap();
         assert_eq!(other.get(), Err(TaskError::Terminated));
-        assert_eq!(result.get(), Ok(20));
+        assert_eq!(result.get(), Ok(0));
     }
 }
