@@ -137,11 +137,13 @@ pub fn clock() -> Duration {
 /// Returns the CPU time that this process has used so far, all its threads together. Python:
 /// `time.process_time`.
 ///
-/// ```
+/// ```standalone_crate
 /// # use std::time::Duration;
-/// let before = common::time::cpu_time();
+/// use common::time::{Stopwatch, cpu_time};
+///
+/// let (watch, before) = (Stopwatch::start(), cpu_time());
 /// std::thread::sleep(Duration::from_millis(20));
-/// assert!(common::time::cpu_time() - before < Duration::from_millis(20), "sleep costs nothing");
+/// assert!(cpu_time() - before < watch.elapsed(), "sleep costs nothing");
 /// ```
 #[must_use]
 pub fn cpu_time() -> Duration {
