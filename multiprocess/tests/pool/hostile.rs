@@ -32,15 +32,18 @@ impl Drop for Bomb {
     }
 }
 fn bomb(n: u64) -> Bomb {
-    Bomb(n)
+    Bomb(hold(n))
 }
 
 #[test]
 fn a_result_whose_drop_panics_on_the_managers_thread() {
     let _deadline = Deadline::seconds(60);
-    let pool = Pool::new(1).unwrap();
+    let stage = Stage::new(1);
+    let pool = stage.pool(1);
     ARMED.store(true, Ordering::SeqCst);
-    drop(pool.apply_async(bomb, 1).unwrap());
+    // Its handle is gone when it comes: the pool drops it.
+    drop(pool.apply_async(bomb, 0).unwrap());
+    stage.open(1);
     until("the result is dropped", || !ARMED.load(Ordering::SeqCst));
     assert_eq!(pool.apply_async(square, 3).unwrap().get(), Ok(9));
 }

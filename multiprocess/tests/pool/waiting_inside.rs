@@ -50,31 +50,36 @@ fn are_refused(ways: Vec<(&'static str, String)>) {
 #[test]
 fn a_callback_that_waits_for_its_own_pool_is_refused_in_every_way() {
     let _deadline = Deadline::seconds(60);
-    let pool = Arc::new(Pool::new(1).unwrap());
+    let stage = Stage::new(3);
+    let pool = Arc::new(stage.pool(1));
     let (inner, (told, heard)) = (Arc::clone(&pool), channel());
-    let result = pool.apply_async(square, 2).unwrap();
+    let result = pool.apply_async(hold, 2).unwrap();
     result.on_result(move |_| told.send(ways_to_wait(&inner)).unwrap());
+    // Only now the result comes: the pool's own thread calls the callback.
+    stage.open(1);
     are_refused(heard.recv().unwrap());
     // So for a map's, and when the pool is closed.
     let (inner, (told, heard)) = (Arc::clone(&pool), channel());
-    pool.map_async(square, 0..3).unwrap().on_result(move |_| {
+    pool.map_async(hold, 0..3).unwrap().on_result(move |_| {
         let ways = ways_to_wait(&inner);
         inner.close();
         told.send((ways, inner.join().unwrap_err())).unwrap();
     });
+    stage.open(3);
     let (ways, join) = heard.recv().unwrap();
     are_refused(ways);
     assert!(matches!(join, Error::Deadlock), "{join}");
-    assert_eq!(result.get(), Ok(4));
+    assert_eq!(result.get(), Ok(2));
     pool.join().unwrap();
 }
 
 #[test]
 fn waits_without_an_answer_end_at_once_in_a_callback() {
     let _deadline = Deadline::seconds(60);
-    let pool = Arc::new(Pool::new(1).unwrap());
+    let stage = Stage::new(1);
+    let pool = Arc::new(stage.pool(1));
     let (inner, (told, heard)) = (Arc::clone(&pool), channel());
-    pool.apply_async(square, 2).unwrap().on_result(move |_| {
+    pool.apply_async(hold, 0).unwrap().on_result(move |_| {
         let other = inner.apply_async(square, 3).unwrap();
         other.wait();
         told.send(other.wait_timeout(LONG)).unwrap();
@@ -84,6 +89,7 @@ fn waits_without_an_answer_end_at_once_in_a_callback() {
         told.send(now == Err(TaskError::TimedOut) && next == Some(Err(TaskError::TimedOut)))
             .unwrap();
     });
+    stage.open(1);
     assert_eq!((heard.recv(), heard.recv()), (Ok(false), Ok(true)));
     assert_eq!(pool.apply(square, 5).unwrap(), 25);
 }
@@ -94,11 +100,12 @@ fn what_waits_in_a_callback_is_refused_before_a_call_is_made() {
     let stage = Stage::new(10);
     let pool = Arc::new(stage.pool(1));
     let (inner, (told, heard)) = (Arc::clone(&pool), channel());
-    pool.apply_async(count, 0).unwrap().on_result(move |_| {
+    pool.apply_async(hold, 0).unwrap().on_result(move |_| {
         let applied = inner.apply(count, 1).map(drop);
         let mapped = inner.map(count, 2..10).map(drop).map_err(|error| error.error);
         told.send([applied, mapped]).unwrap();
     });
+    stage.open(1);
     for refused in heard.recv().unwrap() {
         assert!(matches!(refused, Err(Error::Deadlock)), "{refused:?}");
     }
@@ -110,15 +117,17 @@ fn what_waits_in_a_callback_is_refused_before_a_call_is_made() {
 #[test]
 fn an_imap_that_is_refused_in_a_callback_ends() {
     let _deadline = Deadline::seconds(60);
-    let pool = Arc::new(Pool::new(1).unwrap());
+    let stage = Stage::new(1);
+    let pool = Arc::new(stage.pool(1));
     let (inner, (told, heard)) = (Arc::clone(&pool), channel());
-    pool.apply_async(square, 2).unwrap().on_result(move |_| {
+    pool.apply_async(hold, 0).unwrap().on_result(move |_| {
         for results in
             [inner.imap(square, 0..).unwrap(), inner.imap_unordered(square, 0..).unwrap()]
         {
             told.send(results.collect::<Vec<_>>()).unwrap();
         }
     });
+    stage.open(1);
     for _ in 0..2 {
         assert_eq!(heard.recv(), Ok(vec![Err(TaskError::Deadlock)]));
     }
@@ -128,10 +137,12 @@ fn an_imap_that_is_refused_in_a_callback_ends() {
 #[test]
 fn a_callback_may_wait_for_another_pool() {
     let _deadline = Deadline::seconds(60);
-    let (pool, other) = (Pool::new(1).unwrap(), Pool::new(1).unwrap());
+    let stage = Stage::new(1);
+    let (pool, other) = (stage.pool(1), Pool::new(1).unwrap());
     let (told, heard) = channel();
-    let result = pool.apply_async(square, 2).unwrap();
+    let result = pool.apply_async(hold, 0).unwrap();
     result.on_result(move |_| told.send(other.apply(square, 3).unwrap()).unwrap());
+    stage.open(1);
     assert_eq!(heard.recv(), Ok(9));
 }
 
