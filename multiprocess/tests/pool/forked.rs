@@ -9,7 +9,9 @@ use std::time::Duration;
 use multiprocess::{Pool, tasks};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use testing::Deadline;
+#[cfg(target_os = "linux")]
+use testing::state;
+use testing::{Deadline, LONG};
 
 multiprocess::test_entry!();
 tasks![forks, weigh];
@@ -69,13 +71,14 @@ fn a_task_is_given_back_when_that_process_has_ended_at_last() {
     for round in 0..3 {
         let pool = Pool::new(1).unwrap();
         pool.apply(forks, 2).unwrap();
-        // The worker is waiting again.
-        thread::sleep(Duration::from_millis(50));
         let worker = pool.worker_pids()[0];
+        #[cfg(target_os = "linux")]
+        testing::until("the worker waits again", || state(worker) == Some('S'));
         let result = pool.apply_async(weigh, Huge(100_000_000)).unwrap();
+        // Three instants: this sleep isn't a wait for something.
         thread::sleep(Duration::from_millis(5 * round));
         kill_process(Pid::from_raw(worker.cast_signed()).unwrap(), Signal::KILL).unwrap();
         // With its number or with an error, as the moment of the death has it.
-        assert!(result.wait_timeout(Duration::from_secs(15)), "{round}: lost");
+        assert!(result.wait_timeout(LONG), "{round}: lost");
     }
 }

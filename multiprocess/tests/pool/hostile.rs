@@ -279,10 +279,11 @@ fn got_while_a_late_callback_runs() {
     let pool = Pool::new(1).unwrap();
     let result = pool.apply_async(square, 3).unwrap();
     result.wait();
-    let ((runs, running), (go_on, goes_on)) = (channel(), channel());
     thread::scope(|scope| {
-        scope.spawn(|| {
-            result.on_result(move |_| {
+        let ((runs, running), (go_on, goes_on)) = (channel(), channel());
+        let late = &result;
+        scope.spawn(move || {
+            late.on_result(move |_| {
                 runs.send(()).unwrap();
                 goes_on.recv().unwrap();
             });

@@ -12,7 +12,7 @@ use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::sync::OnceLock;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use multiprocess::pool::{Error, TaskError};
 use multiprocess::{Pool, Queue, tasks};
@@ -47,7 +47,7 @@ fn a_terminated_pool_fails_what_is_outstanding_at_once_and_takes_nothing() {
     let waiting = pool.map_async(count, 2..1000).unwrap();
     let one = pool.apply_async(count, 1).unwrap();
     stage.next_waiting();
-    let begun = Instant::now();
+    // The gate stays shut: what waited for the tasks would wait for ever.
     pool.terminate();
     let errors = [held.get().unwrap_err(), waiting.get().unwrap_err()];
     for error in errors {
@@ -57,7 +57,6 @@ fn a_terminated_pool_fails_what_is_outstanding_at_once_and_takes_nothing() {
     assert_eq!(one.get(), Err(TaskError::Terminated));
     pool.terminate();
     pool.join().unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     pool.terminate();
     pool.close();
     pool.join().unwrap();
@@ -78,9 +77,8 @@ fn to_drop_a_pool_is_to_terminate_it() {
     let workers = others(&pool.worker_pids());
     let results = [0, 1, 2].map(|task| pool.apply_async(hold, task).unwrap());
     stage.next_waiting();
-    let begun = Instant::now();
+    // The gate stays shut.
     drop(pool);
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     assert!(all_ended(&workers));
     assert!(results.iter().all(|result| result.get() == Err(TaskError::Terminated)));
 }
@@ -179,7 +177,7 @@ fn a_program_whose_pool_is_in_a_static_ends() {
     let program = start(leave_a_pool_in_a_static, alive);
     program.join().unwrap();
     assert_eq!(program.exitcode(), Some(0));
-    assert!(lives.end() < Duration::from_secs(1));
+    lives.end();
 }
 
 /// Runs in the child.
@@ -205,11 +203,10 @@ fn a_program_ends_at_once_while_its_pool_runs_a_task() {
         let (stage, pids) = (Stage::new(1), Queue::bounded(1).unwrap());
         let program = start(leave_a_busy_pool, (stage, pids.clone(), alive, way));
         let worker = Other::of(pids.get_timeout(LONG).unwrap());
-        let begun = Instant::now();
+        // The gate stays shut.
         assert!(program.join_timeout(LONG).unwrap());
-        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
         assert_eq!(program.exitcode(), Some(0));
-        assert!(lives.end() < Duration::from_secs(1));
+        lives.end();
         assert!(worker.is_none_or(|worker| worker.ends_within(Duration::ZERO)));
     }
 }
@@ -236,8 +233,9 @@ fn the_workers_of_a_killed_parent_end_at_once() {
     let worker = Other::of(worker).unwrap();
     program.kill().unwrap();
     program.join().unwrap();
-    assert!(worker.ends_within(Duration::from_secs(1)), "the one with a task");
-    assert!(lives.end() < Duration::from_secs(1), "those without one");
+    assert!(worker.ends_within(LONG), "the one with a task, whose gate stays shut");
+    // Those without one.
+    lives.end();
 }
 
 #[cfg(unix)]

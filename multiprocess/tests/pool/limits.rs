@@ -3,8 +3,6 @@
 
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::MetadataExt;
-#[cfg(unix)]
-use std::time::{Duration, Instant};
 
 use common::stock::Stock;
 use multiprocess::pool::Error;
@@ -241,14 +239,12 @@ fn replace_without_descriptors((): ()) {
     let waiting = pool.map_async(count, 2..100).unwrap();
     let workers = [(); 2].map(|()| Other::of(stage.next_waiting().1).unwrap());
     limit_descriptors(STANDARD);
-    let begun = Instant::now();
     workers.iter().for_each(|worker| assert!(worker.kill()));
     held.get().unwrap_err();
     let error = waiting.get().unwrap_err();
     assert!(matches!(error.error, Error::Task(TaskError::Broken(_))), "{error}");
     assert!(matches!(pool.apply(count, 0), Err(Error::Broken(_))));
     pool.join().unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     limit_descriptors(1000);
     assert_eq!(children(), []);
 }

