@@ -27,7 +27,7 @@ use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use stock::Stock;
 use tempfile::TempDir;
-use testing::{Deadline, Other, Random};
+use testing::{Deadline, LONG, Other, Random, until};
 
 multiprocess::test_entry!();
 
@@ -614,11 +614,7 @@ impl Driver {
         let producer = producer.unwrap().id;
         // More than there are places: so its consumer goes on, too.
         let enough = self.log.count_of(producer) + 10;
-        let begun = Instant::now();
-        while self.log.count_of(producer) < enough {
-            assert!(begun.elapsed() < Duration::from_secs(20), "the exhausted don't go on");
-            thread::sleep(Duration::from_millis(1));
-        }
+        until("the exhausted go on", || self.log.count_of(producer) >= enough);
         self.start_each();
     }
 
@@ -717,15 +713,8 @@ fn as_new(queue: &Queue<Item>, variant: Variant) {
         assert!(matches!(queue.try_put(Item::end()), Err(PutError::Full(_))));
     }
     for number in 0..places {
-        let mut clock = 0;
         // What waits outside of the slots comes a little later.
-        let item = loop {
-            match queue.get_timeout(Duration::from_millis(100)) {
-                Err(GetError::Empty) if clock < 50 => clock += 1,
-                got => break got.unwrap(),
-            }
-        };
-        assert_eq!(item.number, number as u64);
+        assert_eq!(queue.get_timeout(LONG).unwrap().number, number as u64);
     }
     assert_eq!((queue.qsize(), queue.is_full()), (0, false));
 }
