@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use multiprocess::futures::{
     Executor, Future, FutureError, MapOptions, ProcessPoolExecutor, SubmitError, TaskError,
@@ -353,11 +353,9 @@ fn calls_that_never_return_are_ended() {
     let executor = ProcessPoolExecutor::on(&stage, 2);
     let futures = [0, 1].map(|task| executor.submit(never_return, task).unwrap());
     let _workers = [0, 1].map(|_| stage.next_waiting());
-    let begun = Instant::now();
     executor.terminate_workers();
     assert_eq!(futures.each_ref().map(kind_of), ["Terminated"; 2]);
     executor.shutdown(true, false);
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }
 
 /// PPE-21

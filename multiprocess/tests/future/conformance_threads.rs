@@ -12,7 +12,8 @@ use multiprocess::futures::{
     as_completed, wait,
 };
 use multiprocess::{Process, tasks};
-use testing::{Deadline, OnStage, SHORT, Stage, alone, count, hold, leaves_nothing, outcome};
+use testing::stage::enter;
+use testing::{Deadline, OnStage, Stage, alone, count, hold, leaves_nothing, outcome};
 
 multiprocess::test_entry!();
 tasks![nothing, threads_come_and_go];
@@ -294,7 +295,13 @@ fn calls_in_another_executor_are_waited_for() {
 fn cancelled_calls_do_not_count_as_waiting_when_the_rest_is_cancelled() {
     let _deadline = Deadline::seconds(60);
     let stage = Stage::new(10);
-    let executor = ThreadPoolExecutor::on(&stage, 2);
+    let of_workers = stage.clone();
+    let (alive, lives) = channel::<()>();
+    let builder = ThreadPoolExecutor::builder().max_workers(2).initializer(move || {
+        let _ = &alive;
+        enter(of_workers.clone());
+    });
+    let executor = builder.build().unwrap();
     let futures: Vec<_> = (0..10).map(|task| executor.submit(hold, task).unwrap()).collect();
     stage.next_waiting();
     stage.next_waiting();
@@ -303,6 +310,7 @@ fn cancelled_calls_do_not_count_as_waiting_when_the_rest_is_cancelled() {
     assert!(futures[2..4].iter().all(|future| future.cancelled()));
     stage.open(2);
     assert!(futures[..2].iter().all(|future| outcome(future).is_ok()));
-    thread::sleep(SHORT);
+    drop(futures);
+    assert!(lives.recv().is_err(), "the last worker has gone");
     assert_eq!(stage.all_begun()[2..], [0; 8]);
 }
