@@ -300,7 +300,8 @@ fn a_task_that_was_given_back_is_not_taken_for_given_back_again() {
     let _deadline = Deadline::seconds(120);
     let mut given_back = 0;
     for _ in 0..40 {
-        let pool = Pool::new(1).unwrap();
+        let stage = Stage::new(1);
+        let pool = stage.pool(1);
         pool.apply(pid_of_worker, 0).unwrap();
         let worker = pool.worker_pids()[0];
         let before = resident(worker);
@@ -308,6 +309,7 @@ fn a_task_that_was_given_back_is_not_taken_for_given_back_again() {
         // While it reads the argument, its memory grows.
         testing::until("it reads", || resident(worker) > before + (20 << 10));
         kill(worker);
+        stage.open(1);
         match result.get() {
             Err(TaskError::WorkerDied { exitcode: Some(3), .. }) => given_back += 1,
             Err(TaskError::WorkerDied { exitcode: Some(-9), .. }) => {}
@@ -320,8 +322,9 @@ fn a_task_that_was_given_back_is_not_taken_for_given_back_again() {
     assert!(given_back > 0, "never killed in time");
 }
 
-/// A task that the worker dies of.
+/// A task that the worker dies of, when the gate is opened.
 fn large(_: String) {
+    testing::stage().pass();
     std::process::exit(3);
 }
 
