@@ -181,7 +181,7 @@ pub const CONTENTS: &[Section] = &[
             ),
             lesson(
                 "wait-for-all",
-                11,
+                10,
                 "How does one wait for several calls? And do they really count?",
                 "wait: for the first or for all. Time only work the compiler has left in.",
             ),

@@ -268,7 +268,8 @@ impl<R> Future<R> {
     }
 
     fn wait_until(&self, deadline: Option<Instant>) -> Result<(), FutureError> {
-        if self.outcome.get().is_some() {
+        // A cancelled future has no outcome, and one whose result was taken has none any more.
+        if self.outcome.get().is_some() || self.done() {
             return Ok(());
         }
         if deadline.is_none_or(|deadline| deadline > Instant::now()) {
