@@ -97,8 +97,8 @@ pub(super) fn explain(figures: &[Figures], workers: usize) {
         workers
     );
     note!(
-        "CPU: each image is convolved {} ×, as a load. Nothing waits: {} cores count, not {} \
-         workers.",
+        "CPU: each image is convolved {} times, as a load. Nothing waits: the {} cores decide, not \
+         the {} workers.",
         CONVOLUTIONS,
         cores,
         workers

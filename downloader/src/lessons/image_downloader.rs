@@ -46,7 +46,7 @@ pub(crate) fn main() -> Result<(), Failure> {
         let scheduler = Scheduler::new(calc_type, workers)?;
         schedulers.push((scheduler, Figures::new(watch.elapsed())));
     }
-    say!("has each, in turns, download, hash and store all images");
+    say!("has each in turn download, hash and store all images");
     let place = tempfile::tempdir()?;
     let mut stored = BTreeSet::new();
     for round in 0..ROUNDS {

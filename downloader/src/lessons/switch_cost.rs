@@ -48,7 +48,7 @@ pub(crate) fn main() -> Result<(), Failure> {
     check!(got_all == [true; 2], "each got all tokens in order");
     varying_figure(switch::tutorial(tokens, [processes, threads]));
 
-    say!("changes one difference at a time: memory, cores, queue, bytes");
+    say!("changes one thing at a time: memory, cores, queue, bytes");
     let study = Study::measure()?;
     check!(study.is_complete(), "every token came back, and every bound end stayed on its core");
     study.print();

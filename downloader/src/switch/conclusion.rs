@@ -117,8 +117,8 @@ pub(crate) fn kinds(figures: &Figures) -> Conclusion {
     match none + longer + shorter {
         0 => Err(text!("it was not measured")),
         all => Ok(text!(
-            "of {} pairs that differ in nothing else, {} show no difference; in {} processes take \
-             longer, in {} threads.",
+            "of {} pairs that differ in nothing else, {} show no difference; processes take longer \
+             in {}, threads in {}.",
             all,
             none,
             longer,
@@ -193,8 +193,8 @@ pub(crate) fn bytes(figures: &Figures) -> Conclusion {
     let trip = figures.time(trip(Processes, Queue, OneCore))?.median;
     let share = 200.0 * bytes.as_secs_f64() / trip.as_secs_f64().max(1e-9);
     Ok(text!(
-        "a token becomes bytes and a token again in {}, twice in a round trip: {}% of one over our \
-         queue on one core.",
+        "a token becomes bytes and a token again in {}. A round trip over our queue does so twice: \
+         {}% of its time on one core.",
         show(bytes),
         if share < 1.0 { "< 1".into() } else { format!("{share:.0}") }
     ))
@@ -273,8 +273,8 @@ mod tests {
     fn ranges_that_overlap_show_no_difference_and_others_show_theirs() {
         let kinds_are = |none: u32, longer: u32, shorter: u32| {
             text!(
-                "of {} pairs that differ in nothing else, {} show no difference; in {} processes \
-                 take longer, in {} threads.",
+                "of {} pairs that differ in nothing else, {} show no difference; processes take \
+                 longer in {}, threads in {}.",
                 1,
                 none,
                 longer,
