@@ -293,7 +293,7 @@ pub const CONTENTS: &[Section] = &[
                 "image-downloader",
                 13,
                 "Are threads or processes faster at downloading a list of images?",
-                "Many threads overlap waiting; cores share computing; processes move data.",
+                "Threads wait at the same time; cores share computing; processes move data.",
             ),
             lesson(
                 "switch-cost",
