@@ -68,16 +68,20 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// ```
 #[must_use]
 pub fn compute(time: Duration) -> Vec<Interval> {
-    let (begun, now) = (cpu_time(), clock());
+    // The clock is read outside of both looks at the CPU time: that can't have gone further.
+    let (now, begun) = (clock(), cpu_time());
     let mut intervals = vec![(now, now)];
-    while cpu_time() - begun < time {
+    loop {
+        let is_done = cpu_time() - begun >= time;
         let now = clock();
         match intervals.last_mut() {
             Some((_, end)) if now - *end < PAUSE => *end = now,
             _ => intervals.push((now, now)),
         }
+        if is_done {
+            return intervals;
+        }
     }
-    intervals
 }
 
 #[cfg(test)]

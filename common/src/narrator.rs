@@ -26,7 +26,6 @@ use terminal_size::terminal_size_of;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::contents::{Entry, Section, next_after, translated};
-pub use crate::output::is_heard;
 use crate::output::print;
 use crate::text;
 

@@ -14,7 +14,7 @@ use std::env;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -29,9 +29,8 @@ use crate::time::Pace;
 /// The environment variable in which children find the port at which they are held.
 const PORT: &str = "LESSON_HOLD";
 
-/// The longest time that a child is held, as by then the port may belong to another program; and
-/// that its parent waits for it.
-const LONGEST: Duration = Duration::from_secs(60);
+/// The time that the main process gives its children to come, besides that of their work.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Returns the pace of this lesson, as `--speed` sets it; in a child, too.
 #[must_use]
@@ -57,9 +56,8 @@ pub fn wait_while_held() {
     let port = env::var(PORT).ok().and_then(|port| port.parse::<u16>().ok());
     let port = port.filter(|_| parent_process().is_some() && !RELEASED.load(Relaxed));
     let Some(port) = port else { return };
-    // A port that refuses was closed by the release, and what comes from it is its end.
+    // A port that refuses is that of a parent that has ended; what comes from it is its end.
     if let Ok(mut parent) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
-        let _ = parent.set_read_timeout(Some(LONGEST));
         let _ = parent.read(&mut [0]);
     }
     RELEASED.store(true, Relaxed);
@@ -76,12 +74,15 @@ pub fn rounds(few: u64) -> impl Iterator<Item = u64> {
     (1..=last).take_while(|_| is_heard())
 }
 
+/// The connections of the children that are held; `None` while none is to be held.
+static HELD: Mutex<Option<Vec<TcpStream>>> = Mutex::new(None);
+
+/// Notified when a child has come to the end of its work.
+static ARRIVAL: Condvar = Condvar::new();
+
 /// Children held at the end of their [`work`], until this is released or dropped.
 #[derive(Debug)]
-pub struct Hold {
-    listener: TcpListener,
-    arrived: Vec<TcpStream>,
-}
+pub struct Hold(());
 
 /// Holds all children that are started from now on at the end of their [`work`].
 ///
@@ -95,42 +96,57 @@ pub struct Hold {
 /// # Errors
 /// If the system has no port left, or no loopback interface.
 pub fn hold_children() -> io::Result<Hold> {
+    static IS_OPEN: Mutex<bool> = Mutex::new(false);
+    let mut is_open = IS_OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*is_open {
+        open()?;
+        *is_open = true;
+    }
+    *held() = Some(Vec::new());
+    Ok(Hold(()))
+}
+
+/// Opens the port, once and for as long as this process lives: a child that comes after a release
+/// is let go at once.
+fn open() -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
-    // Where no child could come, nobody has to wait for one.
+    // If no child could connect, the wait for one would end only at its limit.
     TcpStream::connect(address).map_err(|error| {
         io::Error::other(text!("no process can reach another at 127.0.0.1: {}", error))
     })?;
     listener.accept()?;
-    sys::set_variable(PORT, Some(&address.port().to_string()));
-    Ok(Hold { listener, arrived: Vec::new() })
+    thread::Builder::new().name("hold".to_owned()).spawn(move || {
+        while let Ok((child, _)) = listener.accept() {
+            if let Some(arrived) = &mut *held() {
+                arrived.push(child);
+                ARRIVAL.notify_all();
+            }
+        }
+    })?;
+    sys::set_variable(PORT, &address.port().to_string());
+    Ok(())
+}
+
+fn held() -> MutexGuard<'static, Option<Vec<TcpStream>>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Hold {
-    /// Waits until so many children have come to the end of their work.
+    /// Waits until so many children in all have come to the end of their work.
     ///
     /// # Errors
-    /// If one of them doesn't within a minute, for example because it was killed; or if the system
-    /// refuses to wait.
-    pub fn wait_for(&mut self, children: usize) -> io::Result<()> {
-        let address = self.listener.local_addr()?;
-        let (done, is_done) = channel::<()>();
-        // No accept has a time limit: when it is over, a connection of our own ends the wait.
-        let limit = thread::spawn(move || match is_done.recv_timeout(LONGEST) {
-            Err(RecvTimeoutError::Timeout) => TcpStream::connect(address).is_ok(),
-            _ => false,
-        });
-        let mut arrive = || {
-            while self.arrived.len() < children {
-                self.arrived.push(self.listener.accept()?.0);
-            }
-            Ok(())
+    /// If one of them doesn't within a minute more than it works, for example because it was
+    /// killed.
+    pub fn wait_for(&self, children: usize) -> io::Result<()> {
+        let limit = PATIENCE.saturating_add(pace().real(PATIENCE.as_secs_f64()));
+        let is_missing = |held: &mut Option<Vec<TcpStream>>| {
+            held.as_ref().is_none_or(|arrived| arrived.len() < children)
         };
-        let arrived = arrive();
-        drop(done);
-        match limit.join() {
-            Ok(true) => Err(io::Error::other(text!("a child hasn't come to the end of its work"))),
-            _ => arrived,
+        let waited = ARRIVAL.wait_timeout_while(held(), limit, is_missing);
+        match waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() {
+            true => Err(io::Error::other(text!("a child hasn't come to the end of its work"))),
+            false => Ok(()),
         }
     }
 
@@ -140,47 +156,6 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        sys::set_variable(PORT, None);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use multiprocess::{Process, tasks};
-
-    use super::*;
-
-    tasks![work_a_moment];
-
-    /// Runs in the child.
-    fn work_a_moment(_: ()) {
-        work(0.001);
-    }
-
-    /// Starts a child.
-    fn start() -> Process {
-        let mut child = Process::new(work_a_moment, ());
-        child.start().unwrap();
-        child
-    }
-
-    /// A single test, since all holds of a process have one variable.
-    #[test]
-    fn children_work_until_they_are_released_or_the_hold_is_dropped() {
-        let _deadline = testing::Deadline::seconds(60);
-        let mut held = hold_children().unwrap();
-        let children = [(); 3].map(|()| start());
-        held.wait_for(3).unwrap();
-        assert!(children.iter().all(Process::is_alive));
-        work(0.001); // the process that holds is not held
-        held.release();
-        for child in children.into_iter().chain([start()]) {
-            child.join().unwrap();
-            assert_eq!(child.exitcode(), Some(0));
-        }
-        let held = hold_children().unwrap();
-        let child = start();
-        drop(held);
-        child.join().unwrap();
+        *held() = None;
     }
 }

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A catalogue is a PO file of [gettext](https://www.gnu.org/software/gettext/manual/), in which
-//! the English text is the key. Tests of `xtask` hold them complete.
+//! the English text is the key. Tests in `xtask` check that they are complete.
 
 use std::collections::HashMap;
 use std::env;
@@ -209,6 +209,14 @@ mod tests {
     #[test]
     fn placeholders_are_counted() {
         assert_eq!([placeholders("{} of {}"), placeholders("none")], [2, 0]);
+    }
+
+    #[test]
+    fn each_crate_with_lessons_has_a_catalogue() {
+        for section in crate::contents::CONTENTS {
+            let is_there = CATALOGUES.iter().any(|(name, ..)| *name == section.package);
+            assert!(is_there, "{}", section.package);
+        }
     }
 
     #[test]

@@ -31,18 +31,23 @@ fn a_full_disk_is_exit_code_1() {
     check_full_disk(PROGRAM, &[]);
 }
 
-/// Wine has no cargo.
+/// Returns how the program calls Cargo with these arguments: `echo` in its place tells.
+#[cfg(unix)]
+fn call(arguments: &[&str]) -> String {
+    let mut program = std::process::Command::new(PROGRAM);
+    program.args(arguments).env("CARGO", "echo").env("LC_ALL", "C");
+    let run = program.output().expect("the program can be started");
+    String::from_utf8([run.stdout, run.stderr].concat()).expect("it is UTF-8")
+}
+
+/// Windows has no program `echo`.
 #[cfg(unix)]
 #[test]
-fn a_section_or_a_lesson_is_told_in_whichever_crate_it_lies() {
-    let told = |argument: &str| {
-        let run = output_in(Language::English, PROGRAM, &[argument, "--list"]);
-        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-        String::from_utf8(run.stdout).expect("it is UTF-8")
-    };
-    assert!(told("1").starts_with("hello-process\n"));
-    assert!(told("three-workers").starts_with("hello-process\n"));
-    let run = output_in(Language::English, PROGRAM, &["3.3"]);
-    assert_eq!(run.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&run.stderr).contains("no section and no lesson \"3.3\""));
+fn a_section_or_a_lesson_is_run_in_whichever_crate_it_lies() {
+    let basics = "-p process-basics -- hello-process concurrent-or-parallel --speed 5\n";
+    assert!(call(&["1", "--speed", "5"]).ends_with(basics));
+    let one = call(&["three-workers", "--lang", "zh"]);
+    assert!(one.ends_with("-p process-basics -- three-workers --lang zh\n"), "{one}");
+    let none = output_in(Language::English, PROGRAM, &["3.3"]);
+    assert_eq!(none.status.code(), Some(2));
 }

@@ -35,7 +35,7 @@ fn check(arguments: &[&str]) {
     assert_eq!(calculator.line(), "= 3");
     assert_eq!(answer(&mut calculator, "3 * 4"), "= 12");
 
-    let end = "the calculator ended with exit code Some(0)".to_owned();
+    let end = "the calculator ended with exit code 0".to_owned();
     assert_eq!(calculator.end(), (vec![end], Some(0)));
 }
 

@@ -34,7 +34,7 @@ fn an_unknown_name_suggests_the_nearest_and_the_crate_that_has_it() {
     assert!(elsewhere.ends_with("ipc-pipe has one: cargo run -p ipc-pipe -- two-ends "));
     assert!(said("xyz").contains("it has hello-process,"));
     let chinese = complaint(Language::Chinese, &["method"]);
-    assert_eq!(chinese, "process-basics 没有 “method” 这一课；是不是想运行 methods？\n");
+    assert_eq!(chinese, "process-basics 没有“method”这一课；是不是想运行 methods？\n");
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn catalogue(root: &Path, package: &str, problems: &mut Vec<String>) -> Texts {
         Ok(catalogue) => catalogue
             .messages()
             // The first is the catalogue's head.
-            .filter(|message| !message.msgid().is_empty())
+            .filter(|message| message.is_translated() && !message.msgid().is_empty())
             .filter_map(|m| Some((m.msgid().to_owned(), m.msgstr().ok()?.to_owned())))
             .collect(),
         Err(error) => {

@@ -27,17 +27,12 @@ pub(crate) use unix::*;
 #[cfg(windows)]
 pub(crate) use windows::*;
 
-/// Sets or removes a variable of the environment that children started from now on get.
+/// Sets a variable of the environment that children started from now on get.
 #[expect(unsafe_code, reason = "the C library's environment may be read by other threads")]
-pub(crate) fn set_variable(name: &str, value: Option<&str>) {
+pub(crate) fn set_variable(name: &str, value: &str) {
     // SAFETY: whatever reads the environment in a lesson does it through `std::env` or starts a
-    // process through `std`, which take the same lock as these calls.
-    unsafe {
-        match value {
-            Some(value) => std::env::set_var(name, value),
-            None => std::env::remove_var(name),
-        }
-    }
+    // process through `std`, which take the same lock as this call. On Windows it is always safe.
+    unsafe { std::env::set_var(name, value) };
 }
 
 /// What a process has of the kernel, as far as the system tells.

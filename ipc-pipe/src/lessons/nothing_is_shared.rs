@@ -22,7 +22,7 @@ tasks![producer, consumer];
 static COUNT: AtomicI32 = AtomicI32::new(0);
 
 pub(crate) fn main() -> Result<(), Failure> {
-    let mut held = hold_children()?;
+    let held = hold_children()?;
     let (mut counted, sender) = one_way()?;
     // Daemonic: with `--forever`, too, they end with this program.
     let mut p1 = Process::new(producer, sender).named("producer").daemonic(true);

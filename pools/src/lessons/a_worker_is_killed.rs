@@ -16,7 +16,7 @@ use multiprocess::{Failure, Pool, active_children, tasks};
 tasks![double];
 
 pub(crate) fn main() -> Result<(), Failure> {
-    let mut held = hold_children()?;
+    let held = hold_children()?;
     let pool = Pool::new(3)?;
     say!("gives the tasks 1, 2 and 3 to three workers");
     let mut results = Vec::new();

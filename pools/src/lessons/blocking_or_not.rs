@@ -26,7 +26,7 @@ pub(crate) fn main() -> Result<(), Failure> {
         blocking.push(pool.apply(task, name)?);
     }
 
-    let mut held = hold_children()?;
+    let held = hold_children()?;
     let pool = Pool::new(3)?;
     say!("gives them to three workers by apply_async, and then waits");
     let mut results = Vec::new();

@@ -47,7 +47,7 @@ pub(crate) fn main() -> Result<(), Failure> {
 /// Runs the tasks on this core or on all, draws when each computed, and returns the time for all.
 fn run(core: Option<usize>) -> Result<Duration, Failure> {
     let results = Queue::unbounded()?;
-    let mut held = hold_children()?;
+    let held = hold_children()?;
     let mut tasks = Vec::new();
     for number in 1..=TASKS {
         let mut process = Process::new(task, (number, core, results.clone()));
