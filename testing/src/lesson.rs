@@ -123,8 +123,8 @@ pub fn check_lesson(folder: &str, program: &str, module: &str) {
     }
 }
 
-/// Has a lesson crate tell all its lessons in both languages, on a narrow screen and on a usual one
-/// (on Windows, where they run without one, as if on the usual one).
+/// Has a lesson crate tell all its lessons in both languages on a narrow screen (on Windows, where
+/// they run without one, as if on a usual one).
 ///
 /// Told twice, as `--times` does, they leave nothing behind in its process, and when that has
 /// ended, no other process and no temporary file.
@@ -134,23 +134,21 @@ pub fn check_lesson(folder: &str, program: &str, module: &str) {
 pub fn check_nothing_is_left(package: &str, program: &str, arguments: &[&str]) {
     let folder = std::env::temp_dir().join(format!("{package}-{}", std::process::id()));
     fs::create_dir(&folder).expect("a temporary folder can be made");
-    let screens: &[u16] = if sys::HAS_TERMINALS { &[60, 80] } else { &[80] };
-    for (&columns, times) in screens.iter().zip([2, 1]) {
-        for (language, _) in CHAPTERS {
-            let mut command = Command::new(program);
-            command.args(["--speed", "1000", "--times", &times.to_string()]).args(arguments);
-            command.args(["--lang", &language.to_string()]);
-            // On Unix the folder for temporary files has the first of these names, on Windows the
-            // others.
-            command.envs(["TMPDIR", "TMP", "TEMP"].map(|name| (name, &folder)));
-            let run = in_terminal(columns, command);
-            assert!(run.status.success(), "{:?}\n{}", run.status, utf8(&run.stderr));
-            let text = fitting(columns.into(), &utf8(&run.stdout));
-            let told: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# ")).collect();
-            let all = lessons_of(package).into_iter().flat_map(|name| vec![name; times]);
-            let all = all.map(|name| format!("{name} · §{}", section_of(name)));
-            assert_eq!(told, all.collect::<Vec<_>>());
-        }
+    let columns = if sys::HAS_TERMINALS { 60 } else { 80 };
+    for ((language, _), times) in CHAPTERS.into_iter().zip([2, 1]) {
+        let mut command = Command::new(program);
+        command.args(["--speed", "1000", "--times", &times.to_string()]).args(arguments);
+        command.args(["--lang", &language.to_string()]);
+        // On Unix the folder for temporary files has the first of these names, on Windows the
+        // others.
+        command.envs(["TMPDIR", "TMP", "TEMP"].map(|name| (name, &folder)));
+        let run = in_terminal(columns, command);
+        assert!(run.status.success(), "{:?}\n{}", run.status, utf8(&run.stderr));
+        let text = fitting(columns.into(), &utf8(&run.stdout));
+        let told: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# ")).collect();
+        let all = lessons_of(package).into_iter().flat_map(|name| vec![name; times]);
+        let all = all.map(|name| format!("{name} · §{}", section_of(name)));
+        assert_eq!(told, all.collect::<Vec<_>>());
     }
     fs::remove_dir(&folder).expect("nothing is left in the temporary folder");
 }
