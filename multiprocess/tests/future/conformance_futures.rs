@@ -529,9 +529,11 @@ fn wait_for_the_first_error_waits_for_all_if_there_is_none<E: OnStage>() {
 #[test]
 fn what_a_wait_costs_does_not_grow_with_the_number_of_futures() {
     let _deadline = Deadline::seconds(60);
+    // Some ticks of a coarse clock: on Windows they are 15.6 ms long.
+    const TICKS: Duration = Duration::from_millis(50);
     let (few, many) = (work_of_waits(1_000), work_of_waits(10_000));
     // Ten times as long; a hundred times if each looked at all others.
-    assert!(many < 40 * few, "{many:?} instead of {few:?}");
+    assert!(many < 40 * few.max(TICKS), "{many:?} instead of {few:?}");
 }
 
 /// Waits for so many futures, of which each is done only when the one before it has come; returns
