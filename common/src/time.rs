@@ -150,6 +150,13 @@ pub fn cpu_time() -> Duration {
     sys::cpu_time()
 }
 
+/// Returns by how much [`cpu_time`] may be wrong: on Windows the system adds the time of a whole
+/// tick of its clock to whoever runs at the end of it.
+#[must_use]
+pub fn cpu_tick() -> Duration {
+    sys::CPU_TICK
+}
+
 /// Returns how often the calling thread was taken off its core so far: because it waited, or
 /// because it yielded or its time was up. Python: `resource.getrusage(resource.RUSAGE_THREAD)`.
 ///

@@ -15,6 +15,8 @@ pub(crate) fn clock() -> Duration {
     Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default()
 }
 
+pub(crate) const CPU_TICK: Duration = Duration::ZERO;
+
 pub(crate) fn cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
 }

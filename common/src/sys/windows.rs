@@ -66,6 +66,9 @@ pub(crate) fn clock() -> Duration {
     Duration::from_nanos(nanoseconds as u64)
 }
 
+/// A tick of the system's clock is 15.625 ms long.
+pub(crate) const CPU_TICK: Duration = Duration::from_millis(16);
+
 #[expect(unsafe_code, reason = "a function of Windows")]
 pub(crate) fn cpu_time() -> Duration {
     let [mut begin, mut end, mut kernel, mut user] = [FILETIME::default(); 4];
