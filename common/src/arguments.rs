@@ -104,12 +104,16 @@ pub(crate) fn command(name: &'static str, about: &str, operands: &str, has_tools
 /// Prints what clap says, help or what is wrong with the command line, and returns the exit code.
 pub(crate) fn print_said(said: &clap::Error) -> ExitCode {
     match complaint(said) {
-        Some(complaint) => {
-            output::complain(wrapped(&complaint, columns(), 0).join("\n"));
-            ExitCode::from(2)
-        }
+        Some(complaint) => refuse(&complaint),
         None => output::print_clap(said),
     }
+}
+
+/// Says on standard error why a command line is refused; returns the exit code, 2.
+#[must_use]
+pub fn refuse(why: &str) -> ExitCode {
+    output::complain(wrapped(why, columns(), 0).join("\n"));
+    ExitCode::from(2)
 }
 
 /// Returns what is wrong with the command line, in a sentence; `None` for what is left to clap.

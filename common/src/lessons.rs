@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use multiprocess::Failure;
 
-use crate::arguments::{self, language_option, number, option};
+use crate::arguments::{self, language_option, number, option, refuse};
 use crate::contents::{Entry, Section, find, nearest, translated};
 use crate::narrator::{close, columns, lead_on, open, wrapped};
 use crate::output;
@@ -153,10 +153,7 @@ fn do_what_the_command_line_says(
     for name in options.get_many::<String>("lesson").unwrap_or_default() {
         match lessons.iter().find(|lesson| lesson.name() == *name) {
             Some(lesson) => told.push(lesson),
-            None => {
-                output::complain(wrapped(&has_no(package, name, lessons), columns(), 0).join("\n"));
-                return ExitCode::from(2);
-            }
+            None => return refuse(&has_no(package, name, lessons)),
         }
     }
     if told.is_empty() {
@@ -172,9 +169,7 @@ fn do_what_the_command_line_says(
     if options.get_flag("forever") && !told.iter().any(is_loop) {
         let loops: Vec<String> = lessons.iter().filter(is_loop).map(Lesson::name).collect();
         let loops = if loops.is_empty() { text!("none") } else { loops.join(&text!(", ")) };
-        let sentence = text!("--forever is for lessons with an endless loop; here: {}", loops);
-        output::complain(wrapped(&sentence, columns(), 0).join("\n"));
-        return ExitCode::from(2);
+        return refuse(&text!("--forever is for lessons with an endless loop; here: {}", loops));
     }
     let times = *options.get_one::<u32>("times").unwrap_or(&1);
     arguments::keep(options);

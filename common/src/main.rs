@@ -6,7 +6,7 @@
 use std::env;
 use std::process::{Command, ExitCode};
 
-use common::arguments::nothing_but_language;
+use common::arguments::{nothing_but_language, refuse};
 use common::contents::{Contents, Section, find, nearest, section};
 use common::narrator::{columns, wrapped};
 use common::{output, text};
@@ -38,8 +38,7 @@ fn main() -> ExitCode {
                             name
                         ),
                     };
-                    output::complain(wrapped(&text, columns(), 0).join("\n"));
-                    ExitCode::from(2)
+                    refuse(&text)
                 }
             }
         }

@@ -29,7 +29,8 @@ use crate::time::Pace;
 /// The environment variable in which children find the port at which they are held.
 const PORT: &str = "LESSON_HOLD";
 
-/// The time that the main process gives its children to come, besides that of their work.
+/// The time that the main process gives its children to come, besides that of their work; and after
+/// which a held child looks whether its parent is still there.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Returns the pace of this lesson, as `--speed` sets it; in a child, too.
@@ -54,13 +55,22 @@ pub fn work(tutorial_seconds: f64) {
 pub fn wait_while_held() {
     static RELEASED: AtomicBool = AtomicBool::new(false);
     let port = env::var(PORT).ok().and_then(|port| port.parse::<u16>().ok());
-    let port = port.filter(|_| parent_process().is_some() && !RELEASED.load(Relaxed));
-    let Some(port) = port else { return };
-    // A port that refuses is that of a parent that has ended; what comes from it is its end.
-    if let Ok(mut parent) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
-        let _ = parent.read(&mut [0]);
+    let (Some(parent), Some(port), false) = (parent_process(), port, RELEASED.load(Relaxed)) else {
+        return;
+    };
+    // A port that refuses is that of a parent that has ended.
+    if let Ok(mut hold) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+        let _ = hold.set_read_timeout(Some(PATIENCE));
+        // The release ends the connection. If the parent died before the child came, the port may
+        // be another program's by now, which says nothing.
+        while hold.read(&mut [0]).is_err_and(|error| is_timeout(&error)) && parent.is_alive() {}
     }
     RELEASED.store(true, Relaxed);
+}
+
+/// Returns true if a read has ended at its time limit, which Unix and Windows call differently.
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 /// Returns the rounds of a loop that is endless in the tutorial: so many, or with `--forever` no

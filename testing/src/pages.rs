@@ -89,7 +89,7 @@ fn check_pairs<T: PartialEq + Debug>(
 /// The first link that doesn't, or a file that can't be read.
 pub fn check_links(path: &Path) -> Result<(), String> {
     let page = Page::read(path)?;
-    for link in page.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+    for (link, _) in links(&page.text) {
         let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
         if file.contains("://") {
             continue;
