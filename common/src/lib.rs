@@ -16,10 +16,13 @@ pub mod group;
 #[cfg(feature = "interrupt")]
 pub mod interrupt;
 pub mod lessons;
+#[cfg(feature = "measure")]
+pub mod measure;
 pub mod narrator;
 pub mod output;
 pub mod pretend;
 mod settings;
+mod spread;
 pub mod stock;
 mod sys;
 pub mod table;

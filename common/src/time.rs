@@ -6,6 +6,7 @@ use std::io;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+pub use crate::spread::{Quantity, Spread};
 use crate::sys;
 
 /// A stopwatch on the monotonic clock. Python: `time.perf_counter` twice.
@@ -32,79 +33,6 @@ impl Stopwatch {
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
-}
-
-/// The smallest, the middle and the largest of several measurements.
-///
-/// The median is what to compare: one slow run on a busy machine doesn't move it. Python: `min`,
-/// `statistics.median`, `max`.
-///
-/// ```
-/// # use std::time::Duration;
-/// # use common::time::Spread;
-/// let spread = Spread::of([9, 1, 2].map(Duration::from_millis)).expect("there are three");
-/// assert_eq!(spread.median, Duration::from_millis(2));
-/// assert_eq!(spread.to_string(), "2.0 ms (1.0 ms – 9.0 ms)");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spread {
-    /// The fastest run.
-    pub min: Duration,
-    /// Half of the runs were faster; of an even number of runs, the mean of the middle two.
-    pub median: Duration,
-    /// The slowest run.
-    pub max: Duration,
-}
-
-impl Spread {
-    /// Computes the spread of these measurements, in any order; `None` if there are none.
-    #[must_use]
-    pub fn of(measurements: impl IntoIterator<Item = Duration>) -> Option<Self> {
-        let mut sorted: Vec<Duration> = measurements.into_iter().collect();
-        sorted.sort_unstable();
-        let (min, max) = (*sorted.first()?, *sorted.last()?);
-        let middle = sorted.len() / 2;
-        let lower = sorted[(sorted.len() - 1) / 2];
-        Some(Self { min, median: (lower + sorted[middle]) / 2, max })
-    }
-
-    /// Times each of `1 + more` runs of this work, and returns their spread. Python:
-    /// `timeit.repeat`.
-    pub fn of_repeats(more: usize, mut work: impl FnMut()) -> Self {
-        let mut timed = || {
-            let watch = Stopwatch::start();
-            work();
-            watch.elapsed()
-        };
-        let first = timed();
-        let times: Vec<Duration> = (0..more).map(|_| timed()).chain([first]).collect();
-        Self::of(times).expect("there is at least the first")
-    }
-}
-
-/// Writes `median (min – max)`, each in a readable unit.
-impl fmt::Display for Spread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({} – {})", show(self.median), show(self.min), show(self.max))
-    }
-}
-
-/// Returns the order in which to measure this many subjects in a round: each begins in its turn,
-/// and every other round runs backwards, so that none always follows the same neighbour.
-///
-/// ```
-/// # use common::time::order;
-/// assert_eq!(order(1, 3), [1, 2, 0]);
-/// assert_eq!(order(2, 3), [1, 0, 2]);
-/// ```
-#[must_use]
-pub fn order(round: usize, subjects: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..subjects).collect();
-    order.rotate_left(round % subjects.max(1));
-    if round.is_multiple_of(2) {
-        order.reverse();
-    }
-    order
 }
 
 /// Writes a duration in the unit that suits it: `870 ns`, `12.3 µs`, `0.3 ms`, `2.05 s`.
@@ -230,44 +158,6 @@ impl fmt::Display for Pace {
 mod tests {
     use super::*;
 
-    fn ms(n: u64) -> Duration {
-        Duration::from_millis(n)
-    }
-
-    #[test]
-    fn the_median_of_an_odd_number_is_the_middle_one() {
-        let spread = Spread::of([ms(9), ms(1), ms(2)]).unwrap();
-        assert_eq!(spread, Spread { min: ms(1), median: ms(2), max: ms(9) });
-    }
-
-    #[test]
-    fn the_median_of_an_even_number_lies_between_the_middle_two() {
-        assert_eq!(Spread::of([ms(4), ms(1), ms(9), ms(2)]).unwrap().median, ms(3));
-        assert_eq!(Spread::of([]), None);
-    }
-
-    #[test]
-    fn every_subject_comes_once_in_a_round_and_none_is_always_first() {
-        let first: Vec<usize> = (1..=4).map(|round| order(round, 3)[0]).collect();
-        assert_eq!(first, [1, 1, 0, 0]);
-        for round in 0..6 {
-            let mut order = order(round, 4);
-            order.sort_unstable();
-            assert_eq!(order, [0, 1, 2, 3]);
-        }
-    }
-
-    #[test]
-    fn repeats_are_counted_and_timed() {
-        let mut runs = 0;
-        let spread = Spread::of_repeats(4, || {
-            runs += 1;
-            std::thread::sleep(ms(1));
-        });
-        assert_eq!(runs, 5);
-        assert!(spread.min >= ms(1) && spread.min <= spread.median && spread.median <= spread.max);
-    }
-
     #[test]
     fn durations_are_shown_in_the_unit_that_suits_them() {
         let shown = [870, 12_345, 300_000, 2_050_000_000].map(Duration::from_nanos).map(show);
@@ -276,8 +166,8 @@ mod tests {
 
     #[test]
     fn a_pace_of_ten_makes_a_second_a_tenth() {
-        assert_eq!(Pace::DEFAULT.real(2.0), ms(200));
-        assert_eq!("1".parse::<Pace>().unwrap().real(2.0), ms(2000));
+        assert_eq!(Pace::DEFAULT.real(2.0), Duration::from_millis(200));
+        assert_eq!("1".parse::<Pace>().unwrap().real(2.0), Duration::from_secs(2));
     }
 
     #[test]
