@@ -1,40 +1,30 @@
 //! Side by side, in one run: this project and its peers on the reader's machine.
 //!
-//! ```text
-//!   rows ──▶ method: every peer a sample in every round ──▶ report, chart
-//!              │
-//!              └─ a sample: scene (sides that put and get) × medium (ours, Python's, …)
-//! ```
-//!
-//! To read in this order: how it is measured (`method.rs`), a row (`rows/queue_stream.rs`), the
-//! scene it plays (`scene/mod.rs`, `side.rs`, `stage.rs`), Python (`python.rs`, `sides.py`), the
-//! output (`report.rs`, `compare.rs`, `chart.rs`, `machine.rs`).
+//! To read in this order: how it is measured (`common::measure`), a row (`rows/queue_stream.rs`),
+//! Python (`python.rs`, `roles.py`, `calls.py`).
 
 #![forbid(unsafe_code)]
 
-mod chart;
-mod compare;
-mod machine;
-mod method;
+mod ipc;
 mod options;
 mod python;
-mod report;
 mod rows;
-mod scene;
 
 use std::fs::File;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Parser;
+use common::measure::chart::{Chart, Line};
+use common::measure::{Benchmark, Earlier, Effort, Machine, Measured, measure, report};
+use common::time::Stopwatch;
 use common::{files, output};
 use indicatif::{ProgressBar, ProgressStyle};
 use multiprocess::Failure;
 
-use compare::Earlier;
-use machine::Machine;
-use method::{Effort, Measured, Row};
-use options::{Form, Options};
+use options::Options;
+use python::Python;
 
 #[cfg(test)]
 multiprocess::test_entry!();
@@ -42,14 +32,17 @@ multiprocess::test_entry!();
 /// With this argument the program ends before it has begun: how long that takes is measured, too.
 pub const END_AT_ONCE: &str = "--end-at-once";
 
+/// The peers that are crates.
+const CRATES: [&str; 4] = ["crossbeam", "ipc-channel", "petgraph", "procspawn"];
+
 /// Runs the whole program inside `multiprocess::main`: reads the command line, measures, prints.
 ///
 /// The exit code is 1 if a sample of ours failed, and 2 if the command line or the build is wrong.
 #[must_use]
 pub fn run() -> ExitCode {
-    let options = match options::read() {
+    let options = match Options::try_parse() {
         Ok(options) => options,
-        Err(code) => return code,
+        Err(said) => return output::print_clap(&said),
     };
     match measure_and_print(&options) {
         Ok(code) => code,
@@ -61,27 +54,27 @@ pub fn run() -> ExitCode {
 }
 
 fn measure_and_print(options: &Options) -> Result<ExitCode, Failure> {
-    let mut pythons = python::find(&options.pythons)?;
-    if options.quick && options.pythons.is_empty() {
+    let mut pythons = python::find(&options.python)?;
+    if options.quick && options.python.is_empty() {
         pythons.truncate(1);
     }
     let mut rows = rows::all(&pythons);
+    let names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
     if options.list {
-        let names: String = rows.iter().map(|row| format!("{}\n", row.name)).collect();
-        output::print(&names);
+        output::print(&(names.join("\n") + "\n"));
         return Ok(ExitCode::SUCCESS);
     }
-    if let Some(unknown) = options.only.iter().find(|name| !rows.iter().any(|r| r.name == **name)) {
-        let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-        output::complain(format_args!(
-            "bench has no row \"{unknown}\"; it has {}.",
-            names.join(", ")
-        ));
-        return Ok(ExitCode::from(2));
+    let wrong = |text: String| {
+        output::complain(text);
+        Ok(ExitCode::from(2))
+    };
+    if let Some(unknown) = options.only.iter().find(|name| !names.contains(name)) {
+        let names = names.join(", ");
+        return wrong(format!("bench has no row \"{unknown}\"; it has {names}."));
     }
     if cfg!(debug_assertions) {
-        output::complain("bench measures release builds only: cargo run --release -p bench");
-        return Ok(ExitCode::from(2));
+        let command = "cargo run --release -p bench";
+        return wrong(format!("bench measures release builds only: {command}"));
     }
     let earlier = options.compare.as_deref().map(Earlier::read).transpose()?;
     rows.retain(|row| options.only.is_empty() || options.only.contains(&row.name));
@@ -89,36 +82,43 @@ fn measure_and_print(options: &Options) -> Result<ExitCode, Failure> {
     let inputs: Vec<&File> = compared.iter().collect();
     let [svg] = files::create([options.svg.as_ref()], &inputs).map_err(Failure::new)?;
     python::clean_up_at_signals(&pythons)?;
-    let machine = Machine::here(&pythons);
-    let measured = measure(rows, &options.effort);
-    let text = match options.form {
-        Form::Table => {
-            let table = report::table(&measured, report::columns());
-            table + &earlier.map(|earlier| earlier.compared(&measured)).unwrap_or_default()
-        }
-        Form::Markdown => report::markdown(&machine, &measured),
-        Form::Json => report::json(&machine, &measured),
-    };
-    output::print(&text);
+    let machine = Machine::here(versions(&pythons));
+    let measured = with_progress(rows, &options.effort());
+    output::print(&shown(options, &machine, &measured, earlier));
     if let Some(mut file) = svg {
-        file.write_all(chart::svg(&machine, &measured)?.as_bytes())?;
+        file.write_all(chart(&machine, &measured).svg().map_err(Failure::new)?.as_bytes())?;
     }
     // What can't be had on this system is no failure.
-    let has_ours = |all: &&Measured| all.row.peers.first().is_some_and(|ours| ours.sample.is_ok());
-    let failed = |all: &Measured| all.figures.first().is_some_and(Result::is_err);
-    let ours_failed = measured.iter().filter(has_ours).any(failed);
+    let ours_failed =
+        measured.iter().any(|row| row.benchmark.peers[0].sample.is_ok() && row.samples[0].is_err());
     Ok(if ours_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+fn shown(
+    options: &Options,
+    machine: &Machine,
+    measured: &[Measured],
+    earlier: Option<Earlier>,
+) -> String {
+    if options.json {
+        report::json(machine, measured)
+    } else if options.markdown {
+        report::markdown(machine, measured)
+    } else {
+        report::table(measured, report::columns())
+            + &earlier.map(|earlier| earlier.compared(measured)).unwrap_or_default()
+    }
+}
+
 /// Measures, and says on standard error how far it is.
-fn measure(rows: Vec<Row>, effort: &Effort) -> Vec<Measured> {
+fn with_progress(rows: Vec<Benchmark>, effort: &Effort) -> Vec<Measured> {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(500));
     let mut last = String::new();
-    let all = method::measure(rows, effort, |round, row, peer| {
+    let all = measure(rows, effort, |round, row, peer| {
         bar.set_message(format!("round {round}, {row}: {peer}"));
         let line = format!("round {round}, {row}");
         if bar.is_hidden() && last != line {
@@ -128,4 +128,77 @@ fn measure(rows: Vec<Row>, effort: &Effort) -> Vec<Measured> {
     });
     bar.finish_and_clear();
     all
+}
+
+/// Charts the ratios; rows without any are left out.
+fn chart(machine: &Machine, measured: &[Measured]) -> Chart {
+    let mut lines = Vec::new();
+    for row in measured {
+        let peers = row.benchmark.peers.iter().enumerate().skip(1);
+        let peers = peers.filter_map(|(place, peer)| {
+            let ratio = row.ratio(place)?;
+            let beside = format!("{} × ({})", report::factor(ratio.median), report::extent(ratio));
+            Some(Line::Figures(peer.name.clone(), [Some(ratio), None], beside))
+        });
+        let mut peers = peers.peekable();
+        if peers.peek().is_some() {
+            lines.push(Line::Heading(row.benchmark.name.clone()));
+            lines.extend(peers);
+        }
+    }
+    Chart {
+        title: "How many times better ours is than each peer".into(),
+        legend: None,
+        lines,
+        unit: "×".into(),
+        has_bars: true,
+        foot: machine.lines().into(),
+    }
+}
+
+/// Calls for so many seconds, and at least so often; returns the seconds of one call.
+///
+/// # Errors
+/// The first of a call.
+pub fn seconds_each(
+    seconds: f64,
+    least: u32,
+    mut call: impl FnMut() -> Result<(), Failure>,
+) -> Result<f64, Failure> {
+    let watch = Stopwatch::start();
+    let mut count = 0;
+    while count < least || watch.elapsed().as_secs_f64() < seconds {
+        call()?;
+        count += 1;
+    }
+    Ok(watch.elapsed().as_secs_f64() / f64::from(count))
+}
+
+fn versions(pythons: &[Python]) -> Vec<String> {
+    let crates = CRATES.map(|name| format!("{name} {}", locked_version(name)));
+    pythons.iter().map(|python| python.name.clone()).chain(crates).collect()
+}
+
+/// Returns the version of a crate that this program was built with; of several the newest.
+fn locked_version(name: &str) -> &'static str {
+    let lock = include_str!("../../Cargo.lock");
+    let entry = format!("name = \"{name}\"");
+    let versions = lock.lines().zip(lock.lines().skip(1)).filter(|(line, _)| *line == entry);
+    let version = versions.last().and_then(|(_, version)| version.split('"').nth(1));
+    version.unwrap_or("unknown")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_versions_are_those_of_the_build() {
+        for name in CRATES {
+            let version = locked_version(name);
+            assert!(version.starts_with(|first: char| first.is_ascii_digit()), "{name}");
+        }
+        assert!(locked_version("ipc-channel").starts_with("0.23."));
+        assert_eq!(locked_version("no-such-crate"), "unknown");
+    }
 }

@@ -1,30 +1,21 @@
 //! CPython: finding the interpreters, and running a small program of this crate in one.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 use std::{env, fs, io, thread};
 
-use common::group::Group;
 use common::interrupt;
+use common::measure::{Budget, Program, Report, Workload};
 use multiprocess::Failure;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::scene::{HANGS, Report, Scene, Terms, time_until};
-
 /// The programs, by the names under which they import each other.
-const PROGRAMS: [(&str, &str); 5] = [
-    ("sides.py", include_str!("scene/sides.py")),
-    ("start_join.py", include_str!("rows/start_join.py")),
-    ("pool.py", include_str!("rows/pool.py")),
-    ("executor.py", include_str!("rows/executor.py")),
-    ("queue_after_kills.py", include_str!("rows/queue_after_kills.py")),
-];
+const PROGRAMS: [(&str, &str); 2] =
+    [("roles.py", include_str!("roles.py")), ("calls.py", include_str!("calls.py"))];
 
 /// An interpreter.
 #[derive(Clone, Debug)]
@@ -99,16 +90,16 @@ fn on_search_path(names: &[String]) -> Vec<PathBuf> {
 }
 
 impl Python {
-    /// Plays a scene over one of Python's media: `queue`, `pipe` or `threads`.
-    pub(crate) fn play(
+    /// Runs a workload over one of Python's transports: `queue`, `pipe` or `threads`.
+    pub(crate) fn work(
         &self,
-        medium: &str,
-        scene: &Scene,
-        terms: &Terms,
+        transport: &str,
+        workload: &Workload,
+        budget: &Budget,
     ) -> Result<Vec<Report>, Failure> {
-        let mut wanted = scene_as_json(scene, terms)?;
-        wanted["medium"] = json!(medium);
-        Ok(serde_json::from_value(self.run("sides.py", &wanted, terms)?)?)
+        let mut wanted = as_json(workload, budget)?;
+        wanted["transport"] = json!(transport);
+        Ok(serde_json::from_value(self.run("roles.py", &wanted, budget)?)?)
     }
 
     /// Runs one of the programs with this argument; returns what it prints. It and what it has
@@ -117,62 +108,25 @@ impl Python {
         &self,
         program: &str,
         argument: &Value,
-        terms: &Terms,
+        budget: &Budget,
     ) -> Result<Value, Failure> {
         let mut command = Command::new(&self.path);
         command.arg("-B").arg(self.programs.path().join(program)).arg(argument.to_string());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let (child, group) = Group::spawn(&mut command)?;
-        Running { child, group }.answer(terms.deadline)
+        let is_line = |bytes: &[u8]| bytes.ends_with(b"\n");
+        let answer = Program::start(&mut command)?.output(budget, is_line)?;
+        Ok(serde_json::from_str(&answer)?)
     }
 }
 
-/// Writes a scene as `sides.py` wants it.
-pub(crate) fn scene_as_json(scene: &Scene, terms: &Terms) -> Result<Value, Failure> {
-    let channels: Vec<_> = (0..scene.acts.len()).map(|side| scene.channels(side)).collect();
+/// Writes a workload as `roles.py` wants it.
+pub(crate) fn as_json(workload: &Workload, budget: &Budget) -> Result<Value, Failure> {
+    let channels: Vec<_> = (0..workload.roles.len()).map(|w| workload.channels(w)).collect();
     Ok(json!({
-        "sides": scene.sides(terms)?,
+        "workers": workload.workers(budget)?,
         "channels": channels,
-        "places": scene.places,
-        "is_bytes": scene.size.is_some(),
+        "capacity": workload.capacity,
+        "is_bytes": workload.size.is_some(),
     }))
-}
-
-/// A Python process and all that it has started.
-struct Running {
-    child: Child,
-    group: Group,
-}
-
-impl Running {
-    fn answer(mut self, deadline: Instant) -> Result<Value, Failure> {
-        let stdout = self.child.stdout.take().ok_or_else(|| Failure::new("no standard output"))?;
-        if multiprocess::wait(&[&stdout], Some(time_until(deadline)))?.is_empty() {
-            return Err(Failure::new(HANGS));
-        }
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        if line.is_empty() {
-            return Err(Failure::new(self.complaint()));
-        }
-        Ok(serde_json::from_str(&line)?)
-    }
-
-    /// Returns the last line that it prints on standard error.
-    fn complaint(&mut self) -> String {
-        // If it has ended, its watcher is still in the group.
-        self.group.kill();
-        let stderr = self.child.stderr.take().map(io::read_to_string);
-        let text = stderr.and_then(Result::ok).unwrap_or_default();
-        text.trim().lines().last().unwrap_or("it ended without a word").to_owned()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.group.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// Removes the programs when a signal ends this process. Everything that measures ends by itself
@@ -193,6 +147,8 @@ pub(crate) fn clean_up_at_signals(pythons: &[Python]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use common::measure::HANGS;
+    use std::time::{Duration, Instant};
 
     #[test]
     fn a_given_python_that_does_not_run_is_an_error_that_names_it() {
@@ -221,11 +177,11 @@ mod tests {
             let hangs = hangs.replace("'pid'", &format!("{:?}", folder.join("pid")));
             fs::write(folder.join("hangs.py"), hangs).unwrap();
 
-            let failure = python.run("fails.py", &json!({}), &Terms::of(0.1)).unwrap_err();
+            let failure = python.run("fails.py", &json!({}), &Budget::of(0.1)).unwrap_err();
             assert_eq!(failure.to_string(), "ValueError: no queue");
-            let deadline = Instant::now() + std::time::Duration::from_secs(4);
-            let terms = Terms { deadline, ..Terms::of(0.1) };
-            assert_eq!(python.run("hangs.py", &json!({}), &terms).unwrap_err().to_string(), HANGS);
+            let deadline = Instant::now() + Duration::from_secs(4);
+            let budget = Budget { deadline, ..Budget::of(0.1) };
+            assert_eq!(python.run("hangs.py", &json!({}), &budget).unwrap_err().to_string(), HANGS);
             let pid = fs::read_to_string(folder.join("pid")).unwrap();
             assert!(testing::Other::of(pid.trim().parse().unwrap()).is_none());
         }

@@ -66,7 +66,7 @@ fn an_earlier_run_that_is_not_there_is_said_before_anything_is_measured() {
 
 #[test]
 fn the_small_program_starts_itself_and_prints_seconds() {
-    let wanted = r#"{"cores": [], "seconds": 0.0}"#;
+    let wanted = r#"{"core": null, "seconds": 0.0}"#;
     let run = output(env!("CARGO_BIN_EXE_start-join"), &[wanted]);
     assert!(run.status.success(), "{}", text(&run.stderr));
     let seconds: f64 = text(&run.stdout).trim().parse().expect("a number");
@@ -76,7 +76,7 @@ fn the_small_program_starts_itself_and_prints_seconds() {
 
 #[test]
 fn the_small_program_ends_when_nothing_holds_its_input_open() {
-    let wanted = r#"{"cores": [], "seconds": 1000.0, "is_watched": true}"#;
+    let wanted = r#"{"core": null, "seconds": 1000.0, "is_watched": true}"#;
     let run = output(env!("CARGO_BIN_EXE_start-join"), &[wanted]);
     assert_eq!(run.status.code(), Some(1), "{}", text(&run.stderr));
     assert!(run.stdout.is_empty());

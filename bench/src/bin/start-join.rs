@@ -1,8 +1,8 @@
 //! A small program that starts itself and joins, one process after the other; prints seconds for
 //! each.
 //!
-//! What `start_join.py` is for Python: most programs are small, and what is large takes longer to
-//! be loaded. `start-join '{"cores": [], "seconds": 0.1}'`; the row `start-join` calls it.
+//! What `calls.py` is for Python: most programs are small, and what is large takes longer to
+//! be loaded. `start-join '{"core": null, "seconds": 0.1}'`; the row `start-join` calls it.
 
 #![forbid(unsafe_code)]
 
@@ -11,7 +11,6 @@ use std::process::ExitCode;
 use std::{io, process, thread};
 
 use common::output;
-use common::time::Stopwatch;
 use multiprocess::{Failure, Process, tasks};
 use serde::Deserialize;
 
@@ -19,8 +18,7 @@ tasks![nothing];
 
 #[derive(Deserialize)]
 struct Wanted {
-    /// None: all.
-    cores: Vec<usize>,
+    core: Option<usize>,
     seconds: f64,
     /// True if it ends with standard input, which the program that measures holds open.
     #[serde(default)]
@@ -51,17 +49,9 @@ fn measure() -> Result<f64, Failure> {
             process::exit(1);
         });
     }
-    if !wanted.cores.is_empty() {
-        common::cores::bind_to(&wanted.cores)?;
-    }
+    wanted.core.map_or(Ok(()), |core| common::cores::bind_to(&[core]))?;
     start_and_join()?;
-    let watch = Stopwatch::start();
-    let mut count = 0;
-    while count < 3 || watch.elapsed().as_secs_f64() < wanted.seconds {
-        start_and_join()?;
-        count += 1;
-    }
-    Ok(watch.elapsed().as_secs_f64() / f64::from(count))
+    bench::seconds_each(wanted.seconds, 3, start_and_join)
 }
 
 fn start_and_join() -> Result<(), Failure> {

@@ -2,118 +2,73 @@
 
 use std::hint::black_box;
 
-use common::time::Stopwatch;
+use common::measure::harness::in_process;
+use common::measure::{Benchmark, Budget, Peer, Unit};
 use multiprocess::futures::{Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor};
 use multiprocess::{Failure, Sender, cpu_count, tasks};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::{OURS, for_each};
-use crate::method::{Peer, Row, Unit};
+use super::{OURS, busy, for_each, seconds_each};
 use crate::python::Python;
-use crate::scene::{Terms, alone};
 
 tasks![processes, threads, with_threadpool, with_rayon, square];
 
-/// The calls that are measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Call {
-    /// Many calls, and then their results; the figure is a rate.
-    Submit,
-    /// A single call, and its result.
-    RoundTrip,
-}
-
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Work {
-    call: Call,
     seconds: f64,
     workers: usize,
-    /// Calls that are submitted at once.
+    /// Calls that are submitted at once; then their results are waited for.
     calls: u64,
 }
 
-pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
-    let (submit, round_trip) = (Call::Submit, Call::RoundTrip);
-    vec![
-        row("processes", 2_000, submit, pythons, vec![peer(OURS, 2_000, submit, processes)]),
-        row("processes", 1, round_trip, pythons, vec![peer(OURS, 1, round_trip, processes)]),
-        row(
-            "threads",
-            20_000,
-            submit,
-            pythons,
-            vec![
-                peer(OURS, 20_000, submit, threads),
-                peer("threadpool (threads)", 20_000, submit, with_threadpool),
-                peer("rayon (threads)", 20_000, submit, with_rayon),
-            ],
-        ),
-        row(
-            "threads",
-            1,
-            round_trip,
-            pythons,
-            vec![
-                peer(OURS, 1, round_trip, threads),
-                peer("threadpool (threads)", 1, round_trip, with_threadpool),
-                peer("rayon (threads)", 1, round_trip, with_rayon),
-            ],
-        ),
-    ]
+pub(super) fn rows(pythons: &[Python]) -> Vec<Benchmark> {
+    let processes = |calls| row("processes", calls, pythons, vec![peer(OURS, calls, processes)]);
+    let threads = |calls| {
+        let peers = vec![
+            peer(OURS, calls, threads),
+            peer("threadpool (threads)", calls, with_threadpool),
+            peer("rayon (threads)", calls, with_rayon),
+        ];
+        row("threads", calls, pythons, peers)
+    };
+    vec![processes(2_000), processes(1), threads(20_000), threads(1), busy(processes(1))]
 }
 
-fn row(
-    kind: &'static str,
-    calls: u64,
-    call: Call,
-    pythons: &[Python],
-    mut peers: Vec<Peer>,
-) -> Row {
-    let with_python = for_each(pythons, move |python, terms| {
-        let Work { seconds, workers, .. } = work(call, calls, terms);
-        let wanted = json!({
-            "kind": kind, "call": call, "seconds": seconds, "workers": workers, "calls": calls
-        });
-        let seconds = serde_json::from_value(python.run("executor.py", &wanted, terms)?)?;
-        Ok(figure_of(call, calls, seconds))
+fn row(kind: &str, calls: u64, pythons: &[Python], mut peers: Vec<Peer>) -> Benchmark {
+    let python_kind = kind.to_owned();
+    let with_python = for_each(pythons, move |python, budget| {
+        let mut wanted = serde_json::to_value(work(calls, budget))?;
+        wanted["what"] = "executor".into();
+        wanted["kind"] = python_kind.clone().into();
+        let seconds = python.run("calls.py", &wanted, budget)?;
+        Ok(figure_of(calls, serde_json::from_value(seconds)?))
     });
     // Ours stands first, Python second.
     peers.splice(1..1, with_python);
-    let workers = cpu_count();
-    let (name, says, unit) = match call {
-        Call::Submit => ("submit", "squares, each submitted, then each result", Unit::Rate),
-        Call::RoundTrip => ("round-trip", "one square, there and back", Unit::Time),
+    let (name, says, unit) = match calls {
+        1 => ("round-trip", "one square, there and back", Unit::Time),
+        _ => ("submit", "squares, each submitted, then each result", Unit::Rate),
     };
-    Row {
-        name: format!("executor-{kind}-{name}"),
-        says: format!("an executor of {workers} {kind}: {says}"),
-        unit,
-        peers,
-        seconds_at_least: 0.0,
-    }
+    let says = format!("an executor of {} {kind}: {says}", cpu_count());
+    Benchmark::new(format!("executor-{kind}-{name}"), says, unit, peers)
 }
 
-fn work(call: Call, calls: u64, terms: &Terms) -> Work {
-    Work { call, seconds: terms.seconds, workers: cpu_count(), calls }
+fn work(calls: u64, budget: &Budget) -> Work {
+    Work { seconds: budget.seconds, workers: cpu_count(), calls }
 }
 
 /// Returns the row's figure: many calls are rated.
-fn figure_of(call: Call, calls: u64, seconds: f64) -> f64 {
-    match call {
-        Call::Submit => calls as f64 / seconds,
-        Call::RoundTrip => seconds,
-    }
+fn figure_of(calls: u64, seconds: f64) -> f64 {
+    if calls == 1 { seconds } else { calls as f64 / seconds }
 }
 
 /// Makes a peer whose executor is in a process of its own.
-fn peer<F>(name: &str, calls: u64, call: Call, owner: F) -> Peer
+fn peer<F>(name: &str, calls: u64, owner: F) -> Peer
 where
     F: Fn((Work, Sender<f64>)) -> Result<(), Failure> + Copy + 'static,
 {
-    Peer::new(name, move |terms| {
-        Ok(figure_of(call, calls, alone(terms, owner, work(call, calls, terms))?))
+    Peer::new(name, move |budget| {
+        Ok(figure_of(calls, in_process(budget, owner, work(calls, budget))?))
     })
 }
 
@@ -122,7 +77,7 @@ fn square(number: u64) -> u64 {
     number * number
 }
 
-/// Runs in the owner: seconds of each round of calls.
+/// Runs in the owner: measures the seconds of each round of calls.
 fn measure(
     work: Work,
     mut result: Sender<f64>,
@@ -130,13 +85,7 @@ fn measure(
 ) -> Result<(), Failure> {
     // The workers are started, and have begun.
     round(100)?;
-    let watch = Stopwatch::start();
-    let mut count = 0_u64;
-    while count < 1 || watch.elapsed().as_secs_f64() < work.seconds {
-        round(work.calls)?;
-        count += 1;
-    }
-    Ok(result.send(&(watch.elapsed().as_secs_f64() / count as f64))?)
+    Ok(result.send(&seconds_each(work.seconds, 1, || round(work.calls))?)?)
 }
 
 fn with(executor: &impl Executor, (work, result): (Work, Sender<f64>)) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::rc::Rc;
 
 use amdahl::{Plan, Task};
-use common::time::Stopwatch;
+use common::measure::{Benchmark, Budget, Peer, Unit};
 use multiprocess::Failure;
 use petgraph::Direction;
 use petgraph::algo::toposort;
@@ -15,35 +15,32 @@ use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
-use super::OURS;
-use crate::method::{Peer, Row, Unit};
-use crate::scene::Terms;
+use super::{OURS, seconds_each};
 
 /// The number of earlier tasks that each task waits for.
 const EDGES: u64 = 3;
 
-pub(super) fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Benchmark> {
     [10_000, 100_000, 1_000_000].map(row).into()
 }
 
-fn row(tasks: u64) -> Row {
+fn row(tasks: u64) -> Benchmark {
     let graphs: Rc<OnceCell<Result<Graphs, Failure>>> = Rc::default();
     let peer = |name: &str, longest: fn(&Graphs) -> Result<f64, Failure>| {
         let graphs = Rc::clone(&graphs);
-        Peer::new(name, move |terms| {
+        Peer::new(name, move |budget| {
             let graphs = graphs.get_or_init(|| Graphs::new(tasks)).as_ref();
-            measure(graphs.map_err(Clone::clone)?, terms, longest)
+            measure(graphs.map_err(Clone::clone)?, budget, longest)
         })
     };
-    Row {
-        name: format!("plan-order-{tasks}"),
-        says: format!(
+    Benchmark::new(
+        format!("plan-order-{tasks}"),
+        format!(
             "order and times of a plan of {tasks} tasks; petgraph: order and longest path only"
         ),
-        unit: Unit::Time,
-        peers: vec![peer(OURS, ours), peer("petgraph", theirs)],
-        seconds_at_least: 0.0,
-    }
+        Unit::Time,
+        vec![peer(OURS, ours), peer("petgraph", theirs)],
+    )
 }
 
 /// Two forms of the same graph: a plan, and petgraph's.
@@ -66,20 +63,17 @@ impl Graphs {
 /// Returns the seconds for one run; both must find a longest path of the same length.
 fn measure(
     graphs: &Graphs,
-    terms: &Terms,
+    budget: &Budget,
     longest: fn(&Graphs) -> Result<f64, Failure>,
 ) -> Result<f64, Failure> {
-    let watch = Stopwatch::start();
-    let mut count = 0;
-    while count == 0 || watch.elapsed().as_secs_f64() < terms.seconds {
+    seconds_each(budget.seconds, 1, || {
         let found = longest(graphs)?;
         // The same sums in another order are rounded in another way.
         if (found - graphs.longest).abs() > 1e-9 * graphs.longest {
             return Err(Failure::new(format!("{found} isn't {}", graphs.longest)));
         }
-        count += 1;
-    }
-    Ok(watch.elapsed().as_secs_f64() / f64::from(count))
+        Ok(())
+    })
 }
 
 fn ours(graphs: &Graphs) -> Result<f64, Failure> {

@@ -5,17 +5,16 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use common::measure::harness::in_process;
+use common::measure::{Benchmark, Peer, Unit, sleeps_are_counted, times_slept_by};
 use common::stock::Stock;
-use common::time::Stopwatch;
 use multiprocess::{Failure, Pool, Sender, cpu_count, tasks};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::{NOT_HERE, OURS, for_each};
-use crate::method::{Peer, Row, Unit};
+use super::{NOT_HERE, OURS, busy, for_each, seconds_each};
 use crate::python::Python;
-use crate::scene::{alone, sleeps_are_counted, times_slept_by};
 
 tasks![with_ours, with_procspawn, with_threadpool, with_rayon, square, length, data, echo, nap];
 
@@ -56,44 +55,46 @@ struct Work {
     bytes: usize,
 }
 
-pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
-    [
+pub(super) fn rows(pythons: &[Python]) -> Vec<Benchmark> {
+    let row = |(call, unit, name, says): (Call, Unit, &str, &str)| {
+        let mut peers = vec![match call {
+            Call::Idle if !sleeps_are_counted() => Peer::missing(OURS, NOT_HERE),
+            _ => peer(OURS, call, with_ours),
+        }];
+        peers.extend(for_each(pythons, move |python, budget| {
+            let mut wanted = serde_json::to_value(work(call, budget.seconds))?;
+            wanted["what"] = "pool".into();
+            let figure = python.run("calls.py", &wanted, budget)?;
+            Ok(figure_of(call, serde_json::from_value(figure)?))
+        }));
+        if !matches!(call, Call::Memory | Call::Idle) {
+            peers.push(match call {
+                Call::Map | Call::MapMillion => Peer::missing("procspawn", "it has no chunks"),
+                _ => peer("procspawn", call, with_procspawn),
+            });
+            peers.push(peer("threadpool (threads)", call, with_threadpool));
+            peers.push(peer("rayon (threads)", call, with_rayon));
+        }
+        let says = format!("a pool of {} workers: {says}", cpu_count());
+        let seconds_at_least = if call == Call::Idle { 0.5 } else { 0.0 };
+        Benchmark { seconds_at_least, ..Benchmark::new(name, says, unit, peers) }
+    };
+    let apply = (Call::Apply, Unit::Time, "pool-apply", "one square by apply, there and back");
+    let mut rows: Vec<Benchmark> = [
         (Call::MapOne, Unit::Rate, "pool-map-1", "squares by map, each a task"),
         (Call::Map, Unit::Rate, "pool-map", "squares by map, in the pool's own chunks"),
         (Call::MapMillion, Unit::Rate, "pool-map-million", "a million squares by map"),
-        (Call::Apply, Unit::Time, "pool-apply", "one square by apply, there and back"),
+        apply,
         (Call::Arguments, Unit::Time, "pool-1-MiB-arguments", "apply with an argument of 1 MiB"),
         (Call::Results, Unit::Time, "pool-1-MiB-results", "apply with a result of 1 MiB"),
         (Call::Echo, Unit::Time, "pool-20-MB-both-ways", "apply with 20 MB there and back"),
         (Call::Memory, Unit::Bytes, "pool-memory", "memory of the owner for a task that waits"),
         (Call::Idle, Unit::WakeUps, "pool-idle-wake-ups", "an idle pool: wake-ups per second"),
     ]
-    .map(|(call, unit, name, says)| {
-        let mut peers = vec![match call {
-            Call::Idle if !sleeps_are_counted() => Peer::missing(OURS, NOT_HERE),
-            _ => peer(OURS, call, with_ours),
-        }];
-        peers.extend(for_each(pythons, move |python, terms| {
-            let wanted = serde_json::to_value(work(call, terms.seconds))?;
-            let figure = python.run("pool.py", &wanted, terms)?;
-            Ok(figure_of(call, serde_json::from_value(figure)?))
-        }));
-        match call {
-            Call::Memory | Call::Idle => {}
-            _ => {
-                peers.push(match call {
-                    Call::Map | Call::MapMillion => Peer::missing("procspawn", "it has no chunks"),
-                    _ => peer("procspawn", call, with_procspawn),
-                });
-                peers.push(peer("threadpool (threads)", call, with_threadpool));
-                peers.push(peer("rayon (threads)", call, with_rayon));
-            }
-        }
-        let says = format!("a pool of {} workers: {says}", cpu_count());
-        let seconds_at_least = if call == Call::Idle { 0.5 } else { 0.0 };
-        Row { name: name.into(), says, unit, peers, seconds_at_least }
-    })
-    .into()
+    .map(row)
+    .into();
+    rows.push(busy(row(apply)));
+    rows
 }
 
 fn work(call: Call, seconds: f64) -> Work {
@@ -120,8 +121,8 @@ fn peer<F>(name: &str, call: Call, owner: F) -> Peer
 where
     F: Fn((Work, Sender<f64>)) -> Result<(), Failure> + Copy + 'static,
 {
-    Peer::new(name, move |terms| {
-        Ok(figure_of(call, alone(terms, owner, work(call, terms.seconds))?))
+    Peer::new(name, move |budget| {
+        Ok(figure_of(call, in_process(budget, owner, work(call, budget.seconds))?))
     })
 }
 
@@ -150,8 +151,9 @@ fn nap(seconds: u64) {
     thread::sleep(Duration::from_secs(seconds));
 }
 
-/// The calls that all peers have.
+/// A pool of workers, whichever crate's.
 trait Workers {
+    /// Squares the numbers below this one.
     fn map(&self, items: u64, one_by_one: bool) -> Result<Vec<u64>, Failure>;
     fn square(&self, number: u64) -> Result<u64, Failure>;
     fn length(&self, data: ByteBuf) -> Result<usize, Failure>;
@@ -159,7 +161,25 @@ trait Workers {
     fn echo(&self, data: Vec<u8>) -> Result<Vec<u8>, Failure>;
 }
 
-/// Runs in the owner: seconds of each call.
+/// Writes the calls of [`Workers`]: how a crate's pool calls a task with an argument.
+macro_rules! calls {
+    ($pool:ident, $task:ident, $argument:ident => $call:expr) => {
+        calls! { @ $pool, $task, $argument => $call;
+            square(u64) -> u64, length(ByteBuf) -> usize, data(usize) -> ByteBuf,
+            echo(Vec<u8>) -> Vec<u8>
+        }
+    };
+    (@ $pool:ident, $task:ident, $argument:ident => $call:expr;
+        $($name:ident($type:ty) -> $result:ty),+
+    ) => { $(
+        fn $name(&self, $argument: $type) -> Result<$result, Failure> {
+            let ($pool, $task) = (self, $name);
+            Ok($call)
+        }
+    )+ };
+}
+
+/// Runs in the owner: measures the seconds of each call.
 fn measure(work: Work, mut result: Sender<f64>, workers: &impl Workers) -> Result<(), Failure> {
     let check = |right| if right { Ok(()) } else { Err(Failure::new("a result is wrong")) };
     let map = |items: u64, one_by_one| {
@@ -169,21 +189,16 @@ fn measure(work: Work, mut result: Sender<f64>, workers: &impl Workers) -> Resul
     };
     let argument = ByteBuf::from(vec![b'.'; work.bytes]);
     map(100, true)?;
-    let watch = Stopwatch::start();
-    let mut count = 0_u64;
-    while count < 1 || watch.elapsed().as_secs_f64() < work.seconds {
-        match work.call {
-            Call::MapOne => map(work.items as u64, true)?,
-            Call::Map | Call::MapMillion => map(work.items as u64, false)?,
-            Call::Apply => check(workers.square(7)? == 49)?,
-            Call::Arguments => check(workers.length(argument.clone())? == work.bytes)?,
-            Call::Results => check(workers.data(work.bytes)?.len() == work.bytes)?,
-            Call::Echo => check(argument == workers.echo(argument.to_vec())?)?,
-            Call::Memory | Call::Idle => return Err(Failure::new("there is nothing to call")),
-        }
-        count += 1;
-    }
-    Ok(result.send(&(watch.elapsed().as_secs_f64() / count as f64))?)
+    let seconds = seconds_each(work.seconds, 1, || match work.call {
+        Call::MapOne => map(work.items as u64, true),
+        Call::Map | Call::MapMillion => map(work.items as u64, false),
+        Call::Apply => check(workers.square(7)? == 49),
+        Call::Arguments => check(workers.length(argument.clone())? == work.bytes),
+        Call::Results => check(workers.data(work.bytes)?.len() == work.bytes),
+        Call::Echo => check(argument == workers.echo(argument.to_vec())?),
+        Call::Memory | Call::Idle => Err(Failure::new("there is nothing to call")),
+    });
+    Ok(result.send(&seconds?)?)
 }
 
 impl Workers for Pool {
@@ -196,21 +211,7 @@ impl Workers for Pool {
         Ok(mapped?)
     }
 
-    fn square(&self, number: u64) -> Result<u64, Failure> {
-        Ok(self.apply(square, number)?)
-    }
-
-    fn length(&self, data: ByteBuf) -> Result<usize, Failure> {
-        Ok(self.apply(length, data)?)
-    }
-
-    fn data(&self, length: usize) -> Result<ByteBuf, Failure> {
-        Ok(self.apply(data, length)?)
-    }
-
-    fn echo(&self, data: Vec<u8>) -> Result<Vec<u8>, Failure> {
-        Ok(self.apply(echo, data)?)
-    }
+    calls!(pool, task, argument => pool.apply(task, argument)?);
 }
 
 /// Runs in the owner.
@@ -268,21 +269,7 @@ impl Workers for procspawn::Pool {
         Ok(squares)
     }
 
-    fn square(&self, number: u64) -> Result<u64, Failure> {
-        Ok(self.spawn(number, square).join()?)
-    }
-
-    fn length(&self, data: ByteBuf) -> Result<usize, Failure> {
-        Ok(self.spawn(data, length).join()?)
-    }
-
-    fn data(&self, length: usize) -> Result<ByteBuf, Failure> {
-        Ok(self.spawn(length, data).join()?)
-    }
-
-    fn echo(&self, data: Vec<u8>) -> Result<Vec<u8>, Failure> {
-        Ok(self.spawn(data, echo).join()?)
-    }
+    calls!(pool, task, argument => pool.spawn(argument, task).join()?);
 }
 
 /// Runs in the owner.
@@ -306,32 +293,13 @@ impl Workers for threadpool::ThreadPool {
         Ok(squares)
     }
 
-    fn square(&self, number: u64) -> Result<u64, Failure> {
-        one(self, move || square(number))
-    }
-
-    fn length(&self, data: ByteBuf) -> Result<usize, Failure> {
-        one(self, move || length(data))
-    }
-
-    fn data(&self, length: usize) -> Result<ByteBuf, Failure> {
-        one(self, move || data(length))
-    }
-
-    fn echo(&self, data: Vec<u8>) -> Result<Vec<u8>, Failure> {
-        one(self, move || echo(data))
-    }
-}
-
-fn one<R: Send + 'static>(
-    pool: &threadpool::ThreadPool,
-    task: impl FnOnce() -> R + Send + 'static,
-) -> Result<R, Failure> {
-    let (sender, receiver) = mpsc::channel();
-    pool.execute(move || {
-        let _ = sender.send(task());
+    calls!(pool, task, argument => {
+        let (sender, receiver) = mpsc::channel();
+        pool.execute(move || {
+            let _ = sender.send(task(argument));
+        });
+        receiver.recv()?
     });
-    Ok(receiver.recv()?)
 }
 
 /// Runs in the owner.
@@ -346,21 +314,7 @@ impl Workers for rayon::ThreadPool {
         Ok(self.install(|| numbers.map(|number| square(number as u64)).collect()))
     }
 
-    fn square(&self, number: u64) -> Result<u64, Failure> {
-        Ok(self.install(|| square(number)))
-    }
-
-    fn length(&self, data: ByteBuf) -> Result<usize, Failure> {
-        Ok(self.install(|| length(data)))
-    }
-
-    fn data(&self, length: usize) -> Result<ByteBuf, Failure> {
-        Ok(self.install(|| data(length)))
-    }
-
-    fn echo(&self, data: Vec<u8>) -> Result<Vec<u8>, Failure> {
-        Ok(self.install(|| echo(data)))
-    }
+    calls!(pool, task, argument => pool.install(|| task(argument)));
 }
 
 /// Runs in the owner.

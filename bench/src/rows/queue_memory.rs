@@ -3,15 +3,15 @@
 use std::env;
 use std::fs::{self, File};
 
+use common::measure::harness::in_process;
+use common::measure::{Benchmark, Peer, Unit};
 use common::time::Stopwatch;
 use fs4::FileExt;
 use multiprocess::{Failure, Queue, Sender, tasks};
 use serde_bytes::ByteBuf;
 
 use super::{IPC_CHANNEL, NOT_HERE, OURS};
-use crate::method::{Peer, Row, Unit};
 use crate::python::Python;
-use crate::scene::alone;
 
 tasks![after_traffic];
 
@@ -21,23 +21,17 @@ const SIZES: [usize; 6] = [8, 200, 4 << 10, 64 << 10, 256 << 10, 1 << 20];
 /// Messages that are under way at once.
 const UNDER_WAY: usize = 4;
 
-pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
+pub(super) fn rows(pythons: &[Python]) -> Vec<Benchmark> {
     // Only Linux tells how much memory is behind a queue's words.
     let ours = match env::consts::OS {
-        "linux" => Peer::new(OURS, |terms| alone(terms, after_traffic, terms.seconds)),
+        "linux" => Peer::new(OURS, |budget| in_process(budget, after_traffic, budget.seconds)),
         _ => Peer::missing(OURS, NOT_HERE),
     };
     let mut peers = vec![ours];
     let in_kernel = pythons.iter().map(|python| python.name.as_str()).chain([IPC_CHANNEL]);
     peers.extend(in_kernel.map(|name| Peer::missing(name, "what waits, waits in the kernel")));
-    vec![Row {
-        name: "queue-memory".into(),
-        says: "memory of a queue without a limit after traffic of 8 B to 1 MiB, all of it got"
-            .into(),
-        unit: Unit::Bytes,
-        peers,
-        seconds_at_least: 0.0,
-    }]
+    let says = "memory of a queue without a limit after traffic of 8 B to 1 MiB, all of it got";
+    vec![Benchmark::new("queue-memory", says, Unit::Bytes, peers)]
 }
 
 /// Runs in a process of its own: puts, gets what it has put, and asks the kernel.

@@ -5,37 +5,38 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use common::time::Stopwatch;
+use common::measure::harness::in_process;
+use common::measure::{Benchmark, Budget, Execution, Peer, Placement, Unit};
 use multiprocess::{Failure, Process, Sender, tasks};
 use serde_json::json;
 
-use super::{NOT_HERE, OURS, for_each};
-use crate::method::{Peer, Row, Unit};
+use super::{NOT_HERE, OURS, for_each, named, seconds_each};
 use crate::python::Python;
-use crate::scene::{Placement, Terms, alone};
 
 tasks![with_small_program, with_ours, with_procspawn, with_true, with_this_program, nothing];
 
 /// The smallest of programs.
 const TRUE: &str = "/bin/true";
 
-pub(super) fn rows(pythons: &[Python]) -> Vec<Row> {
+pub(super) fn rows(pythons: &[Python]) -> Vec<Benchmark> {
     [Placement::Free, Placement::OneCore].map(|placement| row(placement, pythons)).into()
 }
 
-fn row(placement: Placement, pythons: &[Python]) -> Row {
-    let ours = Peer::new(OURS, move |terms| {
+fn row(placement: Placement, pythons: &[Python]) -> Benchmark {
+    let ours = Peer::new(OURS, move |budget| {
         let program = SMALL_PROGRAM.clone().map_err(Failure::new)?;
         // To build it may have taken a while.
-        let terms = Terms::of(terms.seconds);
-        alone(&terms, with_small_program, (work(placement, &terms)?, program))
+        let budget = Budget::of(budget.seconds);
+        in_process(&budget, with_small_program, (work(placement, &budget)?, program))
     });
     let mut peers = vec![ours, peer(OURS, placement, with_ours).variant("bench itself")];
     for method in ["fork", "forkserver", "spawn"] {
-        let started = for_each(pythons, move |python, terms| {
-            let (cores, seconds) = work(placement, terms)?;
-            let wanted = json!({ "start_method": method, "cores": cores, "seconds": seconds });
-            Ok(serde_json::from_value(python.run("start_join.py", &wanted, terms)?)?)
+        let started = for_each(pythons, move |python, budget| {
+            let (core, seconds) = work(placement, budget)?;
+            let wanted = json!({
+                "what": "start-join", "start_method": method, "core": core, "seconds": seconds
+            });
+            Ok(serde_json::from_value::<f64>(python.run("calls.py", &wanted, budget)?)?)
         });
         peers.extend(started.into_iter().map(|peer| peer.variant(method)));
     }
@@ -46,13 +47,12 @@ fn row(placement: Placement, pythons: &[Python]) -> Row {
     });
     peers.push(peer("kernel, bench itself", placement, with_this_program));
     let where_if = if placement == Placement::Free { "" } else { ", all on one core" };
-    Row {
-        name: format!("start-join{}", placement.suffix()),
-        says: format!("start and join of a process that does nothing{where_if}"),
-        unit: Unit::Time,
+    Benchmark::new(
+        format!("start-join{}", named(placement)[0]),
+        format!("start and join of a process that does nothing{where_if}"),
+        Unit::Time,
         peers,
-        seconds_at_least: 0.0,
-    }
+    )
 }
 
 /// Makes a peer whose parent runs in a process of its own.
@@ -60,33 +60,26 @@ fn peer<F>(name: &str, placement: Placement, parent: F) -> Peer
 where
     F: Fn((Work, Sender<f64>)) -> Result<(), Failure> + Copy + 'static,
 {
-    Peer::new(name, move |terms| alone(terms, parent, work(placement, terms)?))
+    Peer::new(name, move |budget| in_process(budget, parent, work(placement, budget)?))
 }
 
-/// The parent's cores, and the seconds for which it goes on.
-type Work = (Vec<usize>, f64);
+/// The parent's core, and the seconds for which it goes on.
+type Work = (Option<usize>, f64);
 
-fn work(placement: Placement, terms: &Terms) -> Result<Work, Failure> {
-    Ok((placement.cores(0)?, terms.seconds))
+fn work(placement: Placement, budget: &Budget) -> Result<Work, Failure> {
+    let [core, _] = placement.cores(Execution::Processes).map_err(Failure::new)?;
+    Ok((core, budget.seconds))
 }
 
 /// Runs in the parent of the processes that are started, three of them at least: sends the seconds
 /// for each. The first isn't counted: Python starts its helpers with it.
 fn measure(
-    ((cores, seconds), mut result): (Work, Sender<f64>),
+    ((core, seconds), mut result): (Work, Sender<f64>),
     mut start_and_join: impl FnMut() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    if !cores.is_empty() {
-        common::cores::bind_to(&cores)?;
-    }
+    core.map_or(Ok(()), |core| common::cores::bind_to(&[core]))?;
     start_and_join()?;
-    let watch = Stopwatch::start();
-    let mut count = 0;
-    while count < 3 || watch.elapsed().as_secs_f64() < seconds {
-        start_and_join()?;
-        count += 1;
-    }
-    Ok(result.send(&(watch.elapsed().as_secs_f64() / f64::from(count)))?)
+    Ok(result.send(&seconds_each(seconds, 3, start_and_join)?)?)
 }
 
 /// The small program of this crate, beside this one. If Cargo runs this one, no second command is
@@ -120,9 +113,9 @@ static SMALL_PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
 /// Runs in a process that has inherited no descriptors, as every parent here: a program that has
 /// some makes each of its children look for them. The parent is the small program.
 fn with_small_program(
-    (((cores, seconds), program), mut result): ((Work, PathBuf), Sender<f64>),
+    (((core, seconds), program), mut result): ((Work, PathBuf), Sender<f64>),
 ) -> Result<(), Failure> {
-    let wanted = json!({ "cores": cores, "seconds": seconds, "is_watched": true });
+    let wanted = json!({ "core": core, "seconds": seconds, "is_watched": true });
     let mut command = Command::new(program);
     command.arg(wanted.to_string()).stdin(Stdio::piped());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;

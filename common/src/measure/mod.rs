@@ -20,6 +20,7 @@ pub mod harness;
 mod machine;
 pub mod perf;
 mod placement;
+mod program;
 pub mod report;
 mod roles;
 mod rounds;
@@ -29,6 +30,7 @@ mod workload;
 pub use compare::Earlier;
 pub use machine::Machine;
 pub use placement::{BusyLoops, Placement};
+pub use program::Program;
 pub use roles::{Message, sleeps_are_counted, times_slept_by};
 pub use rounds::{
     Benchmark, Effort, Measured, Peer, Sample, TakeSample, Unit, interleaved, measure,

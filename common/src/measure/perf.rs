@@ -1,21 +1,18 @@
 //! Another program's measurement of the same thing: `perf bench sched pipe`, where perf is
 //! installed.
 
-use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use multiprocess::{Failure, wait};
+use multiprocess::Failure;
 
-use super::Execution;
+use super::program::Program;
+use super::{Budget, Execution, HANGS};
 use crate::{cores, text};
 
 /// The time of a round trip, about: tells how many fit into a time.
 const ABOUT: Duration = Duration::from_micros(5);
-
-/// The longest time that perf may take beyond its work.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Has perf measure a round trip between two processes, or two threads, both bound to this core,
 /// for about this time.
@@ -42,18 +39,23 @@ pub fn round_trip(execution: Execution, core: usize, time: Duration) -> Result<D
     if execution == Execution::Threads {
         command.arg("-T");
     }
-    command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.env("LC_ALL", "C");
     // A process begins on the cores of the thread that starts it.
-    let run = move || {
+    let start = move || {
         let before = cores::usable()?;
         cores::bind_to(&[core])?;
-        let started = command.spawn();
+        let started = Program::start(&mut command);
         // Windows binds the whole process.
         cores::bind_to(&before)?;
-        let started = started.map_err(|_| Failure::new(text!("there is no perf here")))?;
-        Running(started).output(time + PATIENCE)
+        started.map_err(|_| Failure::new(text!("there is no perf here")))
     };
-    let output = thread::spawn(run).join().map_err(|_| Failure::new("a thread panicked"))??;
+    let program = thread::spawn(start).join().map_err(|_| Failure::new("a thread panicked"))??;
+    let output = match program.output(&Budget::of(time.as_secs_f64()), |_| false) {
+        Err(failure) if failure.to_string() == HANGS => {
+            return Err(Failure::new(text!("perf does not end")));
+        }
+        output => output.unwrap_or_default(),
+    };
     per_operation(&output).ok_or_else(|| Failure::new(text!("this perf has no `bench sched pipe`")))
 }
 
@@ -61,35 +63,6 @@ pub fn round_trip(execution: Execution, core: usize, time: Duration) -> Result<D
 fn per_operation(output: &str) -> Option<Duration> {
     let line = output.lines().find_map(|line| line.trim().strip_suffix("usecs/op"))?;
     Duration::try_from_secs_f64(line.trim().parse::<f64>().ok()? / 1e6).ok()
-}
-
-/// A child that is killed when this is dropped.
-struct Running(Child);
-
-impl Running {
-    /// Reads all that the child prints until its end.
-    fn output(mut self, at_most: Duration) -> Result<String, Failure> {
-        let deadline = Instant::now() + at_most;
-        let mut stdout = self.0.stdout.take().ok_or_else(|| Failure::new("perf has no output"))?;
-        let mut bytes = Vec::new();
-        let mut some = [0; 1024];
-        loop {
-            if wait(&[&stdout], deadline.saturating_duration_since(Instant::now()))?.is_empty() {
-                return Err(Failure::new(text!("perf does not end")));
-            }
-            match stdout.read(&mut some)? {
-                0 => return Ok(String::from_utf8(bytes)?),
-                length => bytes.extend_from_slice(&some[..length]),
-            }
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[cfg(test)]

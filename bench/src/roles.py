@@ -1,6 +1,6 @@
-"""The loops of side.rs and the media of Python, for the same scenes.
+"""The roles of common/src/measure/roles.rs over the transports of Python, for the same workloads.
 
-One argument: the scene as JSON. One line on standard output: the reports of its sides as JSON.
+One argument: the workload as JSON. One line on standard output: the reports of its workers as JSON.
 """
 
 import json
@@ -12,7 +12,9 @@ import sys
 import threading
 import time
 
-END = (1 << 64) - 1
+END = (1 << 64) - 2
+MASK = (1 << 64) - 1
+WARM_UP = 16
 PRODUCER_BITS = 3
 PRODUCERS = 1 << PRODUCER_BITS
 SLOT = 100e-6
@@ -61,7 +63,7 @@ def report(**values):
 
 
 def tally(count, total):
-    return {"count": count, "sum": total & END}
+    return {"count": count, "sum": total & MASK}
 
 
 def in_row(count):
@@ -69,12 +71,12 @@ def in_row(count):
     return tally(count, count * (count - 1) // 2)
 
 
-def produce(side, put, get, messages):
-    between_looks = min(max((64 << 10) // side["size"], 1), 64)
-    producer = side["number"] % PRODUCERS
+def produce(worker, put, get, messages):
+    between_looks = min(max((64 << 10) // worker["size"], 1), 64)
+    producer = worker["number"] % PRODUCERS
     count = 0
     first_put = time.monotonic()
-    over = first_put + side["seconds"]
+    over = first_put + worker["seconds"]
     while time.monotonic() < over:
         for _ in range(between_looks):
             put(messages.new(count << PRODUCER_BITS | producer))
@@ -84,7 +86,7 @@ def produce(side, put, get, messages):
     return report(first_put=first_put, put=tally(count, total))
 
 
-def consume(side, put, get, messages):
+def consume(worker, put, get, messages):
     due = [0] * PRODUCERS
     count = total = 0
     while True:
@@ -99,21 +101,24 @@ def consume(side, put, get, messages):
         total += number
 
 
-def ask(side, put, get, messages):
+def ask(worker, put, get, messages):
     count = 0
-    first_put = time.monotonic()
-    over = first_put + side["seconds"]
-    while time.monotonic() < over:
+    first_put = over = time.monotonic()
+    while count <= WARM_UP or time.monotonic() < over:
+        if count == WARM_UP:
+            first_put = time.monotonic()
+            over = first_put + worker["seconds"]
         put(messages.new(count))
         expect(count, messages.number(get()))
         count += 1
     last_get = time.monotonic()
     put(messages.new(END))
     row = in_row(count)
-    return report(first_put=first_put, last_get=last_get, put=row, got=row)
+    seconds = (last_get - first_put) / (count - WARM_UP)
+    return report(first_put=first_put, last_get=last_get, put=row, got=row, figures=[seconds])
 
 
-def answer(side, put, get, messages):
+def answer(worker, put, get, messages):
     count = 0
     while True:
         message = get()
@@ -125,13 +130,13 @@ def answer(side, put, get, messages):
         count += 1
 
 
-def lead(side, put, get, messages):
-    result = ask(side, put, get, messages)
+def lead(worker, put, get, messages):
+    result = ask(worker, put, get, messages)
     expect(result["got"]["count"], messages.number(get()))
     return result
 
 
-def follow(side, put, get, messages):
+def follow(worker, put, get, messages):
     count = 0
     while True:
         put(messages.new(count))
@@ -142,10 +147,10 @@ def follow(side, put, get, messages):
         count += 1
 
 
-def tick(side, put, get, messages):
+def tick(worker, put, get, messages):
     count = total = 0
     first_put = slot = time.monotonic()
-    over = first_put + side["seconds"]
+    over = first_put + worker["seconds"]
     while slot < over:
         slot += SLOT
         time.sleep(max(slot - time.monotonic(), 0))
@@ -157,7 +162,7 @@ def tick(side, put, get, messages):
     return report(first_put=first_put, put=tally(count, total))
 
 
-def listen(side, put, get, messages):
+def listen(worker, put, get, messages):
     ages = []
     total = 0
     while True:
@@ -169,14 +174,14 @@ def listen(side, put, get, messages):
     return report(last_get=time.monotonic(), got=tally(len(ages), total), figures=ages)
 
 
-def wake(side, put, get, messages):
+def wake(worker, put, get, messages):
     first_put = time.monotonic()
-    time.sleep(side["seconds"])
+    time.sleep(worker["seconds"])
     put(0)
     return report(first_put=first_put, put=tally(1, 0))
 
 
-def wait(side, put, get, messages):
+def wait(worker, put, get, messages):
     begun, slept, computed = time.monotonic(), times_slept(), time.process_time()
     number = get()
     computed, after = time.process_time() - computed, times_slept()
@@ -188,13 +193,13 @@ def wait(side, put, get, messages):
     return report(last_get=last_get, got=tally(1, number), figures=figures)
 
 
-def times_slept():
+def times_slept(pid="self"):
     if not os.path.isdir("/proc/self/task"):
         return None
     total = 0
-    for thread in os.listdir("/proc/self/task"):
+    for thread in os.listdir(f"/proc/{pid}/task"):
         try:
-            with open(f"/proc/self/task/{thread}/status") as status:
+            with open(f"/proc/{pid}/task/{thread}/status") as status:
                 switches = [line for line in status if line.startswith("voluntary_ctxt_switches:")]
         except OSError:
             continue  # one that ends just now counts no more
@@ -202,7 +207,7 @@ def times_slept():
     return total
 
 
-ACTS = {
+ROLES = {
     "Produce": produce,
     "Consume": consume,
     "Ask": ask,
@@ -216,72 +221,72 @@ ACTS = {
 }
 
 
-def play(side, put, get, is_bytes, barrier, tell):
-    """Runs in each side."""
+def work(worker, put, get, is_bytes, barrier, tell):
+    """Runs in each worker."""
     try:
-        if side["cores"]:
-            os.sched_setaffinity(0, side["cores"])
-        messages = (Bytes if is_bytes else Numbers)(side["size"])
+        if worker["core"] is not None:
+            os.sched_setaffinity(0, [worker["core"]])
+        messages = (Bytes if is_bytes else Numbers)(worker["size"])
         barrier.wait()
-        outcome = ACTS[side["act"]](side, put, get, messages)
+        outcome = ROLES[worker["role"]](worker, put, get, messages)
     except Exception as error:
         outcome = f"{type(error).__name__}: {error}"
     tell(outcome)
 
 
-def queue_ends(scene, new_queue):
-    """What each side puts with and gets with, over one queue or two."""
-    queues = [new_queue(scene["places"] or 0) for _ in range(2)]
-    return [(queues[into].put, queues[out].get) for into, out in scene["channels"]]
+def queue_ends(workload, new_queue):
+    """What each worker puts with and gets with, over one queue or two."""
+    queues = [new_queue(workload["capacity"] or 0) for _ in range(2)]
+    return [(queues[into].put, queues[out].get) for into, out in workload["channels"]]
 
 
-def pipe_ends(scene):
+def pipe_ends(workload):
     ends = multiprocessing.Pipe()
-    if scene["is_bytes"]:
+    if workload["is_bytes"]:
         return [(end.send_bytes, end.recv_bytes) for end in ends]
     return [(end.send, end.recv) for end in ends]
 
 
-def processes(scene, ends):
-    """Plays the sides in processes, and ends them."""
+def processes(workload, ends):
+    """Runs the workers as processes, and ends them."""
     barrier = multiprocessing.Barrier(len(ends))
     reports = multiprocessing.SimpleQueue()
-    sides = [
+    workers = [
         multiprocessing.Process(
-            target=play, args=(side, *end, scene["is_bytes"], barrier, reports.put)
+            target=work, args=(worker, *end, workload["is_bytes"], barrier, reports.put)
         )
-        for side, end in zip(scene["sides"], ends)
+        for worker, end in zip(workload["workers"], ends)
     ]
-    return perform(sides, reports)
+    return outcomes_of(workers, reports)
 
 
-def threads(scene):
-    barrier = threading.Barrier(len(scene["sides"]))
+def threads(workload):
+    barrier = threading.Barrier(len(workload["workers"]))
     reports = queue.SimpleQueue()
-    ends = queue_ends(scene, queue.Queue)
-    sides = [
-        threading.Thread(target=play, args=(side, *end, scene["is_bytes"], barrier, reports.put))
-        for side, end in zip(scene["sides"], ends)
+    ends = queue_ends(workload, queue.Queue)
+    workers = [
+        threading.Thread(target=work, args=(worker, *end, workload["is_bytes"], barrier, reports.put))
+        for worker, end in zip(workload["workers"], ends)
     ]
-    return perform(sides, reports)
+    return outcomes_of(workers, reports)
 
 
-def perform(sides, reports):
-    for side in sides:
-        side.daemon = True
-        side.start()
+def outcomes_of(workers, reports):
+    for worker in workers:
+        worker.daemon = True
+        worker.start()
     outcomes = []
-    for _ in sides:
+    for _ in workers:
         outcomes.append(reports.get())
         if isinstance(outcomes[-1], str):
             sys.exit(outcomes[-1])
-    for side in sides:
-        side.join()
+    for worker in workers:
+        worker.join()
     return outcomes
 
 
 def main(measure):
-    """Prints what the function makes of the scene.
+    """Prints what the function makes of the workload.
 
     Whatever ends the driver ends this process and all it has started. On Windows the system does.
     """
@@ -289,17 +294,44 @@ def main(measure):
         os.close(1)
         sys.stdin.buffer.read()
         os.killpg(0, signal.SIGKILL)
-    scene = json.loads(sys.argv[1])
-    multiprocessing.set_start_method(scene.get("start_method", "fork" if CAN_FORK else "spawn"))
-    print(json.dumps(measure(scene)), flush=True)
+    workload = json.loads(sys.argv[1])
+    multiprocessing.set_start_method(workload.get("start_method", "fork" if CAN_FORK else "spawn"))
+    print(json.dumps(measure(workload)), flush=True)
 
 
-def measure(scene):
-    medium = scene["medium"]
-    if medium == "threads":
-        return threads(scene)
+def take(items, ready):
+    ready.put(None)
+    items.get()
+
+
+def after_kills(workload):
+    """Kills consumers that wait in get, then runs the workload over the same queue."""
+    items = multiprocessing.Queue(workload["capacity"])
+    ready = multiprocessing.SimpleQueue()
+    consumers = [
+        multiprocessing.Process(target=take, args=(items, ready))
+        for _ in range(workload["killed"])
+    ]
+    for consumer in consumers:
+        consumer.start()
+    for consumer in consumers:
+        ready.get()
+    # From outside nothing shows that a process is inside get.
+    time.sleep(workload["until_they_wait"])
+    for consumer in consumers:
+        consumer.kill()
+        consumer.join()
+    return processes(workload, [(items.put, items.get)] * 2)
+
+
+def measure(workload):
+    if "killed" in workload:
+        return after_kills(workload)
+    transport = workload["transport"]
+    if transport == "threads":
+        return threads(workload)
     return processes(
-        scene, pipe_ends(scene) if medium == "pipe" else queue_ends(scene, multiprocessing.Queue)
+        workload, pipe_ends(workload) if transport == "pipe" else queue_ends(workload, multiprocessing.Queue)
     )
 
 

@@ -1,0 +1,225 @@
+//! Messages over a pipe and through a queue: how many, how large, there and back, how late; and
+//! what waiting for one costs.
+
+use std::time::Duration;
+
+use common::measure::harness::{run, run_in_one};
+use common::measure::transports::{BarePipe, Crossbeam, OurPipe, OurQueue};
+use common::measure::{
+    Benchmark, Budget, Execution, Peer, Placement, Report, Role, Sample, Unit, WaitCost, Workload,
+    mean_round_trip, median, p99, perf, rate, sleeps_are_counted, waited,
+};
+use multiprocess::Failure;
+use serde_bytes::ByteBuf;
+
+use super::{CROSSBEAM, IPC_CHANNEL, NOT_HERE, OURS, PERF, busy, for_each, named};
+use crate::ipc::IpcChannel;
+use crate::python::Python;
+
+/// A waiter naps for 0.1 s at a time: shorter than this, and one can't count.
+const LONG_ENOUGH: f64 = 0.5;
+
+/// The sizes of messages, their names, and the queue's capacity: smaller for large messages, so
+/// that 16 MiB wait at most.
+const SIZES: [(usize, &str, usize); 5] = [
+    (8, "8-B", 1024),
+    (200, "200-B", 1024),
+    (4 << 10, "4-KiB", 1024),
+    (64 << 10, "64-KiB", 256),
+    (1 << 20, "1-MiB", 16),
+];
+
+/// A function that runs a workload over a transport.
+type Run = fn(&Workload, &Budget) -> Result<Vec<Report>, Failure>;
+
+/// A function that makes a figure of the workers' reports.
+type Figure = fn(&[Report]) -> Result<Sample, Failure>;
+
+/// Runs a workload over the transport of its messages: numbers or bytes.
+macro_rules! run_over {
+    ($run:ident, $transport:ident) => {
+        |workload, budget| match workload.size {
+            None => $run::<$transport<u64>>(workload, budget),
+            Some(_) => $run::<$transport<ByteBuf>>(workload, budget),
+        }
+    };
+}
+
+const OUR_QUEUE: Run = run_over!(run, OurQueue);
+const OUR_PIPE: Run = run_over!(run, OurPipe);
+const BARE_PIPE: Run = run_over!(run, BarePipe);
+const IPC: Run = run_over!(run, IpcChannel);
+const CHANNEL: Run = run_over!(run_in_one, Crossbeam);
+
+/// The peers of our queue.
+const QUEUES: [(&str, Run); 4] = [
+    (OURS, OUR_QUEUE),
+    (IPC_CHANNEL, IPC),
+    (CROSSBEAM, |workload, budget| {
+        CHANNEL(&Workload { execution: Execution::Threads, ..workload.clone() }, budget)
+    }),
+    ("kernel, bare pipe", BARE_PIPE),
+];
+
+/// The peers of our pipe of both directions.
+const PIPES: [(&str, Run); 3] =
+    [(OURS, OUR_PIPE), (IPC_CHANNEL, IPC), ("kernel, two bare pipes", BARE_PIPE)];
+
+/// A place where messages pass: the peers there, and Python's transport.
+struct Messages<'a> {
+    peers: &'a [(&'a str, Run)],
+    python: &'static str,
+    pythons: &'a [Python],
+}
+
+impl Messages<'_> {
+    /// Makes a row whose peers all have the same workload.
+    fn row(
+        &self,
+        name: &str,
+        says: &str,
+        (unit, figure): (Unit, Figure),
+        workload: Workload,
+    ) -> Benchmark {
+        let peer = |(name, run): &(&str, Run)| {
+            let (workload, run) = (workload.clone(), *run);
+            Peer::new(*name, move |budget| figure(&run(&workload, budget)?))
+        };
+        let mut peers: Vec<Peer> = self.peers.iter().map(peer).collect();
+        let python = self.python;
+        let pythons = for_each(self.pythons, move |interpreter, budget| {
+            figure(&interpreter.work(python, &workload, budget)?)
+        });
+        // Ours stands first, Python second.
+        peers.splice(1..1, pythons);
+        Benchmark::new(name, says, unit, peers)
+    }
+
+    /// Makes the rows of a number there and back.
+    fn round_trips(&self, name: &str, says: &str) -> [Benchmark; 3] {
+        [Placement::Free, Placement::OneCore, Placement::TwoCores].map(|placement| {
+            let [suffix, words] = named(placement);
+            let workload = Workload { placement, ..Workload::new(&[Role::Ask, Role::Answer]) };
+            let (name, says) = (format!("{name}{suffix}"), format!("{says}{words}"));
+            self.row(&name, &says, (Unit::Time, mean_round_trip), workload)
+        })
+    }
+}
+
+pub(super) fn rows(pythons: &[Python]) -> Vec<Benchmark> {
+    let pipes = Messages { peers: &PIPES, python: "pipe", pythons };
+    let queues = Messages { peers: &QUEUES, python: "queue", pythons };
+    let echo = Workload { size: Some(1 << 20), ..Workload::new(&[Role::Ask, Role::Answer]) };
+    let says = "1 MiB of bytes there and back over a pipe";
+    let mut rows =
+        Vec::from(pipes.round_trips("pipe-round-trip", "a number there and back over a pipe"));
+    rows.push(pipes.row("pipe-echo-1-MiB", says, (Unit::Time, mean_round_trip), echo));
+    for (pairs, placement) in
+        [(1, Placement::Free), (1, Placement::TwoCores), (2, Placement::Free), (4, Placement::Free)]
+    {
+        rows.push(stream(&queues, pairs, placement));
+    }
+    let says = "a number there and back over two queues";
+    rows.extend(queues.round_trips("queue-round-trip", says));
+    let [free, ..] = queues.round_trips("queue-round-trip", says);
+    rows.push(busy(free));
+    for (name, says, figure) in [
+        ("queue-latency", "the median", median as Figure),
+        ("queue-latency-p99", "99 of 100 within", p99),
+    ] {
+        let says = format!("from put to got, one message every 100 µs: {says}");
+        let workload = Workload::new(&[Role::Tick, Role::Listen]);
+        rows.push(queues.row(name, &says, (Unit::Time, figure), workload));
+    }
+    rows.extend(SIZES.map(|size| sized(&queues, size)));
+    rows.extend(tokens(pythons));
+    rows.extend([Execution::Processes, Execution::Threads].map(switch));
+    rows.extend(idle(&queues));
+    rows
+}
+
+/// Makes the row of numbers through a queue, from the first put to the last get.
+fn stream(queues: &Messages<'_>, pairs: usize, placement: Placement) -> Benchmark {
+    let roles = [Role::Produce, Role::Consume].repeat(pairs);
+    let [name, words] = named(placement);
+    let name = format!("queue-{pairs}-{pairs}{name}");
+    let says = format!("numbers through a queue of 1024 places, {pairs} → {pairs}{words}");
+    let workload = Workload { placement, ..Workload::new(&roles) };
+    let mut row = queues.row(&name, &says, (Unit::Rate, rate), workload);
+    if let Some(peer) = row.peers.iter_mut().find(|peer| pairs > 1 && peer.name == IPC_CHANNEL) {
+        *peer = Peer::missing(IPC_CHANNEL, "it has one receiver only");
+    }
+    row
+}
+
+/// Makes the row of messages of one size.
+fn sized(queues: &Messages<'_>, (size, name, capacity): (usize, &str, usize)) -> Benchmark {
+    let stream = move |size| {
+        let stream = Workload::new(&[Role::Produce, Role::Consume]);
+        Workload { size: Some(size), capacity: Some(capacity), ..stream }
+    };
+    let words = name.replace('-', " ");
+    let says = format!("messages of {words} through a queue of {capacity} places, 1 → 1");
+    let mut row = queues.row(&format!("queue-{name}"), &says, (Unit::Rate, rate), stream(size));
+    if size == 200 {
+        let eight = move |budget: &Budget| rate(&OUR_QUEUE(&stream(8), budget)?);
+        row.peers.insert(1, Peer::new("ours, 8 B", eight));
+    }
+    row
+}
+
+/// Makes the rows of the tutorial's token loops: two that put on one queue and get from the other,
+/// for ever. Seconds for a round are seconds for a million rounds, divided by a million.
+fn tokens(pythons: &[Python]) -> [Benchmark; 2] {
+    let row = |name: &str, execution, peers: &[(&str, Run)], python| {
+        let loops = Workload::new(&[Role::Lead, Role::Follow]);
+        Messages { peers, python, pythons }.row(
+            &format!("token-{name}"),
+            &format!("a round of the tutorial's token loop, two {name}"),
+            (Unit::Time, mean_round_trip),
+            Workload { capacity: None, execution, ..loops },
+        )
+    };
+    let threads = [(OURS, run::<OurQueue<u64>> as Run), (CROSSBEAM, CHANNEL)];
+    [
+        row("processes", Execution::Processes, &[(OURS, OUR_QUEUE)], "queue"),
+        row("threads", Execution::Threads, &threads, "threads"),
+    ]
+}
+
+/// Makes the row of round trips over the kernel's pipes on one core, as the lesson `switch-cost`
+/// measures them, beside perf's own program for the same.
+fn switch(execution: Execution) -> Benchmark {
+    let name = if execution == Execution::Processes { "processes" } else { "threads" };
+    let workload = Workload::round_trip(execution, Placement::OneCore);
+    let ours = Peer::new(OURS, move |budget| mean_round_trip(&BARE_PIPE(&workload, budget)?));
+    let perfs = Peer::new(PERF, move |budget| {
+        let [core, _] = Placement::OneCore.cores(execution).map_err(Failure::new)?;
+        let core = core.ok_or_else(|| Failure::new("there is no core"))?;
+        let time = Duration::try_from_secs_f64(budget.seconds)?;
+        Ok(perf::round_trip(execution, core, time)?.as_secs_f64())
+    });
+    let says = format!("round trip over two kernel pipes, two {name} on one core");
+    Benchmark::new(format!("switch-{name}"), says, Unit::Time, vec![ours, perfs])
+}
+
+/// Makes the rows of what a process costs that waits in get and gets nothing.
+fn idle(queues: &Messages<'_>) -> [Benchmark; 2] {
+    let figures: [(&str, &str, Unit, Figure); 2] = [
+        ("queue-idle-wake-ups", "wake-ups per second", Unit::WakeUps, |reports| {
+            waited(reports, WaitCost::WakeUps)
+        }),
+        ("queue-idle-cpu", "CPU time per second", Unit::Cpu, |reports| {
+            waited(reports, WaitCost::Cpu)
+        }),
+    ];
+    figures.map(|(name, says, unit, figure)| {
+        let says = format!("a process that waits in get: {says}");
+        let workload = Workload::new(&[Role::Wake, Role::Wait]);
+        let mut row = queues.row(name, &says, (unit, figure), workload);
+        if unit == Unit::WakeUps && !sleeps_are_counted() {
+            row.peers.iter_mut().for_each(|peer| peer.sample = Err(NOT_HERE.into()));
+        }
+        Benchmark { seconds_at_least: LONG_ENOUGH, ..row }
+    })
+}
