@@ -1,5 +1,5 @@
-//! The crate `ipc-channel` as a transport, used as its documentation says: a one-shot server for the
-//! first contact, `channel` for values, `bytes_channel` for bytes.
+//! The crate `ipc-channel` as a transport, used as its documentation says: a one-shot server for
+//! the first contact, `channel` for values, `bytes_channel` for bytes.
 
 use std::io;
 

@@ -35,7 +35,7 @@ pub(crate) struct Options {
     /// How long a sample works [default: 1; quick: 0.02]
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<f64>,
-    /// So many rounds [default: 7 to 25, as the medians need; quick: 7]
+    /// Measure this many rounds [default: 7 to 25, as the medians need; quick: 7]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     rounds: Option<u32>,
     /// Print the machine and all samples as JSON

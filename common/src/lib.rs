@@ -4,7 +4,8 @@
 //! [`arguments`], the [`timeline`] of which worker did what when, the [`table`] that fits the
 //! screen, the machine's [`cores`], a process's [`stock`], the [`files`] that a tool writes, a
 //! [`group`] of processes, the [`interrupt`] that asks a program to end, the course's table of
-//! [`contents`]; and, behind the feature `drawing`, what its pictures have in common.
+//! [`contents`]; behind the feature `drawing`, what its pictures have in common; and behind
+//! `measure` the one way in which all measure, `common::measure`.
 
 pub mod arguments;
 pub mod contents;

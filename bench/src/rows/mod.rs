@@ -100,7 +100,7 @@ mod tests {
         // Ours starts a program that isn't beside a test: `tests/program.rs` does it.
         let elsewhere =
             |row: &Benchmark, peer: &Peer| row.name.starts_with("start-join") && peer.name == OURS;
-        // A plan of a million tasks takes a minute in a debug build, and is made as the smaller are.
+        // A plan of a million tasks takes a minute in a debug build, and is made as smaller ones.
         let is_long = |row: &Benchmark| row.name == "plan-order-1000000";
         sample_all(&[], |row, peer| {
             fits(row)

@@ -1,5 +1,5 @@
-//! One way to measure: every peer gives a sample in every round, so that what disturbs the machine
-//! for a while disturbs all. Behind the feature `measure`.
+//! Measuring peers side by side: every peer gives a sample in every round, so that what disturbs
+//! the machine for a while disturbs all. Behind the feature `measure`.
 //!
 //! ```text
 //!   Benchmark: its peers ──▶ measure: rounds of samples ──▶ Measured ──▶ report, chart

@@ -14,8 +14,8 @@ pub fn columns() -> usize {
     size.map_or(80, |(columns, _)| usize::from(columns.0)).max(60)
 }
 
-/// Lays out the table on the screen: a block for each benchmark, a line for each peer. The ranges of the
-/// figures are there if there is room for them, those of the ratios always.
+/// Lays out the table on the screen: a block for each benchmark, a line for each peer. The ranges
+/// of the figures are there if there is room for them, those of the ratios always.
 pub fn table(all: &[Measured], columns: usize) -> String {
     let wide = blocks(all, columns, true);
     let fits = wide.lines().all(|line| line.chars().count() <= columns);
@@ -63,8 +63,8 @@ pub(super) fn columns_of_a_row() -> format::TableFormat {
     FormatBuilder::new().column_separator('│').borders(' ').padding(1, 1).build()
 }
 
-/// Writes the README's table: a line for each benchmark, a column for each peer, and what it was measured
-/// on.
+/// Writes the README's table: a line for each benchmark, a column for each peer, and what it was
+/// measured on.
 pub fn markdown(machine: &Machine, all: &[Measured]) -> String {
     let mut heads: Vec<&str> = Vec::new();
     for peer in all.iter().flat_map(|measured| &measured.benchmark.peers) {

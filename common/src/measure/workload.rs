@@ -87,7 +87,7 @@ pub enum Execution {
     Processes,
     /// All are threads of one process.
     Threads,
-    /// One thread does the work of the two that ask and answer.
+    /// A single thread does the work of the two that ask and answer.
     Alone,
 }
 
