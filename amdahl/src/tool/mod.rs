@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use common::arguments::{number as number_in, option};
 use common::drawing;
-use common::files::{self, CreateError};
+use common::files::{self, CreateError, reason};
 use common::lessons::Tool;
-use common::output;
+use common::{output, text};
 use serde::Serialize;
 
 mod curves;
@@ -26,10 +27,6 @@ mod points_file;
 mod runs;
 
 pub(crate) const ALL: &[Tool] = &[plan::TOOL, law::TOOL, fit::TOOL, measure::TOOL];
-
-/// The exit codes, which stand below each tool's help.
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 it could not be done (a file, a command); \
-                          2 the command line or what a file says is wrong.";
 
 /// The reason why a tool refuses or fails: its exit code, and the text to print.
 #[derive(Debug)]
@@ -64,20 +61,29 @@ fn finish(tool: &str, found: Result<String, Refusal>) -> ExitCode {
     }
 }
 
-/// Makes a tool's command line, without what is the tool's own.
-fn command(name: &'static str, about: String) -> Command {
+/// Makes a tool's command line, without what is the tool's own; its help ends with these details.
+fn command(name: &'static str, about: String, details: String) -> Command {
+    let exit_codes = text!(
+        "Exit codes: 0 done; 1 it could not be done (a file, a command); 2 the command line or \
+         what a file says is wrong."
+    );
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue);
-    let svg = Arg::new("svg").long("svg").value_name("FILE").value_parser(value_parser!(PathBuf));
+    let svg = option("svg", text!("FILE"), text!("Draw it into this SVG file, too"));
     Command::new(name)
         .about(about)
-        .after_help(EXIT_CODES)
-        .arg(json.help("Print JSON"))
-        .arg(svg.help("Draw it into this SVG file, too"))
+        .after_help(details + &exit_codes)
+        .arg(json.help(text!("Print JSON")))
+        .arg(svg.value_parser(value_parser!(PathBuf)))
 }
 
 /// Makes the argument FILE.
-fn file(help: &'static str) -> Arg {
-    Arg::new("file").value_name("FILE").required(true).help(help)
+fn file(help: String) -> Arg {
+    Arg::new("file").value_name(text!("FILE")).required(true).help(help)
+}
+
+/// Makes an option whose value is a whole number of 1 or more.
+fn count(name: &'static str, value: &'static str, help: String) -> Arg {
+    option(name, value, help).value_parser(number_in(1..=u32::MAX))
 }
 
 /// Reads the argument FILE, `-` for standard input. Returns its name for messages, and its text.
@@ -85,16 +91,19 @@ fn read(arguments: &ArgMatches) -> Result<(String, String), Refusal> {
     let name = arguments.get_one::<String>("file").map_or("-", String::as_str);
     let mut bytes = Vec::new();
     let (name, read) = match name {
-        "-" => ("standard input", io::stdin().lock().read_to_end(&mut bytes)),
-        name => (name, File::open(name).and_then(|mut file| file.read_to_end(&mut bytes))),
+        "-" => (text!("standard input"), io::stdin().lock().read_to_end(&mut bytes)),
+        name => {
+            (name.to_owned(), File::open(name).and_then(|mut file| file.read_to_end(&mut bytes)))
+        }
     };
-    read.map_err(|error| Refusal::failed(format!("{name}: {error}")))?;
+    read.map_err(|error| Refusal::failed(format!("{name}: {}", reason(&error))))?;
+    let wrong = |what: String| Refusal::wrong(format!("{name}: {what}"));
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(Refusal::wrong(format!("{name}: it is UTF-16: save it as UTF-8")));
+        return Err(wrong(text!("it is UTF-16: save it as UTF-8")));
     }
     let text = String::from_utf8(bytes);
-    let text = text.map_err(|_| Refusal::wrong(format!("{name}: it isn't text (UTF-8)")))?;
-    Ok((name.to_owned(), text))
+    let text = text.map_err(|_| wrong(text!("it isn't text (UTF-8)")))?;
+    Ok((name, text))
 }
 
 /// Creates the file for the picture, if one was asked for. It replaces an older picture but no
@@ -106,9 +115,8 @@ fn svg(arguments: &ArgMatches) -> Result<Option<File>, Refusal> {
         let read = File::open(path).and_then(|file| file.take(5).read_to_end(&mut begin));
         let is_svg = begin.is_empty() || begin.starts_with(b"<svg") || begin == b"<?xml";
         if read.is_err() || !is_svg {
-            let path = path.display();
-            let text = format!("{path} can't be written: there is a file that is no SVG");
-            return Err(Refusal::wrong(text));
+            let is = text!("there is a file that is no SVG");
+            return Err(Refusal::wrong(CreateError::Taken { path: path.clone(), is }));
         }
     }
     files::create([path], &[]).map(|[file]| file).map_err(|error| match error {
@@ -126,9 +134,9 @@ fn draw(
 }
 
 fn write(mut file: File, picture: Result<String, drawing::Error>) -> Result<(), Refusal> {
-    let picture = picture.map_err(Refusal::failed)?;
-    let failed = |error| Refusal::failed(format!("the picture can't be written: {error}"));
-    file.write_all(picture.as_bytes()).map_err(failed)
+    let failed = |why| Refusal::failed(text!("the picture can't be written: {}", why));
+    let picture = picture.map_err(|error| failed(format!("{error:?}")))?;
+    file.write_all(picture.as_bytes()).map_err(|error| failed(reason(&error)))
 }
 
 fn json(value: &impl Serialize) -> Result<String, Refusal> {
