@@ -90,7 +90,11 @@ pub enum FitError {
     /// There are fewer points than [`MIN_POINTS`]: three numbers can be made to go through a few.
     #[error(
         "{}",
-        text!("there are {} points, and a fit of three numbers needs {} or more", points, MIN_POINTS)
+        text!(
+            "there are {} points, and a fit of three numbers needs {} or more",
+            points,
+            MIN_POINTS
+        )
     )]
     #[expect(missing_docs, reason = "the text says what it is")]
     TooFew { points: usize },

@@ -81,7 +81,7 @@ impl std::fmt::Display for Found {
             r->"n", r->text!("Amdahl"), r->text!("efficiency"), r->text!("Gustafson")
         ]);
         for row in &self.rows {
-            let efficiency = digits(100.0 * row.efficiency, 3) + "%";
+            let efficiency = digits(100.0 * row.efficiency, 3, 15) + "%";
             let [amdahl, gustafson] = [row.amdahl, row.gustafson].map(number);
             table.add_row(row![r->row.n, r->amdahl, r->efficiency, r->gustafson]);
         }

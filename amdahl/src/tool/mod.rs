@@ -147,23 +147,24 @@ fn json(value: &impl Serialize) -> Result<String, Refusal> {
 
 /// Writes a number with seven digits, without the zeros at its end: `19.51` for 19.509999999999998.
 fn number(value: f64) -> String {
-    digits(value, 7)
+    digits(value, 7, 15)
 }
 
-/// Writes a number with four digits, for what is measured and for headings.
+/// Writes a number with four digits, for what is measured, headings and axes.
 fn rounded(value: f64) -> String {
-    digits(value, 4)
+    digits(value, 4, 7)
 }
 
-fn digits(value: f64, most: u8) -> String {
+/// Writes a number with this many digits, or more before the point; with a power of ten, if there
+/// were more than `longest` before it.
+fn digits(value: f64, most: u8, longest: i32) -> String {
     if !value.is_finite() {
         return if value > 0.0 { "∞" } else { "–" }.to_owned();
     }
     let size = if value == 0.0 { 0.0 } else { value.abs().log10().floor() };
     let decimals = (f64::from(most) - 1.0 - size).clamp(0.0, 15.0) as usize;
     let (text, power) = match size as i32 {
-        // Too long to be read.
-        ..-6 | 15.. => {
+        size if size < -5 || size >= longest => {
             let text = format!("{value:.0$e}", usize::from(most) - 1);
             let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
             (digits.to_owned(), format!("e{power}"))
@@ -189,5 +190,7 @@ mod tests {
         let numbers = [1e-19, 1.25e200, -1e-7, 1e15, 2.0f64.powi(49), f64::MIN_POSITIVE];
         let shown = ["1e-19", "1.25e200", "-1e-7", "1e15", "562949953421312", "2.225074e-308"];
         assert_eq!(numbers.map(number), shown);
+        let shown = ["0.3333", "9999999", "1e7", "2.5e11", "-1.235e8"];
+        assert_eq!([1.0 / 3.0, 9_999_999.0, 1e7, 2.5e11, -123_456_789.0].map(rounded), shown);
     }
 }
