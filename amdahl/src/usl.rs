@@ -1,5 +1,7 @@
 //! The Universal Scalability Law and its fit to measurements.
 
+use common::text;
+
 /// The Universal Scalability Law: the throughput of n workers is γn / (1 + α(n − 1) + βn(n − 1))
 /// (Gunther, *Guerrilla Capacity Planning*, 2007). With β = 0 it is Amdahl's law, for p = 1 − α.
 ///
@@ -72,7 +74,7 @@ pub struct Fit {
     pub fitted: Vec<f64>,
 }
 
-/// The reason why there is no fit.
+/// The reason why there is no fit; the text is in the reader's language.
 ///
 /// ```
 /// use amdahl::{FitError, fit};
@@ -80,28 +82,44 @@ pub struct Fit {
 /// let always_four = [(4.0, 100.0); 6];
 /// assert_eq!(fit(&always_four), Err(FitError::TooAlike { different: 1 }));
 /// let impossible = fit(&[(0.0, 100.0); 6]).unwrap_err();
-/// assert!(impossible.to_string().starts_with("point number 1 has n = 0"));
+/// eprintln!("{impossible}"); // point number 1 has n = 0, throughput = 100: …
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FitError {
     /// There are fewer points than [`MIN_POINTS`]: three numbers can be made to go through a few.
-    #[error("there are {points} points, and a fit of three numbers needs {MIN_POINTS} or more")]
+    #[error(
+        "{}",
+        text!(
+            "there are {} points, and a fit of three numbers needs {} or more",
+            points,
+            MIN_POINTS
+        )
+    )]
     #[expect(missing_docs, reason = "the text says what it is")]
     TooFew { points: usize },
     /// There are fewer different n than [`MIN_DIFFERENT`]: the same n again and again says nothing
     /// of how the throughput grows.
     #[error(
-        "the points have {different} different n, and a fit of three numbers needs \
-         {MIN_DIFFERENT} or more"
+        "{}",
+        text!(
+            "the points have {} different n, and a fit of three numbers needs {} or more",
+            different,
+            MIN_DIFFERENT
+        )
     )]
     #[expect(missing_docs, reason = "the text says what it is")]
     TooAlike { different: usize },
     /// A number of workers or a throughput that can't be.
     #[error(
-        "point number {} has n = {n}, throughput = {throughput}: n is between 1 and 10^15, a \
-         throughput more than 0 and finite",
-        place + 1
+        "{}",
+        text!(
+            "point number {} has n = {}, throughput = {}: n is between 1 and 10^15, a throughput \
+             more than 0 and finite",
+            place + 1,
+            n,
+            throughput
+        )
     )]
     #[expect(missing_docs, reason = "the text says what they are")]
     Point { place: usize, n: f64, throughput: f64 },

@@ -213,12 +213,9 @@ fn a_chain_of_100_000_tasks_is_one_critical_path() {
 fn a_cycle_is_told_with_the_names_of_its_tasks() {
     let _deadline = Deadline::seconds(60);
     let error = Plan::new(tasks("a 1 c\nb 1 a\nc 1 b\nd 1 a\ne 1 –"), [].into()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "these tasks wait for each other, so none can begin: b → c → a → b"
-    );
+    assert!(error.to_string().ends_with("b → c → a → b"), "{error}");
     let error = Plan::new(tasks("a 1 a"), [].into()).unwrap_err();
-    assert!(error.to_string().ends_with(": a → a"), "{error}");
+    assert!(error.to_string().ends_with("a → a"), "{error}");
 }
 
 #[test]
@@ -228,30 +225,30 @@ fn a_cycle_of_100_000_tasks_is_told_in_some_words() {
     let tasks = (0..100_000).map(|number| Task::new(&name(number + 1), 1.0, &[&name(number)]));
     let error = Plan::new(tasks.collect(), [].into()).unwrap_err();
     assert!(matches!(&error, PlanError::Cycle { names, .. } if names.len() == 100_000));
-    assert!(error.to_string().contains("(99980 more)") && error.to_string().len() < 500);
+    assert!(error.to_string().contains("99980") && error.to_string().len() < 500);
 }
 
 #[test]
 fn what_is_no_plan_is_told_with_its_task() {
-    let text = |tasks: Vec<Task>| {
-        let error = Plan::new(tasks, [("stove".to_owned(), 1)].into()).unwrap_err();
-        (error.task(), error.to_string())
+    let error = |tasks: Vec<Task>| {
+        Plan::new(tasks, [("stove".to_owned(), 1)].into()).expect_err("it is no plan")
     };
-    let told = |task: usize, words: &str| (Some(task), words.to_owned());
-    assert_eq!(text(vec![]), (None, "the plan has no task".to_owned()));
-    let unknown = "task \"b\" comes after \"x\", and there is no such task";
-    assert_eq!(text(tasks("a 1 –\nb 1 a,x")), told(1, unknown));
-    let twice = "task \"a\" is there twice: number 1 and number 3";
-    assert_eq!(text(tasks("a 1 –\nb 1 a\na 2 –")), told(2, twice));
-    let negative = "task \"b\" takes -1: a duration is a number, 0 or more";
-    assert_eq!(text(tasks("a 1 –\nb -1 a")), told(1, negative));
-    for number in ["NaN", "inf"] {
-        assert_eq!(text(tasks(&format!("a 1 –\nb {number} a"))).0, Some(1));
+    assert_eq!(error(vec![]), PlanError::Empty);
+    let (name, after) = ("b".to_owned(), "x".to_owned());
+    let unknown = PlanError::Unknown { task: 1, name, after, meant: None };
+    assert_eq!(error(tasks("a 1 –\nb 1 a,x")), unknown);
+    let twice = PlanError::Duplicate { task: 2, first: 0, name: "a".to_owned() };
+    assert_eq!(error(tasks("a 1 –\nb 1 a\na 2 –")), twice);
+    for number in ["-1", "NaN", "inf"] {
+        let error = error(tasks(&format!("a 1 –\nb {number} a")));
+        assert!(matches!(error, PlanError::Duration { task: 1, .. }), "{error}");
     }
-    assert_eq!(text(tasks("a 1e308 –\nb 1e308 –")).0, None);
-    assert_eq!(text(vec![Task::new(" ", 1.0, &[])]).0, Some(0));
+    assert_eq!(error(tasks("a 1e308 –\nb 1e308 –")), PlanError::TooLong);
+    assert_eq!(error(vec![Task::new(" ", 1.0, &[])]), PlanError::Nameless { task: 0 });
     let needy = |resource, amount| vec![Task::new("boil", 1.0, &[]).needing(resource, amount)];
-    let words = "task \"boil\" needs 2 of the resource \"stove\", and there is 1";
-    assert_eq!(text(needy("stove", 2)), told(0, words));
-    assert_eq!(text(needy("oven", 1)).0, Some(0));
+    for (resource, amount, is_there) in [("stove", 2, 1), ("oven", 1, 0)] {
+        let error = error(needy(resource, amount));
+        let is_refused = matches!(error, PlanError::Resource { there, .. } if there == is_there);
+        assert!(is_refused && error.task() == Some(0), "{error}");
+    }
 }

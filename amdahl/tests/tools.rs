@@ -182,10 +182,18 @@ fn what_is_no_plan_is_told_with_file_line_and_task() {
             task("duration = 1\nafter = [\"x\"]"),
             ":4: task \"a\" comes after \"x\", and there is no",
         ),
-        (task("durration = 1"), ":5: task \"a\": unknown field `durration`, expected one of"),
         (
-            task("duration = \"long\""),
-            ":5: task \"a\": invalid type: string \"long\", expected f64",
+            task("durration = 1"),
+            ":5: task \"a\": there is no field \"durration\"; there are name, duration, ",
+        ),
+        (task("duration = \"long\""), ":5: task \"a\": \"duration\" must be a number\n"),
+        (
+            task("duration = 1\nafter = \"b\""),
+            ":6: task \"a\": \"after\" must be a list of names\n",
+        ),
+        (
+            task("duration = 1\nneeds = { cook = -1 }"),
+            ":6: task \"a\": \"needs\" must be a table of whole numbers\n",
         ),
         (
             task("duration = 1\nlikely = 1"),
@@ -207,9 +215,14 @@ fn what_is_no_plan_is_told_with_file_line_and_task() {
             task("duration = 1\nafter = [\"a\"]"),
             ":4: these tasks wait for each other, so none can begin: a → a",
         ),
-        (task("duration = 1\n[[task]]\nduration = 1"), ":6: missing field `name`"),
-        (task("duration = 1\nafter = [\"a\""), ":6: task \"a\": unclosed array"),
-        ("title = \"x\"".to_owned(), ":1: unknown field `title`"),
+        (task("duration = 1\n[[task]]\nduration = 1"), ":6: this task has no name\n"),
+        (task("duration = 1\nafter = [\"a\", 2 # b"), ":6: a bracket isn't closed: after = ["),
+        (task("duration = 1\nduration = 2"), ":6: this is there twice: duration = 2\n"),
+        (task("duration = 3 days"), ":5: a text has to be in quotes: duration = 3 days\n"),
+        (task("duration: 3"), ":5: this isn't TOML: duration: 3\n"),
+        ("task = 5".to_owned(), ":1: each task begins with [[task]]\n"),
+        ("unit = 5".to_owned(), ":1: \"unit\" must be a text in quotes\n"),
+        ("title = \"x\"".to_owned(), ":1: there is no field \"title\"; there are unit, "),
         ("unit = \"h\"".to_owned(), ": the plan has no task"),
         (String::new(), ": the plan has no task"),
     ] {
@@ -220,8 +233,10 @@ fn what_is_no_plan_is_told_with_file_line_and_task() {
     }
     let (code, message) = refused(&output(&["plan", "no-such.toml"]));
     assert_eq!(code, Some(1));
-    let error = fs::read_to_string("no-such.toml").unwrap_err();
-    assert_eq!(message.trim_end(), format!("amdahl plan: no-such.toml: {error}"));
+    assert_eq!(
+        message,
+        "amdahl plan: no-such.toml: there is no such file or folder (os error 2)\n"
+    );
 }
 
 #[test]
@@ -242,7 +257,7 @@ fn a_wrong_command_line_ends_with_2_and_help_with_0() {
         assert!(help.contains("Exit codes: 0 done; 1 "), "{help}");
     }
     let help = said(&output(&["measure", "--help"]));
-    for words in ["<COMMAND>... with {n}\n", "xz --threads={n} -kc"] {
+    for words in ["amdahl measure [OPTIONS] -- <COMMAND>...\n", "xz --threads={n} -kc"] {
         assert!(help.contains(words), "{help}");
     }
 }
@@ -324,17 +339,19 @@ fn a_command_is_measured_with_one_two_and_four_workers() {
 #[test]
 fn a_command_that_fails_or_is_not_there_is_told() {
     let (fails, told): (&[&str], _) = if cfg!(windows) {
-        (&["measure", "--", "cmd", "/c", "exit {n}"], "(exit code: 1): cmd /c exit 1")
+        (&["measure", "--", "cmd", "/c", "exit {n}"], "cmd /c exit 1")
     } else {
-        (&["measure", "--", "sh", "-c", "test {n} -lt 2"], "(exit status: 1): sh -c test 2 -lt 2")
+        (&["measure", "--", "sh", "-c", "test {n} -lt 2"], "sh -c test 2 -lt 2")
     };
     let (code, message) = refused(&output(fails));
     assert_eq!(code, Some(1));
-    assert_eq!(message.trim_end(), format!("amdahl measure: the command failed {told}"));
+    assert_eq!(
+        message.trim_end(),
+        format!("amdahl measure: the command failed with exit code 1: {told}")
+    );
     let (code, message) = refused(&output(&["measure", "--", "no-such-program", "{n}"]));
     assert_eq!(code, Some(1));
-    let error = Command::new("no-such-program").spawn().unwrap_err();
-    assert!(message.contains(&format!("no-such-program 1: {error}")), "{message}");
+    assert!(message.contains("no-such-program 1: "), "{message}");
 }
 
 // On Windows no program can press Ctrl-C for another.
@@ -378,8 +395,8 @@ fn pictures_are_documents_with_all_names_in_the_readers_language() {
     let measure = [&["measure", "--max", "8", "--repeats", "2", "--"], NOTHING].concat();
     for (words, input, english, chinese) in [
         (&["plan", "-"][..], TEA, ["critical", "Network"], ["关键", "网络图"]),
-        (&["law", "--p", "0.5"], "", ["ideal", "workers n"], ["理想", "worker 数 n"]),
-        (&["fit", "-"], POINTS, ["ideal", "workers n"], ["理想", "worker 数 n"]),
+        (&["law", "--p", "0.5"], "", ["ideal", "workers n"], ["理想", "并行度 n"]),
+        (&["fit", "-"], POINTS, ["ideal", "workers n"], ["理想", "并行度 n"]),
         (&measure, "", ["median and range", "fitted:"], ["中位数与范围", "拟合："]),
     ] {
         for (locale, has, lacks) in [(ENGLISH, english, chinese), (CHINESE, chinese, english)] {

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use clap::builder::Str;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -44,8 +45,8 @@ pub fn option_of<T: Clone + Send + Sync + 'static>(name: &str) -> Option<T> {
 /// assert!(command.try_get_matches_from(["counts", "--count", "0"]).is_err());
 /// ```
 #[must_use]
-pub fn option(name: &'static str, value: &'static str, help: impl Into<String>) -> Arg {
-    Arg::new(name).long(name).value_name(value).help(help.into())
+pub fn option(name: &'static str, value: impl Into<Str>, help: impl Into<String>) -> Arg {
+    Arg::new(name).long(name).value_name(value.into()).help(help.into())
 }
 
 /// Describes `--lang`, which [`language`](crate::text::language) reads.
@@ -101,12 +102,39 @@ pub(crate) fn command(name: &'static str, about: &str, operands: &str, has_tools
         .arg(help.help(text!("Print this help")).global(true))
 }
 
+/// Describes a tool of a program as the program itself is described: what clap would say in
+/// English, headings and defaults, is in the reader's language.
+pub(crate) fn tool(tool: Command) -> Command {
+    let default = |arg: Arg| {
+        let values: Vec<_> = arg.get_default_values().iter().map(|v| v.to_string_lossy()).collect();
+        if values.is_empty() {
+            return arg;
+        }
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let help = text!("{} [default: {}]", help, values.join(","));
+        arg.hide_default_value(true).help(help)
+    };
+    let heads = [text!("Arguments:"), text!("Options:")];
+    let operands = match tool.get_positionals().next() {
+        Some(_) => format!("{}\n{{positionals}}\n\n", heads[0]),
+        None => String::new(),
+    };
+    let usage = text!("Usage: {}", "{usage}");
+    let options = format!("{}\n{{options}}{{after-help}}", heads[1]);
+    let template = format!("{{about}}\n\n{usage}\n\n{operands}{options}");
+    let foot = tool.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let foot: Vec<String> = foot.lines().flat_map(|line| wrapped(line, columns(), 0)).collect();
+    tool.mut_args(default).help_template(template).after_help(foot.join("\n"))
+}
+
 /// Prints what clap says, help or what is wrong with the command line, and returns the exit code.
 pub(crate) fn print_said(said: &clap::Error) -> ExitCode {
-    match complaint(said) {
-        Some(complaint) => refuse(&complaint),
-        None => output::print_clap(said),
+    if said.use_stderr() {
+        return refuse(&complaint(said));
     }
+    // Clap's own word in a usage.
+    output::print(&said.render().to_string().replace("[OPTIONS]", &text!("[OPTIONS]")));
+    ExitCode::SUCCESS
 }
 
 /// Says on standard error why a command line is refused; returns the exit code, 2.
@@ -116,33 +144,37 @@ pub fn refuse(why: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Returns what is wrong with the command line, in a sentence; `None` for what is left to clap.
-fn complaint(said: &clap::Error) -> Option<String> {
+/// Returns what is wrong with the command line, in a sentence.
+fn complaint(said: &clap::Error) -> String {
     let about = |kind| match said.get(kind) {
-        Some(ContextValue::String(text)) => Some(output::escaped(text)),
-        Some(ContextValue::Strings(texts)) => texts.first().map(|text| output::escaped(text)),
-        _ => None,
+        Some(ContextValue::String(text)) => output::escaped(text),
+        Some(ContextValue::Strings(texts)) => output::escaped(&texts.join(&text!(", "))),
+        _ => String::new(),
     };
-    let argument = about(ContextKind::InvalidArg)?;
-    let value = about(ContextKind::InvalidValue).unwrap_or_default();
+    let argument = about(ContextKind::InvalidArg);
+    let value = about(ContextKind::InvalidValue);
     let reason = said.source().map(ToString::to_string).unwrap_or_default();
     match said.kind() {
-        ErrorKind::UnknownArgument => Some(match about(ContextKind::SuggestedArg) {
-            Some(near) => text!("there is no option {}; did you mean {}?", argument, near),
-            None => text!("there is no option {}; --help lists them", argument),
-        }),
-        ErrorKind::InvalidValue if value.is_empty() => Some(text!("{} wants a value", argument)),
-        ErrorKind::ValueValidation => {
-            Some(text!("{} can't be \"{}\": {}", argument, value, reason))
+        ErrorKind::UnknownArgument if argument.starts_with('-') => {
+            match about(ContextKind::SuggestedArg) {
+                near if near.is_empty() => {
+                    text!("there is no option {}; --help lists them", argument)
+                }
+                near => text!("there is no option {}; did you mean {}?", argument, near),
+            }
         }
-        ErrorKind::ArgumentConflict => {
-            let other = about(ContextKind::PriorArg).unwrap_or_default();
-            Some(match other == argument {
-                true => text!("{} is given twice", argument),
-                false => text!("{} and {} don't go together", argument, other),
-            })
+        ErrorKind::UnknownArgument => {
+            text!("\"{}\" is one argument too many; see --help", argument)
         }
-        ErrorKind::TooManyValues => Some(text!("{} takes no value", argument)),
-        _ => None,
+        ErrorKind::MissingRequiredArgument => text!("{} is missing", argument),
+        ErrorKind::InvalidValue if value.is_empty() => text!("{} wants a value", argument),
+        ErrorKind::ValueValidation => text!("{} can't be \"{}\": {}", argument, value, reason),
+        ErrorKind::ArgumentConflict => match about(ContextKind::PriorArg) {
+            other if other == argument => text!("{} is given twice", argument),
+            other => text!("{} and {} don't go together", argument, other),
+        },
+        ErrorKind::TooManyValues => text!("{} takes no value", argument),
+        ErrorKind::InvalidUtf8 => text!("an argument isn't text (UTF-8)"),
+        _ => text!("the command line is wrong; --help shows how it is written"),
     }
 }

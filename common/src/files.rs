@@ -3,12 +3,12 @@
 use std::error::Error;
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use same_file::Handle;
 
-use crate::sys;
+use crate::{sys, text};
 
 /// The reason why a file isn't written.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub enum CreateError {
         /// The path as it was given; it may be another name of the same file.
         path: PathBuf,
         /// What else the file is.
-        is: &'static str,
+        is: String,
     },
     /// The system refuses.
     Refused {
@@ -31,16 +31,35 @@ pub enum CreateError {
 
 impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Taken { path, is } => write!(f, "{} can't be written: {is}", path.display()),
-            Self::Refused { path, error } => {
-                write!(f, "{} can't be written: {error}", path.display())
-            }
-        }
+        let (path, why) = match self {
+            Self::Taken { path, is } => (path, is),
+            Self::Refused { path, error } => (path, &reason(error)),
+        };
+        f.write_str(&text!("{} can't be written: {}", path.display(), why))
     }
 }
 
 impl Error for CreateError {}
+
+/// Returns why the system refuses something, in the reader's language, with the error's number; the
+/// system's own words for what is rare.
+///
+/// ```
+/// let error = std::fs::File::open("no-such-file").unwrap_err();
+/// assert_eq!(common::files::reason(&error), "there is no such file or folder (os error 2)");
+/// ```
+#[must_use]
+pub fn reason(error: &io::Error) -> String {
+    let why = match error.kind() {
+        ErrorKind::NotFound => text!("there is no such file or folder"),
+        ErrorKind::PermissionDenied => text!("permission is denied"),
+        ErrorKind::IsADirectory => text!("it is a folder"),
+        ErrorKind::NotADirectory => text!("a part of the path is no folder"),
+        ErrorKind::StorageFull => text!("the disk is full"),
+        _ => return error.to_string(),
+    };
+    error.raw_os_error().map_or(why.clone(), |code| text!("{} (os error {})", why, code))
+}
 
 /// Creates these files, or empties them; `None` remains `None`. Standard input is one of the
 /// inputs. A file that is standard output or standard error already, as `/dev/stdout` is, continues
@@ -82,11 +101,13 @@ pub fn create<const N: usize>(
         let (opened, handle) = open(path).map_err(refused)?;
         let stream = streams.iter().find(|stream| handle.as_ref() == Some(stream));
         *file = match (handle, stream) {
-            (Some(handle), _) if inputs.contains(&handle) => return Err(taken("it is an input")),
+            (Some(handle), _) if inputs.contains(&handle) => {
+                return Err(taken(text!("it is an input")));
+            }
             // Another position in the same file would be written twice.
             (_, Some(stream)) => Some(stream.as_file().try_clone().map_err(refused)?),
             (Some(handle), None) if outputs.iter().any(|(other, ..)| *other == handle) => {
-                return Err(taken("it is another output, too"));
+                return Err(taken(text!("it is another output, too")));
             }
             (Some(handle), None) => {
                 outputs.push((handle, path, opened.try_clone().map_err(refused)?));

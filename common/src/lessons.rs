@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, Id};
 use multiprocess::Failure;
 
 use crate::arguments::{self, language_option, number, option, refuse};
@@ -59,7 +60,9 @@ macro_rules! lessons {
     };
 }
 
-/// A tool beside the lessons, with a command line of its own: `downloader get`.
+/// A tool beside the lessons, with a command line of its own: `downloader get`. It takes `--lang`,
+/// too, and what clap adds to its help is in the reader's language; the rest of its texts the tool
+/// says by [`text!`](crate::text!).
 ///
 /// ```
 /// use std::process::ExitCode;
@@ -140,46 +143,68 @@ fn do_what_the_command_line_says(
         // Help comes this way too, with exit code 0.
         Err(said) => return arguments::print_said(&said),
     };
-    if let Some((name, options)) = options.subcommand() {
-        let tool = tools.iter().find(|tool| (tool.command)().get_name() == name);
-        return tool.map_or(ExitCode::from(2), |tool| (tool.run)(options));
+    if let Some((name, of_tool)) = options.subcommand() {
+        return use_tool(tools, name, of_tool, &options);
     }
     if options.get_flag("list") {
         let names: String = lessons.iter().map(|lesson| lesson.name() + "\n").collect();
         output::print(&names);
         return ExitCode::SUCCESS;
     }
-    let mut told: Vec<&Lesson> = Vec::new();
-    for name in options.get_many::<String>("lesson").unwrap_or_default() {
-        match lessons.iter().find(|lesson| lesson.name() == *name) {
-            Some(lesson) => told.push(lesson),
-            None => return refuse(&has_no(package, name, lessons)),
-        }
-    }
-    if told.is_empty() {
-        told.extend(lessons);
-    }
+    let chosen = match chosen(package, lessons, &options) {
+        Ok(chosen) => chosen,
+        Err(why) => return refuse(&why),
+    };
     if options.get_flag("source") {
-        let sources: Vec<&str> = told.iter().map(|lesson| lesson.source).collect();
+        let sources: Vec<&str> = chosen.iter().map(|lesson| lesson.source).collect();
         output::print(&sources.join("\n"));
         return ExitCode::SUCCESS;
     }
-    // Endless loops go through `rounds`.
-    let is_loop = |lesson: &&Lesson| lesson.source.contains("rounds(");
-    if options.get_flag("forever") && !told.iter().any(is_loop) {
-        let loops: Vec<String> = lessons.iter().filter(is_loop).map(Lesson::name).collect();
-        let loops = if loops.is_empty() { text!("none") } else { loops.join(&text!(", ")) };
-        return refuse(&text!("--forever is for lessons with an endless loop; here: {}", loops));
-    }
     let times = *options.get_one::<u32>("times").unwrap_or(&1);
     arguments::keep(options);
-    for (index, lesson) in told.iter().enumerate() {
-        if let Err(error) = tell(lesson, times, index + 1 == told.len()) {
+    for (index, lesson) in chosen.iter().enumerate() {
+        if let Err(error) = tell(lesson, times, index + 1 == chosen.len()) {
             output::complain(text!("{}, lesson {}: {}", package, lesson.name(), error));
             return ExitCode::FAILURE;
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Runs the tool of this name with its options. Of the program's own, only `--lang` is for tools.
+fn use_tool(tools: &[Tool], name: &str, options: &ArgMatches, all: &ArgMatches) -> ExitCode {
+    let is_given = |id: &str| all.value_source(id) == Some(ValueSource::CommandLine);
+    let mut given = all.ids().map(Id::as_str).filter(|id| is_given(id));
+    if let Some(other) = given.find(|id| *id != "lang") {
+        return refuse(&text!("{} and {} don't go together", format!("--{other}"), name));
+    }
+    let tool = tools.iter().find(|tool| (tool.command)().get_name() == name);
+    tool.map_or(ExitCode::from(2), |tool| (tool.run)(options))
+}
+
+/// Returns the lessons that the command line names, or all of them; an error says what is wrong.
+fn chosen<'a>(
+    package: &str,
+    lessons: &'a [Lesson],
+    options: &ArgMatches,
+) -> Result<Vec<&'a Lesson>, String> {
+    let named = options.get_many::<String>("lesson").unwrap_or_default();
+    let found = named.map(|name| {
+        let found = lessons.iter().find(|lesson| lesson.name() == *name);
+        found.ok_or_else(|| has_no(package, name, lessons))
+    });
+    let mut chosen: Vec<&Lesson> = found.collect::<Result<_, _>>()?;
+    if chosen.is_empty() {
+        chosen.extend(lessons);
+    }
+    // Endless loops go through `rounds`.
+    let is_loop = |lesson: &&Lesson| lesson.source.contains("rounds(");
+    if options.get_flag("forever") && !chosen.iter().any(is_loop) {
+        let loops: Vec<String> = lessons.iter().filter(is_loop).map(Lesson::name).collect();
+        let loops = if loops.is_empty() { text!("none") } else { loops.join(&text!(", ")) };
+        return Err(text!("--forever is for lessons with an endless loop; here: {}", loops));
+    }
+    Ok(chosen)
 }
 
 /// Says that a crate has no such lesson, and what may be meant.
@@ -260,13 +285,12 @@ fn command(
     arguments::command(package, about, &text!("[LESSON]..."), !tools.is_empty())
         .after_help(foot)
         .arg(Arg::new("lesson").num_args(0..))
-        .arg(language_option())
+        .arg(language_option().global(true))
         .arg(option("speed", "X", speed).value_parser(|text: &str| text.parse::<Pace>()))
         .arg(flag("forever", endless))
         .arg(option("times", "N", times).value_parser(number(1..=u32::MAX)))
         .arg(flag("list", text!("Print only the lessons' names, one per line")))
         .arg(flag("source", text!("Print only the lessons' source")).conflicts_with("list"))
         .args(options)
-        .subcommands(tools.iter().map(|tool| (tool.command)()))
-        .args_conflicts_with_subcommands(true)
+        .subcommands(tools.iter().map(|tool| arguments::tool((tool.command)())))
 }

@@ -48,7 +48,7 @@ pub use executors::{OnStage, kind, kind_of, outcome};
 pub use exercise::{Running, example};
 pub use lesson::stable;
 pub use other::{Other, kill, signal, signal_self};
-pub use output::{check_full_disk, output, output_in};
+pub use output::{check_full_disk, check_language, output, output_in};
 pub use processes::{alone, ended, ends_well, kill_child, start, whole_text};
 pub use random::{Random, text};
 pub use report::{Report, Reports, reports};

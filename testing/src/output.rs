@@ -47,6 +47,22 @@ pub fn check_full_disk(program: &str, arguments: &[&str]) {
     assert!(said.contains("standard output: ") && is_full, "{arguments:?}: {said}");
 }
 
+/// Checks that a text is in this language: English without a Chinese sign, or Chinese with no word
+/// in Latin letters but these names.
+///
+/// # Panics
+/// If it isn't.
+#[track_caller]
+pub fn check_language(language: Language, text: &str, names: &[&str]) {
+    let is_wide = |c| matches!(c, '\u{3000}'..='\u{9fff}' | '\u{ff00}'..='\u{ffef}');
+    assert_eq!(text.contains(is_wide), language == Language::Chinese, "{text}");
+    if language == Language::Chinese {
+        let words = text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| word.len() > 1);
+        let strange: Vec<&str> = words.filter(|word| !names.contains(word)).collect();
+        assert!(strange.is_empty(), "{strange:?} in\n{text}");
+    }
+}
+
 /// Returns the text in these bytes.
 pub(crate) fn utf8(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("it is UTF-8")

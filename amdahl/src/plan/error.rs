@@ -1,9 +1,10 @@
 //! The reasons why some tasks are no plan.
 
+use common::text;
 use unicode_normalization::UnicodeNormalization;
 
-/// The reason why some tasks are no plan; the text says what to look at. `task` is the number of
-/// that task, from 0. Python, for a cycle: `graphlib.CycleError`.
+/// The reason why some tasks are no plan; the text says what to look at, in the reader's language.
+/// `task` is the number of that task, from 0. Python, for a cycle: `graphlib.CycleError`.
 ///
 /// ```
 /// use amdahl::{Plan, PlanError, Task};
@@ -11,37 +12,58 @@ use unicode_normalization::UnicodeNormalization;
 /// let twice = vec![Task::new("tea", 2.0, &[]), Task::new("tea", 5.0, &[])];
 /// let error = Plan::new(twice, Default::default()).unwrap_err();
 /// assert!(matches!(error, PlanError::Duplicate { task: 1, first: 0, .. }));
-/// assert_eq!(error.to_string(), "task \"tea\" is there twice: number 1 and number 2");
+/// eprintln!("{error}"); // task "tea" is there twice: number 1 and number 2
 /// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
     /// There is no task.
-    #[error("the plan has no task")]
+    #[error("{}", text!("the plan has no task"))]
     Empty,
     /// A task's name is empty.
-    #[error("task number {} has no name", task + 1)]
+    #[error("{}", text!("task number {} has no name", task + 1))]
     #[expect(missing_docs, reason = "the text says what they are")]
     Nameless { task: usize },
     /// Two tasks have the same name.
-    #[error("task \"{name}\" is there twice: number {} and number {}", first + 1, task + 1)]
+    #[error(
+        "{}",
+        text!("task \"{}\" is there twice: number {} and number {}", name, first + 1, task + 1)
+    )]
     #[expect(missing_docs, reason = "the text says what they are")]
     Duplicate { task: usize, first: usize, name: String },
     /// A task waits for one that isn't there.
-    #[error("task \"{name}\" comes after \"{after}\", and there is no such task{}", hint(meant))]
+    #[error(
+        "{}",
+        text!(
+            "task \"{}\" comes after \"{}\", and there is no such task{}",
+            name,
+            after,
+            hint(meant)
+        )
+    )]
     #[expect(missing_docs, reason = "the text says what they are")]
     Unknown { task: usize, name: String, after: String, meant: Option<String> },
     /// A duration is negative, infinite or not a number.
-    #[error("task \"{name}\" takes {duration}: a duration is a number, 0 or more")]
+    #[error(
+        "{}",
+        text!("task \"{}\" takes {}: a duration is a number, 0 or more", name, duration)
+    )]
     #[expect(missing_docs, reason = "the text says what they are")]
     Duration { task: usize, name: String, duration: f64 },
     /// The durations add up to infinity.
-    #[error("the durations add up to more than a number can hold")]
+    #[error("{}", text!("the durations add up to more than a number can hold"))]
     TooLong,
     /// A task needs more of a resource than there is.
     #[error(
-        "task \"{name}\" needs {amount} of the resource \"{resource}\", and there is {there}{}",
-        hint(meant)
+        "{}",
+        text!(
+            "task \"{}\" needs {} of the resource \"{}\", and there is {}{}",
+            name,
+            amount,
+            resource,
+            there,
+            hint(meant)
+        )
     )]
     #[expect(missing_docs, reason = "the text says what they are")]
     Resource {
@@ -53,7 +75,10 @@ pub enum PlanError {
         meant: Option<String>,
     },
     /// Tasks wait for each other in a circle: each of these for the one before it.
-    #[error("these tasks wait for each other, so none can begin: {}", circle(names))]
+    #[error(
+        "{}",
+        text!("these tasks wait for each other, so none can begin: {}", circle(names))
+    )]
     #[expect(missing_docs, reason = "the text says what they are")]
     Cycle { task: usize, names: Vec<String> },
 }
@@ -90,7 +115,7 @@ pub(super) fn alike<'a>(
 
 fn hint(meant: &Option<String>) -> String {
     meant.as_ref().map_or(String::new(), |name| {
-        format!(": did you mean \"{name}\"? They differ in case, blanks or Unicode form")
+        text!(": did you mean \"{}\"? They differ in case, blanks or Unicode form", name)
     })
 }
 
@@ -102,6 +127,6 @@ fn circle(names: &[String]) -> String {
     let (shown, first) = (shown.join(" → "), names.first().map_or("", String::as_str));
     match names.len().saturating_sub(SHOWN) {
         0 => format!("{shown} → {first}"),
-        more => format!("{shown} → ({more} more) → {first}"),
+        more => format!("{shown} → {} → {first}", text!("({} more)", more)),
     }
 }

@@ -5,7 +5,7 @@ use common::drawing::{self, Area, BLUE, DARK, Drawn, Error, FONT, GRID, HPos, PA
 use common::text;
 use plotters::prelude::*;
 
-use super::number;
+use super::rounded;
 
 const WIDTH: i32 = 1000;
 const HEIGHT: i32 = 560;
@@ -108,8 +108,8 @@ impl Chart<'_> {
             .axis_style(DARK)
             .x_labels(drawing::steps(self.most, 10).len())
             .y_labels(8)
-            .x_label_formatter(&|n| number(*n))
-            .y_label_formatter(&|value| number(*value))
+            .x_label_formatter(&|n| rounded(*n))
+            .y_label_formatter(&|value| rounded(*value))
             .label_style((FONT, 13).into_font().color(&DARK))
             .x_desc(text!("workers n"))
             .y_desc(&self.y)

@@ -1,6 +1,8 @@
 //! Numbers as people write them: `1,060.5` in some countries, `1.060,5`, `1 060,5` or `1'060.5` in
 //! others.
 
+use common::text;
+
 /// The characters that may be between groups of three digits in every country: blanks, also
 /// no-break and thin ones, and apostrophes.
 const BETWEEN_GROUPS: [char; 6] = [' ', '\u{a0}', '\u{2009}', '\u{202f}', '\'', '\u{2019}'];
@@ -49,7 +51,7 @@ impl Number {
         };
         value.ok_or_else(|| {
             let [point, comma] = [self.point, self.comma].map(Option::unwrap_or_default);
-            format!("\"{}\" can be {point} or {comma}: write it in one of these ways", self.cell)
+            text!("\"{}\" can be {} or {}: write it in one of these ways", self.cell, point, comma)
         })
     }
 }
@@ -63,7 +65,7 @@ impl Style {
             let Some(style) = number.style() else { continue };
             let (before, cell) = *known.get_or_insert((style, &number.cell));
             if before != style {
-                let what = format!("\"{}\" has another decimal point than \"{cell}\"", number.cell);
+                let what = text!("\"{}\" has another decimal point than \"{}\"", number.cell, cell);
                 return Err((*line, what));
             }
         }

@@ -11,7 +11,7 @@ use common::drawing::{self, Area, BLUE, DARK, Drawn, Error, GRID, HPos, PALE, Pl
 use common::text;
 use plotters::prelude::*;
 
-use super::{network, number};
+use super::{network, number, rounded};
 
 const ROW: i32 = 24;
 const HEAD: i32 = 112;
@@ -68,7 +68,7 @@ impl Gantt<'_, '_> {
         for at in drawing::steps(self.whole, 10) {
             let x = self.x(at);
             drawing::line(self.area, &[(x, HEAD - 8), (x, bottom)], &GRID, 1)?;
-            drawing::text(self.area, &number(at), (x, HEAD - 18), 12, &PALE, HPos::Center)?;
+            drawing::text(self.area, &rounded(at), (x, HEAD - 18), 12, &PALE, HPos::Center)?;
         }
         for task in 0..self.rows {
             self.row(task, HEAD + ROW * task as i32 + ROW / 2)?;

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use amdahl::laws;
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{ArgMatches, Command};
+use common::arguments::{number as number_in, option};
 use common::lessons::Tool;
 use common::narrator::columns;
 use common::table::Table;
@@ -17,12 +18,12 @@ use super::{Refusal, digits, draw, finish, number, rounded};
 pub(super) const TOOL: Tool = Tool { command, run };
 
 fn command() -> Command {
-    let p = Arg::new("p").long("p").value_name("P").required(true).value_parser(fraction);
-    let n = Arg::new("n").long("n").value_name("N,N,…").value_delimiter(',');
-    let n = n.default_value("1,2,4,8,16,32,64").value_parser(value_parser!(u64).range(1..));
-    super::command("law", text!("Amdahl's and Gustafson's speedup by n workers"))
-        .arg(p.help("The fraction of the work that can be shared: 0.95, or 25/31"))
-        .arg(n.help("The numbers of workers"))
+    let p = text!("The fraction of the work that can be shared: 0.95, or 25/31");
+    let p = option("p", "P", p).required(true).value_parser(fraction);
+    let n = option("n", "N,N,…", text!("The numbers of workers")).value_delimiter(',');
+    let n = n.default_value("1,2,4,8,16,32,64").value_parser(number_in(1..=u64::MAX));
+    let about = text!("Amdahl's and Gustafson's speedup by n workers");
+    super::command("law", about, String::new()).arg(p).arg(n)
 }
 
 /// Parses a fraction from 0 to 1, as a decimal number or with a bar.
@@ -32,10 +33,9 @@ fn fraction(text: &str) -> Result<f64, String> {
         Some((above, below)) => number(above).zip(number(below)).map(|(a, b)| a / b),
         None => number(text),
     };
-    let value = value.ok_or("it is a number such as 0.95, or a fraction such as 25/31")?;
-    // The law knows best what it is a law for.
-    laws::amdahl_limit(value).map_err(|error| error.to_string())?;
-    Ok(value)
+    value.filter(|value| (0.0..=1.0).contains(value)).ok_or_else(|| {
+        text!("it is a number from 0 to 1, such as 0.95, or a fraction such as 25/31")
+    })
 }
 
 #[derive(Serialize)]
@@ -81,7 +81,7 @@ impl std::fmt::Display for Found {
             r->"n", r->text!("Amdahl"), r->text!("efficiency"), r->text!("Gustafson")
         ]);
         for row in &self.rows {
-            let efficiency = digits(100.0 * row.efficiency, 3) + "%";
+            let efficiency = digits(100.0 * row.efficiency, 3, 15) + "%";
             let [amdahl, gustafson] = [row.amdahl, row.gustafson].map(number);
             table.add_row(row![r->row.n, r->amdahl, r->efficiency, r->gustafson]);
         }

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use amdahl::{Fit, laws};
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command};
 use common::cores;
+use common::files::reason;
 use common::lessons::Tool;
 use common::narrator::{columns, wrapped};
 use common::table::Table;
@@ -17,36 +18,32 @@ use serde::Serialize;
 
 use super::curves::{Chart, Curve, Point};
 use super::runs::Runs;
-use super::{Refusal, finish, fit, rounded, svg, write};
+use super::{Refusal, count, finish, fit, rounded, svg, write};
 
 pub(super) const TOOL: Tool = Tool { command, run };
 
-/// Here, because in the other texts of a help {n} is the end of a line for clap.
-const USAGE: &str = "amdahl measure [OPTIONS] -- <COMMAND>... with {n}
-       amdahl measure -- xz --threads={n} -kc big.tar";
-
-const HELP: &str = "\
-The n in braces is replaced by 1, 2, 4, … and so on. The command should do the same work each time.
-
-Ctrl-C ends the command, too; the exit code is 130 then.
-
-";
-
 fn command() -> Command {
-    let max =
-        Arg::new("max").long("max").value_name("N").value_parser(value_parser!(u32).range(1..));
-    let repeats = Arg::new("repeats").long("repeats").value_name("R").default_value("3");
-    let repeats = repeats.value_parser(value_parser!(u32).range(1..));
-    let command = Arg::new("command").value_name("COMMAND").num_args(1..).last(true).required(true);
-    super::command(
-        "measure",
-        text!("The speedup of a command by more workers, measured here and now"),
-    )
-    .arg(max.help("The most workers [default: twice the cores]"))
-    .arg(repeats.help("How often each number of workers is measured"))
-    .arg(command.help("The command, with an n in braces where it is told how many workers to use"))
-    .override_usage(USAGE)
-    .after_help(format!("{HELP}{}", super::EXIT_CODES))
+    let about = text!("The speedup of a command by more workers, measured here and now");
+    let details = text!(
+        "The n in braces is replaced by 1, 2, 4, … and so on. The command should do the same work \
+         each time.\n\n\
+         Ctrl-C ends the command, too; the exit code is 130 then.\n\n"
+    );
+    let name = text!("COMMAND");
+    // In a usage, because in the other texts of a help {n} is the end of a line for clap.
+    let usage = format!(
+        "amdahl measure [OPTIONS] -- <{name}>...\n       \
+                amdahl measure -- xz --threads={{n}} -kc big.tar"
+    );
+    let command =
+        text!("The command, with an n in braces where it is told how many workers to use");
+    let command = Arg::new("command").value_name(name).help(command);
+    let repeats = text!("How often each number of workers is measured");
+    super::command("measure", about, details)
+        .arg(count("max", "N", text!("The most workers [default: twice the cores]")))
+        .arg(count("repeats", "R", repeats).default_value("3"))
+        .arg(command.num_args(1..).last(true).required(true))
+        .override_usage(usage)
 }
 
 fn run(arguments: &ArgMatches) -> ExitCode {
@@ -56,10 +53,10 @@ fn run(arguments: &ArgMatches) -> ExitCode {
 fn found(arguments: &ArgMatches) -> Result<String, Refusal> {
     let command: Vec<&String> = arguments.get_many("command").unwrap_or_default().collect();
     if !command.iter().any(|word| word.contains("{n}")) {
-        let text = "the command has no {n}: where is it told how many workers to use?";
+        let text = text!("the command has no {}: where is it told how many workers to use?", "{n}");
         return Err(Refusal::wrong(text));
     }
-    let cores = cores::usable().map_err(Refusal::failed)?.len() as u32;
+    let cores = cores::usable().map_err(|error| Refusal::failed(reason(&error)))?.len() as u32;
     let max = *arguments.get_one("max").unwrap_or(&cores.saturating_mul(2));
     let repeats = *arguments.get_one("repeats").unwrap_or(&3);
     // Before anything is measured in vain.

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use common::arguments::{number as number_in, option};
 use common::drawing;
-use common::files::{self, CreateError};
+use common::files::{self, CreateError, reason};
 use common::lessons::Tool;
-use common::output;
+use common::{output, text};
 use serde::Serialize;
 
 mod curves;
@@ -26,10 +27,6 @@ mod points_file;
 mod runs;
 
 pub(crate) const ALL: &[Tool] = &[plan::TOOL, law::TOOL, fit::TOOL, measure::TOOL];
-
-/// The exit codes, which stand below each tool's help.
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 it could not be done (a file, a command); \
-                          2 the command line or what a file says is wrong.";
 
 /// The reason why a tool refuses or fails: its exit code, and the text to print.
 #[derive(Debug)]
@@ -64,20 +61,29 @@ fn finish(tool: &str, found: Result<String, Refusal>) -> ExitCode {
     }
 }
 
-/// Makes a tool's command line, without what is the tool's own.
-fn command(name: &'static str, about: String) -> Command {
+/// Makes a tool's command line, without what is the tool's own; its help ends with these details.
+fn command(name: &'static str, about: String, details: String) -> Command {
+    let exit_codes = text!(
+        "Exit codes: 0 done; 1 it could not be done (a file, a command); 2 the command line or \
+         what a file says is wrong."
+    );
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue);
-    let svg = Arg::new("svg").long("svg").value_name("FILE").value_parser(value_parser!(PathBuf));
+    let svg = option("svg", text!("FILE"), text!("Draw it into this SVG file, too"));
     Command::new(name)
         .about(about)
-        .after_help(EXIT_CODES)
-        .arg(json.help("Print JSON"))
-        .arg(svg.help("Draw it into this SVG file, too"))
+        .after_help(details + &exit_codes)
+        .arg(json.help(text!("Print JSON")))
+        .arg(svg.value_parser(value_parser!(PathBuf)))
 }
 
 /// Makes the argument FILE.
-fn file(help: &'static str) -> Arg {
-    Arg::new("file").value_name("FILE").required(true).help(help)
+fn file(help: String) -> Arg {
+    Arg::new("file").value_name(text!("FILE")).required(true).help(help)
+}
+
+/// Makes an option whose value is a whole number of 1 or more.
+fn count(name: &'static str, value: &'static str, help: String) -> Arg {
+    option(name, value, help).value_parser(number_in(1..=u32::MAX))
 }
 
 /// Reads the argument FILE, `-` for standard input. Returns its name for messages, and its text.
@@ -85,16 +91,19 @@ fn read(arguments: &ArgMatches) -> Result<(String, String), Refusal> {
     let name = arguments.get_one::<String>("file").map_or("-", String::as_str);
     let mut bytes = Vec::new();
     let (name, read) = match name {
-        "-" => ("standard input", io::stdin().lock().read_to_end(&mut bytes)),
-        name => (name, File::open(name).and_then(|mut file| file.read_to_end(&mut bytes))),
+        "-" => (text!("standard input"), io::stdin().lock().read_to_end(&mut bytes)),
+        name => {
+            (name.to_owned(), File::open(name).and_then(|mut file| file.read_to_end(&mut bytes)))
+        }
     };
-    read.map_err(|error| Refusal::failed(format!("{name}: {error}")))?;
+    read.map_err(|error| Refusal::failed(format!("{name}: {}", reason(&error))))?;
+    let wrong = |what: String| Refusal::wrong(format!("{name}: {what}"));
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(Refusal::wrong(format!("{name}: it is UTF-16: save it as UTF-8")));
+        return Err(wrong(text!("it is UTF-16: save it as UTF-8")));
     }
     let text = String::from_utf8(bytes);
-    let text = text.map_err(|_| Refusal::wrong(format!("{name}: it isn't text (UTF-8)")))?;
-    Ok((name.to_owned(), text))
+    let text = text.map_err(|_| wrong(text!("it isn't text (UTF-8)")))?;
+    Ok((name, text))
 }
 
 /// Creates the file for the picture, if one was asked for. It replaces an older picture but no
@@ -106,9 +115,8 @@ fn svg(arguments: &ArgMatches) -> Result<Option<File>, Refusal> {
         let read = File::open(path).and_then(|file| file.take(5).read_to_end(&mut begin));
         let is_svg = begin.is_empty() || begin.starts_with(b"<svg") || begin == b"<?xml";
         if read.is_err() || !is_svg {
-            let path = path.display();
-            let text = format!("{path} can't be written: there is a file that is no SVG");
-            return Err(Refusal::wrong(text));
+            let is = text!("there is a file that is no SVG");
+            return Err(Refusal::wrong(CreateError::Taken { path: path.clone(), is }));
         }
     }
     files::create([path], &[]).map(|[file]| file).map_err(|error| match error {
@@ -126,9 +134,9 @@ fn draw(
 }
 
 fn write(mut file: File, picture: Result<String, drawing::Error>) -> Result<(), Refusal> {
-    let picture = picture.map_err(Refusal::failed)?;
-    let failed = |error| Refusal::failed(format!("the picture can't be written: {error}"));
-    file.write_all(picture.as_bytes()).map_err(failed)
+    let failed = |why| Refusal::failed(text!("the picture can't be written: {}", why));
+    let picture = picture.map_err(|error| failed(format!("{error:?}")))?;
+    file.write_all(picture.as_bytes()).map_err(|error| failed(reason(&error)))
 }
 
 fn json(value: &impl Serialize) -> Result<String, Refusal> {
@@ -139,23 +147,24 @@ fn json(value: &impl Serialize) -> Result<String, Refusal> {
 
 /// Writes a number with seven digits, without the zeros at its end: `19.51` for 19.509999999999998.
 fn number(value: f64) -> String {
-    digits(value, 7)
+    digits(value, 7, 15)
 }
 
-/// Writes a number with four digits, for what is measured and for headings.
+/// Writes a number with four digits, for what is measured, headings and axes.
 fn rounded(value: f64) -> String {
-    digits(value, 4)
+    digits(value, 4, 7)
 }
 
-fn digits(value: f64, most: u8) -> String {
+/// Writes a number with this many digits, or more before the point; with a power of ten, if there
+/// were more than `longest` before it.
+fn digits(value: f64, most: u8, longest: i32) -> String {
     if !value.is_finite() {
         return if value > 0.0 { "∞" } else { "–" }.to_owned();
     }
     let size = if value == 0.0 { 0.0 } else { value.abs().log10().floor() };
     let decimals = (f64::from(most) - 1.0 - size).clamp(0.0, 15.0) as usize;
     let (text, power) = match size as i32 {
-        // Too long to be read.
-        ..-6 | 15.. => {
+        size if size < -5 || size >= longest => {
             let text = format!("{value:.0$e}", usize::from(most) - 1);
             let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
             (digits.to_owned(), format!("e{power}"))
@@ -181,5 +190,7 @@ mod tests {
         let numbers = [1e-19, 1.25e200, -1e-7, 1e15, 2.0f64.powi(49), f64::MIN_POSITIVE];
         let shown = ["1e-19", "1.25e200", "-1e-7", "1e15", "562949953421312", "2.225074e-308"];
         assert_eq!(numbers.map(number), shown);
+        let shown = ["0.3333", "9999999", "1e7", "2.5e11", "-1.235e8"];
+        assert_eq!([1.0 / 3.0, 9_999_999.0, 1e7, 2.5e11, -123_456_789.0].map(rounded), shown);
     }
 }

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use amdahl::{Plan, Schedule, Times, Timetable};
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{ArgMatches, Command};
 use common::lessons::Tool;
 use common::narrator::columns;
 use common::output::escaped;
@@ -13,7 +13,7 @@ use common::text;
 use prettytable::row;
 use serde::Serialize;
 
-use super::{Refusal, draw, finish, gantt, number, plan_file, read};
+use super::{Refusal, count, draw, finish, gantt, number, plan_file, read};
 
 pub(super) const TOOL: Tool = Tool { command, run };
 
@@ -25,31 +25,24 @@ const PATHS_SHOWN: usize = 10;
 const NAMES_SHOWN: usize = 20;
 const TASKS_SHOWN: usize = 1000;
 
-const HELP: &str = "\
-The file:
-  unit = \"days\"               # only for the labels
-  [resources]                 # if tasks need any
-  person = 1
-  [[task]]
-  name = \"walls\"
-  duration = 3                # or optimistic, likely and pessimistic
-  after = [\"foundation\"]      # what must have ended
-  needs = { person = 1 }      # what it holds while it lasts
-
-With workers or resources the tasks are also laid out by list scheduling, the most urgent first.
-
-";
-
 fn command() -> Command {
-    let workers = Arg::new("workers").long("workers").value_name("N");
-    let workers = workers.value_parser(value_parser!(u32).range(1..));
-    super::command(
-        "plan",
-        text!("The critical paths of a plan, and a schedule for so many workers"),
-    )
-    .arg(super::file("The plan, a TOML file; - for standard input"))
-    .arg(workers.help("Lay the tasks out for so many workers"))
-    .after_help(format!("{HELP}{}", super::EXIT_CODES))
+    let about = text!("The critical paths of a plan, and a schedule for so many workers");
+    let details = text!(
+        "The file:\n  \
+           unit = \"days\"               # only for the labels\n  \
+           [resources]                 # if tasks need any\n  \
+           person = 1\n  \
+           [[task]]\n  \
+           name = \"walls\"\n  \
+           duration = 3                # or optimistic, likely and pessimistic\n  \
+           after = [\"foundation\"]      # what must have ended\n  \
+           needs.person = 1            # what it holds while it lasts\n\n\
+         With workers or resources the tasks are also laid out by list scheduling, the most urgent \
+         first.\n\n"
+    );
+    super::command("plan", about, details)
+        .arg(super::file(text!("The plan, a TOML file; - for standard input")))
+        .arg(count("workers", "N", text!("Lay the tasks out for so many workers")))
 }
 
 fn run(arguments: &ArgMatches) -> ExitCode {

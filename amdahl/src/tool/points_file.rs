@@ -1,5 +1,7 @@
 //! Measurements as they are written in a CSV file, by a program or by a spreadsheet.
 
+use common::text;
+use common::text::{Language, language};
 use csv::{ReaderBuilder, Trim};
 
 use super::Refusal;
@@ -10,7 +12,7 @@ pub(super) type Line = (usize, (f64, f64));
 
 /// The names that the columns may have, in capitals or not.
 const N: &str = "n, p, threads, workers, processes, processors, cores, concurrency, clients, \
-                 工作者数, 线程数, 进程数";
+                 线程数, 进程数, 工作线程数, 工作进程数, 工作者数";
 const THROUGHPUT: &str = "throughput, x, rate, ops, ops/s, req/s, rps, qps, tps, speed, 吞吐量";
 
 /// Units of time: an amount of it is no throughput, but something for each of them is.
@@ -44,11 +46,12 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Vec<Line>, Refusal> {
         }
         if row.len() != first.len() {
             let (has, before) = (row.len(), first.len());
-            let what = format!("{before} cells are expected, as in line {first_line}, not {has}");
+            let what =
+                text!("{} cells are expected, as in line {}, not {}", before, first_line, has);
             return Err(at(line, what));
         }
         for cell in columns.map(|column| &row[column]) {
-            let wrong = || at(line, format!("\"{cell}\" isn't a number"));
+            let wrong = || at(line, text!("\"{}\" isn't a number", cell));
             numbers.push((line, Number::of(cell).ok_or_else(wrong)?));
         }
     }
@@ -85,15 +88,15 @@ fn likely_separator(line: &str) -> char {
 
 fn cells(line: &str, separator: char) -> Result<Vec<String>, String> {
     if !has_sound_quotes(line, separator) {
-        return Err(
-            "quotes have to be around a whole cell, and none goes on in the next line".into()
-        );
+        return Err(text!(
+            "quotes have to be around a whole cell, and none goes on in the next line"
+        ));
     }
     let separator = u8::try_from(separator).unwrap_or(b',');
     let mut reader = ReaderBuilder::new();
     reader.has_headers(false).delimiter(separator).trim(Trim::All);
     let record = reader.from_reader(line.as_bytes()).into_records().next();
-    let record = record.transpose().map_err(|error| error.to_string())?.unwrap_or_default();
+    let record = record.transpose().expect("a text in memory can be read").unwrap_or_default();
     Ok(record.iter().map(str::to_owned).collect())
 }
 
@@ -177,10 +180,12 @@ fn named(heading: &[String]) -> Result<[usize; 2], String> {
     };
     let one = |names: &str, is_unit| match column(names, is_unit)[..] {
         [column] => Ok(column),
-        [] => {
-            Err(format!("the heading has no column \"{}\"; it can be called {names}", first(names)))
-        }
-        _ => Err(format!("several columns can be \"{}\": call one of them so", first(names))),
+        [] => Err(text!(
+            "the heading has no column \"{}\"; it can be called {}",
+            first(names),
+            readable(names)
+        )),
+        _ => Err(text!("several columns can be \"{}\": call one of them so", first(names))),
     };
     Ok([one(N, is_count)?, one(THROUGHPUT, is_rate)?])
 }
@@ -189,10 +194,16 @@ fn first(names: &str) -> &str {
     names.split(", ").next().unwrap_or(names)
 }
 
+/// Leaves the Chinese names out for readers of English.
+fn readable(names: &str) -> String {
+    let is_readable = |name: &&str| language() == Language::Chinese || name.is_ascii();
+    names.split(", ").filter(is_readable).collect::<Vec<&str>>().join(", ")
+}
+
 fn plain(first: &[String]) -> Result<[usize; 2], String> {
     match first.len() {
         2 => Ok([0, 1]),
-        1 => Err("only one column: put a comma, a semicolon or a tab between the cells".into()),
-        several => Err(format!("{several} columns and no heading: which are n and throughput?")),
+        1 => Err(text!("only one column: put a comma, a semicolon or a tab between the cells")),
+        several => Err(text!("{} columns and no heading: which are n and throughput?", several)),
     }
 }

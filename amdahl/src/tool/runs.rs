@@ -7,8 +7,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use common::files::reason;
 use common::group::Group;
 use common::interrupt;
+use common::text;
 use common::time::Stopwatch;
 
 use super::Refusal;
@@ -33,7 +35,8 @@ pub(super) struct Runs {
 impl Runs {
     pub(super) fn new() -> Result<Self, Refusal> {
         let (teller, events) = channel();
-        let signals = interrupt::listen(&Arc::default()).map_err(Refusal::failed)?;
+        let signals = interrupt::listen(&Arc::default());
+        let signals = signals.map_err(|error| Refusal::failed(reason(&error)))?;
         let to_us = teller.clone();
         thread::spawn(move || {
             for signal in signals {
@@ -51,8 +54,8 @@ impl Runs {
         let watch = Stopwatch::start();
         // A group, to reach its children as well.
         let started = Group::spawn(&mut command);
-        let (mut child, group) =
-            started.map_err(|error| Refusal::failed(format!("{shown}: {error}")))?;
+        let failed = |error| Refusal::failed(format!("{shown}: {}", reason(&error)));
+        let (mut child, group) = started.map_err(failed)?;
         let teller = self.teller.clone();
         thread::spawn(move || {
             let ended = child.wait();
@@ -60,17 +63,16 @@ impl Runs {
         });
         match self.events.recv().map_err(Refusal::failed)? {
             Event::Ended(Ok(status), time) if status.success() => Ok(time),
-            Event::Ended(Ok(status), _) => {
-                Err(Refusal::failed(format!("the command failed ({status}): {shown}")))
-            }
-            Event::Ended(Err(error), _) => Err(Refusal::failed(format!("{shown}: {error}"))),
+            Event::Ended(Ok(status), _) => Err(Refusal::failed(match status.code() {
+                Some(code) => text!("the command failed with exit code {}: {}", code, shown),
+                None => text!("the command was ended by a signal: {}", shown),
+            })),
+            Event::Ended(Err(error), _) => Err(failed(error)),
             Event::Signal(signal) => {
                 self.end(&group);
                 let code = 128_u8.saturating_add(u8::try_from(signal).unwrap_or(0));
-                Err(Refusal {
-                    code,
-                    text: format!("ended by signal {signal}, and the command too"),
-                })
+                let text = text!("ended by signal {}, and the command too", signal);
+                Err(Refusal { code, text })
             }
         }
     }
