@@ -4,6 +4,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use common::measure::interleaved;
 use common::pretend::{pace, work};
 use common::table::Table;
 use common::text;
@@ -14,8 +15,8 @@ use prettytable::row;
 
 /// The duration of a task, in seconds of the tutorial.
 const TASK: f64 = 0.02;
-/// Repetitions of each measurement after the first; the median counts.
-const REPEATS: usize = 2;
+/// Rounds of measurements; the median counts.
+const ROUNDS: usize = 3;
 /// The share of the best speedup that is enough: more would be a difference from run to run.
 const ENOUGH: f64 = 0.9;
 
@@ -71,56 +72,47 @@ impl Sweep {
         pace().real(TASK)
     }
 
-    /// Measures the plain program, threads and processes in turns, so that what disturbs the
-    /// machine for a while disturbs all.
+    /// Measures for each number of workers the plain program, threads and processes, interleaved.
     pub(crate) fn measure(&self) -> Result<Measured, Failure> {
-        let mut alone = vec![Vec::new(); self.loads.len()];
+        let kinds = self.loads.len();
+        let mut alone = vec![Vec::new(); kinds];
         let (mut threads, mut processes, mut is_right) = (Vec::new(), Vec::new(), true);
         for n in self.numbers() {
-            for (load, times) in self.loads.iter().zip(&mut alone) {
+            let (by_threads, by_processes) =
+                (ThreadPoolExecutor::new(n), ProcessPoolExecutor::new(n)?);
+            // The first calls start the workers: that isn't the subject.
+            self.sum(&by_threads, (1, TASK))?;
+            self.sum(&by_processes, (1, TASK))?;
+            let mut times = vec![Vec::new(); 3 * kinds];
+            interleaved(ROUNDS, times.len(), |_, subject| {
+                let (way, kind) = (subject / kinds, subject % kinds);
+                let load = self.loads[kind];
                 let watch = Stopwatch::start();
-                black_box((0..self.count).map(|_| task(*load)).sum::<u64>());
-                times.push(watch.elapsed());
-            }
-            threads.push((n, self.times(&ThreadPoolExecutor::new(n), &mut is_right)?));
-            processes.push((n, self.times(&ProcessPoolExecutor::new(n)?, &mut is_right)?));
+                let sum = match way {
+                    0 => (0..self.count).map(|_| task(load)).sum(),
+                    1 => self.sum(&by_threads, load)?,
+                    _ => self.sum(&by_processes, load)?,
+                };
+                times[subject].push(watch.elapsed());
+                is_right &= sum == self.sums[kind];
+                Ok::<(), Failure>(())
+            })?;
+            let spreads: Vec<Spread> = times.iter().cloned().filter_map(Spread::of).collect();
+            let speedup = |way: usize| {
+                let seconds = |subject: usize| spreads[subject].median.as_secs_f64();
+                (0..kinds).map(|kind| seconds(kind) / seconds(way * kinds + kind)).collect()
+            };
+            threads.push((n, speedup(1)));
+            processes.push((n, speedup(2)));
+            alone.iter_mut().zip(times).for_each(|(all, times)| all.extend(times));
         }
-        let alone: Vec<Spread> = alone.into_iter().filter_map(Spread::of).collect();
-        let speedups = |(n, times): (usize, Vec<Duration>)| {
-            let both = alone.iter().zip(times);
-            (n, both.map(|(one, time)| one.median.as_secs_f64() / time.as_secs_f64()).collect())
-        };
-        let threads = threads.into_iter().map(speedups).collect();
-        let processes = processes.into_iter().map(speedups).collect();
+        let alone = alone.into_iter().filter_map(Spread::of).collect();
         Ok(Measured { alone, threads, processes, is_right })
     }
 
-    /// Measures the time for the tasks of each kind; notes whether all results are right.
-    fn times(
-        &self,
-        executor: &impl Executor,
-        is_right: &mut bool,
-    ) -> Result<Vec<Duration>, Failure> {
-        let once = |load: Load| -> Result<u64, Failure> {
-            let mut sum = 0;
-            for result in executor.map(task, vec![load; self.count])? {
-                sum += result?;
-            }
-            Ok(sum)
-        };
-        // The first time starts the workers: that isn't the subject.
-        once((1, TASK))?;
-        let mut medians = Vec::new();
-        for (load, expected) in self.loads.iter().zip(&self.sums) {
-            let mut times = Vec::new();
-            for _ in 0..=REPEATS {
-                let watch = Stopwatch::start();
-                *is_right &= once(*load)? == *expected;
-                times.push(watch.elapsed());
-            }
-            medians.extend(Spread::of(times).map(|spread| spread.median));
-        }
-        Ok(medians)
+    /// Has an executor do the tasks of a kind, and returns the sum of their results.
+    fn sum(&self, executor: &impl Executor, load: Load) -> Result<u64, Failure> {
+        Ok(executor.map(task, vec![load; self.count])?.sum::<Result<u64, _>>()?)
     }
 
     /// Returns the numbers of workers to try: 1, 2, 4, … and the recommended ones.

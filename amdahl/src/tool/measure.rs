@@ -8,6 +8,7 @@ use clap::{Arg, ArgMatches, Command};
 use common::cores;
 use common::files::reason;
 use common::lessons::Tool;
+use common::measure::interleaved;
 use common::narrator::{columns, wrapped};
 use common::table::Table;
 use common::text;
@@ -82,15 +83,14 @@ impl<'a> Measured<'a> {
         let bar = ProgressBar::new(u64::from(repeats) * times.len() as u64);
         let style = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len}");
         bar.set_style(style.map_err(Refusal::failed)?);
-        // One after the other, again and again: what disturbs the machine for a while disturbs all.
-        for _ in 0..repeats {
-            for (n, times) in &mut times {
-                bar.set_message(format!("n = {n}"));
-                let words = command.iter().map(|word| word.replace("{n}", &n.to_string()));
-                times.push(runs.time(&words.collect::<Vec<String>>())?);
-                bar.inc(1);
-            }
-        }
+        interleaved(repeats as usize, times.len(), |_, place| {
+            let (n, times) = &mut times[place];
+            bar.set_message(format!("n = {n}"));
+            let words = command.iter().map(|word| word.replace("{n}", &n.to_string()));
+            times.push(runs.time(&words.collect::<Vec<String>>())?);
+            bar.inc(1);
+            Ok::<(), Refusal>(())
+        })?;
         bar.finish_and_clear();
         let mut new = Self { command: command.to_vec(), cores, times, fit: None };
         new.fit = amdahl::fit(&new.points()).ok();

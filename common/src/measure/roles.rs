@@ -173,14 +173,16 @@ impl Worker {
     ) -> Result<Report, Failure> {
         let [mut here, mut there] = [here, there].map(|end| Numbers { end, size: self.size });
         let mut memory = vec![1; self.touched];
-        self.round_trips(|number| {
+        let report = self.round_trips(|number| {
             touch(&mut memory);
             here.put(number)?;
             let number = there.get()?;
             touch(&mut memory);
             there.put(number)?;
             here.get()
-        })
+        })?;
+        self.check_core()?;
+        Ok(report)
     }
 
     fn check_core(&self) -> Result<(), Failure> {

@@ -15,6 +15,7 @@ use std::fs;
 use std::path::Path;
 
 use common::arguments::option_of;
+use common::measure::interleaved;
 use common::narrator::varying_figure;
 use common::pretend::pace;
 use common::time::Stopwatch;
@@ -36,8 +37,7 @@ pub(crate) fn main() -> Result<(), Failure> {
     say!("starts a server with {} images, a process of its own", count);
     let latency = (pace().real(0.2), pace().real(0.8));
     let [width, height] = SIZE;
-    let images = Images { count, width, height, latency, ..Images::default() };
-    let server = ImageServer::start(images)?;
+    let server = ImageServer::start(Images { count, width, height, latency, ..Images::default() })?;
 
     say!("starts one thread, {} threads, {} processes, and rayon", workers, workers);
     let mut schedulers = Vec::new();
@@ -49,14 +49,14 @@ pub(crate) fn main() -> Result<(), Failure> {
     say!("has each in turn download, hash and store all images");
     let place = tempfile::tempdir()?;
     let mut stored = BTreeSet::new();
-    for round in 0..ROUNDS {
-        for (number, (scheduler, figures)) in schedulers.iter_mut().enumerate() {
-            let folder = place.path().join(format!("{round}-{number}"));
-            fs::create_dir(&folder)?;
-            figures.times.push(scheduler.run(server.urls().collect(), &folder)?);
-            stored.insert(files(&folder)?);
-        }
-    }
+    interleaved(ROUNDS, schedulers.len(), |round, number| {
+        let (scheduler, figures) = &mut schedulers[number];
+        let folder = place.path().join(format!("{round}-{number}"));
+        fs::create_dir(&folder)?;
+        figures.times.push(scheduler.run(server.urls().collect(), &folder)?);
+        stored.insert(files(&folder)?);
+        Ok::<(), Failure>(())
+    })?;
     let are_same = stored.len() == 1 && stored.iter().all(|files| files.len() == count);
     check!(are_same, "all have stored the same {} files, in each round", count);
 

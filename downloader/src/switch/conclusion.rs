@@ -1,13 +1,18 @@
 //! What follows from the figures: every sentence is made of them, or says why nothing follows.
 
+use std::cmp::Ordering;
+use std::ops::{Range, RangeInclusive};
+
+use common::measure::{Execution, Placement};
 use common::text;
 use common::time::{Spread, show};
 
-use super::{Cell, Channel, Comparison, Figures, Placement, Subject, Who};
+use super::figures::Figures;
+use super::subject::{BOTH, Subject, Transport};
 
-use Channel::{Crossbeam, Pipe, Queue};
+use Execution::{Alone, Processes, Threads};
 use Placement::{OneCore, TwoCores};
-use Who::{Alone, Processes, Threads};
+use Transport::{Crossbeam, Futex, Pipe, Queue};
 
 /// The number of tokens that the tutorial passes each way.
 pub(crate) const TOKENS: u64 = 1_000_000;
@@ -16,38 +21,13 @@ pub(crate) const TOKENS: u64 = 1_000_000;
 pub(crate) const TUTORIAL: [f64; 2] = [83.252, 36.538];
 
 /// The switches, about, in a round trip that is two switches and nothing else.
-const TWO: std::ops::RangeInclusive<f64> = 1.8..=2.5;
+pub(crate) const TWO_SWITCHES: RangeInclusive<f64> = 1.8..=2.5;
 
-/// The number of switches in a round trip below which there are as good as none.
-const NONE: f64 = 0.1;
+/// The switches in a round trip that has as good as none: each end worked on, on its own core.
+pub(crate) const NO_SWITCH: Range<f64> = 0.0..0.1;
 
 /// A sentence, or the reason why there is none.
 pub(crate) type Conclusion = Result<String, String>;
-
-/// The meaning of the switches counted in a round trip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Switching {
-    /// Each hop was one switch.
-    EachHop,
-    /// No switch: each end worked on, on a core of its own.
-    None,
-    /// Something else: its time is no measure of a switch.
-    Other,
-}
-
-impl Switching {
-    pub(crate) fn of(switches: f64) -> Self {
-        match switches {
-            few if few < NONE => Self::None,
-            two if TWO.contains(&two) => Self::EachHop,
-            _ => Self::Other,
-        }
-    }
-}
-
-fn trip(who: Who, channel: Channel, placement: Placement) -> Subject {
-    Subject::RoundTrip(Cell::new(who, channel, placement))
-}
 
 /// Tells what a switch costs: half of a round trip over pipes, without what the pipes cost.
 pub(crate) fn switch(figures: &Figures) -> Conclusion {
@@ -64,8 +44,9 @@ pub(crate) fn switch(figures: &Figures) -> Conclusion {
 /// Tells what a switch costs when each end touches so much memory of its own before every hop.
 pub(crate) fn caches(figures: &Figures, touched: usize) -> Conclusion {
     let size = kib(touched as u64);
-    let hop = |who| {
-        hop(figures, who, touched).map_err(|reason| text!("with {} touched, {}", size, reason))
+    let hop = |execution| {
+        hop(figures, execution, touched)
+            .map_err(|reason| text!("with {} touched, {}", size, reason))
     };
     let (threads, processes) = (hop(Threads)?, hop(Processes)?);
     let verdict = verdict(threads, processes);
@@ -80,12 +61,12 @@ pub(crate) fn caches(figures: &Figures, touched: usize) -> Conclusion {
 
 /// Returns what a hop over pipes on one core costs more than the same work done by one thread
 /// alone: a switch.
-fn hop(figures: &Figures, who: Who, touched: usize) -> Result<Spread, String> {
-    let cell = |who| Subject::RoundTrip(Cell { touched, ..Cell::new(who, Pipe, OneCore) });
-    let hop = figures.per_hop(cell(who), cell(Alone))?;
-    match figures.switches(cell(who)) {
+fn hop(figures: &Figures, execution: Execution, touched: usize) -> Result<Spread, String> {
+    let subject = Subject::touching(touched, execution);
+    let hop = figures.per_hop(subject, Subject::touching(touched, Alone))?;
+    match figures.switches(subject) {
         None => Err(text!("switches are not counted on this system")),
-        Some(switches) if Switching::of(switches) == Switching::EachHop => Ok(hop),
+        Some(switches) if TWO_SWITCHES.contains(&switches) => Ok(hop),
         Some(switches) => {
             Err(text!("a round trip took {} switches, not two", format_args!("{switches:.1}")))
         }
@@ -94,23 +75,24 @@ fn hop(figures: &Figures, who: Who, touched: usize) -> Result<Spread, String> {
 
 /// Says whether threads or processes take longer.
 fn verdict(threads: Spread, processes: Spread) -> String {
-    match Comparison::of(threads, processes) {
-        Comparison::NoneShown => text!("no difference shown"),
-        Comparison::Longer => text!("processes take longer"),
-        Comparison::Shorter => text!("threads take longer"),
+    match processes.difference(&threads) {
+        Some(Ordering::Greater) => text!("processes take longer"),
+        Some(_) => text!("threads take longer"),
+        None => text!("no difference shown"),
     }
 }
 
-/// Counts the pairs of cells that differ in nothing but in threads or processes.
+/// Counts the pairs of round trips that differ in nothing but in threads or processes.
 pub(crate) fn kinds(figures: &Figures) -> Conclusion {
     let (mut none, mut longer, mut shorter) = (0, 0, 0);
     for placement in Placement::ALL {
-        for channel in [Pipe, Channel::Futex, Queue] {
-            match figures.processes_to_threads(Cell::new(Threads, channel, placement)) {
-                Ok((_, _, Comparison::NoneShown)) => none += 1,
-                Ok((_, _, Comparison::Longer)) => longer += 1,
-                Ok((_, _, Comparison::Shorter)) => shorter += 1,
-                Err(_) => {}
+        for transport in [Pipe, Futex, Queue] {
+            let times = BOTH.map(|e| figures.time(Subject::trip(e, transport, placement)));
+            let [Ok(threads), Ok(processes)] = times else { continue };
+            match processes.difference(&threads) {
+                Some(Ordering::Greater) => longer += 1,
+                Some(_) => shorter += 1,
+                None => none += 1,
             }
         }
     }
@@ -156,10 +138,12 @@ pub(crate) fn tutorial(figures: &Figures) -> Conclusion {
 
 /// Returns how many times as long the second takes as the first in every placement; an error if
 /// none is known.
-fn factors(figures: &Figures, pair: [(Who, Channel); 2]) -> Result<[String; 3], String> {
+fn factors(figures: &Figures, pair: [(Execution, Transport); 2]) -> Result<[String; 3], String> {
     let factors = Placement::ALL.map(|placement| {
-        let time = |(who, channel)| figures.time(trip(who, channel, placement));
-        Ok(factor(time(pair[0])?, time(pair[1])?))
+        let [first, second] = pair.map(|(execution, transport)| {
+            figures.time(Subject::trip(execution, transport, placement))
+        });
+        Ok(factor(first?, second?))
     });
     match factors {
         [Err(reason), Err(_), Err(_)] => Err(reason),
@@ -169,15 +153,13 @@ fn factors(figures: &Figures, pair: [(Who, Channel); 2]) -> Result<[String; 3], 
 
 /// Writes how many times as long the second takes as the first, if a difference is shown.
 fn factor(first: Spread, second: Spread) -> String {
-    match Comparison::of(first, second) {
-        Comparison::NoneShown => text!("none shown"),
-        _ => ratio(second, first),
-    }
+    first.difference(&second).map_or_else(|| text!("none shown"), |_| ratio(second, first))
 }
 
 /// Compares one core with a core for each end.
 pub(crate) fn cores(figures: &Figures) -> Conclusion {
-    let [one, two] = [OneCore, TwoCores].map(|place| figures.time(trip(Processes, Pipe, place)));
+    let [one, two] =
+        [OneCore, TwoCores].map(|place| figures.time(Subject::trip(Processes, Pipe, place)));
     let (one, two) = (one?, two?);
     Ok(text!(
         "two processes over pipes take {} on one core, {} on a core each; the factor: {}.",
@@ -190,7 +172,7 @@ pub(crate) fn cores(figures: &Figures) -> Conclusion {
 /// Tells what it costs that a token becomes bytes.
 pub(crate) fn bytes(figures: &Figures) -> Conclusion {
     let bytes = figures.time(Subject::Bytes)?.median;
-    let trip = figures.time(trip(Processes, Queue, OneCore))?.median;
+    let trip = figures.time(Subject::trip(Processes, Queue, OneCore))?.median;
     let share = 200.0 * bytes.as_secs_f64() / trip.as_secs_f64().max(1e-9);
     Ok(text!(
         "a token becomes bytes and a token again in {}. A round trip over our queue does so twice: \
@@ -202,7 +184,7 @@ pub(crate) fn bytes(figures: &Figures) -> Conclusion {
 
 /// Compares the start of a process with that of a thread.
 pub(crate) fn one_more(figures: &Figures) -> Conclusion {
-    let [thread, process] = [Threads, Processes].map(|who| figures.time(Subject::Start(who)));
+    let [thread, process] = BOTH.map(|execution| figures.time(Subject::Start(execution)));
     let (thread, process) = (thread?, process?);
     Ok(text!(
         "to start and join a process takes {}, a thread {}: {} times as long.",
@@ -230,66 +212,42 @@ pub(crate) fn kib(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::super::figures::Sample;
+    use super::super::figures::samples;
     use super::*;
-    use Placement::Free;
 
     const ONE_CORE: &str = "there is only one core here";
 
-    /// Makes a subject with these times in µs, and this many switches each.
-    fn figure(
-        subject: Subject,
-        switches: f64,
-        micros: [u64; 3],
-    ) -> (Subject, Result<Vec<Sample>, String>) {
-        let sample =
-            |micros| Sample { time: Duration::from_micros(micros), switches: Some(switches) };
-        (subject, Ok(micros.map(sample).to_vec()))
-    }
-
-    fn pipes(switches: f64, processes: [u64; 3]) -> Figures {
+    fn pipes(switches: f64, processes: [u32; 3]) -> Figures {
+        let figure =
+            |execution, micros| (Subject::touching(0, execution), samples(micros, switches));
         Figures(vec![
-            figure(trip(Alone, Pipe, OneCore), 0.0, [10, 10, 10]),
-            figure(trip(Threads, Pipe, OneCore), switches, [50, 52, 54]),
-            figure(trip(Processes, Pipe, OneCore), switches, processes),
-            (trip(Processes, Pipe, TwoCores), Err(ONE_CORE.into())),
+            figure(Alone, [10, 10, 10]),
+            figure(Threads, [50, 52, 54]),
+            figure(Processes, processes),
+            (Subject::trip(Processes, Pipe, TwoCores), Err(ONE_CORE.into())),
         ])
     }
 
     #[test]
     fn a_switch_is_half_of_what_a_round_trip_takes_more_than_alone() {
-        let expected = text!(
-            "a switch with its wake-up costs {} between threads, {} between processes: {}.",
-            "21.0 µs (20.0 µs – 22.0 µs)",
-            "21.5 µs (20.5 µs – 22.5 µs)",
-            text!("no difference shown")
-        );
-        assert_eq!(switch(&pipes(2.0, [53, 51, 55])), Ok(expected));
+        let sentence = switch(&pipes(2.0, [53, 51, 55])).unwrap();
+        for part in ["21.0 µs (20.0 µs – 22.0 µs)", "21.5 µs (20.5 µs – 22.5 µs)"] {
+            assert!(sentence.contains(part), "{sentence}");
+        }
     }
 
     #[test]
     fn ranges_that_overlap_show_no_difference_and_others_show_theirs() {
-        let kinds_are = |none: u32, longer: u32, shorter: u32| {
-            text!(
-                "of {} pairs that differ in nothing else, {} show no difference; processes take \
-                 longer in {}, threads in {}.",
-                1,
-                none,
-                longer,
-                shorter
-            )
-        };
-        for (processes, verdict, expected) in [
-            ([53, 51, 55], text!("no difference shown"), kinds_are(1, 0, 0)),
-            ([62, 60, 64], text!("processes take longer"), kinds_are(0, 1, 0)),
-            ([30, 30, 30], text!("threads take longer"), kinds_are(0, 0, 1)),
+        for (processes, verdict, counts) in [
+            ([53, 51, 55], text!("no difference shown"), "1100"),
+            ([62, 60, 64], text!("processes take longer"), "1010"),
+            ([30, 30, 30], text!("threads take longer"), "1001"),
         ] {
             let figures = pipes(2.0, processes);
             let sentence = switch(&figures).unwrap();
             assert!(sentence.contains(&verdict), "{sentence}");
-            assert_eq!(kinds(&figures), Ok(expected));
+            let counted = kinds(&figures).unwrap();
+            assert_eq!(counted.replace(|c: char| !c.is_ascii_digit(), ""), counts, "{counted}");
         }
     }
 
@@ -299,22 +257,17 @@ mod tests {
             let reason = text!("a round trip took {} switches, not two", shown);
             assert_eq!(switch(&pipes(switches, [53, 51, 55])), Err(reason));
         }
-        assert_eq!([0.0, 0.5, 2.0, 2.6].map(Switching::of), {
-            use Switching::{EachHop, None, Other};
-            [None, Other, EachHop, Other]
-        });
     }
 
     #[test]
     fn where_switches_are_not_counted_nothing_is_said_of_them() {
         let Figures(mut figures) = pipes(2.0, [53, 51, 55]);
-        figures[3] = figure(trip(Processes, Pipe, TwoCores), 2.0, [70, 70, 70]);
+        figures[3].1 = samples([70, 70, 70], 2.0);
         for sample in figures.iter_mut().flat_map(|(_, samples)| samples.as_mut().unwrap()) {
             sample.switches = None;
         }
         let figures = Figures(figures);
-        let reason = text!("switches are not counted on this system");
-        assert_eq!(switch(&figures), Err(reason));
+        assert_eq!(switch(&figures), Err(text!("switches are not counted on this system")));
         let cores = cores(&figures).unwrap();
         assert!(cores.contains("70.0 µs") && cores.contains("1.32"), "{cores}");
     }
@@ -330,19 +283,14 @@ mod tests {
 
     #[test]
     fn the_tutorials_factor_is_compared_with_that_over_one_queue() {
-        for (processes, free) in [([9, 10, 12], text!("none shown")), ([15; 3], "1.50".into())] {
-            let threads = figure(trip(Threads, Queue, Free), 0.0, [10, 10, 11]);
-            let processes = figure(trip(Processes, Queue, Free), 0.0, processes);
-            let expected = text!(
-                "the tutorial's factor of {} is from one queue to another. From threads to \
-                 processes over the same queue: {} (one core), {} (one core each), {} (not \
-                 pinned).",
-                "2.28",
-                text!("unknown"),
-                text!("unknown"),
-                free
-            );
-            assert_eq!(tutorial(&Figures(vec![threads, processes])), Ok(expected));
+        for (processes, factor) in [([9, 10, 12], text!("none shown")), ([15; 3], "1.50".into())] {
+            let queue = |execution| Subject::trip(execution, Queue, OneCore);
+            let threads = (queue(Threads), samples([10, 10, 11], 0.0));
+            let processes = (queue(Processes), samples(processes, 0.0));
+            let sentence = tutorial(&Figures(vec![threads, processes])).unwrap();
+            for part in ["2.28", &factor, &text!("unknown")] {
+                assert!(sentence.contains(part), "{sentence}");
+            }
         }
     }
 }

@@ -1,84 +1,40 @@
 //! What one more thread or process costs: its start and its memory.
 
 use std::sync::Barrier;
-use std::{fs, process, thread};
+use std::{fs, thread};
 
+use common::measure::Execution;
 use multiprocess::{Failure, Gate, Process, Sender, Waiting, one_way, tasks};
 use serde::Serialize;
 
-use super::Who;
-
-tasks![nothing, wait, with_threads];
+tasks![nothing, wait];
 
 /// The number of threads that are counted together, to show beside what the program has already.
 const COUNTED: usize = 16;
 
 /// The bytes of private memory that are free again when a thread or process ends. What the kernel
-/// holds for it is not counted. Made by [`memory`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Memory {
+/// holds for it is not counted.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Memory {
     /// The memory of one more thread that waits.
-    pub thread: u64,
+    pub(crate) thread: u64,
     /// The memory of one more process that waits.
-    pub process: u64,
+    pub(crate) process: u64,
 }
 
-/// Measures the memory of both.
-///
-/// ```
-/// # use std::process::ExitCode;
-/// # fn main() -> ExitCode {
-/// # multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-/// match downloader::switch::memory() {
-///     Ok(memory) => assert!(memory.process > 0),
-///     Err(reason) => println!("not told here: {reason}"),
-/// }
-/// # Ok(()) }) }
-/// ```
+/// Measures the memory of both, by processes with and without more threads.
 ///
 /// # Errors
 /// If the system doesn't tell, as only Linux does, or something can't be started.
-pub fn memory() -> Result<Memory, Failure> {
-    Ok(Memory { thread: of_a_thread()?, process: of_a_process()? })
+pub(crate) fn memory() -> Result<Memory, Failure> {
+    let (process, with_threads) = (of_a_process(0)?, of_a_process(COUNTED)?);
+    Ok(Memory { thread: with_threads.saturating_sub(process) / COUNTED as u64, process })
 }
 
-fn of_a_thread() -> Result<u64, Failure> {
-    let (mut memory, said) = one_way::<Result<u64, Failure>>()?;
-    let mut process = Process::new(with_threads, said);
-    process.start()?;
-    let memory = memory.recv()?;
-    process.join()?;
-    memory
-}
-
-/// Runs in a child, where nothing else takes memory meanwhile.
-fn with_threads(mut said: Sender<Result<u64, Failure>>) -> Result<(), Failure> {
-    Ok(said.send(&of_threads())?)
-}
-
-fn of_threads() -> Result<u64, Failure> {
-    let me = process::id();
-    let before = private(me)?;
-    let (all_here, may_end) = (Barrier::new(COUNTED + 1), Barrier::new(COUNTED + 1));
-    let with_threads = thread::scope(|scope| {
-        for _ in 0..COUNTED {
-            scope.spawn(|| {
-                all_here.wait();
-                may_end.wait();
-            });
-        }
-        all_here.wait();
-        let with_threads = private(me);
-        may_end.wait();
-        with_threads
-    })?;
-    Ok(with_threads.saturating_sub(before) / COUNTED as u64)
-}
-
-fn of_a_process() -> Result<u64, Failure> {
+fn of_a_process(more_threads: usize) -> Result<u64, Failure> {
     let (gate, waiting) = Gate::new()?;
     let (mut is_here, here) = one_way()?;
-    let mut process = Process::new(wait, (here, waiting));
+    let mut process = Process::new(wait, (more_threads, here, waiting));
     process.start()?;
     is_here.recv()?;
     let memory = private(process.pid().unwrap_or_default());
@@ -88,10 +44,21 @@ fn of_a_process() -> Result<u64, Failure> {
 }
 
 /// Runs in the child whose memory is counted.
-fn wait((mut here, waiting): (Sender<()>, Waiting)) -> Result<(), Failure> {
-    here.send(&())?;
-    waiting.wait();
-    Ok(())
+fn wait((threads, mut here, waiting): (usize, Sender<()>, Waiting)) -> Result<(), Failure> {
+    let (all_here, may_end) = (Barrier::new(threads + 1), Barrier::new(threads + 1));
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                all_here.wait();
+                may_end.wait();
+            });
+        }
+        all_here.wait();
+        let said = here.send(&());
+        waiting.wait();
+        may_end.wait();
+        Ok(said?)
+    })
 }
 
 /// Returns the bytes of memory that only this process has.
@@ -106,8 +73,8 @@ fn private(pid: u32) -> Result<u64, Failure> {
 }
 
 /// Starts one more thread or process, and waits for its end.
-pub(crate) fn start_and_join(who: Who) -> Result<(), Failure> {
-    if who == Who::Processes {
+pub(crate) fn start_and_join(execution: Execution) -> Result<(), Failure> {
+    if execution == Execution::Processes {
         let mut process = Process::new(nothing, ());
         process.start()?;
         return Ok(process.join()?);
@@ -129,11 +96,5 @@ mod tests {
         let _deadline = testing::Deadline::seconds(60);
         let memory = memory().unwrap();
         assert!(memory.process > 0 && memory.thread < memory.process, "{memory:?}");
-    }
-
-    #[test]
-    fn either_starts_and_ends() {
-        start_and_join(Who::Threads).unwrap();
-        start_and_join(Who::Processes).unwrap();
     }
 }

@@ -7,21 +7,25 @@ use std::time::Duration;
 
 use common::arguments::option_of;
 use common::files::{self, CreateError};
+use common::measure::{Effort, Placement, Sample};
 use common::narrator::varying_figure;
 use common::pretend::pace;
-use common::time::{context_switches, show};
+use common::time::{Spread, context_switches, show};
 use common::{note, say, text};
 use indicatif::ProgressBar;
 use multiprocess::Failure;
-use serde_json::json as value;
+use serde_json::{Value, json};
 
+use super::chart::chart;
 use super::conclusion::{self, Conclusion, TOKENS};
-use super::subject::WORKING_SETS;
-use super::{Figures, Memory, Placement, Places, Shown, Terms, table};
+use super::figures::Figures;
+use super::start::{Memory, memory};
+use super::subject::{Subject, WORKING_SETS, all};
+use super::table::{self, Shown};
 
 /// Seconds of a sample at the tutorial's pace, and the shortest.
 const SAMPLE: f64 = 0.5;
-const SHORTEST: Duration = Duration::from_millis(2);
+const SHORTEST: f64 = 0.002;
 
 /// Samples of each figure; the second for `--full`.
 const ROUNDS: [usize; 2] = [5, 9];
@@ -46,7 +50,7 @@ pub fn tokens() -> u64 {
 #[derive(Debug)]
 pub struct Study {
     figures: Figures,
-    terms: Terms,
+    effort: Effort,
     memory: Option<Memory>,
 }
 
@@ -61,32 +65,33 @@ impl Study {
     /// Measures everything; a terminal shows how much is done.
     ///
     /// # Errors
-    /// Those of [`Figures::measure`].
+    /// The failure of anything that can be had on this machine.
     pub fn measure() -> Result<Self, Failure> {
-        let time = Duration::from_secs_f64(SAMPLE * scale()).max(SHORTEST);
-        let terms = Terms { time, rounds: ROUNDS[usize::from(is_full())] };
-        let bar = ProgressBar::new(1);
-        let figures = Figures::measure(super::all(), &Places::here(), terms, |done, all| {
-            bar.set_length(all as u64);
-            bar.set_position(done as u64);
-        });
+        let rounds = ROUNDS[usize::from(is_full())];
+        let seconds = (SAMPLE * scale()).max(SHORTEST);
+        let effort = Effort { seconds, least: rounds, most: rounds, limit: Duration::MAX };
+        let subjects: Vec<_> = all().into_iter().map(|subject| (subject, subject.peer())).collect();
+        // The first round is a warm-up.
+        let bar = ProgressBar::new((subjects.len() * (1 + rounds)) as u64);
+        let figures = Figures::measure(subjects, &effort, || bar.inc(1));
         bar.finish_and_clear();
-        Ok(Self { figures: figures?, terms, memory: super::memory().ok() })
+        Ok(Self { figures: figures?, effort, memory: memory().ok() })
     }
 
     /// Returns true if every figure has all its samples, or a reason why it has none. A token out
     /// of order, or an end that could leave its core, would have been an error.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.figures.are_complete(self.terms)
+        let is_whole = |samples: &Vec<Sample>| samples.len() == self.effort.least;
+        self.figures.0.iter().all(|(_, samples)| samples.as_ref().map_or(true, is_whole))
     }
 
     /// Prints for each question its table, and what that shows.
     pub fn print(&self) {
         note!(
             "A token there and back: the median of {} samples of {} (smallest–largest), {}.",
-            self.terms.rounds,
-            show(self.terms.time),
+            self.effort.least,
+            show(Duration::from_secs_f64(self.effort.seconds)),
             super::build()
         );
         match context_switches() {
@@ -145,6 +150,34 @@ impl Study {
             ),
         ]
     }
+
+    /// Returns all samples, in seconds, and what was concluded.
+    fn json(&self, tutorial: &Value) -> Value {
+        let figure = |(subject, samples): &(Subject, Result<Vec<Sample>, String>)| {
+            let times = samples.as_ref().ok();
+            let times = times.map(|all| all.iter().map(|one| one.value).collect::<Vec<_>>());
+            let spread = times.clone().and_then(Spread::of);
+            let [median, min, max] =
+                spread.map_or([None; 3], |of| [of.median, of.min, of.max].map(Some));
+            json!({
+                "subject": subject,
+                "seconds": { "median": median, "min": min, "max": max, "samples": times },
+                "switches": self.figures.switches(*subject),
+                "missing": samples.as_ref().err(),
+            })
+        };
+        let shows = self.sections().into_iter().flat_map(|section| section.shows);
+        json!({
+            "build": if cfg!(debug_assertions) { "debug build" } else { "release build" },
+            "cores": multiprocess::cpu_count(),
+            "sample_seconds": self.effort.seconds,
+            "rounds": self.effort.least,
+            "tutorial": tutorial,
+            "figures": self.figures.0.iter().map(figure).collect::<Vec<_>>(),
+            "memory_bytes": self.memory,
+            "conclusions": shows.map(|conclusion| said(&conclusion)).collect::<Vec<_>>(),
+        })
+    }
 }
 
 /// Says what follows, or why nothing does.
@@ -184,16 +217,13 @@ impl Outputs {
     /// If the system refuses.
     pub fn write(self, study: &Study, tokens: u64, ours: [Duration; 2]) -> Result<(), Failure> {
         if let Some(mut file) = self.svg {
-            file.write_all(super::svg(&study.figures)?.as_bytes())?;
+            let svg = chart(&study.figures).svg().map_err(Failure::new)?;
+            file.write_all(svg.as_bytes())?;
         }
         if let Some(mut file) = self.json {
             let [processes, threads] = ours.map(|time| time.as_secs_f64());
-            let tutorial = value!({ "tokens": tokens, "processes": processes, "threads": threads });
-            let shows = study.sections().into_iter().flat_map(|section| section.shows);
-            let shows: Vec<String> = shows.map(|conclusion| said(&conclusion)).collect();
-            let Study { figures, terms, memory } = study;
-            let text = super::json(figures, *terms, *memory, &tutorial, &shows);
-            file.write_all(text.as_bytes())?;
+            let tutorial = json!({ "tokens": tokens, "processes": processes, "threads": threads });
+            file.write_all(format!("{:#}\n", study.json(&tutorial)).as_bytes())?;
         }
         Ok(())
     }

@@ -3,189 +3,165 @@
 use std::fmt;
 use std::time::Duration;
 
+use common::measure::{Execution, Placement};
 use common::narrator::wrapped;
 use common::table::Table;
 use common::text;
 use common::time::{Spread, show};
-use prettytable::{Cell as Field, Row};
 
-use super::conclusion::{Switching, TOKENS, TUTORIAL, kib};
-use super::subject::WORKING_SETS;
-use super::{Cell, Channel, Comparison, Figures, Memory, Placement, Subject, Who};
+use super::conclusion::{NO_SWITCH, TOKENS, TUTORIAL, TWO_SWITCHES, kib};
+use super::figures::Figures;
+use super::start::Memory;
+use super::subject::{BOTH, Subject, TRANSPORTS, Transport, WORKING_SETS};
 
-/// Shows threads and processes side by side over every channel, and below it what their switches
+use Execution::{Alone, Processes, Threads};
+use Placement::{OneCore, TwoCores};
+use Transport::{Crossbeam, Pipe, Queue, Spin, Yield};
+
+/// Shows threads and processes side by side over every transport, and below it what their switches
 /// say.
 pub(crate) fn matrix(figures: &Figures, placement: Placement) -> Shown {
-    use Channel::{Crossbeam, Futex, Pipe, Queue};
-    let heads = [
-        text!("channel"),
-        text!("threads, µs"),
-        switches(),
-        text!("processes, µs"),
-        switches(),
-        text!("difference"),
-    ];
-    let mut rows = Vec::new();
-    let mut notes = Vec::new();
-    for channel in [Pipe, Futex, Queue, Crossbeam] {
-        let cell = Cell::new(Who::Threads, channel, placement);
-        let mut row = vec![channel.name()];
-        for who in [Who::Threads, Who::Processes] {
-            if (who, channel) == (Who::Processes, Crossbeam) {
+    let [threads, processes] = [text!("threads, µs"), text!("processes, µs")];
+    let heads = [text!("channel"), threads, switches(), processes, switches(), text!("difference")];
+    let mut shown = Shown::new(&heads);
+    for transport in TRANSPORTS {
+        let mut row = vec![transport.name()];
+        for execution in BOTH {
+            if !transport.can_join(execution) {
                 row.extend([text!("threads only"), String::new()]);
                 continue;
             }
-            let subject = Subject::RoundTrip(Cell { who, ..cell });
-            row.push(micros(figures.time(subject), &mut notes));
+            let subject = Subject::trip(execution, transport, placement);
+            row.extend(shown.with_switches(figures, subject));
             let switches = figures.switches(subject);
-            row.push(switches.map(|switches| format!("{switches:.1}")).unwrap_or_default());
-            notes.extend(switches.and_then(|switches| note(switches, who, cell)));
-        }
-        row.push(match figures.processes_to_threads(cell) {
-            Ok((threads, processes, comparison)) => {
-                let apart = processes.median.abs_diff(threads.median);
-                let percent = 100.0 * apart.as_secs_f64() / threads.median.as_secs_f64();
-                match comparison {
-                    Comparison::NoneShown => text!("none shown"),
-                    Comparison::Longer => format!("+{percent:.0}%"),
-                    Comparison::Shorter => format!("−{percent:.0}%"),
-                }
+            if let Some(note) = switches.and_then(|count| note(count, subject)) {
+                shown.note(note);
             }
-            Err(_) => String::new(),
-        });
-        rows.push(row);
+        }
+        let times = BOTH.map(|e| figures.time(Subject::trip(e, transport, placement)));
+        row.push(if let [Ok(a), Ok(b)] = times { difference(a, b) } else { String::new() });
+        shown.add(&row);
     }
-    with_notes(table(&heads, &rows), notes)
+    shown
+}
+
+/// Writes by how much processes take longer than threads, if a difference is shown.
+fn difference(threads: Spread, processes: Spread) -> String {
+    let Some(order) = processes.difference(&threads) else { return text!("none shown") };
+    let apart = processes.median.abs_diff(threads.median).as_secs_f64();
+    let sign = if order.is_gt() { '+' } else { '−' };
+    format!("{sign}{:.0}%", 100.0 * apart / threads.median.as_secs_f64())
 }
 
 /// Explains the counted switches where a round trip isn't two switches.
-fn note(switches: f64, who: Who, cell: Cell) -> Option<String> {
-    let who = if who == Who::Threads { text!("threads") } else { text!("processes") };
-    let name = cell.channel.name();
-    match (Switching::of(switches), cell.placement) {
-        (Switching::EachHop, _) => None,
-        (Switching::None, _) => Some(text!("no switch took place: {}, {}", name, who)),
-        (Switching::Other, Placement::OneCore) => Some(text!(
-            "not a switch cost: {}, {}: {} switches in a round trip",
-            name,
-            who,
-            format_args!("{switches:.1}")
-        )),
-        (Switching::Other, _) => None,
+fn note(switches: f64, subject: Subject) -> Option<String> {
+    let Subject::RoundTrip { execution, transport, placement, .. } = subject else { return None };
+    let name = transport.name();
+    let ends = if execution == Threads { text!("threads") } else { text!("processes") };
+    if NO_SWITCH.contains(&switches) {
+        return Some(text!("no switch took place: {}, {}", name, ends));
     }
+    let is_odd = placement == OneCore && !TWO_SWITCHES.contains(&switches);
+    is_odd.then(|| {
+        let switches = format!("{switches:.1}");
+        text!("not a switch cost: {}, {}: {} switches in a round trip", name, ends, switches)
+    })
 }
 
 /// Shows the tutorial's two rows, and between them the row that differs from either in one thing
 /// only: threads over our queue.
 pub(crate) fn queues(figures: &Figures) -> Shown {
     let heads = [vec![text!("the queue, µs")], Placement::ALL.map(Placement::name).to_vec()];
-    let mut notes = Vec::new();
-    let rows = [
-        (text!("threads, crossbeam"), Who::Threads, Channel::Crossbeam),
-        (text!("threads, our queue"), Who::Threads, Channel::Queue),
-        (text!("processes, our queue"), Who::Processes, Channel::Queue),
-    ];
-    let rows = rows.map(|(name, who, channel)| {
-        let times = Placement::ALL.map(|placement| {
-            let cell = Cell::new(who, channel, placement);
-            micros(figures.time(Subject::RoundTrip(cell)), &mut notes)
-        });
-        [vec![name], times.to_vec()].concat()
-    });
-    with_notes(table(&heads.concat(), &rows), notes)
+    let mut shown = Shown::new(&heads.concat());
+    for (name, execution, transport) in [
+        (text!("threads, crossbeam"), Threads, Crossbeam),
+        (text!("threads, our queue"), Threads, Queue),
+        (text!("processes, our queue"), Processes, Queue),
+    ] {
+        let subjects = Placement::ALL.map(|place| Subject::trip(execution, transport, place));
+        shown.add_times(name, figures, &subjects);
+    }
+    shown
 }
 
 /// Shows the tutorial's figures beside ours: seconds for two processes and for two threads, and
 /// each token's share.
+///
+/// ```
+/// # use std::time::Duration;
+/// let table = downloader::switch::tutorial(1_000_000, [Duration::from_secs(1); 2]);
+/// assert!(format!("{table:60}").lines().all(|line| line.chars().count() <= 60));
+/// ```
 #[must_use]
-pub fn tutorial(tokens: u64, ours: [Duration; 2]) -> Shown {
+pub fn tutorial(tokens: u64, ours: [Duration; 2]) -> impl fmt::Display {
     let token = || text!("a token");
     let heads = [String::new(), text!("the tutorial"), token(), text!("here"), token()];
+    let mut shown = Shown::new(&heads);
     let each = |time: Duration, tokens: u64| show(time.div_f64(tokens as f64));
-    let row = |name: String, seconds: f64, ours: Duration| {
+    for (place, name) in [text!("two processes"), text!("two threads")].into_iter().enumerate() {
+        let seconds = TUTORIAL[place];
         let theirs = each(Duration::from_secs_f64(seconds), TOKENS);
-        vec![name, format!("{seconds} s"), theirs, show(ours), each(ours, tokens)]
-    };
-    let factor = |processes: f64, threads: f64| format!("{:.2}", processes / threads.max(1e-9));
-    let [processes, threads] = TUTORIAL;
-    let here = factor(ours[0].as_secs_f64(), ours[1].as_secs_f64());
-    let rows = [
-        row(text!("two processes"), processes, ours[0]),
-        row(text!("two threads"), threads, ours[1]),
-        vec![text!("factor"), factor(processes, threads), String::new(), here, String::new()],
-    ];
+        let here = [show(ours[place]), each(ours[place], tokens)];
+        shown.add(&[vec![name, format!("{seconds} s"), theirs], here.to_vec()].concat());
+    }
+    let factor = |[processes, threads]: [f64; 2]| format!("{:.2}", processes / threads.max(1e-9));
+    let here = factor(ours.map(|time| time.as_secs_f64()));
+    shown.add(&[text!("factor"), factor(TUTORIAL), String::new(), here, String::new()]);
     let [all, tokens] = [TOKENS, tokens].map(thousands);
-    let note =
-        text!("{} tokens each way in the tutorial, {} here ({})", all, tokens, super::build());
-    with_notes(table(&heads, &rows), vec![note])
+    let build = super::build();
+    shown.note(text!("{} tokens each way in the tutorial, {} here ({})", all, tokens, build));
+    shown
 }
 
 /// Shows the parts of a round trip on their own, and perf's figures beside ours.
 pub(crate) fn controls(figures: &Figures) -> Shown {
-    use Channel::{Pipe, Spin, Yield};
-    use Placement::{OneCore, TwoCores};
-    let trip = |who, channel, placement| Subject::RoundTrip(Cell::new(who, channel, placement));
-    let mut rows = Vec::new();
-    let mut notes = Vec::new();
-    let mut row = |name: String, subjects: [Option<Subject>; 2]| {
+    let [threads, processes] = [text!("threads, µs"), text!("processes, µs")];
+    let heads = [text!("on its own"), threads, switches(), processes, switches()];
+    let mut shown = Shown::new(&heads);
+    let both = |transport, placement| BOTH.map(|e| Subject::trip(e, transport, placement)).to_vec();
+    for (name, subjects) in [
+        (text!("a token to bytes and back"), vec![Subject::Bytes]),
+        (text!("pipes, to oneself"), vec![Subject::trip(Alone, Pipe, OneCore)]),
+        (text!("spinning, one core each"), both(Spin, TwoCores)),
+        (text!("sched_yield, one core"), both(Yield, OneCore)),
+        (text!("kernel pipes, one core"), both(Pipe, OneCore)),
+        ("perf bench sched pipe".to_owned(), BOTH.map(Subject::Perf).to_vec()),
+    ] {
         let mut row = vec![name];
         for subject in subjects {
-            let time = subject.map(|subject| micros(figures.time(subject), &mut notes));
-            row.push(time.unwrap_or_default());
-            let switches = subject.and_then(|subject| figures.switches(subject));
-            row.push(switches.map(|switches| format!("{switches:.1}")).unwrap_or_default());
+            row.extend(shown.with_switches(figures, subject));
         }
-        rows.push(row);
-    };
-    let pair = |subject: fn(Who) -> Subject| [Who::Threads, Who::Processes].map(subject).map(Some);
-    let both = |channel, placement| {
-        [Who::Threads, Who::Processes].map(|who| Some(trip(who, channel, placement)))
-    };
-    row(text!("a token to bytes and back"), [Some(Subject::Bytes), None]);
-    row(text!("pipes, to oneself"), [Some(trip(Who::Alone, Pipe, OneCore)), None]);
-    row(text!("spinning, one core each"), both(Spin, TwoCores));
-    row(text!("sched_yield, one core"), both(Yield, OneCore));
-    row(text!("kernel pipes, one core"), both(Pipe, OneCore));
-    row("perf bench sched pipe".to_owned(), pair(Subject::Perf));
-    let heads =
-        [text!("on its own"), text!("threads, µs"), switches(), text!("processes, µs"), switches()];
-    with_notes(table(&heads, &rows), notes)
+        row.resize(heads.len(), String::new());
+        shown.add(&row);
+    }
+    shown
 }
 
 /// Shows a round trip over pipes on one core when each end touches memory of its own before every
 /// hop.
 pub(crate) fn caches(figures: &Figures) -> Shown {
-    let heads = [
-        text!("touched by each"),
-        text!("one alone, µs"),
-        text!("threads, µs"),
-        text!("processes, µs"),
-    ];
-    let mut notes = Vec::new();
-    let row = |touched: usize| {
-        let mut row = vec![kib(touched as u64)];
-        for who in [Who::Alone, Who::Threads, Who::Processes] {
-            let cell = Cell { touched, ..Cell::new(who, Channel::Pipe, Placement::OneCore) };
-            row.push(micros(figures.time(Subject::RoundTrip(cell)), &mut notes));
-        }
-        row
-    };
-    with_notes(table(&heads, &WORKING_SETS.map(row)), notes)
+    let [threads, processes] = [text!("threads, µs"), text!("processes, µs")];
+    let heads = [text!("touched by each"), text!("one alone, µs"), threads, processes];
+    let mut shown = Shown::new(&heads);
+    for touched in WORKING_SETS {
+        let subjects = [Alone, Threads, Processes].map(|e| Subject::touching(touched, e));
+        shown.add_times(kib(touched as u64), figures, &subjects);
+    }
+    shown
 }
 
 /// Shows what one more thread or process costs.
 pub(crate) fn start_up(figures: &Figures, memory: Option<Memory>) -> Shown {
     let heads = [text!("one more"), text!("start and join, µs"), text!("memory of its own")];
-    let mut notes = Vec::new();
-    let rows = [
-        (text!("thread"), Who::Threads, memory.map(|memory| memory.thread)),
-        (text!("process"), Who::Processes, memory.map(|memory| memory.process)),
-    ];
-    let rows = rows.map(|(name, who, memory)| {
-        let time = micros(figures.time(Subject::Start(who)), &mut notes);
-        vec![name, time, memory.map_or_else(|| text!("not told here"), kib)]
-    });
-    with_notes(table(&heads, &rows), notes)
+    let mut shown = Shown::new(&heads);
+    for (name, execution, memory) in [
+        (text!("thread"), Threads, memory.map(|memory| memory.thread)),
+        (text!("process"), Processes, memory.map(|memory| memory.process)),
+    ] {
+        let time = shown.micros(figures.time(Subject::Start(execution)));
+        shown.add(&[name, time, memory.map_or_else(|| text!("not told here"), kib)]);
+    }
+    shown
 }
 
 /// Returns the title of the switches, which stay beside the time that they belong to.
@@ -194,16 +170,52 @@ fn switches() -> String {
 }
 
 /// A table and the notes below it. Written by `{:n}`, both take at most n columns.
-///
-/// ```
-/// # use std::time::Duration;
-/// let table = downloader::switch::tutorial(1_000_000, [Duration::from_secs(1); 2]);
-/// assert!(format!("{table:60}").lines().all(|line| line.chars().count() <= 60));
-/// ```
-#[derive(Clone, Debug)]
-pub struct Shown {
+pub(crate) struct Shown {
     table: Table,
     notes: Vec<String>,
+}
+
+impl Shown {
+    fn new(heads: &[String]) -> Self {
+        Self { table: Table::open(heads.iter().collect()), notes: Vec::new() }
+    }
+
+    fn add(&mut self, row: &[String]) {
+        self.table.add_row(row.iter().collect());
+    }
+
+    fn add_times(&mut self, name: String, figures: &Figures, subjects: &[Subject]) {
+        let times = subjects.iter().map(|subject| self.micros(figures.time(*subject)));
+        let row: Vec<String> = std::iter::once(name).chain(times).collect();
+        self.add(&row);
+    }
+
+    /// Puts a note below the table, once.
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Writes the time, and the switches in a round trip.
+    fn with_switches(&mut self, figures: &Figures, subject: Subject) -> [String; 2] {
+        let switches = figures.switches(subject).map(|switches| format!("{switches:.1}"));
+        [self.micros(figures.time(subject)), switches.unwrap_or_default()]
+    }
+
+    /// Writes `5.31 (5.20–5.44)`; what can't be measured is a dash, and a note.
+    fn micros(&mut self, time: Result<Spread, String>) -> String {
+        match time {
+            Ok(time) => {
+                let [min, median, max] = [time.min, time.median, time.max].map(digits);
+                format!("{median} ({min}–{max})")
+            }
+            Err(reason) => {
+                self.note(format!("— {reason}"));
+                "—".into()
+            }
+        }
+    }
 }
 
 impl fmt::Display for Shown {
@@ -212,28 +224,6 @@ impl fmt::Display for Shown {
         let room = f.width().unwrap_or(usize::MAX);
         let lines = self.notes.iter().flat_map(|note| wrapped(note, room, 2));
         lines.into_iter().try_for_each(|line| writeln!(f, "{line}"))
-    }
-}
-
-/// Makes a table as the lesson shows it.
-fn table(heads: &[String], rows: &[Vec<String>]) -> Table {
-    let fields = |texts: &[String]| Row::new(texts.iter().map(|text| Field::new(text)).collect());
-    let mut table = Table::open(fields(heads));
-    rows.iter().for_each(|row| table.add_row(fields(row)));
-    table
-}
-
-/// Writes `5.31 (5.20–5.44)`; what can't be measured is a dash, and a note.
-fn micros(time: Result<Spread, String>, notes: &mut Vec<String>) -> String {
-    match time {
-        Ok(time) => {
-            let [min, median, max] = [time.min, time.median, time.max].map(digits);
-            format!("{median} ({min}–{max})")
-        }
-        Err(reason) => {
-            notes.push(format!("— {reason}"));
-            "—".into()
-        }
     }
 }
 
@@ -252,50 +242,28 @@ fn digits(time: Duration) -> String {
 /// Writes a number with commas: `1,000,000`.
 fn thousands(number: u64) -> String {
     let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Puts each note once below the table.
-fn with_notes(table: Table, notes: Vec<String>) -> Shown {
-    let mut said: Vec<String> = Vec::new();
-    for note in notes {
-        if !said.contains(&note) {
-            said.push(note);
-        }
-    }
-    Shown { table, notes: said }
+    let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Sample, all};
+    use super::super::figures::samples;
+    use super::super::subject::all;
     use super::*;
 
-    /// Makes every subject with the same times, and this many switches.
-    fn figures(micros: [u64; 3], switches: f64) -> Figures {
-        let sample =
-            |micros| Sample { time: Duration::from_micros(micros), switches: Some(switches) };
-        let samples = micros.map(sample).to_vec();
-        Figures(all().into_iter().map(|subject| (subject, Ok(samples.clone()))).collect())
+    fn figures(micros: [u32; 3], switches: f64) -> Figures {
+        let figure = |subject| (subject, samples(micros, switches));
+        Figures(all().into_iter().map(figure).collect())
     }
 
     #[test]
     fn a_table_fits_a_screen_with_slow_figures_too() {
         let figures = figures([1000, 2000, 3000], 2.0);
         let memory = Some(Memory { thread: 11_000, process: 160_000 });
-        let times = [Duration::from_secs(83), Duration::from_secs(36)];
-        let [one, two, free] = Placement::ALL.map(|placement| matrix(&figures, placement));
-        let [queues, controls] = [queues(&figures), controls(&figures)];
-        let [caches, start_up] = [caches(&figures), start_up(&figures, memory)];
-        let tutorial = tutorial(1_000_000, times);
-        for table in [one, two, free, queues, controls, caches, start_up, tutorial] {
+        let matrix = matrix(&figures, OneCore);
+        let [queues, controls, caches] = [queues, controls, caches].map(|table| table(&figures));
+        for table in [matrix, queues, controls, caches, start_up(&figures, memory)] {
             assert_eq!(format!("{table:76}"), table.to_string(), "it is as wide as it likes to be");
             for line in format!("{table:56}").lines() {
                 assert!(line.chars().count() <= 56, "{line}");
@@ -305,28 +273,33 @@ mod tests {
 
     #[test]
     fn a_cell_says_what_its_switches_do() {
-        let one_core =
-            |switches| matrix(&figures([4, 5, 6], switches), Placement::OneCore).to_string();
+        let of = |switches, place| matrix(&figures([4, 5, 6], switches), place).to_string();
+        let [pipes, queue] = [Pipe, Queue].map(Transport::name);
         let (threads, processes) = (text!("threads"), text!("processes"));
-        let (pipes, queue) = (Channel::Pipe.name(), Channel::Queue.name());
         let odd =
             text!("not a switch cost: {}, {}: {} switches in a round trip", pipes, threads, "1.2");
         let none = text!("no switch took place: {}, {}", queue, processes);
-        let shows = |table: &str| [&odd, &none].map(|note| table.contains(note.as_str()));
-        assert!(one_core(2.0).contains("5.00 (4.00–6.00)  2.0"), "{}", one_core(2.0));
-        assert_eq!(
-            [2.0, 1.2, 0.0].map(|switches| shows(&one_core(switches))),
-            [[false, false], [true, false], [false, true]]
-        );
-        let two_cores = matrix(&figures([4, 5, 6], 1.2), Placement::TwoCores).to_string();
-        assert_eq!(shows(&two_cores), [false, false], "{two_cores}");
+        for (switches, place, expected) in [
+            (2.0, OneCore, [false, false]),
+            (1.2, OneCore, [true, false]),
+            (0.0, OneCore, [false, true]),
+            (1.2, TwoCores, [false, false]),
+        ] {
+            let table = of(switches, place);
+            assert!(table.contains(&format!("5.00 (4.00–6.00)  {switches:.1}")), "{table}");
+            assert_eq!(
+                [&odd, &none].map(|note| table.contains(note.as_str())),
+                expected,
+                "{table}"
+            );
+        }
     }
 
     #[test]
     fn a_cell_that_could_not_be_measured_is_a_dash_with_its_reason_once() {
         let reason = "there is only one core here";
         let missing = all().into_iter().map(|subject| (subject, Err(reason.into()))).collect();
-        let table = matrix(&Figures(missing), Placement::TwoCores).to_string();
+        let table = matrix(&Figures(missing), TwoCores).to_string();
         assert_eq!(table.matches(reason).count(), 1, "{table}");
         assert_eq!(table.matches('—').count(), 7 + 1, "{table}");
     }
