@@ -3,25 +3,71 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Args, Command};
+use common::arguments::number;
 use downloader::Limits;
 
-use super::patience::Patience;
-
 /// The options of the command line.
+//
+// Its fields have no doc comments, which would be the help.
+#[derive(Debug, Args)]
 pub(super) struct Options {
+    #[arg(value_name = "LIST", help = "A file with an address on each line; - is standard input")]
     pub(super) list: PathBuf,
-    pub(super) folder: PathBuf,
+    #[arg(short, long, value_name = "FOLDER")]
+    #[arg(help = "Where the files go; it is made if it isn't there")]
+    pub(super) output: PathBuf,
+    #[arg(long, value_name = "N", default_value = "16", value_parser = number(1..=1000_usize))]
+    #[arg(help = "How many downloads at once")]
     pub(super) connections: usize,
+    #[arg(long, value_name = "N", default_value = "8", value_parser = number(1..=1000_usize))]
+    #[arg(help = "How many at once from one host, redirects included")]
     pub(super) per_host: usize,
-    pub(super) processes: usize,
+    #[arg(long, value_name = "N", value_parser = number(1..=1000_usize))]
+    #[arg(help = "How many processes check the files [default: one a core]")]
+    processes: Option<usize>,
+    #[arg(long, help = "Don't decode the files; take images of any kind")]
+    download_only: bool,
+    #[arg(long, value_name = "N", default_value = "3", value_parser = number(0..=100_u32))]
+    #[arg(help = "How often to try again after an attempt that brought nothing")]
     pub(super) retries: u32,
-    pub(super) checked: bool,
-    pub(super) patience: Patience,
-    pub(super) limits: Limits,
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    #[arg(help = "For a connection, name look-up and TLS each")]
+    pub(super) connect_timeout: Duration,
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    #[arg(help = "For the head of an answer")]
+    pub(super) first_byte_timeout: Duration,
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    #[arg(help = "For the next bytes; it holds in the head, too")]
+    pub(super) stall_timeout: Duration,
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
+    #[arg(help = "For all of an attempt")]
+    pub(super) timeout: Duration,
+    #[arg(long, value_name = "SECONDS", default_value = "120", value_parser = seconds)]
+    #[arg(help = "The longest pause that a server may ask for")]
+    pub(super) max_wait: Duration,
+    #[arg(long, value_name = "BYTES", default_value = "64M", value_parser = bytes)]
+    #[arg(help = "The longest file; 500k, 64M and 2G are understood")]
+    pub(super) max_size: u64,
+    #[arg(long, value_name = "N", default_value = "100000000")]
+    #[arg(value_parser = number(1..=10_u64.pow(10)))]
+    #[arg(help = "The largest picture, looked at before it is decoded")]
+    max_pixels: u64,
+    #[arg(long, value_name = "N", default_value = "10", value_parser = number(0..=100_u32))]
+    #[arg(help = "How many redirects to follow; never from https to http")]
+    pub(super) max_redirects: u32,
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "Write what became of each address, as a line of JSON"
+    )]
     pub(super) report: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    #[arg(help = "Write the addresses that failed, as a list to try again")]
     pub(super) failed: Option<PathBuf>,
+    #[arg(long, help = "Print the summary as JSON")]
     pub(super) json: bool,
+    #[arg(short, long, help = "No progress, and no line for each failure")]
     pub(super) quiet: bool,
 }
 
@@ -59,77 +105,26 @@ Exit codes:
   130  interrupted";
 
 pub(super) fn command() -> Command {
-    let option = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name(value).help(help)
-    };
-    let count = |name, default, help| {
-        option(name, "N", help)
-            .default_value(default)
-            .value_parser(value_parser!(u32).range(1..=1000))
-    };
-    let seconds = |name, default, help| {
-        option(name, "SECONDS", help).default_value(default).value_parser(seconds)
-    };
-    let flag = |name, help| Arg::new(name).long(name).help(help).action(ArgAction::SetTrue);
-    let path = value_parser!(PathBuf);
-    Command::new("get")
+    Options::augment_args(Command::new("get"))
         .about(common::text!("Download the images whose addresses are in a list"))
         .after_help(AFTER)
-        .arg(
-            Arg::new("list")
-                .value_name("LIST")
-                .required(true)
-                .value_parser(path.clone())
-                .help("A file with an address on each line; - is standard input"),
-        )
-        .arg(
-            option("output", "FOLDER", "Where the files go; it is made if it isn't there")
-                .short('o')
-                .required(true)
-                .value_parser(path.clone()),
-        )
-        .arg(count("connections", "16", "How many downloads at once"))
-        .arg(count("per-host", "8", "How many at once from one host, redirects included"))
-        .arg(
-            option("processes", "N", "How many processes check the files [default: one a core]")
-                .value_parser(value_parser!(u32).range(1..=1000)),
-        )
-        .arg(flag("download-only", "Don't decode the files; take images of any kind"))
-        .arg(
-            option("retries", "N", "How often to try again after an attempt that brought nothing")
-                .default_value("3")
-                .value_parser(value_parser!(u32).range(0..=100)),
-        )
-        .arg(seconds("connect-timeout", "10", "For a connection, name look-up and TLS each"))
-        .arg(seconds("first-byte-timeout", "30", "For the head of an answer"))
-        .arg(seconds("stall-timeout", "30", "For the next bytes; it holds in the head, too"))
-        .arg(seconds("timeout", "300", "For all of an attempt"))
-        .arg(seconds("max-wait", "120", "The longest pause that a server may ask for"))
-        .arg(
-            option("max-size", "BYTES", "The longest file; 500k, 64M and 2G are understood")
-                .default_value("64M")
-                .value_parser(bytes),
-        )
-        .arg(
-            option("max-pixels", "N", "The largest picture, looked at before it is decoded")
-                .default_value("100000000")
-                .value_parser(value_parser!(u64).range(1..=10_000_000_000)),
-        )
-        .arg(
-            option("max-redirects", "N", "How many redirects to follow; never from https to http")
-                .default_value("10")
-                .value_parser(value_parser!(u32).range(0..=100)),
-        )
-        .arg(
-            option("report", "FILE", "Write what became of each address, as a line of JSON")
-                .value_parser(path.clone()),
-        )
-        .arg(
-            option("failed", "FILE", "Write the addresses that failed, as a list to try again")
-                .value_parser(path),
-        )
-        .arg(flag("json", "Print the summary as JSON"))
-        .arg(flag("quiet", "No progress, and no line for each failure").short('q'))
+}
+
+impl Options {
+    /// Returns true if the files are to be decoded.
+    pub(super) fn is_checked(&self) -> bool {
+        !self.download_only
+    }
+
+    /// Returns the number of processes that check the files.
+    pub(super) fn processes(&self) -> usize {
+        self.processes.unwrap_or_else(multiprocess::cpu_count)
+    }
+
+    /// Returns the limits of what is decoded.
+    pub(super) fn limits(&self) -> Limits {
+        Limits { pixels: self.max_pixels }
+    }
 }
 
 /// Parses a number of seconds, from a thousandth to a day.
@@ -158,52 +153,19 @@ fn bytes(text: &str) -> Result<u64, String> {
     bytes.filter(|bytes| *bytes > 0).ok_or_else(wrong)
 }
 
-impl Options {
-    pub(super) fn of(matches: &ArgMatches) -> Self {
-        let count = |name| matches.get_one::<u32>(name).copied();
-        let number = |name| count(name).unwrap_or_default();
-        let size = |name| number(name) as usize;
-        let seconds = |name| matches.get_one::<Duration>(name).copied().unwrap_or_default();
-        let long = |name| matches.get_one::<u64>(name).copied().unwrap_or_default();
-        let path = |name| matches.get_one::<PathBuf>(name).cloned();
-        Self {
-            list: path("list").unwrap_or_default(),
-            folder: path("output").unwrap_or_default(),
-            connections: size("connections"),
-            per_host: size("per-host"),
-            processes: count("processes").map_or_else(multiprocess::cpu_count, |n| n as usize),
-            retries: number("retries"),
-            checked: !matches.get_flag("download-only"),
-            patience: Patience {
-                connect: seconds("connect-timeout"),
-                first_byte: seconds("first-byte-timeout"),
-                stall: seconds("stall-timeout"),
-                total: seconds("timeout"),
-                pause: seconds("max-wait"),
-                redirects: number("max-redirects"),
-                bytes: long("max-size"),
-            },
-            limits: Limits { pixels: long("max-pixels") },
-            report: path("report"),
-            failed: path("failed"),
-            json: matches.get_flag("json"),
-            quiet: matches.get_flag("quiet"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::FromArgMatches;
+
     use super::*;
 
     #[test]
     fn the_command_line_is_sound() {
         command().debug_assert();
         let matches = command().get_matches_from(["get", "list", "-o", "out", "--max-size", "2k"]);
-        let options = Options::of(&matches);
-        assert_eq!(options.patience.bytes, 2048);
-        assert_eq!(options.connections, 16);
-        assert!(options.checked);
+        let options = Options::from_arg_matches(&matches).unwrap();
+        assert_eq!((options.max_size, options.connections), (2048, 16));
+        assert!(options.is_checked());
     }
 
     #[test]

@@ -10,11 +10,10 @@ use std::time::Instant;
 use common::output;
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
-use super::headers::hide_password;
 use super::list::List;
 use super::options::Options;
-use super::outcome::Outcome;
-use super::report::Summary;
+use super::redirect::hide_password;
+use super::report::{Outcome, Summary};
 
 pub(super) struct Progress {
     bar: ProgressBar,
