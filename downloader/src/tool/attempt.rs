@@ -21,6 +21,7 @@ use super::client::{Client, Route, drain};
 use super::content::{self, HEAD};
 use super::download::Download;
 use super::error::{AttemptError, ErrorKind, Result};
+use super::message::message;
 use super::options::Options;
 use super::output_dir::OutputDir;
 use super::partial::Partial;
@@ -172,7 +173,7 @@ impl Fetcher {
         let mut buffer = [0; 32 << 10];
         loop {
             if self.is_interrupted.load(Ordering::Relaxed) {
-                let message = "stopped while it came";
+                let message = message!("stopped while it came");
                 return Err(AttemptError::permanent(ErrorKind::Interrupted, message));
             }
             let length = body.read(&mut buffer).map_err(Error::from)?;
@@ -195,7 +196,7 @@ impl Fetcher {
     fn finish(&self, partial: Partial) -> Result<WholeFile> {
         let extension = self.extension(&partial)?;
         let shared = self.output_dir.share(&partial.file);
-        shared.map_err(|error| AttemptError::temporary(ErrorKind::Disk, error))?;
+        shared.map_err(|error| AttemptError { is_temporary: true, ..error.into() })?;
         Ok(WholeFile {
             md5: downloader::hex(&partial.md5.finalize()),
             extension,
@@ -211,14 +212,14 @@ impl Fetcher {
             let hides = partial.encoding.as_ref().filter(|_| error.kind == ErrorKind::NoImage);
             if let Some(encoding) = hides {
                 let encoding = String::from_utf8_lossy(encoding.as_bytes());
-                error.message += &format!("; it came with Content-Encoding: {encoding}");
+                error.message += message!("; it came with Content-Encoding: {}", encoding);
             }
             error
         })
     }
 
     fn too_large(&self) -> AttemptError {
-        let message = format!("more than {} bytes", self.options.max_size);
+        let message = message!("more than {} bytes", self.options.max_size);
         AttemptError::permanent(ErrorKind::TooLarge, message)
     }
 }

@@ -18,6 +18,7 @@ use url::Url;
 
 use super::connect::{HAS_CONNECTED, connector};
 use super::error::{AttemptError, ErrorKind, Result};
+use super::message::message;
 use super::options::Options;
 use super::proxy::{Proxies, takes_requests};
 use super::redirect::{host, keep_credentials, next_hop};
@@ -67,7 +68,7 @@ impl Route {
             let cookie = std::str::from_utf8(cookie.as_bytes());
             let _ = cookie.map(|cookie| self.cookies.parse(cookie, &self.url));
         }
-        let failed = |why| AttemptError::permanent(ErrorKind::Redirect, why);
+        let failed = |message| AttemptError::permanent(ErrorKind::Redirect, message);
         let to = headers.get(LOCATION).map(HeaderValue::as_bytes);
         self.url = next_hop(&self.url, to).map_err(failed)?;
         if self.url.origin() == self.first.origin() {
@@ -76,7 +77,7 @@ impl Route {
         }
         self.redirects += 1;
         if self.redirects > most {
-            return Err(failed(format!("redirected more than {most} times")));
+            return Err(failed(message!("redirected more than {} times", most)));
         }
         Ok(())
     }
@@ -136,15 +137,17 @@ impl Client {
     /// Makes the error of a response that is one.
     pub(super) fn refused(&self, route: &Route, response: &mut Response<Body>) -> AttemptError {
         let status = response.status().as_u16();
-        let reason = response.status().canonical_reason().unwrap_or("a status without a name");
-        // 407 is never the server's (RFC 9110, 15.5.8).
-        let who = if status == 407 { "proxy" } else { "server" };
-        let mut message = format!("the {who} says {status} {reason}");
+        let mut message = match response.status().canonical_reason() {
+            // It is never the server's (RFC 9110, 15.5.8).
+            Some(reason) if status == 407 => message!("the proxy says {} {}", status, reason),
+            Some(reason) => message!("the server says {} {}", status, reason),
+            None => message!("the server says {} a status without a name", status),
+        };
         let mut is_temporary = retry::is_temporary(status);
         let pause = pause(response.headers()).filter(|_| is_temporary);
         drain(response);
         if let Some(long) = pause.filter(|pause| *pause > self.options.max_wait) {
-            message += &format!(", and wants a pause of {} s", long.as_secs());
+            message += message!(", and wants a pause of {} s", long.as_secs());
             is_temporary = false;
         }
         let error = AttemptError { kind: ErrorKind::HttpStatus, message, is_temporary, pause };
@@ -158,7 +161,7 @@ impl Client {
         let may_be = |proxy: &&Proxy| !is_status || takes_requests(proxy, Some(route.url.scheme()));
         if let Some(proxy) = self.proxies.of(&route.url).filter(may_be) {
             let place = format!("{}:{}", proxy.host(), proxy.port());
-            error.message += &format!(" (through the proxy {place})");
+            error.message += message!(" (through the proxy {})", place);
         }
         error
     }

@@ -9,6 +9,7 @@ use image::{ImageError, ImageFormat};
 use multiprocess::tasks;
 
 use super::error::{AttemptError, ErrorKind, Result};
+use super::message::message;
 
 tasks![check];
 
@@ -20,7 +21,7 @@ pub(super) const HEAD: usize = 64;
 pub(super) fn extension(head: &[u8], checked: bool) -> Result<&'static str> {
     if head.is_empty() {
         // A server under load may send an empty response.
-        return Err(AttemptError::temporary(ErrorKind::Empty, "no bytes"));
+        return Err(AttemptError::temporary(ErrorKind::Empty, message!("no bytes")));
     }
     match image::guess_format(head) {
         Ok(ImageFormat::Jpeg) => Ok("jpg"),
@@ -28,15 +29,15 @@ pub(super) fn extension(head: &[u8], checked: bool) -> Result<&'static str> {
         Ok(format) => {
             let extension = format.extensions_str().first().copied().unwrap_or("image");
             if checked {
-                let message = format!("a {extension}: only png and jpg can be checked");
+                let message = message!("a {}: only png and jpg can be checked", extension);
                 return Err(AttemptError::permanent(ErrorKind::Unsupported, message));
             }
             Ok(extension)
         }
         Err(_) if looks_like_html(head) => {
-            Err(AttemptError::permanent(ErrorKind::Html, "a web page"))
+            Err(AttemptError::permanent(ErrorKind::Html, message!("a web page")))
         }
-        Err(_) => Err(AttemptError::permanent(ErrorKind::NoImage, "no image")),
+        Err(_) => Err(AttemptError::permanent(ErrorKind::NoImage, message!("no image"))),
     }
 }
 
@@ -52,10 +53,13 @@ pub(super) fn check((path, limits, wanted): (OsString, Limits, bool)) -> Result<
     match Picture::decode(&file, limits) {
         Ok(picture) => Ok(wanted.then(|| md5_hex(&picture.convolved()))),
         Err(ImageError::Limits(_)) => {
-            let message = format!("more than {} pixels", limits.pixels);
+            let message = message!("more than {} pixels", limits.pixels);
             Err(AttemptError::permanent(ErrorKind::TooManyPixels, message))
         }
-        Err(error) => Err(AttemptError::permanent(ErrorKind::Damaged, error)),
+        Err(error) => {
+            let kind = ErrorKind::Damaged;
+            Err(AttemptError::permanent(kind, kind.of_library(error)))
+        }
     }
 }
 
@@ -81,6 +85,6 @@ mod tests {
     fn what_cannot_be_checked_is_refused_if_it_is_to_be() {
         let error = extension(b"GIF89a..", true).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unsupported);
-        assert!(error.message.contains("gif"));
+        assert!(error.message.english.contains("gif"));
     }
 }

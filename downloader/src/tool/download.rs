@@ -6,6 +6,7 @@ use url::Url;
 
 use super::client::Route;
 use super::error::AttemptError;
+use super::message::Message;
 use super::partial::Partial;
 use super::redirect::host;
 use super::report::{Outcome, Status};
@@ -26,7 +27,7 @@ pub(super) struct Download {
     /// The number of attempts that have failed and brought nothing.
     pub(super) failures: u32,
     /// The reason why the host must not be asked, if the frontier has found one.
-    pub(super) refusal: Option<String>,
+    pub(super) refusal: Option<Message>,
     /// The number of requests, redirects not counted.
     attempts: u32,
     /// The status code of the last response.
@@ -126,7 +127,11 @@ impl Download {
     }
 
     pub(super) fn failed(&self, error: AttemptError) -> Outcome {
-        let (error, message) = (Some(error.kind), Some(error.message));
-        Outcome { error, message, ..self.outcome(Status::Failed) }
+        Outcome {
+            error: Some(error.kind),
+            message: Some(error.message.english),
+            shown: error.message.shown,
+            ..self.outcome(Status::Failed)
+        }
     }
 }

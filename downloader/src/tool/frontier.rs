@@ -19,6 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::download::Download;
+use super::message::Message;
 
 /// The end of a pause that would last longer.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -53,11 +54,11 @@ struct Host {
 pub(super) struct Pause {
     until: Instant,
     /// The reason why its end is not waited for: what is for this host fails with it, unasked.
-    refusal: Option<String>,
+    refusal: Option<Message>,
 }
 
 impl Pause {
-    pub(super) fn new(length: Duration, refusal: Option<String>) -> Self {
+    pub(super) fn new(length: Duration, refusal: Option<Message>) -> Self {
         Self { until: Instant::now() + length.min(FOREVER), refusal }
     }
 }
@@ -217,6 +218,7 @@ mod tests {
     use url::Url;
 
     use super::*;
+    use crate::tool::message::message;
 
     /// Makes a download from a host; the number tells it from others.
     fn download(host: &str, number: u64, due: Option<Instant>) -> Download {
@@ -292,13 +294,13 @@ mod tests {
         let later = Instant::now() + Duration::from_secs(1000);
         let frontier = frontier(1, &[("a", None), ("b", None), ("a", Some(later)), ("a", None)]);
         assert_eq!(frontier.next().unwrap().refusal, None);
-        frontier.release("a", Some(Pause::new(Duration::MAX, Some("no".to_owned()))), None);
+        frontier.release("a", Some(Pause::new(Duration::MAX, Some(message!("stored")))), None);
         // A shorter one after it changes nothing.
         let first: Vec<_> = (0..3).map_while(|_| frontier.next()).collect();
         frontier.release("a", Some(Pause::new(Duration::ZERO, None)), Some(first_of("a")));
         let all = first.into_iter().chain(frontier.next());
         let seen: Vec<_> = all.map(|next| (next.host().to_owned(), next.refusal)).collect();
-        let refused = ("a".to_owned(), Some("no".to_owned()));
+        let refused = ("a".to_owned(), Some(message!("stored")));
         assert_eq!(seen, [("b".to_owned(), None), refused.clone(), refused.clone(), refused]);
     }
 

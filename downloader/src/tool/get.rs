@@ -15,9 +15,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use clap::{ArgMatches, FromArgMatches};
-use common::files::{self, CreateError};
-use common::output;
+use common::files::{self, CreateError, reason};
 use common::stock::raise_file_limit;
+use common::{output, text};
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use multiprocess::Pool;
 
@@ -29,6 +29,7 @@ use super::frontier::Frontier;
 use super::group_commit::GroupCommit;
 use super::interrupt::{self, INTERRUPTED};
 use super::list::Entry;
+use super::message::message;
 use super::options::Options;
 use super::output_dir::OutputDir;
 use super::pipeline::{self, CAPACITY, Pipeline, Rest};
@@ -71,6 +72,11 @@ fn complain(what: &str) {
     output::complain(format_args!("downloader get: {}", output::escaped(what)));
 }
 
+/// Says what is wrong with a file or folder.
+fn at(path: &Path, error: &io::Error) -> String {
+    text!("{}: {}", path.display(), reason(error))
+}
+
 fn download_all(options: Options) -> Result<ExitCode, Fatal> {
     // Each download has two.
     raise_file_limit();
@@ -84,7 +90,7 @@ fn download_all(options: Options) -> Result<ExitCode, Fatal> {
     };
     let started = pipeline::start(&run.pipeline, input);
     let (reader, outcomes) =
-        started.map_err(|error| Fatal::system(format!("the threads can't be started: {error}")))?;
+        started.map_err(|error| Fatal::system(text!("the threads can't be started: {}", error)))?;
     let mut written = run.collect(&outcomes);
     let mut read = Ok(());
     if run.pipeline.frontier.is_closed() {
@@ -103,10 +109,10 @@ fn open_list(path: &Path) -> Result<Option<File>, Fatal> {
         return Ok(None);
     }
     if path.is_dir() {
-        return Err(Fatal::usage(format!("{}: it is a folder, not a list", path.display())));
+        return Err(Fatal::usage(text!("{}: it is a folder, not a list", path.display())));
     }
     let file = File::open(path);
-    file.map(Some).map_err(|error| Fatal::usage(format!("{}: {error}", path.display())))
+    file.map(Some).map_err(|error| Fatal::usage(at(path, &error)))
 }
 
 /// Creates the files of the report, which are none of the inputs.
@@ -126,7 +132,7 @@ fn start_pool(options: &Options, frontier: &Frontier) -> Result<Option<Pool>, Fa
         // A Ctrl-C reaches the workers, too, and ends those that don't ignore it yet.
         Err(_) if frontier.is_closed() => Ok(None),
         pool => {
-            pool.map_err(|error| Fatal::system(format!("the processes can't be started: {error}")))
+            pool.map_err(|error| Fatal::system(text!("the processes can't be started: {}", error)))
         }
     }
 }
@@ -146,7 +152,7 @@ impl Run {
         let options = Arc::new(options);
         let client = Client::new(&options).map_err(Fatal::usage)?;
         let path = &options.output;
-        let at_output = |error| Fatal::system(format!("{}: {error}", path.display()));
+        let at_output = |error| Fatal::system(at(path, &error));
         // A report may lie in it. Opening a pipe without a reader waits: a signal still ends that.
         fs::create_dir_all(path).map_err(at_output)?;
         let report = create_report(&options, list)?;
@@ -204,14 +210,10 @@ impl Run {
             self.progress.failure(outcome);
         }
         self.report.add(outcome)?;
-        match &outcome.message {
-            Some(message)
-                if outcome.error == Some(ErrorKind::Disk)
-                    && !self.pipeline.frontier.is_closed() =>
-            {
-                Err(io::Error::other(message.clone()))
-            }
-            _ => Ok(()),
+        let is_full = outcome.error == Some(ErrorKind::Disk);
+        match is_full && !self.pipeline.frontier.is_closed() {
+            true => Err(io::Error::other(outcome.shown.clone())),
+            false => Ok(()),
         }
     }
 
@@ -229,7 +231,7 @@ impl Run {
         }
         let unfinished = std::mem::take(&mut *self.pipeline.unfinished());
         for (line, url) in unfinished {
-            let message = "not finished when all was stopped";
+            let message = message!("not finished when all was stopped");
             let error = AttemptError::permanent(ErrorKind::Interrupted, message);
             self.report.add(&Download::new(line, url).failed(error))?;
         }
@@ -250,7 +252,7 @@ impl Run {
         let is_interrupted = self.pipeline.frontier.is_closed();
         let code = match (written.and(synced), read) {
             (Err(error), _) => {
-                complain(&format!("stopped, because of the disk: {error}"));
+                complain(&text!("stopped, because of the disk: {}", reason(&error)));
                 ExitCode::from(3)
             }
             (Ok(()), _) if is_interrupted => {
@@ -258,7 +260,7 @@ impl Run {
                 ExitCode::from(INTERRUPTED)
             }
             (Ok(()), Err(error)) => {
-                complain(&format!("{}: {error}", self.pipeline.options.list.display()));
+                complain(&at(&self.pipeline.options.list, &error));
                 ExitCode::from(2)
             }
             (Ok(()), Ok(())) => self.report.exit_code(),

@@ -2,7 +2,10 @@
 
 use std::io::{self, BufRead};
 
+use common::text;
 use url::Url;
+
+use super::message::{Message, message};
 
 /// The longest line, in bytes. Browsers and servers take no longer URLs.
 const LONGEST: usize = 16 << 10;
@@ -17,7 +20,7 @@ pub(super) struct List<R> {
 }
 
 /// A line that is a URL, or ought to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     /// The number of the line, from 1.
     pub(super) line: u64,
@@ -25,11 +28,11 @@ pub(super) struct Entry {
 }
 
 /// A line that is no URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct BadLine {
     /// The line, or its beginning.
     pub(super) text: String,
-    pub(super) reason: String,
+    pub(super) reason: Message,
 }
 
 impl<R: BufRead> List<R> {
@@ -69,7 +72,7 @@ impl<R: BufRead> List<R> {
         self.line += 1;
         if self.line == 1 {
             if line.starts_with(&[0xff, 0xfe]) || line.starts_with(&[0xfe, 0xff]) {
-                let what = "it is UTF-16: save it as UTF-8";
+                let what = text!("it is UTF-16: save it as UTF-8");
                 return Err(io::Error::new(io::ErrorKind::InvalidData, what));
             }
             if line.starts_with("\u{feff}".as_bytes()) {
@@ -101,24 +104,26 @@ impl<R: BufRead> Iterator for List<R> {
 
 /// Parses a URL. Letters outside of ASCII are encoded as browsers do it.
 fn parse_url(text: &[u8]) -> Result<Url, BadLine> {
-    let bad = |reason: &str| {
+    let bad = |reason: Message| {
         let begin = String::from_utf8_lossy(&text[..text.len().min(200)]);
-        BadLine { text: begin.escape_debug().to_string(), reason: reason.to_owned() }
+        BadLine { text: begin.escape_debug().to_string(), reason }
     };
     if text.len() > LONGEST {
-        return Err(bad(&format!("longer than {LONGEST} bytes")));
+        return Err(bad(message!("longer than {} bytes", LONGEST)));
     }
-    let Ok(text) = std::str::from_utf8(text) else { return Err(bad("not UTF-8")) };
+    let Ok(text) = std::str::from_utf8(text) else { return Err(bad(message!("not UTF-8"))) };
     if text.contains(char::is_control) {
-        return Err(bad("it has control characters"));
+        return Err(bad(message!("it has control characters")));
     }
     let url = Url::parse(text).map_err(|error| match error {
-        url::ParseError::RelativeUrlWithoutBase => bad("no address: it begins with no http://"),
-        error => bad(&format!("no address: {error}")),
+        url::ParseError::RelativeUrlWithoutBase => {
+            bad(message!("no address: it begins with no http://"))
+        }
+        error => bad(message!("no address: {}", error)),
     })?;
     match url.scheme() {
         "http" | "https" => Ok(url),
-        other => Err(bad(&format!("{other} can't be fetched: only http and https"))),
+        other => Err(bad(message!("{} can't be fetched: only http and https", other))),
     }
 }
 
@@ -196,7 +201,7 @@ mod tests {
             assert!(entries[0].url.is_ok() && entries[2].url.is_ok());
             assert_eq!(entries[2].line, 3);
             let bad = entries[1].url.as_ref().unwrap_err();
-            assert!(!bad.reason.is_empty() && bad.text.len() <= 1000, "{bad:?}");
+            assert!(!bad.reason.english.is_empty() && bad.text.len() <= 1000, "{bad:?}");
             assert_eq!(entries[1].line, 2);
         }
     }

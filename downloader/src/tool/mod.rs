@@ -29,6 +29,7 @@ mod get;
 mod group_commit;
 mod interrupt;
 mod list;
+mod message;
 mod options;
 mod output_dir;
 mod partial;

@@ -9,6 +9,7 @@ use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::content::HEAD;
 use super::error::{AttemptError, ErrorKind, Result};
+use super::message::message;
 use super::response::{ContentRange, validator};
 
 /// The bytes of a file that have come so far.
@@ -101,7 +102,7 @@ impl Partial {
             Some(end) if self.length > end => {
                 // Nothing that such a server says of the file can be relied on.
                 self.validator = None;
-                let message = "more bytes came than announced";
+                let message = message!("more bytes came than announced");
                 Err(AttemptError::temporary(ErrorKind::Protocol, message))
             }
             Some(end) if self.length < end => Err(self.short_of(Some(end))),
@@ -112,9 +113,9 @@ impl Partial {
     /// Makes the error of a body that ends before this length, or before the image does.
     pub(super) fn short_of(&self, length: Option<u64>) -> AttemptError {
         let message = match length {
-            Some(length) => format!("{} bytes came of {length}", self.length),
+            Some(length) => message!("{} bytes came of {}", self.length, length),
             // The client takes a connection that breaks for the end.
-            None => String::from("the connection ended before the image did"),
+            None => message!("the connection ended before the image did"),
         };
         AttemptError::temporary(ErrorKind::ShortBody, message)
     }

@@ -31,6 +31,7 @@ use super::error::{AttemptError, ErrorKind, Result};
 use super::frontier::{Frontier, Pause};
 use super::group_commit::GroupCommit;
 use super::list::{BadLine, Entry, List};
+use super::message::Message;
 use super::options::Options;
 use super::output_dir::OutputDir;
 use super::report::Outcome;
@@ -134,9 +135,10 @@ impl Pipeline {
     }
 
     fn bad_line(&self, line: u64, BadLine { text, reason }: BadLine) -> Outcome {
-        let message = Some(format!("{}:{line}: {reason}", self.options.list.display()));
-        let error = Some(ErrorKind::BadLine);
-        Outcome { url: text, line, error, message, ..Outcome::default() }
+        let place = format!("{}:{line}: ", self.options.list.display());
+        let Message { english, shown } = reason.behind(place);
+        let (error, message) = (Some(ErrorKind::BadLine), Some(english));
+        Outcome { url: text, line, error, message, shown, ..Outcome::default() }
     }
 
     fn fetch_all(&self, fetched: &Sender<Fetched>, outcomes: &Sender<Outcome>) {
@@ -250,7 +252,7 @@ impl Pipeline {
                 Error::Task(TaskError::Panicked { .. }) => ErrorKind::Damaged,
                 _ => ErrorKind::WorkerDied,
             };
-            Err(AttemptError::permanent(kind, error))
+            Err(AttemptError::permanent(kind, kind.of_library(error)))
         })
     }
 

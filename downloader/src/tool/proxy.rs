@@ -5,6 +5,7 @@
 
 use std::env;
 
+use common::text;
 use hyper_util::client::proxy::matcher::Matcher;
 use ureq::http::Uri;
 use ureq::{Proxy, ProxyProtocol};
@@ -47,7 +48,7 @@ impl Proxies {
         let read = |variable: Option<Variable>| {
             variable
                 .map(|Variable { name, value }| {
-                    read(&value).map_err(|why| format!("{name}: this proxy can't be used: {why}"))
+                    read(&value).map_err(|why| text!("{}: this proxy can't be used: {}", name, why))
                 })
                 .transpose()
         };
@@ -86,7 +87,7 @@ pub(super) fn takes_requests(proxy: &Proxy, scheme: Option<&str>) -> bool {
 fn variable(name: &str) -> Result<Option<Variable>, String> {
     for name in [name.to_owned(), name.to_ascii_uppercase()] {
         let Some(value) = env::var_os(&name) else { continue };
-        let Ok(value) = value.into_string() else { return Err(format!("{name}: not UTF-8")) };
+        let Ok(value) = value.into_string() else { return Err(text!("{}: not UTF-8", name)) };
         if !value.trim().is_empty() {
             return Ok(Some(Variable { name, value: value.trim().to_owned() }));
         }
@@ -103,10 +104,10 @@ fn read(text: &str) -> Result<Proxy, String> {
         text.strip_prefix("socks://").map_or(text.clone(), |rest| format!("socks4://{rest}"));
     let mut url = Url::parse(&text).map_err(|error| error.to_string())?;
     if !SCHEMES.contains(&url.scheme()) {
-        return Err(format!("{} is none of {}", url.scheme(), SCHEMES.join(", ")));
+        return Err(text!("{} is none of {}", url.scheme(), SCHEMES.join(", ")));
     }
     if url.host_str().is_none_or(str::is_empty) {
-        return Err("it has no host".to_owned());
+        return Err(text!("it has no host"));
     }
     let authority = text.split('/').nth(2).and_then(|place| place.rsplit(['@', ']']).next());
     if url.scheme() == "http" && authority.is_some_and(|place| !place.contains(':')) {
@@ -158,7 +159,7 @@ mod tests {
             "a b",
         ] {
             let error = proxies(text, "").unwrap_err();
-            assert!(error.starts_with("http_proxy: "), "{error}");
+            assert!(error.starts_with("http_proxy"), "{error}");
             assert!(!error.contains("secret"), "{error}");
         }
     }

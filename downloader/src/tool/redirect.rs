@@ -3,6 +3,8 @@
 use percent_encoding::{AsciiSet, percent_encode};
 use url::Url;
 
+use super::message::{Message, message};
+
 /// The set of bytes that are encoded besides those that are not ASCII: none.
 const NON_ASCII: &AsciiSet = &AsciiSet::EMPTY;
 
@@ -14,12 +16,14 @@ pub(super) fn host(url: &Url) -> &str {
 /// Returns where a redirect leads: nowhere else than to http and https, and never from https to
 /// http. Other letters than ASCII are taken as the bytes they are, in any encoding. A name and a
 /// password stay with their server, also when it changes to https.
-pub(super) fn next_hop(from: &Url, to: Option<&[u8]>) -> Result<Url, String> {
-    let to = to.filter(|to| !to.trim_ascii().is_empty()).ok_or("redirected to nowhere")?;
+pub(super) fn next_hop(from: &Url, to: Option<&[u8]>) -> Result<Url, Message> {
+    let to = to
+        .filter(|to| !to.trim_ascii().is_empty())
+        .ok_or_else(|| message!("redirected to nowhere"))?;
     let to = percent_encode(to, NON_ASCII).to_string();
     let mut next = from
         .join(&to)
-        .map_err(|error| format!("redirected to \"{}\": {error}", hide_password(&to)))?;
+        .map_err(|error| message!("redirected to \"{}\": {}", hide_password(&to), error))?;
     let is_same_server = next.host() == from.host()
         && match (from.scheme(), next.scheme()) {
             ("http", "https") => from.port().is_none() && next.port().is_none(),
@@ -31,8 +35,8 @@ pub(super) fn next_hop(from: &Url, to: Option<&[u8]>) -> Result<Url, String> {
     let shown = hide_password(next.as_str());
     match (from.scheme(), next.scheme()) {
         ("http", "http" | "https") | ("https", "https") => Ok(next),
-        ("https", "http") => Err(format!("redirected from https to {shown}")),
-        _ => Err(format!("redirected to {shown}: only http and https")),
+        ("https", "http") => Err(message!("redirected from https to {}", shown)),
+        _ => Err(message!("redirected to {}: only http and https", shown)),
     }
 }
 
@@ -61,7 +65,8 @@ mod tests {
     use super::*;
 
     fn hop(from: &str, to: &str) -> Result<String, String> {
-        next_hop(&Url::parse(from).unwrap(), Some(to.as_bytes())).map(String::from)
+        let next = next_hop(&Url::parse(from).unwrap(), Some(to.as_bytes()));
+        next.map(String::from).map_err(|message| message.english)
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use common::table::Table;
+use common::text;
 use prettytable::row;
 use serde::Serialize;
 
@@ -51,6 +52,9 @@ pub(super) struct Outcome {
     pub(super) error: Option<ErrorKind>,
     /// The error in a sentence.
     pub(super) message: Option<String>,
+    /// The error in a sentence of the reader's language, for the screen.
+    #[serde(skip)]
+    pub(super) shown: String,
 }
 
 /// The collector of the outcomes of all URLs.
@@ -141,24 +145,25 @@ impl Report {
 impl Summary {
     /// Writes a table, and a line below it.
     pub(super) fn table(&self) -> String {
-        let mut table = Table::new(row!["what became of them", r->"addresses"]);
-        table.add_row(row!["stored", r->self.stored]);
-        table.add_row(row!["there already", r->self.duplicates]);
+        let mut table = Table::new(row![text!("what became of them"), r->text!("addresses")]);
+        table.add_row(row![text!("stored"), r->self.stored]);
+        table.add_row(row![text!("there already"), r->self.duplicates]);
         for (kind, count) in &self.errors {
-            table.add_row(row![format!("failed: {kind}"), r->count]);
+            table.add_row(row![text!("failed: {}", kind), r->count]);
         }
         if let Some(count) = self.not_begun {
-            table.add_row(row!["not begun", r->count]);
+            table.add_row(row![text!("not begun"), r->count]);
         }
         let images = self.stored + self.duplicates;
         let rate = |amount: f64| amount / self.seconds.max(1e-9);
-        format!(
-            "{table}{} images, {} in {}: {:.1} images/s, {}/s\n",
+        let line = text!(
+            "{} images, {} in {}: {} images/s, {}/s",
             images,
             indicatif::BinaryBytes(self.bytes),
             common::time::show(Duration::try_from_secs_f64(self.seconds).unwrap_or_default()),
-            rate(images as f64),
+            format!("{:.1}", rate(images as f64)),
             indicatif::BinaryBytes(rate(self.bytes as f64) as u64),
-        )
+        );
+        format!("{table}{line}\n")
     }
 }

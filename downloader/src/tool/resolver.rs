@@ -105,7 +105,7 @@ impl CachingResolver {
             let (shared, name) = (Arc::clone(&self.0), host.to_owned());
             if let Err(error) = thread::Builder::new().spawn(move || shared.look_up(name)) {
                 known.remove(host);
-                let message = format!("the name can't be looked up: {error}");
+                let message = error.to_string();
                 return Some(Err(LookupFailure { message, is_temporary: true }));
             }
         }

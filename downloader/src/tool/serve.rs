@@ -6,27 +6,27 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use common::arguments::number;
-use common::output;
+use common::{output, text};
 use downloader::{ImageServer, Images};
 
 #[derive(Args)]
 struct Options {
     #[arg(long, value_name = "N", default_value = "200", value_parser = number(0..=10_000_usize))]
-    #[arg(help = "How many")]
+    #[arg(help = text!("How many"))]
     images: usize,
     #[arg(long, value_name = "N", default_value = "320", value_parser = number(0..=10_000_u32))]
-    #[arg(help = "Their width in pixels")]
+    #[arg(help = text!("Their width in pixels"))]
     width: u32,
     #[arg(long, value_name = "N", default_value = "240", value_parser = number(0..=10_000_u32))]
-    #[arg(help = "Their height in pixels")]
+    #[arg(help = text!("Their height in pixels"))]
     height: u32,
     #[arg(long, value_name = "N", default_value = "0", value_parser = number(0..=10_000_u64))]
-    #[arg(help = "The longest latency of an answer, in milliseconds")]
+    #[arg(help = text!("The longest latency of an answer, in milliseconds"))]
     latency: u64,
 }
 
 pub(super) fn command() -> Command {
-    Options::augment_args(Command::new("serve")).about(common::text!(
+    Options::augment_args(Command::new("serve")).about(text!(
         "Serve generated images on 127.0.0.1, and print their addresses; Ctrl-C ends it"
     ))
 }
