@@ -8,11 +8,10 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use support::{After, Ended, Get, Request, Server, head, png, reset, send};
+use support::{After, Ended, Event, Get, Request, Server, head, png, reset, send};
 use testing::Deadline;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -147,40 +146,30 @@ fn what_a_redirect_leads_to_a_host_with_too_long_a_pause_fails_unasked() {
     assert_eq!(behind.requests.lock().unwrap().len(), 1);
 }
 
-/// An event that threads wait for.
-#[derive(Clone, Default)]
-struct Event(Arc<(Mutex<bool>, Condvar)>);
-
-impl Event {
-    fn set(&self) {
-        *self.0.0.lock().unwrap() = true;
-        self.0.1.notify_all();
-    }
-
-    /// Returns true if it has happened in time.
-    fn wait(&self, time: Duration) -> bool {
-        let guard = self.0.0.lock().unwrap();
-        *self.0.1.wait_timeout_while(guard, time, |is_set| !*is_set).unwrap().0
-    }
-}
-
 #[test]
-fn the_places_of_a_host_count_for_those_a_redirect_leads_to_it() {
+fn the_slots_of_a_host_count_for_those_a_redirect_leads_to_it() {
     let _deadline = Deadline::seconds(60);
-    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let seen = Arc::clone(&most);
+    let (now, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let (seen, all_are_redirected) = (Arc::clone(&most), Event::default());
+    let redirected = all_are_redirected.clone();
+    // It answers only when all that may come have come.
     let behind = Server::start(move |request, client| {
         seen.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        // Long enough for other requests to come, if they may.
-        thread::sleep(Duration::from_millis(30));
+        redirected.wait();
         now.fetch_sub(1, Ordering::SeqCst);
         image_of(request, client)
     });
     let to = behind.url("");
+    let count = Arc::new(AtomicUsize::new(0));
     let fronts: Vec<Server> = (0..4)
         .map(|_| {
-            let to = to.clone();
-            Server::start(move |request, client| redirect(client, &format!("{to}{}", request.path)))
+            let (to, count, all) = (to.clone(), Arc::clone(&count), all_are_redirected.clone());
+            Server::start(move |request, client| {
+                if count.fetch_add(1, Ordering::SeqCst) == 15 {
+                    all.set();
+                }
+                redirect(client, &format!("{to}{}", request.path))
+            })
         })
         .collect();
     let front = |number: usize| fronts[number % 4].url(&format!("/{number}"));
@@ -195,9 +184,11 @@ fn a_redirect_to_a_host_that_has_its_fill_holds_no_thread_up() {
     let _deadline = Deadline::seconds(60);
     let event = Event::default();
     let set = event.clone();
-    let behind = Server::start(move |request, client| match request.path.as_str() {
-        "/1" if !event.wait(Duration::from_secs(30)) => send(client, "404 Not Found", "", b""),
-        _ => image_of(request, client),
+    let behind = Server::start(move |request, client| {
+        if request.path == "/1" {
+            event.wait();
+        }
+        image_of(request, client)
     });
     let to = behind.url("");
     let front = || {

@@ -8,11 +8,9 @@ mod support;
 use std::io::Write;
 use std::net::TcpStream;
 use std::ops::Range;
-use std::thread;
-use std::time::Duration;
 
 use downloader::md5_hex;
-use support::{After, Request, fails, head, is_stored, one, png, reset, send};
+use support::{After, Request, fails, hang, head, is_stored, one, png, reset, send};
 
 const TAG: &str = "ETag: \"x\"\r\n";
 
@@ -86,8 +84,7 @@ fn after_a_reset_in_the_body_the_rest_is_asked_for() {
     let (_, server) = is_stored(&file, 2, &[], move |request, client| match request.count {
         1 => {
             first(client, TAG, &image);
-            // So that what was sent is read before the end is seen.
-            thread::sleep(Duration::from_millis(100));
+            request.wait_until_written(1000);
             reset(client)
         }
         _ => rest(request, client, TAG, &image),
@@ -97,9 +94,10 @@ fn after_a_reset_in_the_body_the_rest_is_asked_for() {
 
 #[test]
 fn a_slow_server_that_lets_one_go_on_is_read_to_the_end() {
-    let file = png(5, 9);
+    let file = png(5, 99);
     let image = file.clone();
-    let arguments = ["--timeout", "0.5", "--retries", "9"];
+    let (third, arguments) = (1 + file.len() / 3, ["--timeout", "1", "--retries", "9"]);
+    // It gives a third in the time of an attempt.
     let (ended, _) = one(&arguments, move |request, client| {
         let begin = request.range().unwrap_or(0);
         let range = format!("Content-Range: bytes {begin}-{}/{}\r\n", image.len() - 1, image.len());
@@ -108,16 +106,14 @@ fn a_slow_server_that_lets_one_go_on_is_read_to_the_end() {
             0 => head(client, "200 OK", &rest),
             _ => head(client, "206 Partial Content", &(range + &rest)),
         }
-        for bytes in image[begin..].chunks(1 + image.len() / 10) {
-            if client.write_all(bytes).is_err() {
-                return After::Close;
-            }
-            thread::sleep(Duration::from_millis(100));
+        let end = image.len().min(begin + third);
+        if client.write_all(&image[begin..end]).is_err() || end == image.len() {
+            return After::Close;
         }
-        After::Open
+        hang()
     });
     assert_eq!(ended.files, [format!("{}.png", md5_hex(&file))]);
-    assert!(ended.report[0]["attempts"].as_u64().unwrap() > 1);
+    assert!(ended.report[0]["attempts"].as_u64().unwrap() >= 3);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use unicode_width::UnicodeWidthChar;
 use crate::words::sources;
 
 /// The macros whose first argument is a text, and the one whose second is.
-const FIRST: [&str; 3] = ["text", "say", "note"];
+const FIRST: [&str; 4] = ["text", "say", "note", "message"];
 const SECOND: &str = "check";
 
 /// What the narrator looks up without a macro: the name of the main process.

@@ -1,13 +1,16 @@
-//! The list of addresses: one a line, read as it is needed, however long it is.
+//! The list of URLs: one a line, read as it is needed, however long it is.
 
 use std::io::{self, BufRead};
 
+use common::text;
 use url::Url;
 
-/// The longest line, in bytes. Browsers and servers take no longer addresses.
+use super::message::{Message, message};
+
+/// The longest line, in bytes. Browsers and servers take no longer URLs.
 const LONGEST: usize = 16 << 10;
 
-/// The lines of a list that are addresses, or ought to be.
+/// The lines of a list that are URLs, or ought to be.
 pub(super) struct List<R> {
     input: R,
     /// The number of the line read last, from 1.
@@ -16,20 +19,20 @@ pub(super) struct List<R> {
     is_after_return: bool,
 }
 
-/// A line that is an address, or ought to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A line that is a URL, or ought to be.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     /// The number of the line, from 1.
     pub(super) line: u64,
-    pub(super) address: Result<Url, Bad>,
+    pub(super) url: Result<Url, BadLine>,
 }
 
-/// A line that is no address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Bad {
+/// A line that is no URL.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct BadLine {
     /// The line, or its beginning.
     pub(super) text: String,
-    pub(super) reason: String,
+    pub(super) reason: Message,
 }
 
 impl<R: BufRead> List<R> {
@@ -55,8 +58,8 @@ impl<R: BufRead> List<R> {
             }
             let end = read.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
             let part = &read[..end.unwrap_or(read.len())];
-            let room = LONGEST + 1 - line.len();
-            line.extend_from_slice(&part[..part.len().min(room)]);
+            let free = LONGEST + 1 - line.len();
+            line.extend_from_slice(&part[..part.len().min(free)]);
             let is_over = end.is_some() || read.is_empty();
             self.is_after_return = end.is_some_and(|end| read[end] == b'\r');
             has_begun = true;
@@ -69,7 +72,7 @@ impl<R: BufRead> List<R> {
         self.line += 1;
         if self.line == 1 {
             if line.starts_with(&[0xff, 0xfe]) || line.starts_with(&[0xfe, 0xff]) {
-                let what = "it is UTF-16: save it as UTF-8";
+                let what = text!("it is UTF-16: save it as UTF-8");
                 return Err(io::Error::new(io::ErrorKind::InvalidData, what));
             }
             if line.starts_with("\u{feff}".as_bytes()) {
@@ -94,31 +97,33 @@ impl<R: BufRead> Iterator for List<R> {
             if text.is_empty() || text.starts_with(b"#") {
                 continue;
             }
-            return Some(Ok(Entry { line: self.line, address: address(text) }));
+            return Some(Ok(Entry { line: self.line, url: parse_url(text) }));
         }
     }
 }
 
-/// Reads an address. Letters outside of ASCII are encoded as browsers do it.
-fn address(text: &[u8]) -> Result<Url, Bad> {
-    let bad = |reason: &str| {
+/// Parses a URL. Letters outside of ASCII are encoded as browsers do it.
+fn parse_url(text: &[u8]) -> Result<Url, BadLine> {
+    let bad = |reason: Message| {
         let begin = String::from_utf8_lossy(&text[..text.len().min(200)]);
-        Bad { text: begin.escape_debug().to_string(), reason: reason.to_owned() }
+        BadLine { text: begin.escape_debug().to_string(), reason }
     };
     if text.len() > LONGEST {
-        return Err(bad(&format!("longer than {LONGEST} bytes")));
+        return Err(bad(message!("longer than {} bytes", LONGEST)));
     }
-    let Ok(text) = std::str::from_utf8(text) else { return Err(bad("not UTF-8")) };
+    let Ok(text) = std::str::from_utf8(text) else { return Err(bad(message!("not UTF-8"))) };
     if text.contains(char::is_control) {
-        return Err(bad("it has control characters"));
+        return Err(bad(message!("it has control characters")));
     }
     let url = Url::parse(text).map_err(|error| match error {
-        url::ParseError::RelativeUrlWithoutBase => bad("no address: it begins with no http://"),
-        error => bad(&format!("no address: {error}")),
+        url::ParseError::RelativeUrlWithoutBase => {
+            bad(message!("no address: it begins with no http://"))
+        }
+        error => bad(message!("no address: {}", error)),
     })?;
     match url.scheme() {
         "http" | "https" => Ok(url),
-        other => Err(bad(&format!("{other} can't be fetched: only http and https"))),
+        other => Err(bad(message!("{} can't be fetched: only http and https", other))),
     }
 }
 
@@ -139,7 +144,7 @@ mod tests {
     }
 
     fn addresses(text: &[u8]) -> Vec<(u64, String)> {
-        let good = |entry: Entry| (entry.line, entry.address.unwrap().to_string());
+        let good = |entry: Entry| (entry.line, entry.url.unwrap().to_string());
         entries(text).into_iter().map(good).collect()
     }
 
@@ -193,10 +198,10 @@ mod tests {
             let text = [b"http://a/1\n", line, b"\nhttp://a/3\n"].concat();
             let entries = entries(&text);
             assert_eq!(entries.len(), 3, "{}", String::from_utf8_lossy(line));
-            assert!(entries[0].address.is_ok() && entries[2].address.is_ok());
+            assert!(entries[0].url.is_ok() && entries[2].url.is_ok());
             assert_eq!(entries[2].line, 3);
-            let bad = entries[1].address.as_ref().unwrap_err();
-            assert!(!bad.reason.is_empty() && bad.text.len() <= 1000, "{bad:?}");
+            let bad = entries[1].url.as_ref().unwrap_err();
+            assert!(!bad.reason.english.is_empty() && bad.text.len() <= 1000, "{bad:?}");
             assert_eq!(entries[1].line, 2);
         }
     }

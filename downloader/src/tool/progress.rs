@@ -7,14 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use common::output;
+use common::{output, text};
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 
-use super::headers::hide_password;
 use super::list::List;
 use super::options::Options;
-use super::outcome::Outcome;
-use super::report::Summary;
+use super::redirect::hide_password;
+use super::report::{Outcome, Summary};
 
 pub(super) struct Progress {
     bar: ProgressBar,
@@ -31,8 +30,11 @@ impl Progress {
         if is_file && !bar.is_hidden() {
             count(options, &bar);
         }
-        let shape = if is_file { "{bar:20} {pos}/{len} {msg}, {eta} left" } else { "{pos} {msg}" };
-        if let Ok(style) = ProgressStyle::with_template(shape) {
+        let shape = match is_file {
+            true => "{bar:20} {pos}/{len} {msg}".to_owned() + &text!(", {} left", "{eta}"),
+            false => "{pos} {msg}".to_owned(),
+        };
+        if let Ok(style) = ProgressStyle::with_template(&shape) {
             bar.set_style(style);
         }
         Self { bar, quiet, begin: Instant::now(), received: Arc::default() }
@@ -44,21 +46,18 @@ impl Progress {
         let bytes = self.received.load(Ordering::Relaxed) as f64 / seconds;
         let failed = match summary.failed {
             0 => String::new(),
-            failed => format!("{failed} failed, "),
+            failed => text!("{} failed, ", failed),
         };
-        self.bar.set_message(format!(
-            "{failed}{:.1} images/s, {}/s",
-            images as f64 / seconds,
-            BinaryBytes(bytes as u64)
-        ));
+        let rate = format!("{:.1}", images as f64 / seconds);
+        let speed = text!("{} images/s, {}/s", rate, BinaryBytes(bytes as u64));
+        self.bar.set_message(failed + &speed);
         self.bar.set_position(images + summary.failed);
     }
 
     pub(super) fn failure(&self, outcome: &Outcome) {
         if !self.quiet {
-            let why = outcome.message.as_deref().unwrap_or_default();
-            let url = hide_password(&outcome.url);
-            let line = output::escaped(&format!("failed: {url}: {why}")) + "\n";
+            let line = text!("failed: {}: {}", hide_password(&outcome.url), outcome.shown);
+            let line = output::escaped(&line) + "\n";
             self.bar.suspend(|| {
                 // Standard error may be closed.
                 let _ = io::stderr().write_all(line.as_bytes());

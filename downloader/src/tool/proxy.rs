@@ -1,16 +1,14 @@
-//! Proxies: which one an address is fetched through, as the environment says it.
+//! Proxies: which one a URL is fetched through, as the environment says it.
 //!
 //! What curl reads is read: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, also in
-//! capital letters. To an HTTP proxy an https address goes by CONNECT, which the client can; an
-//! http address goes in the request line (absolute form, RFC 9112 §3.2.2), which is written here.
+//! capital letters.
 
 use std::env;
 
+use common::text;
 use hyper_util::client::proxy::matcher::Matcher;
-use ureq::config::Config;
 use ureq::http::Uri;
-use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
-use ureq::{Error, Proxy, ProxyProtocol};
+use ureq::{Proxy, ProxyProtocol};
 use url::Url;
 
 /// The schemes of proxies that can be used.
@@ -50,7 +48,7 @@ impl Proxies {
         let read = |variable: Option<Variable>| {
             variable
                 .map(|Variable { name, value }| {
-                    read(&value).map_err(|why| format!("{name}: this proxy can't be used: {why}"))
+                    read(&value).map_err(|why| text!("{}: this proxy can't be used: {}", name, why))
                 })
                 .transpose()
         };
@@ -68,7 +66,7 @@ impl Proxies {
         Ok(Self { http, https, no_proxy: Matcher::builder().all("http://a").no(hosts).build() })
     }
 
-    /// Returns the proxy that an address is fetched through.
+    /// Returns the proxy that a URL is fetched through.
     pub(super) fn of(&self, url: &Url) -> Option<&Proxy> {
         let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
         let proxy = proxy.as_ref()?;
@@ -80,7 +78,7 @@ impl Proxies {
     }
 }
 
-/// Tells whether a proxy gets the address itself, in the request line.
+/// Returns true if a proxy gets the URL itself, in the request line.
 pub(super) fn takes_requests(proxy: &Proxy, scheme: Option<&str>) -> bool {
     scheme == Some("http") && matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https)
 }
@@ -89,7 +87,7 @@ pub(super) fn takes_requests(proxy: &Proxy, scheme: Option<&str>) -> bool {
 fn variable(name: &str) -> Result<Option<Variable>, String> {
     for name in [name.to_owned(), name.to_ascii_uppercase()] {
         let Some(value) = env::var_os(&name) else { continue };
-        let Ok(value) = value.into_string() else { return Err(format!("{name}: not UTF-8")) };
+        let Ok(value) = value.into_string() else { return Err(text!("{}: not UTF-8", name)) };
         if !value.trim().is_empty() {
             return Ok(Some(Variable { name, value: value.trim().to_owned() }));
         }
@@ -106,95 +104,16 @@ fn read(text: &str) -> Result<Proxy, String> {
         text.strip_prefix("socks://").map_or(text.clone(), |rest| format!("socks4://{rest}"));
     let mut url = Url::parse(&text).map_err(|error| error.to_string())?;
     if !SCHEMES.contains(&url.scheme()) {
-        return Err(format!("{} is none of {}", url.scheme(), SCHEMES.join(", ")));
+        return Err(text!("{} is none of {}", url.scheme(), SCHEMES.join(", ")));
     }
     if url.host_str().is_none_or(str::is_empty) {
-        return Err("it has no host".to_owned());
+        return Err(text!("it has no host"));
     }
     let authority = text.split('/').nth(2).and_then(|place| place.rsplit(['@', ']']).next());
     if url.scheme() == "http" && authority.is_some_and(|place| !place.contains(':')) {
         let _ = url.set_port(Some(1080));
     }
     Proxy::new(url.as_str()).map_err(|error| error.to_string())
-}
-
-/// Connects to a proxy that takes requests. Other addresses are left to the connectors behind.
-#[derive(Debug)]
-pub(super) struct ToProxy {
-    /// The settings for a connection to the proxy itself: without a proxy.
-    pub(super) config: Config,
-}
-
-impl Connector for ToProxy {
-    type Out = Box<dyn Transport>;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails,
-        _: Option<()>,
-    ) -> Result<Option<Self::Out>, Error> {
-        let (proxy, uri) = (details.config.proxy(), details.uri);
-        let Some(proxy) = proxy.filter(|proxy| takes_requests(proxy, uri.scheme_str())) else {
-            return Ok(None);
-        };
-        let to_proxy = ConnectionDetails {
-            uri: proxy.uri(),
-            addrs: details.resolver.resolve(proxy.uri(), &self.config, details.timeout)?,
-            config: &self.config,
-            ..copy(details)
-        };
-        let connection = (details.run_connector)(&to_proxy)?;
-        let origin = format!("http://{}", uri.authority().map_or("", |host| host.as_str()));
-        Ok(Some(Box::new(AbsoluteForm { connection, origin })))
-    }
-}
-
-/// Copies what a connector is told.
-pub(super) fn copy<'a>(details: &ConnectionDetails<'a>) -> ConnectionDetails<'a> {
-    ConnectionDetails {
-        addrs: details.addrs.clone(),
-        current_time: details.current_time.clone(),
-        run_connector: details.run_connector.clone(),
-        register_shutdown: details.register_shutdown.clone(),
-        ..*details
-    }
-}
-
-/// A connection to a proxy, for one origin: puts it in front of the path in each request line. The
-/// client writes the head of a request at once; a body there never is.
-#[derive(Debug)]
-struct AbsoluteForm {
-    connection: Box<dyn Transport>,
-    origin: String,
-}
-
-impl Transport for AbsoluteForm {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        self.connection.buffers()
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        let head = self.buffers().output()[..amount].to_vec();
-        let path = head.iter().position(|byte| *byte == b' ').map_or(0, |blank| blank + 1);
-        let head = [&head[..path], self.origin.as_bytes(), &head[path..]].concat();
-        for part in head.chunks(self.buffers().output().len()) {
-            self.buffers().output()[..part.len()].copy_from_slice(part);
-            self.connection.transmit_output(part.len(), timeout)?;
-        }
-        Ok(())
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.connection.await_input(timeout)
-    }
-
-    fn is_open(&mut self) -> bool {
-        self.connection.is_open()
-    }
-
-    fn is_tls(&self) -> bool {
-        self.connection.is_tls()
-    }
 }
 
 #[cfg(test)]
@@ -240,7 +159,7 @@ mod tests {
             "a b",
         ] {
             let error = proxies(text, "").unwrap_err();
-            assert!(error.starts_with("http_proxy: "), "{error}");
+            assert!(error.starts_with("http_proxy"), "{error}");
             assert!(!error.contains("secret"), "{error}");
         }
     }

@@ -8,12 +8,56 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use common::table::Table;
+use common::text;
 use prettytable::row;
 use serde::Serialize;
 
-use super::outcome::{Kind, Outcome, Status};
+use super::error::ErrorKind;
 
-/// The collector of the outcomes of all addresses.
+/// The status of a URL at the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Status {
+    /// A new file.
+    Stored,
+    /// The file was there already, with the same bytes.
+    Duplicate,
+    #[default]
+    Failed,
+}
+
+/// A line of a report. What isn't known is `null`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Outcome {
+    /// The URL as it was asked for.
+    pub(super) url: String,
+    /// The line in the list, from 1.
+    pub(super) line: u64,
+    pub(super) status: Status,
+    /// The status code of the last response.
+    pub(super) http_status: Option<u16>,
+    /// The number of attempts.
+    pub(super) attempts: u32,
+    /// The length of the file, or of what came of it at the last attempt.
+    pub(super) bytes: u64,
+    /// The seconds from the beginning of the first attempt to the end, waits between attempts
+    /// included.
+    pub(super) seconds: f64,
+    /// The MD5 of the file.
+    pub(super) md5: Option<String>,
+    /// The MD5 of the pixels after the tutorial's convolution.
+    pub(super) convolved_md5: Option<String>,
+    /// The path of the file.
+    pub(super) path: Option<String>,
+    pub(super) error: Option<ErrorKind>,
+    /// The error in a sentence.
+    pub(super) message: Option<String>,
+    /// The error in a sentence of the reader's language, for the screen.
+    #[serde(skip)]
+    pub(super) shown: String,
+}
+
+/// The collector of the outcomes of all URLs.
 pub(super) struct Report {
     lines: Option<BufWriter<File>>,
     failures: Option<BufWriter<File>>,
@@ -29,7 +73,7 @@ pub(super) struct Summary {
     pub(super) duplicates: u64,
     pub(super) failed: u64,
     /// The failures by their kind.
-    pub(super) errors: BTreeMap<Kind, u64>,
+    pub(super) errors: BTreeMap<ErrorKind, u64>,
     /// The lines of the list that were not reached when all was stopped; `null` if not counted.
     pub(super) not_begun: Option<u64>,
     /// The bytes of the files, new or not.
@@ -60,15 +104,15 @@ impl Report {
         }
         // What isn't HTTP has come from a server, too; 407 never has, but from a proxy.
         self.was_reached |= outcome.http_status.is_some_and(|status| status != 407)
-            || outcome.error == Some(Kind::Protocol);
+            || outcome.error == Some(ErrorKind::Protocol);
         if let Some(lines) = &mut self.lines {
             serde_json::to_writer(&mut *lines, outcome)?;
             lines.write_all(b"\n")?;
         }
         if let (Some(failures), Some(kind)) = (&mut self.failures, outcome.error) {
             let message = outcome.message.as_deref().unwrap_or_default().replace(['\n', '\r'], " ");
-            writeln!(failures, "# {}: {message}", kind.name())?;
-            let comment = if kind == Kind::BadLine { "# " } else { "" };
+            writeln!(failures, "# {kind}: {message}")?;
+            let comment = if kind == ErrorKind::BadLine { "# " } else { "" };
             writeln!(failures, "{comment}{}", outcome.url)?;
         }
         Ok(())
@@ -89,7 +133,7 @@ impl Report {
     /// Returns the exit code of a run that neither the disk nor a signal has stopped.
     pub(super) fn exit_code(&self) -> ExitCode {
         let summary = &self.summary;
-        let tried = summary.failed - summary.errors.get(&Kind::BadLine).copied().unwrap_or(0);
+        let tried = summary.failed - summary.errors.get(&ErrorKind::BadLine).copied().unwrap_or(0);
         match summary.failed {
             0 => ExitCode::SUCCESS,
             _ if tried > 0 && !self.was_reached => ExitCode::from(4),
@@ -101,24 +145,25 @@ impl Report {
 impl Summary {
     /// Writes a table, and a line below it.
     pub(super) fn table(&self) -> String {
-        let mut table = Table::new(row!["what became of them", r->"addresses"]);
-        table.add_row(row!["stored", r->self.stored]);
-        table.add_row(row!["there already", r->self.duplicates]);
+        let mut table = Table::new(row![text!("what became of them"), r->text!("addresses")]);
+        table.add_row(row![text!("stored"), r->self.stored]);
+        table.add_row(row![text!("there already"), r->self.duplicates]);
         for (kind, count) in &self.errors {
-            table.add_row(row![format!("failed: {}", kind.name()), r->count]);
+            table.add_row(row![text!("failed: {}", kind), r->count]);
         }
         if let Some(count) = self.not_begun {
-            table.add_row(row!["not begun", r->count]);
+            table.add_row(row![text!("not begun"), r->count]);
         }
         let images = self.stored + self.duplicates;
         let rate = |amount: f64| amount / self.seconds.max(1e-9);
-        format!(
-            "{table}{} images, {} in {}: {:.1} images/s, {}/s\n",
+        let line = text!(
+            "{} images, {} in {}: {} images/s, {}/s",
             images,
             indicatif::BinaryBytes(self.bytes),
             common::time::show(Duration::try_from_secs_f64(self.seconds).unwrap_or_default()),
-            rate(images as f64),
+            format!("{:.1}", rate(images as f64)),
             indicatif::BinaryBytes(rate(self.bytes as f64) as u64),
-        )
+        );
+        format!("{table}{line}\n")
     }
 }

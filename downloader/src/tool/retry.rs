@@ -1,6 +1,6 @@
-//! Retries: which failures may pass, and how long to wait.
+//! Retries: which status codes are temporary failures, and how long to wait.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rand::RngExt;
 
@@ -11,7 +11,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// Returns true if a server may answer otherwise the next time (RFC 9110; 425: RFC 8470; 429: RFC
 /// 6585; 520 to 529 are Cloudflare's and others' words for a server behind them that doesn't
 /// answer).
-pub(super) fn may_pass(status: u16) -> bool {
+pub(super) fn is_temporary(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502..=504 | 520..=529)
 }
 
@@ -24,17 +24,6 @@ pub(super) fn back_off(failures: u32) -> Duration {
 
 fn longest_after(failures: u32) -> Duration {
     FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST)
-}
-
-/// Returns the wait that a `Retry-After` asks for, in seconds or until a date; `None` if it is
-/// neither.
-pub(super) fn retry_after(header: &str, now: SystemTime) -> Option<Duration> {
-    let header = header.trim();
-    if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(Duration::from_secs(header.parse().unwrap_or(u64::MAX)));
-    }
-    let date = httpdate::parse_http_date(header).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -58,25 +47,8 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
-        let then = httpdate::parse_http_date(date).unwrap();
-        let before = then - Duration::from_secs(90);
-        assert_eq!(retry_after("120", before), Some(Duration::from_secs(120)));
-        assert_eq!(retry_after(" 0 ", before), Some(Duration::ZERO));
-        assert_eq!(retry_after(date, before), Some(Duration::from_secs(90)));
-        assert_eq!(retry_after("Sunday, 06-Nov-94 08:49:37 GMT", then), Some(Duration::ZERO));
-        assert_eq!(retry_after(date, then + Duration::from_secs(9)), Some(Duration::ZERO));
-        for other in ["", "soon", "-1", "1.5", "12 s"] {
-            assert_eq!(retry_after(other, before), None, "{other}");
-        }
-        let forever = "9".repeat(40);
-        assert_eq!(retry_after(&forever, before), Some(Duration::from_secs(u64::MAX)));
-    }
-
-    #[test]
-    fn only_what_may_pass_is_tried_again() {
-        let again: Vec<u16> = (100..600).filter(|status| may_pass(*status)).collect();
+    fn only_temporary_failures_are_tried_again() {
+        let again: Vec<u16> = (100..600).filter(|status| is_temporary(*status)).collect();
         assert_eq!(again[..7], [408, 425, 429, 500, 502, 503, 504]);
         assert_eq!(again[7..], (520..=529).collect::<Vec<_>>());
     }

@@ -4,36 +4,43 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use clap::{Arg, ArgMatches, Command, value_parser};
-use common::output;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use common::arguments::number;
+use common::{output, text};
 use downloader::{ImageServer, Images};
 
+#[derive(Args)]
+struct Options {
+    #[arg(long, value_name = "N", default_value = "200", value_parser = number(0..=10_000_usize))]
+    #[arg(help = text!("How many"))]
+    images: usize,
+    #[arg(long, value_name = "N", default_value = "320", value_parser = number(0..=10_000_u32))]
+    #[arg(help = text!("Their width in pixels"))]
+    width: u32,
+    #[arg(long, value_name = "N", default_value = "240", value_parser = number(0..=10_000_u32))]
+    #[arg(help = text!("Their height in pixels"))]
+    height: u32,
+    #[arg(long, value_name = "N", default_value = "0", value_parser = number(0..=10_000_u64))]
+    #[arg(help = text!("The longest latency of an answer, in milliseconds"))]
+    latency: u64,
+}
+
 pub(super) fn command() -> Command {
-    let option = |name: &'static str, default: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .value_name("N")
-            .default_value(default)
-            .value_parser(value_parser!(u32).range(0..=10_000))
-            .help(help)
-    };
-    Command::new("serve")
-        .about(common::text!(
-            "Serve generated images on 127.0.0.1, and print their addresses; Ctrl-C ends it"
-        ))
-        .arg(option("images", "200", "How many"))
-        .arg(option("width", "320", "Their width in pixels"))
-        .arg(option("height", "240", "Their height in pixels"))
-        .arg(option("latency", "0", "The longest latency of an answer, in milliseconds"))
+    Options::augment_args(Command::new("serve")).about(text!(
+        "Serve generated images on 127.0.0.1, and print their addresses; Ctrl-C ends it"
+    ))
 }
 
 pub(super) fn run(matches: &ArgMatches) -> ExitCode {
-    let number = |name| matches.get_one::<u32>(name).copied().unwrap_or_default();
-    let latency = Duration::from_millis(number("latency").into());
+    let options = match Options::from_arg_matches(matches) {
+        Ok(options) => options,
+        Err(error) => return output::print_clap(&error),
+    };
+    let latency = Duration::from_millis(options.latency);
     let images = Images {
-        count: number("images") as usize,
-        width: number("width").max(1),
-        height: number("height").max(1),
+        count: options.images,
+        width: options.width.max(1),
+        height: options.height.max(1),
         latency: (latency / 4, latency),
         ..Images::default()
     };

@@ -3,6 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 
+use common::text;
 use rustls::RootCertStore;
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
 use ureq::tls::{Certificate, RootCerts};
@@ -17,7 +18,7 @@ pub(super) fn root_certs() -> Result<RootCerts, String> {
         let (usable, _) = RootCertStore::empty().add_parsable_certificates(loaded.certs.clone());
         match loaded.errors.into_iter().next() {
             Some(error) if is_strict || usable == 0 => Err(format!("{name}: {error}")),
-            _ if usable == 0 => Err(format!("{name}: there is no certificate in it")),
+            _ if usable == 0 => Err(text!("{}: there is no certificate in it", name)),
             _ => {
                 certs.extend(loaded.certs);
                 Ok(())

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use common::group::Group;
 use downloader::{Picture, md5_hex};
 use serde_json::Value;
 use tempfile::TempDir;
-use testing::{Deadline, Random};
+use testing::{Deadline, Random, until};
 
 /// The request of a client.
 #[derive(Clone, Debug)]
@@ -27,12 +27,46 @@ pub(crate) struct Request {
     pub(crate) headers: HashMap<String, String>,
     /// The number of requests for this path, this one included.
     pub(crate) count: usize,
+    /// The folder that the client writes to, if the server knows it.
+    folder: Arc<OnceLock<PathBuf>>,
 }
 
 impl Request {
     /// Returns the first byte that is asked for, if it isn't all.
     pub(crate) fn range(&self) -> Option<usize> {
         self.headers.get("range")?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
+    }
+
+    /// Waits until the client has written so many bytes of the body: a reset would take from it
+    /// what it hasn't read.
+    pub(crate) fn wait_until_written(&self, length: usize) {
+        let folder = self.folder.get().unwrap();
+        until("the client has read the body", || unfinished(folder).contains(&(length as u64)));
+    }
+}
+
+/// Returns the lengths of the unfinished files in a folder that are not empty.
+pub(crate) fn unfinished(folder: &Path) -> Vec<u64> {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = files.filter(|file| file.file_name().to_string_lossy().ends_with(".part"));
+    // By its path: Windows tells the length of an open file late in its folder.
+    let lengths = files.filter_map(|file| Some(fs::metadata(file.path()).ok()?.len()));
+    lengths.filter(|length| *length > 0).collect()
+}
+
+/// An event that threads wait for.
+#[derive(Clone, Default)]
+pub(crate) struct Event(Arc<(Mutex<bool>, Condvar)>);
+
+impl Event {
+    pub(crate) fn set(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    pub(crate) fn wait(&self) {
+        let guard = self.0.0.lock().unwrap();
+        drop(self.0.1.wait_while(guard, |is_set| !*is_set).unwrap());
     }
 }
 
@@ -47,6 +81,7 @@ pub(crate) enum After {
 pub(crate) struct Server {
     address: String,
     pub(crate) requests: Arc<Mutex<Vec<Request>>>,
+    folder: Arc<OnceLock<PathBuf>>,
 }
 
 impl Server {
@@ -56,14 +91,15 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let requests: Arc<Mutex<Vec<Request>>> = Arc::default();
-        let (answer, seen) = (Arc::new(answer), Arc::clone(&requests));
+        let folder: Arc<OnceLock<PathBuf>> = Arc::default();
+        let (answer, seen, known) = (Arc::new(answer), Arc::clone(&requests), Arc::clone(&folder));
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (answer, seen) = (Arc::clone(&answer), Arc::clone(&seen));
-                thread::spawn(move || serve(client, &*answer, &seen));
+                let (answer, seen, known) = (answer.clone(), seen.clone(), known.clone());
+                thread::spawn(move || serve(client, &*answer, &seen, &known));
             }
         });
-        Self { address, requests }
+        Self { address, requests, folder }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -85,6 +121,7 @@ fn serve(
     mut client: TcpStream,
     answer: &dyn Fn(&Request, &mut TcpStream) -> After,
     seen: &Mutex<Vec<Request>>,
+    folder: &Arc<OnceLock<PathBuf>>,
 ) {
     client.set_nodelay(true).unwrap();
     let mut reader = BufReader::new(client.try_clone().unwrap());
@@ -111,7 +148,7 @@ fn serve(
         let request = {
             let mut seen = seen.lock().unwrap();
             let count = 1 + seen.iter().filter(|request| request.path == path).count();
-            let request = Request { path, headers, count };
+            let request = Request { path, headers, count, folder: Arc::clone(folder) };
             seen.push(request.clone());
             request
         };
@@ -139,10 +176,11 @@ pub(crate) fn reset(client: &TcpStream) -> After {
     After::Close
 }
 
-/// Says nothing for longer than any test lasts.
+/// Says nothing any more.
 pub(crate) fn hang() -> After {
-    thread::sleep(Duration::from_secs(100));
-    After::Close
+    loop {
+        thread::park();
+    }
 }
 
 /// Gets one address from a server that answers like this.
@@ -152,8 +190,9 @@ pub(crate) fn one(
 ) -> (Ended, Server) {
     let _deadline = Deadline::seconds(60);
     let server = Server::start(answer);
-    let ended = Get::of(&[server.url("/a.jpg")]).with(arguments).run();
-    (ended, server)
+    let get = Get::of(&[server.url("/a.jpg")]).with(arguments);
+    server.folder.get_or_init(|| get.out());
+    (get.run(), server)
 }
 
 /// Checks that an address fails like this, after this many attempts, and nothing is stored.
@@ -375,11 +414,7 @@ impl Running {
     pub(crate) fn end(mut self) -> Ended {
         let code = self.child.wait().unwrap().code();
         let took = self.begin.elapsed();
-        let end = Instant::now() + Duration::from_secs(5);
-        while !self.has_gone() {
-            assert!(Instant::now() < end, "a process is left");
-            thread::sleep(Duration::from_millis(1));
-        }
+        until("no process is left", || self.has_gone());
         let files = whole_files(&self.out);
         let read = |name| fs::read_to_string(self.place.path().join(name)).unwrap_or_default();
         let report =

@@ -1,19 +1,19 @@
-//! A file, or the beginning of one, as it comes from a server.
+//! [`Partial`]: a file, or the beginning of one, as it comes from a server.
 
 use std::io::{self, Read, Seek, Write};
 
 use md5::{Digest, Md5};
 use tempfile::NamedTempFile;
-use ureq::http::header::CONTENT_ENCODING;
-use ureq::http::{HeaderMap, HeaderValue};
+use ureq::http::header::{CONTENT_ENCODING, IF_RANGE, RANGE};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::content::HEAD;
-use super::headers::{ContentRange, validator};
-use super::outcome::Kind;
-use super::trouble::Trouble;
+use super::error::{AttemptError, ErrorKind, Result};
+use super::message::message;
+use super::response::{ContentRange, validator};
 
 /// The bytes of a file that have come so far.
-pub(super) struct Part {
+pub(super) struct Partial {
     pub(super) file: NamedTempFile,
     pub(super) length: u64,
     /// The length of the whole file, if a server has said it.
@@ -23,16 +23,16 @@ pub(super) struct Part {
     pub(super) md5: Md5,
     /// The first bytes, up to [`HEAD`].
     pub(super) head: Vec<u8>,
-    /// The strong validator of the first answer: with another one, the rest is another file's.
+    /// The strong validator of the first response: with another one, the rest is another file's.
     pub(super) validator: Option<HeaderValue>,
-    /// True if its bytes have come with several answers.
+    /// True if its bytes have come with several responses.
     pub(super) is_joined: bool,
-    /// The `Content-Encoding` of the first answer.
+    /// The `Content-Encoding` of the first response.
     pub(super) encoding: Option<HeaderValue>,
 }
 
-impl Part {
-    /// Makes an empty part for the body of an answer with these headers.
+impl Partial {
+    /// Makes an empty one for the body of a response with these headers.
     pub(super) fn new(file: NamedTempFile, headers: &HeaderMap) -> Self {
         Self {
             file,
@@ -45,6 +45,12 @@ impl Part {
             is_joined: false,
             encoding: headers.get(CONTENT_ENCODING).cloned(),
         }
+    }
+
+    /// Returns the headers of a request for the rest of the same file.
+    pub(super) fn range_headers(&self) -> Option<Vec<(HeaderName, HeaderValue)>> {
+        let begin = HeaderValue::try_from(format!("bytes={}-", self.length)).ok()?;
+        Some(vec![(RANGE, begin), (IF_RANGE, self.validator.clone()?)])
     }
 
     /// Returns true if a 206 with a body of this length continues what has come: with the same
@@ -90,14 +96,28 @@ impl Part {
         total == Some(self.length) && self.is_whole().is_ok_and(|is| is)
     }
 
+    /// Checks that the body that has ended was as long as its response said.
+    pub(super) fn check_end(&mut self) -> Result<()> {
+        match self.end {
+            Some(end) if self.length > end => {
+                // Nothing that such a server says of the file can be relied on.
+                self.validator = None;
+                let message = message!("more bytes came than announced");
+                Err(AttemptError::temporary(ErrorKind::Protocol, message))
+            }
+            Some(end) if self.length < end => Err(self.short_of(Some(end))),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes the error of a body that ends before this length, or before the image does.
-    pub(super) fn short_of(&self, length: Option<u64>) -> Trouble {
+    pub(super) fn short_of(&self, length: Option<u64>) -> AttemptError {
         let message = match length {
-            Some(length) => format!("{} bytes came of {length}", self.length),
+            Some(length) => message!("{} bytes came of {}", self.length, length),
             // The client takes a connection that breaks for the end.
-            None => String::from("the connection ended before the image did"),
+            None => message!("the connection ended before the image did"),
         };
-        Trouble::passing(Kind::ShortBody, message)
+        AttemptError::temporary(ErrorKind::ShortBody, message)
     }
 
     /// Returns true if all has come: by the length or, if no server has said it, as the image

@@ -14,57 +14,42 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ScopedJoinHandle};
-use std::time::{Duration, Instant};
 
-use common::files;
 use fs4::{FileExt, TryLockError};
 use rand::RngExt;
 use tempfile::NamedTempFile;
+
+use super::report::Status;
 
 /// The beginning and the end of the names of unfinished files. Nothing else in the folder is ever
 /// removed.
 const PREFIX: &str = ".downloader-";
 const SUFFIX: &str = ".part";
 
-/// The time limit for writing out a file system: beyond it, others write a lot to it.
-const CROWDED: Duration = Duration::from_millis(200);
-
-pub(super) struct Folder {
+pub(super) struct OutputDir {
     path: PathBuf,
     /// The beginning of the names of this run's unfinished files.
     own_prefix: String,
     is_open: Mutex<bool>,
-    /// True if others write so much here that to write all of it out takes too long.
-    is_crowded: AtomicBool,
 }
 
-/// A stored file, which is new in the folder or was there.
-pub(super) enum Stored {
-    New(PathBuf),
-    WasThere(PathBuf),
-}
-
-impl Folder {
-    /// Opens a folder that is there, and removes what runs that were killed have left in it.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+impl OutputDir {
+    /// Makes what a folder is written by; nothing is done with it yet.
+    pub(super) fn new(path: &Path) -> Self {
         let own_prefix = format!("{PREFIX}{:08x}-", rand::rng().random::<u32>());
-        let folder = Self {
-            path: path.to_owned(),
-            own_prefix,
-            is_open: Mutex::new(true),
-            is_crowded: AtomicBool::new(false),
-        };
-        folder.remove_where(|name, path| {
+        Self { path: path.to_owned(), own_prefix, is_open: Mutex::new(true) }
+    }
+
+    /// Removes what runs that were killed have left in the folder, which has to be there.
+    pub(super) fn clean(&self) -> io::Result<()> {
+        self.remove_where(|name, path| {
             let file = name.starts_with(PREFIX).then(|| open_file(path).ok())??;
             // A run that still needs it holds its lock.
             FileExt::try_lock(&file).is_ok().then_some(file)
         })?;
         // Whether it can be written shows now, not after the first download.
-        drop(folder.new_file()?);
-        Ok(folder)
+        self.new_file().map(drop)
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {
@@ -99,56 +84,25 @@ impl Folder {
         Err(io::Error::other("another run has removed the unfinished file"))
     }
 
-    /// Syncs a group of files: the bytes of each are on the disk then, or there is its error.
-    ///
-    /// Where the system has it, one call writes all of them out. It doesn't tell each file's
-    /// errors, so each is synced after it as well, which has little left to do. It also writes what
-    /// other programs have: if that is much, and otherwise, all files are synced at the same time.
-    pub(super) fn sync_files(&self, group: &[&File]) -> Vec<io::Result<()>> {
-        let begin = Instant::now();
-        if let [first, _, ..] = group
-            && !self.is_crowded.load(Ordering::Relaxed)
-            && files::write_out(first)
-        {
-            self.is_crowded.fetch_or(begin.elapsed() > CROWDED, Ordering::Relaxed);
-            return group.iter().map(|file| file.sync_data()).collect();
-        }
-        thread::scope(|scope| {
-            let start = |file| {
-                let started =
-                    thread::Builder::new().spawn_scoped(scope, move || File::sync_data(file));
-                (file, started)
-            };
-            let (last, others) = group.split_last().expect("a group has a file");
-            let started: Vec<_> = others.iter().map(|file| start(*file)).collect();
-            let last = last.sync_data();
-            let join = |(file, thread): (&File, io::Result<ScopedJoinHandle<'_, _>>)| match thread {
-                Ok(thread) => thread.join().expect("a sync doesn't panic"),
-                Err(_) => file.sync_data(),
-            };
-            started.into_iter().map(join).chain([last]).collect()
-        })
-    }
-
     /// Gives a file, whose bytes are on the disk, its name. If a file of this name and with the
     /// same bytes is there, it stays; anything else of this name is replaced, a link by the file
     /// itself.
-    pub(super) fn store(&self, file: NamedTempFile, name: &str) -> io::Result<Stored> {
+    pub(super) fn store(&self, file: NamedTempFile, name: &str) -> io::Result<(Status, PathBuf)> {
         let target = self.path.join(name);
         let is_open = self.lock();
         if !*is_open {
             return Err(io::Error::other("the run is over"));
         }
         if has_same_bytes(file.path(), &target) {
-            return Ok(Stored::WasThere(target));
+            return Ok((Status::Duplicate, target));
         }
         // Not by `persist`: on Windows that fails while another run looks at the target. When the
         // file is dropped, nothing of its old name is left to be removed.
         fs::rename(file.path(), &target)?;
-        Ok(Stored::New(target))
+        Ok((Status::Stored, target))
     }
 
-    /// Syncs the names, too.
+    /// Syncs the names of the files.
     pub(super) fn sync(&self) -> io::Result<()> {
         match File::open(&self.path) {
             // Windows opens no folder as a file, and writes names without being asked.
@@ -226,6 +180,8 @@ mod tests {
     #[cfg(unix)]
     use std::os::unix::fs::symlink;
 
+    use tempfile::TempDir;
+
     use super::*;
 
     fn names(path: &Path) -> Vec<String> {
@@ -236,68 +192,56 @@ mod tests {
         names
     }
 
-    fn filled(folder: &Folder, bytes: &[u8]) -> NamedTempFile {
-        let mut file = folder.new_file().unwrap();
+    fn open(path: &Path) -> OutputDir {
+        let dir = OutputDir::new(path);
+        dir.clean().unwrap();
+        dir
+    }
+
+    fn opened() -> (TempDir, OutputDir) {
+        let path = tempfile::tempdir().unwrap();
+        let dir = open(path.path());
+        (path, dir)
+    }
+
+    fn filled(dir: &OutputDir, bytes: &[u8]) -> NamedTempFile {
+        let mut file = dir.new_file().unwrap();
         file.write_all(bytes).unwrap();
         file
     }
 
+    /// Stores a file with these bytes.
+    fn store(dir: &OutputDir, bytes: &[u8], name: &str) -> Status {
+        dir.store(filled(dir, bytes), name).unwrap().0
+    }
+
     #[test]
     fn a_file_appears_under_its_name_and_another_with_the_same_bytes_does_not() {
-        let path = tempfile::tempdir().unwrap();
-        let folder = Folder::open(path.path()).unwrap();
-        let stored = folder.store(filled(&folder, b"bytes"), "a.png").unwrap();
-        assert!(matches!(stored, Stored::New(_)));
-        let stored = folder.store(filled(&folder, b"bytes"), "a.png").unwrap();
-        assert!(matches!(stored, Stored::WasThere(_)));
+        let (path, dir) = opened();
+        assert_eq!(store(&dir, b"bytes", "a.png"), Status::Stored);
+        assert_eq!(store(&dir, b"bytes", "a.png"), Status::Duplicate);
         assert_eq!(names(path.path()), ["a.png"]);
     }
 
     #[test]
     fn files_are_compared_to_their_last_byte() {
-        let path = tempfile::tempdir().unwrap();
-        let folder = Folder::open(path.path()).unwrap();
+        let (_path, dir) = opened();
         let mut bytes = vec![7; 100_000];
-        let first = folder.store(filled(&folder, &bytes), "a.png").unwrap();
-        assert!(matches!(first, Stored::New(_)));
-        assert!(matches!(
-            folder.store(filled(&folder, &bytes), "a.png").unwrap(),
-            Stored::WasThere(_)
-        ));
+        let first = [(); 2].map(|()| store(&dir, &bytes, "a.png"));
+        assert_eq!(first, [Status::Stored, Status::Duplicate]);
         bytes[99_999] = 8;
-        assert!(matches!(folder.store(filled(&folder, &bytes), "a.png").unwrap(), Stored::New(_)));
-    }
-
-    // Windows syncs pipes, too, and has no other file that can't be synced.
-    #[cfg(unix)]
-    #[test]
-    fn each_file_of_a_group_has_its_own_result() {
-        let path = tempfile::tempdir().unwrap();
-        let folder = Folder::open(path.path()).unwrap();
-        let files: Vec<NamedTempFile> = (0..5).map(|n| filled(&folder, &[n; 9])).collect();
-        let (reader, _writer) = io::pipe().unwrap();
-        let pipe = File::from(std::os::fd::OwnedFd::from(reader));
-        let mut group: Vec<&File> = files.iter().map(NamedTempFile::as_file).collect();
-        group.insert(2, &pipe);
-        for is_crowded in [false, true] {
-            folder.is_crowded.store(is_crowded, Ordering::Relaxed);
-            let synced: Vec<bool> = folder.sync_files(&group).iter().map(Result::is_ok).collect();
-            assert_eq!(synced, [true, true, false, true, true, true]);
-        }
-        assert!(folder.sync_files(&group[..1])[0].is_ok());
+        assert_eq!(store(&dir, &bytes, "a.png"), Status::Stored);
     }
 
     #[test]
     fn a_damaged_file_is_replaced_and_a_link_is_not_followed() {
-        let path = tempfile::tempdir().unwrap();
-        let folder = Folder::open(path.path()).unwrap();
+        let (path, dir) = opened();
         fs::write(path.path().join("a.png"), "bytez").unwrap();
         fs::write(path.path().join("precious"), "bytes").unwrap();
         #[cfg(unix)]
         symlink("precious", path.path().join("b.png")).unwrap();
         for name in if cfg!(unix) { vec!["a.png", "b.png"] } else { vec!["a.png"] } {
-            let stored = folder.store(filled(&folder, b"other"), name).unwrap();
-            assert!(matches!(stored, Stored::New(_)));
+            assert_eq!(store(&dir, b"other", name), Status::Stored);
             assert!(path.path().join(name).symlink_metadata().unwrap().is_file());
             assert_eq!(fs::read(path.path().join(name)).unwrap(), b"other");
         }
@@ -314,9 +258,9 @@ mod tests {
         fs::write(path.path().join(".downloader-0000-xyz.part"), "").unwrap();
         #[cfg(unix)]
         symlink("a.png", path.path().join(".downloader-link.part")).unwrap();
-        let running = Folder::open(path.path()).unwrap();
+        let running = open(path.path());
         let unfinished = filled(&running, b"half");
-        Folder::open(path.path()).unwrap();
+        open(path.path());
         assert!(unfinished.path().exists());
         drop(unfinished);
         let mut expected = others.to_vec();
@@ -328,13 +272,12 @@ mod tests {
 
     #[test]
     fn a_whole_file_can_be_read_and_other_runs_leave_it_alone() {
-        let path = tempfile::tempdir().unwrap();
-        let folder = Folder::open(path.path()).unwrap();
-        let whole = filled(&folder, b"bytes");
-        folder.share(&whole).unwrap();
+        let (path, dir) = opened();
+        let whole = filled(&dir, b"bytes");
+        dir.share(&whole).unwrap();
         assert_eq!(fs::read(whole.path()).unwrap(), b"bytes");
-        Folder::open(path.path()).unwrap();
-        assert!(matches!(folder.store(whole, "a.png").unwrap(), Stored::New(_)));
+        open(path.path());
+        assert_eq!(dir.store(whole, "a.png").unwrap().0, Status::Stored);
         assert_eq!(fs::read(path.path().join("a.png")).unwrap(), b"bytes");
     }
 
@@ -342,24 +285,22 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn what_another_run_has_removed_cannot_be_shared() {
-        let path = tempfile::tempdir().unwrap();
-        let folder = Folder::open(path.path()).unwrap();
-        let file = filled(&folder, b"bytes");
+        let (_path, dir) = opened();
+        let file = filled(&dir, b"bytes");
         fs::remove_file(file.path()).unwrap();
-        assert!(folder.share(&file).is_err());
+        assert!(dir.share(&file).is_err());
     }
 
     #[test]
     fn in_a_closed_folder_nothing_appears_and_nothing_unfinished_is_left() {
-        let path = tempfile::tempdir().unwrap();
-        let folder = Folder::open(path.path()).unwrap();
-        let unfinished = filled(&folder, b"half");
-        folder.close();
+        let (path, dir) = opened();
+        let unfinished = filled(&dir, b"half");
+        dir.close();
         // Windows before 10 1809 keeps the name of an open file.
         #[cfg(unix)]
         assert_eq!(names(path.path()), [""; 0]);
-        assert!(folder.store(unfinished, "a.png").is_err());
-        assert!(folder.new_file().is_err());
+        assert!(dir.store(unfinished, "a.png").is_err());
+        assert!(dir.new_file().is_err());
         assert_eq!(names(path.path()), [""; 0]);
     }
 
@@ -367,9 +308,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_file_has_the_mode_that_the_umask_leaves() {
-        let path = tempfile::tempdir().unwrap();
-        let folder = Folder::open(path.path()).unwrap();
-        folder.store(filled(&folder, b"bytes"), "a.png").unwrap();
+        let (path, dir) = opened();
+        store(&dir, b"bytes", "a.png");
         fs::write(path.path().join("plain"), "").unwrap();
         let mode = |name: &str| {
             let permissions = path.path().join(name).metadata().unwrap().permissions();

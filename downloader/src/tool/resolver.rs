@@ -27,94 +27,95 @@ const ADDRESSES: usize = 16;
 
 /// The names that have been looked up.
 #[derive(Debug, Default)]
-pub(super) struct Names(Arc<Shared>);
+pub(super) struct CachingResolver(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    known: Mutex<HashMap<String, Name>>,
+    known: Mutex<HashMap<String, Entry>>,
     answered: Condvar,
 }
 
 #[derive(Debug)]
-enum Name {
+enum Entry {
     /// A thread is looking it up.
-    Asked,
+    Pending,
     Answered {
-        answer: Result<Vec<IpAddr>, NoAddress>,
+        answer: Result<Vec<IpAddr>, LookupFailure>,
         until: Instant,
     },
 }
 
 /// The reason why a name has no addresses.
 #[derive(Clone, Debug)]
-pub(super) struct NoAddress {
+pub(super) struct LookupFailure {
     message: String,
     /// True if the resolver may know more another time.
-    pub(super) may_pass: bool,
+    pub(super) is_temporary: bool,
 }
 
-impl fmt::Display for NoAddress {
+impl fmt::Display for LookupFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for NoAddress {}
+impl std::error::Error for LookupFailure {}
 
-impl From<LookupError> for NoAddress {
+impl From<LookupError> for LookupFailure {
     /// Tells the answer that there is no such name, or no address of it, from the failure to get
     /// an answer. The standard library hides which of them it was.
     fn from(error: LookupError) -> Self {
         let is_answer = matches!(error.kind(), LookupErrorKind::NoName | LookupErrorKind::NoData);
-        Self { message: error.to_string(), may_pass: !is_answer }
+        Self { message: error.to_string(), is_temporary: !is_answer }
     }
 }
 
-impl Name {
+impl Entry {
     fn is_over(&self) -> bool {
-        matches!(self, Name::Answered { until, .. } if *until <= Instant::now())
+        matches!(self, Entry::Answered { until, .. } if *until <= Instant::now())
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Name>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the system, which may take long.
     fn look_up(&self, host: String) {
-        let answer = lookup_host(&host).map(Iterator::collect).map_err(NoAddress::from);
-        let may_pass = answer.as_ref().is_err_and(|error| error.may_pass);
-        let kept = if may_pass { FAILURE_KEPT } else { KEPT };
-        self.lock().insert(host, Name::Answered { answer, until: Instant::now() + kept });
+        let answer = lookup_host(&host).map(Iterator::collect).map_err(LookupFailure::from);
+        let is_temporary = answer.as_ref().is_err_and(|error| error.is_temporary);
+        let kept = if is_temporary { FAILURE_KEPT } else { KEPT };
+        self.lock().insert(host, Entry::Answered { answer, until: Instant::now() + kept });
         self.answered.notify_all();
     }
 }
 
-impl Names {
+impl CachingResolver {
     /// Returns the addresses of a host; `None` if they are not known in time.
-    fn addresses(&self, host: &str, time: Duration) -> Option<Result<Vec<IpAddr>, NoAddress>> {
+    fn addresses(&self, host: &str, time: Duration) -> Option<Result<Vec<IpAddr>, LookupFailure>> {
         if let Ok(address) = host.trim_matches(['[', ']']).parse() {
             return Some(Ok(vec![address]));
         }
         let begin = Instant::now();
         let mut known = self.0.lock();
-        if known.get(host).is_none_or(Name::is_over) {
-            known.retain(|_, name| !name.is_over());
-            known.insert(host.to_owned(), Name::Asked);
+        if known.get(host).is_none_or(Entry::is_over) {
+            known.retain(|_, entry| !entry.is_over());
+            known.insert(host.to_owned(), Entry::Pending);
             let (shared, name) = (Arc::clone(&self.0), host.to_owned());
             if let Err(error) = thread::Builder::new().spawn(move || shared.look_up(name)) {
                 known.remove(host);
-                let message = format!("the name can't be looked up: {error}");
-                return Some(Err(NoAddress { message, may_pass: true }));
+                let message = error.to_string();
+                return Some(Err(LookupFailure { message, is_temporary: true }));
             }
         }
-        let is_asked = |known: &mut HashMap<_, _>| matches!(known.get(host), Some(Name::Asked));
-        let waited = self.0.answered.wait_timeout_while(known, time, is_asked);
+        let is_pending =
+            |known: &mut HashMap<_, _>| matches!(known.get(host), Some(Entry::Pending));
+        let waited = self.0.answered.wait_timeout_while(known, time, is_pending);
         let (known, _) = waited.unwrap_or_else(PoisonError::into_inner);
         match known.get(host) {
-            Some(Name::Asked) => None,
-            Some(Name::Answered { answer, .. }) => Some(answer.clone()),
+            Some(Entry::Pending) => None,
+            Some(Entry::Answered { answer, .. }) => Some(answer.clone()),
             // It was over, and removed, before this thread was awake.
             None => {
                 drop(known);
@@ -124,7 +125,7 @@ impl Names {
     }
 }
 
-impl Resolver for Names {
+impl Resolver for CachingResolver {
     fn resolve(
         &self,
         uri: &Uri,
@@ -155,55 +156,57 @@ mod tests {
 
     #[test]
     fn an_address_in_digits_needs_no_look_up() {
-        let names = Names::default();
+        let resolver = CachingResolver::default();
         for (host, address) in [("127.0.0.1", "127.0.0.1"), ("[::1]", "::1")] {
-            let found = names.addresses(host, Duration::ZERO).unwrap().unwrap();
+            let found = resolver.addresses(host, Duration::ZERO).unwrap().unwrap();
             assert_eq!(found, [address.parse::<IpAddr>().unwrap()]);
         }
-        assert!(names.0.lock().is_empty());
+        assert!(resolver.0.lock().is_empty());
     }
 
     #[test]
     fn a_name_is_looked_up_once_and_its_answer_is_kept() {
         let _deadline = Deadline::seconds(60);
-        let names = Names::default();
+        let resolver = CachingResolver::default();
         let time = Duration::from_secs(50);
-        let found = names.addresses("localhost", time).unwrap().unwrap();
+        let found = resolver.addresses("localhost", time).unwrap().unwrap();
         assert!(found.iter().all(IpAddr::is_loopback));
         // What is kept is taken, whatever it is.
-        let kept =
-            Name::Answered { answer: Ok(vec![[10, 0, 0, 1].into()]), until: Instant::now() + KEPT };
-        names.0.lock().insert("localhost".to_owned(), kept);
-        let found = names.addresses("localhost", Duration::ZERO).unwrap().unwrap();
+        let kept = Entry::Answered {
+            answer: Ok(vec![[10, 0, 0, 1].into()]),
+            until: Instant::now() + KEPT,
+        };
+        resolver.0.lock().insert("localhost".to_owned(), kept);
+        let found = resolver.addresses("localhost", Duration::ZERO).unwrap().unwrap();
         assert_eq!(found, [IpAddr::from([10, 0, 0, 1])]);
         // And no longer than for its time.
-        let old = Name::Answered { answer: Ok(vec![]), until: Instant::now() };
-        names.0.lock().insert("localhost".to_owned(), old);
-        assert!(!names.addresses("localhost", time).unwrap().unwrap().is_empty());
+        let old = Entry::Answered { answer: Ok(vec![]), until: Instant::now() };
+        resolver.0.lock().insert("localhost".to_owned(), old);
+        assert!(!resolver.addresses("localhost", time).unwrap().unwrap().is_empty());
     }
 
     #[test]
     fn only_an_answer_that_there_is_no_such_name_lasts() {
         let _deadline = Deadline::seconds(60);
-        let names = Names::default();
+        let resolver = CachingResolver::default();
         // No resolver is asked for a label that is this long.
         let host = format!("{}.invalid", "x".repeat(64));
-        let error = names.addresses(&host, Duration::from_secs(50)).unwrap().unwrap_err();
-        assert!(!error.may_pass, "{error}");
-        let is_kept = |name: &Name| {
+        let error = resolver.addresses(&host, Duration::from_secs(50)).unwrap().unwrap_err();
+        assert!(!error.is_temporary, "{error}");
+        let is_kept = |entry: &Entry| {
             let later = Instant::now() + 2 * FAILURE_KEPT;
-            matches!(name, Name::Answered { until, .. } if *until > later)
+            matches!(entry, Entry::Answered { until, .. } if *until > later)
         };
-        assert!(is_kept(&names.0.lock()[&host]));
-        let other = NoAddress::from(LookupError::from(std::io::Error::other("later")));
-        assert!(other.may_pass);
+        assert!(is_kept(&resolver.0.lock()[&host]));
+        let other = LookupFailure::from(LookupError::from(std::io::Error::other("later")));
+        assert!(other.is_temporary);
     }
 
     #[test]
     fn a_look_up_ends_with_its_time() {
         let _deadline = Deadline::seconds(60);
-        let names = Names::default();
-        names.0.lock().insert("slow".to_owned(), Name::Asked);
-        assert!(names.addresses("slow", Duration::from_millis(10)).is_none());
+        let resolver = CachingResolver::default();
+        resolver.0.lock().insert("slow".to_owned(), Entry::Pending);
+        assert!(resolver.addresses("slow", Duration::from_millis(10)).is_none());
     }
 }
