@@ -97,8 +97,8 @@ pub(super) fn explain(figures: &[Figures], workers: usize) {
         workers
     );
     note!(
-        "CPU: convolutions of each image, as a load: {}. Nothing waits: the {} cores decide, not the \
-         {} workers.",
+        "CPU: convolutions of each image, as a load: {}. Nothing waits: the {} cores decide, not \
+         the {} workers.",
         CONVOLUTIONS,
         cores,
         workers
