@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use clap::builder::Str;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use unicode_width::UnicodeWidthStr;
 
 use crate::narrator::{columns, wrapped};
 use crate::output;
@@ -83,7 +84,7 @@ where
 /// screen.
 pub(crate) fn command(name: &'static str, about: &str, operands: &str, has_tools: bool) -> Command {
     let (options, tool) = (text!("[OPTIONS]"), text!("<TOOL> ..."));
-    let indent = " ".repeat(8);
+    let indent = " ".repeat(text!("Usage: {}", "").width());
     let tools = if has_tools { format!("\n{indent}{name} {tool}") } else { String::new() };
     let usage = format!("{name} {options} {operands}{tools}");
     let usage = text!("Usage: {}", usage);

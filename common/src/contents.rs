@@ -86,7 +86,7 @@ pub const CONTENTS: &[Section] = &[
                 "attributes",
                 10,
                 "Which attributes does a process have, and when do they get a value?",
-                "It has a pid once started, an exit code once ended: −N if killed by signal N.",
+                "It has a pid once started, an exit code once ended: −N after signal N.",
             ),
             lesson(
                 "two-children",

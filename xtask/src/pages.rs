@@ -74,8 +74,14 @@ fn check_glossary(docs: &Path, problems: &mut Vec<String>) {
         let text = |cell: &str| cell.split("](").next().unwrap_or_default().trim().to_owned();
         rows.map(|row| row.split('|').skip(1).map(text).collect()).collect()
     };
-    let (english, mut chinese) = (rows("glossary.md"), rows("glossary.zh-CN.md"));
+    let (mut english, mut chinese) = (rows("glossary.md"), rows("glossary.zh-CN.md"));
     let mut initials: Vec<String> = chinese.iter_mut().map(|row| row.remove(0)).collect();
+    // The third cell says what the word means, in the page's language.
+    for row in english.iter_mut().chain(&mut chinese).filter(|row| row.len() > 2) {
+        if row.remove(2).is_empty() {
+            problems.push(format!("docs: a glossary doesn't say what {row:?} means"));
+        }
+    }
     initials.retain(|initial| !initial.is_empty());
     chinese.iter_mut().for_each(|row| row.swap(0, 1));
     if !english.is_sorted_by_key(|row| row[0].to_lowercase()) || !initials.is_sorted() {
@@ -224,8 +230,8 @@ mod tests {
 
     #[test]
     fn a_glossary_s_missing_word_and_its_wrong_order_are_told() {
-        let english = "| a | 乙 | [x](p) |\n| b | 甲 | [y](p) |\n";
-        let chinese = "| J | 甲 | b | [y](q) |\n| Y | 乙 | a | [x](q) |\n";
+        let english = "| a | 乙 | first | [x](p) |\n| b | 甲 | second | [y](p) |\n";
+        let chinese = "| J | 甲 | b | 第二 | [y](q) |\n| Y | 乙 | a | 第一 | [x](q) |\n";
         let check = |english: &str, chinese: &str| {
             let [english, chinese] = [english, chinese].map(|rows| format!("| |\n| - |\n{rows}"));
             let pages = [("glossary.md", english.as_str()), ("glossary.zh-CN.md", &chinese)];
@@ -238,6 +244,7 @@ mod tests {
         assert_eq!(check(english, chinese), [""; 0]);
         assert_eq!(check(&english.replace("| b |", "| B |"), chinese).len(), 2);
         assert_eq!(check(&english.replace("[x]", "[z]"), chinese).len(), 2);
+        assert_eq!(check(&english.replace("first", ""), chinese).len(), 1);
         for wrong in [
             (english.replace("| a |", "| c |"), chinese.replace("| a |", "| c |")),
             (english.to_owned(), chinese.replace("| J |", "| Z |")),

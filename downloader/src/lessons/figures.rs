@@ -97,7 +97,7 @@ pub(super) fn explain(figures: &[Figures], workers: usize) {
         workers
     );
     note!(
-        "CPU: each image is convolved {} times, as a load. Nothing waits: the {} cores decide, not \
+        "CPU: convolutions of each image, as a load: {}. Nothing waits: the {} cores decide, not \
          the {} workers.",
         CONVOLUTIONS,
         cores,

@@ -11,17 +11,21 @@
 use common::time::Stopwatch;
 use common::{check, note, say};
 use multiprocess::Failure;
-use multiprocess::futures::Future;
+use multiprocess::futures::{Executor, Future, ThreadPoolExecutor};
 
-use super::counting::{ends, hold_calls, log_states, results, submit_three, three_threads};
+use super::counting::{BASES, ends, hold_calls, how_far, log_states, results, task};
 
 pub(crate) fn main() -> Result<(), Failure> {
-    let executor = three_threads()?;
+    let executor =
+        ThreadPoolExecutor::builder().max_workers(3).thread_name_prefix("Prefix-0").build()?;
     // Dropped before the executor, which waits for the calls, also after an error.
     let held = hold_calls();
     say!("submits three calls, and reads the clock at once");
     let watch = Stopwatch::start();
-    let futures = submit_three(&executor)?;
+    let mut futures = Vec::new();
+    for base in BASES {
+        futures.push(executor.submit(task, (base, how_far()))?);
+    }
     log_states(&futures, watch.elapsed());
     note!("the tutorial's total time (Python, counting to 1000000000): {}", "0.9 s");
     check!(!futures.iter().any(Future::done), "at that time no call was done");
