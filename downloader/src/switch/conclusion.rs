@@ -87,8 +87,7 @@ pub(crate) fn kinds(figures: &Figures) -> Conclusion {
     let (mut none, mut longer, mut shorter) = (0, 0, 0);
     for placement in Placement::ALL {
         for transport in [Pipe, Futex, Queue] {
-            let times = BOTH.map(|e| figures.time(Subject::trip(e, transport, placement)));
-            let [Ok(threads), Ok(processes)] = times else { continue };
+            let Ok([threads, processes]) = figures.both(transport, placement) else { continue };
             match processes.difference(&threads) {
                 Some(Ordering::Greater) => longer += 1,
                 Some(_) => shorter += 1,

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use common::measure::{Benchmark, Effort, Measured, Peer, Sample, Unit, measure};
+use common::measure::{Benchmark, Effort, Measured, Peer, Placement, Sample, Unit, measure};
 use common::text;
 use common::time::Spread;
 use multiprocess::Failure;
 
-use super::subject::Subject;
+use super::subject::{BOTH, Subject, Transport};
 
 /// All samples of all subjects, or why there are none.
 #[derive(Debug, Default)]
@@ -50,6 +50,12 @@ impl Figures {
     /// Returns how long the subject takes.
     pub(crate) fn time(&self, subject: Subject) -> Result<Spread, String> {
         spread(self.samples(subject)?.iter().map(|sample| sample.value))
+    }
+
+    /// Returns how long threads and how long processes take for the same round trip.
+    pub(crate) fn both(&self, over: Transport, at: Placement) -> Result<[Spread; 2], String> {
+        let [threads, processes] = BOTH.map(|e| self.time(Subject::trip(e, over, at)));
+        Ok([threads?, processes?])
     }
 
     /// Returns the median of the switches in a round trip; `None`: not counted.

@@ -22,10 +22,7 @@ pub(crate) struct Memory {
     pub(crate) process: u64,
 }
 
-/// Measures the memory of both, by processes with and without more threads.
-///
-/// # Errors
-/// If the system doesn't tell, as only Linux does, or something can't be started.
+/// Measures the memory of both, by processes with and without more threads. Only Linux tells.
 pub(crate) fn memory() -> Result<Memory, Failure> {
     let (process, with_threads) = (of_a_process(0)?, of_a_process(COUNTED)?);
     Ok(Memory { thread: with_threads.saturating_sub(process) / COUNTED as u64, process })

@@ -40,20 +40,14 @@ pub(crate) enum Subject {
     Bytes,
 }
 
-/// The carrier of a token.
+/// The carrier of a token. What each is, its type in `run` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum Transport {
-    /// The kernel's own pipes: one write and one read for a token.
     Pipe,
-    /// A word in shared memory; a waiting end sleeps in the kernel.
     Futex,
-    /// `multiprocess::Queue`, which processes and threads can share.
     Queue,
-    /// crossbeam's channel, which only threads can share.
     Crossbeam,
-    /// A word in shared memory; a waiting end looks again and again.
     Spin,
-    /// A word in shared memory; a waiting end lets others run: `sched_yield`.
     Yield,
 }
 
@@ -64,48 +58,39 @@ pub(crate) const BOTH: [Execution; 2] = [Threads, Processes];
 pub(crate) const TRANSPORTS: [Transport; 4] =
     [Transport::Pipe, Transport::Futex, Transport::Queue, Transport::Crossbeam];
 
+/// The round trip that can't be: the ends of crossbeam's channel can't go to another process.
+pub(crate) const THREADS_ONLY: (Transport, Execution) = (Transport::Crossbeam, Processes);
+
 /// The bytes that each end touches before every hop, in the lesson's table about caches.
 pub(crate) const WORKING_SETS: [usize; 3] = [0, 256 << 10, 2 << 20];
 
 /// Lists all that the lesson measures. What is compared round by round stands side by side.
 pub(crate) fn all() -> Vec<Subject> {
-    let mut subjects = Vec::new();
-    for touched in WORKING_SETS {
-        for execution in [Alone, Threads, Processes] {
-            subjects.push(Subject::touching(touched, execution));
-            if touched == 0 && execution != Alone {
-                subjects.push(Subject::Perf(execution));
-            }
-        }
-    }
+    let both = |transport, placement| {
+        let possible = BOTH.into_iter().filter(move |e| (transport, *e) != THREADS_ONLY);
+        possible.map(move |execution| Subject::trip(execution, transport, placement))
+    };
+    let mut subjects = vec![Subject::touching(0, Alone)];
     for placement in Placement::ALL {
-        for (transport, execution) in TRANSPORTS.into_iter().flat_map(|one| BOTH.map(|e| (one, e)))
-        {
-            let subject = Subject::trip(execution, transport, placement);
-            if transport.can_join(execution) && !subjects.contains(&subject) {
-                subjects.push(subject);
-            }
-        }
+        subjects.extend(TRANSPORTS.into_iter().flat_map(|transport| both(transport, placement)));
     }
-    subjects.extend(BOTH.map(|execution| Subject::trip(execution, Transport::Spin, TwoCores)));
-    subjects.extend(BOTH.map(|execution| Subject::trip(execution, Transport::Yield, OneCore)));
-    subjects.extend(BOTH.map(Subject::Start));
+    for touched in &WORKING_SETS[1..] {
+        subjects.extend([Alone, Threads, Processes].map(|e| Subject::touching(*touched, e)));
+    }
+    subjects.extend(both(Transport::Spin, TwoCores).chain(both(Transport::Yield, OneCore)));
+    subjects.extend([BOTH.map(Subject::Perf), BOTH.map(Subject::Start)].concat());
     subjects.push(Subject::Bytes);
     subjects
 }
 
 impl Subject {
     /// Makes a round trip whose ends touch nothing but the token.
-    pub(crate) const fn trip(
-        execution: Execution,
-        transport: Transport,
-        placement: Placement,
-    ) -> Self {
+    pub(crate) fn trip(execution: Execution, transport: Transport, placement: Placement) -> Self {
         Self::RoundTrip { execution, transport, placement, touched: 0 }
     }
 
     /// Makes a round trip over pipes on one core, whose ends touch so many bytes before every hop.
-    pub(crate) const fn touching(touched: usize, execution: Execution) -> Self {
+    pub(crate) fn touching(touched: usize, execution: Execution) -> Self {
         Self::RoundTrip { execution, transport: Transport::Pipe, placement: OneCore, touched }
     }
 
@@ -126,9 +111,8 @@ impl Subject {
     fn sample(self, core: Option<usize>, budget: &Budget) -> Result<Sample, Failure> {
         match self {
             Self::RoundTrip { execution, transport, placement, touched } => {
-                let round_trip = Workload::round_trip(execution, placement);
-                let workload = Workload { touched, ..round_trip };
-                mean_round_trip(&transport.run(&workload, budget)?)
+                let workload = Workload::round_trip(execution, placement);
+                mean_round_trip(&transport.run(&Workload { touched, ..workload }, budget)?)
             }
             Self::Perf(execution) => {
                 let core = core.ok_or_else(|| Failure::new("there is no core"))?;
@@ -160,11 +144,6 @@ impl Transport {
             Self::Spin => text!("spinning"),
             Self::Yield => "sched_yield".to_owned(),
         }
-    }
-
-    /// Returns true if its ends can be held by these.
-    pub(crate) fn can_join(self, execution: Execution) -> bool {
-        (self, execution) != (Self::Crossbeam, Processes)
     }
 
     fn run(self, workload: &Workload, budget: &Budget) -> Result<Vec<Report>, Failure> {
@@ -219,15 +198,13 @@ mod tests {
     }
 
     #[test]
-    fn every_transport_and_every_part_can_be_measured() {
+    fn everything_can_be_measured() {
         let _deadline = testing::Deadline::seconds(60);
-        let free = |transport| BOTH.map(|e| Subject::trip(e, transport, Placement::Free));
-        let pairs = [Transport::Pipe, Transport::Futex, Transport::Queue, Transport::Yield];
-        let mut subjects: Vec<Subject> = pairs.into_iter().flat_map(free).collect();
-        subjects.extend([free(Transport::Crossbeam)[0], Subject::Start(Threads), Subject::Bytes]);
-        for subject in subjects {
-            let take = subject.peer().sample.unwrap();
-            assert!(take(&Budget::of(0.001)).unwrap().value > 0.0, "{subject:?}");
+        for subject in all() {
+            let Ok(take) = subject.peer().sample else { continue };
+            let sample = take(&Budget::of(0.001));
+            let is_perf = matches!(subject, Subject::Perf(_));
+            assert!(is_perf || sample.unwrap().value > 0.0, "{subject:?}");
         }
     }
 }

@@ -9,10 +9,11 @@ use common::table::Table;
 use common::text;
 use common::time::{Spread, show};
 
+use super::build;
 use super::conclusion::{NO_SWITCH, TOKENS, TUTORIAL, TWO_SWITCHES, kib};
 use super::figures::Figures;
 use super::start::Memory;
-use super::subject::{BOTH, Subject, TRANSPORTS, Transport, WORKING_SETS};
+use super::subject::{BOTH, Subject, THREADS_ONLY, TRANSPORTS, Transport, WORKING_SETS};
 
 use Execution::{Alone, Processes, Threads};
 use Placement::{OneCore, TwoCores};
@@ -27,19 +28,19 @@ pub(crate) fn matrix(figures: &Figures, placement: Placement) -> Shown {
     for transport in TRANSPORTS {
         let mut row = vec![transport.name()];
         for execution in BOTH {
-            if !transport.can_join(execution) {
+            if (transport, execution) == THREADS_ONLY {
                 row.extend([text!("threads only"), String::new()]);
                 continue;
             }
             let subject = Subject::trip(execution, transport, placement);
             row.extend(shown.with_switches(figures, subject));
             let switches = figures.switches(subject);
-            if let Some(note) = switches.and_then(|count| note(count, subject)) {
-                shown.note(note);
-            }
+            shown.note(switches.and_then(|count| note(count, execution, transport, placement)));
         }
-        let times = BOTH.map(|e| figures.time(Subject::trip(e, transport, placement)));
-        row.push(if let [Ok(a), Ok(b)] = times { difference(a, b) } else { String::new() });
+        row.push(match figures.both(transport, placement) {
+            Ok([threads, processes]) => difference(threads, processes),
+            Err(_) => String::new(),
+        });
         shown.add(&row);
     }
     shown
@@ -54,8 +55,12 @@ fn difference(threads: Spread, processes: Spread) -> String {
 }
 
 /// Explains the counted switches where a round trip isn't two switches.
-fn note(switches: f64, subject: Subject) -> Option<String> {
-    let Subject::RoundTrip { execution, transport, placement, .. } = subject else { return None };
+fn note(
+    switches: f64,
+    execution: Execution,
+    transport: Transport,
+    placement: Placement,
+) -> Option<String> {
     let name = transport.name();
     let ends = if execution == Threads { text!("threads") } else { text!("processes") };
     if NO_SWITCH.contains(&switches) {
@@ -86,12 +91,6 @@ pub(crate) fn queues(figures: &Figures) -> Shown {
 
 /// Shows the tutorial's figures beside ours: seconds for two processes and for two threads, and
 /// each token's share.
-///
-/// ```
-/// # use std::time::Duration;
-/// let table = downloader::switch::tutorial(1_000_000, [Duration::from_secs(1); 2]);
-/// assert!(format!("{table:60}").lines().all(|line| line.chars().count() <= 60));
-/// ```
 #[must_use]
 pub fn tutorial(tokens: u64, ours: [Duration; 2]) -> impl fmt::Display {
     let token = || text!("a token");
@@ -108,8 +107,8 @@ pub fn tutorial(tokens: u64, ours: [Duration; 2]) -> impl fmt::Display {
     let here = factor(ours.map(|time| time.as_secs_f64()));
     shown.add(&[text!("factor"), factor(TUTORIAL), String::new(), here, String::new()]);
     let [all, tokens] = [TOKENS, tokens].map(thousands);
-    let build = super::build();
-    shown.note(text!("{} tokens each way in the tutorial, {} here ({})", all, tokens, build));
+    let note = text!("{} tokens each way in the tutorial, {} here ({})", all, tokens, build());
+    shown.note(Some(note));
     shown
 }
 
@@ -191,10 +190,8 @@ impl Shown {
     }
 
     /// Puts a note below the table, once.
-    fn note(&mut self, note: String) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
-        }
+    fn note(&mut self, note: Option<String>) {
+        self.notes.extend(note.filter(|note| !self.notes.contains(note)));
     }
 
     /// Writes the time, and the switches in a round trip.
@@ -211,7 +208,7 @@ impl Shown {
                 format!("{median} ({min}–{max})")
             }
             Err(reason) => {
-                self.note(format!("— {reason}"));
+                self.note(Some(format!("— {reason}")));
                 "—".into()
             }
         }
@@ -287,11 +284,8 @@ mod tests {
         ] {
             let table = of(switches, place);
             assert!(table.contains(&format!("5.00 (4.00–6.00)  {switches:.1}")), "{table}");
-            assert_eq!(
-                [&odd, &none].map(|note| table.contains(note.as_str())),
-                expected,
-                "{table}"
-            );
+            let notes = [&odd, &none].map(|note| table.contains(note.as_str()));
+            assert_eq!(notes, expected, "{table}");
         }
     }
 
