@@ -27,7 +27,7 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
-use crate::picture::{Limits, Picture};
+use super::{Limits, Picture};
 
 /// The bytes behind a scan: ones, with the zero that marks each 0xff as no marker. The decoder
 /// reads up to eight bytes ahead, and uses up to four at once.

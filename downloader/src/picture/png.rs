@@ -6,7 +6,7 @@ use image::error::{DecodingError, LimitError, LimitErrorKind};
 use image::{ImageError, ImageFormat};
 use png::{BitDepth, DecodeOptions, Decoder, Transformations};
 
-use crate::picture::{Limits, Picture};
+use super::{Limits, Picture};
 
 /// Returns true if the last chunk is there.
 pub(crate) fn has_end(file: &[u8]) -> bool {

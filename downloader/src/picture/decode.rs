@@ -3,8 +3,7 @@
 use image::error::ImageFormatHint;
 use image::{ImageError, ImageFormat};
 
-use crate::picture::{Limits, Picture};
-use crate::{jpeg, png};
+use super::{Limits, Picture, jpeg, png};
 
 impl Picture {
     /// Decodes a PNG or JPEG file, recognised by its content. Samples of 16 bits become 8.
@@ -56,10 +55,10 @@ mod tests {
     /// Pictures as other programs write them: a progressive one, one with restarts, one in grey
     /// with codes of its own, one for printers.
     const PICTURES: [&[u8]; 4] = [
-        include_bytes!("../tests/pictures/progressive.jpg"),
-        include_bytes!("../tests/pictures/restarts.jpg"),
-        include_bytes!("../tests/pictures/grey.jpg"),
-        include_bytes!("../tests/pictures/cmyk.jpg"),
+        include_bytes!("../../tests/pictures/progressive.jpg"),
+        include_bytes!("../../tests/pictures/restarts.jpg"),
+        include_bytes!("../../tests/pictures/grey.jpg"),
+        include_bytes!("../../tests/pictures/cmyk.jpg"),
     ];
 
     const PAGE: &[u8] = b"<html><head><title>502 Bad Gateway</title></head><body><center>\

@@ -11,7 +11,7 @@ use multiprocess::{Failure, tasks};
 use serde::{Deserialize, Serialize};
 use ureq::Agent;
 
-use crate::stage::Stage;
+use super::stage::Stage;
 use crate::{Limits, Picture, md5_hex};
 
 tasks![Downloader::process, Hasher::process, Storager::process];

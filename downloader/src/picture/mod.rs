@@ -1,4 +1,9 @@
-//! Pictures as pixels: the convolution, encoding.
+//! Pictures as pixels: the convolution, encoding; decoding is in `decode.rs`, what it checks of a
+//! JPEG or PNG file in `jpeg.rs` and `png.rs`.
+
+mod decode;
+mod jpeg;
+mod png;
 
 use std::fmt::Write;
 use std::io::Cursor;
@@ -7,6 +12,8 @@ use image::error::{LimitError, LimitErrorKind};
 use image::{ColorType, ExtendedColorType, ImageError, ImageFormat};
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
+
+pub use decode::has_end;
 
 /// A decoded picture. Python: `PIL.Image`, as an array of numpy.
 ///

@@ -7,8 +7,8 @@ use std::time::Duration;
 use common::time::Stopwatch;
 use multiprocess::Failure;
 
-use crate::stage::{CalcType, Stage, Workers};
-use crate::stages::{Downloader, Hasher, Storager, ToStore};
+use super::stage::{CalcType, Stage, Workers};
+use super::steps::{Downloader, Hasher, Storager, ToStore};
 
 /// Workers of one kind, and the order of the stages. Python: the tutorial's `Scheduler`.
 ///
