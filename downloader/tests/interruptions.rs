@@ -4,6 +4,7 @@
 
 mod support;
 
+#[cfg(unix)]
 use std::fs;
 #[cfg(unix)]
 use std::io::Read;
@@ -13,7 +14,9 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use support::{Event, Get, Server, hang, png, send, unfinished};
+#[cfg(unix)]
+use support::Event;
+use support::{Get, Server, hang, png, send, unfinished};
 use testing::{Deadline, until};
 
 /// Starts a server with an image at each path that is a number; it takes this time for each.

@@ -113,7 +113,7 @@ fn what_no_proxy_names_and_what_has_another_scheme_goes_directly() {
     let _deadline = Deadline::seconds(120);
     let server = Server::start(image_of);
     let url = server.url("/1");
-    for no_proxy in ["*", "127.0.0.1", "a.org, 127.0.0.0/8", ".a.org 127.0.0.1"] {
+    for no_proxy in ["*", "a, *", "127.0.0.1", "a.org, 127.0.0.0/8", ".a.org 127.0.0.1"] {
         let ended = one(&url, &[("http_proxy", CLOSED), ("NO_PROXY", no_proxy)]);
         assert_fate(&ended, &url, STORED);
     }
@@ -124,7 +124,7 @@ fn what_no_proxy_names_and_what_has_another_scheme_goes_directly() {
     // The proxy that isn't there is asked, and nothing else.
     let ended = one(&url, &[("http_proxy", CLOSED), ("no_proxy", "localhost,10.0.0.0/8")]);
     assert_fate(&ended, &url, ("failed", "connection", 2));
-    assert_eq!(server.seen("/1").len(), 6);
+    assert_eq!(server.seen("/1").len(), 7);
 }
 
 #[test]

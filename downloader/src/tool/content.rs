@@ -56,10 +56,7 @@ pub(super) fn check((path, limits, wanted): (OsString, Limits, bool)) -> Result<
             let message = message!("more than {} pixels", limits.pixels);
             Err(AttemptError::permanent(ErrorKind::TooManyPixels, message))
         }
-        Err(error) => {
-            let kind = ErrorKind::Damaged;
-            Err(AttemptError::permanent(kind, kind.of_library(error)))
-        }
+        Err(error) => Err(AttemptError::of_library(ErrorKind::Damaged, error)),
     }
 }
 

@@ -39,6 +39,9 @@ pub(super) struct Download {
     /// The length of the longest part so far.
     longest: u64,
     range_refusals: u32,
+    /// The host whose slot is held until the file is checked: if its parts don't belong together,
+    /// whatever the server says, all of it is asked for.
+    pub(super) held_host: Option<String>,
     /// The route of an attempt that waits for a slot at the host that is asked next.
     pub(super) route: Option<Route>,
 }
@@ -58,6 +61,7 @@ impl Download {
             partial: None,
             longest: 0,
             range_refusals: 0,
+            held_host: None,
             route: None,
         }
     }

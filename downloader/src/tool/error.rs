@@ -62,21 +62,6 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-impl ErrorKind {
-    /// Makes the message of an error of this kind that a library explains, in English only.
-    pub(super) fn of_library(self, error: impl fmt::Display) -> Message {
-        let shown = match self {
-            Self::HostNotFound => text!("the name can't be looked up: {}", error),
-            Self::Tls => text!("no secure connection: {}", error),
-            Self::Protocol => text!("the answer isn't sound: {}", error),
-            Self::Damaged => text!("the image can't be decoded: {}", error),
-            Self::WorkerDied => text!("the process that checked it died: {}", error),
-            _ => text!("no connection: {}", error),
-        };
-        Message { english: error.to_string(), shown }
-    }
-}
-
 /// The reason why an attempt failed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct AttemptError {
@@ -100,10 +85,24 @@ impl AttemptError {
         Self { is_temporary: true, ..Self::permanent(kind, message) }
     }
 
+    /// Makes the error that a library explains, in English only.
+    pub(super) fn of_library(kind: ErrorKind, error: impl fmt::Display) -> Self {
+        let shown = match kind {
+            ErrorKind::HostNotFound => text!("the name can't be looked up: {}", error),
+            ErrorKind::Tls => text!("no secure connection: {}", error),
+            ErrorKind::Protocol => text!("the answer isn't sound: {}", error),
+            ErrorKind::Damaged => text!("the image can't be decoded: {}", error),
+            ErrorKind::WorkerDied => text!("the process that checked it died: {}", error),
+            _ => text!("no connection: {}", error),
+        };
+        Self::permanent(kind, Message { english: error.to_string(), shown })
+    }
+
     /// Classifies an error of the HTTP client before the body of a response.
     pub(super) fn before_body(error: Error) -> Self {
+        use Timeout::{Connect, Global, PerCall, Resolve};
         match error {
-            Error::Timeout(which) if !is_of_all(which) => {
+            Error::Timeout(which) if !matches!(which, Resolve | Connect | Global | PerCall) => {
                 Self::temporary(ErrorKind::FirstByteTimeout, message!("no answer in time"))
             }
             Error::Io(error) if error.kind() == IoKind::UnexpectedEof => {
@@ -118,12 +117,6 @@ impl AttemptError {
     }
 }
 
-/// Returns true for a time limit of an attempt or of its connection, not of a read.
-fn is_of_all(which: Timeout) -> bool {
-    use Timeout::{Connect, Global, PerCall, Resolve};
-    matches!(which, Resolve | Connect | Global | PerCall)
-}
-
 /// Makes the error of a disk that can't be written: no URL would do better.
 impl From<io::Error> for AttemptError {
     fn from(error: io::Error) -> Self {
@@ -135,47 +128,44 @@ impl From<io::Error> for AttemptError {
 /// Classifies an error of the HTTP client in the body of a response, or in all of an attempt.
 impl From<Error> for AttemptError {
     fn from(error: Error) -> Self {
+        use ErrorKind::{
+            ConnectTimeout, Connection, HostNotFound, Protocol, StallTimeout, Tls, TotalTimeout,
+        };
         match error {
             Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
-                Self::temporary(ErrorKind::ConnectTimeout, message!("no connection in time"))
+                Self::temporary(ConnectTimeout, message!("no connection in time"))
             }
             Error::Timeout(Timeout::Global | Timeout::PerCall) => {
-                Self::temporary(ErrorKind::TotalTimeout, message!("not all of it came in time"))
+                Self::temporary(TotalTimeout, message!("not all of it came in time"))
             }
-            Error::Timeout(_) => {
-                Self::temporary(ErrorKind::StallTimeout, message!("the answer stopped"))
-            }
-            Error::HostNotFound => {
-                Self::permanent(ErrorKind::HostNotFound, message!("no such host"))
-            }
+            Error::Timeout(_) => Self::temporary(StallTimeout, message!("the answer stopped")),
+            Error::HostNotFound => Self::permanent(HostNotFound, message!("no such host")),
             Error::Other(error) if error.is::<LookupFailure>() => {
                 let failure = error.downcast_ref::<LookupFailure>();
                 let is_temporary = failure.is_some_and(|failure| failure.is_temporary);
-                let mut message = ErrorKind::HostNotFound.of_library(error);
+                let mut error = Self { is_temporary, ..Self::of_library(HostNotFound, error) };
                 if !is_temporary {
-                    message.shown = text!("no such host");
+                    error.message.shown = text!("no such host");
                 }
-                Self { is_temporary, ..Self::permanent(ErrorKind::HostNotFound, message) }
+                error
             }
             Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) | Error::TlsRequired => {
-                Self::permanent(ErrorKind::Tls, ErrorKind::Tls.of_library(error))
+                Self::of_library(Tls, error)
             }
             Error::Io(error) => of_connection(&error),
-            Error::Http(_) | Error::BadUri(_) => {
-                Self::permanent(ErrorKind::Protocol, ErrorKind::Protocol.of_library(error))
-            }
+            Error::Http(_) | Error::BadUri(_) => Self::of_library(Protocol, error),
             Error::ConnectProxyFailed(why) => {
                 // It ends with the status code of the proxy's response, if there was one.
                 let code = why.rsplit('/').next().and_then(|code| code.parse().ok());
                 let is_temporary = code.is_none_or(retry::is_temporary);
                 let message = message!("no connection: {}", why);
-                Self { is_temporary, ..Self::permanent(ErrorKind::Connection, message) }
+                Self { is_temporary, ..Self::permanent(Connection, message) }
             }
             Error::ConnectionFailed => {
-                Self::temporary(ErrorKind::Connection, ErrorKind::Connection.of_library(error))
+                Self { is_temporary: true, ..Self::of_library(Connection, error) }
             }
             // In a body; that may be a matter of this one connection.
-            error => Self::temporary(ErrorKind::Protocol, ErrorKind::Protocol.of_library(error)),
+            error => Self { is_temporary: true, ..Self::of_library(Protocol, error) },
         }
     }
 }
@@ -195,13 +185,13 @@ fn of_connection(error: &io::Error) -> AttemptError {
         }
         _ => (ErrorKind::Connection, true),
     };
-    let mut message = kind.of_library(error);
+    let mut failed = AttemptError { is_temporary, ..AttemptError::of_library(kind, error) };
     match error.kind() {
-        IoKind::ConnectionRefused => message.shown = text!("the connection was refused"),
-        IoKind::ConnectionReset => message.shown = text!("the connection was reset"),
+        IoKind::ConnectionRefused => failed.message.shown = text!("the connection was refused"),
+        IoKind::ConnectionReset => failed.message.shown = text!("the connection was reset"),
         _ => {}
     }
-    AttemptError { is_temporary, ..AttemptError::permanent(kind, message) }
+    failed
 }
 
 /// Says that the head of a response can't be read, and which rule it breaks if that is known.

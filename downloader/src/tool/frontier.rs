@@ -9,9 +9,8 @@
 //!
 //! A thread gets the first URL that may be attempted now: that need not wait for another attempt,
 //! and whose host may be asked by one more thread. So neither a slow host nor a wait holds a thread
-//! up. A URL that is redirected to another host comes back, too, and waits for a slot there. An
-//! image that proves damaged after a thread has done with it returns as well: the frontier stays
-//! open as long as such images may come.
+//! up. A URL that is redirected to another host comes back, too, and waits for a slot there. The
+//! frontier stays open as long as one may come back: until all have been released.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,7 +37,7 @@ struct State {
     hosts: HashMap<String, Host>,
     /// The most threads that ask a host at once.
     per_host: usize,
-    /// The number of downloads that are with the threads, or are expected back.
+    /// The number of downloads that have not been released.
     active: usize,
     list_has_ended: bool,
 }
@@ -185,19 +184,6 @@ impl Frontier {
         self.changed.notify_all();
     }
 
-    /// Expects a download back that a thread has; its slot at its host is freed by `release`.
-    pub(super) fn expect_back(&self) {
-        self.lock().active += 1;
-    }
-
-    /// Ends an expectation. The download comes back to the front, or never.
-    pub(super) fn give_back(&self, again: Option<Download>) {
-        let mut state = self.lock();
-        state.active -= 1;
-        again.into_iter().for_each(|download| state.waiting.push_front(download));
-        self.changed.notify_all();
-    }
-
     /// Closes the frontier: nothing is begun any more.
     pub(super) fn close(&self) {
         let _state = self.lock();
@@ -249,22 +235,6 @@ mod tests {
         assert_eq!([next(&frontier), next(&frontier)], [Some(1), Some(3)]);
         frontier.release("a", None, None);
         assert_eq!(next(&frontier), Some(2));
-    }
-
-    #[test]
-    fn what_is_expected_back_keeps_the_frontier_open() {
-        let _deadline = Deadline::seconds(60);
-        let frontier = frontier(1, &[("a", None)]);
-        frontier.end_list();
-        for again in [Some(download("a", 1, None)), None] {
-            assert_eq!(next(&frontier), Some(1));
-            frontier.expect_back();
-            frontier.release("a", None, None);
-            thread::scope(|scope| {
-                scope.spawn(|| frontier.give_back(again));
-            });
-        }
-        assert_eq!(next(&frontier), None);
     }
 
     #[test]

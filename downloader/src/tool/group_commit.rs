@@ -51,12 +51,11 @@ impl GroupCommit {
     }
 }
 
-#[cfg(test)]
+// Windows syncs pipes, too, and has no other file that can't be synced.
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
-    // Windows syncs pipes, too, and has no other file that can't be synced.
-    #[cfg(unix)]
     #[test]
     fn each_file_of_a_group_has_its_own_result() {
         let files: Vec<File> = (0..5).map(|_| tempfile::tempfile().unwrap()).collect();

@@ -1,6 +1,7 @@
 //! The list of URLs: one a line, read as it is needed, however long it is.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Bytes};
+use std::mem;
 
 use common::text;
 use url::Url;
@@ -12,7 +13,7 @@ const LONGEST: usize = 16 << 10;
 
 /// The lines of a list that are URLs, or ought to be.
 pub(super) struct List<R> {
-    input: R,
+    input: Bytes<R>,
     /// The number of the line read last, from 1.
     line: u64,
     /// True if that line ended with a carriage return: a line feed behind it belongs to its end.
@@ -37,37 +38,27 @@ pub(super) struct BadLine {
 
 impl<R: BufRead> List<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input, line: 0, is_after_return: false }
+        Self { input: input.bytes(), line: 0, is_after_return: false }
     }
 
     /// Reads a line without its end, which is a line feed, a carriage return or both; `None` after
     /// the last. Of a line that is too long only the beginning is kept.
     fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
         let (mut line, mut has_begun) = (Vec::new(), false);
-        loop {
-            let read = match self.input.fill_buf() {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                read => read?,
-            };
-            if std::mem::take(&mut self.is_after_return) && read.starts_with(b"\n") {
-                self.input.consume(1);
+        while let Some(byte) = self.input.next().transpose()? {
+            let is_after_return = mem::replace(&mut self.is_after_return, byte == b'\r');
+            if is_after_return && byte == b'\n' {
                 continue;
             }
-            if read.is_empty() && !has_begun {
-                return Ok(None);
-            }
-            let end = read.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-            let part = &read[..end.unwrap_or(read.len())];
-            let free = LONGEST + 1 - line.len();
-            line.extend_from_slice(&part[..part.len().min(free)]);
-            let is_over = end.is_some() || read.is_empty();
-            self.is_after_return = end.is_some_and(|end| read[end] == b'\r');
             has_begun = true;
-            let length = part.len() + usize::from(end.is_some());
-            self.input.consume(length);
-            if is_over {
-                break;
+            match byte {
+                b'\n' | b'\r' => break,
+                byte if line.len() <= LONGEST => line.push(byte),
+                _ => {}
             }
+        }
+        if !has_begun {
+            return Ok(None);
         }
         self.line += 1;
         if self.line == 1 {

@@ -146,10 +146,10 @@ impl Pipeline {
             let host = download.host().to_owned();
             let is_sent = match self.attempt(&mut download) {
                 Ok(Some(file)) => {
-                    if file.is_joined && self.pool.is_some() {
-                        self.frontier.expect_back();
+                    match file.is_joined && self.pool.is_some() {
+                        true => download.held_host = Some(host),
+                        false => self.frontier.release(&host, None, None),
                     }
-                    self.frontier.release(&host, None, None);
                     fetched.send((download, file)).is_ok()
                 }
                 // A redirect leads to another host.
@@ -209,14 +209,13 @@ impl Pipeline {
     ) {
         for (mut download, mut file) in to_check {
             let checked = self.check(&file);
-            if file.is_joined {
-                // Its parts may not belong together, whatever the server says.
+            if let Some(host) = download.held_host.take() {
                 if checked.as_ref().is_err_and(|error| error.kind == ErrorKind::Damaged) {
                     download.start_over();
-                    self.frontier.give_back(Some(download));
+                    self.frontier.release(&host, None, Some(download));
                     continue;
                 }
-                self.frontier.give_back(None);
+                self.frontier.release(&host, None, None);
             }
             let is_sent = match checked {
                 Ok(convolved_md5) => {
@@ -252,7 +251,7 @@ impl Pipeline {
                 Error::Task(TaskError::Panicked { .. }) => ErrorKind::Damaged,
                 _ => ErrorKind::WorkerDied,
             };
-            Err(AttemptError::permanent(kind, kind.of_library(error)))
+            Err(AttemptError::of_library(kind, error))
         })
     }
 
