@@ -175,7 +175,7 @@ fn there_are_no_more_processes_than_allowed_or_needed() {
     for (workers, tasks) in [(3, 45), (5, 3)] {
         let stage = Stage::new(45);
         let executor = ProcessPoolExecutor::on(&stage, workers);
-        assert_eq!(executor.worker_pids(), []);
+        assert_eq!(executor.worker_pids(), [0; 0]);
         let futures: Vec<_> = (0..tasks).map(|task| executor.submit(hold, task).unwrap()).collect();
         for _ in 0..3 {
             stage.next_waiting();
@@ -393,7 +393,7 @@ fn nothing_is_left((): ()) {
         assert_eq!(kind_of(&future), "Broken");
         drop(executor);
         before.comes_back().unwrap();
-        assert_eq!(children(), []);
+        assert_eq!(children(), [0; 0]);
     }
 }
 

@@ -125,7 +125,7 @@ fn a_map_over_nothing_is_ready_at_once() {
     // No worker is free to do anything for it.
     let result = pool.map_async(square, []).unwrap();
     assert!(result.wait_timeout(LONG));
-    assert_eq!(result.get().unwrap(), []);
+    assert_eq!(result.get().unwrap(), [0; 0]);
     assert!(!held.ready());
 }
 
@@ -270,11 +270,11 @@ fn a_pool_has_as_many_workers_as_asked_for_and_at_least_one() {
 fn nothing_gives_nothing_and_does_not_hinder_the_end() {
     let _deadline = Deadline::seconds(60);
     let pool = Pool::new(2).unwrap();
-    assert_eq!(pool.map(square, []).unwrap(), []);
+    assert_eq!(pool.map(square, []).unwrap(), [0; 0]);
     assert_eq!(pool.imap(square, []).unwrap().count(), 0);
     assert_eq!(pool.imap_unordered(square, []).unwrap().count(), 0);
     assert_eq!(pool.imap_chunked(square, (0..9).map_while(|_| None), 4).unwrap().count(), 0);
-    assert_eq!(pool.map_async(square, []).unwrap().get().unwrap(), []);
+    assert_eq!(pool.map_async(square, []).unwrap().get().unwrap(), [0; 0]);
     pool.close();
     pool.join().unwrap();
 }

@@ -105,7 +105,7 @@ fn is_broken(pool: &Pool) {
     pool.close();
     pool.terminate();
     pool.join().unwrap();
-    assert_eq!(pool.worker_pids(), []);
+    assert_eq!(pool.worker_pids(), [0; 0]);
 }
 
 /// POOL-B03

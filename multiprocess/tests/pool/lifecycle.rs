@@ -122,7 +122,7 @@ fn a_closed_pool_replaces_workers_as_long_as_there_is_something_to_do() {
     assert!(matches!(held.get(), Err(TaskError::WorkerDied { .. })));
     pool.join().unwrap();
     assert!(results.iter().all(|result| result.get().is_ok()));
-    assert_eq!(pool.worker_pids(), []);
+    assert_eq!(pool.worker_pids(), [0; 0]);
 }
 
 #[test]

@@ -294,7 +294,7 @@ fn to_join_before_an_endless_imap_has_been_taken_is_an_error_and_no_hang() {
     let results = pool.imap(square, (0..).take_while(|number| *number < 1000)).unwrap();
     pool.close();
     assert!(matches!(pool.join(), Err(Error::Unfinished)));
-    assert_eq!(results.map(Result::unwrap).sum::<u64>(), (0..1000).map(square).sum());
+    assert_eq!(results.map(Result::unwrap).sum::<u64>(), (0..1000).map(square).sum::<u64>());
     pool.join().unwrap();
 }
 

@@ -673,7 +673,7 @@ fn round(variant: Variant, victims: Victims, seed: u64, time: Duration) -> Count
     assert!(driver.workers.is_empty() && driver.dying.is_empty());
     let rest = drain(&driver.queue, variant);
     if !kill_consumers {
-        assert_eq!(rest, [], "after the consumers had it all");
+        assert!(rest.is_empty(), "after the consumers had it all: {rest:?}");
     }
     driver.counts.drained = rest.len();
     as_new(&driver.queue, variant);
