@@ -8,6 +8,8 @@ use plotters::prelude::*;
 pub use plotters::style::text_anchor::HPos;
 use plotters::style::text_anchor::{Pos, VPos};
 
+use crate::text::{Language, language};
+
 /// The reason why a picture can't be drawn.
 pub type Error = DrawingAreaErrorKind<std::io::Error>;
 /// The result of every part of a drawing.
@@ -38,7 +40,7 @@ pub const FONT: &str = "sans-serif";
 /// use common::drawing::{DARK, line, picture};
 ///
 /// let document = picture((40, 20), |area| line(area, &[(0, 10), (40, 10)], &DARK, 2))?;
-/// assert!(document.starts_with("<svg width=\"40\" height=\"20\""));
+/// assert!(document.contains("width=\"40\" height=\"20\""));
 /// assert!(document.contains("<polyline"));
 /// # Ok::<(), common::drawing::Error>(())
 /// ```
@@ -57,7 +59,12 @@ pub fn picture(
         draw(&area)?;
         area.present()?;
     }
-    Ok(document)
+    // Which of its forms a Chinese character or a colon has depends on the language.
+    let language = match language() {
+        Language::English => "<svg xml:lang=\"en\" ",
+        Language::Chinese => "<svg xml:lang=\"zh-CN\" ",
+    };
+    Ok(document.replacen("<svg ", language, 1))
 }
 
 /// Draws text of this size, in pixels, whose left, middle or right is at this position.

@@ -6,7 +6,7 @@
 //!
 //!   main        puts 1, 2, 3 into a queue of capacity 3     say!: what the main process does
 //!   ok          the queue is full                           check!: a claim, checked just then
-//!   ~ it took 0.3 ms                                        note!: what may differ from run to run
+//!   ~ it took 3.5 ms                                        note!: what may differ from run to run
 //!   ~ Process-1 gets 1                                      say! in a child: the order is free
 //!
 //!   = A full queue makes you wait or tells you at once: your choice.

@@ -35,7 +35,7 @@ impl Stopwatch {
     }
 }
 
-/// Writes a duration in the unit that suits it: `870 ns`, `12.3 µs`, `0.3 ms`, `2.05 s`.
+/// Writes a duration in the unit that suits it: `870 ns`, `12.3 µs`, `3.5 ms`, `2.05 s`.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -46,7 +46,7 @@ pub fn show(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds >= 1.0 {
         format!("{seconds:.2} s")
-    } else if seconds >= 1e-4 {
+    } else if seconds >= 1e-3 {
         format!("{:.1} ms", seconds * 1e3)
     } else if seconds >= 1e-6 {
         format!("{:.1} µs", seconds * 1e6)
@@ -160,8 +160,8 @@ mod tests {
 
     #[test]
     fn durations_are_shown_in_the_unit_that_suits_them() {
-        let shown = [870, 12_345, 300_000, 2_050_000_000].map(Duration::from_nanos).map(show);
-        assert_eq!(shown, ["870 ns", "12.3 µs", "0.3 ms", "2.05 s"]);
+        let shown = [870, 134_000, 3_460_000, 2_050_000_000].map(Duration::from_nanos).map(show);
+        assert_eq!(shown, ["870 ns", "134.0 µs", "3.5 ms", "2.05 s"]);
     }
 
     #[test]

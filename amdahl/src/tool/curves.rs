@@ -106,7 +106,7 @@ impl Chart<'_> {
             .light_line_style(TRANSPARENT)
             .bold_line_style(GRID)
             .axis_style(DARK)
-            .x_labels(drawing::steps(self.most, 10).len())
+            .x_labels(drawing::steps(self.most, (self.most as i32).clamp(1, 10)).len())
             .y_labels(8)
             .x_label_formatter(&|n| rounded(*n))
             .y_label_formatter(&|value| rounded(*value))
