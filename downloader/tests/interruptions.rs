@@ -88,7 +88,7 @@ fn busy_worker(run: &support::Running) -> u32 {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_killed_worker_costs_one_attempt_and_no_image() {
-    let _deadline = Deadline::seconds(60);
+    let _deadline = Deadline::seconds(300);
     let server = one_large_image();
     let list = ["/large", "/1", "/22", "/333"].map(|path| server.url(path));
     let run = Get::of(&list).with(&["--processes", "1"]).start();
@@ -100,7 +100,7 @@ fn a_killed_worker_costs_one_attempt_and_no_image() {
 #[cfg(target_os = "linux")]
 #[test]
 fn an_image_that_kills_two_workers_fails_and_the_others_are_stored() {
-    let _deadline = Deadline::seconds(60);
+    let _deadline = Deadline::seconds(300);
     let server = one_large_image();
     let list = ["/large", "/1", "/22", "/333"].map(|path| server.url(path));
     let run = Get::of(&list).with(&["--processes", "1"]).start();

@@ -214,6 +214,10 @@ mod tests {
         download
     }
 
+    fn first_of(host: &str) -> Download {
+        download(host, 1, None)
+    }
+
     /// Makes a frontier with a download from each host, which are numbered from 1.
     fn frontier(per_host: usize, hosts: &[(&str, Option<Instant>)]) -> Frontier {
         let frontier = Frontier::new(10, per_host);
@@ -237,31 +241,37 @@ mod tests {
         assert_eq!(next(&frontier), Some(2));
     }
 
+    const LONG: Duration = Duration::from_secs(1000);
+    const SHORT: Duration = Duration::from_millis(50);
+
     #[test]
     fn another_attempt_waits_for_its_time_and_lets_others_pass() {
         let _deadline = Deadline::seconds(60);
-        let later = Instant::now() + Duration::from_millis(50);
-        let frontier = frontier(9, &[("a", Some(later)), ("a", None)]);
-        assert_eq!([next(&frontier), next(&frontier)], [Some(2), Some(1)]);
+        let waiting = frontier(9, &[("a", Some(Instant::now() + LONG)), ("a", None)]);
+        assert_eq!(next(&waiting), Some(2));
+        let later = Instant::now() + SHORT;
+        assert_eq!(next(&frontier(9, &[("a", Some(later))])), Some(1));
         assert!(Instant::now() >= later);
     }
 
     #[test]
     fn a_host_that_asks_for_a_pause_gets_it() {
         let _deadline = Deadline::seconds(60);
-        let frontier = frontier(9, &[("a", None), ("a", None), ("b", None)]);
-        assert_eq!(next(&frontier), Some(1));
-        let pause = Pause::new(Duration::from_millis(50), None);
-        let later = pause.until;
-        frontier.release("a", Some(pause), None);
-        assert_eq!([next(&frontier), next(&frontier)], [Some(3), Some(2)]);
-        assert!(Instant::now() >= later);
+        for (length, second) in [(LONG, "b"), (SHORT, "a")] {
+            let frontier = frontier(9, &[("a", None), ("a", None), (second, None)]);
+            assert_eq!(next(&frontier), Some(1));
+            let pause = Pause::new(length, None);
+            let later = pause.until;
+            frontier.release("a", Some(pause), None);
+            assert_eq!(next(&frontier), Some(if second == "b" { 3 } else { 2 }));
+            assert_eq!(Instant::now() >= later, second == "a");
+        }
     }
 
     #[test]
     fn what_is_for_a_host_that_is_not_waited_for_is_refused() {
         let _deadline = Deadline::seconds(60);
-        let later = Instant::now() + Duration::from_secs(1000);
+        let later = Instant::now() + LONG;
         let frontier = frontier(1, &[("a", None), ("b", None), ("a", Some(later)), ("a", None)]);
         assert_eq!(frontier.next().unwrap().refusal, None);
         frontier.release("a", Some(Pause::new(Duration::MAX, Some(message!("stored")))), None);
@@ -272,10 +282,6 @@ mod tests {
         let seen: Vec<_> = all.map(|next| (next.host().to_owned(), next.refusal)).collect();
         let refused = ("a".to_owned(), Some(message!("stored")));
         assert_eq!(seen, [("b".to_owned(), None), refused.clone(), refused.clone(), refused]);
-    }
-
-    fn first_of(host: &str) -> Download {
-        download(host, 1, None)
     }
 
     #[test]

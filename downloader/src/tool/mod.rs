@@ -1,20 +1,22 @@
 //! The tools beside the lessons: a downloader for real use, and a server to try it on.
 //!
-//! Each module of the downloader uses only those below it, along the lines:
+//! Each module of the downloader uses those beside it and below it, none above:
 //!
 //! ```text
-//!                     get ─── options · interrupt · progress · report
-//!                      │
-//!                   pipeline ─── list · frontier · group_commit · content
-//!                      │
-//!                   attempt ─── download · partial · output_dir
-//!                      │
-//!                   client ─── response · redirect · retry
-//!                      │
-//!       resolver · proxy · connect · trust                          error: what all of them return
+//!   get ─── interrupt · progress                   a run, from its options to its exit code
+//!    │
+//!   pipeline ─── list · frontier · group_commit    threads, and the queues between them
+//!    │
+//!   attempt ─── output_dir                         requests, until a file is whole
+//!    │
+//!   download ─── partial · content · report        a URL on its way: what came, what became of it
+//!    │
+//!   client ─── redirect · response · trust         one request after another
+//!    │
+//!   connect · proxy · resolver · retry
 //! ```
 //!
-//! `serve` stands alone.
+//! All use `options`, `error` and `message`. `serve` stands alone.
 
 use common::lessons::Tool;
 
