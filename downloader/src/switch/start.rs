@@ -82,12 +82,11 @@ pub(crate) fn start_and_join(execution: Execution) -> Result<(), Failure> {
 /// Runs in the child.
 fn nothing((): ()) {}
 
-#[cfg(test)]
+// Only Linux tells.
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
-    // Only Linux tells.
-    #[cfg(target_os = "linux")]
     #[test]
     fn a_process_has_memory_of_its_own_and_a_thread_has_less() {
         let _deadline = testing::Deadline::seconds(60);
