@@ -151,8 +151,9 @@ pub struct Measured {
     spent: Duration,
 }
 
-/// Does the work with every subject once in every round, in an order that changes: each begins in
-/// its turn, and every other round runs backwards, so that none always follows the same neighbour.
+/// Does the work with every subject once in every round, in an order that changes: the first round
+/// runs from the first to the last, every other one backwards, and each subject begins in its turn,
+/// so that none always follows the same neighbour.
 ///
 /// The work is called with the numbers of round and subject, both from 0.
 ///
@@ -164,7 +165,7 @@ pub struct Measured {
 ///     calls.push((round, subject));
 ///     Ok::<(), ()>(())
 /// })?;
-/// assert_eq!(calls, [(0, 2), (0, 1), (0, 0), (1, 1), (1, 2), (1, 0)]);
+/// assert_eq!(calls, [(0, 0), (0, 1), (0, 2), (1, 2), (1, 1), (1, 0)]);
 /// # Ok::<(), ()>(())
 /// ```
 ///
@@ -181,8 +182,8 @@ pub fn interleaved<E>(
 
 fn order(round: usize, subjects: usize) -> impl Iterator<Item = usize> {
     let mut order: Vec<usize> = (0..subjects).collect();
-    order.rotate_left(round % subjects.max(1));
-    if round.is_multiple_of(2) {
+    order.rotate_left(round / 2 % subjects.max(1));
+    if !round.is_multiple_of(2) {
         order.reverse();
     }
     order.into_iter()
@@ -387,7 +388,7 @@ mod tests {
     fn every_subject_comes_once_in_a_round_and_none_is_always_first() {
         let order = |round, subjects| order(round, subjects).collect::<Vec<_>>();
         let first: Vec<usize> = (1..=4).map(|round| order(round, 3)[0]).collect();
-        assert_eq!(first, [1, 1, 0, 0]);
+        assert_eq!(first, [2, 1, 0, 2]);
         for round in 0..6 {
             let mut order = order(round, 4);
             order.sort_unstable();
