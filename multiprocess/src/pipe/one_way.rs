@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use crate::process::frame::{self, Error, LIMIT};
 use crate::process::wait;
+use crate::sys;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+/// Size of a pipe in bytes, at first.
+const HELD: usize = 1 << 16;
 
 /// Size in bytes beyond which a buffer that grew for one large message is freed.
 const KEPT: usize = 1 << 20;
@@ -86,6 +90,9 @@ pub struct Sender<T> {
     pipe: PipeWriter,
     /// True once the system has failed inside a message.
     closed: bool,
+    /// True once the pipe was too small for a message.
+    #[serde(skip)]
+    enlarged: bool,
     /// Buffer of a frame, reused for the next.
     #[serde(skip)]
     frame: Vec<u8>,
@@ -94,7 +101,10 @@ pub struct Sender<T> {
 }
 
 impl<T: Serialize> Sender<T> {
-    /// Sends one message; waits while the pipe is full (64 KiB). Python: `Connection.send`.
+    /// Sends one message; waits while the pipe is full. Python: `Connection.send`.
+    ///
+    /// A pipe holds 64 KiB. On Linux it holds 1 MiB from the first larger message on, unless the
+    /// system refuses: an unprivileged user's pipes together have a limit.
     ///
     /// Sending to a pipe without a receiver raises SIGPIPE. Rust programs ignore that signal; it
     /// ends a program that has reset it to its default.
@@ -106,7 +116,7 @@ impl<T: Serialize> Sender<T> {
     pub fn send(&mut self, message: &T) -> Result<(), Error> {
         let mut frame = std::mem::take(&mut self.frame);
         let sent = frame::encode(message, &mut frame)
-            .and_then(|()| self.write(|pipe| Ok(pipe.write_all(&frame)?)));
+            .and_then(|()| self.write(frame.len(), |pipe| Ok(pipe.write_all(&frame)?)));
         frame.clear();
         frame.shrink_to(KEPT);
         self.frame = frame;
@@ -122,15 +132,21 @@ impl<T> Sender<T> {
     /// [`Error::BrokenPipe`], [`Error::TooLong`], [`Error::Io`], [`Error::Closed`]: as
     /// [`send`](Self::send).
     pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.write(|pipe| frame::write(pipe, bytes))
+        self.write(frame::HEADER + bytes.len(), |pipe| frame::write(pipe, bytes))
     }
 
     fn write(
         &mut self,
+        length: usize,
         write: impl FnOnce(&mut PipeWriter) -> Result<(), Error>,
     ) -> Result<(), Error> {
         if self.closed {
             return Err(Error::Closed);
+        }
+        if length > HELD && !self.enlarged {
+            // Fewer switches between the two processes. A short message is not to pay for that.
+            sys::pipe::enlarge(&self.pipe);
+            self.enlarged = true;
         }
         let written = write(&mut self.pipe);
         if matches!(written, Err(Error::Io(_))) {
@@ -272,7 +288,7 @@ impl<T> From<PipeReader> for Receiver<T> {
 /// Makes a sender of the writing end of any pipe.
 impl<T> From<PipeWriter> for Sender<T> {
     fn from(pipe: PipeWriter) -> Self {
-        Self { pipe, closed: false, frame: Vec::new(), message: PhantomData }
+        Self { pipe, closed: false, enlarged: false, frame: Vec::new(), message: PhantomData }
     }
 }
 

@@ -54,7 +54,7 @@ use crate::process::codec;
 /// Longest body that is sent or received, in bytes: 4 GiB. A longer length is taken for garbage.
 pub const LIMIT: u64 = 1 << 32;
 
-const HEADER: usize = size_of::<u64>();
+pub(crate) const HEADER: usize = size_of::<u64>();
 
 /// Shortest frame, in bytes.
 const SHORTEST: usize = 64;
@@ -246,23 +246,23 @@ pub fn read(stream: &mut impl Read, limit: u64, body: &mut Vec<u8>) -> Result<()
         .ok()
         .filter(|_| announced <= limit)
         .ok_or(Error::TooLong { length: announced, limit })?;
-    let mut filled = length.min(start.len());
-    body.resize(body.len().max(filled), 0);
-    body[..filled].copy_from_slice(&start[..filled]);
-    while filled < length {
-        let end = length.min(STEP.max(2 * filled));
-        if body.len() < end {
-            let more = end - body.len();
-            body.try_reserve_exact(more).map_err(|e| Error::Io(io::Error::other(e)))?;
-            body.resize(end, 0);
+    body.clear();
+    body.extend_from_slice(&start[..length.min(start.len())]);
+    while body.len() < length {
+        let end = length.min(STEP.max(2 * body.len()));
+        let more = end - body.len();
+        body.try_reserve_exact(more).map_err(|e| Error::Io(io::Error::other(e)))?;
+        // Unlike `read_exact`, this doesn't want memory that was cleared before.
+        match stream.by_ref().take(more as u64).read_to_end(body) {
+            Ok(_) => {}
+            // The peer has died before it read everything.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            Err(error) => return Err(error.into()),
         }
-        let got = fill(stream, &mut body[filled..end])?;
-        filled += got;
-        if filled < end {
-            return Err(Error::Truncated { missing: (length - filled) as u64 });
+        if body.len() < end {
+            return Err(Error::Truncated { missing: (length - body.len()) as u64 });
         }
     }
-    body.truncate(length);
     Ok(())
 }
 

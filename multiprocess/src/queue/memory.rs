@@ -2,11 +2,11 @@
 //! such file in memory, the mapped part and the windows are two objects, and the numbers a third.
 //!
 //! ```text
-//!   ┌────────┬───────┬────────┬─────────┬──────────┬───────┬───────┬─────────────────┬───────┐
-//!   │ header │ hints │ event  │ tenants │ accounts │ slots │ areas │ windows, one    │ spill │
-//!   │        │       │ counts │         │          │       │       │ for each slot   │       │
-//!   └────────┴───────┴────────┴─────────┴──────────┴───────┴───────┴─────────────────┴───────┘
-//!   └──────────────────────── mapped: words ───────────────────────┘└ written, read, punched ┘
+//!   ┌────────┬───────┬────────┬─────────┬───────┬──────────┬───────┬───────┬─────────────┬───────┐
+//!   │ header │ hints │ event  │ tenants │ marks │ accounts │ slots │ areas │ windows:    │ spill │
+//!   │        │       │ counts │         │       │          │       │       │ one a slot  │       │
+//!   └────────┴───────┴────────┴─────────┴───────┴──────────┴───────┴───────┴─────────────┴───────┘
+//!   └─────────────────────────── mapped: words ────────────────────────────┘└ not mapped ────────┘
 //!
 //!   numbers, each taken or not:  ▢ ■ ■ ▢ ■ ▢ …   number n is taken: participant n is alive
 //! ```
@@ -113,8 +113,10 @@ mod at {
     pub(super) const GIVEN: usize = HIGHEST + 1;
     pub(super) const SPILL_HEAD: usize = HIGHEST + 2;
     pub(super) const SPILL_TAIL: usize = HIGHEST + 3;
+    pub(super) const HAND: usize = HIGHEST + 4;
     pub(super) const TENANTS: usize = 8 * LINE;
-    pub(super) const ACCOUNTS: usize = TENANTS + before(AREAS.len()).0;
+    pub(super) const MARKS: usize = TENANTS + before(AREAS.len()).0;
+    pub(super) const ACCOUNTS: usize = MARKS + (PARTICIPANTS as usize).div_ceil(64);
     pub(super) const SLOTS: usize = ACCOUNTS + LINE * PARTICIPANTS as usize;
 }
 
@@ -337,6 +339,34 @@ impl Memory {
     pub(crate) fn count_number(&self, number: Owner) {
         self.mapping.words()[at::HIGHEST].fetch_max(number.into(), Ordering::AcqRel);
         self.mapping.words()[at::GIVEN].fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Marks a number as given; returns false if it is marked already.
+    ///
+    /// Marks are hints, each a bit: only the system knows which numbers are taken.
+    pub(crate) fn mark(&self, number: Owner) -> bool {
+        let (word, bit) = self.mark_of(number);
+        let is_marked = |word: u64| word & bit != 0;
+        !is_marked(word.load(Ordering::Relaxed))
+            && !is_marked(word.fetch_or(bit, Ordering::Relaxed))
+    }
+
+    /// Removes the mark of a number.
+    pub(crate) fn unmark(&self, number: Owner) {
+        let (word, bit) = self.mark_of(number);
+        word.fetch_and(!bit, Ordering::Relaxed);
+    }
+
+    fn mark_of(&self, number: Owner) -> (&AtomicU64, u64) {
+        (&self.mapping.words()[at::MARKS + usize::from(number) / 64], 1 << (number % 64))
+    }
+
+    /// Returns the number after the last one returned, from 1 to the highest and round again.
+    pub(crate) fn next_number(&self) -> Owner {
+        let (hand, highest) = (&self.mapping.words()[at::HAND], u64::from(self.highest()));
+        let after = |last| if last < highest { last + 1 } else { 1 };
+        let moved = hand.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |l| Some(after(l)));
+        after(moved.unwrap_or_default()) as Owner
     }
 
     /// Returns how many numbers were ever given, repetitions included.

@@ -20,6 +20,29 @@
 //! can get the number meanwhile and be taken for its dead predecessor: without that, an item given
 //! back and claimed again under the same number could be given back a second time.
 //!
+//! # Numbers
+//!
+//! A new participant gets the lowest number that is free. To try one costs a walk over all locks,
+//! so numbers that were given have a mark, and are not tried. Marks of the dead are removed by
+//! later invitations, of which each looks at two numbers, round and round: so an invitation tries
+//! three numbers, however many participants there are, unless another process invites, too.
+//!
+//! The highest number, to which all loops over accounts go, is at most twice the largest number of
+//! participants that lived at one time. For a number above the highest, *h*, is given only if all
+//! up to *h* have marks. Each of these was looked at during the last *h* / 2 invitations: it was
+//! alive when they began, or was given since.
+//!
+//! A mark decides nothing: the system does. An inviter that dies
+//!
+//! - after it has removed a mark, or before it sets one: nothing has begun;
+//! - after it has set the mark: a free number has a mark, which a later invitation removes;
+//! - after it has taken the number, before or after it is counted or buried: the number is free
+//!   again, because its opening died, too. As no participant has used the number, only its
+//!   predecessor's slots have that name, and are repaired as before.
+//!
+//! If the mark of a number is missing because it was removed while the number was being given, the
+//! next invitation tries that number in vain, and leaves the mark there.
+//!
 //! # Lock order
 //!
 //! `repairing`, then the kernel's lock of the dead participant's number, then `given_back`. No lock
@@ -38,6 +61,9 @@ use crate::sys::queue::{Opening, Participation};
 
 /// The number of the process that made the queue.
 const MAKER: Owner = 1;
+
+/// Count of the numbers that each invitation looks at.
+const LOOKS: usize = 2;
 
 /// A process's part in a queue, shared by its threads.
 #[derive(Debug)]
@@ -58,6 +84,7 @@ impl Participant {
         let mut opening = memory::create(capacity, kind)?;
         opening.become_number(MAKER)?;
         let first = Self::attach(opening, MAKER)?;
+        first.memory.mark(MAKER);
         first.memory.count_number(MAKER);
         Ok(first)
     }
@@ -74,8 +101,11 @@ impl Participant {
     }
 
     /// Makes one more participant, for another process.
+    ///
+    /// A death at any step leaves nothing but hints: see "Numbers" above.
     pub(crate) fn invite(&self) -> io::Result<(Opening, Owner)> {
-        if let Some((opening, number)) = self.memory.opening().invite(1..PARTICIPANTS)? {
+        self.unmark_dead();
+        if let Some((opening, number)) = self.memory.opening().invite(self.numbers_to_try())? {
             self.memory.count_number(number);
             // A slot that a dead predecessor claimed would look like the new participant's.
             self.bury(number);
@@ -83,6 +113,22 @@ impl Participant {
         }
         let most = PARTICIPANTS - 1;
         Err(io::Error::other(format!("{most} processes use this queue already")))
+    }
+
+    /// Asks whether the next two numbers are free, and unmarks those that are.
+    fn unmark_dead(&self) {
+        for _ in 0..LOOKS {
+            let number = self.memory.next_number();
+            self.while_dead(number, || self.memory.unmark(number));
+        }
+    }
+
+    /// Lists the numbers for a new participant, and marks each that it returns: first those without
+    /// a mark, from the lowest.
+    fn numbers_to_try(&self) -> impl Iterator<Item = Owner> {
+        let unmarked = (1..PARTICIPANTS).filter(|number| self.memory.mark(*number));
+        // If all are marked, some may be free all the same.
+        unmarked.chain(1..PARTICIPANTS)
     }
 
     pub(crate) fn me(&self) -> Owner {
@@ -145,13 +191,17 @@ impl Participant {
         self.memory.kind() == Kind::Work && self.me != MAKER
     }
 
-    /// Locks a dead participant's number and repairs what it left; does nothing if it is alive.
+    /// Repairs what a dead participant left; does nothing if it is alive.
     fn repair_after(&self, owner: Owner) -> bool {
+        self.while_dead(owner, || self.bury(owner)).unwrap_or(false)
+    }
+
+    /// Locks a dead participant's number and runs the work; returns `None` if it is alive.
+    fn while_dead<T>(&self, owner: Owner, work: impl FnOnce() -> T) -> Option<T> {
         let _one_at_a_time = self.repairing.lock().unwrap_or_else(PoisonError::into_inner);
         // If liveness cannot be determined, assume the owner is alive.
-        let work = || self.bury(owner);
-        owner != self.me
-            && matches!(self.memory.opening().while_locked(owner, work), Ok(Some(true)))
+        let lock = || self.memory.opening().while_locked(owner, work).ok().flatten();
+        if owner == self.me { None } else { lock() }
     }
 
     /// Ends what this number's participant began. The caller holds the number's lock.
@@ -219,5 +269,52 @@ impl Participant {
     /// Lists every number ever given but this participant's own.
     pub(crate) fn others(&self) -> impl Iterator<Item = Owner> {
         (1..=self.memory.highest()).filter(|owner| *owner != self.me)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue() -> Participant {
+        Participant::create(1, Kind::Bounded).unwrap()
+    }
+
+    #[test]
+    fn an_invitation_tries_one_number_however_many_are_taken() {
+        let queue = queue();
+        let mut others: Vec<_> = (0..200).map(|_| queue.invite().unwrap()).collect();
+        for _ in 0..100 {
+            let first = queue.numbers_to_try().next().unwrap();
+            queue.memory.unmark(first);
+            let other = queue.invite().unwrap();
+            assert_eq!(other.1, first, "the first one was free");
+            others.push(other);
+        }
+        assert!((2..302).eq(others.into_iter().map(|(_, number)| number)));
+    }
+
+    #[test]
+    fn the_highest_number_is_bounded_by_how_many_live_at_a_time() {
+        let queue = queue();
+        for living in [1, 5, 40] {
+            let others: Vec<_> = (0..living).map(|_| queue.invite().unwrap()).collect();
+            // One more at a time lives for a moment.
+            (0..50 * living).for_each(|_| drop(queue.invite().unwrap()));
+            assert!(queue.memory.highest() <= 2 * (living + 2), "{living}");
+            drop(others);
+        }
+    }
+
+    #[test]
+    fn a_dead_inviters_marks_keep_no_number_from_being_given() {
+        let queue = queue();
+        assert!((2..PARTICIPANTS).all(|number| queue.memory.mark(number)));
+        assert_eq!(queue.invite().unwrap().1, 2);
+        // A mark that is missing costs a try in vain, and is set again.
+        let second = queue.invite().unwrap();
+        queue.memory.unmark(second.1);
+        assert_ne!(queue.invite().unwrap().1, second.1);
+        assert!(!queue.memory.mark(second.1));
     }
 }

@@ -33,7 +33,7 @@ fn sixteen_mebibytes_come_back_whole() {
 
 /// Runs in the child.
 fn send_before_receiving(mut end: Connection<(), ()>) -> Result<(), Failure> {
-    end.send_bytes(&vec![7; 1 << 20])?;
+    end.send_bytes(&vec![7; 2 << 20])?;
     end.recv_bytes(None)?;
     Ok(())
 }

@@ -421,7 +421,7 @@ fn a_sender_never_goes_on_in_the_middle_of_a_message() {
     let (mut reader, writer) = raw_pipe().unwrap();
     let mut sender = Sender::<()>::from(PipeWriter::from(impatient(&writer, true)));
     drop(writer);
-    let cut = sender.send_bytes(&vec![0; 1 << 20]);
+    let cut = sender.send_bytes(&vec![0; 2 << 20]);
     assert!(matches!(cut, Err(Error::Io(_))));
     // There is room again, but what comes next would be taken for the rest of that message.
     reader.read_exact(&mut [0; 1 << 15]).unwrap();

@@ -74,8 +74,9 @@ pub(crate) trait Participation: Sized {
     /// Takes this number for this opening; returns false if another has it.
     fn become_number(&mut self, number: u16) -> io::Result<bool>;
 
-    /// Opens the same memory once more, for another process, under the first free number.
-    fn invite(&self, numbers: Range<u16>) -> io::Result<Option<(Self, u16)>>;
+    /// Opens the same memory once more, for another process, under the first of these numbers that
+    /// is free.
+    fn invite(&self, numbers: impl Iterator<Item = u16>) -> io::Result<Option<(Self, u16)>>;
 
     /// Runs the work while no opening has, or can get, this number; returns `None` if it is taken.
     /// If this process is killed meanwhile, the number is free again.

@@ -103,7 +103,7 @@ impl Participation for Opening {
         self.numbers().lock(number)
     }
 
-    fn invite(&self, numbers: Range<u16>) -> io::Result<Option<(Self, u16)>> {
+    fn invite(&self, numbers: impl Iterator<Item = u16>) -> io::Result<Option<(Self, u16)>> {
         let mut opening = self.reopen()?;
         for number in numbers {
             if opening.become_number(number)? {

@@ -214,7 +214,7 @@ impl Participation for Opening {
         Ok(self.mark.is_some())
     }
 
-    fn invite(&self, numbers: Range<u16>) -> io::Result<Option<(Self, u16)>> {
+    fn invite(&self, numbers: impl Iterator<Item = u16>) -> io::Result<Option<(Self, u16)>> {
         let [items, room, done] = &self.semaphores;
         let mut opening = Self {
             words: Block { section: self.words.section.try_clone()?, ..self.words },
