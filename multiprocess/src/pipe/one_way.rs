@@ -103,8 +103,8 @@ pub struct Sender<T> {
 impl<T: Serialize> Sender<T> {
     /// Sends one message; waits while the pipe is full. Python: `Connection.send`.
     ///
-    /// A pipe holds 64 KiB. On Linux it holds 1 MiB from the first larger message on, unless the
-    /// system refuses: an unprivileged user's pipes together have a limit.
+    /// A pipe holds 64 KiB; on Linux 256 KiB from the first larger message on, unless the system
+    /// refuses: an unprivileged user's pipes together have a limit.
     ///
     /// Sending to a pipe without a receiver raises SIGPIPE. Rust programs ignore that signal; it
     /// ends a program that has reset it to its default.

@@ -42,9 +42,10 @@ impl<S, R> AsHandle for Connection<S, R> {
     }
 }
 
-/// Size in bytes to which a pipe is enlarged: the most that every user may have.
+/// Size in bytes to which a pipe is enlarged. All pipes of a user without privileges together may
+/// hold 64 MiB (`pipe-user-pages-soft`), and what is made beyond holds two pages: so not more.
 #[cfg(target_os = "linux")]
-const LARGE: libc::c_int = 1 << 20;
+const LARGE: libc::c_int = 1 << 18;
 
 /// Enlarges a pipe for large messages, where the system can and doesn't refuse.
 #[cfg(target_os = "linux")]
