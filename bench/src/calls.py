@@ -4,7 +4,6 @@ One argument: what to measure, as JSON. One line on standard output: seconds for
 wake-ups per second.
 """
 
-import concurrent.futures
 import multiprocessing
 import os
 import time
@@ -147,6 +146,9 @@ def round_of(executor, calls):
 
 
 def executor(work):
+    # Here, because every child of start_join that isn't forked would import it, too.
+    import concurrent.futures
+
     if work["kind"] == "threads":
         made = concurrent.futures.ThreadPoolExecutor(work["workers"])
     else:
