@@ -98,8 +98,13 @@ impl OutputDir {
         }
         // Not by `persist`: on Windows that fails while another run looks at the target. When the
         // file is dropped, nothing of its old name is left to be removed.
-        fs::rename(file.path(), &target)?;
-        Ok((Status::Stored, target))
+        match fs::rename(file.path(), &target) {
+            Ok(()) => Ok((Status::Stored, target)),
+            // Another run has given the same bytes this name just now: Windows may refuse to
+            // replace a file that is open.
+            Err(_) if has_same_bytes(file.path(), &target) => Ok((Status::Duplicate, target)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Syncs the names of the files.
