@@ -1,6 +1,6 @@
 //! Side by side, in one run: this project and its peers on the reader's machine.
 //!
-//! To read in this order: how it is measured (`common::measure`), a row (`rows/queue_stream.rs`),
+//! To read in this order: how it is measured (`common::measure`), a row (`rows/messages.rs`),
 //! Python (`python.rs`, `roles.py`, `calls.py`).
 
 #![forbid(unsafe_code)]
@@ -18,7 +18,6 @@ use std::time::Duration;
 use clap::Parser;
 use common::measure::chart::{Chart, Line};
 use common::measure::{Benchmark, Earlier, Effort, Machine, Measured, measure, report};
-use common::time::Stopwatch;
 use common::{files, output};
 use indicatif::{ProgressBar, ProgressStyle};
 use multiprocess::Failure;
@@ -154,24 +153,6 @@ fn chart(machine: &Machine, measured: &[Measured]) -> Chart {
         has_bars: true,
         foot: machine.lines().into(),
     }
-}
-
-/// Calls for so many seconds, and at least so often; returns the seconds of one call.
-///
-/// # Errors
-/// The first of a call.
-pub fn seconds_each(
-    seconds: f64,
-    least: u32,
-    mut call: impl FnMut() -> Result<(), Failure>,
-) -> Result<f64, Failure> {
-    let watch = Stopwatch::start();
-    let mut count = 0;
-    while count < least || watch.elapsed().as_secs_f64() < seconds {
-        call()?;
-        count += 1;
-    }
-    Ok(watch.elapsed().as_secs_f64() / f64::from(count))
 }
 
 fn versions(pythons: &[Python]) -> Vec<String> {

@@ -51,7 +51,7 @@ fn measure() -> Result<f64, Failure> {
     }
     wanted.core.map_or(Ok(()), |core| common::cores::bind_to(&[core]))?;
     start_and_join()?;
-    bench::seconds_each(wanted.seconds, 3, start_and_join)
+    common::measure::seconds_each(wanted.seconds, 3, start_and_join)
 }
 
 fn start_and_join() -> Result<(), Failure> {

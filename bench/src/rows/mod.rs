@@ -1,11 +1,10 @@
 //! The rows: one small file for each, or for each family of one shape. A new one is a file here and
 //! a line in [`all`].
 
-use common::measure::{Benchmark, Budget, Peer, Placement, Sample};
+use common::measure::{Benchmark, Budget, Peer, Placement, Sample, seconds_each};
 use multiprocess::Failure;
 
 use crate::python::Python;
-use crate::seconds_each;
 
 mod executor;
 mod messages;

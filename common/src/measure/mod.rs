@@ -33,7 +33,7 @@ pub use placement::{BusyLoops, Placement};
 pub use program::Program;
 pub use roles::{Message, sleeps_are_counted, times_slept_by};
 pub use rounds::{
-    Benchmark, Effort, Measured, Peer, Sample, TakeSample, Unit, interleaved, measure,
+    Benchmark, Effort, Measured, Peer, Sample, TakeSample, Unit, interleaved, measure, seconds_each,
 };
 pub use transports::Transport;
 pub use workload::{

@@ -16,7 +16,7 @@ use serde::Serialize;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
 use super::{Budget, BusyLoops};
-use crate::time::{Quantity, Spread};
+use crate::time::{Quantity, Spread, Stopwatch};
 
 /// A thing that is measured, and the peers that it is measured of.
 pub struct Benchmark {
@@ -178,6 +178,24 @@ pub fn interleaved<E>(
 ) -> Result<(), E> {
     let mut all = (0..rounds).flat_map(|round| order(round, subjects).map(move |s| (round, s)));
     all.try_for_each(|(round, subject)| work(round, subject))
+}
+
+/// Calls for so many seconds, and at least so often; returns the seconds of one call.
+///
+/// # Errors
+/// The first of a call.
+pub fn seconds_each(
+    seconds: f64,
+    least: u32,
+    mut call: impl FnMut() -> Result<(), Failure>,
+) -> Result<f64, Failure> {
+    let watch = Stopwatch::start();
+    let mut count = 0;
+    while count < least || watch.elapsed().as_secs_f64() < seconds {
+        call()?;
+        count += 1;
+    }
+    Ok(watch.elapsed().as_secs_f64() / f64::from(count))
 }
 
 fn order(round: usize, subjects: usize) -> impl Iterator<Item = usize> {

@@ -9,9 +9,9 @@ use common::measure::transports::{
 };
 use common::measure::{
     Budget, Execution, Peer, Placement, Report, Sample, Workload, mean_round_trip, perf,
+    seconds_each,
 };
 use common::text;
-use common::time::Stopwatch;
 use multiprocess::Failure;
 use multiprocess::process::frame;
 use serde::Serialize;
@@ -63,6 +63,9 @@ pub(crate) const THREADS_ONLY: (Transport, Execution) = (Transport::Crossbeam, P
 
 /// The bytes that each end touches before every hop, in the lesson's table about caches.
 pub(crate) const WORKING_SETS: [usize; 3] = [0, 256 << 10, 2 << 20];
+
+/// The tokens turned into bytes between two looks at the clock.
+const BATCH: u32 = 256;
 
 /// Lists all that the lesson measures. What is compared round by round stands side by side.
 pub(crate) fn all() -> Vec<Subject> {
@@ -119,15 +122,20 @@ impl Subject {
                 let time = Duration::try_from_secs_f64(budget.seconds)?;
                 Ok(perf::round_trip(execution, core, time)?.as_secs_f64().into())
             }
-            Self::Start(execution) => repeat(budget, 1, || start_and_join(execution)),
+            Self::Start(execution) => {
+                Ok(seconds_each(budget.seconds, 1, || start_and_join(execution))?.into())
+            }
             Self::Bytes => {
                 let mut bytes = Vec::new();
-                repeat(budget, 256, || {
-                    bytes.clear();
-                    frame::append(&black_box(1_u64), &mut bytes)?;
-                    black_box(frame::decode::<u64>(&bytes)?);
+                let batch = seconds_each(budget.seconds, 1, || {
+                    for _ in 0..BATCH {
+                        bytes.clear();
+                        frame::append(&black_box(1_u64), &mut bytes)?;
+                        black_box(frame::decode::<u64>(&bytes)?);
+                    }
                     Ok(())
-                })
+                })?;
+                Ok((batch / f64::from(BATCH)).into())
             }
         }
     }
@@ -156,23 +164,6 @@ impl Transport {
             Self::Yield => run::<Word<Yielding>>(workload, budget),
         }
     }
-}
-
-/// Returns how long the work takes once, with a look at the clock after every batch.
-fn repeat(
-    budget: &Budget,
-    batch: u32,
-    mut work: impl FnMut() -> Result<(), Failure>,
-) -> Result<Sample, Failure> {
-    let watch = Stopwatch::start();
-    let mut count = 0;
-    while count == 0 || watch.elapsed().as_secs_f64() < budget.seconds {
-        for _ in 0..batch {
-            work()?;
-        }
-        count += batch;
-    }
-    Ok((watch.elapsed().as_secs_f64() / f64::from(count)).into())
 }
 
 #[cfg(test)]
