@@ -20,9 +20,10 @@ use crate::future::callbacks::{call, in_turn, is_waking};
 use crate::future::completion::{CallControl, Callbacks, Completion, Core, Outcome, Phase};
 use crate::future::error::FutureError;
 use crate::future::waiter::Waiter;
+use crate::spin::{self, Spin};
 
-/// Number of checks for a result before sleeping, yielding in between (adaptive spinning).
-const SPINS: u32 = 50;
+/// What this process remembers of its waits for results.
+static SPIN: Spin = Spin::new();
 
 /// A result that will come. Python: `concurrent.futures.Future`.
 ///
@@ -275,14 +276,11 @@ impl<R> Future<R> {
         if deadline.is_none_or(|deadline| deadline > Instant::now()) {
             self.before_waiting(deadline.is_some())?;
         }
-        for _ in 0..SPINS {
-            if self.outcome.get().is_some() {
+        if deadline.is_none_or(|deadline| deadline > Instant::now()) {
+            let has_come = || self.outcome.get().is_some().then_some(());
+            if SPIN.look(None, spin::SHORT, has_come).is_some() {
                 return Ok(());
             }
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                break;
-            }
-            thread::yield_now();
         }
         self.core.sleep_until(deadline, |state| state.phase.is_done())
     }

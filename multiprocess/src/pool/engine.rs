@@ -98,8 +98,8 @@ impl Engine {
             other => Error::System(io::Error::other(other)),
         };
         let shared = Shared {
-            tasks: ByteQueue::of_work(CAPACITY).map_err(system)?,
-            reports: ByteQueue::bounded(CAPACITY).map_err(system)?,
+            tasks: ByteQueue::of_work(CAPACITY).map_err(system)?.watched(),
+            reports: ByteQueue::bounded(CAPACITY).map_err(system)?.watched(),
             intents: Words::new(processes.saturating_mul(IntentRecord::WORDS))
                 .map_err(Error::System)?,
             claims: Claims::new(CAPACITY).map_err(Error::System)?,

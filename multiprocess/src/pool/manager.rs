@@ -11,10 +11,6 @@
 //! that one result or callback. To wait there for the pool is refused at once, because the thread
 //! would wait for itself; so it is in a thread that has called `terminate` and runs the callbacks
 //! of the tasks given up.
-//!
-//! The manager, and a caller that waits, look a few times before they sleep, and let others run in
-//! between: on two cores the way there and back takes 13 µs so, on average, and most of it would
-//! be wake-ups.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,9 +30,6 @@ const KILLED_STARTS: u32 = 20;
 
 /// Interval at which the manager checks for lost workers and tasks when no report comes.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Number of checks for a report before sleeping, yielding in between (adaptive spinning).
-const SPINS: u32 = 50;
 
 /// Reason why a strict engine is broken. Python: the message of `BrokenProcessPool`.
 const TERMINATED_ABRUPTLY: &str =
@@ -88,12 +81,6 @@ impl<'a> Manager<'a> {
     /// Handles one report, or checks for lost workers and tasks if none comes.
     fn next_report(&mut self) {
         let shared = self.shared;
-        for _ in 0..SPINS {
-            match shared.reports.try_get(|message| self.handle(message)) {
-                Err(GetError::Empty) => thread::yield_now(),
-                _ => return,
-            }
-        }
         let ending = shared.state().deadline.is_some();
         let time = if ending { GRACE / 4 } else { POLL_INTERVAL };
         let got = shared.reports.get(time, |_, _| (), |message| self.handle(message));
@@ -102,6 +89,10 @@ impl<'a> Manager<'a> {
                 // A process that a task forked may have held its dead worker's task until now.
                 self.collect_given_back();
                 self.fill_slots();
+                if shared.state().unfinished() > 0 {
+                    // A worker that was stopped may have been woken for a task that others can do.
+                    shared.tasks.wake_all();
+                }
             }
             // Out of memory, perhaps not for long.
             Err(GetError::System(_)) => thread::sleep(GRACE / 4),

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use crate::future::TaskError;
 use crate::future::panics::caught;
 use crate::pool::engine::Link;
+use crate::spin::{self, Spin};
 
-/// Number of checks for a result before sleeping, yielding in between (adaptive spinning).
-const SPINS: u32 = 50;
+/// What this process remembers of its waits for results.
+static SPIN: Spin = Spin::new();
 
 /// A result that will come. Python: `multiprocessing.pool.AsyncResult`.
 ///
@@ -210,12 +211,7 @@ impl<T, E> ResultCell<T, E> {
     /// Waits until there is a result or an error.
     fn wait(&self, timeout: Option<Duration>) -> Result<MutexGuard<'_, State<T, E>>, TaskError> {
         let deadline = timeout.map(|timeout| Instant::now().checked_add(timeout));
-        for _ in 0..SPINS {
-            if self.is_ready.load(Ordering::Acquire) {
-                break;
-            }
-            thread::yield_now();
-        }
+        SPIN.look(None, spin::SHORT, || self.is_ready.load(Ordering::Acquire).then_some(()));
         let can_wait = self.is_ready.load(Ordering::Acquire) || !self.engine.is_notifying();
         let mut state = self.lock();
         while state.successful.is_none() || state.caller.is_some() {

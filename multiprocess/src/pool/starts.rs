@@ -112,11 +112,15 @@ fn start_worker(shared: &Shared, slot: usize, name: &str) -> Result<(), crate::p
     })?;
     let process = Arc::new(process);
     let watch = {
-        let (process, reports) = (Arc::clone(&process), shared.reports.clone());
+        let (process, tasks) = (Arc::clone(&process), shared.tasks.clone());
+        let reports = shared.reports.clone();
         move || {
             // The manager asks the process how it ended.
             let _ = process.join();
             let _ = reports.put(&Report::Ended { worker: slot }.alone());
+            // Threads that sleep at these queues have no other bound: see `ByteQueue::watched`.
+            tasks.wake_all();
+            reports.wake_all();
         }
     };
     // From here on only the manager, which finds the worker in its slot, frees the slot.

@@ -64,6 +64,20 @@ impl ByteQueue {
         Handle::create(capacity, Kind::Work).map(Self)
     }
 
+    /// Marks the queue as watched: whoever waits at it sleeps until it is woken, however long that
+    /// takes. So its maker must [wake all](Self::wake_all) after the end of every other participant,
+    /// which may have died with a wake-up in its hands.
+    pub(crate) fn watched(self) -> Self {
+        self.0.participant().memory().set_watched();
+        self
+    }
+
+    /// Wakes every thread that waits for an item or for a free slot, to look again.
+    pub(crate) fn wake_all(&self) {
+        self.0.participant().items().wake_all();
+        self.0.participant().room().wake_all();
+    }
+
     /// Puts an item; waits for a free slot. Python: `Queue.put`.
     ///
     /// # Errors
@@ -159,5 +173,32 @@ impl ByteQueue {
 impl Clone for ByteQueue {
     fn clone(&self) -> Self {
         Self(self.0.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+    use std::thread;
+
+    use testing::{Deadline, until};
+
+    use super::*;
+
+    #[test]
+    fn a_sleeper_at_a_watched_queue_finds_what_it_was_not_notified_of_once_all_are_woken() {
+        let _deadline = Deadline::seconds(60);
+        let queue = ByteQueue::bounded(3).unwrap().watched();
+        let other = queue.clone();
+        let sleeper = thread::spawn(move || other.get(None, |_, _| (), <[u8]>::to_vec).unwrap());
+        let participant = queue.0.participant();
+        let word = participant.items().event_count.word;
+        until("it is about to sleep", || word.load(Ordering::Acquire) % 2 == 1);
+        // A producer that is killed before it notifies.
+        let claim = participant.ring().claim_to_put(participant.me(), false).unwrap();
+        participant.ring().payload(claim.slot)[0].store(0, Ordering::Relaxed);
+        participant.ring().publish(claim);
+        queue.wake_all();
+        assert_eq!(sleeper.join().unwrap(), b"");
     }
 }

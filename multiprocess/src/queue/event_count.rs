@@ -3,18 +3,24 @@
 //!
 //! ```text
 //!   sleeper                                    notifier
-//!   word = 1 ("a thread may sleep")            does its work
+//!   makes the word odd ("one may sleep")       does its work
 //!   fence                                      fence
-//!   looks once more ◀─ one sees the other ──▶  looks at the word: if 1, wakes one sleeper
-//!   sleeps, 100 ms at most                     none woken? word = 0, wakes all
+//!   looks once more ◀─ one sees the other ──▶  looks at the word: if odd, wakes one sleeper
+//!   sleeps, if the word is still the same      none woken? makes it even, wakes all
 //! ```
 //!
-//! A kill leaves nothing behind but a set word, which the next notification resets, or a wake-up
-//! that went to the dead thread, which costs the others 100 ms.
+//! The word counts: from even to odd when a thread is about to sleep, from odd to even when a
+//! notifier has found no sleeper. With a flag instead, which is set and reset, a thread could be on
+//! its way to sleep while the flag is reset for work that it has not seen, and set again by another
+//! thread that then finds work and leaves: the first would sleep though there is work for it.
+//!
+//! A kill leaves nothing behind but an odd word, which the next notification resets, or a wake-up
+//! that went to the dead thread. So a sleeper looks again every 100 ms, unless another process
+//! wakes all sleepers after a kill, as the owner of a pool does.
 //!
 //! Where the system can't count wake-ups, one may stand for several. A sleeper that has consumed
-//! such a wake-up, and has found something to do, passes it on: it sets the word for the threads
-//! that still sleep, and then wakes one of them if there is more to do.
+//! such a wake-up, and has found something to do, passes it on: it makes the word odd for the
+//! threads that still sleep, and then wakes one of them if there is more to do.
 //!
 //! # Memory ordering
 //!
@@ -23,105 +29,52 @@
 //! an earlier store to another word.
 //!
 //! - `notify`: the work (a Release store in the ring), fence, Relaxed load of the word.
-//! - `wait`: the word is set, fence, Acquire loads in the ring. Then the system compares the word
-//!   and puts the thread to sleep in one step, so a word that was reset in between keeps it awake.
-//!   (On Windows a token that the notifier leaves does that.)
-//! - `notify` resets the word before it wakes all. A thread that set the word before the reset is
-//!   asleep and is woken, or is kept awake by the reset. A thread that sets it afterwards sees the
-//!   work: set and reset are `SeqCst`, too, so they have one order with the fences.
-//! - `pass_on` sets the word, fences and looks, as a sleeper does: later notifications see the
+//! - `sleep`: the word is made odd, fence, Acquire loads in the ring. Then the system compares the
+//!   word and puts the thread to sleep in one step, so a word that was reset in between keeps it
+//!   awake. (On Windows a token that the notifier leaves does that.)
+//! - `notify` resets the word before it wakes all. A thread that made it odd before the reset is
+//!   asleep and is woken, or is kept awake by the reset. A thread that makes it odd afterwards sees
+//!   the work: these steps are `SeqCst`, too, so they have one order with the fences.
+//! - `pass_on` makes the word odd, fences and looks, as a sleeper does: later notifications see the
 //!   word, and `more` sees earlier work.
 //!
 //! The word orders nothing else. What a woken thread finds, it acquires from the slot.
 
-use std::hint::spin_loop;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
-use std::thread::{available_parallelism, yield_now};
 use std::time::{Duration, Instant};
 
-use crate::sys::queue::{Opening, Participation};
+use crate::queue::atomic::{AtomicU32, Ordering, fence};
 
 /// Wakes every sleeper.
 const ALL: u32 = i32::MAX.cast_unsigned();
 
-/// Longest sleep before the next look.
-const NAP: Duration = Duration::from_millis(100);
-
-/// Longest pause of the spinning before the first sleep; each pause is twice the one before. All
-/// together last about as long as it takes to be woken on another core.
-const LAST_PAUSE: u32 = 1024;
-
-/// First pause of a wait that lets items accumulate: about 6 µs.
-const BATCH_PAUSE: u32 = 256;
-
-/// Number of items since the last wait that counts as a stream.
-const STREAM: u64 = 8;
-
-/// Number of waits between two trials whether batching pays.
-const TRIAL: u32 = 32;
-
-/// True if this process has a single core: other threads work only when this one yields.
-static ONE_CORE: LazyLock<bool> =
-    LazyLock::new(|| available_parallelism().is_ok_and(|cores| cores.get() == 1));
-
-/// Adaptive spinning: how a process waits, learned from what came of earlier waits.
-///
-/// A consumer that polls all the time sees an item at once, but takes the slot's cache line away
-/// from the producer that is filling it. When items come one by one, polling often is best; when
-/// they stream, it is better to let some accumulate and then take them in one go. A long
-/// first pause tells the two apart: have many items passed until the next wait? Measured from one
-/// producer to one consumer, a stream and a round trip: with short pauses 4.6 million items a
-/// second and 0.7 µs, with long ones 11.7 million and 5 µs, adaptive 19.0 million and 0.8 µs.
-#[derive(Debug, Default)]
-pub(crate) struct AdaptiveSpin {
-    streams: AtomicBool,
-    /// True if the last wait began with a long pause.
-    batched: AtomicBool,
-    waits: AtomicU32,
-    /// Sequence number of the item that ended the last wait.
-    last: AtomicU64,
-}
-
-// Threads that wait at the same time may mix up what is learned, which costs only time: all
-// Relaxed.
-impl AdaptiveSpin {
-    /// Returns true if the wait that begins now should let items accumulate.
-    pub(crate) fn batches(&self) -> bool {
-        let waits = self.waits.fetch_add(1, Ordering::Relaxed);
-        self.streams.load(Ordering::Relaxed) || waits.is_multiple_of(TRIAL)
-    }
-
-    /// Records how a wait ended: with the item of this sequence number.
-    pub(crate) fn learn(&self, batched: bool, sequence: u64) {
-        let passed = sequence.wrapping_sub(self.last.swap(sequence, Ordering::Relaxed));
-        if self.batched.swap(batched, Ordering::Relaxed) {
-            self.streams.store(passed >= STREAM, Ordering::Relaxed);
-        }
-    }
+/// How the system puts threads to sleep at a word, and wakes them: see
+/// [`Participation`](crate::sys::queue::Participation).
+pub(crate) trait Sleep {
+    fn sleep(&self, word: &AtomicU32, value: u32, timeout: Duration) -> bool;
+    fn wake(&self, word: &AtomicU32, most: u32) -> usize;
 }
 
 /// An event count, as a view of its word.
-pub(crate) struct EventCount<'a> {
-    /// The word: not 0 if a thread sleeps, or may.
+pub(crate) struct EventCount<'a, S> {
+    /// The word: odd if a thread sleeps, or may.
     pub(crate) word: &'a AtomicU32,
-    /// Index of this event count in its queue.
-    pub(crate) number: usize,
-    pub(crate) opening: &'a Opening,
+    pub(crate) system: S,
+    /// Longest sleep before the next look.
+    pub(crate) nap: Duration,
 }
 
-impl EventCount<'_> {
+impl<S: Sleep> EventCount<'_, S> {
     /// Wakes a sleeper, if there is one; all of them, if there is `more` to do than for one.
     pub(crate) fn notify(&self, more: impl FnOnce() -> bool) {
-        // Pairs with the fence in `wait`: a sleeper that is not seen here sees the work itself.
+        // Pairs with the fence in `sleep`: a sleeper that is not seen here sees the work itself.
         fence(Ordering::SeqCst);
-        if self.word.load(Ordering::Relaxed) == 0 {
+        if self.word.load(Ordering::Relaxed).is_multiple_of(2) {
             return;
         }
         // Earlier items behind a claimed slot woke a thread in vain: now there is work for more.
         let most = if more() { ALL } else { 1 };
         if self.wake(most) == 0 {
-            self.word.store(0, Ordering::SeqCst);
+            self.reset();
             // Threads that went to sleep between the two steps get no other notification.
             self.wake(ALL);
         }
@@ -130,62 +83,67 @@ impl EventCount<'_> {
     /// Wakes every sleeper.
     pub(crate) fn notify_all(&self) {
         fence(Ordering::SeqCst);
-        if self.word.swap(0, Ordering::SeqCst) != 0 {
+        if self.reset() {
             self.wake(ALL);
         }
     }
 
+    /// Wakes every sleeper, also if a notifier died after it had reset the word.
+    pub(crate) fn wake_all(&self) {
+        fence(Ordering::SeqCst);
+        self.reset();
+        self.wake(ALL);
+    }
+
     fn wake(&self, most: u32) -> usize {
-        self.opening.wake(self.number, self.word, most)
+        self.system.wake(self.word, most)
+    }
+
+    /// Makes the word even; returns false if it was.
+    fn reset(&self) -> bool {
+        let even = |word: u32| (!word.is_multiple_of(2)).then(|| word.wrapping_add(1));
+        self.word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, even).is_ok()
+    }
+
+    /// Makes the word odd, and returns it.
+    fn set(&self) -> u32 {
+        let word = self.word.fetch_or(1, Ordering::SeqCst) | 1;
+        fence(Ordering::SeqCst);
+        word
     }
 
     /// Passes on a wake-up that may have stood for several.
     fn pass_on(&self, more: impl FnOnce() -> bool) {
         // Work made from here on is notified of; `more` sees work that was there before.
-        self.word.store(1, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        self.set();
         if more() {
             self.wake(1);
         }
     }
 
-    /// Waits until `look` finds something or the deadline has passed: spins first, then sleeps.
+    /// Sleeps until `look` finds something or the deadline has passed.
     ///
-    /// With `batch` the spinning begins with a long pause, so that items accumulate. `look(true)`,
-    /// the last look before each sleep, is a thorough one. `more` returns true if there is
-    /// something for another waiting thread, too.
-    pub(crate) fn wait<T>(
+    /// `look(true)`, the last look before each sleep, is a thorough one. `more` returns true if
+    /// there is something for another sleeper, too.
+    pub(crate) fn sleep<T>(
         &self,
         deadline: Option<Instant>,
-        batch: bool,
         mut look: impl FnMut(bool) -> Option<T>,
         more: impl Fn() -> bool,
     ) -> Option<T> {
-        let mut pause = if batch { BATCH_PAUSE } else { 1 };
-        while pause <= LAST_PAUSE {
-            if *ONE_CORE {
-                yield_now();
-            } else {
-                (0..pause).for_each(|_| spin_loop());
-            }
-            if let Some(found) = look(false) {
-                return Some(found);
-            }
-            pause *= 2;
-        }
         let mut passes_on = false;
         loop {
-            self.word.store(1, Ordering::SeqCst);
-            fence(Ordering::SeqCst);
+            let word = self.set();
             let mut found = look(true);
             if found.is_none() {
                 // Nothing was found with the word set, so there is nothing to pass on either.
-                let left = deadline
-                    .map_or(NAP, |deadline| deadline.saturating_duration_since(Instant::now()));
+                let left = deadline.map_or(self.nap, |deadline| {
+                    deadline.saturating_duration_since(Instant::now()).min(self.nap)
+                });
                 if left.is_zero() {
                     return None;
                 }
-                passes_on = self.opening.sleep(self.number, self.word, 1, left.min(NAP));
+                passes_on = self.system.sleep(self.word, word, left);
                 found = look(false);
             }
             if found.is_some() {
@@ -198,30 +156,153 @@ impl EventCount<'_> {
     }
 }
 
-#[cfg(test)]
-mod tests {
+/// The event count over a model of what the systems do, in every interleaving.
+#[cfg(all(test, loom))]
+mod in_every_order {
+    use loom::sync::{Arc, Condvar, Mutex};
+    use loom::thread;
+
     use super::*;
 
-    /// Waits several times; from wait to wait `after[0]` items pass, after a batching one
-    /// `after[1]`.
-    fn wait_often(spin: &AdaptiveSpin, sequence: &mut u64, after: [u64; 2]) {
-        let mut batched = false;
-        for _ in 0..3 * TRIAL {
-            *sequence += after[usize::from(batched)];
-            batched = spin.batches();
-            spin.learn(batched, *sequence);
+    /// Where threads sleep.
+    #[derive(Default)]
+    struct Bed {
+        sleepers: usize,
+        /// Wake-ups that no sleeper has consumed.
+        tokens: usize,
+    }
+
+    /// A futex, which wakes as many sleepers as it is told to; or a semaphore, which holds one
+    /// token at most.
+    struct System {
+        is_futex: bool,
+        bed: Mutex<Bed>,
+        woken: Condvar,
+    }
+
+    impl Sleep for &System {
+        fn sleep(&self, word: &AtomicU32, value: u32, _: Duration) -> bool {
+            let mut bed = self.bed.lock().unwrap();
+            if word.load(Ordering::SeqCst) != value {
+                return false;
+            }
+            bed.sleepers += 1;
+            while bed.tokens == 0 {
+                bed = self.woken.wait(bed).unwrap();
+            }
+            bed.tokens -= 1;
+            if !self.is_futex {
+                bed.sleepers -= 1;
+            }
+            !self.is_futex
+        }
+
+        fn wake(&self, _: &AtomicU32, most: u32) -> usize {
+            let mut bed = self.bed.lock().unwrap();
+            let woken = if self.is_futex {
+                let woken = bed.sleepers.min(most as usize);
+                bed.sleepers -= woken;
+                woken
+            } else {
+                1 - bed.tokens
+            };
+            bed.tokens += woken;
+            self.woken.notify_all();
+            woken
+        }
+    }
+
+    /// Items, and the threads that wait for one.
+    struct Shared {
+        items: AtomicU32,
+        word: AtomicU32,
+        system: System,
+    }
+
+    impl Shared {
+        fn event_count(&self) -> EventCount<'_, &System> {
+            // No sleep ends by itself: a lost wake-up is a deadlock, which loom reports.
+            EventCount { word: &self.word, system: &self.system, nap: Duration::MAX }
+        }
+
+        fn take(&self) -> Option<()> {
+            let one_less = |items: u32| items.checked_sub(1);
+            self.items.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).ok().map(|_| ())
+        }
+
+        fn has_item(&self) -> bool {
+            self.items.load(Ordering::Acquire) > 0
+        }
+
+        fn put(&self) {
+            self.items.fetch_add(1, Ordering::Release);
+        }
+
+        fn notify(&self) {
+            self.event_count().notify(|| self.items.load(Ordering::Acquire) > 1);
+        }
+
+        fn get(&self) {
+            let got = self.event_count().sleep(None, |_| self.take(), || self.has_item());
+            assert_eq!(got, Some(()));
+        }
+    }
+
+    fn model(is_futex: bool, run: impl Fn(Arc<Shared>) + Sync + Send + 'static) {
+        let mut model = loom::model::Builder::new();
+        // Of all interleavings those with at most so many preemptions: the others take hours.
+        model.preemption_bound = Some(3);
+        model.check(move || {
+            let system = System { is_futex, bed: Mutex::default(), woken: Condvar::new() };
+            let (items, word) = (AtomicU32::new(0), AtomicU32::new(0));
+            run(Arc::new(Shared { items, word, system }));
+        });
+    }
+
+    fn consumer(shared: &Arc<Shared>) -> thread::JoinHandle<()> {
+        let shared = Arc::clone(shared);
+        thread::spawn(move || shared.get())
+    }
+
+    #[test]
+    fn a_sleeper_is_woken_for_each_item() {
+        for is_futex in [true, false] {
+            model(is_futex, |shared| {
+                let consumer = consumer(&shared);
+                shared.put();
+                shared.notify();
+                consumer.join().unwrap();
+            });
         }
     }
 
     #[test]
-    fn it_lets_a_stream_gather_and_is_quick_when_items_come_one_by_one() {
-        let (spin, mut sequence) = (AdaptiveSpin::default(), 0);
-        let batches = |spin: &AdaptiveSpin| (0..TRIAL).filter(|_| spin.batches()).count();
-        for _ in 0..2 {
-            wait_often(&spin, &mut sequence, [1, 50]);
-            assert_eq!(batches(&spin), TRIAL as usize);
-            wait_often(&spin, &mut sequence, [1, 1]);
-            assert_eq!(batches(&spin), 1, "only to try");
+    fn two_sleepers_share_two_items() {
+        for is_futex in [true, false] {
+            model(is_futex, |shared| {
+                let consumers = [consumer(&shared), consumer(&shared)];
+                for _ in 0..2 {
+                    shared.put();
+                    shared.notify();
+                }
+                consumers.into_iter().for_each(|consumer| consumer.join().unwrap());
+            });
+        }
+    }
+
+    #[test]
+    fn a_notifier_that_died_before_it_woke_is_made_up_for() {
+        for (is_futex, resets) in [(true, true), (true, false), (false, true), (false, false)] {
+            model(is_futex, move |shared| {
+                let consumer = consumer(&shared);
+                shared.put();
+                if resets {
+                    // The last step before the death.
+                    shared.event_count().reset();
+                }
+                shared.event_count().wake_all();
+                consumer.join().unwrap();
+            });
         }
     }
 }

@@ -105,6 +105,7 @@ mod at {
     pub(super) const KIND: usize = 3;
     pub(super) const HAS_AREAS: usize = 4;
     pub(super) const SPILL: usize = 5;
+    pub(super) const WATCHED: usize = 6;
     pub(super) const HEAD: usize = LINE;
     pub(super) const TAIL: usize = 2 * LINE;
     pub(super) const EVENT_COUNTS: usize = 3 * LINE;
@@ -291,8 +292,19 @@ impl Memory {
         self.kind
     }
 
-    pub(crate) fn event_count(&self, index: usize) -> &AtomicU64 {
-        &self.mapping.words()[at::EVENT_COUNTS + index * LINE]
+    /// Returns the words of an event count: the one to sleep at, and the last notifier's processor.
+    pub(crate) fn event_count(&self, index: usize) -> [&AtomicU64; 2] {
+        let words = &self.mapping.words()[at::EVENT_COUNTS + index * LINE..];
+        [&words[0], &words[1]]
+    }
+
+    /// Returns true if the queue's maker learns of every participant's end, and wakes the others.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.mapping.words()[at::WATCHED].load(Ordering::Relaxed) != 0
+    }
+
+    pub(crate) fn set_watched(&self) {
+        self.mapping.words()[at::WATCHED].store(1, Ordering::Relaxed);
     }
 
     /// Returns the items that processes have left behind.

@@ -26,20 +26,22 @@
 //!
 //! The layers, each in one file, from the middle outwards: the ring over atomic words (`ring.rs`),
 //! the memory it lies in (`memory.rs`), what processes leave behind (`spill.rs`), the participants
-//! with their numbers (`participant.rs`), waiting (`event_count.rs`), all together putting and
-//! getting bytes (`raw.rs`); on that the handle of a process (`handle.rs`) and the typed `Queue`
-//! (`queue.rs`). As a base for others, such as a pool, there are also `ByteQueue`
-//! (`bytes.rs`) and words that processes share (`words.rs`).
+//! with their numbers (`participant.rs`), waiting (`waiters.rs`: looks as in `spin.rs`, then sleeps
+//! at an event count, `event_count.rs`), all together putting and getting bytes (`raw.rs`); on that
+//! the handle of a process (`handle.rs`) and the typed `Queue` (`queue.rs`). As a base for others,
+//! such as a pool, there are also `ByteQueue` (`bytes.rs`) and words that processes share
+//! (`words.rs`).
 //!
-//! Under `--cfg loom` there is only the ring, for loom to try every interleaving on it:
-//! `RUSTFLAGS="--cfg loom" cargo test --release -p multiprocess --lib`.
+//! Under `--cfg loom` there are only the ring and the event count, for loom to try their
+//! interleavings: `RUSTFLAGS="--cfg loom" cargo test --release -p multiprocess --lib`.
 
 mod atomic;
+#[cfg(not(loom))]
+mod batching;
 #[cfg(not(loom))]
 mod bytes;
 #[cfg(not(loom))]
 mod error;
-#[cfg(not(loom))]
 pub(crate) mod event_count;
 #[cfg(not(loom))]
 mod handle;
@@ -54,6 +56,8 @@ mod raw;
 mod ring;
 #[cfg(not(loom))]
 mod spill;
+#[cfg(not(loom))]
+pub(crate) mod waiters;
 #[cfg(not(loom))]
 mod words;
 

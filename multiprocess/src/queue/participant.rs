@@ -54,9 +54,10 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::queue::event_count::AdaptiveSpin;
+use crate::queue::batching::Batching;
 use crate::queue::memory::{self, Account, Kind, Memory, PARTICIPANTS};
 use crate::queue::ring::{Owner, Ring};
+use crate::spin::Spin;
 use crate::sys::queue::{Opening, Participation};
 
 /// The number of the process that made the queue.
@@ -74,8 +75,10 @@ pub(crate) struct Participant {
     repairing: Mutex<()>,
     /// Deliveries that came to nothing; kept only by the maker of a work queue.
     given_back: Mutex<Vec<u64>>,
-    /// Adaptive spinning of its gets and of its puts.
-    spins: [AdaptiveSpin; 2],
+    /// What it has learned of its waits, for each event count.
+    spins: [Spin; 3],
+    /// What it has learned of its gets and of its puts.
+    batching: [Batching; 2],
 }
 
 impl Participant {
@@ -97,6 +100,7 @@ impl Participant {
             repairing: Mutex::default(),
             given_back: Mutex::default(),
             spins: Default::default(),
+            batching: Default::default(),
         })
     }
 
@@ -135,12 +139,16 @@ impl Participant {
         self.me
     }
 
-    pub(crate) fn spin_of_gets(&self) -> &AdaptiveSpin {
-        &self.spins[0]
+    pub(crate) fn spin(&self, event_count: usize) -> &Spin {
+        &self.spins[event_count]
     }
 
-    pub(crate) fn spin_of_puts(&self) -> &AdaptiveSpin {
-        &self.spins[1]
+    pub(crate) fn batching_of_gets(&self) -> &Batching {
+        &self.batching[0]
+    }
+
+    pub(crate) fn batching_of_puts(&self) -> &Batching {
+        &self.batching[1]
     }
 
     pub(crate) fn is_bounded(&self) -> bool {

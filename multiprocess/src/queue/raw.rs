@@ -7,15 +7,24 @@ use std::io::ErrorKind::{InvalidData, UnexpectedEof};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::queue::batching::Batching;
 use crate::queue::error::{Error, GetError, PutError};
-use crate::queue::event_count::{AdaptiveSpin, EventCount};
+use crate::queue::event_count::EventCount;
 use crate::queue::memory::{self, INLINE};
 use crate::queue::participant::Participant;
 use crate::queue::ring::{Blocked, Claim};
+use crate::queue::waiters::{Sleeper, Waiters};
+use crate::spin::{self, Processor};
 use crate::sys::queue as sys;
 
 /// Size in bytes beyond which a buffer that grew for one large item is freed.
 pub(crate) const KEPT: usize = 4 << 20;
+
+/// Longest sleep before the next look: a wake-up may have gone to a thread that died.
+const NAP: Duration = Duration::from_millis(100);
+
+/// First pause of a wait that lets items accumulate.
+const BATCH_PAUSE: Duration = Duration::from_micros(6);
 
 /// Reasons why bytes could not be put or got.
 #[derive(Debug)]
@@ -90,24 +99,30 @@ impl Until {
 }
 
 impl Participant {
-    /// Returns the event count of threads that wait for an item.
-    pub(crate) fn items(&self) -> EventCount<'_> {
-        self.event_count(0)
+    /// Returns the threads that wait for an item.
+    pub(crate) fn items(&self) -> Waiters<'_> {
+        self.waiters(0)
     }
 
-    /// Returns the event count of threads that wait for a free slot.
-    pub(crate) fn room(&self) -> EventCount<'_> {
-        self.event_count(1)
+    /// Returns the threads that wait for a free slot.
+    pub(crate) fn room(&self) -> Waiters<'_> {
+        self.waiters(1)
     }
 
-    /// Returns the event count of threads that wait until all is done.
-    pub(crate) fn done(&self) -> EventCount<'_> {
-        self.event_count(2)
+    /// Returns the threads that wait until all is done.
+    pub(crate) fn done(&self) -> Waiters<'_> {
+        self.waiters(2)
     }
 
-    fn event_count(&self, number: usize) -> EventCount<'_> {
-        let word = sys::half(self.memory().event_count(number));
-        EventCount { word, number, opening: self.memory().opening() }
+    fn waiters(&self, number: usize) -> Waiters<'_> {
+        let [word, processor] = self.memory().event_count(number);
+        let nap = if self.memory().is_watched() { Duration::MAX } else { NAP };
+        let system = Sleeper { opening: self.memory().opening(), number };
+        Waiters {
+            event_count: EventCount { word: sys::half(word), system, nap },
+            notifier: Processor(processor),
+            spin: self.spin(number),
+        }
     }
 
     /// Puts a message; returns its sequence number. `alone` returns true if no other handle could
@@ -125,8 +140,8 @@ impl Participant {
         };
         let more = || self.ring().has_room();
         let sequence = |claim: &Claim| Some(self.ring().sequence_of(claim));
-        let (event_count, spin) = (self.room(), self.spin_of_puts());
-        let claim = self.wait(&event_count, spin, until, claim, alone, more, sequence)?;
+        let (waiters, batching) = (self.room(), self.batching_of_puts());
+        let claim = self.wait(&waiters, batching, until, claim, alone, more, sequence)?;
         let payload = self.ring().payload(claim.slot);
         payload[0].store(length, Ordering::Relaxed);
         if claim.is_large() {
@@ -177,8 +192,8 @@ impl Participant {
             Found::Slot(claim) => Some(self.ring().sequence_of(claim)),
             Found::Spilled(_) => None,
         };
-        let (event_count, spin) = (self.items(), self.spin_of_gets());
-        let claim = match self.wait(&event_count, spin, until, find, alone, more, sequence)? {
+        let (waiters, batching) = (self.items(), self.batching_of_gets());
+        let claim = match self.wait(&waiters, batching, until, find, alone, more, sequence)? {
             Found::Slot(claim) => claim,
             Found::Spilled(message) => return message.map(|message| taken(&message)),
         };
@@ -275,7 +290,7 @@ impl Participant {
             let repaired = thorough && !self.ring().has_room() && self.repair();
             (repaired || self.ring().has_room() || given_up()).then_some(())
         };
-        self.room().wait(None, false, look, || self.ring().has_room());
+        self.room().wait(None, spin::SHORT, look, || self.ring().has_room());
     }
 
     /// Counts the items that have not been got, in slots, in the spill and in living producers.
@@ -337,7 +352,7 @@ impl Participant {
             }
         };
         // The end of this wait is the end of all others, too.
-        self.done().wait(None, false, look, || true).unwrap_or(Err(Error::Disconnected))
+        self.done().wait(None, spin::SHORT, look, || true).unwrap_or(Err(Error::Disconnected))
     }
 
     /// Changes the count of this participant's items that have found no slot.
@@ -364,12 +379,12 @@ impl Participant {
     }
 
     /// Waits until `find` finds something; `sequence` returns its sequence number, for the
-    /// spinning.
+    /// batching.
     #[expect(clippy::too_many_arguments, reason = "what differs between putting and getting")]
     fn wait<T>(
         &self,
-        event_count: &EventCount<'_>,
-        spin: &AdaptiveSpin,
+        waiters: &Waiters<'_>,
+        batching: &Batching,
         until: Until,
         find: impl Fn(bool) -> Option<T>,
         alone: impl Fn() -> bool,
@@ -391,11 +406,12 @@ impl Participant {
             }
             None => None,
         };
-        let batch = spin.batches();
-        let waited = event_count.wait(until.deadline(), batch, look, more);
+        let batch = batching.batches();
+        let pause = if batch { BATCH_PAUSE } else { spin::SHORT };
+        let waited = waiters.wait(until.deadline(), pause, look, more);
         let found = waited.unwrap_or(Err(Failed::Blocked))?;
         if let Some(sequence) = sequence(&found) {
-            spin.learn(batch, sequence);
+            batching.learn(batch, sequence);
         }
         Ok(found)
     }

@@ -3,4 +3,5 @@
 
 pub(crate) mod pipe;
 pub(crate) mod process;
+pub(crate) mod processor;
 pub(crate) mod queue;

@@ -55,6 +55,33 @@ fn queue_many((): ()) {
     assert_eq!(stage.all_begun(), vec![1; 10_002]);
 }
 
+/// How often this process has gone to sleep.
+#[cfg(target_os = "linux")]
+fn sleeps(pid: u32) -> u64 {
+    let mut sum = 0;
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+        let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+        let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        sum += count.unwrap().trim().parse::<u64>().unwrap();
+    }
+    sum
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_workers_of_an_idle_pool_are_not_woken() {
+    let _deadline = Deadline::seconds(120);
+    let pool = Pool::new(8).unwrap();
+    assert_eq!(pool.map(square, 1..=3).unwrap(), [1, 4, 9]);
+    let all = || pool.worker_pids().into_iter().map(sleeps).sum::<u64>();
+    until("a second without a wake-up", || {
+        let before = all();
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        all() == before
+    });
+    assert_eq!(pool.map(square, 1..=3).unwrap(), [1, 4, 9]);
+}
+
 #[test]
 fn ten_thousand_tasks_wait_with_few_descriptors() {
     alone(queue_many);

@@ -23,9 +23,9 @@
 //! word but does not sleep yet finds the token: no. But of two such threads only one finds it, and
 //! the other would sleep on although there is something for it. So a thread that has taken a token
 //! takes it for all wake-ups that it may stand for, and `sleep` says so. If the thread finds
-//! something, it sets the word again, and wakes one more if there is more (`EventCount::pass_on`),
-//! which does the same. If it finds nothing, it goes to sleep again, and sets the word before its
-//! last look. In both cases later work is notified of. A token that is left over costs one look in
+//! something, it makes the word odd again, and wakes one more if there is more (`EventCount::pass_on`),
+//! which does the same. If it finds nothing, it goes to sleep again, and makes the word odd
+//! before its last look. In both cases later work is notified of. A token that is left over costs one look in
 //! vain; one that a killed thread has taken costs the others up to 100 ms, as a wake-up does on
 //! every system.
 
@@ -470,6 +470,7 @@ mod tests {
 
     use super::*;
     use crate::queue::event_count::EventCount;
+    use crate::queue::waiters::Sleeper;
 
     const LONG: Duration = Duration::from_secs(600);
 
@@ -478,13 +479,14 @@ mod tests {
         let _deadline = Deadline::seconds(60);
         let opening = Opening::create(1 << 16, 1 << 20).unwrap();
         let word = AtomicU32::new(1);
-        let event_count = EventCount { word: &word, number: 0, opening: &opening };
+        let system = Sleeper { opening: &opening, number: 0 };
+        let event_count = EventCount { word: &word, system, nap: LONG };
         for there_is_more in [true, false] {
             // Two threads are about to sleep, and are notified: there is one token for both.
             word.store(1, Ordering::SeqCst);
             event_count.notify(|| false);
             event_count.notify(|| false);
-            assert_eq!(word.load(Ordering::SeqCst), 0, "none slept");
+            assert_eq!(word.load(Ordering::SeqCst), 2, "none slept");
             // The first thread finds something after its sleep; would the second be woken?
             let mut is_to_sleep = false;
             let look = |thorough: bool| {
@@ -492,10 +494,10 @@ mod tests {
                 is_to_sleep |= thorough;
                 has_slept.then_some(())
             };
-            assert_eq!(event_count.wait(None, false, look, || there_is_more), Some(()));
-            assert_eq!(word.load(Ordering::SeqCst), 1, "it will be rung for");
+            assert_eq!(event_count.sleep(None, look, || there_is_more), Some(()));
+            assert_eq!(word.load(Ordering::SeqCst), 3, "it will be notified");
             let at_most = if there_is_more { LONG } else { Duration::from_millis(1) };
-            assert_eq!(opening.sleep(0, &word, 1, at_most), there_is_more);
+            assert_eq!(opening.sleep(0, &word, 3, at_most), there_is_more);
         }
     }
 

@@ -1,0 +1,69 @@
+//! [`Waiters`]: look, then sleep. The threads that wait for one thing, and how they are notified.
+
+use std::time::{Duration, Instant};
+
+use crate::queue::atomic::AtomicU32;
+use crate::queue::event_count::{EventCount, Sleep};
+use crate::spin::{Processor, Spin};
+use crate::sys::queue::{Opening, Participation};
+
+/// The threads of all processes that wait for one thing: for an item, for a free slot, or until all
+/// is done.
+pub(crate) struct Waiters<'a> {
+    pub(crate) event_count: EventCount<'a, Sleeper<'a>>,
+    /// The processor of the last notifier.
+    pub(crate) notifier: Processor<'a>,
+    /// What this process remembers of its waits.
+    pub(crate) spin: &'a Spin,
+}
+
+/// Sleep at one of a queue's event counts.
+pub(crate) struct Sleeper<'a> {
+    pub(crate) opening: &'a Opening,
+    /// Index of the event count.
+    pub(crate) number: usize,
+}
+
+impl Sleep for Sleeper<'_> {
+    fn sleep(&self, word: &AtomicU32, value: u32, timeout: Duration) -> bool {
+        self.opening.sleep(self.number, word, value, timeout)
+    }
+
+    fn wake(&self, word: &AtomicU32, most: u32) -> usize {
+        self.opening.wake(self.number, word, most)
+    }
+}
+
+impl Waiters<'_> {
+    /// Notifies a waiting thread, if there is one; all of them, if there is `more` than for one.
+    pub(crate) fn notify(&self, more: impl FnOnce() -> bool) {
+        self.notifier.note();
+        self.event_count.notify(more);
+    }
+
+    /// Notifies every waiting thread.
+    pub(crate) fn notify_all(&self) {
+        self.event_count.notify_all();
+    }
+
+    /// Wakes every waiting thread, also if the last notifier died halfway.
+    pub(crate) fn wake_all(&self) {
+        self.event_count.wake_all();
+    }
+
+    /// Waits until `look` finds something or the deadline has passed.
+    ///
+    /// `pause` is the first pause between two looks. `look(true)`, the last look before each sleep,
+    /// is a thorough one. `more` returns true if there is something for another waiting thread,
+    /// too.
+    pub(crate) fn wait<T>(
+        &self,
+        deadline: Option<Instant>,
+        pause: Duration,
+        mut look: impl FnMut(bool) -> Option<T>,
+        more: impl Fn() -> bool,
+    ) -> Option<T> {
+        let found = self.spin.look(Some(&self.notifier), pause, || look(false));
+        found.or_else(|| self.event_count.sleep(deadline, look, more))
+    }
+}

@@ -1,0 +1,227 @@
+//! Adaptive spinning: how a thread that waits spends the time before it sleeps.
+//!
+//! To be woken takes 5 to 50 µs, most of all on another processor, so a thread first looks for a
+//! while whether what it waits for has come. What it does between two looks depends on where the
+//! thread that it waits for ran last:
+//!
+//! ```text
+//!   on another processor        pauses, each twice as long as the one before
+//!   on the same one, or unknown yields: to pause would keep that thread from running
+//! ```
+//!
+//! To look is worth nothing if it takes longer than the sleep would, so a process remembers two
+//! things:
+//!
+//! - **Looks in vain.** After two waits in a row for one thing that had to sleep in the end, the
+//!   next 2, 4 … 32 waits for it sleep at once.
+//! - **Slow yields.** Beside a thread that computes all the time, a yield gives away a whole time
+//!   slice, 3 to 4 ms. After a yield that took more than 200 µs, the next 8, 16 … 1024 waits of
+//!   this process do without.
+//!
+//! Everything here is a hint: it decides how long a wait takes, never how it ends. So all atomics
+//! are Relaxed, and threads that wait for one thing at the same time may lose each other's updates.
+
+use std::hint::spin_loop;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::thread::{available_parallelism, yield_now};
+use std::time::{Duration, Instant};
+
+use crate::sys::processor;
+
+/// Time for which a thread looks before it sleeps: about as long as it may take to be woken.
+const LOOKING: Duration = Duration::from_micros(40);
+
+/// First pause: a single spin-loop hint.
+pub(crate) const SHORT: Duration = Duration::from_nanos(20);
+
+/// Duration of a yield that has given away a time slice.
+const SLOW: Duration = Duration::from_micros(200);
+
+/// True if this process has a single processor: other threads work only when this one yields.
+static ONE_PROCESSOR: LazyLock<bool> =
+    LazyLock::new(|| available_parallelism().is_ok_and(|processors| processors.get() == 1));
+
+/// Memory of the yields of this process.
+static YIELDS: Backoff = Backoff::new(256, 4096);
+
+/// The processor on which the thread that makes something happen ran last.
+pub(crate) struct Processor<'a>(pub(crate) &'a AtomicU64);
+
+impl Processor<'_> {
+    /// Notes that a thread on this processor makes it happen.
+    pub(crate) fn note(&self) {
+        let here = processor::current() + 1;
+        // Most often it is the same one: then the cache line is only read.
+        if self.0.load(Ordering::Relaxed) != here {
+            self.0.store(here, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns true if that thread ran on this processor.
+    fn is_here(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == processor::current() + 1
+    }
+}
+
+/// Exponential backoff: something that has failed is left out for a number of times.
+#[derive(Debug)]
+struct Backoff {
+    /// Number of times after the first failure; twice as many after each further one in a row.
+    first: u32,
+    most: u32,
+    /// Number of times after the next failure.
+    next: AtomicU32,
+    /// Number of times left.
+    left: AtomicU32,
+}
+
+impl Backoff {
+    const fn new(first: u32, most: u32) -> Self {
+        Self { first, most, next: AtomicU32::new(first), left: AtomicU32::new(0) }
+    }
+
+    /// Returns true if it is to be left out this time.
+    fn leaves_out(&self) -> bool {
+        let left = self.left.load(Ordering::Relaxed);
+        if left > 0 {
+            self.left.store(left - 1, Ordering::Relaxed);
+        }
+        left > 0
+    }
+
+    fn has_failed(&self) {
+        let next = self.next.load(Ordering::Relaxed);
+        self.left.store(next, Ordering::Relaxed);
+        self.next.store((2 * next).min(self.most), Ordering::Relaxed);
+    }
+
+    fn has_succeeded(&self) {
+        if self.next.load(Ordering::Relaxed) != self.first {
+            self.next.store(self.first, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What a process remembers of its waits for one thing.
+#[derive(Debug)]
+pub(crate) struct Spin {
+    vain: Backoff,
+}
+
+impl Default for Spin {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Spin {
+    pub(crate) const fn new() -> Self {
+        Self { vain: Backoff::new(2, 32) }
+    }
+
+    /// Looks for a while; returns `None` if nothing was found, so that the thread has to sleep.
+    ///
+    /// `by` is the processor of the thread that is waited for, if that is known, and `pause` the
+    /// first pause.
+    pub(crate) fn look<T>(
+        &self,
+        by: Option<&Processor<'_>>,
+        mut pause: Duration,
+        mut look: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
+        if self.vain.leaves_out() {
+            return None;
+        }
+        let mut left = LOOKING;
+        while !left.is_zero() {
+            let yields = *ONE_PROCESSOR || by.is_none_or(Processor::is_here);
+            let spent = if yields {
+                let Some(spent) = yield_briefly() else { break };
+                spent
+            } else {
+                let spent = pause;
+                spin_for(pause);
+                pause *= 2;
+                spent
+            };
+            let found = look();
+            if found.is_some() {
+                self.vain.has_succeeded();
+                return found;
+            }
+            left = left.saturating_sub(spent);
+        }
+        self.vain.has_failed();
+        None
+    }
+}
+
+/// Yields and returns how long that took; `None` if it took long, or lately did.
+fn yield_briefly() -> Option<Duration> {
+    if YIELDS.leaves_out() {
+        return None;
+    }
+    let begun = Instant::now();
+    yield_now();
+    let spent = begun.elapsed();
+    if spent > SLOW {
+        YIELDS.has_failed();
+        return None;
+    }
+    YIELDS.has_succeeded();
+    Some(spent)
+}
+
+/// Spins for about this long. By the clock: a spin-loop hint takes from 3 to 50 ns, depending on
+/// the processor.
+fn spin_for(time: Duration) {
+    if time < Duration::from_nanos(100) {
+        return spin_loop();
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        spin_loop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Looks in vain; returns the number of looks.
+    fn looks_in_vain(spin: &Spin) -> usize {
+        let elsewhere = AtomicU64::new(u64::MAX);
+        let mut looks = 0;
+        let found = spin.look(Some(&Processor(&elsewhere)), SHORT, || {
+            looks += 1;
+            None::<()>
+        });
+        assert_eq!(found, None);
+        looks
+    }
+
+    #[test]
+    fn waits_that_look_in_vain_are_followed_by_more_and_more_that_sleep_at_once() {
+        let spin = Spin::default();
+        for pauses in [2, 4, 8, 16, 32, 32] {
+            assert!(looks_in_vain(&spin) > 0 || *ONE_PROCESSOR);
+            for _ in 0..pauses {
+                assert_eq!(looks_in_vain(&spin), 0);
+            }
+        }
+        let elsewhere = AtomicU64::new(u64::MAX);
+        let found = spin.look(Some(&Processor(&elsewhere)), SHORT, || Some(7));
+        assert!(found == Some(7) || *ONE_PROCESSOR);
+        assert!(looks_in_vain(&spin) > 0 || *ONE_PROCESSOR);
+        let at_once = (0..100).take_while(|_| looks_in_vain(&spin) == 0).count();
+        assert!(at_once == 2 || *ONE_PROCESSOR, "{at_once}");
+    }
+
+    #[test]
+    fn it_looks_again_and_again_for_a_while() {
+        let begun = Instant::now();
+        let looks = looks_in_vain(&Spin::default());
+        assert!(looks >= 5 && begun.elapsed() >= LOOKING / 2 || *ONE_PROCESSOR, "{looks}");
+    }
+}
