@@ -10,13 +10,17 @@
 //! ```
 //!
 //! To look is worth nothing if it takes longer than the sleep would, so a process remembers two
-//! things:
+//! things of waits for one item:
 //!
 //! - **Looks in vain.** After two waits in a row for one thing that had to sleep in the end, the
 //!   next 2, 4 … 32 waits for it sleep at once.
 //! - **Slow yields.** Beside a thread that computes all the time, a yield gives away a whole time
 //!   slice, 3 to 4 ms. After a yield that took more than 200 µs, the next 8, 16 … 1024 waits of
 //!   this process do without.
+//!
+//! A thread that waits for the next of a stream looks in any case, and yields however long that
+//! takes: meanwhile other threads make more, which it then takes in one go. (With 15 producers on
+//! two processors, sleeping at once halves the rate.)
 //!
 //! Everything here is a hint: it decides how long a wait takes, never how it ends. So all atomics
 //! are Relaxed, and threads that wait for one thing at the same time may lose each other's updates.
@@ -33,7 +37,13 @@ use crate::sys::processor;
 const LOOKING: Duration = Duration::from_micros(40);
 
 /// First pause: a single spin-loop hint.
-pub(crate) const SHORT: Duration = Duration::from_nanos(20);
+const SHORT: Duration = Duration::from_nanos(20);
+
+/// First pause of a wait that lets items accumulate.
+const BATCH: Duration = Duration::from_micros(6);
+
+/// Duration of a yield if no other thread wants the processor.
+const SHORT_YIELD: Duration = Duration::from_micros(1);
 
 /// Duration of a yield that has given away a time slice.
 const SLOW: Duration = Duration::from_micros(200);
@@ -62,6 +72,17 @@ impl Processor<'_> {
     fn is_here(&self) -> bool {
         self.0.load(Ordering::Relaxed) == processor::current() + 1
     }
+}
+
+/// What a thread waits for, as far as it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// For one thing.
+    One,
+    /// Perhaps for the next of a stream.
+    Trial,
+    /// For the next of a stream.
+    Stream,
 }
 
 /// Exponential backoff: something that has failed is left out for a number of times.
@@ -122,21 +143,26 @@ impl Spin {
 
     /// Looks for a while; returns `None` if nothing was found, so that the thread has to sleep.
     ///
-    /// `by` is the processor of the thread that is waited for, if that is known, and `pause` the
-    /// first pause.
+    /// `by` is the processor of the thread that is waited for, if that is known.
     pub(crate) fn look<T>(
         &self,
         by: Option<&Processor<'_>>,
-        mut pause: Duration,
+        waits_for: Waits,
         mut look: impl FnMut() -> Option<T>,
     ) -> Option<T> {
-        if self.vain.leaves_out() {
+        let streams = waits_for == Waits::Stream;
+        if !streams && self.vain.leaves_out() {
             return None;
         }
+        let mut pause = if waits_for == Waits::One { SHORT } else { BATCH };
         let mut left = LOOKING;
         while !left.is_zero() {
             let yields = *ONE_PROCESSOR || by.is_none_or(Processor::is_here);
-            let spent = if yields {
+            let spent = if yields && streams {
+                // However long it takes: meanwhile others make more.
+                yield_now();
+                SHORT_YIELD
+            } else if yields {
                 let Some(spent) = yield_briefly() else { break };
                 spent
             } else {
@@ -152,7 +178,9 @@ impl Spin {
             }
             left = left.saturating_sub(spent);
         }
-        self.vain.has_failed();
+        if !streams {
+            self.vain.has_failed();
+        }
         None
     }
 }
@@ -193,7 +221,7 @@ mod tests {
     fn looks_in_vain(spin: &Spin) -> usize {
         let elsewhere = AtomicU64::new(u64::MAX);
         let mut looks = 0;
-        let found = spin.look(Some(&Processor(&elsewhere)), SHORT, || {
+        let found = spin.look(Some(&Processor(&elsewhere)), Waits::One, || {
             looks += 1;
             None::<()>
         });
@@ -211,7 +239,7 @@ mod tests {
             }
         }
         let elsewhere = AtomicU64::new(u64::MAX);
-        let found = spin.look(Some(&Processor(&elsewhere)), SHORT, || Some(7));
+        let found = spin.look(Some(&Processor(&elsewhere)), Waits::One, || Some(7));
         assert!(found == Some(7) || *ONE_PROCESSOR);
         assert!(looks_in_vain(&spin) > 0 || *ONE_PROCESSOR);
         let at_once = (0..100).take_while(|_| looks_in_vain(&spin) == 0).count();

@@ -20,7 +20,7 @@ use crate::future::callbacks::{call, in_turn, is_waking};
 use crate::future::completion::{CallControl, Callbacks, Completion, Core, Outcome, Phase};
 use crate::future::error::FutureError;
 use crate::future::waiter::Waiter;
-use crate::spin::{self, Spin};
+use crate::spin::{Spin, Waits};
 
 /// What this process remembers of its waits for results.
 static SPIN: Spin = Spin::new();
@@ -278,7 +278,7 @@ impl<R> Future<R> {
         }
         if deadline.is_none_or(|deadline| deadline > Instant::now()) {
             let has_come = || self.outcome.get().is_some().then_some(());
-            if SPIN.look(None, spin::SHORT, has_come).is_some() {
+            if SPIN.look(None, Waits::One, has_come).is_some() {
                 return Ok(());
             }
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::future::TaskError;
 use crate::future::panics::caught;
 use crate::pool::engine::Link;
-use crate::spin::{self, Spin};
+use crate::spin::{Spin, Waits};
 
 /// What this process remembers of its waits for results.
 static SPIN: Spin = Spin::new();
@@ -211,7 +211,7 @@ impl<T, E> ResultCell<T, E> {
     /// Waits until there is a result or an error.
     fn wait(&self, timeout: Option<Duration>) -> Result<MutexGuard<'_, State<T, E>>, TaskError> {
         let deadline = timeout.map(|timeout| Instant::now().checked_add(timeout));
-        SPIN.look(None, spin::SHORT, || self.is_ready.load(Ordering::Acquire).then_some(()));
+        SPIN.look(None, Waits::One, || self.is_ready.load(Ordering::Acquire).then_some(()));
         let can_wait = self.is_ready.load(Ordering::Acquire) || !self.engine.is_notifying();
         let mut state = self.lock();
         while state.successful.is_none() || state.caller.is_some() {

@@ -9,6 +9,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use crate::spin::Waits;
+
 /// Number of items since the last wait that counts as a stream.
 const STREAM: u64 = 8;
 
@@ -29,14 +31,21 @@ pub(crate) struct Batching {
 // Threads that wait at the same time may mix up what is learned, which costs only time: all
 // Relaxed.
 impl Batching {
-    /// Returns true if the wait that begins now should let items accumulate.
-    pub(crate) fn batches(&self) -> bool {
+    /// Returns what the wait that begins now is for.
+    pub(crate) fn waits_for(&self) -> Waits {
         let waits = self.waits.fetch_add(1, Ordering::Relaxed);
-        self.streams.load(Ordering::Relaxed) || waits.is_multiple_of(TRIAL)
+        if self.streams.load(Ordering::Relaxed) {
+            Waits::Stream
+        } else if waits.is_multiple_of(TRIAL) {
+            Waits::Trial
+        } else {
+            Waits::One
+        }
     }
 
     /// Records how a wait ended: with the item of this sequence number.
-    pub(crate) fn learn(&self, batched: bool, sequence: u64) {
+    pub(crate) fn learn(&self, waited_for: Waits, sequence: u64) {
+        let batched = waited_for != Waits::One;
         let passed = sequence.wrapping_sub(self.last.swap(sequence, Ordering::Relaxed));
         if self.batched.swap(batched, Ordering::Relaxed) {
             self.streams.store(passed >= STREAM, Ordering::Relaxed);
@@ -51,18 +60,19 @@ mod tests {
     /// Waits several times; from wait to wait `after[0]` items pass, after a batching one
     /// `after[1]`.
     fn wait_often(batching: &Batching, sequence: &mut u64, after: [u64; 2]) {
-        let mut batched = false;
+        let mut waited_for = Waits::One;
         for _ in 0..3 * TRIAL {
-            *sequence += after[usize::from(batched)];
-            batched = batching.batches();
-            batching.learn(batched, *sequence);
+            *sequence += after[usize::from(waited_for != Waits::One)];
+            waited_for = batching.waits_for();
+            batching.learn(waited_for, *sequence);
         }
     }
 
     #[test]
     fn it_lets_a_stream_gather_and_is_quick_when_items_come_one_by_one() {
         let (batching, mut sequence) = (Batching::default(), 0);
-        let batches = |batching: &Batching| (0..TRIAL).filter(|_| batching.batches()).count();
+        let batches =
+            |batching: &Batching| (0..TRIAL).filter(|_| batching.waits_for() != Waits::One).count();
         for _ in 0..2 {
             wait_often(&batching, &mut sequence, [1, 50]);
             assert_eq!(batches(&batching), TRIAL as usize);

@@ -14,7 +14,7 @@ use crate::queue::memory::{self, INLINE};
 use crate::queue::participant::Participant;
 use crate::queue::ring::{Blocked, Claim};
 use crate::queue::waiters::{Sleeper, Waiters};
-use crate::spin::{self, Processor};
+use crate::spin::{Processor, Waits};
 use crate::sys::queue as sys;
 
 /// Size in bytes beyond which a buffer that grew for one large item is freed.
@@ -22,9 +22,6 @@ pub(crate) const KEPT: usize = 4 << 20;
 
 /// Longest sleep before the next look: a wake-up may have gone to a thread that died.
 const NAP: Duration = Duration::from_millis(100);
-
-/// First pause of a wait that lets items accumulate.
-const BATCH_PAUSE: Duration = Duration::from_micros(6);
 
 /// Reasons why bytes could not be put or got.
 #[derive(Debug)]
@@ -290,7 +287,7 @@ impl Participant {
             let repaired = thorough && !self.ring().has_room() && self.repair();
             (repaired || self.ring().has_room() || given_up()).then_some(())
         };
-        self.room().wait(None, spin::SHORT, look, || self.ring().has_room());
+        self.room().wait(None, Waits::One, look, || self.ring().has_room());
     }
 
     /// Counts the items that have not been got, in slots, in the spill and in living producers.
@@ -352,7 +349,7 @@ impl Participant {
             }
         };
         // The end of this wait is the end of all others, too.
-        self.done().wait(None, spin::SHORT, look, || true).unwrap_or(Err(Error::Disconnected))
+        self.done().wait(None, Waits::One, look, || true).unwrap_or(Err(Error::Disconnected))
     }
 
     /// Changes the count of this participant's items that have found no slot.
@@ -406,12 +403,11 @@ impl Participant {
             }
             None => None,
         };
-        let batch = batching.batches();
-        let pause = if batch { BATCH_PAUSE } else { spin::SHORT };
-        let waited = waiters.wait(until.deadline(), pause, look, more);
+        let waits_for = batching.waits_for();
+        let waited = waiters.wait(until.deadline(), waits_for, look, more);
         let found = waited.unwrap_or(Err(Failed::Blocked))?;
         if let Some(sequence) = sequence(&found) {
-            batching.learn(batch, sequence);
+            batching.learn(waits_for, sequence);
         }
         Ok(found)
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::queue::atomic::AtomicU32;
 use crate::queue::event_count::{EventCount, Sleep};
-use crate::spin::{Processor, Spin};
+use crate::spin::{Processor, Spin, Waits};
 use crate::sys::queue::{Opening, Participation};
 
 /// The threads of all processes that wait for one thing: for an item, for a free slot, or until all
@@ -53,17 +53,16 @@ impl Waiters<'_> {
 
     /// Waits until `look` finds something or the deadline has passed.
     ///
-    /// `pause` is the first pause between two looks. `look(true)`, the last look before each sleep,
-    /// is a thorough one. `more` returns true if there is something for another waiting thread,
-    /// too.
+    /// `look(true)`, the last look before each sleep, is a thorough one. `more` returns true if there
+    /// is something for another waiting thread, too.
     pub(crate) fn wait<T>(
         &self,
         deadline: Option<Instant>,
-        pause: Duration,
+        waits_for: Waits,
         mut look: impl FnMut(bool) -> Option<T>,
         more: impl Fn() -> bool,
     ) -> Option<T> {
-        let found = self.spin.look(Some(&self.notifier), pause, || look(false));
+        let found = self.spin.look(Some(&self.notifier), waits_for, || look(false));
         found.or_else(|| self.event_count.sleep(deadline, look, more))
     }
 }
