@@ -30,6 +30,11 @@
 //! delivery has a number of its own, also the second one of the same task: otherwise a task that
 //! was once given back, and then lost, would be taken for given back again.
 
+#[cfg(test)]
+mod histories;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::mem::take;
 use std::ops::Range;
@@ -285,12 +290,15 @@ impl<S> Ledger<S> {
         has_begun: impl Fn(u64) -> bool,
         cancel: impl Fn(u64) -> bool,
     ) -> Jobs<S> {
-        let queued = self.queued.iter().flatten().filter(|task| self.jobs.contains_key(&task.job));
-        let (begun, mut next): (Vec<&Queued>, Vec<&Queued>) =
-            queued.partition(|task| has_begun(task.position));
+        let begun = self.jobs.iter().filter(|(_, job)| job.has_begun).map(|(number, _)| *number);
+        let mut go_on: HashSet<u64> = begun.collect();
+        let queued = self.queued.iter().flatten();
+        go_on.extend(queued.clone().filter(|task| has_begun(task.position)).map(|task| task.job));
+        go_on.retain(|job| self.jobs.contains_key(job));
+        let is_next =
+            |task: &&Queued| self.jobs.contains_key(&task.job) && !go_on.contains(&task.job);
+        let mut next: Vec<&Queued> = queued.filter(is_next).collect();
         next.sort_unstable_by_key(|task| task.position);
-        let mut go_on: HashSet<u64> = begun.iter().map(|task| task.job).collect();
-        go_on.extend(self.jobs.iter().filter(|(_, job)| job.has_begun).map(|(number, _)| number));
         let free = workers.saturating_sub(go_on.len());
         let (next, late) = next.split_at(free.min(next.len()));
         let late = late.iter().filter(|task| !cancel(task.position));
@@ -506,11 +514,15 @@ impl<S: Clone> Ledger<S> {
         let lost = known.is_none_or(|known| intent.item > known).then_some(intent.item);
 
         self.outstanding.remove(intent.bytes);
-        let job = self.jobs.get_mut(&intent.job);
-        let sink = job.as_ref().map(|job| job.sink.clone());
+        let (mut sink, mut chunk) = (None, None);
+        if let Some(job) = self.jobs.get_mut(&intent.job) {
+            // The rest of the task will have another position, which has not begun.
+            job.has_begun = true;
+            sink = Some(job.sink.clone());
+            chunk = job.take_chunk(intent.first);
+        }
         // The items behind it never ran.
         let next = intent.item.wrapping_add(1);
-        let chunk = job.and_then(|job| job.take_chunk(intent.first));
         if let Some(rest) = chunk.and_then(|chunk| Message::from(&chunk, next)) {
             self.add_chunk(intent.job, next, rest.bytes(), VecDeque::push_front);
         }
