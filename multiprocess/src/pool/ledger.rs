@@ -356,9 +356,20 @@ impl<S: Clone> Ledger<S> {
         self.backlog.is_empty() && self.has_room(bytes) && self.jobs.contains_key(&job)
     }
 
-    /// Notes that a task of one item, which never was in the backlog, was put into the queue.
+    /// Notes that a task, which is not in the backlog, was put into the queue at this position.
     pub(crate) fn was_put_at_once(&mut self, job: u64, bytes: usize, position: u64) {
-        self.note_put(Queued { position, job }, bytes, 0);
+        self.outstanding.tasks += 1;
+        self.outstanding.bytes += bytes as u64;
+        let index = (position % self.queued.len() as u64) as usize;
+        if let Some(before) = self.queued[index].replace(Queued { position, job })
+            && let Some(before) = self.jobs.get_mut(&before.job)
+        {
+            before.queued -= 1;
+            before.has_begun = true;
+        }
+        if let Some(job) = self.jobs.get_mut(&job) {
+            job.queued += 1;
+        }
     }
 
     /// Adds a task to the backlog's end; does nothing if the job is over.
@@ -374,14 +385,7 @@ impl<S: Clone> Ledger<S> {
     /// Returns the message of the backlog's first task, if it may be put into the queue now. Then
     /// [`was_put`](Self::was_put) or [`was_refused`](Self::was_refused); else it stays the first.
     pub(crate) fn next_to_put(&mut self) -> Option<&[u8]> {
-        while let Some(waiting) = self.backlog.front() {
-            let job = self.jobs.get(&waiting.job);
-            if job.is_some_and(|job| !job.cancelled && job.message_of(&waiting.task).is_some()) {
-                break;
-            }
-            if job.is_none() {
-                self.unwanted = self.unwanted.saturating_sub(1);
-            }
+        while self.backlog.front().is_some_and(|waiting| !self.is_wanted(waiting)) {
             self.take_waiting();
         }
         let message = self.message_of(self.backlog.front()?)?;
@@ -390,9 +394,9 @@ impl<S: Clone> Ledger<S> {
 
     /// Notes that the backlog's first task was put into the queue at this position.
     pub(crate) fn was_put(&mut self, position: u64) {
-        let Some(waiting) = self.backlog.pop_front() else { return };
+        let Some(waiting) = self.take_waiting() else { return };
         let bytes = self.message_of(&waiting).map_or(0, <[u8]>::len);
-        self.note_put(Queued { position, job: waiting.job }, bytes, 1);
+        self.was_put_at_once(waiting.job, bytes, position);
     }
 
     /// Drops the backlog's first task, which the queue can't take; its items have to fail.
@@ -419,35 +423,29 @@ impl<S: Clone> Ledger<S> {
         put(&mut self.backlog, Waiting { job, task: WaitingTask::Chunk { first } });
     }
 
-    /// Notes that a task was put into the queue; `waited` is 1 if it was in the backlog, else 0.
-    fn note_put(&mut self, task: Queued, bytes: usize, waited: usize) {
-        self.outstanding.tasks += 1;
-        self.outstanding.bytes += bytes as u64;
-        let index = (task.position % self.queued.len() as u64) as usize;
-        if let Some(before) = self.queued[index].replace(task)
-            && let Some(before) = self.jobs.get_mut(&before.job)
-        {
-            before.queued -= 1;
-            before.has_begun = true;
-        }
-        if let Some(job) = self.jobs.get_mut(&task.job) {
-            job.waiting -= waited;
-            job.queued += 1;
-        }
-    }
-
     fn take_waiting(&mut self) -> Option<Waiting> {
         let waiting = self.backlog.pop_front()?;
-        if let Some(job) = self.jobs.get_mut(&waiting.job) {
-            job.waiting -= 1;
+        match self.jobs.get_mut(&waiting.job) {
+            Some(job) => job.waiting -= 1,
+            None => self.unwanted -= 1,
         }
         Some(waiting)
     }
 
+    fn is_wanted(&self, waiting: &Waiting) -> bool {
+        let is_open = self.jobs.get(&waiting.job).is_some_and(|job| !job.cancelled);
+        is_open && self.message_of(waiting).is_some()
+    }
+
+    /// Returns the message of a task in the backlog; `None` if it went with the job, or by what a
+    /// damaged record said.
     fn message_of<'a>(&'a self, waiting: &'a Waiting) -> Option<&'a [u8]> {
         match &waiting.task {
             WaitingTask::Item(message) => Some(message),
-            task @ WaitingTask::Chunk { .. } => self.jobs.get(&waiting.job)?.message_of(task),
+            WaitingTask::Chunk { first } => {
+                let chunks = self.jobs.get(&waiting.job)?.chunks.as_ref()?;
+                chunks.get(first).map(|chunk| &**chunk)
+            }
         }
     }
 
@@ -505,15 +503,8 @@ impl<S: Clone> Ledger<S> {
         if latest.is_some_and(|latest| latest.ends.is_some()) {
             return None;
         }
-        let mut known = latest.map(|latest| latest.to);
-        let results = Items { rest: &kept.results }
-            .numbered(kept.from)
-            .filter(|(item, _)| known.is_none_or(|known| *item > known))
-            .collect::<Vec<_>>();
-        known = results.last().map(|(item, _)| *item).or(known);
-        let lost = known.is_none_or(|known| intent.item > known).then_some(intent.item);
-
         self.outstanding.remove(intent.bytes);
+        let (results, lost) = outcomes(intent.item, latest.map(|latest| latest.to), kept);
         let (mut sink, mut chunk) = (None, None);
         if let Some(job) = self.jobs.get_mut(&intent.job) {
             // The rest of the task will have another position, which has not begun.
@@ -530,15 +521,17 @@ impl<S: Clone> Ledger<S> {
     }
 }
 
-impl<S> Job<S> {
-    /// Returns the message of a task in the backlog; `None` if it is gone.
-    fn message_of<'a>(&'a self, task: &'a WaitingTask) -> Option<&'a [u8]> {
-        match task {
-            WaitingTask::Item(message) => Some(message),
-            WaitingTask::Chunk { first } => self.chunks.as_ref()?.get(first).map(|chunk| &**chunk),
-        }
-    }
+/// Returns the kept results that were not reported, and the item that was lost: the one that ran,
+/// unless it has a result. `reported` is the last item that was reported.
+fn outcomes(item: u64, reported: Option<u64>, kept: &Kept) -> (Vec<(u64, &[u8])>, Option<u64>) {
+    let is_new = |(item, _): &(u64, _)| reported.is_none_or(|reported| *item > reported);
+    let results: Vec<_> =
+        Items { rest: &kept.results }.numbered(kept.from).filter(is_new).collect();
+    let known = results.last().map(|(item, _)| *item).or(reported);
+    (results, known.is_none_or(|known| item > known).then_some(item))
+}
 
+impl<S> Job<S> {
     /// Removes the message of a chunk that has ended, whatever its outcome.
     fn take_chunk(&mut self, first: u64) -> Option<Box<[u8]>> {
         self.chunks.as_mut()?.remove(&first)

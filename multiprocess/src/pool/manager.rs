@@ -1,10 +1,10 @@
 //! The manager: the thread that handles what the workers report, and their deaths.
 //!
 //! ```text
-//!   queue of reports ──▶ done, failed ──▶ the job's sink
-//!                        ready        ──▶ the worker's slot
-//!                        ended        ──▶ intent record ──▶ its item fails, others to the backlog
-//!                                     └─▶ a new worker in the slot
+//!   queue of reports ──▶ done, failed ───────────────────▶ ledger ──▶ the job's sink
+//!                        ready ──▶ the worker's slot         ▲
+//!                        ended ──▶ its intent record ────────┘
+//!                              └─▶ a new worker in the slot
 //! ```
 //!
 //! It also runs what users give: it deserialises results and calls callbacks. A panic there costs

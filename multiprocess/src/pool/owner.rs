@@ -1,6 +1,7 @@
 //! [`Owner`]: the handle that starts an engine, and ends it.
 
 use std::env;
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -17,7 +18,6 @@ const STACK: usize = 8 << 20;
 
 /// The owner's handle to an engine. Dropping it terminates the workers, unless it was
 /// [detached](Self::detach).
-#[derive(Debug)]
 pub(crate) struct Owner {
     engine: Arc<Engine>,
     manager: Option<JoinHandle<()>>,
@@ -87,5 +87,12 @@ impl Drop for Owner {
         if manager.thread().id() != thread::current().id() {
             let _ = manager.join();
         }
+    }
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        write!(f, "{} workers, {:?}", state.slots.workers().count(), state.ledger.phase())
     }
 }

@@ -26,14 +26,21 @@ impl Chunk {
     fn new() -> Self {
         let mut ledger = Ledger::new(WORKERS, CAPACITY);
         let job = ledger.open_job("sink", None).unwrap();
+        let mut chunk = Self { ledger, job, bytes: 0 };
+        chunk.submit(FIRST..14);
+        chunk.bytes = chunk.ledger.next_to_put().unwrap().len() as u64;
+        assert_eq!(chunk.next(), FIRST..14);
+        chunk.ledger.was_put(POSITION);
+        assert_eq!((chunk.ledger.unfinished(), chunk.next()), (1, 0..0));
+        chunk
+    }
+
+    /// More items are submitted as a task.
+    fn submit(&mut self, items: Range<u64>) {
         let mut message = Message::default();
-        message.begin(Task { job, first: FIRST, function: some_function() });
-        (FIRST..14).for_each(|item| message.push(&item).unwrap());
-        ledger.submitted(job, FIRST..14, message.bytes());
-        assert_eq!(ledger.next_to_put(), Some(message.bytes()));
-        ledger.was_put(POSITION);
-        assert_eq!((ledger.unfinished(), ledger.next_to_put()), (1, None));
-        Self { ledger, job, bytes: message.bytes().len() as u64 }
+        message.begin(Task { job: self.job, first: items.start, function: some_function() });
+        items.clone().for_each(|item| message.push(&item).unwrap());
+        self.ledger.submitted(self.job, items, message.bytes());
     }
 
     /// The worker reports items of its task, or of an earlier one.
@@ -50,8 +57,8 @@ impl Chunk {
         self.ledger.died(WORKER, Some(intent), kept)
     }
 
-    /// Returns the items that are to run again.
-    fn again(&mut self) -> Range<u64> {
+    /// Returns the items that are next to be put into the queue.
+    fn next(&mut self) -> Range<u64> {
         let Some(message) = self.ledger.next_to_put() else { return 0..0 };
         let (task, items) = Items::of(message).unwrap();
         task.first..task.first + items.count() as u64
@@ -75,7 +82,7 @@ fn kept(items: Range<u64>) -> Kept {
 fn a_worker_without_a_record_had_no_task() {
     let mut chunk = Chunk::new();
     assert_eq!(chunk.ledger.died(WORKER, None, &kept(0..0)), None);
-    assert_eq!((chunk.ledger.unfinished(), chunk.again()), (1, 0..0));
+    assert_eq!((chunk.ledger.unfinished(), chunk.next()), (1, 0..0));
 }
 
 #[test]
@@ -83,7 +90,7 @@ fn a_task_that_was_given_back_never_ran_but_the_next_time_it_may_be_lost() {
     let mut chunk = Chunk::new();
     chunk.ledger.were_given_back(&[6, 7]);
     assert_eq!(chunk.died(10, &kept(0..0)), None);
-    assert_eq!((chunk.ledger.unfinished(), chunk.again()), (1, 0..0));
+    assert_eq!((chunk.ledger.unfinished(), chunk.next()), (1, 0..0));
     assert_eq!(chunk.died(10, &kept(0..0)).unwrap().lost, Some(10));
 }
 
@@ -98,7 +105,7 @@ fn an_item_without_a_result_dies_and_those_behind_it_run_again() {
         assert_eq!(chunk.died(item, &kept(0..0)), Some(death));
         let again = if item == 13 { 0..0 } else { item + 1..14 };
         assert_eq!(chunk.ledger.unfinished(), usize::from(item < 13));
-        assert_eq!(chunk.again(), again);
+        assert_eq!(chunk.next(), again);
     }
 }
 
@@ -109,7 +116,7 @@ fn an_item_whose_result_was_reported_lives() {
         chunk.reported(FIRST, item, false);
         let death = Death { job: 1, sink: Some("sink"), results: Vec::new(), lost: None };
         assert_eq!(chunk.died(item, &kept(0..0)), Some(death));
-        assert_eq!((chunk.ledger.unfinished(), chunk.again()), (1, item + 1..14));
+        assert_eq!((chunk.ledger.unfinished(), chunk.next()), (1, item + 1..14));
     }
 }
 
@@ -122,7 +129,7 @@ fn an_item_whose_result_was_kept_lives_and_the_result_is_delivered() {
     let death = chunk.died(12, &kept).unwrap();
     assert_eq!(death.results, [(11, b"11".as_slice()), (12, b"12")]);
     assert_eq!(death.lost, None);
-    assert_eq!(chunk.again(), 13..14);
+    assert_eq!(chunk.next(), 13..14);
 }
 
 #[test]
@@ -132,7 +139,7 @@ fn an_item_behind_the_kept_results_dies() {
     let death = chunk.died(12, &kept).unwrap();
     assert_eq!(death.results, [(10, b"10".as_slice()), (11, b"11")]);
     assert_eq!(death.lost, Some(12));
-    assert_eq!(chunk.again(), 13..14);
+    assert_eq!(chunk.next(), 13..14);
 }
 
 #[test]
@@ -140,7 +147,7 @@ fn a_task_whose_end_was_reported_is_not_lost() {
     let mut chunk = Chunk::new();
     chunk.reported(FIRST, 13, true);
     assert_eq!(chunk.died(13, &kept(10..13)), None);
-    assert_eq!((chunk.ledger.unfinished(), chunk.again()), (0, 0..0));
+    assert_eq!((chunk.ledger.unfinished(), chunk.next()), (0, 0..0));
 }
 
 #[test]
@@ -150,7 +157,7 @@ fn a_report_about_an_earlier_task_says_nothing_about_this_one() {
     chunk.ledger.was_put_at_once(1, 0, POSITION + 1);
     chunk.reported(EARLIER, 12, true);
     assert_eq!(chunk.died(10, &kept(0..0)).unwrap().lost, Some(10));
-    assert_eq!(chunk.again(), 11..14);
+    assert_eq!(chunk.next(), 11..14);
 }
 
 #[test]
@@ -164,21 +171,18 @@ fn the_next_worker_in_the_slot_has_reported_nothing() {
 #[test]
 fn the_items_behind_the_dead_one_run_before_those_that_wait() {
     let mut chunk = Chunk::new();
-    let mut message = Message::default();
-    message.begin(Task { job: chunk.job, first: 20, function: some_function() });
-    message.push(&20).unwrap();
-    chunk.ledger.submitted(chunk.job, 20..21, message.bytes());
+    chunk.submit(20..21);
     assert_eq!(chunk.died(10, &kept(0..0)).unwrap().lost, Some(10));
-    assert_eq!(chunk.again(), 11..14);
+    assert_eq!(chunk.next(), 11..14);
     chunk.ledger.was_put(POSITION + 1);
-    assert_eq!(chunk.again(), 20..21);
+    assert_eq!(chunk.next(), 20..21);
 }
 
 #[test]
 fn a_job_of_which_an_item_has_died_is_not_cancelled_and_neither_is_its_rest() {
     let mut chunk = Chunk::new();
     assert_eq!(chunk.died(10, &kept(0..0)).unwrap().lost, Some(10));
-    assert_eq!(chunk.again(), 11..14);
+    assert_eq!(chunk.next(), 11..14);
     chunk.ledger.was_put(POSITION + 1);
     let has_begun = |position| position == POSITION;
     let cancel = |position| panic!("the task at {position} is cancelled");
@@ -238,4 +242,16 @@ fn a_record_of_any_kind_costs_no_more_than_its_task() {
         let _ = chunk.ledger.died(WORKERS, Some(intent), &kept(0..0));
         assert_eq!(chunk.ledger.outstanding, Outstanding::default());
     }
+}
+
+#[test]
+fn a_record_that_names_a_task_that_waits_does_not_stop_those_behind_it() {
+    let mut chunk = Chunk::new();
+    chunk.submit(20..22);
+    chunk.submit(30..31);
+    let intent = Intent { job: chunk.job, first: 20, item: 20, delivery: 7, bytes: 0 };
+    let _ = chunk.ledger.died(WORKER, Some(intent), &kept(0..0));
+    assert_eq!(chunk.next(), 21..22);
+    chunk.ledger.was_put(POSITION + 1);
+    assert_eq!(chunk.next(), 30..31);
 }
