@@ -2,12 +2,11 @@
 
 use std::any::Any;
 
-use crate::process::cpu_count;
 use serde::Serialize;
 
 use crate::pool::Pool;
-use crate::pool::engine::Engine;
 use crate::pool::error::Error;
+use crate::pool::owner::Owner;
 use crate::pool::settings::{Initializer, Kind, Settings};
 
 /// Settings of a pool that is to be started; made by [`Pool::builder`].
@@ -41,16 +40,14 @@ use crate::pool::settings::{Initializer, Kind, Settings};
 #[derive(Default)]
 #[must_use]
 pub struct Builder {
-    processes: Option<usize>,
-    max_tasks: Option<u64>,
-    initializer: Option<Result<Initializer, crate::process::Error>>,
+    settings: Settings,
 }
 
 impl Builder {
     /// Sets the number of workers; by default as many as there are usable cores. Python:
     /// `processes`.
     pub fn processes(mut self, processes: usize) -> Self {
-        self.processes = Some(processes);
+        self.settings.processes = Some(processes);
         self
     }
 
@@ -66,14 +63,14 @@ impl Builder {
         A: Serialize + Send + 'static,
         F: Fn(A) -> R + Any,
     {
-        self.initializer = Some(Initializer::new(function, arguments));
+        self.settings.initializer = Some(Initializer::new(function, arguments));
         self
     }
 
     /// Sets after how many tasks a worker is replaced; by default it lives as long as the pool. A
     /// chunk counts as one task. Python: `maxtasksperchild`.
     pub fn max_tasks_per_child(mut self, tasks: u64) -> Self {
-        self.max_tasks = Some(tasks);
+        self.settings.max_tasks = Some(tasks);
         self
     }
 
@@ -85,10 +82,7 @@ impl Builder {
     /// started; [`Error::System`] if the system refuses memory or a thread, or for more than 4,094
     /// workers. After an error no worker is left.
     pub fn build(self) -> Result<Pool, Error> {
-        let processes = self.processes.unwrap_or_else(cpu_count);
-        let initializer = self.initializer.transpose().map_err(Error::Function)?;
-        let (max_tasks, kind) = (self.max_tasks, Kind::Pool);
-        let settings = Settings { processes, max_tasks, initializer, kind, strict: false };
-        Ok(Pool { engine: Engine::start(settings)?, processes })
+        let engine = Owner::start(self.settings, Kind::Pool)?;
+        Ok(Pool { processes: engine.processes, engine })
     }
 }

@@ -2,87 +2,101 @@
 //! when they die.
 //!
 //! ```text
-//!   callers ──submit──▶ backlog ──▶ queue of tasks ──┬──▶ worker 1
-//!      ▲                  ▲                          ├──▶ worker 2
-//!      │                  │ room                     └──▶ worker 3 ✝
-//!      │               manager ◀── queue of reports ◀──────┘  ▲
-//!      └── sink of the job ┘ ▲                                │
-//!                            └─ "ended" ◀─ watch threads ◀────┘ one joins each worker
+//!   callers ──submit──▶ ledger ──feed──▶ queue of tasks ──┬──▶ worker 1
+//!      ▲                 ▲  ▲                             ├──▶ worker 2
+//!      │                 │  │                             └──▶ worker 3 ✝
+//!      │               manager ◀──── queue of reports ◀────────┘  ▲
+//!      └── sink of the job ┘ ▲                                    │
+//!                            └─── "ended" ◀─── watch threads ◀────┘ one joins each worker
 //! ```
 //!
 //! [`Pool`](crate::pool::Pool) and [`ProcessPoolExecutor`](crate::pool::ProcessPoolExecutor) are
 //! built on it.
 //!
-//! The manager is one thread, so all events are handled in the order of the reports. A worker's end
-//! is a report, too, behind everything that the worker reported itself. So when it arrives, the
-//! worker's intent record tells exactly which item died with it:
+//! The [ledger](Ledger) decides what happens to jobs and tasks. The engine asks it under its lock,
+//! and carries the answers to queues, sinks and processes; as does the manager, which is one
+//! thread, so all events are handled in the order of the reports. Waiting tasks lie in the memory
+//! of the owner and need no descriptor; the queue takes 1024 tasks and 32 MiB at most.
 //!
-//! | intent record | and | conclusion |
-//! | --- | --- | --- |
-//! | none | | the worker had no task |
-//! | a task | the queue gave its delivery back | it never ran: another worker gets it |
-//! | item k of a task | k has a result, reported or kept | items from k + 1 on become a task |
-//! | item k of a task | k has no result | k died; the items behind it, as above |
-//!
-//! Python's pool waits for ever for what a killed worker had in its hands, because nothing says
-//! what that was. A task whose worker died between its intent record and the start of the task
-//! counts as lost, too: the two can't be told apart.
-//!
-//! Only the pool repairs its queue of tasks, so it is told which deliveries came to nothing. Each
-//! delivery has a number of its own, also the second one of the same task: otherwise a task that
-//! was once given back, and then lost, would be taken for given back again.
+//! # Locking
+//! No callback, destructor of a user's value or sink runs under the lock of [`State`]: each of them
+//! may call back into the engine.
 
-use std::env;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, Weak};
-use std::thread::{self, JoinHandle, ThreadId};
-use std::time::Instant;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::future::TaskError;
-use crate::future::at_exit::wait_at_exit;
+use crate::future::at_exit::Awaited;
+use crate::future::panics::caught;
 use crate::pool::claims::Claims;
 use crate::pool::error::Error;
 use crate::pool::intent::IntentRecord;
-use crate::pool::manager::Manager;
-use crate::pool::message::{Message, Task};
-use crate::pool::settings::{Kind, Settings};
-use crate::pool::shared::Shared;
+use crate::pool::ledger::{Jobs, Ledger, Phase, Refused};
+use crate::pool::message::{Message, Report, Task};
+use crate::pool::settings::{Initializer, Kind, Settings};
 use crate::pool::sink::{GuardedSink, Sink};
-use crate::pool::starts::{fill_slots, start_for_tasks};
-use crate::pool::state::{CAPACITY, Job, PendingTask, State};
-use crate::process::FunctionId;
-use crate::queue::{ByteQueue, Words};
+use crate::pool::slots::{Slots, Worker, start_process};
+use crate::pool::worker;
+use crate::process::{FunctionId, cpu_count};
+use crate::queue::{ByteQueue, PutError, Words};
 
 /// Maximum number of workers: this many processes can share a queue with its maker.
 const MAX_PROCESSES: usize = 4094;
 
-/// Size of the manager's stack in bytes: that of a program's main thread, because the manager
-/// deserialises what a worker's main thread has serialised.
-const STACK: usize = 8 << 20;
+/// Capacity of the queue of tasks: enough that workers need not wait for the manager between two
+/// short tasks.
+const CAPACITY: usize = 1024;
 
-/// The owner's handle to an engine. Dropping it terminates the workers, unless it was
-/// [detached](Self::detach).
+/// Time between SIGTERM and SIGKILL for workers that do not end.
+pub(crate) const GRACE: Duration = Duration::from_millis(500);
+
+/// The queues, the shared memory and the state of an engine, held by its owner, its links and the
+/// manager.
 pub(crate) struct Engine {
-    shared: Arc<Shared>,
-    manager: Option<JoinHandle<()>>,
-    is_detached: bool,
+    pub tasks: ByteQueue,
+    pub reports: ByteQueue,
+    pub intents: Words,
+    pub claims: Claims,
+    pub kind: Kind,
+    pub strict: bool,
+    /// Maximum number of workers.
+    pub processes: usize,
+    max_tasks: u64,
+    initializer: Mutex<Option<Initializer>>,
+    state: Mutex<State>,
+    /// Signalled when the manager has ended.
+    ended: Condvar,
+}
+
+/// Everything that callers and the manager change, under the engine's lock.
+pub(crate) struct State {
+    pub ledger: Ledger<GuardedSink>,
+    pub slots: Slots,
+    /// The manager's thread.
+    pub manager: Option<ThreadId>,
+    /// Other threads that are just now telling jobs of their end.
+    notifiers: Vec<ThreadId>,
+    /// Time after which workers that are still alive are killed.
+    pub deadline: Option<Instant>,
 }
 
 /// A weak handle to an engine, which does not keep it alive.
 #[derive(Clone)]
-pub(crate) struct Link(Weak<Shared>);
+pub(crate) struct Link(Weak<Engine>);
 
 impl Engine {
-    /// Starts the manager, and all workers if the engine is a pool's.
+    /// Makes an engine without a worker.
     ///
     /// # Errors
-    /// [`Error::NoProcesses`], [`Error::NoTasks`]; [`Error::Start`], [`Error::System`]: no worker
-    /// is left then.
-    pub(crate) fn start(settings: Settings) -> Result<Self, Error> {
-        let processes = settings.processes;
+    /// [`Error::Function`], [`Error::NoProcesses`], [`Error::NoTasks`], [`Error::System`].
+    pub(crate) fn new(settings: Settings, kind: Kind) -> Result<Self, Error> {
+        let processes = settings.processes.unwrap_or_else(cpu_count);
+        let initializer = settings.initializer.transpose().map_err(Error::Function)?;
         if processes == 0 {
             return Err(Error::NoProcesses);
         }
@@ -97,43 +111,56 @@ impl Engine {
             crate::queue::Error::System(error) => Error::System(error),
             other => Error::System(io::Error::other(other)),
         };
-        let shared = Shared {
+        let state = State {
+            ledger: Ledger::new(processes, CAPACITY),
+            slots: Slots::new(processes, kind),
+            manager: None,
+            notifiers: Vec::new(),
+            deadline: None,
+        };
+        Ok(Self {
             tasks: ByteQueue::of_work(CAPACITY).map_err(system)?.watched(),
             reports: ByteQueue::bounded(CAPACITY).map_err(system)?.watched(),
             intents: Words::new(processes.saturating_mul(IntentRecord::WORDS))
                 .map_err(Error::System)?,
             claims: Claims::new(CAPACITY).map_err(Error::System)?,
-            kind: settings.kind,
+            kind,
             strict: settings.strict,
-            settings: Mutex::new(settings),
-            state: Mutex::new(State::new(processes)),
+            processes,
+            max_tasks: settings.max_tasks.unwrap_or(u64::MAX),
+            initializer: Mutex::new(initializer),
+            state: Mutex::new(state),
             ended: Condvar::new(),
-        };
-        let mut engine = Self { shared: Arc::new(shared), manager: None, is_detached: false };
-        // An error drops the engine, which ends the workers that have been started.
-        fill_slots(&engine.shared).map_err(Error::Start)?;
-        let shared = Arc::clone(&engine.shared);
-        let mut manager = thread::Builder::new().name(String::from("pool-manager"));
-        // Otherwise the user has set the size.
-        if env::var_os("RUST_MIN_STACK").is_none() {
-            manager = manager.stack_size(STACK);
-        }
-        let manager = manager.spawn(move || Manager::new(&shared).run()).map_err(Error::System)?;
-        engine.shared.state().manager = Some(manager.thread().id());
-        engine.manager = Some(manager);
-        if engine.shared.kind == Kind::Executor {
-            let engine = Arc::downgrade(&engine.shared);
-            wait_at_exit(engine);
-        }
-        Ok(engine)
+        })
     }
 
-    /// Returns a weak handle.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns true if the calling thread is delivering results, so that it can't wait for one: it
+    /// is the manager, or a thread that tells all jobs of the engine's end.
     #[must_use]
-    pub(crate) fn link(&self) -> Link {
-        Link(Arc::downgrade(&self.shared))
+    pub(crate) fn is_notifying(&self) -> bool {
+        let (me, state) = (thread::current().id(), self.state());
+        state.manager == Some(me) || state.notifiers.contains(&me)
     }
 
+    /// Returns the workers' process ids.
+    #[must_use]
+    pub(crate) fn worker_pids(&self) -> Vec<u32> {
+        self.state().slots.workers().filter_map(|worker| worker.process.pid()).collect()
+    }
+
+    /// Wakes the manager to look at the state.
+    pub(crate) fn wake_manager(&self) {
+        // If the queue is full, the manager is awake anyway.
+        let _ = self.reports.try_put(&Report::Wake.alone());
+    }
+}
+
+/// Jobs and tasks.
+impl Engine {
     /// Opens a job, whose items may be submitted: all now, or little by little by the thread
     /// `fed_by`.
     ///
@@ -144,12 +171,7 @@ impl Engine {
         sink: Arc<dyn Sink>,
         fed_by: Option<ThreadId>,
     ) -> Result<u64, Error> {
-        let mut state = self.shared.state();
-        state.check_open()?;
-        let job = state.next_job;
-        state.next_job += 1;
-        state.jobs.insert(job, Job::new(GuardedSink(Some(sink)), fed_by));
-        Ok(job)
+        self.state().ledger.open_job(GuardedSink(Some(sink)), fed_by)
     }
 
     /// Submits these items as one task of the job. An item that can't be serialised ends in an
@@ -176,7 +198,8 @@ impl Engine {
                     if item > task.first {
                         self.submit(job, task.first, item - task.first, message);
                     }
-                    self.shared.done(job, [(item, Err(error))].into_iter());
+                    let sink = self.state().ledger.sink_of(job);
+                    self.deliver(sink, job, [(item, Err(error))].into_iter());
                     task.first = next;
                     message.begin(task);
                 }
@@ -185,78 +208,234 @@ impl Engine {
                 self.submit(job, task.first, end - task.first, message);
             }
         });
-        start_for_tasks(&self.shared)
+        self.start_for_tasks()
     }
 
     /// Submits a task to the workers, behind those in the backlog. If the job is over, does
     /// nothing.
     fn submit(&self, job: u64, first: u64, items: u64, message: &Message) {
         let message = message.bytes();
-        let mut state = self.shared.state();
-        let Some(open) = state.jobs.get_mut(&job) else { return };
-        if items > 1 {
-            let message: Arc<[u8]> = message.into();
-            open.chunks.get_or_insert_default().insert(first, Arc::clone(&message));
-            state.wait_for_turn(job, PendingTask::Chunk(message));
-        } else if state.backlog.is_empty()
-            && state.has_room(message.len())
-            && self.shared.put(&mut state, job, message).unwrap_or(false)
+        let mut state = self.state();
+        if items == 1
+            && state.ledger.can_be_put_at_once(job, message.len())
+            && let Ok(position) = self.tasks.try_put(message)
         {
-            return;
-        } else {
-            state.wait_for_turn(job, PendingTask::Item(message.into()));
+            return state.ledger.was_put_at_once(job, message.len(), position);
         }
-        self.shared.feed(state);
+        state.ledger.submitted(job, first..first + items, message);
+        self.feed(state);
+    }
+
+    /// Moves tasks from the backlog into the queue while there is room.
+    pub(crate) fn feed(&self, mut state: MutexGuard<'_, State>) {
+        let mut refused = Vec::new();
+        while let Some(message) = state.ledger.next_to_put() {
+            match self.tasks.try_put(message) {
+                Ok(position) => state.ledger.was_put(position),
+                Err(PutError::Full(()) | PutError::Disconnected(())) => break,
+                Err(error) => {
+                    let error = TaskError::ArgumentsNotSent(error.to_string());
+                    refused.extend(state.ledger.was_refused().map(|refused| (refused, error)));
+                }
+            }
+        }
+        drop(state);
+        for (Refused { job, sink, items }, error) in refused {
+            self.deliver(Some(sink), job, items.map(|item| (item, Err(error.clone()))));
+        }
+    }
+
+    /// Delivers outcomes of items to the job's sink, if the job isn't over.
+    pub(crate) fn deliver<'r>(
+        &self,
+        sink: Option<GuardedSink>,
+        job: u64,
+        outcomes: impl Iterator<Item = (u64, Result<&'r [u8], TaskError>)>,
+    ) {
+        let Some(sink) = sink else { return };
+        let mut over = false;
+        for (item, outcome) in outcomes {
+            // Unlocked: the sink runs callbacks, which may submit more.
+            over = sink.done(item, outcome);
+        }
+        if over {
+            let done = self.state().ledger.job_is_done(job);
+            // Unlocked: dropping results may call the owner back.
+            drop(done);
+        }
     }
 
     /// Marks the job's items as all submitted.
     pub(crate) fn all_submitted(&self, job: u64) {
-        if let Some(job) = self.shared.state().jobs.get_mut(&job) {
-            job.fed_by = None;
-        }
+        self.state().ledger.all_submitted(job);
     }
 
     /// Closes this job: none of its tasks starts any more.
     pub(crate) fn close_job(&self, job: u64) {
-        self.shared.close_job(job);
+        let mut state = self.state();
+        let closed = state.ledger.close_job(job, |position| {
+            let _ = self.claims.cancel(position);
+        });
+        let is_open = *state.ledger.phase() == Phase::Open;
+        drop(state);
+        // Unlocked: dropping results may call the owner back.
+        drop(closed);
+        if !is_open {
+            // It may have been the last job.
+            self.wake_manager();
+        }
     }
 
-    /// Returns true if the calling thread is delivering results, so that it can't wait for one: see
-    /// [`Link::is_notifying`].
-    #[must_use]
-    pub(crate) fn is_notifying(&self) -> bool {
-        self.shared.is_notifying()
+    /// Cancels all jobs that have not started, except those that a free worker is about to take.
+    pub(crate) fn cancel_waiting(&self) {
+        let mut state = self.state();
+        let workers = state.slots.workers().count();
+        let has_begun = |position| self.claims.has_begun(position);
+        let cancel = |position| self.claims.cancel(position);
+        let cancelled = state.ledger.cancel_waiting(workers, has_begun, cancel);
+        drop(state);
+        self.notify_jobs(cancelled, GuardedSink::cancelled);
+        self.wake_manager();
     }
 
-    /// Returns the workers' process ids.
-    #[must_use]
-    pub(crate) fn worker_pids(&self) -> Vec<u32> {
-        let state = self.shared.state();
-        state.workers().filter_map(|worker| worker.process.pid()).collect()
+    /// Tells the sinks of these jobs one after the other. Meanwhile their callbacks can't wait for
+    /// results of another one.
+    fn notify_jobs(&self, jobs: Jobs<GuardedSink>, notify: impl Fn(&GuardedSink)) {
+        let me = thread::current().id();
+        self.state().notifiers.push(me);
+        // Unlocked: sinks run callbacks.
+        jobs.into_values().for_each(|job| notify(&job.sink));
+        let mut state = self.state();
+        if let Some(index) = state.notifiers.iter().rposition(|notifier| *notifier == me) {
+            state.notifiers.swap_remove(index);
+        }
+    }
+}
+
+/// The start of workers.
+impl Engine {
+    /// Starts workers until enough slots are filled.
+    ///
+    /// # Errors
+    /// If a worker can't be started.
+    pub(crate) fn fill_slots(&self) -> Result<(), crate::process::Error> {
+        loop {
+            let Some((slot, name)) = self.state().reserve_slot() else { return Ok(()) };
+            // Also after a panic the slot must be freed: the pool does not end while one is busy.
+            let started = caught(|| self.start_worker(slot, &name)).unwrap_or_else(|panic| {
+                let reason = io::Error::other(format!("its start panicked: {panic}"));
+                Err(crate::process::Error::Start { name, reason })
+            });
+            let mut state = self.state();
+            let mut again = false;
+            if let Err(error) = &started {
+                state.slots.free(slot);
+                if matches!(error, crate::process::Error::NeverRan { .. }) && !self.strict {
+                    // It was killed as it started, which may happen: try again.
+                    again = state.slots.start_failed(slot, false).is_none();
+                }
+            }
+            let is_open = *state.ledger.phase() == Phase::Open;
+            drop(state);
+            if !is_open {
+                // The manager did not end the engine while the slot was busy.
+                self.wake_manager();
+            }
+            if !again {
+                started?;
+            }
+        }
     }
 
+    /// Starts a worker for an executor's tasks, if all that are there are occupied.
+    ///
+    /// # Errors
+    /// If there is no worker, and none can be started.
+    fn start_for_tasks(&self) -> Result<(), crate::process::Error> {
+        match self.kind {
+            Kind::Pool => Ok(()),
+            Kind::Executor => match self.fill_slots() {
+                Err(error) if self.state().slots.are_empty() => Err(error),
+                // Fewer workers will do; the manager tries again.
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Starts a worker in this busy slot.
+    fn start_worker(&self, slot: usize, name: &str) -> Result<(), crate::process::Error> {
+        let initializer = {
+            let initializer = self.initializer.lock().unwrap_or_else(PoisonError::into_inner);
+            initializer.as_ref().map(|it| it.packed(name)).transpose()?
+        };
+        let start = worker::Start {
+            slot,
+            tasks: self.tasks.clone(),
+            reports: self.reports.clone(),
+            intents: self.intents.clone(),
+            claims: self.claims.clone(),
+            initializer,
+            max_tasks: self.max_tasks,
+        };
+        let process = Arc::new(start_process(name, self.kind, start)?);
+        // Locked: only the manager, which finds the worker in its slot, frees the slot.
+        let mut state = self.state();
+        let queues = [self.tasks.clone(), self.reports.clone()];
+        match Worker::watched(Arc::clone(&process), name, slot, queues) {
+            Ok(worker) => state.slots.fill(slot, worker),
+            Err(reason) => {
+                drop(state);
+                let _ = process.kill();
+                let _ = process.join();
+                return Err(crate::process::Error::Start { name: name.to_owned(), reason });
+            }
+        }
+        if matches!(state.ledger.phase(), Phase::Ending(_)) {
+            // The other workers were terminated while this one was starting.
+            let _ = process.terminate();
+        }
+        Ok(())
+    }
+}
+
+/// The end.
+impl Engine {
     /// Takes no more tasks; ends the workers when all tasks are done.
     pub(crate) fn close(&self) {
-        self.shared.close();
+        self.state().ledger.close();
+        self.wake_manager();
     }
 
     /// Ends the workers now, by SIGTERM. Tasks without a result fail with
     /// [`TaskError::Terminated`].
     pub(crate) fn terminate(&self) {
-        self.shared.end(TaskError::Terminated);
-        self.shared.wake_manager();
+        self.end(TaskError::Terminated);
+        self.wake_manager();
     }
 
     /// Ends the workers now, by SIGKILL; otherwise as [`terminate`](Self::terminate).
     pub(crate) fn kill(&self) {
-        self.shared.end(TaskError::Terminated);
-        self.shared.state().deadline = Some(Instant::now());
-        self.shared.wake_manager();
+        self.end(TaskError::Terminated);
+        self.state().deadline = Some(Instant::now());
+        self.wake_manager();
     }
 
-    /// Cancels all jobs that have not started, except those that a free worker is about to take.
-    pub(crate) fn cancel_waiting(&self) {
-        self.shared.cancel_waiting();
+    /// Ends the workers now, and all unfinished jobs for this reason.
+    pub(crate) fn end(&self, reason: TaskError) {
+        let mut state = self.state();
+        let Some(jobs) = state.ledger.give_up(reason.clone()) else { return };
+        state.deadline = Some(Instant::now() + GRACE);
+        for worker in state.slots.workers() {
+            let _ = worker.process.terminate();
+        }
+        drop(state);
+        self.notify_jobs(jobs, |sink| sink.give_up(&reason));
+    }
+
+    /// Notes that the last worker has ended.
+    pub(crate) fn has_ended(&self, state: &mut State) {
+        state.ledger.all_ended();
+        self.ended.notify_all();
     }
 
     /// Waits until all workers have ended.
@@ -264,72 +443,72 @@ impl Engine {
     /// # Errors
     /// [`Error::Deadlock`], [`Error::StillRunning`], [`Error::Unfinished`].
     pub(crate) fn join(&self) -> Result<(), Error> {
-        self.shared.join()
-    }
-
-    /// Closes the engine and drops this handle without ending the workers: submitted tasks are
-    /// still done.
-    pub(crate) fn detach(mut self) {
-        self.close();
-        self.is_detached = true;
+        let mut state = self.state();
+        let me = thread::current().id();
+        if state.manager == Some(me) {
+            return Err(Error::Deadlock);
+        }
+        if *state.ledger.phase() == Phase::Open {
+            return Err(Error::StillRunning);
+        }
+        if state.ledger.is_fed_by(me) {
+            return Err(Error::Unfinished);
+        }
+        while !matches!(state.ledger.phase(), Phase::Ended(_)) {
+            state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
     }
 }
 
-impl Drop for Engine {
-    fn drop(&mut self) {
-        if self.is_detached {
-            return;
-        }
-        self.terminate();
-        let Some(manager) = self.manager.take() else {
-            // Starting the workers failed before the manager's thread was.
-            Manager::new(&self.shared).run();
-            return;
-        };
-        // A callback may hold the last handle.
-        if manager.thread().id() != thread::current().id() {
-            let _ = manager.join();
-        }
+impl State {
+    /// Reserves an empty slot, in which a worker should be started.
+    fn reserve_slot(&mut self) -> Option<(usize, String)> {
+        if self.ledger.goes_on() { self.slots.reserve(self.ledger.unfinished()) } else { None }
+    }
+}
+
+impl Awaited for Engine {
+    fn finish(&self) {
+        self.close();
+        let _ = self.join();
     }
 }
 
 impl Link {
-    /// Cancels a job; returns true if none of its items has started or will. The job has still to
-    /// be [closed](Engine::close_job).
+    pub(crate) fn to(engine: &Arc<Engine>) -> Self {
+        Self(Arc::downgrade(engine))
+    }
+
+    /// Cancels a job of one task; returns true if none of its items has started or will. The job
+    /// has still to be [closed](Engine::close_job).
     #[must_use]
     pub(crate) fn cancel(&self, job: u64) -> bool {
-        self.0.upgrade().is_some_and(|shared| shared.cancel(job))
+        self.0.upgrade().is_some_and(|engine| {
+            engine.state().ledger.cancel(job, |position| engine.claims.cancel(position))
+        })
     }
 
     /// Returns true if an item of the job has started.
     #[must_use]
     pub(crate) fn has_begun(&self, job: u64) -> bool {
-        self.0.upgrade().is_some_and(|shared| {
-            let state = shared.state();
-            state.jobs.get(&job).is_some_and(|job| job.has_begun)
-                || state.queued_of(job).any(|position| shared.claims.has_begun(position))
+        self.0.upgrade().is_some_and(|engine| {
+            engine.state().ledger.has_begun(job, |position| engine.claims.has_begun(position))
         })
     }
 
     /// Closes a job, as [`Engine::close_job`] does.
     pub(crate) fn close_job(&self, job: u64) {
-        if let Some(shared) = self.0.upgrade() {
-            shared.close_job(job);
+        if let Some(engine) = self.0.upgrade() {
+            engine.close_job(job);
         }
     }
 
-    /// Returns true if the calling thread is delivering results, so that it can't wait for one: it
-    /// is the manager, or a thread that tells all jobs of the engine's end.
+    /// Returns true if the calling thread can't wait for a result, as [`Engine::is_notifying`]
+    /// does.
     #[must_use]
     pub(crate) fn is_notifying(&self) -> bool {
-        self.0.upgrade().is_some_and(|shared| shared.is_notifying())
-    }
-}
-
-impl fmt::Debug for Engine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.shared.state();
-        write!(f, "{} workers, {:?}", state.workers().count(), state.phase)
+        self.0.upgrade().is_some_and(|engine| engine.is_notifying())
     }
 }
 

@@ -25,9 +25,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::pool::engine::{Engine, Link};
+use crate::pool::owner::Owner;
 use crate::pool::settings::{Initializer, Kind, Settings};
 use crate::pool::sink::Sink;
-use crate::process::{FunctionId, cpu_count};
+use crate::process::FunctionId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -78,7 +79,7 @@ use crate::pool::executor_calls::{Chunk, One, ProcessCall};
 #[derive(Debug)]
 pub struct ProcessPoolExecutor {
     /// The engine; `None` once shut down.
-    engine: Option<Engine>,
+    engine: Option<Owner>,
     link: Link,
     max_workers: usize,
 }
@@ -115,17 +116,14 @@ pub struct ProcessPoolExecutor {
 #[derive(Default)]
 #[must_use]
 pub struct ProcessPoolBuilder {
-    max_workers: Option<usize>,
-    max_tasks: Option<u64>,
-    initializer: Option<Result<Initializer, crate::process::Error>>,
-    strict: bool,
+    settings: Settings,
 }
 
 impl ProcessPoolBuilder {
     /// Sets the maximum number of workers; by default the number of usable cores. Python:
     /// `max_workers`.
     pub fn max_workers(mut self, workers: usize) -> Self {
-        self.max_workers = Some(workers);
+        self.settings.processes = Some(workers);
         self
     }
 
@@ -140,14 +138,14 @@ impl ProcessPoolBuilder {
         A: Serialize + Send + 'static,
         F: Fn(A) -> R + Any,
     {
-        self.initializer = Some(Initializer::new(function, arguments));
+        self.settings.initializer = Some(Initializer::new(function, arguments));
         self
     }
 
     /// Sets after how many calls a worker ends; another replaces it if there is more to do. Python:
     /// `max_tasks_per_child`.
     pub fn max_tasks_per_child(mut self, tasks: u64) -> Self {
-        self.max_tasks = Some(tasks);
+        self.settings.max_tasks = Some(tasks);
         self
     }
 
@@ -171,7 +169,7 @@ impl ProcessPoolBuilder {
     /// # Ok(()) }) }
     /// ```
     pub fn strict(mut self, strict: bool) -> Self {
-        self.strict = strict;
+        self.settings.strict = strict;
         self
     }
 
@@ -182,21 +180,15 @@ impl ProcessPoolBuilder {
     /// [`BuildError::Unlisted`] if the initializer isn't listed; [`BuildError::System`] if the
     /// system refuses memory or a thread, or for more than 4,094 workers.
     pub fn build(self) -> Result<ProcessPoolExecutor, BuildError> {
-        let max_workers = self.max_workers.unwrap_or_else(cpu_count);
-        let settings = Settings {
-            processes: max_workers,
-            max_tasks: self.max_tasks,
-            initializer: self.initializer.transpose().map_err(BuildError::Unlisted)?,
-            kind: Kind::Executor,
-            strict: self.strict,
-        };
-        let engine = Engine::start(settings).map_err(|error| match error {
+        let engine = Owner::start(self.settings, Kind::Executor).map_err(|error| match error {
+            crate::pool::Error::Function(error) => BuildError::Unlisted(error),
             crate::pool::Error::NoProcesses => BuildError::NoWorkers,
             crate::pool::Error::NoTasks => BuildError::NoTasks,
             crate::pool::Error::System(error) => BuildError::System(error),
             other => BuildError::System(std::io::Error::other(other.to_string())),
         })?;
-        Ok(ProcessPoolExecutor { link: engine.link(), engine: Some(engine), max_workers })
+        let (link, max_workers) = (engine.link(), engine.processes);
+        Ok(ProcessPoolExecutor { engine: Some(engine), link, max_workers })
     }
 }
 
@@ -225,20 +217,20 @@ impl ProcessPoolExecutor {
     /// Returns the workers' process ids. (In Python one looks into `_processes`.)
     #[must_use]
     pub fn worker_pids(&self) -> Vec<u32> {
-        self.engine.as_ref().map(Engine::worker_pids).unwrap_or_default()
+        self.engine.as_deref().map(Engine::worker_pids).unwrap_or_default()
     }
 
     /// Ends the workers now, by SIGTERM: calls that are not done end in
     /// [`TaskError::Terminated`](crate::futures::TaskError::Terminated), and no call is taken any
     /// more. Python: `terminate_workers()`.
     pub fn terminate_workers(&self) {
-        together(|| self.engine.iter().for_each(Engine::terminate));
+        together(|| self.engine.as_deref().iter().for_each(|engine| engine.terminate()));
     }
 
     /// Ends the workers now, by SIGKILL; otherwise as
     /// [`terminate_workers`](Self::terminate_workers). Python: `kill_workers()`.
     pub fn kill_workers(&self) {
-        together(|| self.engine.iter().for_each(Engine::kill));
+        together(|| self.engine.as_deref().iter().for_each(|engine| engine.kill()));
     }
 
     /// Submits these arguments as one task, whose outcomes go to `sink`, and binds the futures to
@@ -326,7 +318,7 @@ impl Drop for ProcessPoolExecutor {
     }
 }
 
-fn finish(engine: Engine, wait: bool) {
+fn finish(engine: Owner, wait: bool) {
     engine.close();
     // A callback that drops the last handle would wait for itself.
     if wait && !engine.link().is_notifying() {
@@ -338,7 +330,7 @@ fn finish(engine: Engine, wait: bool) {
 
 impl fmt::Debug for ProcessPoolBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { max_workers, max_tasks, strict, .. } = self;
-        write!(f, "ProcessPoolBuilder({max_workers:?}, {max_tasks:?}, strict: {strict})")
+        let Settings { processes, max_tasks, strict, .. } = &self.settings;
+        write!(f, "ProcessPoolBuilder({processes:?}, {max_tasks:?}, strict: {strict})")
     }
 }

@@ -57,6 +57,15 @@ pub(crate) struct Intent {
     pub bytes: u64,
 }
 
+/// Results that a worker has computed, but not reported.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kept {
+    /// The first item with such a result.
+    pub from: u64,
+    /// The results, in the form of a report.
+    pub results: Vec<u8>,
+}
+
 impl<'a> IntentRecord<'a> {
     /// Size of a record in words: a multiple of a cache line, so workers do not share one.
     pub(crate) const WORDS: usize = at::RESULTS + Self::RESULT_WORDS;
@@ -117,11 +126,11 @@ impl<'a> IntentRecord<'a> {
         (job != 0).then_some(Intent { job, first, item, delivery, bytes })
     }
 
-    /// Returns the first item whose result is kept, and the kept results.
-    pub(crate) fn kept(&self) -> (u64, Vec<u8>) {
+    /// Returns the kept results.
+    pub(crate) fn kept(&self) -> Kept {
         let kept = usize::try_from(self.get(at::KEPT)).unwrap_or(0).min(Self::RESULT_WORDS);
         let words = self.0[at::RESULTS..][..kept].iter();
         let bytes = words.flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes());
-        (self.get(at::FROM), bytes.collect())
+        Kept { from: self.get(at::FROM), results: bytes.collect() }
     }
 }

@@ -274,6 +274,14 @@ pub fn read_any(bytes: &[u8]) -> usize {
 #[cfg(any(test, fuzzing))]
 const MAX_HEADER: usize = 64;
 
+/// Makes up a function for tests.
+#[cfg(test)]
+pub(crate) fn some_function() -> FunctionId {
+    let mut bytes = Vec::new();
+    frame::append(&3_usize, &mut bytes).expect("a number can be serialised");
+    frame::decode(&bytes).expect("a function's id is a number")
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
@@ -282,12 +290,6 @@ mod tests {
     use testing::Deadline;
 
     use super::*;
-
-    fn some_function() -> FunctionId {
-        let mut bytes = Vec::new();
-        frame::append(&3_usize, &mut bytes).unwrap();
-        frame::decode(&bytes).unwrap()
-    }
 
     #[test]
     fn the_rest_of_a_task_has_the_items_that_are_left() {

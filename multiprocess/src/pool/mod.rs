@@ -12,13 +12,14 @@
 //! workers whose initializer fails. Here each task ends: in its result or in an error that says
 //! what happened.
 //!
-//! To read in this order: [`Pool`] (`pool.rs`, `builder.rs`); the tasks and reports on the wire
-//! (`message.rs`); what a worker does (`worker.rs`), the record it leaves if it dies (`intent.rs`),
-//! and the flags that decide between start and cancellation (`claims.rs`); the engine (`engine.rs`,
-//! `settings.rs`) with the state under its lock (`state.rs`, `shared.rs`), its starts of workers
-//! (`starts.rs`) and the thread that handles reports and deaths (`manager.rs`); where results go
-//! (`sink.rs`, `sinks.rs`, `result.rs`, `imap.rs`); [`ProcessPoolExecutor`], the same engine behind
-//! futures (`executor.rs`, `executor_calls.rs`).
+//! To read in this order: [`Pool`] (`pool.rs`; `builder.rs` and `settings.rs`); the tasks and
+//! reports on the wire (`message.rs`); what a worker does (`worker.rs`), the record it leaves if it
+//! dies (`intent.rs`), and the flags that decide between start and cancellation (`claims.rs`); what
+//! becomes of each task (`ledger.rs`), decided without a lock or a process; the worker slots
+//! (`slots.rs`); the engine, which has the locks, queues and processes (`engine.rs`), the thread
+//! that handles reports and deaths (`manager.rs`), and the handle that starts and ends both
+//! (`owner.rs`); where results go (`sink.rs`, `sinks.rs`, `result.rs`, `imap.rs`);
+//! [`ProcessPoolExecutor`], the same engine behind futures (`executor.rs`, `executor_calls.rs`).
 
 mod builder;
 mod claims;
@@ -28,16 +29,16 @@ mod executor;
 mod executor_calls;
 mod imap;
 mod intent;
+mod ledger;
 mod manager;
 mod message;
+mod owner;
 mod pool;
 mod result;
 mod settings;
-mod shared;
 mod sink;
 mod sinks;
-mod starts;
-mod state;
+mod slots;
 mod worker;
 
 pub use crate::future::TaskError;

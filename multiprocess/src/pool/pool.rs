@@ -10,9 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::pool::builder::Builder;
-use crate::pool::engine::Engine;
 use crate::pool::error::{Error, MapError};
 use crate::pool::imap::{Imap, Stream};
+use crate::pool::owner::Owner;
 use crate::pool::result::{AsyncResult, ResultCell};
 use crate::pool::sinks::Many;
 
@@ -60,7 +60,7 @@ use crate::pool::sinks::Many;
 /// processes. They ignore Ctrl-C; this process decides what it means. Dropping a pool
 /// [terminates](Self::terminate) it, as leaving Python's `with` block does.
 pub struct Pool {
-    pub(crate) engine: Engine,
+    pub(crate) engine: Owner,
     pub(crate) processes: usize,
 }
 

@@ -1,18 +1,21 @@
-//! Settings of an engine.
+//! Settings of an engine, which the builders of pools and of executors share.
 
-use crate::process::{Arguments, FunctionId, frame};
+use std::io;
+
 use serde::Serialize;
 
-/// Engine configuration.
+use crate::future::panics::caught;
+use crate::process::{Arguments, FunctionId, frame};
+
+/// Settings as a builder collects them; they are checked when the engine starts.
+#[derive(Default)]
 pub(crate) struct Settings {
-    /// Maximum number of workers.
-    pub processes: usize,
+    /// Maximum number of workers; by default the number of usable cores.
+    pub processes: Option<usize>,
     /// Number of tasks after which a worker ends and is replaced.
     pub max_tasks: Option<u64>,
     /// The call that each worker makes first.
-    pub initializer: Option<Initializer>,
-    /// The workers' kind.
-    pub kind: Kind,
+    pub initializer: Option<Result<Initializer, crate::process::Error>>,
     /// True if the first worker that dies breaks the whole engine, as in Python's executor.
     pub strict: bool,
 }
@@ -39,8 +42,8 @@ impl Kind {
 
 /// The function that each worker calls first, and its arguments, serialised anew for each worker.
 pub(crate) struct Initializer {
-    pub(crate) function: FunctionId,
-    pub(crate) pack: Box<dyn Fn() -> Result<Arguments, frame::Error> + Send>,
+    function: FunctionId,
+    pack: Box<dyn Fn() -> Result<Arguments, frame::Error> + Send>,
 }
 
 impl Initializer {
@@ -55,5 +58,22 @@ impl Initializer {
     {
         let pack = Box::new(move || Arguments::pack(&arguments));
         Ok(Self { function: FunctionId::of(&function)?, pack })
+    }
+
+    /// Serialises the arguments for the worker of this name.
+    ///
+    /// # Errors
+    /// If they can't be serialised.
+    pub(crate) fn packed(
+        &self,
+        name: &str,
+    ) -> Result<(FunctionId, Arguments), crate::process::Error> {
+        // For a replacement this is the manager's thread, which must survive a panic.
+        let packed = caught(&self.pack).unwrap_or_else(|panic| {
+            let reason = format!("their serialisation panicked: {panic}");
+            Err(frame::Error::Io(io::Error::other(reason)))
+        });
+        let failed = |reason| crate::process::Error::Arguments { name: name.to_owned(), reason };
+        Ok((self.function, packed.map_err(failed)?))
     }
 }

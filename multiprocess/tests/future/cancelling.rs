@@ -12,7 +12,7 @@ use multiprocess::tasks;
 use testing::{Deadline, OnStage, Other, Random, Stage, count, kind_of, on_both, text};
 
 multiprocess::test_entry!();
-tasks![count_large];
+tasks![count_large, exit_at_0];
 
 /// Calls of a round.
 const CALLS: u64 = 1000;
@@ -112,6 +112,25 @@ fn a_call_is_cancelled_while_its_worker_dies() {
         assert!(!answer || stage.begun(0) == 0);
     }
     println!("{cancelled} cancelled, {ran} ran, {lost} lost");
+}
+
+/// A call: ends its worker if it is the first of its chunk.
+fn exit_at_0(call: u64) -> u64 {
+    if call == 0 { std::process::exit(3) } else { call }
+}
+
+/// It waits in the queue again, but it is part of what has begun.
+#[test]
+fn the_rest_of_a_chunk_whose_worker_died_is_not_cancelled_with_all_that_waits() {
+    let _deadline = Deadline::seconds(60);
+    for _ in 0..10 {
+        let executor = ProcessPoolExecutor::new(1).unwrap();
+        let futures = executor.submit_chunk(exit_at_0, vec![0, 1, 2]).unwrap();
+        futures[0].exception().unwrap().expect("its worker has died");
+        executor.shutdown(true, true);
+        let results = futures[1..].iter().map(|future| *future.result().unwrap());
+        assert!(results.eq([1, 2]));
+    }
 }
 
 on_both![cancelled_never_ran_and_the_others_ran_once];
