@@ -375,7 +375,8 @@ impl Memory {
     }
 
     /// Writes a large message into an area, or into the window of the slot, which the caller has
-    /// claimed.
+    /// claimed. Fails as `FileTooLarge` if only the window is left, and the limit of file sizes
+    /// forbids to write there.
     pub(crate) fn write(&self, position: Position, message: &[u8]) -> io::Result<()> {
         if let Some(area) = self.own_area(position, message.len() as u64) {
             store(area, message);
@@ -390,6 +391,10 @@ impl Memory {
             if look + 1 < looks {
                 (0..PAUSE).for_each(|_| spin_loop());
             }
+        }
+        // The system would kill a process that writes beyond the limit.
+        if message.len() as u64 > self.longest() {
+            return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.opening.write_all_at(message, self.window(position.slot))
     }
@@ -456,7 +461,12 @@ impl Memory {
         length <= self.window && end - start >= length
     }
 
-    /// Returns the longest message that this process may put, in bytes.
+    /// Returns the longest message that can lie in mapped memory, in bytes.
+    pub(crate) fn longest_mapped(&self) -> usize {
+        if self.has_areas { AREAS[AREAS.len() - 1].1 } else { INLINE }
+    }
+
+    /// Returns the longest message that this process may put anywhere, in bytes: asks the system.
     pub(crate) fn longest(&self) -> u64 {
         // The limit may have been lowered since the queue was made.
         let end = self.window(self.capacity - 1) + self.window;

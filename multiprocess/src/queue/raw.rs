@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+use std::io::ErrorKind::{FileTooLarge, InvalidData, UnexpectedEof};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -134,7 +134,10 @@ impl Participant {
                 self.clear(claim, None);
                 // The items behind this slot were out of reach until now.
                 self.items().notify_all();
-                return Err(Failed::System(error));
+                return Err(match error.kind() {
+                    FileTooLarge => self.too_long(length),
+                    _ => Failed::System(error),
+                });
             }
         } else {
             memory::store(&payload[1..], message);
@@ -145,13 +148,18 @@ impl Participant {
         Ok(sequence)
     }
 
-    /// Checks that a message of this length can be put.
+    /// Checks that a message of this length can be put, at the latest once others have been got. A
+    /// message that can lie in mapped memory costs no system call here.
     pub(crate) fn check_length(&self, message: &[u8]) -> Result<(), Failed> {
         let length = message.len() as u64;
-        if message.len() > INLINE && length > self.memory().longest() {
-            return Err(Failed::TooLong { length, longest: self.memory().longest() });
+        if message.len() > self.memory().longest_mapped() && length > self.memory().longest() {
+            return Err(self.too_long(length));
         }
         Ok(())
+    }
+
+    fn too_long(&self, length: u64) -> Failed {
+        Failed::TooLong { length, longest: self.memory().longest() }
     }
 
     /// Gets the next message, passes its bytes to `taken` and returns that function's value.
