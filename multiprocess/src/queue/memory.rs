@@ -379,13 +379,13 @@ impl Memory {
     /// forbids to write there.
     pub(crate) fn write(&self, position: Position, message: &[u8]) -> io::Result<()> {
         if let Some(area) = self.own_area(position, message.len() as u64) {
-            store(area, message);
+            sys::store(area, message);
             return Ok(());
         }
         let looks = if message.len() <= AREAS[AREAS.len() - 1].1 { LOOKS } else { 1 };
         for look in 0..looks {
             if let Some(kind) = self.take_area(position, message.len()) {
-                store(self.area(kind, position), message);
+                sys::store(self.area(kind, position), message);
                 return Ok(());
             }
             if look + 1 < looks {
@@ -439,7 +439,7 @@ impl Memory {
         // Only the new part is cleared; the old one is overwritten anyway.
         message.resize(message.len() + more, 0);
         match area {
-            Some(area) => load(area, &mut message[..length]),
+            Some(area) => sys::load(area, &mut message[..length]),
             None => {
                 self.opening.read_exact_at(&mut message[..length], self.window(position.slot))?;
             }
@@ -518,48 +518,9 @@ fn name_of(position: Position) -> u64 {
     u64::from(position.lap) << 32 | u64::from(position.slot) << 1 | 1
 }
 
-/// Stores bytes into words, Relaxed: they become visible with the slot's state.
-pub(crate) fn store(words: &[AtomicU64], message: &[u8]) {
-    let (whole, rest) = message.as_chunks();
-    let mut words = words.iter();
-    for (eight, word) in whole.iter().zip(words.by_ref()) {
-        word.store(u64::from_le_bytes(*eight), Ordering::Relaxed);
-    }
-    if let (Some(word), false) = (words.next(), rest.is_empty()) {
-        let mut eight = [0; WORD];
-        eight[..rest.len()].copy_from_slice(rest);
-        word.store(u64::from_le_bytes(eight), Ordering::Relaxed);
-    }
-}
-
-/// Loads bytes from words, Relaxed.
-pub(crate) fn load(words: &[AtomicU64], message: &mut [u8]) {
-    let (whole, rest) = message.as_chunks_mut();
-    let mut words = words.iter();
-    for (eight, word) in whole.iter_mut().zip(words.by_ref()) {
-        *eight = word.load(Ordering::Relaxed).to_le_bytes();
-    }
-    if let Some(word) = words.next() {
-        let eight = word.load(Ordering::Relaxed).to_le_bytes();
-        rest.copy_from_slice(&eight[..rest.len()]);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bytes_of_any_number_come_back_from_words() {
-        let words: Vec<AtomicU64> = (0..4).map(|_| AtomicU64::new(u64::MAX)).collect();
-        for length in 0..=32 {
-            let message: Vec<u8> = (1..=length).collect();
-            store(&words, &message);
-            let mut back = vec![0; message.len()];
-            load(&words, &mut back);
-            assert_eq!(back, message);
-        }
-    }
 
     #[test]
     fn areas_lie_behind_each_other_and_before_the_windows() {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::queue::error::{Error, GetError, PutError};
 use crate::queue::event_count::{AdaptiveSpin, EventCount};
-use crate::queue::memory::{self, INLINE};
+use crate::queue::memory::INLINE;
 use crate::queue::participant::Participant;
 use crate::queue::ring::{Blocked, Claim};
 use crate::sys::queue as sys;
@@ -140,7 +140,7 @@ impl Participant {
                 });
             }
         } else {
-            memory::store(&payload[1..], message);
+            sys::store(&payload[1..], message);
         }
         let (position, sequence) = (claim.position(), self.ring().sequence_of(&claim));
         self.ring().publish(claim);
@@ -204,7 +204,7 @@ impl Participant {
             self.clear(claim, None);
             return Err(Failed::Damaged);
         };
-        memory::load(&payload[1..], message);
+        sys::load(&payload[1..], message);
         record(self.ring().delivery_of(&claim), message);
         self.count_held(1);
         self.release(claim);
