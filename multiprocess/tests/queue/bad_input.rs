@@ -369,8 +369,12 @@ mod limits {
             assert!(matches!(refused, Err(PutError::TooLong { .. })), "{refused:?}");
             queue.put(text(1, 10)).unwrap();
             assert_eq!(queue.qsize(), put + 1);
-            (0..put).for_each(|n| assert!(queue.get().unwrap() == text(n, 100_000)));
+            // The next large one takes the memory of the one that is got.
+            assert!(queue.get().unwrap() == text(0, 100_000));
+            queue.put(text(put, 100_000)).unwrap();
+            (1..put).for_each(|n| assert!(queue.get().unwrap() == text(n, 100_000)));
             assert!(queue.get().unwrap() == text(1, 10));
+            assert!(queue.get().unwrap() == text(put, 100_000));
         }
         limit(Resource::Fsize, None);
         assert_eq!(queue.qsize(), 0);
