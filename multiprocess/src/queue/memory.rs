@@ -11,25 +11,33 @@
 //!   numbers, each taken or not:  ▢ ■ ■ ▢ ■ ▢ …   number n is taken: participant n is alive
 //! ```
 //!
-//! The file has its whole size at once, but only what is written takes memory. A message that
-//! doesn't fit into its slot lies in the slot's own area, or in one of some larger areas, each of
-//! which several slots share by turns. Areas keep their memory. If no area that is large enough is
-//! free, the message lies in its slot's window, whose memory is new for each message: that costs
-//! more than the message itself, but a window is always available. Behind the windows of an
-//! unbounded queue lies what processes have left behind (`spill.rs`).
+//! The file has its whole size at once, but only what is written takes memory. Behind the windows
+//! of an unbounded queue lies what processes have left behind (`spill.rs`).
 //!
-//! New memory for each message costs more than to copy it: hence areas, which are mapped and kept.
-//! The slots' own have 17 MiB together; shared are 32 of 128 KiB and 8 of 1.25 MiB, so a queue
-//! keeps less than 32 MiB. A shared area's tenant is a slot in a lap, not a process: the
-//! participant that ends or repairs what was begun with the slot frees the area, too.
+//! A message that doesn't fit into its slot lies in the first of these that there is for it:
+//!
+//! | | what | its memory |
+//! | --- | --- | --- |
+//! | 1 | the slot's own area, up to 16 KiB | kept; as many are touched as there are slots |
+//! | 2 | a shared area (`areas.rs`), up to 1.25 MiB | kept; as few are touched as are needed |
+//! | 3 | the slot's own area, if it is larger | kept |
+//! | 4 | the slot's window | new for each message |
+//!
+//! New memory for a message costs more than to copy it, and so does memory that other messages have
+//! driven from the caches. Hence areas, which are mapped and used again; a window is there for what
+//! fits nowhere else. The slots' own areas have 17 MiB together, the shared ones 14 MiB: a queue
+//! keeps less than 32 MiB, and one without large messages nothing of that.
+//!
+//! Nothing says where a message lies but its length and the tenants of the shared areas. So a
+//! process may die at any step of a put or get: whoever claims or repairs the slot next finds the
+//! message, or a part of it, in the same place as the dead process. What a window holds of a put
+//! that never ended is freed in the repair; what an own area holds is overwritten.
 //!
 //! # Memory ordering
 //!
-//! Message bytes, in a slot or in an area, are Relaxed words; the ring's slot state orders them.
+//! Message bytes, in a slot or in an area, are Relaxed words; the ring's slot state orders them,
+//! and in shared areas the tenants' words do.
 //!
-//! - Tenants: `clear` frees a shared area with Release, after the consumer's reads; `take_area`
-//!   takes it with Acquire, so the next message is written after them. A consumer knows its area
-//!   through the slot: the tenant's name was stored before the slot became Full.
 //! - Accounts and the slots together tell [`join`](super::raw) that an item is in no stage of its
 //!   way. An item is counted in its next stage before it leaves the one before: a producer stores
 //!   Full (Release) and then counts it as waiting no more; a consumer counts it as held (AcqRel)
@@ -37,10 +45,10 @@
 //!   misses an item in one stage, it sees it in the next.
 //! - The header is written before any other participant has the file.
 
-use std::hint::spin_loop;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::queue::areas::{self, Area, Areas};
 use crate::queue::ring::{Owner, Position, Ring};
 use crate::queue::spill::{self, Spill};
 use crate::sys::queue::{self as sys, Mapping, Opening, Participation};
@@ -55,33 +63,14 @@ const STRIDE: usize = 32;
 pub(crate) const INLINE: usize = (STRIDE - 2) * 8;
 
 /// Largest size of the area that each slot has of its own, in bytes.
-const OWN_MOST: usize = 5 << 18;
+const OWN_MOST: usize = areas::LONGEST;
+
+/// Longest message that lies in its slot's own area rather than in a shared one, in bytes: there
+/// are too few of these for many short messages.
+const OWN_FIRST: usize = 16 << 10;
 
 /// Size of all slots' own areas together, in bytes, at most: with many slots each area is smaller.
 const OWN: usize = 17 << 20;
-
-/// Kinds of shared areas, from small to large: their count, and the size of each in bytes. The
-/// large ones hold more than a round number, because a message of a round size has some bytes
-/// around it.
-const AREAS: [(usize, usize); 2] = [(32, 128 << 10), (8, 5 << 18)];
-
-/// Number of looks for a free area before a window is used: with the pauses in between about 20 µs,
-/// half of what the window costs. Each get may free an area.
-const LOOKS: u32 = 12;
-
-/// Pause between two looks, in spin-loop hints.
-const PAUSE: u32 = 64;
-
-/// Returns the number of areas before those of a kind, and the number of words in them.
-const fn before(kind: usize) -> (usize, usize) {
-    let (mut areas, mut words, mut earlier) = (0, 0, 0);
-    while earlier < kind {
-        let (count, bytes) = AREAS[earlier];
-        (areas, words) = (areas + count, words + count * bytes / WORD);
-        earlier += 1;
-    }
-    (areas, words)
-}
 
 const WORD: usize = size_of::<AtomicU64>();
 
@@ -98,7 +87,7 @@ const LINE: usize = 8;
 
 /// Offsets of the parts, in words.
 mod at {
-    use super::{AREAS, LINE, PARTICIPANTS, before};
+    use super::{LINE, PARTICIPANTS, areas};
     pub(super) const MAGIC: usize = 0;
     pub(super) const CAPACITY: usize = 1;
     pub(super) const WINDOW: usize = 2;
@@ -116,7 +105,7 @@ mod at {
     pub(super) const SPILL_TAIL: usize = HIGHEST + 3;
     pub(super) const HAND: usize = HIGHEST + 4;
     pub(super) const TENANTS: usize = 8 * LINE;
-    pub(super) const MARKS: usize = TENANTS + before(AREAS.len()).0;
+    pub(super) const MARKS: usize = TENANTS + areas::COUNT;
     pub(super) const ACCOUNTS: usize = MARKS + (PARTICIPANTS as usize).div_ceil(64);
     pub(super) const SLOTS: usize = ACCOUNTS + LINE * PARTICIPANTS as usize;
 }
@@ -173,6 +162,15 @@ pub(crate) struct Memory {
     kind: Kind,
     has_areas: bool,
     spill: u64,
+    /// Where the consumers were when this process has waited for a shared area in vain.
+    stuck: AtomicU64,
+}
+
+/// The memory outside of a slot in which its message lies.
+enum Place<'a> {
+    Own(&'a [AtomicU64]),
+    Shared(Area<'a>),
+    Window,
 }
 
 /// Sizes of the parts of a queue's file, in bytes.
@@ -213,7 +211,7 @@ impl Layout {
 
 /// Returns the offset of the windows, in bytes.
 fn base(capacity: u32, has_areas: bool) -> u64 {
-    let areas = capacity as usize * own_area(capacity) / WORD + before(AREAS.len()).1;
+    let areas = capacity as usize * own_area(capacity) / WORD + areas::WORDS;
     let words = start_of_areas(capacity) + if has_areas { areas } else { 0 };
     (words * WORD) as u64
 }
@@ -271,7 +269,9 @@ impl Memory {
         }
         let words = base(capacity, has_areas) as usize / WORD;
         let mapping = opening.map(words)?;
-        Ok(Self { mapping, opening, capacity, window, kind, has_areas, spill })
+        // No head is there.
+        let stuck = AtomicU64::new(u64::MAX);
+        Ok(Self { mapping, opening, capacity, window, kind, has_areas, spill, stuck })
     }
 
     pub(crate) fn opening(&self) -> &Opening {
@@ -387,34 +387,22 @@ impl Memory {
     }
 
     /// Writes a large message into an area, or into the window of the slot, which the caller has
-    /// claimed.
+    /// claimed. Fails as `FileTooLarge` if only the window is left, and the limit of file sizes
+    /// forbids to write there.
     pub(crate) fn write(&self, position: Position, message: &[u8]) -> io::Result<()> {
-        if let Some(area) = self.own_area(position, message.len() as u64) {
-            store(area, message);
+        let (length, areas) = (message.len(), self.areas());
+        let own = self.own_area(position, length as u64);
+        let shared = || Some(areas.take(position, length, &self.stuck)?.words);
+        let area = if length <= OWN_FIRST { own.or_else(shared) } else { shared().or(own) };
+        if let Some(area) = area {
+            sys::store(area, message);
             return Ok(());
         }
-        let looks = if message.len() <= AREAS[AREAS.len() - 1].1 { LOOKS } else { 1 };
-        for look in 0..looks {
-            if let Some(kind) = self.take_area(position, message.len()) {
-                store(self.area(kind, position), message);
-                return Ok(());
-            }
-            if look + 1 < looks {
-                (0..PAUSE).for_each(|_| spin_loop());
-            }
+        // The system would kill a process that writes beyond the limit.
+        if length as u64 > self.longest() {
+            return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.opening.write_all_at(message, self.window(position.slot))
-    }
-
-    /// Takes the smallest free shared area that holds this many bytes; returns its kind.
-    fn take_area(&self, position: Position, length: usize) -> Option<usize> {
-        let take = |kind: &usize| {
-            let (name, free) = (name_of(position), 0);
-            let tenant = self.tenant(*kind, position);
-            tenant.compare_exchange(free, name, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-        };
-        let kinds = if self.has_areas { 0..AREAS.len() } else { 0..0 };
-        kinds.filter(|kind| AREAS[*kind].1 >= length).find(take)
     }
 
     /// Returns the slot's own area, if a message of this length fits into it.
@@ -433,8 +421,10 @@ impl Memory {
         message: &mut Vec<u8>,
         length: usize,
     ) -> io::Result<()> {
-        let own = self.own_area(position, length as u64);
-        let area = own.or_else(|| Some(self.area(self.area_of(position)?, position)));
+        let area = match self.place_of(position, length as u64) {
+            Place::Own(words) | Place::Shared(Area { words, .. }) => Some(words),
+            Place::Window => None,
+        };
         if let (None, true) = (area, length > message.capacity()) {
             // Clearing that much memory first would cost as much as reading it.
             *message = Vec::new();
@@ -446,7 +436,7 @@ impl Memory {
         // Only the new part is cleared; the old one is overwritten anyway.
         message.resize(message.len() + more, 0);
         match area {
-            Some(area) => load(area, &mut message[..length]),
+            Some(area) => sys::load(area, &mut message[..length]),
             None => {
                 self.opening.read_exact_at(&mut message[..length], self.window(position.slot))?;
             }
@@ -457,18 +447,23 @@ impl Memory {
     /// Returns true if this many bytes have been written for the slot: a damaged length must not
     /// reserve memory for bytes that aren't there.
     pub(crate) fn holds(&self, position: Position, length: u64) -> bool {
-        if self.own_area(position, length).is_some() {
-            return true;
+        match self.place_of(position, length) {
+            Place::Own(_) => true,
+            Place::Shared(area) => length <= size_of_val(area.words) as u64,
+            Place::Window => {
+                let start = self.window(position.slot);
+                let end = self.opening.hole_after(start).unwrap_or(start);
+                length <= self.window && end - start >= length
+            }
         }
-        if let Some(kind) = self.area_of(position) {
-            return length <= AREAS[kind].1 as u64;
-        }
-        let start = self.window(position.slot);
-        let end = self.opening.hole_after(start).unwrap_or(start);
-        length <= self.window && end - start >= length
     }
 
-    /// Returns the longest message that this process may put, in bytes.
+    /// Returns the longest message that can lie in mapped memory, in bytes.
+    pub(crate) fn longest_mapped(&self) -> usize {
+        if self.has_areas { areas::LONGEST } else { INLINE }
+    }
+
+    /// Returns the longest message that this process may put anywhere, in bytes: asks the system.
     pub(crate) fn longest(&self) -> u64 {
         // The limit may have been lowered since the queue was made.
         let end = self.window(self.capacity - 1) + self.window;
@@ -478,35 +473,38 @@ impl Memory {
 
     /// Frees the memory of the slot's message, also of a partly written one (length `None`).
     pub(crate) fn clear(&self, position: Position, length: Option<u64>) {
-        if let Some(kind) = self.area_of(position) {
-            self.tenant(kind, position).store(0, Ordering::Release);
-        } else if length.is_none_or(|length| self.own_area(position, length).is_none()) {
-            // After a failure the memory only stays, until the next message overwrites it.
-            let _ = self.opening.punch(self.window(position.slot), self.window);
+        match self.place_of(position, length.unwrap_or(u64::MAX)) {
+            Place::Own(_) => {}
+            Place::Shared(area) => area.free(),
+            Place::Window => {
+                // After a failure the memory only stays, until the next message overwrites it.
+                let _ = self.opening.punch(self.window(position.slot), self.window);
+            }
         }
     }
 
-    /// Returns the kind of shared area in which the slot's message lies, if it lies in one.
-    fn area_of(&self, position: Position) -> Option<usize> {
-        let name = name_of(position);
-        let is_there = |kind: &usize| self.tenant(*kind, position).load(Ordering::Acquire) == name;
-        (0..AREAS.len()).find(|kind| self.has_areas && is_there(kind))
+    /// Returns where the slot's message of this length lies. One of an unknown length, which is as
+    /// if it fitted into no own area, lies in a shared one if that is the slot's.
+    fn place_of(&self, position: Position, length: u64) -> Place<'_> {
+        let own = self.own_area(position, length);
+        match own {
+            Some(words) if length <= OWN_FIRST as u64 => Place::Own(words),
+            _ => {
+                let shared = self.areas().find(position).map(Place::Shared);
+                shared.or(own.map(Place::Own)).unwrap_or(Place::Window)
+            }
+        }
     }
 
-    /// Returns the word that names the tenant of the slot's candidate area of this kind.
-    fn tenant(&self, kind: usize, position: Position) -> &AtomicU64 {
-        let number = before(kind).0 + position.slot as usize % AREAS[kind].0;
-        &self.mapping.words()[at::TENANTS + number]
-    }
-
-    /// Returns the slot's candidate area of this kind.
-    fn area(&self, kind: usize, position: Position) -> &[AtomicU64] {
-        let (count, bytes) = AREAS[kind];
-        let number = position.slot as usize % count;
-        let shared =
-            start_of_areas(self.capacity) + self.capacity as usize * own_area(self.capacity) / WORD;
-        let start = shared + before(kind).1 + number * bytes / WORD;
-        &self.mapping.words()[start..][..bytes / WORD]
+    /// Returns the shared areas; none, if the queue has no areas.
+    fn areas(&self) -> Areas<'_> {
+        let words = self.mapping.words();
+        let [count, size] = if self.has_areas { [areas::COUNT, areas::WORDS] } else { [0, 0] };
+        Areas {
+            tenants: &words[at::TENANTS..][..count],
+            words: &words[words.len() - size..],
+            head: &words[at::HEAD],
+        }
     }
 
     /// Returns the offset of the slot's window, in bytes.
@@ -515,78 +513,134 @@ impl Memory {
     }
 }
 
-/// Returns the name of a slot's message as the tenant of an area; never 0, which means free.
-fn name_of(position: Position) -> u64 {
-    u64::from(position.lap) << 32 | u64::from(position.slot) << 1 | 1
-}
-
-/// Stores bytes into words, Relaxed: they become visible with the slot's state.
-pub(crate) fn store(words: &[AtomicU64], message: &[u8]) {
-    let (whole, rest) = message.as_chunks();
-    let mut words = words.iter();
-    for (eight, word) in whole.iter().zip(words.by_ref()) {
-        word.store(u64::from_le_bytes(*eight), Ordering::Relaxed);
-    }
-    if let (Some(word), false) = (words.next(), rest.is_empty()) {
-        let mut eight = [0; WORD];
-        eight[..rest.len()].copy_from_slice(rest);
-        word.store(u64::from_le_bytes(eight), Ordering::Relaxed);
-    }
-}
-
-/// Loads bytes from words, Relaxed.
-pub(crate) fn load(words: &[AtomicU64], message: &mut [u8]) {
-    let (whole, rest) = message.as_chunks_mut();
-    let mut words = words.iter();
-    for (eight, word) in whole.iter_mut().zip(words.by_ref()) {
-        *eight = word.load(Ordering::Relaxed).to_le_bytes();
-    }
-    if let Some(word) = words.next() {
-        let eight = word.load(Ordering::Relaxed).to_le_bytes();
-        rest.copy_from_slice(&eight[..rest.len()]);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn bytes_of_any_number_come_back_from_words() {
-        let words: Vec<AtomicU64> = (0..4).map(|_| AtomicU64::new(u64::MAX)).collect();
-        for length in 0..=32 {
-            let message: Vec<u8> = (1..=length).collect();
-            store(&words, &message);
-            let mut back = vec![0; message.len()];
-            load(&words, &mut back);
-            assert_eq!(back, message);
-        }
+    fn memory(capacity: u32) -> Memory {
+        Memory::open(create(capacity, Kind::Bounded).unwrap()).unwrap()
+    }
+
+    fn at(slot: u32) -> Position {
+        Position { slot, lap: 0 }
+    }
+
+    /// Returns where these words lie, in bytes from the start of the mapping.
+    fn bytes_of(memory: &Memory, words: &[AtomicU64]) -> (u64, u64) {
+        let start = (words.as_ptr() as usize - memory.mapping.words().as_ptr() as usize) as u64;
+        (start, start + size_of_val(words) as u64)
     }
 
     #[test]
     fn areas_lie_behind_each_other_and_before_the_windows() {
         for capacity in [1, 7, 1024, 5000] {
-            let memory = Memory::open(create(capacity, Kind::Bounded).unwrap()).unwrap();
-            let bytes_of = |kind: usize, slot: u32| {
-                let area = memory.area(kind, Position { slot, lap: 0 });
-                let start = area.as_ptr() as usize - memory.mapping.words().as_ptr() as usize;
-                (start as u64, (start + area.len() * WORD) as u64)
-            };
+            let memory = memory(capacity);
+            let own = (0..capacity).filter_map(|slot| memory.own_area(at(slot), 300));
             let mut end = (words(capacity) * WORD) as u64;
-            for slot in 0..capacity.min(3) {
-                let Some(area) = memory.own_area(Position { slot, lap: 0 }, 300) else { continue };
-                let start = area.as_ptr() as usize - memory.mapping.words().as_ptr() as usize;
-                assert!(start as u64 >= end, "they don't overlap");
-                end = (start + area.len() * WORD) as u64;
-            }
-            let all = (0..AREAS.len()).flat_map(|kind| {
-                (0..AREAS[kind].0.min(capacity as usize)).map(move |slot| (kind, slot as u32))
-            });
-            for (start, next) in all.map(|(kind, slot)| bytes_of(kind, slot)) {
+            for area in own.chain([memory.areas().words]) {
+                let (start, next) = bytes_of(&memory, area);
                 assert!(start >= end, "they don't overlap");
                 end = next;
             }
             assert!(memory.window(0) >= end);
         }
+    }
+
+    /// Names the place of the slot's message of this length.
+    fn place(memory: &Memory, slot: u32, length: usize) -> &'static str {
+        match memory.place_of(at(slot), length as u64) {
+            Place::Own(_) => "own",
+            Place::Shared(_) => "shared",
+            Place::Window => "window",
+        }
+    }
+
+    fn message(slot: u32, length: usize) -> Vec<u8> {
+        (slot..).map(|n| n as u8).take(length).collect()
+    }
+
+    fn write(memory: &Memory, slot: u32, length: usize) -> &'static str {
+        memory.write(at(slot), &message(slot, length)).unwrap();
+        place(memory, slot, length)
+    }
+
+    fn assert_holds(memory: &Memory, slot: u32, length: usize) {
+        assert!(memory.holds(at(slot), length as u64));
+        let mut back = Vec::new();
+        memory.read(at(slot), &mut back, length).unwrap();
+        assert!(back[..length] == message(slot, length));
+    }
+
+    #[test]
+    fn a_message_lies_in_the_first_place_that_there_is_for_it_and_comes_back_from_there() {
+        for (capacity, length, expected) in [
+            (1024, 300, [("own", 50), ("", 0)]),
+            (1024, OWN_FIRST, [("own", 50), ("", 0)]),
+            (5000, 300, [("shared", 40), ("window", 10)]),
+            (1024, OWN_FIRST + 1, [("shared", 40), ("window", 10)]),
+            (200, 64 << 10, [("shared", 40), ("own", 10)]),
+            (16, 1 << 20, [("shared", 8), ("own", 2)]),
+            (32, 1 << 20, [("shared", 8), ("window", 2)]),
+            (4, areas::LONGEST + 1, [("window", 4), ("", 0)]),
+        ] {
+            let (memory, count) = (memory(capacity), (expected[0].1 + expected[1].1) as u32);
+            for _ in 0..2 {
+                let places: Vec<_> = (0..count).map(|slot| write(&memory, slot, length)).collect();
+                let expected = expected.iter().flat_map(|(place, n)| [*place].repeat(*n));
+                assert!(expected.eq(places), "{length} bytes, {capacity} slots");
+                for slot in 0..count {
+                    assert_holds(&memory, slot, length);
+                    memory.clear(at(slot), Some(length as u64));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_message_after_the_other_touches_one_shared_area() {
+        let memory = memory(256);
+        let places: Vec<_> = (0..256)
+            .map(|slot| {
+                write(&memory, slot, 64 << 10);
+                let Place::Shared(area) = memory.place_of(at(slot), 64 << 10) else { panic!() };
+                let place = bytes_of(&memory, area.words);
+                memory.clear(at(slot), Some(64 << 10));
+                place
+            })
+            .collect();
+        assert!(places.iter().all(|place| *place == places[0]));
+    }
+
+    #[test]
+    fn a_repair_frees_a_shared_area_at_whatever_step_the_put_or_get_ended() {
+        let memory = memory(1);
+        let length = 100_000;
+        for lap in 0..200 {
+            let position = Position { slot: 0, lap };
+            // Before it is taken, after that, and after it is freed.
+            if lap % 3 > 0 {
+                memory.write(position, &message(0, length)).unwrap();
+                assert!(memory.areas().find(position).is_some());
+            }
+            if lap % 3 > 1 {
+                memory.clear(position, Some(length as u64));
+            }
+            // A repairer may die, too, and another repairs again.
+            for _ in 0..2 {
+                memory.clear(position, None);
+                assert!(memory.areas().find(position).is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn a_repair_frees_no_area_that_has_another_tenant_by_now() {
+        let memory = memory(9);
+        memory.write(at(0), &message(0, 100_000)).unwrap();
+        memory.clear(at(0), Some(100_000));
+        memory.write(at(1), &message(1, 100_000)).unwrap();
+        memory.clear(at(0), None);
+        assert_holds(&memory, 1, 100_000);
+        assert_eq!(place(&memory, 1, 100_000), "shared");
     }
 }

@@ -25,16 +25,18 @@
 //! again, if the consumer died between counting it as held and freeing its slot.
 //!
 //! The layers, each in one file, from the middle outwards: the ring over atomic words (`ring.rs`),
-//! the memory it lies in (`memory.rs`), what processes leave behind (`spill.rs`), the participants
-//! with their numbers (`participant.rs`), waiting (`waiters.rs`: looks as in `spin.rs`, then sleeps
-//! at an event count, `event_count.rs`), all together putting and getting bytes (`raw.rs`); on that
-//! the handle of a process (`handle.rs`) and the typed `Queue` (`queue.rs`). As a base for others,
-//! such as a pool, there are also `ByteQueue` (`bytes.rs`) and words that processes share
-//! (`words.rs`).
+//! the memory it lies in (`memory.rs`), with areas for large items (`areas.rs`), what processes
+//! leave behind (`spill.rs`), the participants with their numbers (`participant.rs`), waiting
+//! (`waiters.rs`: looks as in `spin.rs`, then sleeps at an event count, `event_count.rs`), all
+//! together putting and getting bytes (`raw.rs`); on that the handle of a process (`handle.rs`) and
+//! the typed `Queue` (`queue.rs`). As a base for others, such as a pool, there are also `ByteQueue`
+//! (`bytes.rs`) and words that processes share (`words.rs`).
 //!
 //! Under `--cfg loom` there are only the ring and the event count, for loom to try their
 //! interleavings: `RUSTFLAGS="--cfg loom" cargo test --release -p multiprocess --lib`.
 
+#[cfg(not(loom))]
+mod areas;
 mod atomic;
 #[cfg(not(loom))]
 mod batching;

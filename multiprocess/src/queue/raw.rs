@@ -3,14 +3,14 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+use std::io::ErrorKind::{FileTooLarge, InvalidData, UnexpectedEof};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::queue::batching::Batching;
 use crate::queue::error::{Error, GetError, PutError};
 use crate::queue::event_count::EventCount;
-use crate::queue::memory::{self, INLINE};
+use crate::queue::memory::INLINE;
 use crate::queue::participant::Participant;
 use crate::queue::ring::{Blocked, Claim};
 use crate::queue::waiters::{Sleeper, Waiters};
@@ -146,10 +146,13 @@ impl Participant {
                 self.clear(claim, None);
                 // The items behind this slot were out of reach until now.
                 self.items().notify_all();
-                return Err(Failed::System(error));
+                return Err(match error.kind() {
+                    FileTooLarge => self.too_long(length),
+                    _ => Failed::System(error),
+                });
             }
         } else {
-            memory::store(&payload[1..], message);
+            sys::store(&payload[1..], message);
         }
         let (position, sequence) = (claim.position(), self.ring().sequence_of(&claim));
         self.ring().publish(claim);
@@ -157,13 +160,18 @@ impl Participant {
         Ok(sequence)
     }
 
-    /// Checks that a message of this length can be put.
+    /// Checks that a message of this length can be put, at the latest once others have been got. A
+    /// message that can lie in mapped memory costs no system call here.
     pub(crate) fn check_length(&self, message: &[u8]) -> Result<(), Failed> {
         let length = message.len() as u64;
-        if message.len() > INLINE && length > self.memory().longest() {
-            return Err(Failed::TooLong { length, longest: self.memory().longest() });
+        if message.len() > self.memory().longest_mapped() && length > self.memory().longest() {
+            return Err(self.too_long(length));
         }
         Ok(())
+    }
+
+    fn too_long(&self, length: u64) -> Failed {
+        Failed::TooLong { length, longest: self.memory().longest() }
     }
 
     /// Gets the next message, passes its bytes to `taken` and returns that function's value.
@@ -208,7 +216,7 @@ impl Participant {
             self.clear(claim, None);
             return Err(Failed::Damaged);
         };
-        memory::load(&payload[1..], message);
+        sys::load(&payload[1..], message);
         record(self.ring().delivery_of(&claim), message);
         self.count_held(1);
         self.release(claim);

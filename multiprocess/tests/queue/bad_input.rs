@@ -282,6 +282,7 @@ mod limits {
         below_a_limit_of_file_sizes,
         do_nothing,
         get_a_large_one_below_a_limit,
+        many_large_ones_below_a_limit_of_file_sizes,
         without_descriptors,
     ];
 
@@ -344,14 +345,39 @@ mod limits {
         // Nor one that waits already when the limit comes.
         let queue = Queue::unbounded().unwrap();
         (0..1024).for_each(|n| queue.put(text(n, 10)).unwrap());
-        queue.put(text(0, 1 << 16)).unwrap();
+        queue.put(text(0, 2 << 20)).unwrap();
         limit(Resource::Fsize, Some(1 << 20));
         let got: Vec<Option<String>> = (0..1024).map(|_| queue.get().ok()).collect();
         let too_early = queue.get_timeout(Duration::from_millis(50));
         limit(Resource::Fsize, None);
         assert!((0..1024).all(|n| got[n] == Some(text(n, 10))));
         assert!(matches!(too_early, Err(GetError::Empty)), "{:?}", too_early.is_ok());
-        assert!(queue.get().unwrap() == text(0, 1 << 16));
+        assert!(queue.get().unwrap() == text(0, 2 << 20));
+    }
+
+    /// Runs in a process of its own. The limit is for files: only items that would have to be
+    /// written like a file's bytes are refused, and none is lost, nor in the way of others.
+    fn many_large_ones_below_a_limit_of_file_sizes((): ()) {
+        let _deadline = Deadline::seconds(120);
+        let queue = Queue::bounded(1024).unwrap();
+        limit(Resource::Fsize, Some(1 << 20));
+        for _ in 0..3 {
+            let puts = (0..1024).map(|n| queue.put(text(n, 100_000)));
+            let put = puts.take_while(Result::is_ok).count();
+            assert!((1..1024).contains(&put), "{put}");
+            let refused = queue.put(text(put, 100_000));
+            assert!(matches!(refused, Err(PutError::TooLong { .. })), "{refused:?}");
+            queue.put(text(1, 10)).unwrap();
+            assert_eq!(queue.qsize(), put + 1);
+            // The next large one takes the memory of the one that is got.
+            assert!(queue.get().unwrap() == text(0, 100_000));
+            queue.put(text(put, 100_000)).unwrap();
+            (1..put).for_each(|n| assert!(queue.get().unwrap() == text(n, 100_000)));
+            assert!(queue.get().unwrap() == text(1, 10));
+            assert!(queue.get().unwrap() == text(put, 100_000));
+        }
+        limit(Resource::Fsize, None);
+        assert_eq!(queue.qsize(), 0);
     }
 
     /// What is said about an item of this length, if it is refused; it comes back if it isn't.
@@ -367,6 +393,11 @@ mod limits {
     #[test]
     fn a_limit_of_file_sizes_is_an_error_and_no_signal() {
         alone(below_a_limit_of_file_sizes);
+    }
+
+    #[test]
+    fn a_limit_of_file_sizes_forbids_no_item_that_lies_in_mapped_memory() {
+        alone(many_large_ones_below_a_limit_of_file_sizes);
     }
 
     #[test]

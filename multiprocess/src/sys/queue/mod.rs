@@ -8,8 +8,10 @@
 //! | number n | OFD lock on byte n | the same, in a file of locks | event of a name with n in it |
 //! | sleep | futex | `os_sync_wait_on_address` | semaphore |
 //!
-//! The two traits say what each system's functions mean.
+//! The two traits say what each system's functions mean. Copies to and from the words differ by
+//! processor (`copy.rs`).
 
+mod copy;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "macos")]
@@ -37,6 +39,7 @@ use windows as system;
 #[cfg(windows)]
 pub(crate) use windows::{Mapping, at_exit, file_size_limit, lock_at_exit};
 
+pub(crate) use copy::{load, store};
 pub(crate) use system::{Block, Opening};
 
 /// Memory that processes share: a fixed number of words, all 0 at first. The system frees it with
