@@ -37,7 +37,8 @@ mod tests;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::mem::take;
-use std::ops::Range;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
 use std::thread::ThreadId;
 
 use crate::future::TaskError;
@@ -91,7 +92,7 @@ pub(crate) struct Job<S> {
     /// Messages of the unfinished tasks of several items, by their first item: if a worker dies,
     /// the rest of its task is submitted again.
     #[expect(clippy::box_collection, reason = "one word in the very many jobs without a chunk")]
-    chunks: Option<Box<BTreeMap<u64, Box<[u8]>>>>,
+    chunks: Option<Box<BTreeMap<u64, Arc<[u8]>>>>,
     /// Number of the job's tasks in the backlog.
     waiting: usize,
     /// Number of queue slots whose latest task is one of this job's.
@@ -106,14 +107,25 @@ pub(crate) struct Job<S> {
 /// A task in the backlog.
 struct Waiting {
     job: u64,
-    task: WaitingTask,
+    message: WaitingMessage,
 }
 
-enum WaitingTask {
-    /// A task of one item: its message.
+/// The message of a task in the backlog.
+enum WaitingMessage {
     Item(Box<[u8]>),
-    /// A task of several items, whose message is one of the job's chunks.
-    Chunk { first: u64 },
+    /// The job has it, too.
+    Chunk(Arc<[u8]>),
+}
+
+impl Deref for WaitingMessage {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Item(message) => message,
+            Self::Chunk(message) => message,
+        }
+    }
 }
 
 /// A task that was put into the queue.
@@ -358,18 +370,7 @@ impl<S: Clone> Ledger<S> {
 
     /// Notes that a task, which is not in the backlog, was put into the queue at this position.
     pub(crate) fn was_put_at_once(&mut self, job: u64, bytes: usize, position: u64) {
-        self.outstanding.tasks += 1;
-        self.outstanding.bytes += bytes as u64;
-        let index = (position % self.queued.len() as u64) as usize;
-        if let Some(before) = self.queued[index].replace(Queued { position, job })
-            && let Some(before) = self.jobs.get_mut(&before.job)
-        {
-            before.queued -= 1;
-            before.has_begun = true;
-        }
-        if let Some(job) = self.jobs.get_mut(&job) {
-            job.queued += 1;
-        }
+        self.note_put(Queued { position, job }, bytes);
     }
 
     /// Adds a task to the backlog's end; does nothing if the job is over.
@@ -378,35 +379,40 @@ impl<S: Clone> Ledger<S> {
             self.add_chunk(job, items.start, message, VecDeque::push_back);
         } else if let Some(open) = self.jobs.get_mut(&job) {
             open.waiting += 1;
-            self.backlog.push_back(Waiting { job, task: WaitingTask::Item(message.into()) });
+            self.backlog.push_back(Waiting { job, message: WaitingMessage::Item(message.into()) });
         }
     }
 
     /// Returns the message of the backlog's first task, if it may be put into the queue now. Then
     /// [`was_put`](Self::was_put) or [`was_refused`](Self::was_refused); else it stays the first.
     pub(crate) fn next_to_put(&mut self) -> Option<&[u8]> {
-        while self.backlog.front().is_some_and(|waiting| !self.is_wanted(waiting)) {
+        while let Some(waiting) = self.backlog.front()
+            && self.has_room(waiting.message.len())
+        {
+            if self.jobs.get(&waiting.job).is_some_and(|job| !job.cancelled) {
+                return Some(&self.backlog.front()?.message);
+            }
             self.take_waiting();
         }
-        let message = self.message_of(self.backlog.front()?)?;
-        self.has_room(message.len()).then_some(message)
+        None
     }
 
     /// Notes that the backlog's first task was put into the queue at this position.
     pub(crate) fn was_put(&mut self, position: u64) {
-        let Some(waiting) = self.take_waiting() else { return };
-        let bytes = self.message_of(&waiting).map_or(0, <[u8]>::len);
-        self.was_put_at_once(waiting.job, bytes, position);
+        let Some(Waiting { job, message }) = self.backlog.pop_front() else { return };
+        if let Some(job) = self.note_put(Queued { position, job }, message.len()) {
+            job.waiting -= 1;
+        }
     }
 
     /// Drops the backlog's first task, which the queue can't take; its items have to fail.
     pub(crate) fn was_refused(&mut self) -> Option<Refused<S>> {
-        let waiting = self.take_waiting()?;
-        let (task, items) = Items::of(self.message_of(&waiting)?)?;
+        let Waiting { job: number, message } = self.take_waiting()?;
+        let (task, items) = Items::of(&message)?;
         let items = task.first..task.first + items.count() as u64;
-        let job = self.jobs.get_mut(&task.job)?;
+        let job = self.jobs.get_mut(&number)?;
         job.take_chunk(task.first);
-        Some(Refused { job: task.job, sink: job.sink.clone(), items })
+        Some(Refused { job: number, sink: job.sink.clone(), items })
     }
 
     /// Keeps a chunk with its job, if that isn't over, and puts it into the backlog.
@@ -418,9 +424,26 @@ impl<S: Clone> Ledger<S> {
         put: impl FnOnce(&mut VecDeque<Waiting>, Waiting),
     ) {
         let Some(open) = self.jobs.get_mut(&job) else { return };
-        open.chunks.get_or_insert_default().insert(first, message.into());
+        let message: Arc<[u8]> = message.into();
+        open.chunks.get_or_insert_default().insert(first, Arc::clone(&message));
         open.waiting += 1;
-        put(&mut self.backlog, Waiting { job, task: WaitingTask::Chunk { first } });
+        put(&mut self.backlog, Waiting { job, message: WaitingMessage::Chunk(message) });
+    }
+
+    /// Notes that a task was put into the queue; returns its job, if that isn't over.
+    fn note_put(&mut self, task: Queued, bytes: usize) -> Option<&mut Job<S>> {
+        self.outstanding.tasks += 1;
+        self.outstanding.bytes += bytes as u64;
+        let index = (task.position % self.queued.len() as u64) as usize;
+        if let Some(before) = self.queued[index].replace(task)
+            && let Some(before) = self.jobs.get_mut(&before.job)
+        {
+            before.queued -= 1;
+            before.has_begun = true;
+        }
+        let job = self.jobs.get_mut(&task.job)?;
+        job.queued += 1;
+        Some(job)
     }
 
     fn take_waiting(&mut self) -> Option<Waiting> {
@@ -430,23 +453,6 @@ impl<S: Clone> Ledger<S> {
             None => self.unwanted -= 1,
         }
         Some(waiting)
-    }
-
-    fn is_wanted(&self, waiting: &Waiting) -> bool {
-        let is_open = self.jobs.get(&waiting.job).is_some_and(|job| !job.cancelled);
-        is_open && self.message_of(waiting).is_some()
-    }
-
-    /// Returns the message of a task in the backlog; `None` if it went with the job, or by what a
-    /// damaged record said.
-    fn message_of<'a>(&'a self, waiting: &'a Waiting) -> Option<&'a [u8]> {
-        match &waiting.task {
-            WaitingTask::Item(message) => Some(message),
-            WaitingTask::Chunk { first } => {
-                let chunks = self.jobs.get(&waiting.job)?.chunks.as_ref()?;
-                chunks.get(first).map(|chunk| &**chunk)
-            }
-        }
     }
 
     /// Returns true if another task of this many bytes may be put into the queue.
@@ -533,7 +539,7 @@ fn outcomes(item: u64, reported: Option<u64>, kept: &Kept) -> (Vec<(u64, &[u8])>
 
 impl<S> Job<S> {
     /// Removes the message of a chunk that has ended, whatever its outcome.
-    fn take_chunk(&mut self, first: u64) -> Option<Box<[u8]>> {
+    fn take_chunk(&mut self, first: u64) -> Option<Arc<[u8]>> {
         self.chunks.as_mut()?.remove(&first)
     }
 }

@@ -562,7 +562,9 @@ impl World {
             assert!(!self.jobs[job.sink].is_over);
             for first in job.chunks.iter().flat_map(|chunks| chunks.keys()) {
                 let is_outstanding = self.outstanding.contains_key(&(*number, *first));
-                let waits = |task: &Waiting| matches!(task.task, WaitingTask::Chunk { first: it } if it == *first);
+                let waits = |task: &Waiting| {
+                    Items::of(&task.message).is_some_and(|(task, _)| task.first == *first)
+                };
                 let mut waiting = ledger.backlog.iter().filter(|task| task.job == *number);
                 let is_needed = is_outstanding || waiting.any(waits);
                 assert!(is_needed || job.cancelled, "a chunk is kept for ever");

@@ -243,15 +243,3 @@ fn a_record_of_any_kind_costs_no_more_than_its_task() {
         assert_eq!(chunk.ledger.outstanding, Outstanding::default());
     }
 }
-
-#[test]
-fn a_record_that_names_a_task_that_waits_does_not_stop_those_behind_it() {
-    let mut chunk = Chunk::new();
-    chunk.submit(20..22);
-    chunk.submit(30..31);
-    let intent = Intent { job: chunk.job, first: 20, item: 20, delivery: 7, bytes: 0 };
-    let _ = chunk.ledger.died(WORKER, Some(intent), &kept(0..0));
-    assert_eq!(chunk.next(), 21..22);
-    chunk.ledger.was_put(POSITION + 1);
-    assert_eq!(chunk.next(), 30..31);
-}
