@@ -11,57 +11,64 @@
 //!         set_result, set_exception
 //! ```
 //!
-//! Every executor's futures complete through `finish`. `F` is the type [`Future`], which is built
-//! on this module.
+//! A result, a panic, a killed worker, a cancel, an executor that breaks, a promise that is
+//! dropped: `finish` sets the phase under the lock, and after the lock wakes the threads that
+//! sleep, tells `wait` and `as_completed`, and wakes tasks that await. So none of these can be
+//! forgotten for one kind of end, and a callback may use the future, panic, or drop the executor.
+//!
+//! Two types show a core, and differ in how an outcome is had:
+//!
+//! | | [`Future`] | [`AsyncResult`] |
+//! | --- | --- | --- |
+//! | outcome | stays; handles look at it, the last one may take it out | is handed out once |
+//! | callbacks run | once it is done: they see what all see | before: they see it first |
+//! | one more callback meanwhile | is run by the thread that adds it | by the thread at it |
 //!
 //! [`Future`]: crate::future::Future
-//!
-//! A result, a panic, a killed worker, a cancel, an executor that breaks, a promise that is
-//! dropped: `finish` sets the state under the lock, and after the lock wakes the threads that
-//! sleep, tells `wait` and `as_completed`, runs the callbacks and wakes tasks that await. So none
-//! of these can be forgotten for one kind of end, and a callback may use the future, panic, or
-//! drop the executor.
+//! [`AsyncResult`]: crate::pool::AsyncResult
 
-use std::fmt::Debug;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
-use crate::future::TaskError;
-
-use crate::future::callbacks::{Callback, call, contained, in_turn, wake};
-use crate::future::error::FutureError;
+use crate::future::callbacks::wake;
 use crate::future::waiter::Waiter;
 
-/// The outcome of a call, once there is one.
-pub(crate) type Outcome<R> = OnceLock<Result<R, TaskError>>;
+/// Number of checks for a result before sleeping, yielding in between (adaptive spinning).
+const SPINS: u32 = 50;
 
-/// State shared by a future's handles and its promise. The outcome lies apart, so that the last
-/// handle can take it out.
-pub(crate) struct Core<F> {
-    pub state: Mutex<State<F>>,
-    pub changed: Condvar,
+/// State shared by a future's handles and its producer. `K` is what the handles' type keeps under
+/// the lock: callbacks, and perhaps the outcome.
+pub(crate) struct Core<K> {
+    /// The [`Progress`]. Changes under the lock; is read without.
+    progress: AtomicU8,
+    state: Mutex<State<K>>,
+    changed: Condvar,
 }
 
-/// Progress of a future, and everything to notify when it is done.
-pub(crate) struct State<F> {
-    pub phase: Phase,
-    /// The call behind the future, until it is done.
-    pub control: Option<Arc<dyn CallControl>>,
-    pub callbacks: Option<Callbacks<F>>,
+/// Everything to notify when the future is done.
+#[derive(Default)]
+pub(crate) struct State<K> {
+    pub kept: K,
     pub waiters: Vec<(Arc<Waiter>, usize)>,
     pub wakers: Vec<(u64, Waker)>,
     /// Number of threads that sleep until something changes.
-    pub sleepers: usize,
-    /// The thread that is running the callbacks just now.
-    pub caller: Option<ThreadId>,
+    sleepers: usize,
+    /// The thread that is running callbacks just now.
+    caller: Option<ThreadId>,
 }
 
-impl<F> State<F> {
+impl<K> State<K> {
     pub(crate) fn take_waker(&mut self, number: u64) -> Option<Waker> {
         let index = self.wakers.iter().position(|(other, _)| *other == number)?;
         Some(self.wakers.swap_remove(index).1)
+    }
+
+    /// Returns true if the calling thread is running the callbacks just now.
+    pub(crate) fn is_called_here(&self) -> bool {
+        self.caller.is_some_and(|caller| caller == thread::current().id())
     }
 }
 
@@ -82,40 +89,35 @@ impl Phase {
             Self::Finished => "finished",
         }
     }
+}
+
+/// What became of a future so far, as seen at one moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Progress(u8);
+
+impl Progress {
+    /// The bits of the phase.
+    const PHASE: u8 = 0b11;
+    /// Bit that is set while a thread runs callbacks.
+    const CALLING: u8 = 0b100;
+
+    pub(crate) fn phase(self) -> Phase {
+        const PHASES: [Phase; 4] =
+            [Phase::Pending, Phase::Running, Phase::Cancelled, Phase::Finished];
+        PHASES[usize::from(self.0 & Self::PHASE)]
+    }
 
     pub(crate) fn is_done(self) -> bool {
-        matches!(self, Self::Cancelled | Self::Finished)
+        matches!(self.phase(), Phase::Cancelled | Phase::Finished)
     }
-}
 
-/// Callbacks of a future, and how to run them.
-pub(crate) struct Callbacks<F> {
-    pub list: Vec<Callback<F>>,
-    /// Function chosen where the result's type is known to be `'static`: deferred callbacks need
-    /// that.
-    pub run: fn(Completion<F>),
-}
+    pub(crate) fn is_calling(self) -> bool {
+        self.0 & Self::CALLING != 0
+    }
 
-/// A future that is done, whose callbacks have not run.
-pub(crate) struct Completion<F> {
-    core: Arc<Core<F>>,
-    future: F,
-    callbacks: Vec<Callback<F>>,
-}
-
-impl<F: Debug + 'static> Completion<F> {
-    pub(crate) fn run(self) {
-        let Self { core, future, callbacks } = self;
-        in_turn(move || {
-            callbacks.into_iter().for_each(|callback| call(callback, &future));
-            contained(|| drop(future));
-            let mut state = core.lock();
-            state.caller = None;
-            let wakers = std::mem::take(&mut state.wakers);
-            drop(state);
-            core.changed.notify_all();
-            wake(wakers);
-        });
+    /// Returns true if the future is done, and no callback is running.
+    pub(crate) fn is_settled(self) -> bool {
+        self.is_done() && !self.is_calling()
     }
 }
 
@@ -141,21 +143,67 @@ pub(crate) trait CallControl: Send + Sync {
     }
 }
 
-impl<F> Core<F> {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State<F>> {
+impl<K: Default> Core<K> {
+    pub(crate) fn new() -> Self {
+        Self { progress: AtomicU8::new(0), state: Mutex::default(), changed: Condvar::new() }
+    }
+}
+
+impl<K> Core<K> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State<K>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns the progress; under the lock it stays so.
+    pub(crate) fn progress(&self) -> Progress {
+        // Whoever sees the future done sees its outcome: pairs with the store in `set`.
+        Progress(self.progress.load(Ordering::Acquire))
+    }
+
+    fn set(&self, _: &mut State<K>, phase: Phase, is_calling: bool) {
+        let calling = if is_calling { Progress::CALLING } else { 0 };
+        self.progress.store(phase as u8 | calling, Ordering::Release);
+    }
+
+    /// Marks the future as running, if it is pending; returns the phase that it was in.
+    pub(crate) fn set_running(&self) -> Phase {
+        let mut state = self.lock();
+        let phase = self.progress().phase();
+        if phase == Phase::Pending {
+            self.set(&mut state, Phase::Running, false);
+        }
+        phase
+    }
+
+    /// Checks for a while; returns true once it `is_so`.
+    pub(crate) fn spin_until(
+        &self,
+        deadline: Option<Instant>,
+        is_so: impl Fn(Progress) -> bool,
+    ) -> bool {
+        for _ in 0..SPINS {
+            if is_so(self.progress()) {
+                return true;
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                break;
+            }
+            thread::yield_now();
+        }
+        false
+    }
+
+    /// Sleeps until it `is_so`, and returns the lock under which it is; `None` at the deadline.
     pub(crate) fn sleep_until(
         &self,
         deadline: Option<Instant>,
-        is_so: impl Fn(&State<F>) -> bool,
-    ) -> Result<(), FutureError> {
+        is_so: impl Fn(Progress, &State<K>) -> bool,
+    ) -> Option<MutexGuard<'_, State<K>>> {
         let mut state = self.lock();
-        while !is_so(&state) {
+        while !is_so(self.progress(), &state) {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
-                return Err(FutureError::TimedOut);
+                return None;
             }
             state.sleepers += 1;
             state = match left {
@@ -167,38 +215,40 @@ impl<F> Core<F> {
             };
             state.sleepers -= 1;
         }
-        Ok(())
+        Some(state)
     }
 
-    /// Completes the future: from here on all threads see it done. `handle` makes the handle for
-    /// the callbacks, which is dropped after the last of them.
+    /// Marks the calling thread as the one that runs the callbacks, until it calls
+    /// [`finish`](Self::finish).
+    pub(crate) fn call_here(&self, state: &mut State<K>) {
+        self.set(state, self.progress().phase(), true);
+        state.caller = Some(thread::current().id());
+    }
+
+    /// Completes the future: from here on all threads see it done. With `is_calling` the calling
+    /// thread then runs the callbacks, and calls [`settle`](Self::settle).
     pub(crate) fn finish(
-        self: &Arc<Self>,
-        mut state: MutexGuard<'_, State<F>>,
+        &self,
+        mut state: MutexGuard<'_, State<K>>,
         phase: Phase,
-        handle: impl FnOnce() -> Option<F>,
+        is_calling: bool,
     ) {
-        state.phase = phase;
-        let control = state.control.take();
-        let callbacks = state.callbacks.take();
+        self.set(&mut state, phase, is_calling);
+        state.caller = is_calling.then(|| thread::current().id());
         let waiters = std::mem::take(&mut state.waiters);
-        state.caller = callbacks.as_ref().map(|_| thread::current().id());
+        // Tasks that await come after the callbacks.
+        let wakers = if is_calling { Vec::new() } else { std::mem::take(&mut state.wakers) };
         let sleepers = state.sleepers;
-        let mut wakers = Vec::new();
-        if state.caller.is_none() {
-            wakers = std::mem::take(&mut state.wakers);
-        }
         drop(state);
         if sleepers > 0 {
             self.changed.notify_all();
         }
-        drop(control);
         waiters.iter().for_each(|(waiter, number)| waiter.notify(*number));
-        match callbacks.and_then(|callbacks| Some((callbacks, handle()?))) {
-            Some((Callbacks { list: callbacks, run }, future)) => {
-                run(Completion { core: Arc::clone(self), future, callbacks });
-            }
-            None => wake(wakers),
-        }
+        wake(wakers);
+    }
+
+    /// Ends the running of callbacks.
+    pub(crate) fn settle(&self) {
+        self.finish(self.lock(), self.progress().phase(), false);
     }
 }

@@ -8,21 +8,17 @@ use std::any::type_name;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard, OnceLock};
 use std::task::{Context, Poll};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::future::TaskError;
 
-use crate::future::callbacks::{call, in_turn, is_waking};
-use crate::future::completion::{CallControl, Callbacks, Completion, Core, Outcome, Phase};
+use crate::future::callbacks::{Callback, call, contained, in_turn, is_waking};
+use crate::future::completion::{CallControl, Core, Phase, Progress, State};
 use crate::future::error::FutureError;
 use crate::future::waiter::Waiter;
-
-/// Number of checks for a result before sleeping, yielding in between (adaptive spinning).
-const SPINS: u32 = 50;
 
 /// A result that will come. Python: `concurrent.futures.Future`.
 ///
@@ -52,10 +48,60 @@ const SPINS: u32 = 50;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Future<R> {
-    pub(crate) core: Arc<Core<Self>>,
+    pub(crate) core: Arc<Core<Kept<R>>>,
+    /// Lies apart, so that the last handle can take it out.
     pub(crate) outcome: Arc<Outcome<R>>,
     /// Key of the future's waker in the core, once it was polled.
     pub(crate) waker: Option<u64>,
+}
+
+/// The outcome of a call, once there is one.
+pub(crate) type Outcome<R> = OnceLock<Result<R, TaskError>>;
+
+/// What a future keeps until it is done.
+pub(crate) struct Kept<R> {
+    /// The call behind the future.
+    control: Option<Arc<dyn CallControl>>,
+    callbacks: Option<Callbacks<R>>,
+}
+
+/// Callbacks of a future, with a handle for them, and how to run them.
+struct Callbacks<R> {
+    future: Future<R>,
+    list: Vec<Callback<Future<R>>>,
+    /// Function chosen where the result's type is known to be `'static`: deferred callbacks need
+    /// that.
+    run: fn(Self),
+}
+
+impl<R> Default for Kept<R> {
+    fn default() -> Self {
+        Self { control: None, callbacks: None }
+    }
+}
+
+impl<R: 'static> Callbacks<R> {
+    fn run(self) {
+        let Self { future, list, .. } = self;
+        in_turn(move || {
+            list.into_iter().for_each(|callback| call(callback, &future));
+            let core = Arc::clone(&future.core);
+            contained(|| drop(future));
+            core.settle();
+        });
+    }
+}
+
+impl<R> Core<Kept<R>> {
+    /// Completes the future, and runs its callbacks.
+    pub(crate) fn finish_and_call(&self, mut state: MutexGuard<'_, State<Kept<R>>>, phase: Phase) {
+        let Kept { control, callbacks } = std::mem::take(&mut state.kept);
+        self.finish(state, phase, callbacks.is_some());
+        drop(control);
+        if let Some(callbacks) = callbacks {
+            (callbacks.run)(callbacks);
+        }
+    }
 }
 
 impl<R> Future<R> {
@@ -122,7 +168,7 @@ impl<R> Future<R> {
     /// Returns true if the future is finished or cancelled. Python: `done()`.
     #[must_use]
     pub fn done(&self) -> bool {
-        self.core.lock().phase.is_done()
+        self.core.progress().is_done()
     }
 
     /// Returns true if the call has started and is not done. Python: `running()`.
@@ -134,7 +180,7 @@ impl<R> Future<R> {
     /// Returns true if the future was cancelled. Python: `cancelled()`.
     #[must_use]
     pub fn cancelled(&self) -> bool {
-        self.core.lock().phase == Phase::Cancelled
+        self.core.progress().phase() == Phase::Cancelled
     }
 
     /// Cancels the call if it has not started; then it never will. Returns false if it has, or is
@@ -162,17 +208,17 @@ impl<R> Future<R> {
     #[must_use = "it may be too late"]
     pub fn cancel(&self) -> bool {
         let state = self.core.lock();
-        match state.phase {
+        match self.core.progress().phase() {
             Phase::Cancelled => return true,
             Phase::Running | Phase::Finished => return false,
             Phase::Pending => {}
         }
         // Under the lock, so that no other thread completes the future meanwhile.
-        let control = state.control.clone();
+        let control = state.kept.control.clone();
         if control.as_ref().is_some_and(|control| !control.cancel()) {
             return false;
         }
-        self.core.finish(state, Phase::Cancelled, || Some(self.clone()));
+        self.core.finish_and_call(state, Phase::Cancelled);
         // Unlocked: this may drop the promise.
         if let Some(control) = control {
             control.forget();
@@ -195,13 +241,13 @@ impl<R> Future<R> {
     {
         let callback = Box::new(callback);
         let mut state = self.core.lock();
-        if state.phase.is_done() {
+        if self.done() {
             drop(state);
             let future = self.clone();
             in_turn(move || call(callback, &future));
         } else {
-            let none = || Callbacks { list: Vec::new(), run: Completion::run };
-            state.callbacks.get_or_insert_with(none).list.push(callback);
+            let none = || Callbacks { future: self.clone(), list: Vec::new(), run: Callbacks::run };
+            state.kept.callbacks.get_or_insert_with(none).list.push(callback);
         }
     }
 
@@ -218,8 +264,8 @@ impl<R> Future<R> {
     /// Binds the future to the call behind it.
     pub(crate) fn set_control(&self, control: Arc<dyn CallControl>) {
         let mut state = self.core.lock();
-        if !state.phase.is_done() {
-            state.control = Some(control);
+        if !self.done() {
+            state.kept.control = Some(control);
         }
     }
 
@@ -227,7 +273,7 @@ impl<R> Future<R> {
     /// it is.
     pub(crate) fn add_waiter(&self, waiter: &Arc<Waiter>, number: usize) {
         let mut state = self.core.lock();
-        if state.phase.is_done() {
+        if self.done() {
             drop(state);
             waiter.notify(number);
         } else {
@@ -246,9 +292,8 @@ impl<R> Future<R> {
     /// # Errors
     /// [`FutureError::Deadlock`] if the thread must not wait.
     pub(crate) fn before_waiting(&self, has_limit: bool) -> Result<(), FutureError> {
-        let state = self.core.lock();
-        let control = state.control.clone().filter(|_| !state.phase.is_done());
-        drop(state);
+        // Unlocked while it is asked: it may run the call.
+        let control = self.core.lock().kept.control.clone();
         match control {
             Some(control) if !control.before_waiting(has_limit) => Err(FutureError::Deadlock),
             _ => Ok(()),
@@ -257,7 +302,7 @@ impl<R> Future<R> {
 
     fn phase(&self) -> Phase {
         let state = self.core.lock();
-        match (state.phase, &state.control) {
+        match (self.core.progress().phase(), &state.kept.control) {
             (Phase::Pending, Some(control)) if control.has_begun() => Phase::Running,
             (phase, _) => phase,
         }
@@ -268,23 +313,17 @@ impl<R> Future<R> {
     }
 
     fn wait_until(&self, deadline: Option<Instant>) -> Result<(), FutureError> {
-        // A cancelled future has no outcome, and one whose result was taken has none any more.
-        if self.outcome.get().is_some() || self.done() {
+        if self.done() {
             return Ok(());
         }
         if deadline.is_none_or(|deadline| deadline > Instant::now()) {
             self.before_waiting(deadline.is_some())?;
         }
-        for _ in 0..SPINS {
-            if self.outcome.get().is_some() {
-                return Ok(());
-            }
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                break;
-            }
-            thread::yield_now();
+        if self.core.spin_until(deadline, Progress::is_done) {
+            return Ok(());
         }
-        self.core.sleep_until(deadline, |state| state.phase.is_done())
+        let state = self.core.sleep_until(deadline, |progress, _| progress.is_done());
+        state.map(drop).ok_or(FutureError::TimedOut)
     }
 
     /// Returns the outcome of a future that is done.
@@ -310,8 +349,11 @@ impl<R> Future<R> {
     /// Takes the result out of a future that is done.
     fn take(&mut self) -> Result<R, FutureError> {
         // Running callbacks hold a handle. A callback must not wait for itself.
-        let me = Some(thread::current().id());
-        self.core.sleep_until(None, |state| state.caller.is_none() || state.caller == me)?;
+        drop(
+            self.core.sleep_until(None, |progress, state| {
+                progress.is_settled() || state.is_called_here()
+            }),
+        );
         let Some(outcome) = Arc::get_mut(&mut self.outcome) else {
             return Err(self.outcome().err().unwrap_or(FutureError::Shared));
         };
@@ -436,8 +478,7 @@ impl<R> std::future::Future for Future<R> {
         }
         let waker = context.waker().clone();
         let mut state = this.core.lock();
-        let me = Some(thread::current().id());
-        if state.phase.is_done() && (state.caller.is_none() || state.caller == me) {
+        if this.done() && (this.core.progress().is_settled() || state.is_called_here()) {
             drop(state);
             return Poll::Ready(this.take());
         }

@@ -1,13 +1,13 @@
 //! [`Promise`]: the producer's end of a result.
 
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use crate::future::TaskError;
 
-use crate::future::completion::{Core, Outcome, Phase, State};
+use crate::future::completion::{Core, Phase};
 use crate::future::error::InvalidState;
-use crate::future::future::Future;
+use crate::future::future::{Future, Kept, Outcome};
 
 /// The other end of a [`Future`], for those who write an executor. Python: the methods of a
 /// `Future` that only executors should call.
@@ -38,22 +38,13 @@ pub struct Promise<R> {
     ends: Option<Ends<R>>,
 }
 
-type Ends<R> = (Arc<Core<Future<R>>>, Arc<Outcome<R>>);
+type Ends<R> = (Arc<Core<Kept<R>>>, Arc<Outcome<R>>);
 
 impl<R> Promise<R> {
     /// Makes a promise and its future. Python: `Future()`.
     #[must_use]
     pub fn new() -> (Self, Future<R>) {
-        let state = State {
-            phase: Phase::Pending,
-            control: None,
-            callbacks: None,
-            waiters: Vec::new(),
-            wakers: Vec::new(),
-            sleepers: 0,
-            caller: None,
-        };
-        let core = Arc::new(Core { state: Mutex::new(state), changed: Condvar::new() });
+        let core = Arc::new(Core::new());
         let outcome = Arc::new(OnceLock::new());
         let future = Future { core: Arc::clone(&core), outcome: Arc::clone(&outcome), waker: None };
         (Self { ends: Some((core, outcome)) }, future)
@@ -66,12 +57,8 @@ impl<R> Promise<R> {
     /// [`InvalidState`] the second time, unless the future was cancelled.
     pub fn set_running(&self) -> Result<bool, InvalidState> {
         let Some((core, _)) = &self.ends else { return Err(InvalidState("finished")) };
-        let mut state = core.lock();
-        match state.phase {
-            Phase::Pending => {
-                state.phase = Phase::Running;
-                Ok(true)
-            }
+        match core.set_running() {
+            Phase::Pending => Ok(true),
             Phase::Cancelled => Ok(false),
             phase => Err(InvalidState(phase.name())),
         }
@@ -80,7 +67,7 @@ impl<R> Promise<R> {
     /// Returns true if the future was cancelled. Python: `cancelled()`.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.ends.as_ref().is_some_and(|(core, _)| core.lock().phase == Phase::Cancelled)
+        self.phase() == Phase::Cancelled
     }
 
     /// Fulfils the promise with a result. Python: `set_result`.
@@ -110,11 +97,10 @@ impl<R> Promise<R> {
 
     /// Cancels the future from this end.
     pub(crate) fn cancel(mut self) {
-        let Some((core, outcome)) = self.ends.take() else { return };
+        let Some((core, _)) = self.ends.take() else { return };
         let state = core.lock();
-        if !state.phase.is_done() {
-            let handle = || Some(Future { core: Arc::clone(&core), outcome, waker: None });
-            core.finish(state, Phase::Cancelled, handle);
+        if !core.progress().is_done() {
+            core.finish_and_call(state, Phase::Cancelled);
         }
     }
 
@@ -122,23 +108,22 @@ impl<R> Promise<R> {
         self.fulfil(outcome)
     }
 
+    fn phase(&self) -> Phase {
+        self.ends.as_ref().map_or(Phase::Finished, |(core, _)| core.progress().phase())
+    }
+
     fn fulfil(&mut self, outcome: Result<R, TaskError>) -> Result<(), InvalidState> {
         let Some((core, cell)) = self.ends.take() else { return Err(InvalidState("finished")) };
         let state = core.lock();
-        if state.phase.is_done() {
-            let name = state.phase.name();
+        if core.progress().is_done() {
             drop(state);
-            return Err(InvalidState(name));
+            return Err(InvalidState(core.progress().phase().name()));
         }
         // Only this promise sets the cell.
         let _ = cell.set(outcome);
-        let mut cell = Some(cell);
-        if state.callbacks.is_none() {
-            // No handle is needed, and one would keep a waiting thread from taking the result out.
-            cell = None;
-        }
-        let handle = || Some(Future { core: Arc::clone(&core), outcome: cell?, waker: None });
-        core.finish(state, Phase::Finished, handle);
+        // Would keep a waiting thread from taking the result out.
+        drop(cell);
+        core.finish_and_call(state, Phase::Finished);
         Ok(())
     }
 }
@@ -151,7 +136,6 @@ impl<R> Drop for Promise<R> {
 
 impl<R> fmt::Debug for Promise<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let phase = self.ends.as_ref().map_or(Phase::Finished, |(core, _)| core.lock().phase);
-        write!(f, "<Promise state={}>", phase.name())
+        write!(f, "<Promise state={}>", self.phase().name())
     }
 }
