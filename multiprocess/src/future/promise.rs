@@ -1,13 +1,13 @@
 //! [`Promise`]: the producer's end of a result.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::future::TaskError;
 
-use crate::future::completion::{Core, Phase};
 use crate::future::error::InvalidState;
-use crate::future::future::{Future, Kept, Outcome};
+use crate::future::future::{CallControl, Ends, Future};
+use crate::future::progress::Phase;
 
 /// The other end of a [`Future`], for those who write an executor. Python: the methods of a
 /// `Future` that only executors should call.
@@ -34,20 +34,21 @@ use crate::future::future::{Future, Kept, Outcome};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Promise<R> {
-    /// The shared halves of the future; `None` once fulfilled.
-    ends: Option<Ends<R>>,
+    /// What it shares with the future; `None` once fulfilled.
+    ends: Option<Arc<Ends<R>>>,
 }
-
-type Ends<R> = (Arc<Core<Kept<R>>>, Arc<Outcome<R>>);
 
 impl<R> Promise<R> {
     /// Makes a promise and its future. Python: `Future()`.
     #[must_use]
     pub fn new() -> (Self, Future<R>) {
-        let core = Arc::new(Core::new());
-        let outcome = Arc::new(OnceLock::new());
-        let future = Future { core: Arc::clone(&core), outcome: Arc::clone(&outcome), waker: None };
-        (Self { ends: Some((core, outcome)) }, future)
+        Self::of(())
+    }
+
+    /// Makes a promise and its future, with control over the call behind it.
+    pub(crate) fn of(call: impl CallControl<R> + 'static) -> (Self, Future<R>) {
+        let (ends, future) = Ends::new_future(call);
+        (Self { ends: Some(ends) }, future)
     }
 
     /// Marks the call as started: from now on the future can't be cancelled. Returns false if it
@@ -56,8 +57,8 @@ impl<R> Promise<R> {
     /// # Errors
     /// [`InvalidState`] the second time, unless the future was cancelled.
     pub fn set_running(&self) -> Result<bool, InvalidState> {
-        let Some((core, _)) = &self.ends else { return Err(InvalidState("finished")) };
-        match core.set_running() {
+        let Some(ends) = &self.ends else { return Err(InvalidState("finished")) };
+        match ends.core.begin() {
             Phase::Pending => Ok(true),
             Phase::Cancelled => Ok(false),
             phase => Err(InvalidState(phase.name())),
@@ -97,10 +98,8 @@ impl<R> Promise<R> {
 
     /// Cancels the future from this end.
     pub(crate) fn cancel(mut self) {
-        let Some((core, _)) = self.ends.take() else { return };
-        let state = core.lock();
-        if !core.progress().is_done() {
-            core.finish_and_call(state, Phase::Cancelled);
+        if let Some(ends) = self.ends.take() {
+            let _ = ends.cancel(|| true);
         }
     }
 
@@ -109,21 +108,16 @@ impl<R> Promise<R> {
     }
 
     fn phase(&self) -> Phase {
-        self.ends.as_ref().map_or(Phase::Finished, |(core, _)| core.progress().phase())
+        self.ends.as_ref().map_or(Phase::Finished, |ends| ends.core.progress().phase())
     }
 
     fn fulfil(&mut self, outcome: Result<R, TaskError>) -> Result<(), InvalidState> {
-        let Some((core, cell)) = self.ends.take() else { return Err(InvalidState("finished")) };
-        let state = core.lock();
-        if core.progress().is_done() {
-            drop(state);
-            return Err(InvalidState(core.progress().phase().name()));
+        let Some(ends) = self.ends.take() else { return Err(InvalidState("finished")) };
+        match ends.core.begin() {
+            // Only this promise lets the future run.
+            Phase::Pending | Phase::Running => ends.complete(outcome),
+            phase => return Err(InvalidState(phase.name())),
         }
-        // Only this promise sets the cell.
-        let _ = cell.set(outcome);
-        // Would keep a waiting thread from taking the result out.
-        drop(cell);
-        core.finish_and_call(state, Phase::Finished);
         Ok(())
     }
 }

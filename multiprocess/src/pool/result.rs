@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::future::TaskError;
 use crate::future::callbacks::Callback;
-use crate::future::completion::{Core, Phase, Progress, State};
+use crate::future::completion::{Core, State};
 use crate::future::panics::caught;
+use crate::future::progress::{Phase, Progress};
 use crate::pool::engine::Link;
 
 /// A result that will come. Python: `multiprocessing.pool.AsyncResult`.
