@@ -42,7 +42,7 @@
 //! | [`queue`] | [`Queue`] |
 //! | [`futures`] | `concurrent.futures`: futures, and executors of threads and of processes |
 //! | [`pool`] | [`Pool`] |
-#![cfg_attr(loom, allow(dead_code, unused_imports, reason = "loom checks two files alone"))]
+#![cfg_attr(loom, allow(dead_code, unused_imports, reason = "loom checks three files alone"))]
 
 #[cfg(not(loom))]
 mod future;
@@ -54,6 +54,9 @@ pub mod pipe;
 pub mod pool;
 #[cfg(not(loom))]
 pub mod process;
+#[cfg(loom)]
+#[path = "future/progress.rs"]
+mod progress;
 pub mod queue;
 #[cfg(not(loom))]
 mod spin;

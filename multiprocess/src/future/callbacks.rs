@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::io::Write;
 use std::mem::forget;
+use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
@@ -67,7 +68,7 @@ fn run_later(depth: u32) {
 }
 
 /// Wakes the tasks that await a future.
-pub(crate) fn wake(wakers: Vec<(u64, Waker)>) {
+pub(crate) fn wake(wakers: Vec<(NonZeroU64, Waker)>) {
     wakers.into_iter().for_each(|(_, waker)| waking(true, || waker.wake()));
 }
 

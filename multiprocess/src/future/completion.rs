@@ -5,200 +5,188 @@
 //!              cancel                                  ┌▶ waiters are woken
 //!   Pending ─────────────▶ Cancelled ─────┐            ├▶ callbacks run, in their order
 //!      │                                  ├─ finish ───┤
-//!      │ set_running                      │            └▶ wakers (.await)
+//!      │ begin                            │            └▶ wakers (.await)
 //!      ▼                                  │
 //!   Running ─────────────▶ Finished ──────┘      once done, a callback that is added runs at once
-//!         set_result, set_exception
+//!         set_result, set_exception, the end of a call
 //! ```
 //!
-//! Every executor's futures complete through `finish`. `F` is the type [`Future`], which is built
-//! on this module.
+//! A result, a panic, a killed worker, a cancel, an executor that breaks, a promise that is
+//! dropped: `finish` sets the phase under the lock, and after the lock wakes the threads that
+//! sleep, tells `wait` and `as_completed`, and wakes tasks that await. So none of these can be
+//! forgotten for one kind of end, and a callback may use the future, panic, or drop the executor.
+//! A future that no thread has ever locked has nothing to notify: `finish_unwatched` completes it
+//! by one compare-exchange ([`progress`](crate::future::progress)).
+//!
+//! Two types show a core, and differ in how an outcome is had:
+//!
+//! | | [`Future`] | [`AsyncResult`] |
+//! | --- | --- | --- |
+//! | outcome | stays; handles look at it, the last one may take it out | is handed out once |
+//! | callbacks run | once it is done: they see what all see | before: they see it first |
+//! | one more callback meanwhile | is run by the thread that adds it | by the thread at it |
 //!
 //! [`Future`]: crate::future::Future
-//!
-//! A result, a panic, a killed worker, a cancel, an executor that breaks, a promise that is
-//! dropped: `finish` sets the state under the lock, and after the lock wakes the threads that
-//! sleep, tells `wait` and `as_completed`, runs the callbacks and wakes tasks that await. So none
-//! of these can be forgotten for one kind of end, and a callback may use the future, panic, or
-//! drop the executor.
+//! [`AsyncResult`]: crate::pool::AsyncResult
 
-use std::fmt::Debug;
+use std::num::NonZeroU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
-use crate::future::TaskError;
-
-use crate::future::callbacks::{Callback, call, contained, in_turn, wake};
-use crate::future::error::FutureError;
+use crate::future::callbacks::wake;
+use crate::future::progress::{AtomicProgress, Phase, Progress};
 use crate::future::waiter::Waiter;
+use crate::spin::{Spin, Waits};
 
-/// The outcome of a call, once there is one.
-pub(crate) type Outcome<R> = OnceLock<Result<R, TaskError>>;
+/// What this process remembers of its waits for results.
+static SPIN: Spin = Spin::new();
 
-/// State shared by a future's handles and its promise. The outcome lies apart, so that the last
-/// handle can take it out.
-pub(crate) struct Core<F> {
-    pub state: Mutex<State<F>>,
-    pub changed: Condvar,
+/// State shared by a future's handles and its producer. `K` is what the handles' type keeps under
+/// the lock: callbacks, and perhaps the outcome.
+pub(crate) struct Core<K> {
+    progress: AtomicProgress,
+    /// Made when a thread first takes the lock: most futures get by without.
+    watched: OnceLock<Box<Watched<K>>>,
 }
 
-/// Progress of a future, and everything to notify when it is done.
-pub(crate) struct State<F> {
-    pub phase: Phase,
-    /// The call behind the future, until it is done.
-    pub control: Option<Arc<dyn CallControl>>,
-    pub callbacks: Option<Callbacks<F>>,
+struct Watched<K> {
+    state: Mutex<State<K>>,
+    changed: Condvar,
+}
+
+/// Everything to notify when the future is done.
+#[derive(Default)]
+pub(crate) struct State<K> {
+    pub kept: K,
     pub waiters: Vec<(Arc<Waiter>, usize)>,
-    pub wakers: Vec<(u64, Waker)>,
+    pub wakers: Vec<(NonZeroU64, Waker)>,
     /// Number of threads that sleep until something changes.
-    pub sleepers: usize,
-    /// The thread that is running the callbacks just now.
-    pub caller: Option<ThreadId>,
+    sleepers: usize,
+    /// The thread that is running callbacks just now.
+    caller: Option<ThreadId>,
 }
 
-impl<F> State<F> {
-    pub(crate) fn take_waker(&mut self, number: u64) -> Option<Waker> {
+impl<K> State<K> {
+    pub(crate) fn take_waker(&mut self, number: NonZeroU64) -> Option<Waker> {
         let index = self.wakers.iter().position(|(other, _)| *other == number)?;
         Some(self.wakers.swap_remove(index).1)
     }
+
+    /// Returns true if the calling thread is running the callbacks just now.
+    pub(crate) fn is_called_here(&self) -> bool {
+        self.caller.is_some_and(|caller| caller == thread::current().id())
+    }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Pending,
-    Running,
-    Cancelled,
-    Finished,
-}
+impl<K: Default> Core<K> {
+    pub(crate) fn new() -> Self {
+        Self { progress: AtomicProgress::new(), watched: OnceLock::new() }
+    }
 
-impl Phase {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Cancelled => "cancelled",
-            Self::Finished => "finished",
+    fn watched(&self) -> &Watched<K> {
+        self.watched
+            .get_or_init(|| Box::new(Watched { state: Mutex::default(), changed: Condvar::new() }))
+    }
+
+    /// Locks the state. While the lock is held, the progress stays as it is.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State<K>> {
+        let state = self.watched().state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.progress.watch();
+        state
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress.load()
+    }
+
+    /// Marks the future as running, if it is pending; returns the phase that it was in.
+    pub(crate) fn begin(&self) -> Phase {
+        if self.progress.begin() {
+            return Phase::Pending;
         }
+        let _state = self.lock();
+        let phase = self.progress().phase();
+        if phase == Phase::Pending {
+            self.progress.set(Phase::Running, false);
+        }
+        phase
     }
 
-    pub(crate) fn is_done(self) -> bool {
-        matches!(self, Self::Cancelled | Self::Finished)
-    }
-}
-
-/// Callbacks of a future, and how to run them.
-pub(crate) struct Callbacks<F> {
-    pub list: Vec<Callback<F>>,
-    /// Function chosen where the result's type is known to be `'static`: deferred callbacks need
-    /// that.
-    pub run: fn(Completion<F>),
-}
-
-/// A future that is done, whose callbacks have not run.
-pub(crate) struct Completion<F> {
-    core: Arc<Core<F>>,
-    future: F,
-    callbacks: Vec<Callback<F>>,
-}
-
-impl<F: Debug + 'static> Completion<F> {
-    pub(crate) fn run(self) {
-        let Self { core, future, callbacks } = self;
-        in_turn(move || {
-            callbacks.into_iter().for_each(|callback| call(callback, &future));
-            contained(|| drop(future));
-            let mut state = core.lock();
-            state.caller = None;
-            let wakers = std::mem::take(&mut state.wakers);
-            drop(state);
-            core.changed.notify_all();
-            wake(wakers);
-        });
-    }
-}
-
-/// Control over the call behind a pending future, provided by its executor.
-pub(crate) trait CallControl: Send + Sync {
-    /// Prevents the call from starting; returns false if it has.
-    fn cancel(&self) -> bool {
-        true
+    /// Completes a future that is running, if there is nothing to notify; returns the lock if there
+    /// is. The rest is for [`finish`](Self::finish).
+    pub(crate) fn finish_unwatched(&self) -> Option<MutexGuard<'_, State<K>>> {
+        if self.progress.finish() { None } else { Some(self.lock()) }
     }
 
-    /// Frees what the executor keeps for the call, whose future was cancelled.
-    fn forget(&self) {}
-
-    /// Returns true if the call has started although the future is still marked pending.
-    fn has_begun(&self) -> bool {
-        false
+    /// Looks for a while; returns true once it `is_so`.
+    pub(crate) fn spin_until(
+        &self,
+        deadline: Option<Instant>,
+        is_so: impl Fn(Progress) -> bool,
+    ) -> bool {
+        let look = || is_so(self.progress()).then_some(());
+        let has_time = || deadline.is_none_or(|deadline| deadline > Instant::now());
+        look().is_some() || has_time() && SPIN.look(None, Waits::One, look).is_some()
     }
 
-    /// Prepares the calling thread for waiting for the call. Without a time limit it may run the
-    /// call itself. Returns false if it must not wait.
-    fn before_waiting(&self, _has_limit: bool) -> bool {
-        true
-    }
-}
-
-impl<F> Core<F> {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State<F>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+    /// Sleeps until it `is_so`, and returns the lock under which it is; `None` at the deadline.
     pub(crate) fn sleep_until(
         &self,
         deadline: Option<Instant>,
-        is_so: impl Fn(&State<F>) -> bool,
-    ) -> Result<(), FutureError> {
-        let mut state = self.lock();
-        while !is_so(&state) {
+        is_so: impl Fn(Progress, &State<K>) -> bool,
+    ) -> Option<MutexGuard<'_, State<K>>> {
+        let (mut state, changed) = (self.lock(), &self.watched().changed);
+        while !is_so(self.progress(), &state) {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
-                return Err(FutureError::TimedOut);
+                return None;
             }
             state.sleepers += 1;
             state = match left {
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => changed.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(left) => {
-                    let waited = self.changed.wait_timeout(state, left);
+                    let waited = changed.wait_timeout(state, left);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
             state.sleepers -= 1;
         }
-        Ok(())
+        Some(state)
     }
 
-    /// Completes the future: from here on all threads see it done. `handle` makes the handle for
-    /// the callbacks, which is dropped after the last of them.
+    /// Marks the calling thread as the one that runs the callbacks, until it calls
+    /// [`finish`](Self::finish).
+    pub(crate) fn call_here(&self, state: &mut State<K>) {
+        self.progress.set(self.progress().phase(), true);
+        state.caller = Some(thread::current().id());
+    }
+
+    /// Completes the future: from here on all threads see it done. With `is_calling` the calling
+    /// thread then runs the callbacks, and calls [`settle`](Self::settle).
     pub(crate) fn finish(
-        self: &Arc<Self>,
-        mut state: MutexGuard<'_, State<F>>,
+        &self,
+        mut state: MutexGuard<'_, State<K>>,
         phase: Phase,
-        handle: impl FnOnce() -> Option<F>,
+        is_calling: bool,
     ) {
-        state.phase = phase;
-        let control = state.control.take();
-        let callbacks = state.callbacks.take();
+        self.progress.set(phase, is_calling);
+        state.caller = is_calling.then(|| thread::current().id());
         let waiters = std::mem::take(&mut state.waiters);
-        state.caller = callbacks.as_ref().map(|_| thread::current().id());
+        // Tasks that await come after the callbacks.
+        let wakers = if is_calling { Vec::new() } else { std::mem::take(&mut state.wakers) };
         let sleepers = state.sleepers;
-        let mut wakers = Vec::new();
-        if state.caller.is_none() {
-            wakers = std::mem::take(&mut state.wakers);
-        }
         drop(state);
         if sleepers > 0 {
-            self.changed.notify_all();
+            self.watched().changed.notify_all();
         }
-        drop(control);
         waiters.iter().for_each(|(waiter, number)| waiter.notify(*number));
-        match callbacks.and_then(|callbacks| Some((callbacks, handle()?))) {
-            Some((Callbacks { list: callbacks, run }, future)) => {
-                run(Completion { core: Arc::clone(self), future, callbacks });
-            }
-            None => wake(wakers),
-        }
+        wake(wakers);
+    }
+
+    /// Ends the running of callbacks.
+    pub(crate) fn settle(&self) {
+        self.finish(self.lock(), self.progress().phase(), false);
     }
 }

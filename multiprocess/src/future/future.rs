@@ -1,29 +1,30 @@
 //! [`Future`]: the consumer's end of a result.
 //!
-//! A future doesn't know how its call is run. It knows a promise, which completes it, and a call
-//! control, of which it asks three things: not to start, whether the call has started, and to take
-//! note that a thread is going to wait.
+//! A future doesn't know how its call is run. It has a call control, of which it asks three things:
+//! not to start, whether the call has started, and to take note that a thread is going to wait.
+//!
+//! ```text
+//!                        ┌──────── Ends: one allocation ────────┐
+//!   Future ──handle──▶   │ outcome │ core (progress, callbacks) │  ◀── Promise, or the call's
+//!   Future ──handle──▶   │ the call, or control over it         │      executor
+//!                        └──────────────────────────────────────┘
+//! ```
 
 use std::any::type_name;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
-use std::thread;
+use std::num::NonZeroU64;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::future::TaskError;
+use crate::sys::counted::{Counted, Handle};
 
-use crate::future::callbacks::{call, in_turn, is_waking};
-use crate::future::completion::{CallControl, Callbacks, Completion, Core, Outcome, Phase};
+use crate::future::callbacks::{Callback, call, contained, in_turn};
+use crate::future::completion::{Core, State};
 use crate::future::error::FutureError;
+use crate::future::progress::{Phase, Progress};
 use crate::future::waiter::Waiter;
-use crate::spin::{Spin, Waits};
-
-/// What this process remembers of its waits for results.
-static SPIN: Spin = Spin::new();
 
 /// A result that will come. Python: `concurrent.futures.Future`.
 ///
@@ -53,10 +54,114 @@ static SPIN: Spin = Spin::new();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Future<R> {
-    pub(crate) core: Arc<Core<Self>>,
-    pub(crate) outcome: Arc<Outcome<R>>,
+    pub(crate) ends: Handle<Outcome<R>, Body<R, dyn CallControl<R>>>,
     /// Key of the future's waker in the core, once it was polled.
-    pub(crate) waker: Option<u64>,
+    pub(crate) waker: Option<NonZeroU64>,
+}
+
+type Outcome<R> = Result<R, TaskError>;
+
+/// All that a future's handles and its producer share.
+pub(crate) type Ends<R, C = dyn CallControl<R>> = Counted<Outcome<R>, Body<R, C>>;
+
+/// What they share beside the outcome.
+pub(crate) struct Body<R, C: ?Sized> {
+    pub core: Core<Option<Callbacks<R>>>,
+    /// The call behind the future, or control over it.
+    pub call: C,
+}
+
+/// Callbacks of a future, with a handle for them, and how to run them.
+pub(crate) struct Callbacks<R> {
+    future: Future<R>,
+    list: Vec<Callback<Future<R>>>,
+    /// Function chosen where the result's type is known to be `'static`: deferred callbacks need
+    /// that.
+    run: fn(Self),
+}
+
+/// Control over the call behind a pending future, provided by its executor.
+pub(crate) trait CallControl<R>: Send + Sync {
+    /// Prevents the call from starting; returns false if it has.
+    fn cancel(&self) -> bool {
+        true
+    }
+
+    /// Frees what the executor keeps for the call, whose future was cancelled.
+    fn forget(&self) {}
+
+    /// Returns true if the call has started although the future is still marked pending.
+    fn has_begun(&self) -> bool {
+        false
+    }
+
+    /// Prepares the calling thread for waiting for the call, whose ends these are. Without a time
+    /// limit it may run the call itself. Returns false if it must not wait.
+    fn before_waiting(&self, _ends: &Ends<R>, _has_limit: bool) -> bool {
+        true
+    }
+}
+
+/// No control: the future of a promise.
+impl<R> CallControl<R> for () {}
+
+impl<R, C: CallControl<R> + 'static> Ends<R, C> {
+    /// Makes the ends of a future, and its first handle.
+    pub(crate) fn new_future(call: C) -> (Arc<Self>, Future<R>) {
+        let body = Body { core: Core::new(), call };
+        let (ends, handle) = Counted::new(body, |ends| ends as Arc<Ends<R>>);
+        (ends, Future { ends: handle, waker: None })
+    }
+}
+
+impl<R> Ends<R> {
+    /// Cancels the future, if it is pending and `cancel_call` prevents the call from starting.
+    ///
+    /// # Errors
+    /// The phase in which it is instead.
+    pub(crate) fn cancel(&self, cancel_call: impl FnOnce() -> bool) -> Result<(), Phase> {
+        // Many are cancelled that are done: these need no lock.
+        let mut phase = self.core.progress().phase();
+        if phase != Phase::Pending {
+            return Err(phase);
+        }
+        // Under the lock, so that no other thread completes the future meanwhile.
+        let state = self.core.lock();
+        phase = self.core.progress().phase();
+        if phase != Phase::Pending || !cancel_call() {
+            return Err(phase);
+        }
+        self.finish(state, Phase::Cancelled);
+        Ok(())
+    }
+
+    /// Completes a future that the caller has [begun](Core::begin).
+    pub(crate) fn complete(&self, outcome: Outcome<R>) {
+        self.set(outcome);
+        if let Some(state) = self.core.finish_unwatched() {
+            self.finish(state, Phase::Finished);
+        }
+    }
+
+    fn finish(&self, mut state: MutexGuard<'_, State<Option<Callbacks<R>>>>, phase: Phase) {
+        let callbacks = state.kept.take();
+        self.core.finish(state, phase, callbacks.is_some());
+        if let Some(callbacks) = callbacks {
+            (callbacks.run)(callbacks);
+        }
+    }
+}
+
+impl<R: 'static> Callbacks<R> {
+    fn run(self) {
+        let Self { future, list, .. } = self;
+        in_turn(move || {
+            list.into_iter().for_each(|callback| call(callback, &future));
+            let ends = Arc::clone(future.ends.counted());
+            contained(|| drop(future));
+            ends.core.settle();
+        });
+    }
 }
 
 impl<R> Future<R> {
@@ -123,7 +228,7 @@ impl<R> Future<R> {
     /// Returns true if the future is finished or cancelled. Python: `done()`.
     #[must_use]
     pub fn done(&self) -> bool {
-        self.core.lock().phase.is_done()
+        self.progress().is_done()
     }
 
     /// Returns true if the call has started and is not done. Python: `running()`.
@@ -135,7 +240,7 @@ impl<R> Future<R> {
     /// Returns true if the future was cancelled. Python: `cancelled()`.
     #[must_use]
     pub fn cancelled(&self) -> bool {
-        self.core.lock().phase == Phase::Cancelled
+        self.progress().phase() == Phase::Cancelled
     }
 
     /// Cancels the call if it has not started; then it never will. Returns false if it has, or is
@@ -162,21 +267,11 @@ impl<R> Future<R> {
     /// ```
     #[must_use = "it may be too late"]
     pub fn cancel(&self) -> bool {
-        let state = self.core.lock();
-        match state.phase {
-            Phase::Cancelled => return true,
-            Phase::Running | Phase::Finished => return false,
-            Phase::Pending => {}
-        }
-        // Under the lock, so that no other thread completes the future meanwhile.
-        let control = state.control.clone();
-        if control.as_ref().is_some_and(|control| !control.cancel()) {
-            return false;
-        }
-        self.core.finish(state, Phase::Cancelled, || Some(self.clone()));
-        // Unlocked: this may drop the promise.
-        if let Some(control) = control {
-            control.forget();
+        let ends = self.ends.counted();
+        match ends.cancel(|| ends.call.cancel()) {
+            // Unlocked: this may drop what the call holds.
+            Ok(()) => ends.call.forget(),
+            Err(phase) => return phase == Phase::Cancelled,
         }
         true
     }
@@ -195,40 +290,36 @@ impl<R> Future<R> {
         R: 'static,
     {
         let callback = Box::new(callback);
-        let mut state = self.core.lock();
-        if state.phase.is_done() {
+        let core = &self.ends.counted().core;
+        let mut state = core.lock();
+        if self.done() {
             drop(state);
             let future = self.clone();
             in_turn(move || call(callback, &future));
         } else {
-            let none = || Callbacks { list: Vec::new(), run: Completion::run };
-            state.callbacks.get_or_insert_with(none).list.push(callback);
+            let none = || Callbacks { future: self.clone(), list: Vec::new(), run: Callbacks::run };
+            state.kept.get_or_insert_with(none).list.push(callback);
         }
     }
 
     /// Returns true if `other` is a handle to the same future, as `==` does. Python: `is`.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.core, &other.core)
+        self.address() == other.address()
     }
 
     pub(crate) fn address(&self) -> usize {
-        Arc::as_ptr(&self.core) as usize
-    }
-
-    /// Binds the future to the call behind it.
-    pub(crate) fn set_control(&self, control: Arc<dyn CallControl>) {
-        let mut state = self.core.lock();
-        if !state.phase.is_done() {
-            state.control = Some(control);
-        }
+        Arc::as_ptr(self.ends.counted()).cast::<()>() as usize
     }
 
     /// Registers a waiter, which is notified with this number when the future is done; at once if
     /// it is.
     pub(crate) fn add_waiter(&self, waiter: &Arc<Waiter>, number: usize) {
-        let mut state = self.core.lock();
-        if state.phase.is_done() {
+        if self.done() {
+            return waiter.notify(number);
+        }
+        let mut state = self.ends.counted().core.lock();
+        if self.done() {
             drop(state);
             waiter.notify(number);
         } else {
@@ -238,7 +329,10 @@ impl<R> Future<R> {
 
     /// Removes a waiter.
     pub(crate) fn remove_waiter(&self, waiter: &Arc<Waiter>) {
-        self.core.lock().waiters.retain(|(other, _)| !Arc::ptr_eq(other, waiter));
+        let is_other = |(other, _): &(Arc<Waiter>, usize)| !Arc::ptr_eq(other, waiter);
+        if !self.done() {
+            self.ends.counted().core.lock().waiters.retain(is_other);
+        }
     }
 
     /// Prepares the calling thread for waiting: a worker thread that could run the call, and has no
@@ -247,20 +341,22 @@ impl<R> Future<R> {
     /// # Errors
     /// [`FutureError::Deadlock`] if the thread must not wait.
     pub(crate) fn before_waiting(&self, has_limit: bool) -> Result<(), FutureError> {
-        let state = self.core.lock();
-        let control = state.control.clone().filter(|_| !state.phase.is_done());
-        drop(state);
-        match control {
-            Some(control) if !control.before_waiting(has_limit) => Err(FutureError::Deadlock),
-            _ => Ok(()),
+        let ends = self.ends.counted();
+        if self.done() || ends.call.before_waiting(ends, has_limit) {
+            Ok(())
+        } else {
+            Err(FutureError::Deadlock)
         }
     }
 
+    pub(crate) fn progress(&self) -> Progress {
+        self.ends.counted().core.progress()
+    }
+
     fn phase(&self) -> Phase {
-        let state = self.core.lock();
-        match (state.phase, &state.control) {
-            (Phase::Pending, Some(control)) if control.has_begun() => Phase::Running,
-            (phase, _) => phase,
+        match self.progress().phase() {
+            Phase::Pending if self.ends.counted().call.has_begun() => Phase::Running,
+            phase => phase,
         }
     }
 
@@ -269,25 +365,23 @@ impl<R> Future<R> {
     }
 
     fn wait_until(&self, deadline: Option<Instant>) -> Result<(), FutureError> {
-        // A cancelled future has no outcome, and one whose result was taken has none any more.
-        if self.outcome.get().is_some() || self.done() {
+        if self.done() {
             return Ok(());
         }
         if deadline.is_none_or(|deadline| deadline > Instant::now()) {
             self.before_waiting(deadline.is_some())?;
         }
-        if deadline.is_none_or(|deadline| deadline > Instant::now()) {
-            let has_come = || self.outcome.get().is_some().then_some(());
-            if SPIN.look(None, Waits::One, has_come).is_some() {
-                return Ok(());
-            }
+        let core = &self.ends.counted().core;
+        if core.spin_until(deadline, Progress::is_done) {
+            return Ok(());
         }
-        self.core.sleep_until(deadline, |state| state.phase.is_done())
+        let state = core.sleep_until(deadline, |progress, _| progress.is_done());
+        state.map(drop).ok_or(FutureError::TimedOut)
     }
 
     /// Returns the outcome of a future that is done.
     fn outcome(&self) -> Result<&R, FutureError> {
-        match self.outcome.get() {
+        match self.ends.get() {
             Some(Ok(result)) => Ok(result),
             Some(Err(error)) => Err(error.clone().into()),
             None => Err(self.without_outcome()),
@@ -295,7 +389,7 @@ impl<R> Future<R> {
     }
 
     fn error(&self) -> Result<Option<&TaskError>, FutureError> {
-        match self.outcome.get() {
+        match self.ends.get() {
             Some(outcome) => Ok(outcome.as_ref().err()),
             None => Err(self.without_outcome()),
         }
@@ -306,24 +400,23 @@ impl<R> Future<R> {
     }
 
     /// Takes the result out of a future that is done.
-    fn take(&mut self) -> Result<R, FutureError> {
+    pub(crate) fn take(&mut self) -> Result<R, FutureError> {
         // Running callbacks hold a handle. A callback must not wait for itself.
-        let me = Some(thread::current().id());
-        self.core.sleep_until(None, |state| state.caller.is_none() || state.caller == me)?;
-        let Some(outcome) = Arc::get_mut(&mut self.outcome) else {
-            return Err(self.outcome().err().unwrap_or(FutureError::Shared));
-        };
-        match outcome.take() {
+        if !self.progress().is_settled() {
+            drop(self.ends.counted().core.sleep_until(None, |progress, state| {
+                progress.is_settled() || state.is_called_here()
+            }));
+        }
+        match self.ends.take() {
             Some(outcome) => Ok(outcome?),
-            None => Err(self.without_outcome()),
+            None => Err(self.outcome().err().unwrap_or(FutureError::Shared)),
         }
     }
 }
 
 impl<R> Clone for Future<R> {
     fn clone(&self) -> Self {
-        let (core, outcome) = (Arc::clone(&self.core), Arc::clone(&self.outcome));
-        Self { core, outcome, waker: None }
+        Self { ends: self.ends.clone(), waker: None }
     }
 }
 
@@ -364,7 +457,7 @@ impl<R> Hash for Future<R> {
 impl<R> Drop for Future<R> {
     fn drop(&mut self) {
         if let Some(number) = self.waker {
-            let waker = self.core.lock().take_waker(number);
+            let waker = self.ends.counted().core.lock().take_waker(number);
             drop(waker);
         }
     }
@@ -374,7 +467,7 @@ impl<R> Drop for Future<R> {
 impl<R> fmt::Debug for Future<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<Future at {:#x} state={}", self.address(), self.phase().name())?;
-        match self.outcome.get() {
+        match self.ends.get() {
             Some(Ok(_)) => write!(f, " returned {}>", without_paths(type_name::<R>())),
             Some(Err(error)) => write!(f, " raised {}>", kind(error)),
             None => f.write_str(">"),
@@ -401,50 +494,5 @@ fn kind(error: &TaskError) -> &'static str {
         TaskError::Broken(_) => "Broken",
         TaskError::Abandoned => "Abandoned",
         _ => "TaskError",
-    }
-}
-
-/// Awaiting takes the result out; the errors are those of [`Future::into_result`]. As when it
-/// waits, a thread of the same executor of threads runs the call itself if it has not started.
-///
-/// ```
-/// use std::pin::pin;
-/// use std::task::{Context, Poll, Waker};
-///
-/// use multiprocess::futures::Promise;
-///
-/// let (promise, future) = Promise::new();
-/// promise.set_result(42)?;
-/// // What an async runtime does for `future.await`.
-/// let polled = std::future::Future::poll(pin!(future), &mut Context::from_waker(Waker::noop()));
-/// assert_eq!(polled, Poll::Ready(Ok(42)));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-impl<R> std::future::Future for Future<R> {
-    type Output = Result<R, FutureError>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let this = self.get_mut();
-        // A task that its waker polls goes on with other work; all others may wait for the waker.
-        if !is_waking()
-            && let Err(error) = this.before_waiting(false)
-        {
-            return Poll::Ready(Err(error));
-        }
-        let waker = context.waker().clone();
-        let mut state = this.core.lock();
-        let me = Some(thread::current().id());
-        if state.phase.is_done() && (state.caller.is_none() || state.caller == me) {
-            drop(state);
-            return Poll::Ready(this.take());
-        }
-        let number = *this.waker.get_or_insert_with(|| NEXT.fetch_add(1, Ordering::Relaxed));
-        let before = state.take_waker(number);
-        state.wakers.push((number, waker));
-        drop(state);
-        // Unlocked: the waker may hold another handle to this future.
-        drop(before);
-        Poll::Pending
     }
 }

@@ -11,14 +11,16 @@
 //! ```
 //!
 //! To read in this order: the trait [`Executor`] (`executor.rs`) with its [`Map`] (`map.rs`); the
-//! two ends of a result, [`Future`] and [`Promise`] (`future.rs`, `promise.rs`); the one way in
-//! which a future completes (`completion.rs`, `callbacks.rs`); waiting for several futures
+//! two ends of a result, [`Future`] and [`Promise`] (`future.rs`, `awaiting.rs`, `promise.rs`); the
+//! one way in which a future completes, also that of a pool's result (`completion.rs`,
+//! `progress.rs`, `callbacks.rs`); waiting for several futures
 //! ([`wait`], [`as_completed`], `waiting.rs`, `waiter.rs`); the executors: of threads
 //! (`threads.rs`, `thread_calls.rs`) and of processes (`pool/executor.rs`,
 //! `pool/executor_calls.rs`). Used by both: errors (`error.rs`, `task_error.rs`), panics of tasks
 //! (`panics.rs`), the wait at the program's end (`at_exit.rs`).
 
 pub(crate) mod at_exit;
+mod awaiting;
 pub(crate) mod callbacks;
 pub(crate) mod completion;
 pub(crate) mod error;
@@ -26,6 +28,7 @@ pub(crate) mod executor;
 pub(crate) mod future;
 mod map;
 pub(crate) mod panics;
+pub(crate) mod progress;
 pub(crate) mod promise;
 mod task_error;
 mod thread_calls;

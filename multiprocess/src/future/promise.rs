@@ -1,13 +1,13 @@
 //! [`Promise`]: the producer's end of a result.
 
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::Arc;
 
 use crate::future::TaskError;
 
-use crate::future::completion::{Core, Outcome, Phase, State};
 use crate::future::error::InvalidState;
-use crate::future::future::Future;
+use crate::future::future::{CallControl, Ends, Future};
+use crate::future::progress::Phase;
 
 /// The other end of a [`Future`], for those who write an executor. Python: the methods of a
 /// `Future` that only executors should call.
@@ -34,29 +34,21 @@ use crate::future::future::Future;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Promise<R> {
-    /// The shared halves of the future; `None` once fulfilled.
-    ends: Option<Ends<R>>,
+    /// What it shares with the future; `None` once fulfilled.
+    ends: Option<Arc<Ends<R>>>,
 }
-
-type Ends<R> = (Arc<Core<Future<R>>>, Arc<Outcome<R>>);
 
 impl<R> Promise<R> {
     /// Makes a promise and its future. Python: `Future()`.
     #[must_use]
     pub fn new() -> (Self, Future<R>) {
-        let state = State {
-            phase: Phase::Pending,
-            control: None,
-            callbacks: None,
-            waiters: Vec::new(),
-            wakers: Vec::new(),
-            sleepers: 0,
-            caller: None,
-        };
-        let core = Arc::new(Core { state: Mutex::new(state), changed: Condvar::new() });
-        let outcome = Arc::new(OnceLock::new());
-        let future = Future { core: Arc::clone(&core), outcome: Arc::clone(&outcome), waker: None };
-        (Self { ends: Some((core, outcome)) }, future)
+        Self::of(())
+    }
+
+    /// Makes a promise and its future, with control over the call behind it.
+    pub(crate) fn of(call: impl CallControl<R> + 'static) -> (Self, Future<R>) {
+        let (ends, future) = Ends::new_future(call);
+        (Self { ends: Some(ends) }, future)
     }
 
     /// Marks the call as started: from now on the future can't be cancelled. Returns false if it
@@ -65,13 +57,9 @@ impl<R> Promise<R> {
     /// # Errors
     /// [`InvalidState`] the second time, unless the future was cancelled.
     pub fn set_running(&self) -> Result<bool, InvalidState> {
-        let Some((core, _)) = &self.ends else { return Err(InvalidState("finished")) };
-        let mut state = core.lock();
-        match state.phase {
-            Phase::Pending => {
-                state.phase = Phase::Running;
-                Ok(true)
-            }
+        let Some(ends) = &self.ends else { return Err(InvalidState("finished")) };
+        match ends.core.begin() {
+            Phase::Pending => Ok(true),
             Phase::Cancelled => Ok(false),
             phase => Err(InvalidState(phase.name())),
         }
@@ -80,7 +68,7 @@ impl<R> Promise<R> {
     /// Returns true if the future was cancelled. Python: `cancelled()`.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.ends.as_ref().is_some_and(|(core, _)| core.lock().phase == Phase::Cancelled)
+        self.phase() == Phase::Cancelled
     }
 
     /// Fulfils the promise with a result. Python: `set_result`.
@@ -110,11 +98,8 @@ impl<R> Promise<R> {
 
     /// Cancels the future from this end.
     pub(crate) fn cancel(mut self) {
-        let Some((core, outcome)) = self.ends.take() else { return };
-        let state = core.lock();
-        if !state.phase.is_done() {
-            let handle = || Some(Future { core: Arc::clone(&core), outcome, waker: None });
-            core.finish(state, Phase::Cancelled, handle);
+        if let Some(ends) = self.ends.take() {
+            let _ = ends.cancel(|| true);
         }
     }
 
@@ -122,23 +107,17 @@ impl<R> Promise<R> {
         self.fulfil(outcome)
     }
 
+    fn phase(&self) -> Phase {
+        self.ends.as_ref().map_or(Phase::Finished, |ends| ends.core.progress().phase())
+    }
+
     fn fulfil(&mut self, outcome: Result<R, TaskError>) -> Result<(), InvalidState> {
-        let Some((core, cell)) = self.ends.take() else { return Err(InvalidState("finished")) };
-        let state = core.lock();
-        if state.phase.is_done() {
-            let name = state.phase.name();
-            drop(state);
-            return Err(InvalidState(name));
+        let Some(ends) = self.ends.take() else { return Err(InvalidState("finished")) };
+        match ends.core.begin() {
+            // Only this promise lets the future run.
+            Phase::Pending | Phase::Running => ends.complete(outcome),
+            phase => return Err(InvalidState(phase.name())),
         }
-        // Only this promise sets the cell.
-        let _ = cell.set(outcome);
-        let mut cell = Some(cell);
-        if state.callbacks.is_none() {
-            // No handle is needed, and one would keep a waiting thread from taking the result out.
-            cell = None;
-        }
-        let handle = || Some(Future { core: Arc::clone(&core), outcome: cell?, waker: None });
-        core.finish(state, Phase::Finished, handle);
         Ok(())
     }
 }
@@ -151,7 +130,29 @@ impl<R> Drop for Promise<R> {
 
 impl<R> fmt::Debug for Promise<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let phase = self.ends.as_ref().map_or(Phase::Finished, |(core, _)| core.lock().phase);
-        write!(f, "<Promise state={}>", phase.name())
+        write!(f, "<Promise state={}>", self.phase().name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{RefUnwindSafe, UnwindSafe};
+
+    use super::*;
+
+    #[test]
+    fn a_result_may_borrow() {
+        let text = String::from("borrowed");
+        let (promise, future) = Promise::new();
+        promise.set_result(&*text).unwrap();
+        assert_eq!(future.into_result(), Ok("borrowed"));
+    }
+
+    #[test]
+    fn a_future_of_plain_data_may_go_anywhere() {
+        fn goes_anywhere<T: Send + Sync + UnwindSafe + RefUnwindSafe>(_: T) {}
+        let (promise, future) = Promise::<u64>::new();
+        goes_anywhere(promise);
+        goes_anywhere(future);
     }
 }

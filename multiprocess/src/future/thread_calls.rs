@@ -2,9 +2,13 @@
 //! run them.
 //!
 //! ```text
-//!   submit, spawn ──call──▶ channel ──┬──▶ ThreadPoolExecutor-0_0 ──▶ promise
-//!                                     └──▶ ThreadPoolExecutor-0_1 ──▶ promise
+//!   submit, spawn ──call──▶ channel ──┬──▶ ThreadPoolExecutor-0_0 ──▶ future
+//!                                     └──▶ ThreadPoolExecutor-0_1 ──▶ future
 //! ```
+//!
+//! **A call is one allocation**, with its future and its result: what it does is little, so what it
+//! costs to have it done counts. Whoever makes its future run or cancels it has the call: the
+//! thread that takes it out of the channel, the one that waits for it, or the one that cancels it.
 //!
 //! **A call that waits** for another one of the same executor: if all threads do, none is left for
 //! the calls in the queue, and Python's executor stands still for ever. Here the thread that waits
@@ -26,7 +30,7 @@ use std::cell::Cell;
 use std::mem::replace;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
 
 use crate::future::TaskError;
@@ -35,17 +39,17 @@ use crossbeam_channel::{Receiver, Sender};
 use crossbeam_utils::CachePadded;
 
 use crate::future::callbacks::{contained, together, waking};
-use crate::future::completion::CallControl;
 use crate::future::error::SubmitError;
-use crate::future::promise::Promise;
+use crate::future::future::{CallControl, Ends};
+use crate::future::progress::Phase;
 
 /// State shared by the executor's handle, its calls and its threads.
 pub(crate) struct Shared {
     pub sender: Sender<Message>,
     pub receiver: Receiver<Message>,
-    /// Number of calls that have not ended. Callers and workers write this counter and the state
-    /// all the time, so each has a cache line of its own.
-    pub unfinished: CachePadded<AtomicUsize>,
+    /// Number of calls that have ended. Callers write the state all the time, and workers this
+    /// counter, so each has a cache line of its own.
+    pub ended: CachePadded<AtomicUsize>,
     pub state: CachePadded<Mutex<State>>,
     pub prefix: String,
     pub initializer: Option<Box<dyn Fn() + Send + Sync>>,
@@ -54,6 +58,8 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct State {
     pub handles: Vec<JoinHandle<()>>,
+    /// Number of calls that were submitted.
+    pub submitted: usize,
     /// True once the executor takes no more calls, and the threads have been told to end.
     pub closed: bool,
     /// The reason why the executor is broken.
@@ -79,7 +85,7 @@ pub(crate) enum Message {
 /// A call, whatever its types.
 pub(crate) trait Work: Send + Sync {
     /// Runs the call in one of the executor's threads, if it has not started.
-    fn run(&self, shared: &Shared);
+    fn run(self: Arc<Self>, shared: &Shared);
     /// Returns true if the call has neither started nor been given up.
     fn is_waiting(&self) -> bool;
     /// Gives the call up and cancels its future.
@@ -88,127 +94,123 @@ pub(crate) trait Work: Send + Sync {
     fn fail(&self, reason: &str);
 }
 
-/// A call and its promise.
-pub(crate) struct Call<F, R> {
-    pub step: Mutex<Step<F, R>>,
-    pub shared: Weak<Shared>,
+/// A call, inside of the [`Ends`] of its future.
+pub(crate) struct Call<F> {
+    step: Mutex<Step<F>>,
+    /// Address of the executor's [`Shared`], which its workers know.
+    executor: usize,
 }
 
-/// Progress of a call.
-pub(crate) enum Step<F, R> {
-    Waiting(F, Promise<R>),
+/// Progress of a call, beside that of its future.
+enum Step<F> {
+    Waiting(F),
     /// The call runs, or has run, in this thread.
     Begun(ThreadId),
     /// The call was given up, and never runs.
     Over,
 }
 
-impl<F, R> Call<F, R> {
-    fn step(&self) -> MutexGuard<'_, Step<F, R>> {
+impl<F> Call<F> {
+    pub(crate) fn new(work: F, shared: &Arc<Shared>) -> Self {
+        Self { step: Mutex::new(Step::Waiting(work)), executor: shared.address() }
+    }
+
+    fn step(&self) -> MutexGuard<'_, Step<F>> {
         self.step.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the call out, if it has not started.
-    fn take(&self, next: Step<F, R>) -> Option<(F, Promise<R>)> {
-        let mut step = self.step();
-        match replace(&mut *step, next) {
-            Step::Waiting(work, promise) => Some((work, promise)),
-            other => {
-                *step = other;
-                None
-            }
-        }
-    }
-
-    /// Takes the call out because it won't run.
-    fn give_up(&self) -> Option<(F, Promise<R>)> {
-        let taken = self.take(Step::Over);
-        if let Some(shared) = self.shared.upgrade().filter(|_| taken.is_some()) {
-            shared.unfinished.fetch_sub(1, Ordering::AcqRel);
-        }
-        taken
-    }
-}
-
-impl<F: FnOnce() -> R, R> Call<F, R> {
-    fn do_it(&self, shared: &Shared) {
-        let begun = Step::Begun(thread::current().id());
-        let Some((work, promise)) = self.take(begun) else { return };
-        let outcome = match promise.set_running() {
-            Ok(true) => Some(catch_unwind(AssertUnwindSafe(work))),
-            // The future was cancelled.
+    /// Takes out the work of a call whose future the calling thread has begun or cancelled.
+    fn take(&self, next: Step<F>) -> Option<F> {
+        match replace(&mut *self.step(), next) {
+            Step::Waiting(work) => Some(work),
             _ => None,
-        };
-        // Before the result is there: a caller that gets it and then submits another call must find
-        // this thread free.
-        shared.unfinished.fetch_sub(1, Ordering::AcqRel);
-        match outcome {
-            Some(Ok(result)) => drop(promise.set_result(result)),
-            Some(Err(panic)) => {
-                let message = text_of(&*panic).to_owned();
-                let _ = promise.set_exception(TaskError::Panicked { message });
-            }
-            None => {}
         }
+    }
+
+    /// Drops the work of a call that won't run.
+    fn give_up(&self) {
+        drop(self.take(Step::Over));
+    }
+
+    /// Runs the call, if it has not started; calls `has_ended` before its result is there.
+    fn run<R>(&self, ends: &Ends<R>, has_ended: impl FnOnce())
+    where
+        F: FnOnce() -> R,
+    {
+        let begins = ends.core.begin() == Phase::Pending;
+        let work = if begins { self.take(Step::Begun(ME.with(|me| *me))) } else { None };
+        let Some(work) = work else { return has_ended() };
+        let outcome = catch_unwind(AssertUnwindSafe(work));
+        has_ended();
+        ends.complete(outcome.map_err(|panic| {
+            let message = text_of(&*panic).to_owned();
+            // Dropping a panic's payload may panic, too.
+            contained(|| panic);
+            TaskError::Panicked { message }
+        }));
     }
 }
 
 thread_local! {
     /// Address of the [`Shared`] whose worker this thread is.
     static WORKER_OF: Cell<usize> = const { Cell::new(0) };
+    /// This thread's id, which `thread::current` counts a reference for.
+    static ME: ThreadId = thread::current().id();
 }
 
-impl<F, R> Work for Call<F, R>
+impl<F, R> Work for Ends<R, Call<F>>
 where
-    F: FnOnce() -> R + Send,
+    F: FnOnce() -> R + Send + 'static,
     R: Send + Sync,
 {
-    fn run(&self, shared: &Shared) {
-        waking(false, || self.do_it(shared));
+    fn run(self: Arc<Self>, shared: &Shared) {
+        // Counted as ended before its result is there: a caller that gets that and then submits
+        // another call must find this thread free.
+        let has_ended = || shared.have_ended(1);
+        // A result that no handle is left for is dropped in there, too.
+        contained(move || self.call.run(&*self, has_ended));
     }
 
     fn is_waiting(&self) -> bool {
-        matches!(*self.step(), Step::Waiting(..))
+        self.core.progress().phase() == Phase::Pending
     }
 
     fn cancel(&self) {
         contained(|| {
-            if let Some((_, promise)) = self.give_up() {
-                promise.cancel();
+            if Ends::<R>::cancel(self, || true).is_ok() {
+                self.call.give_up();
             }
         });
     }
 
     fn fail(&self, reason: &str) {
         contained(|| {
-            if let Some((_, promise)) = self.give_up() {
-                let _ = promise.set_exception(TaskError::Broken(reason.to_owned()));
+            if self.core.begin() == Phase::Pending {
+                Ends::<R>::complete(self, Err(TaskError::Broken(reason.to_owned())));
+                self.call.give_up();
             }
         });
     }
 }
 
-impl<F, R> CallControl for Call<F, R>
+impl<F, R> CallControl<R> for Call<F>
 where
     F: FnOnce() -> R + Send,
-    R: Send + Sync,
 {
-    fn before_waiting(&self, has_limit: bool) -> bool {
-        match *self.step() {
+    fn before_waiting(&self, ends: &Ends<R>, has_limit: bool) -> bool {
+        if let Step::Begun(thread) = *self.step() {
             // A call must not wait for its own result.
-            Step::Begun(thread) => return thread != thread::current().id(),
-            Step::Over => return true,
-            Step::Waiting(..) => {}
+            return thread != ME.with(|me| *me);
         }
-        let shared = self.shared.upgrade().filter(|shared| !has_limit && shared.is_worker_thread());
-        if let Some(shared) = shared {
-            self.run(&shared);
+        if !has_limit && self.executor == WORKER_OF.get() {
+            // The call stays in the channel, and counts as ended when it comes out.
+            waking(false, || self.run(ends, || ()));
         }
         true
     }
 
     fn forget(&self) {
-        drop(self.give_up());
+        self.give_up();
     }
 }
 
@@ -219,7 +221,23 @@ impl Shared {
 
     /// Returns true if the calling thread is one of this executor's workers.
     pub(crate) fn is_worker_thread(&self) -> bool {
-        std::ptr::from_ref(self) as usize == WORKER_OF.get()
+        self.address() == WORKER_OF.get()
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self) as usize
+    }
+
+    fn have_ended(&self, calls: usize) {
+        // Relaxed: whoever has a call's result knows that it has ended, because the result was
+        // published after this.
+        self.ended.fetch_add(calls, Ordering::Relaxed);
+    }
+
+    /// Returns the number of calls that have not ended. One that was cancelled, or run by a thread
+    /// that waits for it, counts until it comes out of the channel: at once, if a thread is free.
+    fn unfinished(&self, state: &State) -> usize {
+        state.submitted.wrapping_sub(self.ended.load(Ordering::Relaxed))
     }
 
     /// Starts a thread for another call, if none is free for it.
@@ -229,7 +247,7 @@ impl Shared {
         most: usize,
     ) -> Result<(), SubmitError> {
         let number = state.handles.len();
-        if number >= most || number > self.unfinished.load(Ordering::Acquire) {
+        if number >= most || number > self.unfinished(state) {
             return Ok(());
         }
         let shared = Arc::clone(self);
@@ -245,7 +263,7 @@ impl Shared {
 
     /// Runs a worker thread.
     fn work(self: Arc<Self>) {
-        WORKER_OF.set(Arc::as_ptr(&self) as usize);
+        WORKER_OF.set(self.address());
         if let Some(initializer) = &self.initializer
             && let Err(panic) = catch_unwind(AssertUnwindSafe(initializer))
         {
@@ -261,18 +279,23 @@ impl Shared {
     fn end_as_broken(&self, reason: &str) {
         self.state().broken.get_or_insert_with(|| reason.to_owned());
         self.close();
-        together(|| self.take_waiting().iter().for_each(|call| call.fail(reason)));
+        let waiting = self.take_waiting();
+        self.have_ended(waiting.len());
+        together(|| waiting.iter().for_each(|call| call.fail(reason)));
     }
 
     /// Cancels the calls that have not started, except those that a free thread is about to take.
     pub(crate) fn cancel_waiting(&self) {
-        let threads = self.state().handles.len();
         let mut waiting = self.take_waiting();
-        let running = self.unfinished.load(Ordering::Acquire).saturating_sub(waiting.len());
+        let state = self.state();
+        let threads = state.handles.len();
+        let running = self.unfinished(&state).saturating_sub(waiting.len());
+        drop(state);
         let late = waiting.split_off(threads.saturating_sub(running).min(waiting.len()));
         for call in waiting {
             let _ = self.sender.send(Message::Call(call));
         }
+        self.have_ended(late.len());
         together(|| late.iter().for_each(|call| call.cancel()));
     }
 
@@ -282,7 +305,7 @@ impl Shared {
         for message in self.receiver.try_iter() {
             match message {
                 Message::Call(call) if call.is_waiting() => calls.push(call),
-                Message::Call(_) => {}
+                Message::Call(_) => self.have_ended(1),
                 Message::End => ends += 1,
             }
         }
@@ -310,5 +333,21 @@ impl Awaited for Shared {
     fn finish(&self) {
         self.close();
         self.join();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// More lines of the cache would travel between the threads than the work is worth.
+    #[test]
+    fn a_small_call_with_its_future_and_its_result_takes_two_cache_lines() {
+        fn size_of_call<R, F: FnOnce() -> R>(_: &F) -> usize {
+            size_of::<Ends<R, Call<F>>>()
+        }
+        let number = 7_u64;
+        let counts_of_the_arc = 2 * size_of::<usize>();
+        assert!(counts_of_the_arc + size_of_call(&move || number * number) <= 128);
     }
 }

@@ -1,8 +1,8 @@
 //! [`ThreadPoolExecutor`]: calls that other threads of this process run.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use crate::future::at_exit::wait_at_exit;
 use crate::process::cpu_count;
@@ -13,9 +13,8 @@ use serde::de::DeserializeOwned;
 
 use crate::future::error::{BuildError, SubmitError};
 use crate::future::executor::Executor;
-use crate::future::future::Future;
-use crate::future::promise::Promise;
-use crate::future::thread_calls::{Call, Message, Shared, Step};
+use crate::future::future::{Ends, Future};
+use crate::future::thread_calls::{Call, Message, Shared};
 
 /// Executor whose calls run in threads of this process: any function, and closures
 /// ([`spawn`](Self::spawn)). Python: `concurrent.futures.ThreadPoolExecutor`.
@@ -111,7 +110,7 @@ impl ThreadPoolBuilder {
         let shared = Arc::new(Shared {
             sender,
             receiver,
-            unfinished: CachePadded::default(),
+            ended: CachePadded::default(),
             state: CachePadded::default(),
             prefix,
             initializer: self.initializer,
@@ -166,16 +165,13 @@ impl ThreadPoolExecutor {
         F: FnOnce() -> R + Send + 'static,
     {
         let shared = &self.shared;
-        let (promise, future) = Promise::new();
-        let step = Mutex::new(Step::Waiting(work, promise));
-        let call = Arc::new(Call { step, shared: Arc::downgrade(shared) });
+        let (call, future) = Ends::new_future(Call::new(work, shared));
         let mut state = shared.state();
         if state.closed {
             return Err(state.why_closed());
         }
         shared.start_for_one_more(&mut state, self.max_workers)?;
-        shared.unfinished.fetch_add(1, Ordering::AcqRel);
-        future.set_control(Arc::clone(&call) as _);
+        state.submitted = state.submitted.wrapping_add(1);
         // Under the lock, so the executor isn't closed meanwhile. Can't fail: we hold a receiver.
         let _ = shared.sender.send(Message::Call(call));
         Ok(future)

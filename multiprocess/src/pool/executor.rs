@@ -21,7 +21,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use crate::pool::engine::{Engine, Link};
@@ -233,20 +233,18 @@ impl ProcessPoolExecutor {
         together(|| self.engine.as_deref().iter().for_each(|engine| engine.kill()));
     }
 
-    /// Submits these arguments as one task, whose outcomes go to `sink`, and binds the futures to
-    /// it.
+    /// Submits these arguments as one task, whose outcomes go to `sink`, and binds the call of the
+    /// futures to it.
     fn submit_all<A: Serialize, R>(
         &self,
         function: FunctionId,
         arguments: &[A],
-        futures: &[Future<R>],
+        (call, futures): (&ProcessCall, &[Future<R>]),
         sink: Arc<dyn Sink>,
     ) -> Result<(), SubmitError> {
         let Some(engine) = &self.engine else { return Err(SubmitError::Shutdown) };
         let job = engine.open_job(sink, None).map_err(refused)?;
-        let (link, left) = (self.link.clone(), AtomicUsize::new(futures.len()));
-        let control = Arc::new(ProcessCall { link, job, left });
-        futures.iter().for_each(|future| future.set_control(Arc::clone(&control) as _));
+        let _ = call.job.set(job);
         engine.submit_chunk(job, 0, function, arguments).map_err(|error| {
             engine.close_job(job);
             match error {
@@ -256,7 +254,7 @@ impl ProcessPoolExecutor {
         })?;
         // Futures of arguments that could not be serialised are done already.
         let done = futures.iter().filter(|future| future.done()).count();
-        control.left.fetch_sub(done, Ordering::AcqRel);
+        call.left.fetch_sub(done, Ordering::AcqRel);
         Ok(())
     }
 }
@@ -276,9 +274,10 @@ impl Executor for ProcessPoolExecutor {
         F: Fn(A) -> R + Copy + Send + 'static,
     {
         let function = FunctionId::of(&function).map_err(SubmitError::Unlisted)?;
-        let (promise, future) = Promise::new();
+        let call = ProcessCall::new(self.link.clone(), 1);
+        let (promise, future) = Promise::of(Arc::clone(&call));
         let sink = Arc::new(One(Mutex::new(Some(promise))));
-        self.submit_all(function, &[argument], std::slice::from_ref(&future), sink)?;
+        self.submit_all(function, &[argument], (&call, std::slice::from_ref(&future)), sink)?;
         Ok(future)
     }
 
@@ -293,9 +292,11 @@ impl Executor for ProcessPoolExecutor {
         F: Fn(A) -> R + Copy + Send + 'static,
     {
         let function = FunctionId::of(&function).map_err(SubmitError::Unlisted)?;
+        let call = ProcessCall::new(self.link.clone(), arguments.len());
         let (promises, futures): (Vec<_>, Vec<_>) =
-            arguments.iter().map(|_| Promise::new()).unzip();
-        self.submit_all(function, &arguments, &futures, Arc::new(Chunk::new(promises)))?;
+            arguments.iter().map(|_| Promise::of(Arc::clone(&call))).unzip();
+        let sink = Arc::new(Chunk::new(promises));
+        self.submit_all(function, &arguments, (&call, &futures), sink)?;
         Ok(futures)
     }
 

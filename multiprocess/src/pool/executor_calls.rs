@@ -9,7 +9,7 @@
 //! last of them the chunk goes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::future::TaskError;
 use crate::pool::engine::Link;
@@ -18,37 +18,47 @@ use crate::pool::sinks::decoded;
 use serde::de::DeserializeOwned;
 
 use crate::future::callbacks::contained;
-use crate::future::completion::CallControl;
+use crate::future::future::{CallControl, Ends};
 use crate::future::promise::Promise;
 
 /// Control over the job of one task, shared by its futures.
 pub(crate) struct ProcessCall {
     pub link: Link,
-    pub job: u64,
+    /// The job, once it is open: before any other thread has a future of it.
+    pub job: OnceLock<u64>,
     /// Number of futures that are neither cancelled nor were done when the task had been submitted.
     pub left: AtomicUsize,
 }
 
-impl CallControl for ProcessCall {
+impl ProcessCall {
+    pub(crate) fn new(link: Link, calls: usize) -> Arc<Self> {
+        Arc::new(Self { link, job: OnceLock::new(), left: AtomicUsize::new(calls) })
+    }
+}
+
+impl<R> CallControl<R> for Arc<ProcessCall> {
     fn cancel(&self) -> bool {
+        let Some(job) = self.job.get() else { return false };
         if self.left.load(Ordering::Acquire) > 1 {
             // A call can't be stopped alone while others of its chunk are wanted.
-            return !self.link.has_begun(self.job);
+            return !self.link.has_begun(*job);
         }
-        self.link.cancel(self.job)
+        self.link.cancel(*job)
     }
 
     fn forget(&self) {
-        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.link.close_job(self.job);
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(job) = self.job.get()
+        {
+            self.link.close_job(*job);
         }
     }
 
     fn has_begun(&self) -> bool {
-        self.link.has_begun(self.job)
+        self.job.get().is_some_and(|job| self.link.has_begun(*job))
     }
 
-    fn before_waiting(&self, _has_limit: bool) -> bool {
+    fn before_waiting(&self, _: &Ends<R>, _: bool) -> bool {
         !self.link.is_notifying()
     }
 }

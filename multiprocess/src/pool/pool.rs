@@ -13,7 +13,7 @@ use crate::pool::builder::Builder;
 use crate::pool::error::{Error, MapError};
 use crate::pool::imap::{Imap, Stream};
 use crate::pool::owner::Owner;
-use crate::pool::result::{AsyncResult, ResultCell};
+use crate::pool::result::{AsyncResult, Delivery};
 use crate::pool::sinks::Many;
 
 /// Worker processes that call functions listed in [`tasks!`](crate::tasks). Python:
@@ -106,10 +106,10 @@ impl Pool {
         F: Fn(A) -> R + Any,
     {
         let function = FunctionId::of(&function).map_err(Error::Function)?;
-        let cell = ResultCell::new(self.engine.link());
-        let job = self.engine.open_job(Arc::clone(&cell) as _, None)?;
+        let delivery = Delivery::new(self.engine.link());
+        let job = self.engine.open_job(Arc::clone(&delivery) as _, None)?;
         self.engine.submit_chunk(job, 0, function, &[argument]).map_err(Error::Start)?;
-        Ok(AsyncResult { cell })
+        Ok(AsyncResult { delivery })
     }
 
     /// Calls the function with each item and waits for all results, which keep the items' order.

@@ -1,17 +1,14 @@
 //! [`AsyncResult`]: a result that comes later.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::future::TaskError;
+use crate::future::callbacks::Callback;
+use crate::future::completion::{Core, State};
 use crate::future::panics::caught;
+use crate::future::progress::{Phase, Progress};
 use crate::pool::engine::Link;
-use crate::spin::{Spin, Waits};
-
-/// What this process remembers of its waits for results.
-static SPIN: Spin = Spin::new();
 
 /// A result that will come. Python: `multiprocessing.pool.AsyncResult`.
 ///
@@ -59,7 +56,7 @@ static SPIN: Spin = Spin::new();
 /// }
 /// ```
 pub struct AsyncResult<T, E = TaskError> {
-    pub(crate) cell: Arc<ResultCell<T, E>>,
+    pub(crate) delivery: Arc<Delivery<T, E>>,
 }
 
 impl<T, E> AsyncResult<T, E> {
@@ -72,7 +69,7 @@ impl<T, E> AsyncResult<T, E> {
     where
         E: From<TaskError>,
     {
-        self.cell.wait(None)?.take()
+        self.delivery.wait(None)?.kept.take()
     }
 
     /// Waits for the result, at most `timeout`, and takes it. Python: `get(timeout)`.
@@ -84,34 +81,34 @@ impl<T, E> AsyncResult<T, E> {
     where
         E: From<TaskError>,
     {
-        self.cell.wait(Some(timeout))?.take()
+        self.delivery.wait(Some(timeout))?.kept.take()
     }
 
     /// Waits until there is a result or an error. Python: `wait()`.
     ///
     /// In a callback that would wait for itself it returns at once.
     pub fn wait(&self) {
-        drop(self.cell.wait(None));
+        drop(self.delivery.wait(None));
     }
 
     /// Waits until there is a result or an error, at most `timeout`; returns true if there is.
     /// Python: `wait(timeout)`.
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        drop(self.cell.wait(Some(timeout)));
+        drop(self.delivery.wait(Some(timeout)));
         self.ready()
     }
 
     /// Returns true if there is a result or an error. Python: `ready()`.
     #[must_use]
     pub fn ready(&self) -> bool {
-        self.cell.is_ready.load(Ordering::Acquire)
+        self.delivery.is_ready()
     }
 
     /// Returns true for a result, false for an error, and `None` before either has come. Python:
     /// `successful()`.
     #[must_use]
     pub fn successful(&self) -> Option<bool> {
-        self.cell.lock().successful
+        self.delivery.core.lock().kept.successful
     }
 
     /// Calls `callback` with the result when it comes, or at once if it is there and has not been
@@ -123,113 +120,99 @@ impl<T, E> AsyncResult<T, E> {
     /// and [`wait`](Self::wait) just returns. If it panics, the panic is printed, and nothing else
     /// happens.
     pub fn on_result(&self, callback: impl FnOnce(&Result<T, E>) + Send + 'static) {
-        let mut state = self.cell.lock();
-        if state.successful.is_none() || state.caller.is_some() {
+        let core = &self.delivery.core;
+        let mut state = core.lock();
+        if !core.progress().is_settled() {
             // The thread that calls the others calls it, too.
-            state.callbacks.push(Box::new(callback));
-        } else if let Some(result) = state.result.take() {
-            state.callbacks.push(Box::new(callback));
-            self.cell.call_back(state, result);
+            state.kept.callbacks.push(Box::new(callback));
+        } else if let Some(result) = state.kept.result.take() {
+            state.kept.callbacks.push(Box::new(callback));
+            self.delivery.call_back(state, result);
         }
     }
 }
 
-/// The cell that receives a result.
-pub(crate) struct ResultCell<T, E> {
+/// The future of a result that is handed out once, between the engine and an [`AsyncResult`].
+pub(crate) struct Delivery<T, E> {
+    core: Core<Kept<T, E>>,
     /// The engine that delivers the result.
     engine: Link,
-    /// True once the result is in the cell, or was taken from it.
-    pub is_ready: AtomicBool,
-    state: Mutex<State<T, E>>,
-    changed: Condvar,
 }
 
-struct State<T, E> {
+pub(crate) struct Kept<T, E> {
+    /// The result, until it is taken; while callbacks run, their thread holds it.
     result: Option<Result<T, E>>,
     /// True for a result, false for an error, even if it has been taken; `None` before.
     successful: Option<bool>,
-    callbacks: Vec<Callback<T, E>>,
-    /// The thread that is calling the callbacks just now, and holds the result meanwhile.
-    caller: Option<ThreadId>,
+    callbacks: Vec<Callback<Result<T, E>>>,
 }
 
-impl<T, E: From<TaskError>> State<T, E> {
+impl<T, E> Default for Kept<T, E> {
+    fn default() -> Self {
+        Self { result: None, successful: None, callbacks: Vec::new() }
+    }
+}
+
+impl<T, E: From<TaskError>> Kept<T, E> {
     /// Takes the result, which has come.
     fn take(&mut self) -> Result<T, E> {
         self.result.take().unwrap_or_else(|| Err(TaskError::Taken.into()))
     }
 }
 
-type Callback<T, E> = Box<dyn FnOnce(&Result<T, E>) + Send>;
-
-impl<T, E> ResultCell<T, E> {
+impl<T, E> Delivery<T, E> {
     pub(crate) fn new(engine: Link) -> Arc<Self> {
-        Arc::new(Self {
-            engine,
-            is_ready: AtomicBool::new(false),
-            state: Mutex::new(State {
-                result: None,
-                successful: None,
-                callbacks: Vec::new(),
-                caller: None,
-            }),
-            changed: Condvar::new(),
-        })
+        Arc::new(Self { core: Core::new(), engine })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T, E>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns true once the result is there, or was taken.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.core.progress().is_done()
     }
 
     /// Sets the result, unless there is one.
     pub(crate) fn set(&self, result: Result<T, E>) {
-        let state = self.lock();
-        if state.successful.is_none() && state.caller.is_none() {
+        let state = self.core.lock();
+        if !self.is_ready() && !self.core.progress().is_calling() {
             self.call_back(state, result);
         }
     }
 
     /// Calls the callbacks, also those added meanwhile, and then stores the result.
-    fn call_back<'a>(&'a self, mut state: MutexGuard<'a, State<T, E>>, result: Result<T, E>) {
-        state.caller = Some(thread::current().id());
-        while !state.callbacks.is_empty() {
-            let callbacks = std::mem::take(&mut state.callbacks);
+    fn call_back<'a>(&'a self, mut state: MutexGuard<'a, State<Kept<T, E>>>, result: Result<T, E>) {
+        self.core.call_here(&mut state);
+        while !state.kept.callbacks.is_empty() {
+            let callbacks = std::mem::take(&mut state.kept.callbacks);
             // Unlocked: callbacks may do anything.
             drop(state);
             for callback in callbacks {
                 let _ = caught(|| callback(&result));
             }
-            state = self.lock();
+            state = self.core.lock();
         }
-        state.caller = None;
-        state.successful = Some(result.is_ok());
-        state.result = Some(result);
-        self.is_ready.store(true, Ordering::Release);
-        self.changed.notify_all();
+        state.kept.successful = Some(result.is_ok());
+        state.kept.result = Some(result);
+        self.core.finish(state, Phase::Finished, false);
     }
 
-    /// Waits until there is a result or an error.
-    fn wait(&self, timeout: Option<Duration>) -> Result<MutexGuard<'_, State<T, E>>, TaskError> {
-        let deadline = timeout.map(|timeout| Instant::now().checked_add(timeout));
-        SPIN.look(None, Waits::One, || self.is_ready.load(Ordering::Acquire).then_some(()));
-        let can_wait = self.is_ready.load(Ordering::Acquire) || !self.engine.is_notifying();
-        let mut state = self.lock();
-        while state.successful.is_none() || state.caller.is_some() {
-            let left = deadline.flatten().map(|it| it.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
-                return Err(TaskError::TimedOut);
-            }
-            if !can_wait || state.caller == Some(thread::current().id()) {
-                return Err(TaskError::Deadlock);
-            }
-            state = match left {
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(left) => {
-                    let waited = self.changed.wait_timeout(state, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+    /// Waits until there is a result or an error, and no callback has it.
+    fn wait(
+        &self,
+        timeout: Option<Duration>,
+    ) -> Result<MutexGuard<'_, State<Kept<T, E>>>, TaskError> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        if !self.core.spin_until(deadline, Progress::is_settled)
+            && deadline.is_none_or(|deadline| deadline > Instant::now())
+            && self.would_wait_for_itself()
+        {
+            return Err(TaskError::Deadlock);
         }
-        Ok(state)
+        let state = self.core.sleep_until(deadline, |progress, _| progress.is_settled());
+        state.ok_or(TaskError::TimedOut)
+    }
+
+    /// Returns true if the calling thread is to deliver the result, or is running its callbacks.
+    fn would_wait_for_itself(&self) -> bool {
+        (!self.is_ready() && self.engine.is_notifying()) || self.core.lock().is_called_here()
     }
 }

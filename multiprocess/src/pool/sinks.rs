@@ -2,11 +2,10 @@
 //!
 //! ```text
 //!                                            ┌───────── one ────────┐
-//!   manager ──bytes or an error──▶ decoded ──┤                      ├──▶ ResultCell, AsyncResult
+//!   manager ──bytes or an error──▶ decoded ──┤                      ├──▶ Delivery, AsyncResult
 //!                                            └──▶ Many ──the whole──┘
 //! ```
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::process::frame;
@@ -14,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::future::panics::caught;
 use crate::pool::engine::Link;
-use crate::pool::result::{AsyncResult, ResultCell};
+use crate::pool::result::{AsyncResult, Delivery};
 use crate::pool::sink::Sink;
 use crate::pool::{MapError, TaskError};
 
@@ -34,10 +33,10 @@ pub(super) fn decoded<R: DeserializeOwned>(
     Err(TaskError::ResultNotReceived(reason))
 }
 
-/// The cell is itself the sink of a job of one item: very many such jobs may wait.
-impl<R: DeserializeOwned + Send> Sink for ResultCell<R, TaskError> {
+/// The future is itself the sink of a job of one item: very many such jobs may wait.
+impl<R: DeserializeOwned + Send> Sink for Delivery<R, TaskError> {
     fn done(&self, _item: u64, outcome: Result<&[u8], TaskError>) -> bool {
-        if !self.is_ready.load(Ordering::Acquire) {
+        if !self.is_ready() {
             self.set(decoded(outcome));
         }
         true
@@ -50,7 +49,7 @@ impl<R: DeserializeOwned + Send> Sink for ResultCell<R, TaskError> {
 
 /// Sink of a job of many items, whose results make one.
 pub(crate) struct Many<R> {
-    cell: Arc<ResultCell<Vec<R>, MapError<R>>>,
+    whole: Arc<Delivery<Vec<R>, MapError<R>>>,
     items: Mutex<Items<R>>,
 }
 
@@ -66,12 +65,12 @@ type Outcomes<R> = Vec<Option<Result<R, Box<TaskError>>>>;
 
 impl<R> Many<R> {
     pub(crate) fn new(items: usize, engine: Link) -> (Self, AsyncResult<Vec<R>, MapError<R>>) {
-        let cell = ResultCell::new(engine);
+        let delivery = Delivery::new(engine);
         let outcomes = Some((0..items).map(|_| None).collect());
         let items = Mutex::new(Items { outcomes, left: items });
-        let many = Self { cell: Arc::clone(&cell), items };
+        let many = Self { whole: Arc::clone(&delivery), items };
         many.finish(many.lock());
-        (many, AsyncResult { cell })
+        (many, AsyncResult { delivery })
     }
 
     fn lock(&self) -> MutexGuard<'_, Items<R>> {
@@ -86,7 +85,7 @@ impl<R> Many<R> {
         if let Some(outcomes) = items.outcomes.take() {
             // Unlocked: callbacks may do anything.
             drop(items);
-            self.cell.set(whole(outcomes));
+            self.whole.set(whole(outcomes));
         }
         true
     }
