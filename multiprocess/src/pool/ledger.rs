@@ -37,7 +37,7 @@ mod tests;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::mem::take;
-use std::ops::{Deref, Range};
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread::ThreadId;
 
@@ -107,25 +107,7 @@ pub(crate) struct Job<S> {
 /// A task in the backlog.
 struct Waiting {
     job: u64,
-    message: WaitingMessage,
-}
-
-/// The message of a task in the backlog.
-enum WaitingMessage {
-    Item(Box<[u8]>),
-    /// The job has it, too.
-    Chunk(Arc<[u8]>),
-}
-
-impl Deref for WaitingMessage {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Item(message) => message,
-            Self::Chunk(message) => message,
-        }
-    }
+    message: Arc<[u8]>,
 }
 
 /// A task that was put into the queue.
@@ -375,12 +357,8 @@ impl<S: Clone> Ledger<S> {
 
     /// Adds a task to the backlog's end; does nothing if the job is over.
     pub(crate) fn submitted(&mut self, job: u64, items: Range<u64>, message: &[u8]) {
-        if items.end - items.start > 1 {
-            self.add_chunk(job, items.start, message, VecDeque::push_back);
-        } else if let Some(open) = self.jobs.get_mut(&job) {
-            open.waiting += 1;
-            self.backlog.push_back(Waiting { job, message: WaitingMessage::Item(message.into()) });
-        }
+        let chunk = (items.end - items.start > 1).then_some(items.start);
+        self.add(job, chunk, message, VecDeque::push_back);
     }
 
     /// Returns the message of the backlog's first task, if it may be put into the queue now. Then
@@ -415,19 +393,22 @@ impl<S: Clone> Ledger<S> {
         Some(Refused { job: number, sink: job.sink.clone(), items })
     }
 
-    /// Keeps a chunk with its job, if that isn't over, and puts it into the backlog.
-    fn add_chunk(
+    /// Puts a task into the backlog, if its job isn't over. A task of several items, the first of
+    /// which is `chunk`, is kept with the job, too.
+    fn add(
         &mut self,
         job: u64,
-        first: u64,
+        chunk: Option<u64>,
         message: &[u8],
         put: impl FnOnce(&mut VecDeque<Waiting>, Waiting),
     ) {
         let Some(open) = self.jobs.get_mut(&job) else { return };
         let message: Arc<[u8]> = message.into();
-        open.chunks.get_or_insert_default().insert(first, Arc::clone(&message));
+        if let Some(first) = chunk {
+            open.chunks.get_or_insert_default().insert(first, Arc::clone(&message));
+        }
         open.waiting += 1;
-        put(&mut self.backlog, Waiting { job, message: WaitingMessage::Chunk(message) });
+        put(&mut self.backlog, Waiting { job, message });
     }
 
     /// Notes that a task was put into the queue; returns its job, if that isn't over.
@@ -521,7 +502,7 @@ impl<S: Clone> Ledger<S> {
         // The items behind it never ran.
         let next = intent.item.wrapping_add(1);
         if let Some(rest) = chunk.and_then(|chunk| Message::from(&chunk, next)) {
-            self.add_chunk(intent.job, next, rest.bytes(), VecDeque::push_front);
+            self.add(intent.job, Some(next), rest.bytes(), VecDeque::push_front);
         }
         Some(Death { job: intent.job, sink, results, lost })
     }

@@ -116,9 +116,9 @@ enum At {
     Idle,
     /// The worker has claimed the queue's slot.
     Claimed(InQueue),
-    /// It has written its intent.
+    /// The worker has written its intent.
     Recorded { task: InQueue, has_begun: bool },
-    /// It has freed the slot.
+    /// The worker has freed the slot.
     Running(Run),
 }
 
