@@ -120,9 +120,14 @@ impl<R> Ends<R> {
     /// # Errors
     /// The phase in which it is instead.
     pub(crate) fn cancel(&self, cancel_call: impl FnOnce() -> bool) -> Result<(), Phase> {
+        // Many are cancelled that are done: these need no lock.
+        let mut phase = self.core.progress().phase();
+        if phase != Phase::Pending {
+            return Err(phase);
+        }
         // Under the lock, so that no other thread completes the future meanwhile.
         let state = self.core.lock();
-        let phase = self.core.progress().phase();
+        phase = self.core.progress().phase();
         if phase != Phase::Pending || !cancel_call() {
             return Err(phase);
         }

@@ -133,3 +133,26 @@ impl<R> fmt::Debug for Promise<R> {
         write!(f, "<Promise state={}>", self.phase().name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{RefUnwindSafe, UnwindSafe};
+
+    use super::*;
+
+    #[test]
+    fn a_result_may_borrow() {
+        let text = String::from("borrowed");
+        let (promise, future) = Promise::new();
+        promise.set_result(&*text).unwrap();
+        assert_eq!(future.into_result(), Ok("borrowed"));
+    }
+
+    #[test]
+    fn a_future_of_plain_data_may_go_anywhere() {
+        fn goes_anywhere<T: Send + Sync + UnwindSafe + RefUnwindSafe>(_: T) {}
+        let (promise, future) = Promise::<u64>::new();
+        goes_anywhere(promise);
+        goes_anywhere(future);
+    }
+}
