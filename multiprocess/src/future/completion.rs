@@ -106,8 +106,13 @@ impl<K: Default> Core<K> {
         if self.progress.begin() {
             return Phase::Pending;
         }
+        // One that has begun needs no lock.
+        let mut phase = self.progress().phase();
+        if phase != Phase::Pending {
+            return phase;
+        }
         let _state = self.lock();
-        let phase = self.progress().phase();
+        phase = self.progress().phase();
         if phase == Phase::Pending {
             self.progress.set(Phase::Running, false);
         }

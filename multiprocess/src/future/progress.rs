@@ -15,7 +15,7 @@
 //!   watching thread, which set the bit under the lock, and finds what that one left there. So no
 //!   notification is lost, and nothing needs `SeqCst`.
 //! - **Beginning.** `begin` publishes nothing (Relaxed). The thread that begins a call has all that
-//!   the call needs from the queue that it came out of.
+//!   the call needs from the queue, or the handle of the future, by which it came to the call.
 
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicU8, Ordering};
