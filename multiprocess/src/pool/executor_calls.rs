@@ -13,8 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::future::TaskError;
 use crate::pool::engine::Link;
-use crate::pool::sink::Sink;
-use crate::pool::sinks::decoded;
+use crate::pool::sink::{Sink, decoded};
 use serde::de::DeserializeOwned;
 
 use crate::future::callbacks::contained;

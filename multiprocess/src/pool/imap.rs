@@ -17,8 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::future::TaskError;
 use crate::pool::engine::Engine;
-use crate::pool::sink::Sink;
-use crate::pool::sinks::decoded;
+use crate::pool::sink::{Sink, decoded};
 
 /// Number of chunks of an input of unknown length that are in flight at once, for each worker.
 const AHEAD: u64 = 64;

@@ -18,7 +18,7 @@
 //! becomes of each task (`ledger.rs`), decided without a lock or a process; the worker slots
 //! (`slots.rs`); the engine, which has the locks, queues and processes (`engine.rs`), the thread
 //! that handles reports and deaths (`manager.rs`), and the handle that starts and ends both
-//! (`owner.rs`); where results go (`sink.rs`, `sinks.rs`, `result.rs`, `imap.rs`);
+//! (`owner.rs`); where results go (`sink.rs`, `result.rs`, `many.rs`, `imap.rs`);
 //! [`ProcessPoolExecutor`], the same engine behind futures (`executor.rs`, `executor_calls.rs`).
 
 mod builder;
@@ -31,13 +31,13 @@ mod imap;
 mod intent;
 mod ledger;
 mod manager;
+mod many;
 mod message;
 mod owner;
 mod pool;
 mod result;
 mod settings;
 mod sink;
-mod sinks;
 mod slots;
 mod worker;
 

@@ -12,9 +12,9 @@ use serde::de::DeserializeOwned;
 use crate::pool::builder::Builder;
 use crate::pool::error::{Error, MapError};
 use crate::pool::imap::{Imap, Stream};
+use crate::pool::many::Many;
 use crate::pool::owner::Owner;
 use crate::pool::result::{AsyncResult, Delivery};
-use crate::pool::sinks::Many;
 
 /// Worker processes that call functions listed in [`tasks!`](crate::tasks). Python:
 /// `multiprocessing.Pool`.

@@ -3,12 +3,15 @@
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
+use serde::de::DeserializeOwned;
+
 use crate::future::TaskError;
 use crate::future::callbacks::Callback;
 use crate::future::completion::{Core, State};
 use crate::future::panics::caught;
 use crate::future::progress::{Phase, Progress};
 use crate::pool::engine::Link;
+use crate::pool::sink::{Sink, decoded};
 
 /// A result that will come. Python: `multiprocessing.pool.AsyncResult`.
 ///
@@ -214,5 +217,19 @@ impl<T, E> Delivery<T, E> {
     /// Returns true if the calling thread is to deliver the result, or is running its callbacks.
     fn would_wait_for_itself(&self) -> bool {
         (!self.is_ready() && self.engine.is_notifying()) || self.core.lock().is_called_here()
+    }
+}
+
+/// The future is itself the sink of a job of one item: very many such jobs may wait.
+impl<R: DeserializeOwned + Send> Sink for Delivery<R, TaskError> {
+    fn done(&self, _item: u64, outcome: Result<&[u8], TaskError>) -> bool {
+        if !self.is_ready() {
+            self.set(decoded(outcome));
+        }
+        true
+    }
+
+    fn give_up(&self, error: &TaskError) {
+        self.done(0, Err(error.clone()));
     }
 }

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
+
 use crate::future::TaskError;
 use crate::future::panics::caught;
+use crate::process::frame;
 
 /// Receiver of the outcomes of a job's items.
 pub(crate) trait Sink: Send + Sync {
@@ -52,4 +55,20 @@ impl Drop for GuardedSink {
         let sink = self.0.take();
         let _ = caught(|| drop(sink));
     }
+}
+
+/// Deserialises an item's outcome.
+///
+/// # Errors
+/// The item's error; [`TaskError::ResultNotReceived`] if its result can't be deserialised.
+pub(crate) fn decoded<R: DeserializeOwned>(
+    outcome: Result<&[u8], TaskError>,
+) -> Result<R, TaskError> {
+    let bytes = outcome?;
+    let reason = match caught(|| frame::decode(bytes)) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => format!("its deserialisation panicked: {panic}"),
+    };
+    Err(TaskError::ResultNotReceived(reason))
 }

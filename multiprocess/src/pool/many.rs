@@ -1,51 +1,13 @@
-//! Sinks that assemble a job's outcomes: one result, or the results of many items in order.
-//!
-//! ```text
-//!                                            ┌───────── one ────────┐
-//!   manager ──bytes or an error──▶ decoded ──┤                      ├──▶ Delivery, AsyncResult
-//!                                            └──▶ Many ──the whole──┘
-//! ```
+//! [`Many`]: the sink of a job of many items, whose results make one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::process::frame;
 use serde::de::DeserializeOwned;
 
-use crate::future::panics::caught;
 use crate::pool::engine::Link;
 use crate::pool::result::{AsyncResult, Delivery};
-use crate::pool::sink::Sink;
+use crate::pool::sink::{Sink, decoded};
 use crate::pool::{MapError, TaskError};
-
-/// Deserialises an item's outcome.
-///
-/// # Errors
-/// The item's error; [`TaskError::ResultNotReceived`] if its result can't be deserialised.
-pub(super) fn decoded<R: DeserializeOwned>(
-    outcome: Result<&[u8], TaskError>,
-) -> Result<R, TaskError> {
-    let bytes = outcome?;
-    let reason = match caught(|| frame::decode(bytes)) {
-        Ok(Ok(value)) => return Ok(value),
-        Ok(Err(error)) => error.to_string(),
-        Err(panic) => format!("its deserialisation panicked: {panic}"),
-    };
-    Err(TaskError::ResultNotReceived(reason))
-}
-
-/// The future is itself the sink of a job of one item: very many such jobs may wait.
-impl<R: DeserializeOwned + Send> Sink for Delivery<R, TaskError> {
-    fn done(&self, _item: u64, outcome: Result<&[u8], TaskError>) -> bool {
-        if !self.is_ready() {
-            self.set(decoded(outcome));
-        }
-        true
-    }
-
-    fn give_up(&self, error: &TaskError) {
-        self.done(0, Err(error.clone()));
-    }
-}
 
 /// Sink of a job of many items, whose results make one.
 pub(crate) struct Many<R> {
