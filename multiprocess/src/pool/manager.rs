@@ -23,7 +23,7 @@ use crate::pool::intent::IntentRecord;
 use crate::pool::ledger::{Death, Phase};
 use crate::pool::message::Report;
 
-/// Interval at which the manager checks for lost workers and tasks when no report comes.
+/// Interval at which the manager checks for lost workers and tasks, also while reports come.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reason why a strict engine is broken. Python: the message of `BrokenProcessPool`.
@@ -33,11 +33,13 @@ const TERMINATED_ABRUPTLY: &str =
 /// The manager's thread.
 pub(crate) struct Manager<'a> {
     shared: &'a Engine,
+    /// When it last checked for lost workers and tasks.
+    checked: Instant,
 }
 
 impl<'a> Manager<'a> {
     pub(crate) fn new(shared: &'a Engine) -> Self {
-        Self { shared }
+        Self { shared, checked: Instant::now() }
     }
 
     /// Handles reports until the last worker has ended.
@@ -62,26 +64,31 @@ impl<'a> Manager<'a> {
         }
     }
 
-    /// Handles one report, or checks for lost workers and tasks if none comes.
+    /// Handles one report if one comes in time, and checks for lost workers and tasks now and then.
     fn next_report(&mut self) {
         let shared = self.shared;
         let ending = shared.state().deadline.is_some();
-        let time = if ending { GRACE / 4 } else { POLL_INTERVAL };
-        let got = shared.reports.get(time, |_, _| (), |message| self.handle(message));
-        match got {
-            Err(GetError::Empty) => {
-                // A process that a task forked may have held its dead worker's task until now.
-                self.collect_given_back();
-                self.fill_slots();
-                if shared.state().ledger.unfinished() > 0 {
-                    // A worker that was stopped may have been woken for a task that others can do.
-                    shared.tasks.wake_all();
-                }
-            }
+        let interval = if ending { GRACE / 4 } else { POLL_INTERVAL };
+        let left = interval.saturating_sub(self.checked.elapsed());
+        let got = shared.reports.get(left, |_, _| (), |message| self.handle(message));
+        if let Err(GetError::System(_)) = got {
             // Out of memory, perhaps not for long.
-            Err(GetError::System(_)) => thread::sleep(GRACE / 4),
-            _ => {}
+            thread::sleep(GRACE / 4);
         }
+        if self.checked.elapsed() >= interval {
+            self.check();
+        }
+    }
+
+    fn check(&mut self) {
+        // A process that a task forked may have held its dead worker's task until now.
+        self.collect_given_back();
+        self.fill_slots();
+        if self.shared.state().ledger.unfinished() > 0 {
+            // A worker that was stopped may have been woken for a task that others can do.
+            self.shared.tasks.wake_all();
+        }
+        self.checked = Instant::now();
     }
 
     fn handle(&mut self, message: &[u8]) {

@@ -1,7 +1,7 @@
 //! A worker that dies between reporting an item and starting the next: the item's result has
-//! arrived, and is not lost.
+//! arrived, and is not lost. And one that is stopped between its wake-up and its next task.
 //!
-//! The window is short. So all runs on one core, where workers run last, and the result itself
+//! The windows are short. So all runs on one core, where workers run last, and the result itself
 //! kills the worker that it comes from as soon as it is deserialised here: most often before that
 //! worker has gone on.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
@@ -15,7 +15,7 @@ use common::cores;
 use multiprocess::pool::TaskError;
 use multiprocess::{Pool, tasks};
 use serde::{Deserialize, Deserializer, Serialize};
-use testing::{Other, alone};
+use testing::{Deadline, Other, alone, pid_of_worker, text};
 
 multiprocess::test_entry!();
 tasks![give_way, tell, kill_at_each_result];
@@ -87,4 +87,47 @@ fn kill_at_each_result((): ()) {
 #[test]
 fn what_a_worker_had_reported_when_it_died_is_not_lost_as_well() {
     alone(kill_at_each_result);
+}
+
+tasks![tell_again_and_again, stop_whoever_is_woken];
+
+/// A task, one of very many in a chunk: its result is too long to wait for the next.
+fn tell_again_and_again(_: u64) -> (u32, String) {
+    thread::sleep(Duration::from_millis(20));
+    (std::process::id(), text(0, 10_000))
+}
+
+/// Runs in the child.
+fn stop_whoever_is_woken((): ()) {
+    let _deadline = Deadline::seconds(120);
+    if !cfg!(target_os = "macos") {
+        cores::bind_to(&cores::usable().unwrap()[..1]).unwrap();
+    }
+    let pool = Pool::builder().processes(6).initializer(give_way, ()).build().unwrap();
+    let many = 0..100_000;
+    let mut told = pool.imap_unordered_chunked(tell_again_and_again, many, 100_000).unwrap();
+    let (busy, _) = told.next().unwrap().unwrap();
+    let mut late = 0;
+    for task in 0..8 {
+        let last = pool.apply(pid_of_worker, task).unwrap();
+        let is_other = |pid: &u32| *pid != busy && *pid != last;
+        let others = pool.worker_pids().into_iter().filter(is_other).filter_map(Other::of);
+        let others: Vec<Other> = others.collect();
+        // Most often the last one sleeps by then, too, and will be woken after the others.
+        thread::sleep(Duration::from_millis(5));
+        let result = pool.apply_async(pid_of_worker, task).unwrap();
+        assert!(others.iter().all(Other::stop));
+        late += usize::from(!result.wait_timeout(Duration::from_secs(5)));
+        assert!(others.iter().all(Other::go_on));
+        result.get().unwrap();
+    }
+    // Seldom a worker is stopped when it has the task already.
+    assert!(late <= 1, "{late}");
+}
+
+/// A worker that is stopped between its wake-up and its task leaves that to another one, also
+/// while the pool has reports to handle all the time.
+#[test]
+fn a_task_does_not_wait_for_a_worker_that_was_woken_for_it_and_stopped() {
+    alone(stop_whoever_is_woken);
 }
