@@ -70,13 +70,13 @@ impl<'a> Manager<'a> {
         let ending = shared.state().deadline.is_some();
         let interval = if ending { GRACE / 4 } else { POLL_INTERVAL };
         let left = interval.saturating_sub(self.checked.elapsed());
+        if left.is_zero() {
+            return self.check();
+        }
         let got = shared.reports.get(left, |_, _| (), |message| self.handle(message));
         if let Err(GetError::System(_)) = got {
             // Out of memory, perhaps not for long.
             thread::sleep(GRACE / 4);
-        }
-        if self.checked.elapsed() >= interval {
-            self.check();
         }
     }
 

@@ -64,9 +64,9 @@ impl ByteQueue {
         Handle::create(capacity, Kind::Work).map(Self)
     }
 
-    /// Marks the queue as watched: whoever waits at it sleeps until it is woken, however long that
-    /// takes. So its maker must [wake all](Self::wake_all) after the end of every other participant,
-    /// which may have died with a wake-up in its hands.
+    /// Marks the queue as watched: a thread that waits at it sleeps until it is woken, however long
+    /// that takes. So its maker must [wake all](Self::wake_all) after the end of every other
+    /// participant, which may have died with a wake-up in its hands.
     pub(crate) fn watched(self) -> Self {
         self.0.participant().memory().set_watched();
         self

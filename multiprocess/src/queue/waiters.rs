@@ -53,8 +53,8 @@ impl Waiters<'_> {
 
     /// Waits until `look` finds something or the deadline has passed.
     ///
-    /// `look(true)`, the last look before each sleep, is a thorough one. `more` returns true if there
-    /// is something for another waiting thread, too.
+    /// `look(true)`, the last look before each sleep, is a thorough one. `more` returns true if
+    /// there is something for another waiting thread, too.
     pub(crate) fn wait<T>(
         &self,
         deadline: Option<Instant>,

@@ -119,7 +119,7 @@ fn exit_at_0(call: u64) -> u64 {
     if call == 0 { std::process::exit(3) } else { call }
 }
 
-/// It waits in the queue again, but it is part of what has begun.
+/// The rest waits in the queue again, but is part of what has begun.
 #[test]
 fn the_rest_of_a_chunk_whose_worker_died_is_not_cancelled_with_all_that_waits() {
     let _deadline = Deadline::seconds(60);

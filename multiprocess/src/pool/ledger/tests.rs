@@ -199,8 +199,8 @@ fn jobs_that_wait_are_cancelled_but_for_those_that_free_workers_are_about_to_tak
         ledger.was_put_at_once(*job, 0, position);
     }
     ledger.submitted(jobs[5], 0..1, &[]);
-    // Job 0 has begun, because its slot was used again, and so has job 4. That leaves one worker for
-    // job 1. Job 3 begins just now.
+    // Job 0 has begun, because its slot was used again, and so has job 4. That leaves one worker
+    // for job 1. Job 3 begins just now.
     let cancelled = ledger.cancel_waiting(3, |position| position == 4, |position| position != 3);
     assert!(cancelled.into_keys().eq([jobs[2], jobs[5]]));
     assert_eq!(ledger.unfinished(), 5);

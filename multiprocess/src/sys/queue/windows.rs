@@ -23,11 +23,11 @@
 //! word but does not sleep yet finds the token: no. But of two such threads only one finds it, and
 //! the other would sleep on although there is something for it. So a thread that has taken a token
 //! takes it for all wake-ups that it may stand for, and `sleep` says so. If the thread finds
-//! something, it makes the word odd again, and wakes one more if there is more (`EventCount::pass_on`),
-//! which does the same. If it finds nothing, it goes to sleep again, and makes the word odd
-//! before its last look. In both cases later work is notified of. A token that is left over costs one look in
-//! vain; one that a killed thread has taken costs the others up to 100 ms, as a wake-up does on
-//! every system.
+//! something, it makes the word odd again, and wakes one more if there is more
+//! (`EventCount::pass_on`), which does the same. If it finds nothing, it goes to sleep again, and
+//! makes the word odd before its last look. In both cases later work is notified of. A token that
+//! is left over costs one look in vain; one that a killed thread has taken costs the others up to
+//! 100 ms, as a wake-up does on every system.
 
 use std::ffi::c_void;
 use std::fs::File;
