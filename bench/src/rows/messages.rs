@@ -12,7 +12,9 @@ use common::measure::{
 use multiprocess::Failure;
 use serde_bytes::ByteBuf;
 
-use super::{CROSSBEAM, IPC_CHANNEL, NOT_HERE, OURS, PERF, busy, for_each, named};
+use super::{CROSSBEAM, ICEORYX2, IPC_CHANNEL, NOT_HERE, OURS, PERF, busy, for_each, named};
+#[cfg(target_os = "linux")]
+use crate::iceoryx::Iceoryx;
 use crate::ipc::IpcChannel;
 use crate::python::Python;
 
@@ -50,12 +52,17 @@ const OUR_QUEUE: Run = run_over!(run, OurQueue);
 const OUR_PIPE: Run = run_over!(run, OurPipe);
 const BARE_PIPE: Run = run_over!(run, BarePipe);
 const IPC: Run = run_over!(run, IpcChannel);
+#[cfg(target_os = "linux")]
+const ICEORYX: Run = run_over!(run, Iceoryx);
+#[cfg(not(target_os = "linux"))]
+const ICEORYX: Run = |_, _| Err(Failure::new(NOT_HERE));
 const CHANNEL: Run = run_over!(run_in_one, Crossbeam);
 
 /// The peers of our queue.
-const QUEUES: [(&str, Run); 4] = [
+const QUEUES: [(&str, Run); 5] = [
     (OURS, OUR_QUEUE),
     (IPC_CHANNEL, IPC),
+    (ICEORYX2, ICEORYX),
     (CROSSBEAM, |workload, budget| {
         CHANNEL(&Workload { execution: Execution::Threads, ..workload.clone() }, budget)
     }),
@@ -148,6 +155,7 @@ fn stream(queues: &Messages<'_>, [from, to]: [usize; 2], placement: Placement) -
     let mut row = queues.row(&name, &says, (Unit::Rate, rate), workload);
     if to > 1 {
         leave_out(&mut row, IPC_CHANNEL, "it has one receiver only");
+        leave_out(&mut row, ICEORYX2, "each of its subscribers gets all messages");
     } else if from > 1 {
         leave_out(&mut row, IPC_CHANNEL, "only two of its ends are connected here");
     }

@@ -37,6 +37,7 @@ const NOT_HERE: &str = "not on this system";
 
 const OURS: &str = "ours";
 const IPC_CHANNEL: &str = "ipc-channel";
+const ICEORYX2: &str = "iceoryx2";
 const CROSSBEAM: &str = "crossbeam (threads)";
 const PERF: &str = "kernel, perf bench sched pipe";
 
