@@ -13,7 +13,7 @@ use std::{env, fs, process};
 
 use common::interrupt;
 use common::measure::harness::work;
-use common::measure::{Message, Transport, Workload};
+use common::measure::{Message, Role, Transport, Workload};
 use iceoryx2::port::{listener, notifier, publisher, subscriber};
 use iceoryx2::prelude::*;
 use multiprocess::process::handover;
@@ -36,7 +36,8 @@ pub(crate) struct Iceoryx<M> {
     /// With this begin the names of all that is made in a sample.
     name: String,
     /// The channels that it puts into and gets from. It must not get what it puts itself.
-    channels: (Option<usize>, Option<usize>),
+    into: Option<usize>,
+    from: Option<usize>,
     capacity: usize,
     size: usize,
     /// Closed by each end when its publisher is made. A subscriber is made when all are: what it
@@ -73,13 +74,13 @@ impl<M: Message> Transport for Iceoryx<M> {
         let (lives, life) = pipe()?;
         let (all_publish, publishes) = pipe()?;
         Process::new(clear_up, Left { name: name.clone(), lives }).start()?;
-        let end = |(worker, role): (usize, &common::measure::Role)| {
+        let end = |(worker, role): (usize, &Role)| {
             let (into, from) = workload.channels(worker);
-            let [puts, gets] =
-                [into != from || !role.gets_first(), into != from || role.gets_first()];
+            let is_both_ways = into != from;
             Ok(Self {
                 name: name.clone(),
-                channels: (puts.then_some(into), gets.then_some(from)),
+                into: (is_both_ways || !role.gets_first()).then_some(into),
+                from: (is_both_ways || role.gets_first()).then_some(from),
                 capacity: workload.capacity.unwrap_or(1024),
                 size: workload.size.unwrap_or(size_of::<u64>()),
                 publishes: Some(Writer(publishes.try_clone()?)),
@@ -103,21 +104,20 @@ impl<M: Message> Transport for Iceoryx<M> {
         let services = |channel: usize| {
             let name = ServiceName::new(&channel.to_string())?;
             let messages = node.service_builder(&name).publish_subscribe::<[u8]>();
-            let messages =
-                messages.max_subscribers(1).max_publishers(16).enable_safe_overflow(false);
-            let messages = messages.subscriber_max_buffer_size(self.capacity);
-            let messages = messages.subscriber_max_borrowed_samples(1).open_or_create()?;
+            let messages = messages.max_publishers(16).max_subscribers(1);
+            let messages = messages.subscriber_max_borrowed_samples(1).enable_safe_overflow(false);
+            let messages = messages.subscriber_max_buffer_size(self.capacity).open_or_create()?;
             let events = node.service_builder(&name).event().open_or_create()?;
             Ok::<_, Failure>((messages, events))
         };
-        if let Some(channel) = self.channels.0 {
+        if let Some(channel) = self.into {
             let (messages, events) = services(channel)?;
             let publisher = messages.publisher_builder().initial_max_slice_len(self.size);
             let publisher = publisher.max_loaned_samples(1).create()?;
             self.ports.0 = Some((publisher, events.notifier_builder().create()?));
         }
         self.publishes = None;
-        if let Some(channel) = self.channels.1 {
+        if let Some(channel) = self.from {
             self.all_publish.read_to_end(&mut Vec::new())?;
             let (messages, events) = services(channel)?;
             let subscriber = messages.subscriber_builder().create()?;

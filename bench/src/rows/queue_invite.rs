@@ -1,4 +1,4 @@
-//! One more participant of a queue that has very many.
+//! Time of one more participant in a queue that has very many.
 
 use std::thread;
 
