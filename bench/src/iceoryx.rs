@@ -73,7 +73,7 @@ impl<M: Message> Transport for Iceoryx<M> {
         let name = format!("bench-{}-{sample}-", process::id());
         let (lives, life) = pipe()?;
         let (all_publish, publishes) = pipe()?;
-        Process::new(clear_up, Left { name: name.clone(), lives }).start()?;
+        Process::new(clear_up, Left { name: name.clone(), lives }).named(&name).start()?;
         let end = |(worker, role): (usize, &Role)| {
             let (into, from) = workload.channels(worker);
             let is_both_ways = into != from;
@@ -182,4 +182,37 @@ fn folder(name: &str) -> PathBuf {
 
 fn not_connected() -> Failure {
     Failure::new("the ports are not connected")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::measure::Budget;
+    use common::measure::harness::Harness;
+
+    fn left(name: &str) -> bool {
+        let names = fs::read_dir(MEMORY).unwrap().map(|file| file.unwrap().file_name());
+        let mut names = names.filter_map(|name| name.into_string().ok());
+        names.any(|each| each.starts_with(name)) || folder(name).exists()
+    }
+
+    #[test]
+    fn killed_workers_leave_nothing_behind() {
+        let _deadline = testing::Deadline::seconds(60);
+        let workload = Workload::new(&[Role::Ask, Role::Answer]);
+        let budget = Budget::of(60.0);
+        let mut harness = Harness::new(&budget).unwrap();
+        let ends = Iceoryx::<u64>::ends(&workload).unwrap();
+        let name = ends[0].name.clone();
+        for (worker, end) in workload.workers(&budget).unwrap().into_iter().zip(ends) {
+            harness.add(worker, end).unwrap();
+        }
+        harness.begin().unwrap();
+        assert!(left(&name), "they are at work");
+        // Its processes are killed with it.
+        drop(harness);
+        let children = multiprocess::active_children().into_iter();
+        children.filter(|child| child.name() == name).for_each(|child| child.join().unwrap());
+        assert!(!left(&name));
+    }
 }
