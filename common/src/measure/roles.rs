@@ -467,9 +467,9 @@ mod tests {
 
     #[test]
     fn a_consumer_takes_each_producers_messages_in_order_only() {
-        // Of producer 0: 0, 16, 48; of producer 1: 1, 17; of producer 15: 15.
-        let numbers = [0, 1, 16, 15, 17, 48];
-        assert_eq!(got(&numbers).unwrap().got, Tally { count: 6, sum: 97 });
+        // Of producer 0: 0, 16, 48; of producer 1: 1, 17; of 7: 23; of 15: 15.
+        let numbers = [0, 1, 16, 23, 15, 17, 48];
+        assert_eq!(got(&numbers).unwrap().got, Tally { count: 7, sum: 120 });
         assert!(got(&[0, 16, 0]).is_err(), "twice");
         assert!(got(&[0, 17, 16, 1]).is_err(), "out of order");
     }
