@@ -93,6 +93,7 @@ def echo(pool, work):
 
 CALLS = {
     "map-1": map_of(1),
+    "map-many": map_of(1),
     "map": map_of(None),
     "map-million": map_of(None),
     "echo": echo,

@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(target_os = "linux")]
+mod iceoryx;
 mod ipc;
 mod options;
 mod python;
@@ -32,7 +34,7 @@ multiprocess::test_entry!();
 pub const END_AT_ONCE: &str = "--end-at-once";
 
 /// The peers that are crates.
-const CRATES: [&str; 4] = ["crossbeam", "ipc-channel", "petgraph", "procspawn"];
+const CRATES: [&str; 5] = ["crossbeam", "iceoryx2", "ipc-channel", "petgraph", "procspawn"];
 
 /// Runs the whole program inside `multiprocess::main`: reads the command line, measures, prints.
 ///

@@ -15,7 +15,7 @@ import time
 END = (1 << 64) - 2
 MASK = (1 << 64) - 1
 WARM_UP = 16
-PRODUCER_BITS = 3
+PRODUCER_BITS = 4
 PRODUCERS = 1 << PRODUCER_BITS
 SLOT = 100e-6
 CAN_FORK = hasattr(os, "fork")
@@ -89,10 +89,14 @@ def produce(worker, put, get, messages):
 def consume(worker, put, get, messages):
     due = [0] * PRODUCERS
     count = total = 0
+    ends = worker["ends"]
     while True:
         number = messages.number(get())
         if number == END:
-            return report(last_get=time.monotonic(), got=tally(count, total))
+            ends -= 1
+            if ends == 0:
+                return report(last_get=time.monotonic(), got=tally(count, total))
+            continue
         producer = number % PRODUCERS
         if number < due[producer]:
             raise ValueError(f"{number} came when {due[producer]} or more was due")
@@ -207,18 +211,8 @@ def times_slept(pid="self"):
     return total
 
 
-ROLES = {
-    "Produce": produce,
-    "Consume": consume,
-    "Ask": ask,
-    "Answer": answer,
-    "Lead": lead,
-    "Follow": follow,
-    "Tick": tick,
-    "Listen": listen,
-    "Wake": wake,
-    "Wait": wait,
-}
+ROLES = (produce, consume, ask, answer, lead, follow, tick, listen, wake, wait)
+ROLES = {role.__name__.capitalize(): role for role in ROLES}
 
 
 def work(worker, put, get, is_bytes, barrier, tell):

@@ -31,24 +31,45 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Benchmark> {
         ];
         row("threads", calls, pythons, peers)
     };
-    vec![processes(2_000), processes(1), threads(20_000), threads(1), busy(processes(1))]
+    vec![
+        processes(2_000),
+        processes(MILLION),
+        processes(1),
+        threads(20_000),
+        threads(MILLION),
+        threads(1),
+        busy(processes(1)),
+        busy(threads(1)),
+    ]
 }
+
+const MILLION: u64 = 1_000_000;
+
+/// The calls instead of a million that Python gets: it would take minutes.
+const FEWER: u64 = 10_000;
 
 fn row(kind: &str, calls: u64, pythons: &[Python], mut peers: Vec<Peer>) -> Benchmark {
     let python_kind = kind.to_owned();
-    let with_python = for_each(pythons, move |python, budget| {
-        let mut wanted = serde_json::to_value(work(calls, budget))?;
+    let mut with_python = for_each(pythons, move |python, budget| {
+        let made = if calls == MILLION { FEWER } else { calls };
+        let mut wanted = serde_json::to_value(work(made, budget))?;
         wanted["what"] = "executor".into();
         wanted["kind"] = python_kind.clone().into();
         let seconds = python.run("calls.py", &wanted, budget)?;
-        Ok(figure_of(calls, serde_json::from_value(seconds)?))
+        Ok(figure_of(calls, made, serde_json::from_value(seconds)?))
     });
-    // Ours stands first, Python second.
-    peers.splice(1..1, with_python);
     let (name, says, unit) = match calls {
         1 => ("round-trip", "one square, there and back", Unit::Time),
+        MILLION => {
+            ("million", "a million squares submitted, then each result: of each", Unit::Time)
+        }
         _ => ("submit", "squares, each submitted, then each result", Unit::Rate),
     };
+    if calls == MILLION {
+        with_python = with_python.into_iter().map(|peer| peer.variant("10000 squares")).collect();
+    }
+    // Ours stands first, Python second.
+    peers.splice(1..1, with_python);
     let says = format!("an executor of {} {kind}: {says}", cpu_count());
     Benchmark::new(format!("executor-{kind}-{name}"), says, unit, peers)
 }
@@ -57,9 +78,9 @@ fn work(calls: u64, budget: &Budget) -> Work {
     Work { seconds: budget.seconds, workers: cpu_count(), calls }
 }
 
-/// Returns the row's figure: many calls are rated.
-fn figure_of(calls: u64, seconds: f64) -> f64 {
-    if calls == 1 { seconds } else { calls as f64 / seconds }
+/// Returns the row's figure: many calls are rated, a million are timed each.
+fn figure_of(row: u64, calls: u64, seconds: f64) -> f64 {
+    if row == 1 || row == MILLION { seconds / calls as f64 } else { calls as f64 / seconds }
 }
 
 /// Makes a peer whose executor is in a process of its own.
@@ -68,7 +89,7 @@ where
     F: Fn((Work, Sender<f64>)) -> Result<(), Failure> + Copy + 'static,
 {
     Peer::new(name, move |budget| {
-        Ok(figure_of(calls, in_process(budget, owner, work(calls, budget))?))
+        Ok(figure_of(calls, calls, in_process(budget, owner, work(calls, budget))?))
     })
 }
 

@@ -12,7 +12,9 @@ use common::measure::{
 use multiprocess::Failure;
 use serde_bytes::ByteBuf;
 
-use super::{CROSSBEAM, IPC_CHANNEL, NOT_HERE, OURS, PERF, busy, for_each, named};
+use super::{CROSSBEAM, ICEORYX2, IPC_CHANNEL, NOT_HERE, OURS, PERF, busy, for_each, named};
+#[cfg(target_os = "linux")]
+use crate::iceoryx::Iceoryx;
 use crate::ipc::IpcChannel;
 use crate::python::Python;
 
@@ -20,13 +22,14 @@ use crate::python::Python;
 const LONG_ENOUGH: f64 = 0.5;
 
 /// The sizes of messages, their names, and the queue's capacity: smaller for large messages, so
-/// that 16 MiB wait at most.
-const SIZES: [(usize, &str, usize); 5] = [
+/// that 40 MB wait at most.
+const SIZES: [(usize, &str, usize); 6] = [
     (8, "8-B", 1024),
     (200, "200-B", 1024),
     (4 << 10, "4-KiB", 1024),
     (64 << 10, "64-KiB", 256),
     (1 << 20, "1-MiB", 16),
+    (20_000_000, "20-MB", 2),
 ];
 
 /// A function that runs a workload over a transport.
@@ -49,12 +52,17 @@ const OUR_QUEUE: Run = run_over!(run, OurQueue);
 const OUR_PIPE: Run = run_over!(run, OurPipe);
 const BARE_PIPE: Run = run_over!(run, BarePipe);
 const IPC: Run = run_over!(run, IpcChannel);
+#[cfg(target_os = "linux")]
+const ICEORYX: Run = run_over!(run, Iceoryx);
+#[cfg(not(target_os = "linux"))]
+const ICEORYX: Run = |_, _| Err(Failure::new(NOT_HERE));
 const CHANNEL: Run = run_over!(run_in_one, Crossbeam);
 
 /// The peers of our queue.
-const QUEUES: [(&str, Run); 4] = [
+const QUEUES: [(&str, Run); 5] = [
     (OURS, OUR_QUEUE),
     (IPC_CHANNEL, IPC),
+    (ICEORYX2, ICEORYX),
     (CROSSBEAM, |workload, budget| {
         CHANNEL(&Workload { execution: Execution::Threads, ..workload.clone() }, budget)
     }),
@@ -96,13 +104,15 @@ impl Messages<'_> {
     }
 
     /// Makes the rows of a number there and back.
-    fn round_trips(&self, name: &str, says: &str) -> [Benchmark; 3] {
-        [Placement::Free, Placement::OneCore, Placement::TwoCores].map(|placement| {
+    fn round_trips(&self, name: &str, says: &str) -> [Benchmark; 4] {
+        let row = |placement| {
             let [suffix, words] = named(placement);
             let workload = Workload { placement, ..Workload::new(&[Role::Ask, Role::Answer]) };
             let (name, says) = (format!("{name}{suffix}"), format!("{says}{words}"));
             self.row(&name, &says, (Unit::Time, mean_round_trip), workload)
-        })
+        };
+        let busy = busy(row(Placement::Free));
+        [row(Placement::Free), row(Placement::OneCore), row(Placement::TwoCores), busy]
     }
 }
 
@@ -114,15 +124,11 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Benchmark> {
     let mut rows =
         Vec::from(pipes.round_trips("pipe-round-trip", "a number there and back over a pipe"));
     rows.push(pipes.row("pipe-echo-1-MiB", says, (Unit::Time, mean_round_trip), echo));
-    for (pairs, placement) in
-        [(1, Placement::Free), (1, Placement::TwoCores), (2, Placement::Free), (4, Placement::Free)]
-    {
-        rows.push(stream(&queues, pairs, placement));
-    }
+    rows.push(stream(&queues, [1, 1], Placement::Free));
+    rows.push(stream(&queues, [1, 1], Placement::TwoCores));
+    rows.extend([[2, 2], [4, 4], [15, 1]].map(|both| stream(&queues, both, Placement::Free)));
     let says = "a number there and back over two queues";
     rows.extend(queues.round_trips("queue-round-trip", says));
-    let [free, ..] = queues.round_trips("queue-round-trip", says);
-    rows.push(busy(free));
     for (name, says, figure) in [
         ("queue-latency", "the median", median as Figure),
         ("queue-latency-p99", "99 of 100 within", p99),
@@ -139,17 +145,27 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Benchmark> {
 }
 
 /// Makes the row of numbers through a queue, from the first put to the last get.
-fn stream(queues: &Messages<'_>, pairs: usize, placement: Placement) -> Benchmark {
-    let roles = [Role::Produce, Role::Consume].repeat(pairs);
+fn stream(queues: &Messages<'_>, [from, to]: [usize; 2], placement: Placement) -> Benchmark {
+    let mut roles = [Role::Produce, Role::Consume].repeat(to);
+    roles.resize(from + to, Role::Produce);
     let [name, words] = named(placement);
-    let name = format!("queue-{pairs}-{pairs}{name}");
-    let says = format!("numbers through a queue of 1024 places, {pairs} → {pairs}{words}");
+    let name = format!("queue-{from}-{to}{name}");
+    let says = format!("numbers through a queue of 1024 places, {from} → {to}{words}");
     let workload = Workload { placement, ..Workload::new(&roles) };
     let mut row = queues.row(&name, &says, (Unit::Rate, rate), workload);
-    if let Some(peer) = row.peers.iter_mut().find(|peer| pairs > 1 && peer.name == IPC_CHANNEL) {
-        *peer = Peer::missing(IPC_CHANNEL, "it has one receiver only");
+    if to > 1 {
+        leave_out(&mut row, IPC_CHANNEL, "it has one receiver only");
+        leave_out(&mut row, ICEORYX2, "each of its subscribers gets all messages");
+    } else if from > 1 {
+        leave_out(&mut row, IPC_CHANNEL, "only two of its ends are connected here");
     }
     row
+}
+
+/// Gives a reason instead of a peer's samples.
+fn leave_out(row: &mut Benchmark, name: &str, reason: &str) {
+    let peers = row.peers.iter_mut().filter(|peer| peer.name == name);
+    peers.for_each(|peer| peer.sample = Err(reason.into()));
 }
 
 /// Makes the row of messages of one size.

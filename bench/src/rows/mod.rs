@@ -11,6 +11,7 @@ mod messages;
 mod plan_order;
 mod pool;
 mod queue_after_kills;
+mod queue_invite;
 mod queue_memory;
 mod start_join;
 
@@ -20,6 +21,7 @@ pub(crate) fn all(pythons: &[Python]) -> Vec<Benchmark> {
         start_join::rows(pythons),
         messages::rows(pythons),
         queue_after_kills::rows(pythons),
+        queue_invite::rows(pythons),
         queue_memory::rows(pythons),
         pool::rows(pythons),
         executor::rows(pythons),
@@ -35,6 +37,7 @@ const NOT_HERE: &str = "not on this system";
 
 const OURS: &str = "ours";
 const IPC_CHANNEL: &str = "ipc-channel";
+const ICEORYX2: &str = "iceoryx2";
 const CROSSBEAM: &str = "crossbeam (threads)";
 const PERF: &str = "kernel, perf bench sched pipe";
 
@@ -99,8 +102,10 @@ mod tests {
         // Ours starts a program that isn't beside a test: `tests/program.rs` does it.
         let elsewhere =
             |row: &Benchmark, peer: &Peer| row.name.starts_with("start-join") && peer.name == OURS;
-        // A plan of a million tasks takes a minute in a debug build, and is made as smaller ones.
-        let is_long = |row: &Benchmark| row.name == "plan-order-1000000";
+        // A plan of a million tasks takes a minute in a debug build, a million futures half of one;
+        // they are made as fewer.
+        let long = ["plan-order-1000000", "executor-processes-million", "executor-threads-million"];
+        let is_long = |row: &Benchmark| long.contains(&row.name.as_str());
         sample_all(&[], |row, peer| {
             fits(row)
                 && !is_long(row)
@@ -114,8 +119,9 @@ mod tests {
         let _deadline = testing::Deadline::seconds(120);
         let mut pythons = crate::python::find(&[]).unwrap();
         pythons.truncate(1);
-        let shapes = "start-join pipe-round-trip pipe-echo-1-MiB queue-2-2 queue-latency \
-                      queue-200-B queue-idle-cpu token-processes token-threads";
+        let shapes = "start-join pipe-round-trip pipe-echo-1-MiB queue-2-2 queue-15-1 \
+                      queue-latency queue-200-B queue-20-MB queue-idle-cpu token-processes \
+                      token-threads pool-map-1-200-workers executor-processes-million";
         let shapes: Vec<&str> = shapes.split_whitespace().collect();
         sample_all(&pythons, |row, peer| {
             let (column, way) = peer.column();
@@ -135,7 +141,7 @@ mod tests {
 
     #[test]
     fn without_a_python_its_cell_says_how_to_give_one() {
-        let without = ["queue-memory", "switch-", "plan-order-"];
+        let without = ["queue-invite", "queue-memory", "switch-", "plan-order-"];
         let has_one = |row: &&Benchmark| !without.iter().any(|begin| row.name.starts_with(begin));
         for row in all(&[]).iter().filter(has_one) {
             let python = row.peers.iter().find(|peer| peer.column().0 == "CPython").unwrap();

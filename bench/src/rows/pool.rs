@@ -29,6 +29,8 @@ enum Call {
     Map,
     /// Squares of a million, in chunks as the pool likes them.
     MapMillion,
+    /// Squares, each of them a task, of very many workers; the figure is a time.
+    MapMany,
     /// A single square, and its result waited for.
     Apply,
     /// A single call with a mebibyte there.
@@ -75,7 +77,7 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Benchmark> {
             peers.push(peer("threadpool (threads)", call, with_threadpool));
             peers.push(peer("rayon (threads)", call, with_rayon));
         }
-        let says = format!("a pool of {} workers: {says}", cpu_count());
+        let says = format!("a pool of {} workers: {says}", work(call, 0.0).workers);
         let seconds_at_least = if call == Call::Idle { 0.5 } else { 0.0 };
         Benchmark { seconds_at_least, ..Benchmark::new(name, says, unit, peers) }
     };
@@ -84,6 +86,12 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Benchmark> {
         (Call::MapOne, Unit::Rate, "pool-map-1", "squares by map, each a task"),
         (Call::Map, Unit::Rate, "pool-map", "squares by map, in the pool's own chunks"),
         (Call::MapMillion, Unit::Rate, "pool-map-million", "a million squares by map"),
+        (
+            Call::MapMany,
+            Unit::Time,
+            "pool-map-1-200-workers",
+            "squares by map, each a task: of each",
+        ),
         apply,
         (Call::Arguments, Unit::Time, "pool-1-MiB-arguments", "apply with an argument of 1 MiB"),
         (Call::Results, Unit::Time, "pool-1-MiB-results", "apply with a result of 1 MiB"),
@@ -105,13 +113,16 @@ fn work(call: Call, seconds: f64) -> Work {
         _ => 5_000,
     };
     let bytes = if call == Call::Echo { 20_000_000 } else { BYTES };
-    Work { call, seconds, workers: cpu_count(), items, bytes }
+    let workers = if call == Call::MapMany { 200 } else { cpu_count() };
+    Work { call, seconds, workers, items, bytes }
 }
 
 /// Returns the row's figure: a map is rated by its items.
 fn figure_of(call: Call, figure: f64) -> f64 {
+    let items = work(call, 0.0).items as f64;
     match call {
-        Call::MapOne | Call::Map | Call::MapMillion => work(call, 0.0).items as f64 / figure,
+        Call::MapOne | Call::Map | Call::MapMillion => items / figure,
+        Call::MapMany => figure / items,
         _ => figure,
     }
 }
@@ -190,7 +201,7 @@ fn measure(work: Work, mut result: Sender<f64>, workers: &impl Workers) -> Resul
     let argument = ByteBuf::from(vec![b'.'; work.bytes]);
     map(100, true)?;
     let seconds = seconds_each(work.seconds, 1, || match work.call {
-        Call::MapOne => map(work.items as u64, true),
+        Call::MapOne | Call::MapMany => map(work.items as u64, true),
         Call::Map | Call::MapMillion => map(work.items as u64, false),
         Call::Apply => check(workers.square(7)? == 49),
         Call::Arguments => check(workers.length(argument.clone())? == work.bytes),

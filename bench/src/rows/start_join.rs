@@ -23,13 +23,21 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Benchmark> {
 }
 
 fn row(placement: Placement, pythons: &[Python]) -> Benchmark {
-    let ours = Peer::new(OURS, move |budget| {
-        let program = SMALL_PROGRAM.clone().map_err(Failure::new)?;
-        // To build it may have taken a while.
-        let budget = Budget::of(budget.seconds);
-        in_process(&budget, with_small_program, (work(placement, &budget)?, program))
-    });
-    let mut peers = vec![ours, peer(OURS, placement, with_ours).variant("bench itself")];
+    let small = |program: fn() -> Result<PathBuf, String>| {
+        Peer::new(OURS, move |budget| {
+            let program = program().map_err(Failure::new)?;
+            // To build it may have taken a while.
+            let budget = Budget::of(budget.seconds);
+            in_process(&budget, with_small_program, (work(placement, &budget)?, program))
+        })
+    };
+    let mut linked = small(|| beside(STATIC));
+    linked.sample = beside(STATIC).and(linked.sample);
+    let mut peers = vec![
+        small(|| SMALL_PROGRAM.clone()),
+        linked.variant("static"),
+        peer(OURS, placement, with_ours).variant("bench itself"),
+    ];
     for method in ["fork", "forkserver", "spawn"] {
         let started = for_each(pythons, move |python, budget| {
             let (core, seconds) = work(placement, budget)?;
@@ -104,11 +112,19 @@ static SMALL_PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
             Err(error) => return Err(format!("{NAME} could not be built: {error}")),
         }
     }
-    let program = env::current_exe().map_err(|error| error.to_string())?;
-    let program = program.with_file_name(format!("{NAME}{}", env::consts::EXE_SUFFIX));
-    let hint = "is not there: cargo build --release -p bench";
-    if program.is_file() { Ok(program) } else { Err(format!("{} {hint}", program.display())) }
+    beside(NAME)
 });
+
+/// The small program with all libraries in it. It is never built here: that takes minutes.
+const STATIC: &str = "start-join-static";
+
+/// Finds a program beside this one.
+fn beside(name: &str) -> Result<PathBuf, String> {
+    let program = env::current_exe().map_err(|error| error.to_string())?;
+    let program = program.with_file_name(format!("{name}{}", env::consts::EXE_SUFFIX));
+    let hint = "is not built: bench/README.md says how";
+    if program.is_file() { Ok(program) } else { Err(format!("{name} {hint}")) }
+}
 
 /// Runs in a process that has inherited no descriptors, as every parent here: a program that has
 /// some makes each of its children look for them. The parent is the small program.

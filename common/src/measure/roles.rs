@@ -28,7 +28,7 @@ const END: u64 = u64::MAX - 1;
 
 /// The bits of the producer's number, the lowest of a message's number; above them is its position
 /// among the producer's messages.
-const PRODUCER_BITS: u32 = 3;
+const PRODUCER_BITS: u32 = 4;
 const PRODUCERS: usize = 1 << PRODUCER_BITS;
 
 /// The time from one message to the next where latency is measured.
@@ -151,7 +151,7 @@ impl Worker {
         let ends = Numbers { end, size: self.size };
         let report = match self.role {
             Role::Produce => self.produce(ends),
-            Role::Consume => consume(ends),
+            Role::Consume => self.consume(ends),
             Role::Ask => self.ask(ends),
             Role::Answer => self.answer(ends),
             Role::Lead => self.lead(ends),
@@ -210,6 +210,30 @@ impl Worker {
         }
         end.put(END)?;
         Ok(Report { first_put: Some(first_put), put: tally, ..Report::default() })
+    }
+
+    fn consume<T: Transport>(&self, mut end: Numbers<'_, T>) -> Result<Report, Failure> {
+        // Of each producer, what may come next: the numbers between may have gone to other
+        // consumers.
+        let mut due = [0; PRODUCERS];
+        let mut got = Tally::default();
+        let mut ends = self.ends;
+        loop {
+            let number = end.get()?;
+            if number == END {
+                ends -= 1;
+                if ends == 0 {
+                    return Ok(Report { last_get: Some(now()), got, ..Report::default() });
+                }
+                continue;
+            }
+            let due = &mut due[number as usize & (PRODUCERS - 1)];
+            if number < *due {
+                return Err(Failure::new(format!("{number} came when {due} or more was due")));
+            }
+            *due = number + 1;
+            got.add(number);
+        }
     }
 
     fn ask<T: Transport>(&self, mut end: Numbers<'_, T>) -> Result<Report, Failure> {
@@ -344,24 +368,6 @@ fn expect(due: u64, number: u64) -> Result<(), Failure> {
     Err(Failure::new(text!("message {} was due, but {} came", due, number)))
 }
 
-fn consume<T: Transport>(mut end: Numbers<'_, T>) -> Result<Report, Failure> {
-    // Of each producer, what may come next: the numbers between may have gone to other consumers.
-    let mut due = [0; PRODUCERS];
-    let mut got = Tally::default();
-    loop {
-        let number = end.get()?;
-        if number == END {
-            return Ok(Report { last_get: Some(now()), got, ..Report::default() });
-        }
-        let due = &mut due[number as usize & (PRODUCERS - 1)];
-        if number < *due {
-            return Err(Failure::new(format!("{number} came when {due} or more was due")));
-        }
-        *due = number + 1;
-        got.add(number);
-    }
-}
-
 fn follow<T: Transport>(mut end: Numbers<'_, T>) -> Result<Report, Failure> {
     let mut tally = Tally::default();
     loop {
@@ -437,7 +443,7 @@ mod tests {
     use super::*;
 
     fn worker(role: Role, seconds: f64) -> Worker {
-        Worker { role, number: 0, size: 8, touched: 200, seconds, core: None }
+        Worker { role, number: 0, size: 8, touched: 200, seconds, core: None, ends: 1 }
     }
 
     fn ends() -> [Crossbeam<u64>; 2] {
@@ -461,10 +467,11 @@ mod tests {
 
     #[test]
     fn a_consumer_takes_each_producers_messages_in_order_only() {
-        // Of producer 0: 0, 8, 24; of producer 1: 1, 9.
-        assert_eq!(got(&[0, 1, 8, 9, 24]).unwrap().got, Tally { count: 5, sum: 42 });
-        assert!(got(&[0, 8, 0]).is_err(), "twice");
-        assert!(got(&[0, 9, 8, 1]).is_err(), "out of order");
+        // Of producer 0: 0, 16, 48; of producer 1: 1, 17; of 7: 23; of 15: 15.
+        let numbers = [0, 1, 16, 23, 15, 17, 48];
+        assert_eq!(got(&numbers).unwrap().got, Tally { count: 7, sum: 120 });
+        assert!(got(&[0, 16, 0]).is_err(), "twice");
+        assert!(got(&[0, 17, 16, 1]).is_err(), "out of order");
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Budget {
 pub enum Role {
     /// Puts as many messages as it can, then an end marker.
     Produce,
-    /// Gets until an end marker comes; there are as many consumers as producers.
+    /// Gets until its share of end markers has come; the producers can be shared out evenly.
     Consume,
     /// Puts one message, gets one: a round trip. Its time is measured.
     Ask,
@@ -135,6 +135,8 @@ impl Workload {
     /// If the placement can't be had here.
     pub fn workers(&self, budget: &Budget) -> Result<Vec<Worker>, Failure> {
         let cores = self.placement.cores(self.execution).map_err(Failure::new)?;
+        let count = |role| self.roles.iter().filter(|each| **each == role).count();
+        let ends = count(Role::Produce) / count(Role::Consume).max(1);
         let worker = |(number, role): (usize, &Role)| Worker {
             role: *role,
             number: number as u64,
@@ -142,6 +144,7 @@ impl Workload {
             touched: self.touched,
             seconds: budget.seconds,
             core: cores[number % 2],
+            ends: ends.max(1),
         };
         Ok(self.roles.iter().enumerate().map(worker).collect())
     }
@@ -172,6 +175,8 @@ pub struct Worker {
     pub seconds: f64,
     /// The core that it binds itself to; `None`: it doesn't.
     pub core: Option<usize>,
+    /// The end markers that a consumer gets: its share of those that the producers put.
+    pub ends: usize,
 }
 
 /// The number of messages, and the sum of their numbers.
