@@ -20,7 +20,8 @@
 //!
 //! A thread that waits for the next of a stream looks in any case, and yields however long that
 //! takes: meanwhile other threads make more, which it then takes in one go. (With 15 producers on
-//! two processors, sleeping at once halves the rate.)
+//! two processors, sleeping at once halves the rate.) It stops once its own time is over: beside 20
+//! threads that compute, 40 yields take more than a second.
 //!
 //! Everything here is a hint: it decides how long a wait takes, never how it ends. So all atomics
 //! are Relaxed, and threads that wait for one thing at the same time may lose each other's updates.
@@ -143,11 +144,13 @@ impl Spin {
 
     /// Looks for a while; returns `None` if nothing was found, so that the thread has to sleep.
     ///
-    /// `by` is the processor of the thread that is waited for, if that is known.
+    /// `by` is the processor of the thread that is waited for, if that is known. `deadline` ends a
+    /// look that takes longer than a while.
     pub(crate) fn look<T>(
         &self,
         by: Option<&Processor<'_>>,
         waits_for: Waits,
+        deadline: Option<Instant>,
         mut look: impl FnMut() -> Option<T>,
     ) -> Option<T> {
         let streams = waits_for == Waits::Stream;
@@ -177,6 +180,9 @@ impl Spin {
                 return found;
             }
             left = left.saturating_sub(spent);
+            if yields && deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                break;
+            }
         }
         if !streams {
             self.vain.has_failed();
@@ -221,7 +227,7 @@ mod tests {
     fn looks_in_vain(spin: &Spin) -> usize {
         let elsewhere = AtomicU64::new(u64::MAX);
         let mut looks = 0;
-        let found = spin.look(Some(&Processor(&elsewhere)), Waits::One, || {
+        let found = spin.look(Some(&Processor(&elsewhere)), Waits::One, None, || {
             looks += 1;
             None::<()>
         });
@@ -239,11 +245,24 @@ mod tests {
             }
         }
         let elsewhere = AtomicU64::new(u64::MAX);
-        let found = spin.look(Some(&Processor(&elsewhere)), Waits::One, || Some(7));
+        let found = spin.look(Some(&Processor(&elsewhere)), Waits::One, None, || Some(7));
         assert!(found == Some(7) || *ONE_PROCESSOR);
         assert!(looks_in_vain(&spin) > 0 || *ONE_PROCESSOR);
         let at_once = (0..100).take_while(|_| looks_in_vain(&spin) == 0).count();
         assert!(at_once == 2 || *ONE_PROCESSOR, "{at_once}");
+    }
+
+    #[test]
+    fn who_yields_looks_no_longer_than_it_has_time() {
+        for (time, expected) in [(Duration::ZERO, 1), (Duration::from_secs(3600), 40)] {
+            let deadline = Some(Instant::now() + time);
+            let mut looks = 0;
+            Spin::default().look(None, Waits::Stream, deadline, || {
+                looks += 1;
+                None::<()>
+            });
+            assert_eq!(looks, expected);
+        }
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl<K: Default> Core<K> {
     ) -> bool {
         let look = || is_so(self.progress()).then_some(());
         let has_time = || deadline.is_none_or(|deadline| deadline > Instant::now());
-        look().is_some() || has_time() && SPIN.look(None, Waits::One, look).is_some()
+        look().is_some() || has_time() && SPIN.look(None, Waits::One, deadline, look).is_some()
     }
 
     /// Sleeps until it `is_so`, and returns the lock under which it is; `None` at the deadline.

@@ -62,7 +62,7 @@ impl Waiters<'_> {
         mut look: impl FnMut(bool) -> Option<T>,
         more: impl Fn() -> bool,
     ) -> Option<T> {
-        let found = self.spin.look(Some(&self.notifier), waits_for, || look(false));
+        let found = self.spin.look(Some(&self.notifier), waits_for, deadline, || look(false));
         found.or_else(|| self.event_count.sleep(deadline, look, more))
     }
 }
