@@ -259,9 +259,16 @@ impl Engine {
             over = sink.done(item, outcome);
         }
         if over {
-            let done = self.state().ledger.job_is_done(job);
+            let mut state = self.state();
+            let done = state.ledger.job_is_done(job);
+            let is_last = *state.ledger.phase() == Phase::Closed && state.ledger.is_idle();
+            drop(state);
             // Unlocked: dropping results may call the owner back.
             drop(done);
+            if is_last {
+                // This may be another thread, whose arguments couldn't be serialised.
+                self.wake_manager();
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::sync::OnceLock;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use multiprocess::pool::{Error, TaskError};
 use multiprocess::{Pool, Queue, tasks};
@@ -369,4 +369,49 @@ fn leave_nothing((): ()) {
 #[test]
 fn hundreds_of_pools_leave_nothing_behind() {
     alone(leave_nothing);
+}
+
+tasks![take];
+
+/// An argument that can't be serialised, as it turns out once the pool is closed.
+struct Late(std::sync::mpsc::Receiver<()>);
+
+impl serde::Serialize for Late {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        self.0.recv().unwrap();
+        Err(serde::ser::Error::custom("too late"))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Late {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        unreachable!("none can be sent")
+    }
+}
+
+fn take(_: Late) {}
+
+/// The end of that task is no report that would wake the pool.
+#[test]
+fn a_closed_pool_ends_at_once_when_its_last_task_turns_out_to_have_no_message() {
+    let _deadline = Deadline::seconds(60);
+    let mut fastest = Duration::MAX;
+    for _ in 0..3 {
+        let pool = Pool::new(1).unwrap();
+        pool.apply(pid_of_worker, 0).unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        thread::scope(|scope| {
+            let task = scope.spawn(|| pool.apply(take, Late(receiver)));
+            // Any instant will do after which the job is open: most often this one.
+            thread::sleep(Duration::from_millis(30));
+            pool.close();
+            thread::sleep(Duration::from_millis(30));
+            let begun = Instant::now();
+            sender.send(()).unwrap();
+            assert!(task.join().unwrap().is_err());
+            pool.join().unwrap();
+            fastest = fastest.min(begun.elapsed());
+        });
+    }
+    assert!(fastest < Duration::from_millis(500), "{fastest:?}");
 }
