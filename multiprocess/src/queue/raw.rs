@@ -113,11 +113,14 @@ impl Participant {
 
     fn waiters(&self, number: usize) -> Waiters<'_> {
         let [word, processor] = self.memory().event_count(number);
-        let nap = if self.memory().is_watched() { Duration::MAX } else { NAP };
+        let is_watched = self.memory().is_watched();
+        let nap = if is_watched { Duration::MAX } else { NAP };
         let system = Sleeper { opening: self.memory().opening(), number };
         Waiters {
             event_count: EventCount { word: sys::half(word), system, nap },
-            notifier: Processor(processor),
+            // A pool has more threads than that one: its manager, other workers, and those that
+            // wait for results. So yield to them all.
+            notifier: (!is_watched).then_some(Processor(processor)),
             spin: self.spin(number),
         }
     }

@@ -11,8 +11,8 @@ use crate::sys::queue::{Opening, Participation};
 /// is done.
 pub(crate) struct Waiters<'a> {
     pub(crate) event_count: EventCount<'a, Sleeper<'a>>,
-    /// The processor of the last notifier.
-    pub(crate) notifier: Processor<'a>,
+    /// The processor of the last notifier, if it counts.
+    pub(crate) notifier: Option<Processor<'a>>,
     /// What this process remembers of its waits.
     pub(crate) spin: &'a Spin,
 }
@@ -37,7 +37,9 @@ impl Sleep for Sleeper<'_> {
 impl Waiters<'_> {
     /// Notifies a waiting thread, if there is one; all of them, if there is `more` than for one.
     pub(crate) fn notify(&self, more: impl FnOnce() -> bool) {
-        self.notifier.note();
+        if let Some(notifier) = &self.notifier {
+            notifier.note();
+        }
         self.event_count.notify(more);
     }
 
@@ -62,7 +64,7 @@ impl Waiters<'_> {
         mut look: impl FnMut(bool) -> Option<T>,
         more: impl Fn() -> bool,
     ) -> Option<T> {
-        let found = self.spin.look(Some(&self.notifier), waits_for, deadline, || look(false));
+        let found = self.spin.look(self.notifier.as_ref(), waits_for, deadline, || look(false));
         found.or_else(|| self.event_count.sleep(deadline, look, more))
     }
 }
