@@ -24,8 +24,8 @@ use serde_bytes::ByteBuf;
 tasks![work::<Iceoryx<u64>>, work::<Iceoryx<ByteBuf>>, clear_up];
 
 type Shared = ipc_threadsafe::Service;
-type Into = (publisher::Publisher<Shared, [u8], ()>, notifier::Notifier<Shared>);
-type From = (subscriber::Subscriber<Shared, [u8], ()>, listener::Listener<Shared>);
+type Outgoing = (publisher::Publisher<Shared, [u8], ()>, notifier::Notifier<Shared>);
+type Incoming = (subscriber::Subscriber<Shared, [u8], ()>, listener::Listener<Shared>);
 
 /// The place where shared memory has names.
 const MEMORY: &str = "/dev/shm";
@@ -46,7 +46,7 @@ pub(crate) struct Iceoryx<M> {
     #[serde(with = "handover")]
     all_publish: PipeReader,
     #[serde(skip)]
-    ports: (Option<Into>, Option<From>),
+    ports: (Option<Outgoing>, Option<Incoming>),
     /// Open while this end lives: closed after the ports.
     #[serde(with = "handover")]
     life: PipeWriter,

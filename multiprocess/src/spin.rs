@@ -12,16 +12,16 @@
 //! To look is worth nothing if it takes longer than the sleep would, so a process remembers two
 //! things of waits for one item:
 //!
-//! - **Looks in vain.** After two waits in a row for one thing that had to sleep in the end, the
-//!   next 2, 4 … 32 waits for it sleep at once.
+//! - **Looks in vain.** After a wait for one thing that had to sleep in the end, the next 2 waits
+//!   for it sleep at once; after each further such wait in a row, the next 4, 8 … 32.
 //! - **Slow yields.** Beside a thread that computes all the time, a yield gives away a whole time
-//!   slice, 3 to 4 ms. After a yield that took more than 200 µs, the next 8, 16 … 1024 waits of
-//!   this process do without.
+//!   slice, 3 to 4 ms. After a yield that took more than 200 µs, the next 256, 512 … 4096
+//!   waits of this process do without.
 //!
 //! A thread that waits for the next of a stream looks in any case, and yields however long that
 //! takes: meanwhile other threads make more, which it then takes in one go. (With 15 producers on
-//! two processors, sleeping at once halves the rate.) It stops once its own time is over: beside 20
-//! threads that compute, 40 yields take more than a second.
+//! two processors, sleeping at once halves the rate.) It stops at its deadline: beside 20 threads
+//! that compute, 40 yields take more than a second.
 //!
 //! Everything here is a hint: it decides how long a wait takes, never how it ends. So all atomics
 //! are Relaxed, and threads that wait for one thing at the same time may lose each other's updates.
@@ -43,10 +43,10 @@ const SHORT: Duration = Duration::from_nanos(20);
 /// First pause of a wait that lets items accumulate.
 const BATCH: Duration = Duration::from_micros(6);
 
-/// Duration of a yield if no other thread wants the processor.
+/// Time charged for a yield of a wait for a stream, however long it took.
 const SHORT_YIELD: Duration = Duration::from_micros(1);
 
-/// Duration of a yield that has given away a time slice.
+/// Duration from which a yield counts as having given away a time slice.
 const SLOW: Duration = Duration::from_micros(200);
 
 /// True if this process has a single processor: other threads work only when this one yields.
@@ -60,7 +60,7 @@ static YIELDS: Backoff = Backoff::new(256, 4096);
 pub(crate) struct Processor<'a>(pub(crate) &'a AtomicU64);
 
 impl Processor<'_> {
-    /// Notes that a thread on this processor makes it happen.
+    /// Notes the calling thread's processor.
     pub(crate) fn note(&self) {
         let here = processor::current() + 1;
         // Most often it is the same one: then the cache line is only read.
@@ -144,8 +144,8 @@ impl Spin {
 
     /// Looks for a while; returns `None` if nothing was found, so that the thread has to sleep.
     ///
-    /// `by` is the processor of the thread that is waited for, if that is known. `deadline` ends a
-    /// look that takes longer than a while.
+    /// The caller has looked once. `by` is the processor of the thread that is waited for, if that
+    /// is known. Yields end at the `deadline`; pauses are too short to check it.
     pub(crate) fn look<T>(
         &self,
         by: Option<&Processor<'_>>,

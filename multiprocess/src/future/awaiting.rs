@@ -31,7 +31,7 @@ impl<R> std::future::Future for Future<R> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let this = self.get_mut();
-        // A task that its waker polls goes on with other work; all others may wait for the waker.
+        // A poll from inside a waker doesn't wait; any other may be that of a thread that blocks.
         if !is_waking()
             && let Err(error) = this.before_waiting(false)
         {

@@ -12,9 +12,10 @@
 //! ```
 //!
 //! A result, a panic, a killed worker, a cancel, an executor that breaks, a promise that is
-//! dropped: `finish` sets the phase under the lock, and after the lock wakes the threads that
-//! sleep, tells `wait` and `as_completed`, and wakes tasks that await. So none of these can be
-//! forgotten for one kind of end, and a callback may use the future, panic, or drop the executor.
+//! dropped: `finish` sets the phase under the lock, and after the lock wakes the threads that sleep
+//! and tells `wait` and `as_completed`; then callbacks run, and tasks that await are woken last. So
+//! none of these can be forgotten for one kind of end, and a callback may use the future, panic, or
+//! drop the executor.
 //! A future that no thread has ever locked has nothing to notify: `finish_unwatched` completes it
 //! by one compare-exchange ([`progress`](crate::future::progress)).
 //!

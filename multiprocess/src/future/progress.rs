@@ -14,6 +14,8 @@
 //!   exchange in `finish` fails because of the bit. Its thread then takes the lock, behind the
 //!   watching thread, which set the bit under the lock, and finds what that one left there. So no
 //!   notification is lost, and nothing needs `SeqCst`.
+//!   (`watch` after `finish` is a read-modify-write, so it continues the release sequence. A thread
+//!   that finds the bit set holds the lock under which all later changes are made.)
 //! - **Beginning.** `begin` publishes nothing (Relaxed). The thread that begins a call has all that
 //!   the call needs from the queue, or the handle of the future, by which it came to the call.
 

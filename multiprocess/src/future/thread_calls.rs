@@ -6,8 +6,8 @@
 //!                                     └──▶ ThreadPoolExecutor-0_1 ──▶ future
 //! ```
 //!
-//! **A call is one allocation**, with its future and its result: what it does is little, so what it
-//! costs to have it done counts. Whoever makes its future run or cancels it has the call: the
+//! **A call is one allocation**, with its future and its result: it may be so short that its
+//! overhead counts. One thread gets it, the one that marks its future as running or cancelled: the
 //! thread that takes it out of the channel, the one that waits for it, or the one that cancels it.
 //!
 //! **A call that waits** for another one of the same executor: if all threads do, none is left for
@@ -22,8 +22,8 @@
 //!   it could need a lock that the outer one holds, and a short wait could take as long as the
 //!   longest call.
 //! - A wait with a time limit does nothing itself, because it couldn't keep the limit.
-//! - `.await` counts as waiting, or `block_on` in the only thread would never end. Only what is
-//!   polled while it is woken is taken to go on with something else.
+//! - `.await` counts as waiting, or `block_on` in the only thread would never end. Only a poll that
+//!   is made while a waker is being called doesn't: that async executor has other work.
 //! - A call that waits for itself is an error at once.
 
 use std::cell::Cell;
@@ -154,7 +154,7 @@ impl<F> Call<F> {
 thread_local! {
     /// Address of the [`Shared`] whose worker this thread is.
     static WORKER_OF: Cell<usize> = const { Cell::new(0) };
-    /// This thread's id, which `thread::current` counts a reference for.
+    /// This thread's id; `thread::current` would count a reference each time.
     static ME: ThreadId = thread::current().id();
 }
 
@@ -290,11 +290,13 @@ impl Shared {
         let state = self.state();
         let threads = state.handles.len();
         let running = self.unfinished(&state).saturating_sub(waiting.len());
-        drop(state);
-        let late = waiting.split_off(threads.saturating_sub(running).min(waiting.len()));
+        // An initializer may have panicked meanwhile: behind the ends of all threads no call runs.
+        let free = if state.closed { 0 } else { threads.saturating_sub(running) };
+        let late = waiting.split_off(free.min(waiting.len()));
         for call in waiting {
             let _ = self.sender.send(Message::Call(call));
         }
+        drop(state);
         self.have_ended(late.len());
         together(|| late.iter().for_each(|call| call.cancel()));
     }

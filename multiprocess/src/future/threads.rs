@@ -227,3 +227,38 @@ impl fmt::Debug for ThreadPoolBuilder {
         write!(f, "ThreadPoolBuilder({:?}, {:?})", self.max_workers, self.prefix)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::channel;
+
+    use testing::Deadline;
+
+    use super::*;
+    use crate::future::FutureError;
+
+    #[test]
+    fn a_call_that_waits_is_not_put_behind_the_ends_of_all_threads() {
+        let _deadline = Deadline::seconds(60);
+        let (first, second) = (channel::<()>(), channel::<()>());
+        let (count, gate) = (AtomicUsize::new(0), Mutex::new(second.1));
+        let initializer = move || {
+            // The second thread has begun, but takes no call yet.
+            if count.fetch_add(1, Ordering::AcqRel) == 1 {
+                let _ = gate.lock().map(|gate| gate.recv());
+            }
+        };
+        let builder = ThreadPoolExecutor::builder().max_workers(2).initializer(initializer);
+        let executor = builder.build().unwrap();
+        let running = executor.spawn(move || first.1.recv().is_err()).unwrap();
+        testing::until("the first call runs", || running.running());
+        let waiting = executor.spawn(|| 7).unwrap();
+        // As an initializer that panics does, between the steps of a shutdown.
+        executor.shared.close();
+        executor.shared.cancel_waiting();
+        drop((first.0, second.0));
+        assert_eq!(waiting.result(), Err(FutureError::Cancelled));
+        assert_eq!(running.result(), Ok(&true));
+    }
+}

@@ -14,9 +14,10 @@
 //! built on it.
 //!
 //! The [ledger](Ledger) decides what happens to jobs and tasks. The engine asks it under its lock,
-//! and carries the answers to queues, sinks and processes; as does the manager, which is one
-//! thread, so all events are handled in the order of the reports. Waiting tasks lie in the memory
-//! of the owner and need no descriptor; the queue takes 1024 tasks and 32 MiB at most.
+//! and carries the answers to queues, sinks and processes. The manager does the same; it is one
+//! thread, so reports and deaths are handled in the order of the reports. Waiting tasks lie in the
+//! owner's ordinary memory, and need no descriptor; the queue takes 1024 tasks at most, and 32 MiB
+//! once there are more tasks than workers.
 //!
 //! # Locking
 //! No callback, destructor of a user's value or sink runs under the lock of [`State`]: each of them

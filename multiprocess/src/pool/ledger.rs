@@ -46,8 +46,8 @@ use crate::pool::error::Error;
 use crate::pool::intent::{Intent, Kept};
 use crate::pool::message::{Items, Message, Progress};
 
-/// Maximum size in bytes of the tasks in the queue, beyond one for each worker; all others wait in
-/// this process.
+/// Maximum size in bytes of the tasks in the queue and at workers, once there are more of them than
+/// workers; all others wait in this process.
 const BYTES: u64 = 32 << 20;
 
 /// Life cycle of an engine, which only moves forward.
@@ -77,7 +77,8 @@ pub(crate) struct Ledger<S> {
     outstanding: Outstanding,
     /// Latest report of each worker.
     latest: Vec<Option<Progress>>,
-    /// Deliveries that the queue took back, of workers whose end has still to be handled.
+    /// Deliveries that the queue took back and that no intent record has named yet. Those of
+    /// workers that died before they wrote one stay here.
     given_back: Vec<u64>,
 }
 

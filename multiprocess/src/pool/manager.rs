@@ -191,7 +191,8 @@ impl<'a> Manager<'a> {
     /// Tells each worker to end, once.
     fn tell_to_end(&self, state: &mut State) {
         for worker in state.slots.workers_mut().filter(|worker| !worker.told_to_end) {
-            // An empty message means the end. It fits: nothing else is in the queue.
+            // An empty message means the end. Nothing else is in the queue; what doesn't fit into
+            // it, with very many workers, is put as the first of them end.
             worker.told_to_end = self.shared.tasks.try_put(&[]).is_ok();
         }
     }

@@ -15,7 +15,7 @@ pub(crate) struct Many<R> {
     items: Mutex<Items<R>>,
 }
 
-/// What has arrived.
+/// Outcomes that have arrived.
 struct Items<R> {
     /// Outcome of each item; `None` once the result was assembled. Errors are rare: boxed, they
     /// take no room.

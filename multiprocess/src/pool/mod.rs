@@ -1,11 +1,11 @@
-//! Pools of processes that lose no more than the task of a killed worker: what Python's
+//! Pools of processes that lose no more than the item that a killed worker was at: what Python's
 //! `multiprocessing.Pool` is, in Rust.
 //!
 //! ```text
 //!                      ┌──▶ worker 1 ──┐
 //!   apply, map ──tasks─┼──▶ worker 2 ──┼─results──▶ apply, map
 //!                      └──▶ worker 3 ✝ ┘
-//!                           worker 4 replaces it; one task ends in an error
+//!                           worker 4 replaces it; one item ends in an error
 //! ```
 //!
 //! Python's pool waits forever for the result of a worker that was killed, and restarts without end

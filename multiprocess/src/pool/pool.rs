@@ -54,7 +54,8 @@ use crate::pool::result::{AsyncResult, Delivery};
 /// other items run, each once, and a new worker replaces the dead one.
 ///
 /// A task should not fork without exec: the forked process keeps what its worker holds in the
-/// kernel, so if the worker is killed, others may have to wait until the fork has ended, too.
+/// kernel, so if the worker is killed, others may have to wait until the fork has ended, too, and a
+/// task that the worker was just taking may run twice.
 ///
 /// Workers are daemons: they end when this process does, however it ends, and can't start
 /// processes. They ignore Ctrl-C; this process decides what it means. Dropping a pool

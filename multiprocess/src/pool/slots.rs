@@ -20,11 +20,12 @@ use crate::pool::worker;
 use crate::process::{Process, frame};
 use crate::queue::ByteQueue;
 
-/// Number of workers in a row that may end by themselves before they are ready; then the pool gives
-/// up.
+/// Number of workers in a row in one slot that may end by themselves before they are ready; then
+/// the pool gives up.
 const FAILED_STARTS: u32 = 3;
 
-/// Number of workers in a row that may be killed before they are ready; then the pool gives up.
+/// Number of workers in a row in one slot that may be killed before they are ready; then the pool
+/// gives up.
 const KILLED_STARTS: u32 = 20;
 
 /// The worker slots of an engine.
@@ -169,7 +170,8 @@ pub(crate) fn start_process(
 }
 
 impl Worker {
-    /// Starts the thread that reports the worker's end: from then on it must be found in its slot.
+    /// Starts the thread that reports the worker's end. The caller puts the worker into its slot
+    /// before it unlocks the state.
     ///
     /// # Errors
     /// If there is no thread for it.
@@ -181,7 +183,7 @@ impl Worker {
     ) -> io::Result<Self> {
         let watched = Arc::clone(&process);
         let watch = move || {
-            // The manager asks the process how it ended.
+            // How it ended doesn't matter here: the manager asks for the exit code.
             let _ = watched.join();
             let _ = reports.put(&Report::Ended { worker: slot }.alone());
             // Threads that sleep at these queues have no other bound: see `ByteQueue::watched`.

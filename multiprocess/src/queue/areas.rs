@@ -55,7 +55,8 @@ pub(crate) const WORDS: usize = before(KINDS.len()).1;
 pub(crate) const LONGEST: usize = KINDS[KINDS.len() - 1].1;
 
 /// Number of looks for a free area while consumers take nothing, for each 128 KiB of the message:
-/// with the pauses in between about 20 µs, longer than a consumer that is running needs for it.
+/// with the pauses in between 2 to 40 µs, depending on the processor: mostly longer than a consumer
+/// that is running needs for it.
 const LOOKS: usize = 12;
 
 /// Largest number of such times, one after the other: other producers may take what gets free, and

@@ -21,7 +21,7 @@ const TRIAL: u32 = 32;
 #[derive(Debug, Default)]
 pub(crate) struct Batching {
     streams: AtomicBool,
-    /// True if the last wait began with a long pause.
+    /// True if the last wait was a trial or for a stream.
     batched: AtomicBool,
     waits: AtomicU32,
     /// Sequence number of the item that ended the last wait.

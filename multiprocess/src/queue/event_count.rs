@@ -14,9 +14,11 @@
 //! its way to sleep while the flag is reset for work that it has not seen, and set again by another
 //! thread that then finds work and leaves: the first would sleep though there is work for it.
 //!
-//! A kill leaves nothing behind but an odd word, which the next notification resets, or a wake-up
-//! that went to the dead thread. So a sleeper looks again every 100 ms, unless another process
-//! wakes all sleepers after a kill, as the owner of a pool does.
+//! A kill leaves an odd word without a sleeper, which a later notification resets; or a wake-up
+//! that went to the dead thread; or work that no notifier told of; or sleepers at an even word, if
+//! a notifier died between reset and wake, which no later notification sees. So a sleeper looks
+//! again every 100 ms, unless another process wakes all sleepers after a kill, as the owner of a
+//! pool does. (A notifier that is stopped there hides sleepers, too, until the next such look.)
 //!
 //! Where the system can't count wake-ups, one may stand for several. A sleeper that has consumed
 //! such a wake-up, and has found something to do, passes it on: it makes the word odd for the

@@ -118,8 +118,8 @@ impl Participant {
         let system = Sleeper { opening: self.memory().opening(), number };
         Waiters {
             event_count: EventCount { word: sys::half(word), system, nap },
-            // A pool has more threads than that one: its manager, other workers, and those that
-            // wait for results. So yield to them all.
+            // The last notifier isn't the only thread of a pool that a waiting one could keep from
+            // running: there are the manager, other workers, and callers that wait for results.
             notifier: (!is_watched).then_some(Processor(processor)),
             spin: self.spin(number),
         }

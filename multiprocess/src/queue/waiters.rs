@@ -11,7 +11,7 @@ use crate::sys::queue::{Opening, Participation};
 /// is done.
 pub(crate) struct Waiters<'a> {
     pub(crate) event_count: EventCount<'a, Sleeper<'a>>,
-    /// The processor of the last notifier, if it counts.
+    /// The processor of the last notifier; `None` at a watched queue, whose threads always yield.
     pub(crate) notifier: Option<Processor<'a>>,
     /// What this process remembers of its waits.
     pub(crate) spin: &'a Spin,
