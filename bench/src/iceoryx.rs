@@ -1,8 +1,9 @@
 //! The crate `iceoryx2` as a transport: a message is written into shared memory, and read from it.
-//! Its subscribers don't wait, so an event goes with each message, as its examples do it.
+//! A subscriber can't sleep until a message comes, so an event goes with each.
 //!
-//! What it makes, it makes under names of the sample, and leaves there if its process is killed. So
-//! a process clears up when all ends are gone, in whatever way.
+//! All that it makes in shared memory and in files has a name that begins with the sample's, and
+//! stays there if its process is killed. So a process clears up when all ends are gone, in whatever
+//! way.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write, pipe};
 use std::marker::PhantomData;
@@ -33,15 +34,15 @@ const MEMORY: &str = "/dev/shm";
 /// An end of one channel, or of one in each direction.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Iceoryx<M> {
-    /// With this begin the names of all that is made in a sample.
+    /// Prefix of all names that are made in a sample.
     name: String,
     /// The channels that it puts into and gets from. It must not get what it puts itself.
     into: Option<usize>,
     from: Option<usize>,
     capacity: usize,
     size: usize,
-    /// Closed by each end when its publisher is made. A subscriber is made when all are: what it
-    /// isn't connected to when it begins may end before it looks, and take its samples along.
+    /// Closed by each end when its publisher is made. A subscriber is made when all publishers are:
+    /// it would lose the samples of one that ends before it has seen it.
     publishes: Option<Writer>,
     #[serde(with = "handover")]
     all_publish: PipeReader,
@@ -56,7 +57,7 @@ pub(crate) struct Iceoryx<M> {
 #[derive(Serialize, Deserialize)]
 struct Writer(#[serde(with = "handover")] PipeWriter);
 
-/// What [`clear_up`] gets: the names, and the other end of all lives.
+/// Arguments of [`clear_up`]: the prefix of the names, and the other end of all lives.
 #[derive(Serialize, Deserialize)]
 struct Left {
     name: String,
@@ -145,7 +146,7 @@ impl<M: Message> Transport for Iceoryx<M> {
     }
 }
 
-/// Sends a sample of what is written at once.
+/// Writer that sends each write as one sample.
 struct Sample<'a>(&'a publisher::Publisher<Shared, [u8], ()>);
 
 impl Write for Sample<'_> {

@@ -1,7 +1,7 @@
 //! Adaptive spinning: how a thread that waits spends the time before it sleeps.
 //!
-//! To be woken takes 5 to 50 µs, most of all on another processor, so a thread first looks for a
-//! while whether what it waits for has come. What it does between two looks depends on where the
+//! Waking a thread takes 5 to 50 µs, most of all on another processor. So a thread first looks for
+//! a while whether what it waits for has come. What it does between two looks depends on where the
 //! thread that it waits for ran last:
 //!
 //! ```text
@@ -9,7 +9,7 @@
 //!   on the same one, or unknown yields: to pause would keep that thread from running
 //! ```
 //!
-//! To look is worth nothing if it takes longer than the sleep would, so a process remembers two
+//! Looking is worth nothing if it takes longer than the sleep would, so a process remembers two
 //! things of waits for one item:
 //!
 //! - **Looks in vain.** After a wait for one thing that had to sleep in the end, the next 2 waits

@@ -72,7 +72,7 @@ impl<'a> Manager<'a> {
     /// Handles one report if one comes in time, and checks for lost workers and tasks now and then.
     fn next_report(&mut self) {
         let shared = self.shared;
-        // To look at the clock takes as long as to handle a report.
+        // A look at the clock is a noticeable part of handling a report.
         if self.unclocked < UNCLOCKED
             && shared.reports.try_get(|message| self.handle(message)).is_ok()
         {
@@ -93,6 +93,7 @@ impl<'a> Manager<'a> {
         }
     }
 
+    /// Checks for lost workers and tasks.
     fn check(&mut self) {
         // A process that a task forked may have held its dead worker's task until now.
         self.collect_given_back();
