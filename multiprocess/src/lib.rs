@@ -39,10 +39,11 @@
 //! | [`output`] | printing that survives closed pipes |
 //! | [`process`] | [`main`], [`tasks!`], [`Process`], exit codes, what a process may be given |
 //! | [`pipe`](mod@pipe) | [`pipe()`], [`Connection`], [`Sender`], [`Receiver`] |
+//! | [`shared`] | values, arrays and locks that processes share |
 //! | [`queue`] | [`Queue`] |
 //! | [`futures`] | `concurrent.futures`: futures, and executors of threads and of processes |
 //! | [`pool`] | [`Pool`] |
-#![cfg_attr(loom, allow(dead_code, unused_imports, reason = "loom checks three files alone"))]
+#![cfg_attr(loom, allow(dead_code, unused_imports, reason = "loom checks some files alone"))]
 
 #[cfg(not(loom))]
 mod future;
@@ -58,6 +59,7 @@ pub mod process;
 #[path = "future/progress.rs"]
 mod progress;
 pub mod queue;
+pub mod shared;
 #[cfg(not(loom))]
 mod spin;
 #[cfg(not(loom))]

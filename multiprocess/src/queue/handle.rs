@@ -32,7 +32,7 @@ use crate::queue::memory::{Kind, MOST};
 use crate::queue::participant::Participant;
 use crate::queue::raw::{Failed, Until};
 use crate::queue::ring::Owner;
-use crate::sys::queue::{self as sys, Opening};
+use crate::sys::shared::{self as sys, Opening};
 
 /// Interval at which a wait for the feeder checks that another handle is left.
 const LOOK: Duration = Duration::from_millis(100);

@@ -2,11 +2,11 @@
 //! such file in memory, the mapped part and the windows are two objects, and the numbers a third.
 //!
 //! ```text
-//!   ┌────────┬───────┬────────┬─────────┬───────┬──────────┬───────┬───────┬─────────────┬───────┐
-//!   │ header │ hints │ event  │ tenants │ marks │ accounts │ slots │ areas │ windows:    │ spill │
-//!   │        │       │ counts │         │       │          │       │       │ one a slot  │       │
-//!   └────────┴───────┴────────┴─────────┴───────┴──────────┴───────┴───────┴─────────────┴───────┘
-//!   └─────────────────────────── mapped: words ────────────────────────────┘└ not mapped ────────┘
+//!   ┌──────────┬────────┬───────┬────────┬─────────┬───────┬───────┬─────────────┬───────┐
+//!   │ members, │ header │ hints │ event  │ tenants │ slots │ areas │ windows:    │ spill │
+//!   │ accounts │        │       │ counts │         │       │       │ one a slot  │       │
+//!   └──────────┴────────┴───────┴────────┴─────────┴───────┴───────┴─────────────┴───────┘
+//!   └─────────────────────── mapped: words ────────────────────────┘└ not mapped ────────┘
 //!
 //!   numbers, each taken or not:  ▢ ■ ■ ▢ ■ ▢ …   number n is taken: participant n is alive
 //! ```
@@ -51,10 +51,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::queue::areas::{self, Area, Areas};
 use crate::queue::ring::{Owner, Position, Ring};
 use crate::queue::spill::{self, Spill};
-use crate::sys::queue::{self as sys, Mapping, Opening, Participation};
-
-/// Exclusive upper bound of the participants' numbers, which begin at 1.
-pub(crate) const PARTICIPANTS: Owner = 4096;
+use crate::shared::members::{self, Member, Members};
+use crate::sys::shared::{self as sys, Opening, Participation};
 
 /// Size of a slot, in words: state, length, and 240 bytes of payload.
 const STRIDE: usize = 32;
@@ -87,27 +85,22 @@ const LINE: usize = 8;
 
 /// Offsets of the parts, in words.
 mod at {
-    use super::{LINE, PARTICIPANTS, areas};
-    pub(super) const MAGIC: usize = 0;
-    pub(super) const CAPACITY: usize = 1;
-    pub(super) const WINDOW: usize = 2;
-    pub(super) const KIND: usize = 3;
-    pub(super) const HAS_AREAS: usize = 4;
-    pub(super) const SPILL: usize = 5;
-    pub(super) const WATCHED: usize = 6;
-    pub(super) const HEAD: usize = LINE;
-    pub(super) const TAIL: usize = 2 * LINE;
-    pub(super) const EVENT_COUNTS: usize = 3 * LINE;
-    pub(super) const LOST: usize = 6 * LINE;
-    pub(super) const HIGHEST: usize = 7 * LINE;
-    pub(super) const GIVEN: usize = HIGHEST + 1;
-    pub(super) const SPILL_HEAD: usize = HIGHEST + 2;
-    pub(super) const SPILL_TAIL: usize = HIGHEST + 3;
-    pub(super) const HAND: usize = HIGHEST + 4;
-    pub(super) const TENANTS: usize = 8 * LINE;
-    pub(super) const MARKS: usize = TENANTS + areas::COUNT;
-    pub(super) const ACCOUNTS: usize = MARKS + (PARTICIPANTS as usize).div_ceil(64);
-    pub(super) const SLOTS: usize = ACCOUNTS + LINE * PARTICIPANTS as usize;
+    use super::{LINE, areas, members};
+    pub(super) const MAGIC: usize = members::HEAD;
+    pub(super) const CAPACITY: usize = MAGIC + 1;
+    pub(super) const WINDOW: usize = MAGIC + 2;
+    pub(super) const KIND: usize = MAGIC + 3;
+    pub(super) const HAS_AREAS: usize = MAGIC + 4;
+    pub(super) const SPILL: usize = MAGIC + 5;
+    pub(super) const WATCHED: usize = MAGIC + 6;
+    pub(super) const HEAD: usize = MAGIC + LINE;
+    pub(super) const TAIL: usize = MAGIC + 2 * LINE;
+    pub(super) const EVENT_COUNTS: usize = MAGIC + 3 * LINE;
+    pub(super) const LOST: usize = MAGIC + 6 * LINE;
+    pub(super) const SPILL_HEAD: usize = MAGIC + 7 * LINE;
+    pub(super) const SPILL_TAIL: usize = SPILL_HEAD + 1;
+    pub(super) const TENANTS: usize = MAGIC + 8 * LINE;
+    pub(super) const SLOTS: usize = TENANTS + areas::COUNT;
 }
 
 /// A participant's own counters, which the others read.
@@ -155,8 +148,7 @@ impl Kind {
 /// A queue's memory, opened by one participant.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    mapping: Mapping,
-    opening: Opening,
+    members: Members,
     capacity: u32,
     window: u64,
     kind: Kind,
@@ -231,21 +223,30 @@ fn words(capacity: u32) -> usize {
     at::SLOTS + capacity as usize * STRIDE
 }
 
-/// Creates a new queue's memory.
-pub(crate) fn create(capacity: u32, kind: Kind) -> io::Result<Opening> {
-    let Layout { has_areas, window, spill, size } = Layout::new(capacity, kind)?;
-    let opening = Opening::create(base(capacity, has_areas), size)?;
-    let mapping = opening.map(at::HEAD)?;
-    let fields = [MAGIC, u64::from(capacity), window, kind as u64, has_areas.into(), spill];
-    for (word, field) in mapping.words().iter().zip(fields) {
-        word.store(field, Ordering::Release);
-    }
-    Ok(opening)
-}
-
 impl Memory {
-    /// Checks that the file is a queue's, and maps it.
-    pub(crate) fn open(opening: Opening) -> io::Result<Self> {
+    /// Creates a new queue's memory, with its first member.
+    pub(crate) fn create(capacity: u32, kind: Kind) -> io::Result<Self> {
+        let Layout { has_areas, window, spill, size } = Layout::new(capacity, kind)?;
+        let opening = Opening::create(base(capacity, has_areas), size)?;
+        let mapping = opening.map(at::HEAD)?;
+        let fields = [MAGIC, u64::from(capacity), window, kind as u64, has_areas.into(), spill];
+        for (word, field) in mapping.words()[at::MAGIC..].iter().zip(fields) {
+            word.store(field, Ordering::Release);
+        }
+        drop(mapping);
+        Self::map(opening, Members::first)
+    }
+
+    /// Checks that the file is a queue's, and maps it: for the member that has this number.
+    pub(crate) fn open(opening: Opening, me: Member) -> io::Result<Self> {
+        Self::map(opening, |opening, words| Members::attach(opening, me, words))
+    }
+
+    /// Reads the header, and makes a member that has this many words mapped.
+    fn map(
+        opening: Opening,
+        member: impl FnOnce(Opening, usize) -> io::Result<Members>,
+    ) -> io::Result<Self> {
         let no_queue =
             |what| io::Error::new(io::ErrorKind::InvalidData, format!("this is no queue: {what}"));
         let header = opening.map(at::HEAD)?;
@@ -268,18 +269,26 @@ impl Memory {
             return Err(no_queue("there would be too much behind its windows"));
         }
         let words = base(capacity, has_areas) as usize / WORD;
-        let mapping = opening.map(words)?;
+        let members = member(opening, words)?;
         // No head is there.
         let stuck = AtomicU64::new(u64::MAX);
-        Ok(Self { mapping, opening, capacity, window, kind, has_areas, spill, stuck })
+        Ok(Self { members, capacity, window, kind, has_areas, spill, stuck })
+    }
+
+    pub(crate) fn members(&self) -> &Members {
+        &self.members
     }
 
     pub(crate) fn opening(&self) -> &Opening {
-        &self.opening
+        self.members.opening()
+    }
+
+    fn words(&self) -> &[AtomicU64] {
+        self.members.all_words()
     }
 
     pub(crate) fn ring(&self) -> Ring<'_> {
-        let words = self.mapping.words();
+        let words = self.words();
         let slots = &words[at::SLOTS..][..self.capacity as usize * STRIDE];
         Ring::new([&words[at::HEAD], &words[at::TAIL]], slots, STRIDE)
     }
@@ -294,27 +303,27 @@ impl Memory {
 
     /// Returns the words of an event count: the one to sleep at, and the last notifier's processor.
     pub(crate) fn event_count(&self, index: usize) -> [&AtomicU64; 2] {
-        let words = &self.mapping.words()[at::EVENT_COUNTS + index * LINE..];
+        let words = &self.words()[at::EVENT_COUNTS + index * LINE..];
         [&words[0], &words[1]]
     }
 
     /// Returns true if the queue's maker learns of every participant's end, and wakes the others.
     pub(crate) fn is_watched(&self) -> bool {
-        self.mapping.words()[at::WATCHED].load(Ordering::Relaxed) != 0
+        self.words()[at::WATCHED].load(Ordering::Relaxed) != 0
     }
 
     pub(crate) fn set_watched(&self) {
-        self.mapping.words()[at::WATCHED].store(1, Ordering::Relaxed);
+        self.words()[at::WATCHED].store(1, Ordering::Relaxed);
     }
 
     /// Returns the items that processes have left behind.
     pub(crate) fn spill(&self) -> Spill<'_> {
-        let words = self.mapping.words();
+        let words = self.words();
         Spill {
             head: &words[at::SPILL_HEAD],
             tail: &words[at::SPILL_TAIL],
-            opening: &self.opening,
-            lock: PARTICIPANTS,
+            opening: self.opening(),
+            lock: members::MEMBERS,
             start: self.window(self.capacity),
             size: self.spill,
         }
@@ -327,63 +336,15 @@ impl Memory {
 
     /// Returns the number of items that died with the participants that held them.
     pub(crate) fn lost(&self) -> &AtomicU64 {
-        &self.mapping.words()[at::LOST]
+        &self.words()[at::LOST]
     }
 
     /// Returns this participant's account; `None` if the number is impossible.
     pub(crate) fn account(&self, owner: Owner) -> Option<Account<'_>> {
-        let index = at::ACCOUNTS + usize::from(owner) * LINE;
-        let words = self.mapping.words();
-        (owner < PARTICIPANTS).then(|| Account {
-            held: &words[index],
-            waiting: &words[index + 1],
-            leaving: &words[index + 2],
+        (owner < members::MEMBERS).then(|| {
+            let [held, waiting, leaving] = self.members.own(owner);
+            Account { held, waiting, leaving }
         })
-    }
-
-    /// Returns the highest number that a participant ever had.
-    pub(crate) fn highest(&self) -> Owner {
-        let highest = self.mapping.words()[at::HIGHEST].load(Ordering::Acquire);
-        Owner::try_from(highest).unwrap_or(Owner::MAX).min(PARTICIPANTS - 1)
-    }
-
-    /// Records that a participant was given this number.
-    pub(crate) fn count_number(&self, number: Owner) {
-        self.mapping.words()[at::HIGHEST].fetch_max(number.into(), Ordering::AcqRel);
-        self.mapping.words()[at::GIVEN].fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Marks a number as given; returns false if it is marked already.
-    ///
-    /// Marks are hints, each a bit: only the system knows which numbers are taken.
-    pub(crate) fn mark(&self, number: Owner) -> bool {
-        let (word, bit) = self.mark_of(number);
-        let is_marked = |word: u64| word & bit != 0;
-        !is_marked(word.load(Ordering::Relaxed))
-            && !is_marked(word.fetch_or(bit, Ordering::Relaxed))
-    }
-
-    /// Removes the mark of a number.
-    pub(crate) fn unmark(&self, number: Owner) {
-        let (word, bit) = self.mark_of(number);
-        word.fetch_and(!bit, Ordering::Relaxed);
-    }
-
-    fn mark_of(&self, number: Owner) -> (&AtomicU64, u64) {
-        (&self.mapping.words()[at::MARKS + usize::from(number) / 64], 1 << (number % 64))
-    }
-
-    /// Returns the number after the last one returned, from 1 to the highest and round again.
-    pub(crate) fn next_number(&self) -> Owner {
-        let (hand, highest) = (&self.mapping.words()[at::HAND], u64::from(self.highest()));
-        let after = |last| if last < highest { last + 1 } else { 1 };
-        let moved = hand.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |l| Some(after(l)));
-        after(moved.unwrap_or_default()) as Owner
-    }
-
-    /// Returns how many numbers were ever given, repetitions included.
-    pub(crate) fn numbers_given(&self) -> u64 {
-        self.mapping.words()[at::GIVEN].load(Ordering::Acquire)
     }
 
     /// Writes a large message into an area, or into the window of the slot, which the caller has
@@ -402,7 +363,7 @@ impl Memory {
         if length as u64 > self.longest() {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        self.opening.write_all_at(message, self.window(position.slot))
+        self.opening().write_all_at(message, self.window(position.slot))
     }
 
     /// Returns the slot's own area, if a message of this length fits into it.
@@ -410,7 +371,7 @@ impl Memory {
         let bytes = own_area(self.capacity);
         let start = start_of_areas(self.capacity) + position.slot as usize * bytes / WORD;
         let fits = self.has_areas && length <= bytes as u64;
-        fits.then(|| &self.mapping.words()[start..][..bytes / WORD])
+        fits.then(|| &self.words()[start..][..bytes / WORD])
     }
 
     /// Reads a message of this length from its area, or from the slot's window, to the front of the
@@ -429,7 +390,7 @@ impl Memory {
             // Clearing that much memory first would cost as much as reading it.
             *message = Vec::new();
             message.try_reserve_exact(length).map_err(io::Error::other)?;
-            return self.opening.fill_at(message, self.window(position.slot));
+            return self.opening().fill_at(message, self.window(position.slot));
         }
         let more = length.saturating_sub(message.len());
         message.try_reserve(more).map_err(io::Error::other)?;
@@ -438,7 +399,7 @@ impl Memory {
         match area {
             Some(area) => sys::load(area, &mut message[..length]),
             None => {
-                self.opening.read_exact_at(&mut message[..length], self.window(position.slot))?;
+                self.opening().read_exact_at(&mut message[..length], self.window(position.slot))?;
             }
         }
         Ok(())
@@ -452,7 +413,7 @@ impl Memory {
             Place::Shared(area) => length <= size_of_val(area.words) as u64,
             Place::Window => {
                 let start = self.window(position.slot);
-                let end = self.opening.hole_after(start).unwrap_or(start);
+                let end = self.opening().hole_after(start).unwrap_or(start);
                 length <= self.window && end - start >= length
             }
         }
@@ -478,7 +439,7 @@ impl Memory {
             Place::Shared(area) => area.free(),
             Place::Window => {
                 // After a failure the memory only stays, until the next message overwrites it.
-                let _ = self.opening.punch(self.window(position.slot), self.window);
+                let _ = self.opening().punch(self.window(position.slot), self.window);
             }
         }
     }
@@ -498,7 +459,7 @@ impl Memory {
 
     /// Returns the shared areas; none, if the queue has no areas.
     fn areas(&self) -> Areas<'_> {
-        let words = self.mapping.words();
+        let words = self.words();
         let [count, size] = if self.has_areas { [areas::COUNT, areas::WORDS] } else { [0, 0] };
         Areas {
             tenants: &words[at::TENANTS..][..count],
@@ -518,7 +479,7 @@ mod tests {
     use super::*;
 
     fn memory(capacity: u32) -> Memory {
-        Memory::open(create(capacity, Kind::Bounded).unwrap()).unwrap()
+        Memory::create(capacity, Kind::Bounded).unwrap()
     }
 
     fn at(slot: u32) -> Position {
@@ -527,7 +488,7 @@ mod tests {
 
     /// Returns where these words lie, in bytes from the start of the mapping.
     fn bytes_of(memory: &Memory, words: &[AtomicU64]) -> (u64, u64) {
-        let start = (words.as_ptr() as usize - memory.mapping.words().as_ptr() as usize) as u64;
+        let start = (words.as_ptr() as usize - memory.words().as_ptr() as usize) as u64;
         (start, start + size_of_val(words) as u64)
     }
 

@@ -26,25 +26,21 @@
 //!
 //! The layers, each in one file, from the middle outwards: the ring over atomic words (`ring.rs`),
 //! the memory it lies in (`memory.rs`), with areas for large items (`areas.rs`), what processes
-//! leave behind (`spill.rs`), the participants with their numbers (`participant.rs`), waiting
-//! (`waiters.rs`: looks as in `spin.rs`, then sleeps at an event count, `event_count.rs`), all
+//! leave behind (`spill.rs`), the participants and what their death leaves (`participant.rs`), all
 //! together putting and getting bytes (`raw.rs`); on that the handle of a process (`handle.rs`) and
-//! the typed `Queue` (`queue.rs`). As a base for others, such as a pool, there are also `ByteQueue`
-//! (`bytes.rs`) and words that processes share (`words.rs`).
+//! the typed `Queue` (`queue.rs`). As a base for others, such as a pool, there is also `ByteQueue`
+//! (`bytes.rs`). The numbers of participants and how they wait come from `shared`.
 //!
-//! Under `--cfg loom` there are only the ring and the event count, for loom to try their
-//! interleavings: `RUSTFLAGS="--cfg loom" cargo test --release -p multiprocess --lib`.
+//! Under `--cfg loom` there is only the ring, for loom to try its interleavings: `RUSTFLAGS="--cfg loom" cargo test --release -p multiprocess --lib`.
 
 #[cfg(not(loom))]
 mod areas;
-mod atomic;
 #[cfg(not(loom))]
 mod batching;
 #[cfg(not(loom))]
 mod bytes;
 #[cfg(not(loom))]
 mod error;
-pub(crate) mod event_count;
 #[cfg(not(loom))]
 mod handle;
 #[cfg(not(loom))]
@@ -58,16 +54,12 @@ mod raw;
 mod ring;
 #[cfg(not(loom))]
 mod spill;
-#[cfg(not(loom))]
-pub(crate) mod waiters;
-#[cfg(not(loom))]
-mod words;
 
+#[cfg(not(loom))]
+pub use crate::shared::Words;
 #[cfg(not(loom))]
 pub use bytes::ByteQueue;
 #[cfg(not(loom))]
 pub use error::{Error, GetError, PutError};
 #[cfg(not(loom))]
 pub use queue::Queue;
-#[cfg(not(loom))]
-pub use words::Words;

@@ -22,7 +22,7 @@ use crate::queue::error::{Error, GetError, PutError};
 use crate::queue::handle::Handle;
 use crate::queue::memory::Kind;
 use crate::queue::raw::{Failed, KEPT, Until};
-use crate::sys::queue::{Opening, Participation};
+use crate::sys::shared::{Opening, Participation};
 
 /// Number of slots of an unbounded queue.
 const SLOTS: usize = 1024;

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use crate::queue::batching::Batching;
 use crate::queue::error::{Error, GetError, PutError};
-use crate::queue::event_count::EventCount;
 use crate::queue::memory::INLINE;
 use crate::queue::participant::Participant;
 use crate::queue::ring::{Blocked, Claim};
-use crate::queue::waiters::{Sleeper, Waiters};
+use crate::shared::event_count::EventCount;
+use crate::shared::waiters::{AtEventCount, Waiters};
 use crate::spin::{Processor, Waits};
-use crate::sys::queue as sys;
+use crate::sys::shared as sys;
 
 /// Size in bytes beyond which a buffer that grew for one large item is freed.
 pub(crate) const KEPT: usize = 4 << 20;
@@ -97,27 +97,27 @@ impl Until {
 
 impl Participant {
     /// Returns the threads that wait for an item.
-    pub(crate) fn items(&self) -> Waiters<'_> {
+    pub(crate) fn items(&self) -> Waiters<'_, AtEventCount<'_>> {
         self.waiters(0)
     }
 
     /// Returns the threads that wait for a free slot.
-    pub(crate) fn room(&self) -> Waiters<'_> {
+    pub(crate) fn room(&self) -> Waiters<'_, AtEventCount<'_>> {
         self.waiters(1)
     }
 
     /// Returns the threads that wait until all is done.
-    pub(crate) fn done(&self) -> Waiters<'_> {
+    pub(crate) fn done(&self) -> Waiters<'_, AtEventCount<'_>> {
         self.waiters(2)
     }
 
-    fn waiters(&self, number: usize) -> Waiters<'_> {
+    fn waiters(&self, number: usize) -> Waiters<'_, AtEventCount<'_>> {
         let [word, processor] = self.memory().event_count(number);
         let is_watched = self.memory().is_watched();
         let nap = if is_watched { Duration::MAX } else { NAP };
-        let system = Sleeper { opening: self.memory().opening(), number };
+        let system = AtEventCount { opening: self.memory().opening(), number };
         Waiters {
-            event_count: EventCount { word: sys::half(word), system, nap },
+            event_count: EventCount { word: sys::half(word), system, first_nap: nap, nap },
             // The last notifier isn't the only thread of a pool that a waiting one could keep from
             // running: there are the manager, other workers, and callers that wait for results.
             notifier: (!is_watched).then_some(Processor(processor)),
@@ -305,7 +305,7 @@ impl Participant {
     pub(crate) fn items_waiting(&self) -> usize {
         self.repair_all();
         let waiting = |owner| self.memory().account(owner).map_or(0, |account| account.waiting());
-        let elsewhere = (1..=self.memory().highest()).map(waiting);
+        let elsewhere = (1..=self.members().highest()).map(waiting);
         let spilled = if self.is_bounded() { 0 } else { self.memory().spill().count() };
         elsewhere.fold(self.ring().count().0 + spilled, usize::saturating_add)
     }
@@ -337,7 +337,7 @@ impl Participant {
             // before: see "Memory ordering" in `memory.rs`.
             let done = || {
                 let all = |what: fn(&crate::queue::memory::Account<'_>) -> bool| {
-                    (1..=self.memory().highest()).all(|owner| {
+                    (1..=self.members().highest()).all(|owner| {
                         self.memory().account(owner).is_none_or(|account| what(&account))
                     })
                 };
@@ -391,7 +391,7 @@ impl Participant {
     #[expect(clippy::too_many_arguments, reason = "what differs between putting and getting")]
     fn wait<T>(
         &self,
-        waiters: &Waiters<'_>,
+        waiters: &Waiters<'_, AtEventCount<'_>>,
         batching: &Batching,
         until: Until,
         find: impl Fn(bool) -> Option<T>,

@@ -44,7 +44,7 @@
 //! Nothing here needs `SeqCst`: "store, then look at another word" occurs only between a put or get
 //! and a sleeping thread, and the event count has fences for that.
 
-use crate::queue::atomic::{AtomicU64, Ordering};
+use crate::shared::atomic::{AtomicU64, Ordering};
 
 /// A participant's number, at least 1.
 pub(crate) type Owner = u16;

@@ -28,7 +28,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::queue::ring::Position;
-use crate::sys::queue::{self as sys, Opening, Participation};
+use crate::sys::shared::{self as sys, Opening, Participation};
 
 /// Number of bytes that can be left behind in a queue's whole life: its file is sparse, and memory
 /// of items that were got is freed.

@@ -5,4 +5,4 @@ pub(crate) mod counted;
 pub(crate) mod pipe;
 pub(crate) mod process;
 pub(crate) mod processor;
-pub(crate) mod queue;
+pub(crate) mod shared;

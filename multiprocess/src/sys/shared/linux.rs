@@ -1,4 +1,4 @@
-//! Linux: one file in memory holds the words, the windows and the locks of all participants.
+//! Linux: one file in memory holds the words, a queue's windows, and the locks of all members.
 
 use std::fs::File;
 use std::io;
@@ -20,7 +20,7 @@ pub(crate) struct Block(#[serde(with = "handover")] File);
 impl Block {
     pub(super) fn new(bytes: u64) -> io::Result<Self> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let file = rustix::fs::memfd_create("queue", flags)?;
+        let file = rustix::fs::memfd_create("shared", flags)?;
         rustix::fs::ftruncate(&file, bytes)?;
         let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
         rustix::fs::fcntl_add_seals(&file, seals)?;
@@ -39,7 +39,7 @@ impl AsFd for Block {
     }
 }
 
-/// A participant's opening of the file.
+/// A member's opening of the file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Opening(Block);
 
@@ -65,13 +65,19 @@ impl Opening {
         Numbers { file: self.0.as_fd(), first: 0 }
     }
 
-    pub(super) fn block(&self) -> &Block {
+    pub(super) fn words(&self) -> &Block {
         &self.0
     }
 
-    pub(super) fn windows(&self) -> &File {
-        &self.0.0
+    pub(super) fn windows(&self) -> io::Result<&File> {
+        Ok(&self.0.0)
     }
+}
+
+pub(super) fn reserve(block: &Block, offset: u64, length: u64) -> io::Result<()> {
+    // A length of 0 would be an error.
+    let reserve = || rustix::fs::fallocate(block, FallocateFlags::empty(), offset, length);
+    if length > 0 { Ok(reserve()?) } else { Ok(()) }
 }
 
 pub(super) fn punch(file: &File, offset: u64, length: u64) -> io::Result<()> {

@@ -44,13 +44,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::queue::atomic::{AtomicU32, Ordering, fence};
+use crate::shared::atomic::{AtomicU32, Ordering, fence};
 
 /// Wakes every sleeper.
 const ALL: u32 = i32::MAX.cast_unsigned();
 
 /// How the system puts threads to sleep at a word, and wakes them: see
-/// [`Participation`](crate::sys::queue::Participation).
+/// [`Participation`](crate::sys::shared::Participation).
 pub(crate) trait Sleep {
     fn sleep(&self, word: &AtomicU32, value: u32, timeout: Duration) -> bool;
     fn wake(&self, word: &AtomicU32, most: u32) -> usize;
@@ -61,6 +61,8 @@ pub(crate) struct EventCount<'a, S> {
     /// The word: odd if a thread sleeps, or may.
     pub(crate) word: &'a AtomicU32,
     pub(crate) system: S,
+    /// Longest first sleep before the next look; each further one may be twice as long.
+    pub(crate) first_nap: Duration,
     /// Longest sleep before the next look.
     pub(crate) nap: Duration,
 }
@@ -133,19 +135,20 @@ impl<S: Sleep> EventCount<'_, S> {
         mut look: impl FnMut(bool) -> Option<T>,
         more: impl Fn() -> bool,
     ) -> Option<T> {
-        let mut passes_on = false;
+        let (mut passes_on, mut nap) = (false, self.first_nap);
         loop {
             let word = self.set();
             let mut found = look(true);
             if found.is_none() {
                 // Nothing was found with the word set, so there is nothing to pass on either.
-                let left = deadline.map_or(self.nap, |deadline| {
-                    deadline.saturating_duration_since(Instant::now()).min(self.nap)
+                let left = deadline.map_or(nap, |deadline| {
+                    deadline.saturating_duration_since(Instant::now()).min(nap)
                 });
                 if left.is_zero() {
                     return None;
                 }
                 passes_on = self.system.sleep(self.word, word, left);
+                nap = nap.saturating_mul(2).min(self.nap);
                 found = look(false);
             }
             if found.is_some() {
@@ -224,7 +227,12 @@ mod in_every_order {
     impl Shared {
         fn event_count(&self) -> EventCount<'_, &System> {
             // No sleep ends by itself: a lost wake-up is a deadlock, which loom reports.
-            EventCount { word: &self.word, system: &self.system, nap: Duration::MAX }
+            EventCount {
+                word: &self.word,
+                system: &self.system,
+                first_nap: Duration::MAX,
+                nap: Duration::MAX,
+            }
         }
 
         fn take(&self) -> Option<()> {

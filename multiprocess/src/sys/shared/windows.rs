@@ -1,12 +1,14 @@
-//! Windows: a section for the words, a sparse temporary file for the windows, a named event for
-//! each participant, a semaphore for each event count. The system closes the handles of a killed
-//! process, and an object goes, with its name, when the last handle to it is closed.
+//! Windows: a section for the words, a named event for each member; for a queue, too, a sparse
+//! temporary file for the windows and a semaphore for each event count. The system closes the
+//! handles of a killed process, and an object goes, with its name, when the last handle to it is
+//! closed.
 //!
 //! ```text
-//!   participant ──┬── section: words                       no name
-//!                 ├── temporary file: windows              no other process can open it
-//!                 ├── three semaphores: event counts       no names
-//!                 └── event Local\queue-<random>-<number>   lives as long as a handle to it
+//!   member ──┬── section: words                       no name
+//!            ├── event Local\member-<random>-<number>  lives as long as a handle to it
+//!            │   of a queue:
+//!            ├── temporary file: windows              no other process can open it
+//!            └── three semaphores: event counts       no names
 //! ```
 //!
 //! **Numbers.** To take a number is to create the event of its name: of two participants that try,
@@ -177,31 +179,61 @@ impl SharedMemory for Block {
     }
 }
 
-/// A participant's opening: all parts but the mark are the same for every participant.
+/// What only a queue has.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Opening {
-    words: Block,
+struct OfQueue {
     #[serde(with = "handover")]
     windows: File,
     semaphores: [Handed; EVENT_COUNTS],
+}
+
+impl OfQueue {
+    fn create() -> io::Result<Self> {
+        let windows = tempfile::tempfile()?;
+        // On a file system without holes, windows far out are slow, or refused.
+        let _ = control(&windows, FSCTL_SET_SPARSE, &[], &mut []);
+        let semaphore = || create_semaphore(None).map(Handed);
+        Ok(Self { windows, semaphores: [semaphore()?, semaphore()?, semaphore()?] })
+    }
+
+    fn try_clone(&self) -> io::Result<Self> {
+        let [items, room, done] = &self.semaphores;
+        Ok(Self {
+            windows: self.windows.try_clone()?,
+            semaphores: [items.try_clone()?, room.try_clone()?, done.try_clone()?],
+        })
+    }
+}
+
+/// A member's opening: all parts but the mark are the same for every member.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Opening {
+    words: Block,
+    of_queue: Option<OfQueue>,
     /// The number of this opening, and the event that marks it as taken.
     mark: Option<(u16, Handed)>,
 }
 
 impl Opening {
     fn name_of(&self, number: u16) -> Vec<u16> {
-        self.words.name_of("queue", number.into())
+        self.words.name_of("member", number.into())
+    }
+
+    fn windows(&self) -> io::Result<&File> {
+        let of_queue = self.of_queue.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        Ok(&of_queue.windows)
+    }
+
+    /// Returns the semaphore of a queue's event count.
+    fn semaphore(&self, event_count: usize) -> Option<&OwnedHandle> {
+        self.of_queue.as_ref().map(|of_queue| &of_queue.semaphores[event_count].0)
     }
 }
 
 impl Participation for Opening {
-    fn create(mapped: u64, _size: u64) -> io::Result<Self> {
-        let windows = tempfile::tempfile()?;
-        // On a file system without holes, windows far out are slow, or refused.
-        let _ = control(&windows, FSCTL_SET_SPARSE, &[], &mut []);
-        let semaphore = || create_semaphore(None).map(Handed);
-        let semaphores = [semaphore()?, semaphore()?, semaphore()?];
-        Ok(Self { words: Block::create(mapped)?, windows, semaphores, mark: None })
+    fn create(mapped: u64, size: u64) -> io::Result<Self> {
+        let of_queue = if size > mapped { Some(OfQueue::create()?) } else { None };
+        Ok(Self { words: Block::create(mapped)?, of_queue, mark: None })
     }
 
     /// Fails: a queue is more than a file here.
@@ -215,11 +247,9 @@ impl Participation for Opening {
     }
 
     fn invite(&self, numbers: impl Iterator<Item = u16>) -> io::Result<Option<(Self, u16)>> {
-        let [items, room, done] = &self.semaphores;
         let mut opening = Self {
             words: Block { section: self.words.section.try_clone()?, ..self.words },
-            windows: self.windows.try_clone()?,
-            semaphores: [items.try_clone()?, room.try_clone()?, done.try_clone()?],
+            of_queue: self.of_queue.as_ref().map(OfQueue::try_clone).transpose()?,
             mark: None,
         };
         for number in numbers {
@@ -252,13 +282,22 @@ impl Participation for Opening {
         Ok(false)
     }
 
+    fn block(&self) -> &Block {
+        &self.words
+    }
+
+    /// Does nothing: the system reserves a section when it is created, or refuses that.
+    fn reserve(&self, _offset: u64, _length: u64) -> io::Result<()> {
+        Ok(())
+    }
+
     fn map(&self, words: usize) -> io::Result<Mapping> {
         self.words.map(words)
     }
 
     fn write_all_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
         while !bytes.is_empty() {
-            let written = self.windows.seek_write(bytes, offset)?;
+            let written = self.windows()?.seek_write(bytes, offset)?;
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
@@ -269,7 +308,7 @@ impl Participation for Opening {
 
     fn read_exact_at(&self, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
         while !bytes.is_empty() {
-            let read = self.windows.seek_read(bytes, offset)?;
+            let read = self.windows()?.seek_read(bytes, offset)?;
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -285,17 +324,17 @@ impl Participation for Opening {
     }
 
     fn punch(&self, offset: u64, length: u64) -> io::Result<()> {
-        control(&self.windows, FSCTL_SET_ZERO_DATA, &[offset, offset + length], &mut []).map(drop)
+        control(self.windows()?, FSCTL_SET_ZERO_DATA, &[offset, offset + length], &mut []).map(drop)
     }
 
     fn hole_after(&self, offset: u64) -> io::Result<u64> {
-        let end = self.windows.metadata()?.len().max(offset);
+        let end = self.windows()?.metadata()?.len().max(offset);
         let mut hole = offset;
         // Follows the ranges as long as they touch.
         while hole < end {
             let mut range = [0; 2];
             let query = [hole, end - hole];
-            match control(&self.windows, FSCTL_QUERY_ALLOCATED_RANGES, &query, &mut range) {
+            match control(self.windows()?, FSCTL_QUERY_ALLOCATED_RANGES, &query, &mut range) {
                 Err(_) => return Ok(end),
                 Ok(2) if range[0] <= hole && range[0] + range[1] > hole => {
                     hole = range[0] + range[1];
@@ -307,11 +346,13 @@ impl Participation for Opening {
     }
 
     fn sleep(&self, event_count: usize, word: &AtomicU32, value: u32, timeout: Duration) -> bool {
-        word.load(Ordering::SeqCst) == value && wait(&self.semaphores[event_count].0, timeout)
+        let semaphore = self.semaphore(event_count);
+        word.load(Ordering::SeqCst) == value && semaphore.is_some_and(|it| wait(it, timeout))
     }
 
     fn wake(&self, event_count: usize, _word: &AtomicU32, most: u32) -> usize {
-        wake_each(most, || release(&self.semaphores[event_count].0))
+        let semaphore = self.semaphore(event_count);
+        semaphore.map_or(0, |semaphore| wake_each(most, || release(semaphore)))
     }
 }
 
@@ -438,7 +479,7 @@ impl Mapping {
         let start = NonNull::new(view.Value.cast()).ok_or_else(|| {
             let error = io::Error::last_os_error();
             if is_error(&error, ERROR_ACCESS_DENIED) {
-                return io::Error::new(io::ErrorKind::InvalidData, "this is not a queue's memory");
+                return io::Error::new(io::ErrorKind::InvalidData, "this is no shared memory");
             }
             error
         })?;
@@ -469,8 +510,8 @@ mod tests {
     use testing::Deadline;
 
     use super::*;
-    use crate::queue::event_count::EventCount;
-    use crate::queue::waiters::Sleeper;
+    use crate::shared::event_count::EventCount;
+    use crate::shared::waiters::AtEventCount;
 
     const LONG: Duration = Duration::from_secs(600);
 
@@ -479,8 +520,8 @@ mod tests {
         let _deadline = Deadline::seconds(60);
         let opening = Opening::create(1 << 16, 1 << 20).unwrap();
         let word = AtomicU32::new(1);
-        let system = Sleeper { opening: &opening, number: 0 };
-        let event_count = EventCount { word: &word, system, nap: LONG };
+        let system = AtEventCount { opening: &opening, number: 0 };
+        let event_count = EventCount { word: &word, system, first_nap: LONG, nap: LONG };
         for there_is_more in [true, false] {
             // Two threads are about to sleep, and are notified: there is one token for both.
             word.store(1, Ordering::SeqCst);

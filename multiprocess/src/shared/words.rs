@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::sys::queue::{self as sys, Block, Mapping, SharedMemory};
+use crate::sys::shared::{self as sys, Block, Mapping, SharedMemory};
 
 /// Words of 64 bits that processes share, all 0 at first. Like a queue, they can be handed to a new
 /// process among its arguments. A clone is the same words. Python:

@@ -1,15 +1,15 @@
-//! macOS: a shared-memory object for the words, a temporary file for the windows, and a byte in one
-//! file of locks for each participant.
+//! macOS: a shared-memory object for the words, a temporary file for a queue's windows, and a byte in
+//! one file of locks for each member.
 //!
 //! ```text
-//!   participant ──┬── shared-memory object: words          no name any more
-//!                 ├── temporary file: windows              no name any more
-//!                 └── opening of $TMPDIR/multiprocess-<uid>.locks: lock on byte base + number
+//!   member ──┬── shared-memory object: words          no name any more
+//!            ├── temporary file: a queue's windows    no name any more
+//!            └── opening of $TMPDIR/multiprocess-<uid>.locks: lock on byte base + number
 //! ```
 //!
-//! Only a file with a name can be opened once more, and a lock belongs to an opening: so all queues
-//! of a user have their numbers in one file, which is empty, and is never removed. A queue takes a
-//! random base, so that its bytes are no other queue's.
+//! Only a file with a name can be opened once more, and a lock belongs to an opening: so all
+//! memories of a user have their numbers in one file, which is empty, and is never removed. A memory
+//! takes a random base, so that its bytes are no other's.
 
 use std::ffi::OsStr;
 use std::fs::{File, FileTimes};
@@ -57,13 +57,15 @@ impl AsFd for Block {
     }
 }
 
-/// A participant's opening: words and windows are the same for all, the opening of the locks is its
-/// own.
+/// A file for a queue's windows.
+#[derive(Debug, Serialize, Deserialize)]
+struct Windows(#[serde(with = "handover")] File);
+
+/// A member's opening: words and windows are the same for all, the opening of the locks is its own.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Opening {
     words: Block,
-    #[serde(with = "handover")]
-    windows: File,
+    windows: Option<Windows>,
     #[serde(with = "handover")]
     locks: File,
     /// Offset of number 0 in the file of locks.
@@ -72,11 +74,11 @@ pub(crate) struct Opening {
 
 impl Opening {
     /// Creates an object for the mapped part; windows take memory as they are written.
-    pub(super) fn new(mapped: u64, _size: u64) -> io::Result<Self> {
+    pub(super) fn new(mapped: u64, size: u64) -> io::Result<Self> {
         let name = format!("multiprocess-{}.locks", geteuid().as_raw());
         Ok(Self {
             words: Block::new(mapped)?,
-            windows: tempfile::tempfile()?,
+            windows: if size > mapped { Some(Windows(tempfile::tempfile()?)) } else { None },
             locks: open_locks(&std::env::temp_dir().join(name))?,
             // 46 random bits, and 16 for the numbers.
             base: (getrandom::u64()? >> 18 << 16).cast_signed(),
@@ -90,11 +92,13 @@ impl Opening {
         let locks = open_locks(path)?;
         let (old, new) = (self.locks.metadata()?, locks.metadata()?);
         if (old.dev(), old.ino()) != (new.dev(), new.ino()) {
-            let message = format!("{} was removed while a queue needed it", path.display());
+            let message = format!("{} was removed while it was needed", path.display());
             return Err(io::Error::other(message));
         }
         let words = Block(self.words.0.try_clone()?);
-        Ok(Self { words, windows: self.windows.try_clone()?, locks, base: self.base })
+        let copy = |Windows(file): &Windows| file.try_clone().map(Windows);
+        let windows = self.windows.as_ref().map(copy).transpose()?;
+        Ok(Self { words, windows, locks, base: self.base })
     }
 
     /// Fails: a queue is more than a file here.
@@ -106,12 +110,13 @@ impl Opening {
         Numbers { file: self.locks.as_fd(), first: self.base }
     }
 
-    pub(super) fn block(&self) -> &Block {
+    pub(super) fn words(&self) -> &Block {
         &self.words
     }
 
-    pub(super) fn windows(&self) -> &File {
-        &self.windows
+    pub(super) fn windows(&self) -> io::Result<&File> {
+        let Windows(file) = self.windows.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        Ok(file)
     }
 }
 
@@ -128,6 +133,11 @@ fn open_locks(path: &Path) -> io::Result<File> {
     let now = SystemTime::now();
     let _ = file.set_times(FileTimes::new().set_accessed(now).set_modified(now));
     Ok(file)
+}
+
+/// Does nothing: the system has no such call, and pages memory out when there is too little.
+pub(super) fn reserve(_block: &Block, _offset: u64, _length: u64) -> io::Result<()> {
+    Ok(())
 }
 
 #[expect(unsafe_code, reason = "rustix doesn't have it")]

@@ -1,5 +1,5 @@
-//! What only the operating system can do for a queue: memory that processes share, numbers that the
-//! kernel frees when their holder dies, sleep.
+//! What only the operating system can do for queues and shared values: memory that processes share,
+//! numbers that the kernel frees when their holder dies, sleep.
 //!
 //! | | Linux | macOS | Windows |
 //! | --- | --- | --- | --- |
@@ -61,14 +61,14 @@ pub(crate) trait SharedMemory: Sized {
     fn wake(&self, index: usize, word: &AtomicU32, most: u32) -> usize;
 }
 
-/// A participant's opening of its queue: the memory, and a number of its own while it is alive.
+/// A member's opening of a shared memory, and its number, which it has while it is alive.
 ///
 /// A number is taken as long as any process has a handle to it, and free at once when the last
 /// handle is closed, however the holder ends: so an [`Opening`] on its way to a new process has its
 /// number already, and a killed participant has none any more.
 pub(crate) trait Participation: Sized {
-    /// Creates a new queue's memory: `mapped` bytes, and windows behind them up to `size`. The
-    /// opening has no number yet.
+    /// Creates a new memory: `mapped` bytes, and a queue's windows behind them up to `size`, if that
+    /// is more. The opening has no number yet. (Windows and event counts are there only together.)
     fn create(mapped: u64, size: u64) -> io::Result<Self>;
 
     /// Opens a queue that is nothing but this file; fails where a queue is more than a file.
@@ -88,6 +88,13 @@ pub(crate) trait Participation: Sized {
     /// Returns true if another opening has one of these numbers. Some systems ask for them one by
     /// one, up to `highest`: no number above was ever given.
     fn is_any_taken(&self, numbers: Range<u16>, highest: u16) -> io::Result<bool>;
+
+    /// Returns the mapped part, at whose words threads can sleep.
+    fn block(&self) -> &Block;
+
+    /// Reserves the memory of this range of the mapped part, in bytes, where the system hasn't done
+    /// so yet: writing there never fails.
+    fn reserve(&self, offset: u64, length: u64) -> io::Result<()>;
 
     /// Maps the memory's first words; fails if there are fewer.
     fn map(&self, words: usize) -> io::Result<Mapping>;

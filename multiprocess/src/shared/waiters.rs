@@ -2,29 +2,28 @@
 
 use std::time::{Duration, Instant};
 
-use crate::queue::atomic::AtomicU32;
-use crate::queue::event_count::{EventCount, Sleep};
+use crate::shared::atomic::AtomicU32;
+use crate::shared::event_count::{EventCount, Sleep};
 use crate::spin::{Processor, Spin, Waits};
-use crate::sys::queue::{Opening, Participation};
+use crate::sys::shared::{Block, Opening, Participation, SharedMemory};
 
-/// The threads of all processes that wait for one thing: for an item, for a free slot, or until all
-/// is done.
-pub(crate) struct Waiters<'a> {
-    pub(crate) event_count: EventCount<'a, Sleeper<'a>>,
-    /// The processor of the last notifier; `None` at a watched queue, whose threads always yield.
+/// The threads of all processes that wait for one thing, such as an item or a free slot of a queue.
+pub(crate) struct Waiters<'a, S> {
+    pub(crate) event_count: EventCount<'a, S>,
+    /// The processor of the last notifier; `None` if the threads always yield.
     pub(crate) notifier: Option<Processor<'a>>,
     /// What this process remembers of its waits.
     pub(crate) spin: &'a Spin,
 }
 
 /// Sleep at one of a queue's event counts.
-pub(crate) struct Sleeper<'a> {
+pub(crate) struct AtEventCount<'a> {
     pub(crate) opening: &'a Opening,
     /// Index of the event count.
     pub(crate) number: usize,
 }
 
-impl Sleep for Sleeper<'_> {
+impl Sleep for AtEventCount<'_> {
     fn sleep(&self, word: &AtomicU32, value: u32, timeout: Duration) -> bool {
         self.opening.sleep(self.number, word, value, timeout)
     }
@@ -34,7 +33,26 @@ impl Sleep for Sleeper<'_> {
     }
 }
 
-impl Waiters<'_> {
+/// Sleep at any word of a shared memory.
+pub(crate) struct AtWord<'a> {
+    pub(crate) block: &'a Block,
+    /// Index of the word in the memory.
+    pub(crate) index: usize,
+}
+
+impl Sleep for AtWord<'_> {
+    fn sleep(&self, word: &AtomicU32, value: u32, timeout: Duration) -> bool {
+        self.block.sleep(self.index, word, value, timeout);
+        // Where a wake-up may stand for several, the block passes it on by itself.
+        false
+    }
+
+    fn wake(&self, word: &AtomicU32, most: u32) -> usize {
+        self.block.wake(self.index, word, most)
+    }
+}
+
+impl<S: Sleep> Waiters<'_, S> {
     /// Notifies a waiting thread, if there is one; all of them, if there is `more` than for one.
     pub(crate) fn notify(&self, more: impl FnOnce() -> bool) {
         if let Some(notifier) = &self.notifier {

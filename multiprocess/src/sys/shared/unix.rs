@@ -127,21 +127,29 @@ impl Participation for Opening {
         self.numbers().is_any_locked(numbers)
     }
 
+    fn block(&self) -> &Block {
+        self.words()
+    }
+
+    fn reserve(&self, offset: u64, length: u64) -> io::Result<()> {
+        system::reserve(self.words(), offset, length)
+    }
+
     fn map(&self, words: usize) -> io::Result<Mapping> {
-        self.block().map(words)
+        self.words().map(words)
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.windows().write_all_at(bytes, offset)
+        self.windows()?.write_all_at(bytes, offset)
     }
 
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        self.windows().read_exact_at(bytes, offset)
+        self.windows()?.read_exact_at(bytes, offset)
     }
 
     fn fill_at(&self, bytes: &mut Vec<u8>, mut offset: u64) -> io::Result<()> {
         while bytes.len() < bytes.capacity() {
-            match rustix::io::pread(self.windows(), spare_capacity(bytes), offset) {
+            match rustix::io::pread(self.windows()?, spare_capacity(bytes), offset) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(read) => offset += read as u64,
                 Err(Errno::INTR) => {}
@@ -152,11 +160,11 @@ impl Participation for Opening {
     }
 
     fn punch(&self, offset: u64, length: u64) -> io::Result<()> {
-        system::punch(self.windows(), offset, length)
+        system::punch(self.windows()?, offset, length)
     }
 
     fn hole_after(&self, offset: u64) -> io::Result<u64> {
-        system::hole_after(self.windows(), offset)
+        system::hole_after(self.windows()?, offset)
     }
 
     fn sleep(&self, _event_count: usize, word: &AtomicU32, value: u32, timeout: Duration) -> bool {
@@ -210,7 +218,7 @@ impl Mapping {
         let size = words.checked_mul(size_of::<AtomicU64>()).ok_or(io::ErrorKind::OutOfMemory)?;
         let there = if block.has_fixed_size()? { rustix::fs::fstat(block)?.st_size } else { 0 };
         if there.cast_unsigned() < size as u64 {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "this is not a queue's memory"));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "this is no shared memory"));
         }
         let anywhere = std::ptr::null_mut();
         let access = ProtFlags::READ | ProtFlags::WRITE;
