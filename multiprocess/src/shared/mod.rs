@@ -2,6 +2,8 @@
 //! `Array`, `Lock` and the other classes for synchronization, `shared_memory`.
 
 pub(crate) mod atomic;
+#[cfg(all(test, not(loom)))]
+pub(crate) mod crash;
 #[cfg(not(loom))]
 mod died;
 pub(crate) mod event_count;
@@ -10,9 +12,12 @@ mod lock;
 #[cfg(not(loom))]
 mod lock_error;
 #[cfg(not(loom))]
+mod lock_handle;
 mod lock_word;
 #[cfg(not(loom))]
 pub(crate) mod members;
+#[cfg(not(loom))]
+mod reentrant;
 #[cfg(not(loom))]
 pub(crate) mod waiters;
 #[cfg(not(loom))]
@@ -24,5 +29,7 @@ pub use died::Died;
 pub use lock::{Lock, LockGuard};
 #[cfg(not(loom))]
 pub use lock_error::{LockError, Recover};
+#[cfg(not(loom))]
+pub use reentrant::{ReentrantLock, ReentrantLockGuard};
 #[cfg(not(loom))]
 pub use words::Words;
