@@ -182,7 +182,6 @@ fn a_process_that_dies_while_it_waits_or_when_it_has_waited_stops_no_other() {
         assert_eq!(shared.locked(), 0);
         let child = start(lock_slowly, (shared.clone(), step));
         shared.wait_for(BEGUN);
-        // As the first that sleeps it is the first that is woken.
         shared.wait_for_sleeper();
         let reporter = start_reporter(&shared);
         shared.set(GO, 1);
@@ -192,9 +191,15 @@ fn a_process_that_dies_while_it_waits_or_when_it_has_waited_stops_no_other() {
         }
         shared.lock().unlock_whole();
         died(&child, step);
-        assert_eq!(reported(&shared, &reporter), deaths, "{step:?}");
-        assert_eq!(shared.told(), None, "{step:?}");
+        // Most often the child is first, but the other may be.
+        let told = reported(&shared, &reporter) + told_now(&shared);
+        assert_eq!(told, deaths, "{step:?}");
     }
+}
+
+/// Takes the lock, recovers and unlocks; returns the number of deaths that were told.
+fn told_now(shared: &Shared) -> u64 {
+    shared.told().map_or(0, |died| died.deaths.into())
 }
 
 /// Runs in the child: unlocks when another process sleeps, and dies after the step.
@@ -278,7 +283,9 @@ fn a_dead_holders_number_is_given_away_and_its_death_is_told() {
         let inviter = step.map(|step| start(invite, (shared.clone(), step)));
         let first = start(lock_and_unlock, (shared.clone(), Step::Taken));
         died(&first, Step::Taken);
-        assert!(shared.lock().holder().is_some());
+        let number = shared.lock().holder().unwrap();
+        // Another test that just starts a process may have a copy of its opening for a moment.
+        until("its number is free", || !shared.0.lives(number));
         if let (Some(inviter), Some(step)) = (inviter, step) {
             shared.wait_for(BEGUN);
             shared.set(GO, 1);
