@@ -100,8 +100,8 @@ pub fn deserialize<'de, F: From<OwnedEnd>, D: Deserializer<'de>>(input: D) -> Re
     let index = usize::deserialize(input)?;
     let taken = INCOMING.with_borrow_mut(|incoming| {
         let incoming = incoming.as_mut().ok_or(
-            "a descriptor (of a connection, a queue, a lock, a file) can only arrive in the arguments of \
-             a new process",
+            "a descriptor (of a connection, a queue, a lock, a file) can only arrive in the arguments \
+             of a new process",
         )?;
         incoming.get_mut(index).and_then(Option::take).ok_or("this descriptor did not come along")
     });
