@@ -1,5 +1,7 @@
 //! What Python promises of `Lock` and `RLock`, and what it doesn't: no death keeps a lock.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Barrier;
 use std::sync::atomic::Ordering;
