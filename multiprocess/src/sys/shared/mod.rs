@@ -12,6 +12,7 @@
 //! processor (`copy.rs`).
 
 mod copy;
+mod found;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "macos")]
@@ -40,6 +41,7 @@ use windows as system;
 pub(crate) use windows::{Mapping, at_exit, file_size_limit, lock_at_exit};
 
 pub(crate) use copy::{load, store};
+pub(crate) use found::Found;
 pub(crate) use system::{Block, Opening};
 
 /// Memory that processes share: a fixed number of words, all 0 at first. The system frees it with
