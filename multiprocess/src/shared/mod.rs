@@ -2,6 +2,8 @@
 //! `Array`, `Lock` and the other classes for synchronization, `shared_memory`.
 
 pub(crate) mod atomic;
+#[cfg(all(test, not(loom)))]
+pub(crate) mod crash;
 #[cfg(not(loom))]
 mod died;
 pub(crate) mod event_count;
@@ -13,16 +15,23 @@ mod lock_error;
 mod lock_word;
 #[cfg(not(loom))]
 pub(crate) mod members;
+mod transaction;
+#[cfg(not(loom))]
+mod value;
 #[cfg(not(loom))]
 pub(crate) mod waiters;
 #[cfg(not(loom))]
 mod words;
 
 #[cfg(not(loom))]
+pub use bytemuck::{Pod, Zeroable};
+#[cfg(not(loom))]
 pub use died::Died;
 #[cfg(not(loom))]
 pub use lock::{Lock, LockGuard};
 #[cfg(not(loom))]
 pub use lock_error::{LockError, Recover};
+#[cfg(not(loom))]
+pub use value::Value;
 #[cfg(not(loom))]
 pub use words::Words;
