@@ -34,6 +34,16 @@
 //!   the kernel orders them: it frees a dead process's number after the process's last access, and
 //!   the heir has found the number free before it took the lock.
 //!
+//! - **A thread that waits for a change doesn't sleep through one.** It makes the event count odd,
+//!   and then looks at the version; the writer stores the version, and then looks at the event
+//!   count. At least one of them must see the other's store. Usually a `SeqCst` fence on either side
+//!   sees to that; here it is the lock's word, which the writer changes anyway. The one that waits
+//!   changes it, too, by nothing, between store and look (`before_look`, AcqRel). The writer unlocks
+//!   between store and look (Release), and adds an Acquire fence (`has_waiters`). One of the two
+//!   changes comes first, and the other reads from it: all changes of this word are
+//!   read-modify-writes, so also those that come between continue its release sequence. So the
+//!   later one synchronises with the first.
+//!
 //! A version has 64 bits: it doesn't come back to *n* while a reader is looking.
 //!
 //! Large values are copied by a string move of the processor where that pays. Its loads come after
@@ -45,7 +55,7 @@ use std::marker::PhantomData;
 
 use bytemuck::Pod;
 
-use crate::shared::atomic::{AtomicU64, Ordering, fence};
+use crate::shared::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(not(loom))]
 use crate::sys::shared as sys;
 
@@ -167,6 +177,21 @@ impl<'a, T: Pod> TwoCopies<'a, T> {
     }
 }
 
+/// Orders what a thread does that waits: what it has stored is seen by each writer that unlocks
+/// later, and what each writer stored that has unlocked is seen by the look that follows.
+pub(crate) fn before_look(lock: &AtomicU32) {
+    lock.fetch_or(0, Ordering::AcqRel);
+}
+
+/// Returns true if a thread may be waiting for a change: the event count is odd. For a writer that
+/// has just unlocked.
+#[inline]
+pub(crate) fn has_waiters(event_count: &AtomicU32) -> bool {
+    // Pairs with `before_look`.
+    fence(Ordering::Acquire);
+    !event_count.load(Ordering::Relaxed).is_multiple_of(2)
+}
+
 /// Stores a value into words, as many as there are.
 fn store<T: Pod>(words: &[AtomicU64], value: &T) {
     let bytes = bytemuck::bytes_of(value);
@@ -189,11 +214,13 @@ fn store<T: Pod>(words: &[AtomicU64], value: &T) {
 }
 
 /// Loads a word that another thread may be storing.
+#[inline]
 fn shared(word: &AtomicU64) -> u64 {
     word.load(Ordering::Relaxed)
 }
 
 /// Loads a word that no other thread can be storing: the calling one has the writers' lock.
+#[inline]
 fn unshared(word: &AtomicU64) -> u64 {
     #[cfg(not(loom))]
     return word.load(Ordering::Relaxed);
@@ -427,5 +454,36 @@ mod in_every_order {
                 assert_eq!(shared.get(), 10 + changed, "{death:?}");
             });
         }
+    }
+
+    /// A lock as far as it orders: the one that waits has the other member's number.
+    #[test]
+    fn a_thread_that_waits_sees_the_change_or_the_writer_sees_the_thread() {
+        struct Words {
+            lock: AtomicU32,
+            event_count: AtomicU32,
+            version: AtomicU64,
+        }
+        loom::model(|| {
+            let zero = || AtomicU32::new(0);
+            let (lock, event_count, version) = (zero(), zero(), AtomicU64::new(0));
+            let words = Arc::new(Words { lock, event_count, version });
+            let writer = {
+                let words = Arc::clone(&words);
+                thread::spawn(move || {
+                    words
+                        .lock
+                        .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
+                        .unwrap();
+                    words.version.store(1, Ordering::Release);
+                    words.lock.swap(0, Ordering::Release);
+                    has_waiters(&words.event_count)
+                })
+            };
+            words.event_count.fetch_or(1, Ordering::Relaxed);
+            before_look(&words.lock);
+            let is_changed = words.version.load(Ordering::Acquire) == 1;
+            assert!(writer.join().unwrap() || is_changed);
+        });
     }
 }

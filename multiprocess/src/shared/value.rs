@@ -33,9 +33,8 @@
 //!
 //! # Memory ordering
 //!
-//! The copies and the version have the order of `transaction.rs`, the lock that of `lock_word.rs`,
-//! and the event count its own fences: `wait_until` looks at the version, which `update` stored
-//! before it notified.
+//! Copies, version and event count have the order of `transaction.rs`, and the lock that of
+//! `lock_word.rs`.
 //!
 //! `writer` is Relaxed: a thread compares it with its own number only. It finds that number there
 //! if it holds the lock, because it has stored it itself and nobody else has since; and in no other
@@ -55,7 +54,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::shared::lock_word::{LOCK_WORDS, LockWord};
 use crate::shared::members::{self, Members};
-use crate::shared::transaction::{Step, TwoCopies, reach};
+use crate::shared::transaction::{Step, TwoCopies, before_look, has_waiters, reach};
+use crate::shared::waiters::{AtWord, Waiters};
 use crate::spin::{Spin, Waits};
 
 /// Indices of the words.
@@ -228,7 +228,9 @@ impl<T: Pod> Value<T> {
         self.copies().commit(update, &value);
         drop(writer);
         reach(Step::Notify);
-        self.shared.members.waiters(CHANGED, &self.shared.changed_spin).notify_all();
+        if has_waiters(self.shared.members.half(CHANGED)) {
+            self.shared.waiters().notify_all();
+        }
         result
     }
 
@@ -279,27 +281,42 @@ impl<T: Pod> Value<T> {
             !self.shared.is_updating_here(),
             "a thread can't wait for a value inside of its update: no other can change it meanwhile"
         );
-        let waiters = self.shared.members.waiters(CHANGED, &self.shared.changed_spin);
-        waiters.wait(deadline, Waits::One, |_| look(), || true)
+        let look = |is_last: bool| {
+            if is_last {
+                before_look(self.shared.members.half(LOCK));
+            }
+            look()
+        };
+        self.shared.waiters().wait(deadline, Waits::One, look, || true)
     }
 }
 
 impl Shared {
+    #[inline]
     fn word(&self) -> LockWord<'_> {
         LockWord::new(&self.members, LOCK)
     }
 
+    /// Returns the threads that wait for a change.
+    #[cold]
+    fn waiters(&self) -> Waiters<'_, AtWord<'_>> {
+        self.members.waiters(CHANGED, &self.changed_spin)
+    }
+
     /// Returns the word that has the number of the thread that holds the lock.
+    #[inline]
     fn writer(&self) -> &AtomicU64 {
         &self.members.words()[WRITER]
     }
 
     /// Returns true if the calling thread holds the lock, by this handle or another.
+    #[inline]
     fn is_updating_here(&self) -> bool {
         self.writer().load(Ordering::Relaxed) == this_thread()
     }
 
     /// Takes the lock.
+    #[inline]
     fn lock(&self) -> Writer<'_> {
         reach(Step::Lock);
         let deaths = match self.word().try_lock() {
@@ -334,6 +351,7 @@ impl Shared {
 struct Writer<'a>(&'a Shared);
 
 impl Drop for Writer<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.0.writer().store(0, Ordering::Relaxed);
         self.0.word().unlock();
@@ -341,6 +359,7 @@ impl Drop for Writer<'_> {
 }
 
 /// Returns a number of the calling thread that no other has, in no process that ever was; not 0.
+#[inline]
 fn this_thread() -> u64 {
     thread_local! {
         static NUMBER: Cell<u64> = const { Cell::new(0) };
