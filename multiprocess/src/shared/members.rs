@@ -202,6 +202,7 @@ impl Members {
         unmarked.chain(1..MEMBERS)
     }
 
+    #[inline]
     pub(crate) fn me(&self) -> Member {
         self.me
     }
@@ -211,17 +212,20 @@ impl Members {
     }
 
     /// Returns all mapped words, those of the members first.
+    #[inline]
     pub(crate) fn all_words(&self) -> &[AtomicU64] {
         self.mapping.words()
     }
 
     /// Returns the words of the memory's user.
+    #[inline]
     pub(crate) fn words(&self) -> &[AtomicU64] {
         &self.all_words()[HEAD..]
     }
 
     /// Returns the lower half of a word of the memory's user, which must not be used as a whole
     /// then.
+    #[inline]
     pub(crate) fn half(&self, index: usize) -> &AtomicU32 {
         sys::half(&self.words()[index])
     }

@@ -16,6 +16,9 @@ mod lock_handle;
 mod lock_word;
 #[cfg(not(loom))]
 pub(crate) mod members;
+mod transaction;
+#[cfg(not(loom))]
+mod value;
 #[cfg(not(loom))]
 mod reentrant;
 #[cfg(not(loom))]
@@ -24,6 +27,8 @@ pub(crate) mod waiters;
 mod words;
 
 #[cfg(not(loom))]
+pub use bytemuck::{Pod, Zeroable};
+#[cfg(not(loom))]
 pub use died::Died;
 #[cfg(not(loom))]
 pub use lock::{Lock, LockGuard};
@@ -31,5 +36,7 @@ pub use lock::{Lock, LockGuard};
 pub use lock_error::{LockError, Recover};
 #[cfg(not(loom))]
 pub use reentrant::{ReentrantLock, ReentrantLockGuard};
+#[cfg(not(loom))]
+pub use value::Value;
 #[cfg(not(loom))]
 pub use words::Words;
