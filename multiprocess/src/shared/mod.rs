@@ -1,6 +1,8 @@
 //! What processes can share: values, arrays, locks that no kill can wedge. Python: `Value`,
 //! `Array`, `Lock` and the other classes for synchronization, `shared_memory`.
 
+#[cfg(not(loom))]
+mod array;
 pub(crate) mod atomic;
 #[cfg(not(loom))]
 mod died;
@@ -18,6 +20,8 @@ pub(crate) mod waiters;
 #[cfg(not(loom))]
 mod words;
 
+#[cfg(not(loom))]
+pub use array::{Array, PartGuard};
 #[cfg(not(loom))]
 pub use died::Died;
 #[cfg(not(loom))]
