@@ -136,11 +136,7 @@ impl Members {
     pub(crate) fn create(words: usize) -> io::Result<Self> {
         let all = HEAD.checked_add(words).ok_or(io::ErrorKind::OutOfMemory)?;
         let bytes = all.checked_mul(WORD).ok_or(io::ErrorKind::OutOfMemory)? as u64;
-        let limit = sys::file_size_limit();
-        if bytes > limit {
-            let message = format!("the limit of file sizes ({limit} bytes, ulimit -f) is too low");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-        }
+        sys::check_memory(bytes)?;
         let opening = Opening::create(bytes, bytes)?;
         let head = (HEAD * WORD) as u64;
         opening.reserve(head, bytes - head)?;

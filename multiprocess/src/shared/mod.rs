@@ -1,6 +1,8 @@
 //! What processes can share: values, arrays, locks that no kill can wedge. Python: `Value`,
 //! `Array`, `Lock` and the other classes for synchronization, `shared_memory`.
 
+#[cfg(not(loom))]
+mod array;
 pub(crate) mod atomic;
 #[cfg(all(test, not(loom)))]
 pub(crate) mod crash;
@@ -28,6 +30,7 @@ mod words;
 
 #[cfg(not(loom))]
 pub use bytemuck::{Pod, Zeroable};
+pub use array::{Array, PartGuard};
 #[cfg(not(loom))]
 pub use died::Died;
 #[cfg(not(loom))]
