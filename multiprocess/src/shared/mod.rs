@@ -3,6 +3,14 @@
 
 pub(crate) mod atomic;
 #[cfg(not(loom))]
+mod barrier;
+#[cfg(not(loom))]
+mod broken;
+#[cfg(not(loom))]
+mod condition;
+#[cfg(all(test, not(loom)))]
+mod crash;
+#[cfg(not(loom))]
 mod died;
 pub(crate) mod event_count;
 #[cfg(not(loom))]
@@ -14,10 +22,20 @@ mod lock_word;
 #[cfg(not(loom))]
 pub(crate) mod members;
 #[cfg(not(loom))]
+mod round;
+#[cfg(not(loom))]
 pub(crate) mod waiters;
+#[cfg(not(loom))]
+mod wakeups;
 #[cfg(not(loom))]
 mod words;
 
+#[cfg(not(loom))]
+pub use barrier::{Barrier, Seat};
+#[cfg(not(loom))]
+pub use broken::{Broken, Passed};
+#[cfg(not(loom))]
+pub use condition::{Condition, ConditionGuard};
 #[cfg(not(loom))]
 pub use died::Died;
 #[cfg(not(loom))]
