@@ -417,6 +417,25 @@ pub(crate) fn serialize<S: Serializer>(
     Invitation { opening, number, mapped }.serialize(serializer)
 }
 
+/// Serialises this very member: it is another process's from then on, whose card it will have. The
+/// caller then drops its part.
+pub(crate) fn hand_over<S: Serializer>(
+    members: &Members,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Invitation<'a> {
+        opening: &'a Opening,
+        number: Member,
+        mapped: usize,
+    }
+    let Members { opening, me: number, .. } = members;
+    let mapped = members.all_words().len();
+    let done = Invitation { opening, number: *number, mapped }.serialize(serializer)?;
+    members.line(*number)[0].store(0, Ordering::Release);
+    Ok(done)
+}
+
 /// Takes part in a memory that this process was invited to.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Members, D::Error> {
     let Invitation { opening, number, mapped } = Invitation::deserialize(input)?;

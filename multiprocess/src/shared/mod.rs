@@ -7,6 +7,14 @@ pub(crate) mod atomic;
 #[cfg(all(test, not(loom)))]
 pub(crate) mod crash;
 #[cfg(not(loom))]
+mod barrier;
+#[cfg(not(loom))]
+mod broken;
+#[cfg(not(loom))]
+mod condition;
+#[cfg(all(test, not(loom)))]
+mod crash;
+#[cfg(not(loom))]
 mod died;
 pub(crate) mod event_count;
 #[cfg(not(loom))]
@@ -24,13 +32,22 @@ mod value;
 #[cfg(not(loom))]
 mod reentrant;
 #[cfg(not(loom))]
+mod round;
+#[cfg(not(loom))]
 pub(crate) mod waiters;
+#[cfg(not(loom))]
+mod wakeups;
 #[cfg(not(loom))]
 mod words;
 
 #[cfg(not(loom))]
 pub use bytemuck::{Pod, Zeroable};
 pub use array::{Array, PartGuard};
+pub use barrier::{Barrier, Seat};
+#[cfg(not(loom))]
+pub use broken::{Broken, Passed};
+#[cfg(not(loom))]
+pub use condition::{Condition, ConditionGuard};
 #[cfg(not(loom))]
 pub use died::Died;
 #[cfg(not(loom))]
