@@ -17,6 +17,8 @@ mod found;
 mod linux;
 #[cfg(target_os = "macos")]
 mod macos;
+mod plain;
+mod reserve;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -42,6 +44,8 @@ pub(crate) use windows::{Mapping, at_exit, file_size_limit, lock_at_exit};
 
 pub(crate) use copy::{load, store};
 pub(crate) use found::Found;
+pub(crate) use plain::{Lent, Parts, Plain, SharedWords};
+pub(crate) use reserve::check_memory;
 pub(crate) use system::{Block, Opening};
 
 /// Memory that processes share: a fixed number of words, all 0 at first. The system frees it with
@@ -132,6 +136,7 @@ pub(crate) trait Participation: Sized {
 }
 
 /// Returns the lower half of a shared word, which must not be used as a whole then.
+#[inline]
 #[expect(unsafe_code, reason = "two sizes of atomics share a word")]
 pub(crate) fn half(word: &AtomicU64) -> &AtomicU32 {
     let index = usize::from(cfg!(target_endian = "big"));
