@@ -4,6 +4,16 @@
 #[cfg(not(loom))]
 mod array;
 pub(crate) mod atomic;
+#[cfg(all(test, not(loom)))]
+pub(crate) mod crash;
+#[cfg(not(loom))]
+mod barrier;
+#[cfg(not(loom))]
+mod broken;
+#[cfg(not(loom))]
+mod condition;
+#[cfg(all(test, not(loom)))]
+mod crash;
 #[cfg(not(loom))]
 mod died;
 pub(crate) mod event_count;
@@ -12,21 +22,41 @@ mod lock;
 #[cfg(not(loom))]
 mod lock_error;
 #[cfg(not(loom))]
+mod lock_handle;
 mod lock_word;
 #[cfg(not(loom))]
 pub(crate) mod members;
+mod transaction;
+#[cfg(not(loom))]
+mod value;
+#[cfg(not(loom))]
+mod reentrant;
+#[cfg(not(loom))]
+mod round;
 #[cfg(not(loom))]
 pub(crate) mod waiters;
+#[cfg(not(loom))]
+mod wakeups;
 #[cfg(not(loom))]
 mod words;
 
 #[cfg(not(loom))]
+pub use bytemuck::{Pod, Zeroable};
 pub use array::{Array, PartGuard};
+pub use barrier::{Barrier, Seat};
+#[cfg(not(loom))]
+pub use broken::{Broken, Passed};
+#[cfg(not(loom))]
+pub use condition::{Condition, ConditionGuard};
 #[cfg(not(loom))]
 pub use died::Died;
 #[cfg(not(loom))]
 pub use lock::{Lock, LockGuard};
 #[cfg(not(loom))]
 pub use lock_error::{LockError, Recover};
+#[cfg(not(loom))]
+pub use reentrant::{ReentrantLock, ReentrantLockGuard};
+#[cfg(not(loom))]
+pub use value::Value;
 #[cfg(not(loom))]
 pub use words::Words;

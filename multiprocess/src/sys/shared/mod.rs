@@ -134,6 +134,7 @@ pub(crate) trait Participation: Sized {
 }
 
 /// Returns the lower half of a shared word, which must not be used as a whole then.
+#[inline]
 #[expect(unsafe_code, reason = "two sizes of atomics share a word")]
 pub(crate) fn half(word: &AtomicU64) -> &AtomicU32 {
     let index = usize::from(cfg!(target_endian = "big"));
