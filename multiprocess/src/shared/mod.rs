@@ -4,8 +4,6 @@
 #[cfg(not(loom))]
 mod array;
 pub(crate) mod atomic;
-#[cfg(all(test, not(loom)))]
-pub(crate) mod crash;
 #[cfg(not(loom))]
 mod barrier;
 #[cfg(not(loom))]
@@ -13,7 +11,7 @@ mod broken;
 #[cfg(not(loom))]
 mod condition;
 #[cfg(all(test, not(loom)))]
-mod crash;
+pub(crate) mod crash;
 #[cfg(not(loom))]
 mod died;
 pub(crate) mod event_count;
@@ -26,13 +24,13 @@ mod lock_handle;
 mod lock_word;
 #[cfg(not(loom))]
 pub(crate) mod members;
-mod transaction;
-#[cfg(not(loom))]
-mod value;
 #[cfg(not(loom))]
 mod reentrant;
 #[cfg(not(loom))]
 mod round;
+mod transaction;
+#[cfg(not(loom))]
+mod value;
 #[cfg(not(loom))]
 pub(crate) mod waiters;
 #[cfg(not(loom))]
@@ -41,11 +39,13 @@ mod wakeups;
 mod words;
 
 #[cfg(not(loom))]
-pub use bytemuck::{Pod, Zeroable};
 pub use array::{Array, PartGuard};
+#[cfg(not(loom))]
 pub use barrier::{Barrier, Seat};
 #[cfg(not(loom))]
 pub use broken::{Broken, Passed};
+#[cfg(not(loom))]
+pub use bytemuck::{Pod, Zeroable};
 #[cfg(not(loom))]
 pub use condition::{Condition, ConditionGuard};
 #[cfg(not(loom))]

@@ -8,8 +8,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytemuck::{Pod, Zeroable};
-use multiprocess::shared::{Array, LockError, Words};
+use multiprocess::shared::{Array, LockError, PartGuard, Pod, Words, Zeroable};
 use multiprocess::{Failure, Gate, Process, Waiting, tasks};
 use testing::{
     Deadline, LONG, Other, Report, SHORT, Signal, alone, ends_well, kill_child, reports, start,
@@ -168,13 +167,11 @@ fn a_process_that_ends_with_a_part_is_told_too() {
     let array = Array::new(1).unwrap();
     let child = start(end_with_a_part, array.clone());
     ends_well(&child);
-    for tried in [
-        array.lock_timeout(0, LONG).unwrap_err(),
-        array.try_lock(0).unwrap_err(),
-        array.lock(0).unwrap_err(),
-    ] {
-        assert_eq!((tried.died().pid, tried.died().deaths), (child.pid().unwrap(), 1));
-    }
+    let expected = (child.pid().unwrap(), 1);
+    let told = |error: LockError<PartGuard<'_, u64>>| (error.died().pid, error.died().deaths);
+    assert_eq!(told(array.lock_timeout(0, LONG).unwrap_err()), expected);
+    assert_eq!(told(array.try_lock(0).unwrap_err()), expected);
+    assert_eq!(told(array.lock(0).unwrap_err()), expected);
 }
 
 /// Runs in the child.
