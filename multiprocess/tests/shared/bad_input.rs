@@ -284,7 +284,9 @@ mod damaged {
     use std::collections::BTreeSet;
     use std::fs::{self, File};
     use std::os::unix::fs::FileExt;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::path::PathBuf;
+    use std::thread;
 
     use multiprocess::{Gate, Process, Waiting};
     use testing::{alone, ends_well, start};
@@ -292,7 +294,14 @@ mod damaged {
     use super::limits::use_once_there;
     use super::*;
 
-    tasks![damage_all_kinds, damage_each_word, damage_while_used, hand_over_the_damaged, use_often];
+    tasks![
+        damage_all_kinds,
+        damage_each_word,
+        damage_while_used,
+        hand_over_the_damaged,
+        let_two_threads_in,
+        use_often,
+    ];
 
     /// Highest number that a member of these tests has.
     const LIVING: u64 = 8;
@@ -409,6 +418,47 @@ mod damaged {
     #[test]
     fn whichever_word_is_damaged_each_way_to_use_it_ends() {
         alone(damage_each_word);
+    }
+
+    /// Runs in a process of its own.
+    fn let_two_threads_in((): ()) {
+        let _deadline = Deadline::seconds(120);
+        let (shared, memory) = Memory::of(2);
+        let Shared::Array(array) = &shared else { unreachable!("it is an array") };
+        for part in 0..3 {
+            let lock = memory.head + 8 * part as u64;
+            let mut mine = array.lock(part).unwrap();
+            // As if it were free; then as if a dead process had it.
+            for word in [0, 0xffe] {
+                memory.set(lock, word);
+                thread::scope(|scope| {
+                    let try_it = || array.try_lock(part).map_or(true, |part| part.is_some());
+                    assert!(!scope.spawn(try_it).join().unwrap());
+                    memory.set(lock, word);
+                    let wait = || array.lock_timeout(part, MOMENT).map_or(true, |it| it.is_some());
+                    assert!(!scope.spawn(wait).join().unwrap());
+                });
+                memory.set(lock, word);
+                let again = catch_unwind(AssertUnwindSafe(|| drop(array.lock(part))));
+                assert!(
+                    again.unwrap_err().downcast_ref::<String>().unwrap().contains("this thread")
+                );
+            }
+            memory.set(lock, 0);
+            thread::scope(|scope| {
+                let other = scope.spawn(|| array.lock(part).unwrap_or_else(LockError::recover)[3]);
+                thread::sleep(Duration::from_millis(5));
+                assert!(!other.is_finished());
+                mine[3] = 9;
+                drop(mine);
+                assert_eq!(other.join().unwrap(), 9);
+            });
+        }
+    }
+
+    #[test]
+    fn two_threads_of_a_process_never_have_one_part_whatever_the_memory_says() {
+        alone(let_two_threads_in);
     }
 
     /// Runs in the child: uses it while its parent damages the memory.
