@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 use multiprocess::shared::{Array, LockError, PartGuard, Pod, Words, Zeroable};
 use multiprocess::{Failure, Gate, Process, Waiting, tasks};
 use testing::{
-    Deadline, LONG, Other, Report, SHORT, Signal, alone, ends_well, kill_child, reports, start,
-    until,
+    Deadline, LONG, Report, SHORT, Signal, alone, ends_well, kill_child, reports, start, until,
 };
 
 multiprocess::test_entry!();
@@ -270,7 +269,7 @@ fn a_stopped_process_keeps_its_part_until_it_goes_on() {
     let _deadline = Deadline::seconds(120);
     let array = Array::in_parts(10, 2).unwrap();
     let (child, gate) = holder(&array);
-    let other = Other::of(child.pid().unwrap()).unwrap();
+    let other = testing::Other::of(child.pid().unwrap()).unwrap();
     assert!(other.stop());
     gate.open();
     assert!(array.lock_timeout(1, Duration::from_millis(300)).unwrap().is_none());

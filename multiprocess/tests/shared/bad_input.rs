@@ -11,9 +11,10 @@ use multiprocess::shared::{
 };
 use multiprocess::tasks;
 use serde::{Deserialize, Serialize};
-use testing::{Deadline, Random, whole_text};
+use testing::{Deadline, Random, ends_well, start, whole_text};
 
 multiprocess::test_entry!();
+tasks![use_once_there];
 
 /// One thing that processes share.
 #[derive(Serialize, Deserialize)]
@@ -104,11 +105,32 @@ impl Shared {
     }
 }
 
+/// Makes one of this kind.
+fn made(kind: u64) -> Shared {
+    Shared::new(kind).unwrap()
+}
+
+/// Runs in the child.
+fn use_once_there(mut shared: Shared) {
+    let mut random = Random(5);
+    (0..20).for_each(|_| shared.use_once(&mut random, false));
+}
+
+#[test]
+fn what_processes_share_can_be_used_in_each_way_where_it_was_made_and_where_it_comes_to() {
+    let _deadline = Deadline::seconds(120);
+    for kind in 0..KINDS {
+        let mut shared = made(kind);
+        (0..20).for_each(|_| shared.use_once(&mut Random(1), true));
+        ends_well(&start(use_once_there, shared));
+    }
+}
+
 /// LOCK-B07
 #[test]
 fn what_processes_share_goes_only_into_the_arguments_of_a_new_process() {
     for kind in 0..KINDS {
-        let shared = Shared::new(kind).unwrap();
+        let shared = made(kind);
         for _ in 0..3 {
             let error = frame::encode(&shared, &mut Vec::new()).unwrap_err();
             let text = whole_text(&error);
@@ -139,23 +161,17 @@ mod limits {
 
     use multiprocess::Process;
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    use testing::{alone, ends_well, start};
+    use testing::alone;
 
     use super::*;
 
-    tasks![below_a_limit_of_file_sizes, use_once_there, without_addresses, without_descriptors];
+    tasks![below_a_limit_of_file_sizes, without_addresses, without_descriptors];
 
     /// Changes what of a resource this process may use; back by `None`.
     pub(super) fn limit(resource: Resource, most: Option<u64>) {
         let maximum = getrlimit(resource).maximum;
         let current = most.or(maximum);
         setrlimit(resource, Rlimit { current, maximum }).unwrap();
-    }
-
-    /// Runs in the child.
-    pub(super) fn use_once_there(mut shared: Shared) {
-        let mut random = Random(5);
-        (0..20).for_each(|_| shared.use_once(&mut random, false));
     }
 
     /// Runs in a process of its own. Nothing may be printed below the limit: the output may be a
@@ -206,7 +222,7 @@ mod limits {
     fn without_descriptors((): ()) {
         let _deadline = Deadline::seconds(120);
         let mut random = Random(7);
-        let mut shared: Vec<Shared> = (0..KINDS).map(|kind| Shared::new(kind).unwrap()).collect();
+        let mut shared: Vec<Shared> = (0..KINDS).map(|kind| made(kind)).collect();
         let mut all = Vec::new();
         let mut take_all = || all.extend(std::iter::from_fn(|| File::open("/dev/null").ok()));
         limit(Resource::Nofile, Some(40));
@@ -227,7 +243,7 @@ mod limits {
         }
         drop(all);
         for kind in 0..KINDS {
-            ends_well(&start(use_once_there, Shared::new(kind).unwrap()));
+            ends_well(&start(use_once_there, made(kind)));
         }
     }
 
@@ -289,9 +305,8 @@ mod damaged {
     use std::thread;
 
     use multiprocess::{Gate, Process, Waiting};
-    use testing::{alone, ends_well, start};
+    use testing::alone;
 
-    use super::limits::use_once_there;
     use super::*;
 
     tasks![
@@ -328,7 +343,7 @@ mod damaged {
         /// Makes a thing, and opens its memory.
         fn of(kind: u64) -> (Shared, Self) {
             let head = if kind == 4 { 0 } else { words_of(&opened(|| Lock::new().unwrap()).1) - 8 };
-            let (shared, file) = opened(|| Shared::new(kind).unwrap());
+            let (shared, file) = opened(|| made(kind));
             let words = words_of(&file);
             (shared, Self { file, words, head })
         }
