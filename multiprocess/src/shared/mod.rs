@@ -2,9 +2,16 @@
 //! `Array`, `Lock` and the other classes for synchronization, `shared_memory`.
 
 pub(crate) mod atomic;
+#[cfg(all(test, not(loom)))]
+pub(crate) mod crash;
 #[cfg(not(loom))]
 mod died;
+#[cfg(not(loom))]
+mod event;
 pub(crate) mod event_count;
+mod event_word;
+#[cfg(not(loom))]
+mod full;
 #[cfg(not(loom))]
 mod lock;
 #[cfg(not(loom))]
@@ -14,6 +21,13 @@ mod lock_word;
 #[cfg(not(loom))]
 pub(crate) mod members;
 #[cfg(not(loom))]
+mod permit;
+#[cfg(not(loom))]
+mod permits;
+#[cfg(not(loom))]
+mod semaphore;
+mod slots;
+#[cfg(not(loom))]
 pub(crate) mod waiters;
 #[cfg(not(loom))]
 mod words;
@@ -21,8 +35,16 @@ mod words;
 #[cfg(not(loom))]
 pub use died::Died;
 #[cfg(not(loom))]
+pub use event::Event;
+#[cfg(not(loom))]
+pub use full::Full;
+#[cfg(not(loom))]
 pub use lock::{Lock, LockGuard};
 #[cfg(not(loom))]
 pub use lock_error::{LockError, Recover};
+#[cfg(not(loom))]
+pub use permit::Permit;
+#[cfg(not(loom))]
+pub use semaphore::Semaphore;
 #[cfg(not(loom))]
 pub use words::Words;
