@@ -61,6 +61,9 @@ pub struct Memory {
     slots: (u64, u64),
 }
 
+/// The index of a queue's first own word: those before it say which processes take part.
+pub const FIRST_WORD: u64 = 72 + 8 * 4096;
+
 /// The number of words in a slot.
 const STRIDE: u64 = 32;
 
@@ -105,10 +108,10 @@ impl Memory {
     pub fn damage(&self, decisions: &mut impl Decisions) {
         let index = match decisions.below(6) {
             0 => decisions.number() % self.words,
-            // What the queue is, hints, bells.
-            1 | 2 => decisions.below(64),
-            // Tenants of areas, and the accounts of the first participants.
-            3 => 64 + decisions.below(64),
+            // What the queue is, hints, event counts, tenants of areas.
+            1 | 2 => FIRST_WORD + decisions.below(96),
+            // Numbers that were given, and the accounts of the first participants.
+            3 => [0, 72][decisions.below(2) as usize] + decisions.below(64),
             // The first words of a slot.
             4 => {
                 self.slots.0 + decisions.below(self.slots.1 / STRIDE) * STRIDE + decisions.below(3)

@@ -459,7 +459,7 @@ mod damaged {
     use proptest::prelude::*;
     use proptest::test_runner::{Config, TestRunner};
     use rustix::process::Resource;
-    use testing::damage::{Memory, play, use_queue};
+    use testing::damage::{FIRST_WORD, Memory, play, use_queue};
     use testing::{Random, alone, ends_well};
 
     use super::limits::{do_nothing, limit};
@@ -583,7 +583,7 @@ mod damaged {
     /// Runs in a process of its own.
     fn make_a_bounded_queue_look_unbounded((): ()) {
         let _deadline = Deadline::seconds(120);
-        for index in 0..8 {
+        for index in FIRST_WORD..FIRST_WORD + 8 {
             let queue = Queue::bounded(1).unwrap();
             let memory = Memory::of(&queue, 1).unwrap();
             queue.put(text(1, 1)).unwrap();

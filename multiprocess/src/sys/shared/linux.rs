@@ -11,6 +11,7 @@ use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags, SeekFrom};
 use rustix::thread::futex;
 use serde::{Deserialize, Serialize};
 
+use super::reserve;
 use super::unix::Numbers;
 
 /// A file in memory, sparse, whose size never changes.
@@ -19,8 +20,13 @@ pub(crate) struct Block(#[serde(with = "handover")] File);
 
 impl Block {
     pub(super) fn new(bytes: u64) -> io::Result<Self> {
+        Self::named("shared", bytes)
+    }
+
+    /// Creates a file that is shown by this name in `/proc/PID/fd`.
+    fn named(name: &str, bytes: u64) -> io::Result<Self> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let file = rustix::fs::memfd_create("shared", flags)?;
+        let file = rustix::fs::memfd_create(name, flags)?;
         rustix::fs::ftruncate(&file, bytes)?;
         let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
         rustix::fs::fcntl_add_seals(&file, seals)?;
@@ -45,8 +51,9 @@ pub(crate) struct Opening(Block);
 
 impl Opening {
     /// Creates a file of this size, whose beginning is mapped.
-    pub(super) fn new(_mapped: u64, size: u64) -> io::Result<Self> {
-        Block::new(size).map(Self)
+    pub(super) fn new(mapped: u64, size: u64) -> io::Result<Self> {
+        let name = if size > mapped { "queue" } else { "shared" };
+        Block::named(name, size).map(Self)
     }
 
     /// Opens the same file once more, because a lock belongs to an opening.
@@ -75,9 +82,7 @@ impl Opening {
 }
 
 pub(super) fn reserve(block: &Block, offset: u64, length: u64) -> io::Result<()> {
-    // A length of 0 would be an error.
-    let reserve = || rustix::fs::fallocate(block, FallocateFlags::empty(), offset, length);
-    if length > 0 { Ok(reserve()?) } else { Ok(()) }
+    reserve::take(block, offset, length)
 }
 
 pub(super) fn punch(file: &File, offset: u64, length: u64) -> io::Result<()> {
