@@ -121,6 +121,7 @@ impl Event {
     /// Sets the event: all threads that wait go on, and those that wait later don't wait. Never
     /// waits, and may be called in a signal handler. Python: `set()`.
     pub fn set(&self) {
+        reach(Step::Setting);
         self.word().set();
         reach(Step::Set);
         self.waiters().notify_all();
@@ -129,6 +130,7 @@ impl Event {
     /// Clears the event: threads wait from now on. Threads that wait since before it was set go on
     /// all the same. Python: `clear()`.
     pub fn clear(&self) {
+        reach(Step::Clearing);
         self.word().clear();
         reach(Step::Cleared);
     }
@@ -167,8 +169,12 @@ impl Event {
 #[cfg_attr(test, derive(Debug, serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy)]
 pub(crate) enum Step {
-    /// The event is set, and no thread was woken.
-    Set = 200,
+    /// The event is about to be set.
+    Setting = 500,
+    /// It is set, and no thread was woken.
+    Set,
+    /// It is about to be cleared.
+    Clearing,
     /// It is cleared.
     Cleared,
 }
@@ -198,3 +204,6 @@ impl<'de> Deserialize<'de> for Event {
         members::deserialize(deserializer).map(Self::of)
     }
 }
+
+#[cfg(test)]
+mod step_by_step;

@@ -177,3 +177,6 @@ impl<'de> Deserialize<'de> for Semaphore {
         members::deserialize(deserializer).map(|members| Self(Arc::new(Permits::attach(members))))
     }
 }
+
+#[cfg(test)]
+mod step_by_step;

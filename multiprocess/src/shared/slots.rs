@@ -82,7 +82,7 @@ fn member(word: u64) -> Member {
 #[derive(Clone, Copy)]
 pub(crate) enum Step {
     /// A free slot is found.
-    Found = 100,
+    Found = 400,
     /// It is taken.
     Taken,
     /// A permit is about to be given back, or consumed.
