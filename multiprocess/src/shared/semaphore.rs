@@ -124,8 +124,8 @@ impl Semaphore {
         }
     }
 
-    /// Returns how many permits are free, or a dead process's. By then there may be more or less.
-    /// Python: `get_value()`.
+    /// Returns how many permits are free, or a dead process's: about as many, while other threads
+    /// acquire and give back. Python: `get_value()`.
     #[must_use]
     pub fn available(&self) -> usize {
         self.0.available()
