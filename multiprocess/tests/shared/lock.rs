@@ -30,7 +30,7 @@ tasks![
     wait_and_say
 ];
 
-/// One of the two kinds, for what is the same for both.
+/// A lock of either kind, for what is the same for both.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Any {
     Lock(Lock),
