@@ -333,9 +333,9 @@ fn a_stopped_holder_keeps_the_lock_and_goes_on_with_it() {
         let (child, gate) = holder(&lock);
         let other = Other::of(child.pid().unwrap()).unwrap();
         assert!(other.stop());
-        gate.open();
         assert_eq!(lock.lock_timeout(Duration::from_millis(300)), Got::Nothing);
         assert_eq!(lock.try_lock(), Got::Nothing);
+        gate.open();
         assert!(other.go_on());
         assert_eq!(lock.lock_timeout(LONG), Got::Locked);
         ends_well(&child);
