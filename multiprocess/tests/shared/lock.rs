@@ -3,15 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Barrier;
 use std::sync::atomic::Ordering;
+use std::sync::{Barrier, OnceLock};
 use std::time::{Duration, Instant};
 use std::{mem, process, thread};
 
 use multiprocess::process::frame;
-use multiprocess::queue::Words;
-use multiprocess::shared::{Died, Lock, LockError, ReentrantLock};
-use multiprocess::{Gate, Process, Queue, Waiting, tasks};
+use multiprocess::shared::{Died, Lock, LockError, ReentrantLock, Words};
+use multiprocess::{Gate, Pool, Process, Queue, Waiting, tasks};
 use serde::{Deserialize, Serialize};
 use testing::{
     Deadline, LONG, Other, Report, SHORT, ends_well, kill_child, reports, start, whole_text,
@@ -20,12 +19,14 @@ use testing::{
 multiprocess::test_entry!();
 tasks![
     add,
+    add_shared,
     end_with,
     exit_with,
     hold,
     hold_and_print,
     lock_and_panic,
     lock_in_turn,
+    share,
     try_lock_and_say,
     wait_and_say
 ];
@@ -164,6 +165,8 @@ fn a_lock_that_its_own_thread_takes_again_panics_or_is_refused() {
     let begun = Instant::now();
     assert!(lock.lock_timeout(SHORT).unwrap().is_none());
     assert!(begun.elapsed() >= SHORT);
+    let for_ever = || drop(lock.lock_timeout(Duration::MAX));
+    assert!(catch_unwind(AssertUnwindSafe(for_ever)).is_err());
     // Another thread waits for its turn.
     thread::scope(|scope| {
         let other = scope.spawn(|| lock.lock().map(drop).is_ok());
@@ -482,6 +485,38 @@ fn processes_and_threads_that_add_under_the_lock_lose_nothing() {
         children.iter().for_each(ends_well);
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!(words[0].load(Ordering::Relaxed), 5000);
+    }
+}
+
+/// What the workers of a pool share.
+static SHARED: OnceLock<(Any, Words)> = OnceLock::new();
+
+/// Runs in each worker first.
+fn share(shared: (Any, Words)) {
+    assert!(SHARED.set(shared).is_ok());
+}
+
+/// Runs in a worker.
+fn add_shared(times: u64) {
+    let (lock, words) = SHARED.get().unwrap();
+    for _ in 0..times {
+        lock.hold(|| {
+            let sum = words[0].load(Ordering::Relaxed);
+            words[0].store(sum + 1, Ordering::Relaxed);
+        });
+    }
+}
+
+#[test]
+fn the_workers_of_a_pool_get_a_lock_by_their_initializer() {
+    let _deadline = Deadline::seconds(120);
+    for lock in both() {
+        let words = Words::new(1).unwrap();
+        let shared = (lock.clone(), words.clone());
+        let pool = Pool::builder().processes(3).initializer(share, shared).build().unwrap();
+        pool.map(add_shared, [500; 10]).unwrap();
+        assert_eq!(words[0].load(Ordering::Relaxed), 5000);
+        assert!(!lock.is_locked());
     }
 }
 
