@@ -25,6 +25,7 @@ tasks![
     hold,
     hold_and_print,
     lock_and_panic,
+    lock_and_say,
     lock_in_turn,
     share,
     try_lock_and_say,
@@ -540,6 +541,27 @@ fn also_the_form_that_does_not_wait_takes_a_dead_holders_lock() {
             format!("{} (process {}) died holding the lock", child.name(), child.pid().unwrap());
         assert_eq!(said.next::<String>(), expected);
         ends_well(&asks);
+    }
+}
+
+/// Runs in the child: waits for the lock, and says what it is told.
+fn lock_and_say((lock, report): (Any, Report)) {
+    let Got::Told(died) = lock.lock_timeout(LONG) else { return report.say("nothing") };
+    report.say(died.to_string());
+}
+
+#[test]
+fn a_process_that_is_started_after_the_holders_death_and_has_its_number_is_told() {
+    let _deadline = Deadline::seconds(120);
+    for lock in both() {
+        let (child, _gate) = holder(&lock);
+        kill_child(&child);
+        let (mut said, report) = reports();
+        let next = start(lock_and_say, (lock.clone(), report));
+        let expected =
+            format!("{} (process {}) died holding the lock", child.name(), child.pid().unwrap());
+        assert_eq!(said.next::<String>(), expected);
+        ends_well(&next);
     }
 }
 
