@@ -139,7 +139,7 @@ fn each_value_has_a_lock_of_its_own() {
     let _deadline = Deadline::seconds(120);
     let [first, second] = [1, 2].map(|number| Value::new(number).unwrap());
     first.update(|first| {
-        let taken = second.update(|second| std::mem::take(second));
+        let taken = second.update(std::mem::take);
         *first += taken;
     });
     assert_eq!((first.get(), second.get()), (3, 0));
