@@ -206,7 +206,7 @@ fn drop_the_last_handle((): ()) {
     let clone = array.clone();
     drop(array);
     assert_eq!(clone.lock(2).unwrap()[0], 1, "one handle keeps it");
-    assert!(inventory().unwrap().descriptors.len() > few);
+    assert!(inventory().unwrap().descriptors.len() > few || cfg!(windows), "each is told");
     drop(clone);
     before.comes_back().unwrap();
 }
