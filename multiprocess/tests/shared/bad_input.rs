@@ -16,7 +16,7 @@ use testing::{Deadline, Random, ends_well, start, whole_text};
 multiprocess::test_entry!();
 tasks![use_once_there];
 
-/// One thing that processes share.
+/// A thing that processes share.
 #[derive(Serialize, Deserialize)]
 enum Shared {
     Lock(Lock),

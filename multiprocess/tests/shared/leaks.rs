@@ -1,5 +1,5 @@
-//! Nothing is left of what processes shared, however they ended: no descriptor, no mapping, no name,
-//! no child, no thread.
+//! Nothing is left of what processes shared, however they ended: no descriptor, no mapping, no
+//! name, no child, no thread.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::sync::atomic::Ordering;
@@ -33,7 +33,7 @@ tasks![
 #[cfg(unix)]
 tasks![kill_all_at_once];
 
-/// One of each kind that processes share.
+/// A thing of each kind that processes share.
 #[derive(Serialize, Deserialize)]
 struct All {
     lock: Lock,
@@ -110,7 +110,7 @@ fn have_a_part_of_each((mut all, said): (All, Report)) {
     }
 }
 
-/// One of each, and a process, used in one of several ways.
+/// Makes one of each and a process, and uses and ends them in one of several ways.
 fn make_use_and_end(round: usize) {
     let [mut mine, its] = All::two(1 + round * 37 % 3000);
     let (mut all, said): (Reports, Report) = reports();

@@ -23,7 +23,7 @@ const SMALL: u64 = 1 << 20;
 /// Part of the memory that the system itself needs for it, such as page tables: one of so many.
 const UPKEEP: u64 = 64;
 
-/// Fails if this process may not have a shared memory of this many bytes, or the system hasn't them.
+/// Fails if this process may not have a shared memory of so many bytes, or the system hasn't them.
 pub(crate) fn check_memory(bytes: u64) -> io::Result<()> {
     let needed = bytes.saturating_add(bytes / UPKEEP);
     let available = if bytes > SMALL { system::available()? } else { needed };
