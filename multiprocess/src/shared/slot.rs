@@ -48,7 +48,7 @@ pub(crate) enum State {
     Free,
     /// Its permit is this process's.
     Held(Member),
-    /// It has no permit: there is room for one.
+    /// There is no permit, but room for one.
     Absent,
     /// This process is about to add a permit.
     Reserved(Member),

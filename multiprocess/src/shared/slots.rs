@@ -29,19 +29,19 @@ const ROUNDS: usize = 64;
 pub(crate) enum Step {
     /// A free slot is found.
     Found = 400,
-    /// It is taken.
+    /// The permit is taken.
     Taken,
-    /// A permit is about to be given back, or consumed.
+    /// About to give a permit back, or to consume it.
     Leaving,
-    /// It is given back or consumed, and no thread was woken.
+    /// The permit is given back or consumed, and no thread was woken.
     Left,
     /// A dead process's number is locked.
     NumberLocked,
-    /// One of its slots is free, or absent.
+    /// The first of the dead process's slots is free, or absent.
     Buried,
-    /// A slot is reserved.
+    /// The first slot is reserved.
     Reserved,
-    /// A reserved slot is free.
+    /// The first reserved slot is free.
     Added,
 }
 

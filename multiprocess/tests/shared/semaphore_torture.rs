@@ -207,7 +207,7 @@ fn consume_for_ever(work: Work) {
 enum Kind {
     /// Use one of a fixed number of permits.
     Use,
-    /// The same, and an inviter is killed, too.
+    /// Use permits, and invite: an inviter is killed, too.
     UseAndInvite,
     /// Add permits and consume them.
     Count,

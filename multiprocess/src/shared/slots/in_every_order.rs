@@ -12,7 +12,7 @@ struct Semaphore {
     slots: Vec<AtomicU64>,
     event_count: AtomicU32,
     system: System,
-    /// One for each slot, accessed by its holder: loom fails the test if two are.
+    /// A guard for each slot, accessed by its holder: loom fails the test if two do that at once.
     guards: Vec<UnsafeCell<()>>,
 }
 
