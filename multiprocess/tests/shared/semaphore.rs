@@ -339,16 +339,12 @@ fn permits_are_added_up_to_the_room_and_all_or_none() {
 
 /// Runs in the child: adds so many permits one by one, as room permits.
 fn add_many((semaphore, count): (Semaphore, usize)) {
-    for _ in 0..count {
-        while semaphore.add(1).is_err() {
-            thread::yield_now();
-        }
-    }
+    (0..count).for_each(|_| until("there is room", || semaphore.add(1).is_ok()));
 }
 
 /// Runs in the child: consumes so many.
 fn consume_many((semaphore, count): (Semaphore, usize)) {
-    (0..count).for_each(|_| semaphore.acquire().unwrap().consume());
+    (0..count).for_each(|_| semaphore.acquire_timeout(LONG).unwrap().consume());
 }
 
 #[test]
@@ -401,7 +397,11 @@ fn a_free_permit_is_found_although_others_are_given_back_and_taken_all_the_time(
     let _deadline = Deadline::seconds(120);
     // Two others have one each at most, so one of three is always free.
     let (semaphore, words) = (Semaphore::new(3).unwrap(), Words::new(4).unwrap());
-    let others = [(); 2].map(|()| start(move_about, (semaphore.clone(), words.clone())));
+    let others = [(); 2].map(|()| {
+        let mut other = Process::new(move_about, (semaphore.clone(), words.clone())).daemonic(true);
+        other.start().unwrap();
+        other
+    });
     let counts = || words[1..].iter().map(|count| count.load(Ordering::Relaxed)).sum::<u64>();
     until("both are at work", || counts() > 1000);
     for _ in 0..20_000 {
@@ -414,7 +414,7 @@ fn a_free_permit_is_found_although_others_are_given_back_and_taken_all_the_time(
 
 /// Runs in a process of its own.
 fn make_and_end_many((): ()) {
-    leaves_nothing(100, |round| {
+    leaves_nothing(rounds(100), |round| {
         let semaphore = Semaphore::with_room(round % 3, 3).unwrap();
         let (child, gate, _) = holder(&semaphore, round % 3);
         if round % 2 == 0 {
