@@ -17,12 +17,12 @@
 //!
 //! | a seat dies | what is left | what the others see |
 //! | --- | --- | --- |
-//! | before it arrives, or while it waits | a free number | the last to come looks at all seats before it passes, and the others at their next nap: [`Broken::Ended`] |
-//! | the last to come, before it changes the round | the same | the same |
-//! | the last to come, after it has changed the round | the next round, and sleepers that were not woken | they look within 100 ms, and have passed, even if the next round is broken by then |
-//! | the leader, in its action | acting | as while it waits |
-//! | a process that breaks or resets, before it wakes | the new state | the sleepers look within 100 ms |
-//! | a process that starts another with a seat | the seat is with the child, or free | nothing, or `Ended` |
+//! | B1: before it arrives, or while it waits | a free number | the last to come looks at all seats before it passes, and the others at their next nap: [`Broken::Ended`] |
+//! | B2: the last to come, before it changes the round | the same | the same |
+//! | B3: the last to come, after it has changed the round | the next round, and sleepers that were not woken | they look within 100 ms, and have passed, even if the next round is broken by then |
+//! | B4: the leader, in its action | acting | as while it waits |
+//! | B5: a process that breaks or resets, before it wakes | the new state | the sleepers look within 100 ms |
+//! | B6: a process that starts another with a seat | the seat is the child's, or free | nothing, or `Ended` |
 //!
 //! # Which seats a waiting thread looks at
 //!
@@ -55,6 +55,9 @@ use crate::shared::round::{Cause, Phase, Round};
 use crate::shared::waiters::{AtWord, Waiters};
 use crate::shared::{Broken, Passed};
 use crate::spin::{Spin, Waits};
+
+#[cfg(test)]
+mod step_by_step;
 
 /// Offsets of the parts, in words: a cache line each.
 const ROUND: usize = 0;
@@ -131,13 +134,44 @@ impl Barrier {
     }
 }
 
-/// One of the parties of a [`Barrier`]. A seat goes to one process, among its arguments; it can't
-/// be copied, and a thread that waits has it for itself.
+/// One of the parties of a [`Barrier`]. A seat goes to one process, among its arguments, or to one
+/// thread. Python: the process's part in its `Barrier`.
 ///
-/// A seat that is empty breaks the barrier: if its process ends in whatever way, or drops it, all
-/// that wait get [`Broken::Ended`] within 100 ms, with the seat's number and the process. So keep a
-/// seat as long as others wait. Once seats are empty the barrier can't be
-/// [reset](Self::reset) any more.
+/// ```
+/// use multiprocess::shared::{Barrier, Broken};
+///
+/// let mut seats = Barrier::seats(2)?;
+/// let (mut mine, mut other) = (seats.remove(0), seats.remove(0));
+/// let thread = std::thread::spawn(move || {
+///     let passed = other.wait();
+///     (other, passed)
+/// });
+/// let passed = mine.wait()?;
+/// let (other, of_other) = thread.join().expect("it doesn't panic");
+/// assert_ne!(passed.is_leader(), of_other?.is_leader());
+///
+/// drop(other);
+/// let broken = mine.wait().expect_err("the other seat is empty");
+/// assert!(matches!(broken, Broken::Ended { seat: 1, .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// **A seat that is empty breaks the barrier**: if its process ends in whatever way, or drops it,
+/// all that wait get [`Broken::Ended`] within 100 ms, with the seat's number and the process, and
+/// the barrier can't be [reset](Self::reset) any more. So keep a seat as long as others wait. (A
+/// process that is stopped has not ended.)
+///
+/// There is no second one like it:
+///
+/// ```compile_fail,E0599
+/// # let seat = multiprocess::shared::Barrier::seats(1)?.remove(0);
+/// let again = seat.clone();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// When a process is started with it, or the start fails after the arguments were serialised, this
+/// process has it no more, and a second start is refused. So a pool's initializer can't have one,
+/// unless the pool has a single worker that never needs to be replaced.
 #[must_use = "a seat that is dropped breaks the barrier"]
 pub struct Seat {
     number: usize,
@@ -246,9 +280,17 @@ struct Table<'a> {
     spin: &'a Spin,
 }
 
-/// A step of this file after which a process may die, for tests.
+/// What a seat has done to the round.
+struct Arrived {
+    /// State of the round then.
+    round: Round,
+    is_last: bool,
+}
+
+/// A step after which a process may die: see the table above.
+#[cfg_attr(test, derive(Serialize, Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+enum Step {
     Coming = 200,
     Arrived,
     LastToCome,
@@ -258,20 +300,11 @@ pub(crate) enum Step {
     Broken,
 }
 
-/// What a seat has done to the round.
-struct Arrived {
-    /// State of the round then.
-    round: Round,
-    is_last: bool,
+/// Dies in a test that has chosen this step.
+fn reach(_step: Step) {
+    #[cfg(test)]
+    crate::shared::crash::reach(_step as u32);
 }
-
-#[cfg(test)]
-fn reach(step: Step) {
-    crate::shared::crash::reach(step as u32);
-}
-
-#[cfg(not(test))]
-fn reach(_step: Step) {}
 
 impl Table<'_> {
     fn word(&self) -> &AtomicU64 {

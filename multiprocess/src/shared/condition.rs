@@ -38,9 +38,12 @@ use crate::shared::lock_error::sealed::Recover;
 use crate::shared::lock_word::{LOCK_WORDS, LockWord};
 use crate::shared::members::{self, Members};
 use crate::shared::waiters::{AtWord, Waiters};
-use crate::shared::wakeups::{ALL, WAKEUP_WORDS, Wakeups};
+use crate::shared::wakeups::{ALL, Step, WAKEUP_WORDS, Wakeups, reach};
 use crate::shared::{Died, LockError};
 use crate::spin::{Spin, Waits};
+
+#[cfg(test)]
+mod step_by_step;
 
 /// Offsets of the parts, in words.
 const LOCK: usize = 0;
@@ -166,8 +169,38 @@ impl Condition {
     }
 }
 
-/// The held lock of a [`Condition`]: dropped, it is free. Only its holder can wait or notify.
-/// Python: the body of `with condition:`.
+/// The held lock of a [`Condition`]: dropped, it is free. Python: the body of `with condition:`.
+///
+/// ```
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use std::time::Duration;
+///
+/// # let condition = multiprocess::shared::Condition::new()?;
+/// static READY: AtomicBool = AtomicBool::new(false);
+///
+/// let mut guard = condition.lock().expect("no process died");
+/// guard.notify_all();
+/// let is_ready = || READY.load(Ordering::Relaxed);
+/// assert!(!guard.wait_until(is_ready, Duration::from_millis(10))?, "none has made it ready");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Only the holder can wait or notify:
+///
+/// ```compile_fail,E0599
+/// # let condition = multiprocess::shared::Condition::new()?;
+/// condition.notify(1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// And the holder is a thread:
+///
+/// ```compile_fail,E0277
+/// # let condition = multiprocess::shared::Condition::new()?;
+/// # let guard = condition.lock().expect("no process died");
+/// std::thread::scope(|scope| scope.spawn(move || drop(guard)).join());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct ConditionGuard<'a> {
     shared: &'a Shared,
     /// Number of threads that are to be woken when this unlocks.
@@ -249,6 +282,7 @@ impl ConditionGuard<'_> {
         let mut deaths;
         let is_notified = loop {
             let found = shared.waiters().wait(deadline, Waits::One, |_| is_there(), || false);
+            reach(Step::Woken);
             deaths = shared.wait_for_lock();
             if wakeups.take(generation) {
                 break true;
@@ -272,6 +306,7 @@ impl ConditionGuard<'_> {
             some @ 1..=FEW => (0..some).for_each(|_| self.shared.waiters().notify(|| false)),
             _ => self.shared.waiters().notify_all(),
         }
+        reach(Step::Notified);
         self.shared.lock().unlock();
     }
 }
