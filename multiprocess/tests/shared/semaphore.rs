@@ -14,7 +14,7 @@ use multiprocess::shared::{Semaphore, Words};
 use multiprocess::{Gate, Pool, Process, Queue, Waiting, tasks};
 use testing::{
     Deadline, LONG, Other, Report, SHORT, alone, ends_well, kill_child, leaves_nothing,
-    own_program, reports, start, until, whole_text,
+    own_program, reports, rounds, start, until, whole_text,
 };
 
 multiprocess::test_entry!();
