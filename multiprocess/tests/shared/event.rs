@@ -133,23 +133,26 @@ fn wait_and_count((event, words): (Event, Words)) {
 
 /// EVENT-B03
 #[test]
-fn threads_that_sleep_when_the_event_is_set_go_on_although_it_is_cleared_at_once() {
+fn processes_that_sleep_when_the_event_is_set_go_on_although_it_is_cleared_at_once() {
     let _deadline = Deadline::seconds(120);
     let (event, words) = (Event::new().unwrap(), Words::new(1).unwrap());
-    let children = [(); 2].map(|()| start(wait_and_count, (event.clone(), words.clone())));
-    let threads = [(); 2].map(|()| {
-        let given = (event.clone(), words.clone());
-        thread::spawn(|| wait_and_count(given))
-    });
+    let children = [(); 4].map(|()| start(wait_and_count, (event.clone(), words.clone())));
+    let others = children.each_ref().map(|child| Other::of(child.pid().unwrap()).unwrap());
     until("all four have gone on", || {
-        // Most often each sleeps by now, and needs but one.
-        assert!(!event.wait_timeout(SHORT));
+        // Most often each sleeps by now, and needs but this one. Stopped, it sees nothing of it.
+        thread::sleep(SHORT);
+        others.iter().for_each(|other| {
+            other.stop();
+        });
+        thread::sleep(SHORT);
         event.set();
         event.clear();
+        others.iter().for_each(|other| {
+            other.go_on();
+        });
         words[0].load(Ordering::SeqCst) == 4
     });
     children.iter().for_each(ends_well);
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 /// Runs in the child, until it is killed.

@@ -384,10 +384,12 @@ fn a_consumer_that_is_killed_before_it_consumes_leaves_the_permit_to_the_next() 
     assert_eq!(semaphore.available(), 1);
 }
 
-/// Runs in the child, until the gate opens: has one permit at a time, in changing slots.
+/// Runs in the child, until it is told to end: has one permit or two, and goes from slot to slot.
 fn move_about((semaphore, words): (Semaphore, Words)) {
+    let mut permit = semaphore.acquire().unwrap();
     while words[0].load(Ordering::Relaxed) == 0 {
-        let permit = semaphore.acquire().unwrap();
+        let next = semaphore.acquire().unwrap();
+        drop(mem::replace(&mut permit, next));
         words[1 + permit.number()].fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -395,18 +397,18 @@ fn move_about((semaphore, words): (Semaphore, Words)) {
 #[test]
 fn a_free_permit_is_found_although_others_are_given_back_and_taken_all_the_time() {
     let _deadline = Deadline::seconds(120);
-    // Two others have one each at most, so one of three is always free.
-    let (semaphore, words) = (Semaphore::new(3).unwrap(), Words::new(4).unwrap());
+    // Two others have two each at most, so one of five is always free.
+    let (semaphore, words) = (Semaphore::new(5).unwrap(), Words::new(6).unwrap());
     let others = [(); 2].map(|()| {
         let mut other = Process::new(move_about, (semaphore.clone(), words.clone())).daemonic(true);
         other.start().unwrap();
         other
     });
-    let counts = || words[1..].iter().map(|count| count.load(Ordering::Relaxed)).sum::<u64>();
-    until("both are at work", || counts() > 1000);
-    for _ in 0..20_000 {
-        let permit = semaphore.try_acquire().expect("one of three is free");
-        drop(permit);
+    let moves = || words[1..].iter().map(|count| count.load(Ordering::Relaxed)).sum::<u64>();
+    until("both are at work", || moves() > 1000);
+    for _ in 0..50_000 {
+        let found = semaphore.try_acquire();
+        assert!(found.is_some(), "one of five is free");
     }
     words[0].store(1, Ordering::Relaxed);
     others.iter().for_each(ends_well);
