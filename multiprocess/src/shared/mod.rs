@@ -39,6 +39,7 @@ mod reentrant;
 mod round;
 #[cfg(not(loom))]
 mod semaphore;
+mod slot;
 mod slots;
 mod transaction;
 #[cfg(not(loom))]
