@@ -15,14 +15,18 @@
 //!
 //! All changes are single steps of one word: see `round.rs`.
 //!
-//! | a seat dies | what is left | what the others see |
-//! | --- | --- | --- |
-//! | B1: before it arrives, or while it waits | a free number | the last to come looks at all seats before it passes, and the others at their next nap: [`Broken::Ended`] |
-//! | B2: the last to come, before it changes the round | the same | the same |
-//! | B3: the last to come, after it has changed the round | the next round, and sleepers that were not woken | they look within 100 ms, and have passed, even if the next round is broken by then |
-//! | B4: the leader, in its action | acting | as while it waits |
-//! | B5: a process that breaks or resets, before it wakes | the new state | the sleepers look within 100 ms |
-//! | B6: a process that starts another with a seat | the seat is the child's, or free | nothing, or `Ended` |
+//! A seat dies
+//!
+//! - B1: before it arrives, or while it waits. Its number is free: the last to come looks at all
+//!   seats before it passes, the others look after each nap, and they are told [`Broken::Ended`].
+//! - B2: as the last to come, before it has changed the round: the same.
+//! - B3: as the last to come, after it has changed the round, and before it wakes the others. They
+//!   look within 100 ms, and have passed, even if the next round is broken by then.
+//! - B4: as the leader, in its action: as B1.
+//! - B5: after it has broken or reset the round, and before it wakes the others. They look within
+//!   100 ms, and see that.
+//!
+//! B6: a process dies that starts another one with a seat. The seat is the child's, or it is free.
 //!
 //! # Which seats a waiting thread looks at
 //!
@@ -134,8 +138,8 @@ impl Barrier {
     }
 }
 
-/// One of the parties of a [`Barrier`]. A seat goes to one process, among its arguments, or to one
-/// thread. Python: the process's part in its `Barrier`.
+/// A place at a [`Barrier`], for one of its parties: a process, which gets it among its arguments,
+/// or a thread. Python: a process's part in its `Barrier`.
 ///
 /// ```
 /// use multiprocess::shared::{Barrier, Broken};
@@ -287,7 +291,7 @@ struct Arrived {
     is_last: bool,
 }
 
-/// A step after which a process may die: see the table above.
+/// A step after which a process may die: see the list above.
 #[cfg_attr(test, derive(Serialize, Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {

@@ -33,7 +33,7 @@ pub enum Broken {
         name: Option<String>,
     },
     /// The leader's action has panicked.
-    #[error("at seat {seat} of the barrier the action panicked, in {}", process(*pid, name.as_deref()))]
+    #[error("the action at seat {seat} panicked, in {}", process(*pid, name.as_deref()))]
     Panicked {
         /// Number of the leader's seat.
         seat: usize,

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use multiprocess::process::Error;
+use multiprocess::process::{Arguments, Error};
 use multiprocess::queue::Words;
 use multiprocess::shared::{Barrier, Broken, Passed, Seat};
 use multiprocess::{Failure, Gate, Pool, Process, Waiting, tasks};
@@ -422,6 +422,20 @@ fn a_seat_of_a_process_that_can_not_be_started_is_empty() {
     seats[0].reset().unwrap();
     drop(process);
     assert!(matches!(seats[0].wait(), Err(Broken::Ended { seat: 1, .. })));
+}
+
+#[test]
+fn a_seat_that_is_lost_before_it_had_a_process_names_none() {
+    let mut seats = Barrier::seats(2).unwrap();
+    // On its way, and never received.
+    drop(Arguments::pack(&seats[1]).unwrap());
+    let ended = Err(Broken::Ended { seat: 1, pid: 0, name: None });
+    assert_eq!(seats[0].wait(), ended);
+    assert_eq!(seats[1].wait(), Err(Broken::HandedOver));
+    assert_eq!(seats[1].reset(), Err(Broken::HandedOver));
+    seats[1].abort();
+    assert_eq!(seats[1].waiting(), 0);
+    assert_eq!(format!("{:?}", seats[1]), "Seat(1 of 2; handed over)");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 //! others, and no process hangs.
 //!
 //! ```text
-//!   party    wait, wait_then, wait_timeout, abort, reset ──▶ how often it came, and passed ─┐
-//!   driver   kill one, stop one ───────────────────────────▶ which seat it was ─────────────┴▶ compares
+//!   party    waits, aborts, resets ──▶ how often it came, and passed ─┐
+//!   driver   kills one, stops one ───▶ which seat it was ─────────────┴▶ compares
 //! ```
 //!
 //! The long version: `TORTURE_SECONDS=60 cargo test --test shared-barrier-torture -- --ignored`.

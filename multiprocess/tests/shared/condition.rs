@@ -14,7 +14,7 @@ use testing::{Deadline, LONG, Other, SHORT, ended, ends_well, kill, kill_child, 
 
 multiprocess::test_entry!();
 tasks![die_holding, hold_until_killed, notify_three_times, notify_when_one_waits];
-tasks![wait_for_ever, wait_for_a_while, wait_in_two_threads];
+tasks![wait_for_ever, wait_for_a_while, wait_in_two_threads, wait_when_told];
 
 /// A timeout that passes in a test.
 const TENTH: Duration = Duration::from_millis(100);
@@ -426,6 +426,30 @@ fn the_death_of_a_holder_is_told_to_the_next_and_to_one_that_waited() {
     let guard = scene.condition.lock().unwrap_or_else(LockError::recover);
     drop(guard);
     drop(scene.condition.lock().unwrap());
+}
+
+/// Runs in the child.
+fn wait_when_told(scene: Scene) {
+    until("it is told", || scene.get(3) != 0);
+    scene.wait(None);
+}
+
+/// LOCK-B01
+#[test]
+fn a_killed_holder_s_number_is_given_away_and_its_death_is_told() {
+    let _deadline = Deadline::seconds(120);
+    let scene = Scene::new();
+    let holder = start(hold_until_killed, scene.clone());
+    until("the child holds the lock", || scene.get(BEGUN) == 1);
+    kill_child(&holder);
+    // The new process may have the number of the dead one.
+    let child = start(wait_when_told, scene.clone());
+    let error = scene.condition.lock_timeout(LONG).unwrap_err();
+    assert_eq!(Some(error.died().pid), holder.pid());
+    drop(error.recover());
+    scene.count(3);
+    scene.lock_when_waiting(2).notify(1);
+    ends_well(&child);
 }
 
 fn condition_is_held(condition: &Condition) -> bool {

@@ -1,5 +1,5 @@
-//! Real processes that die after each step at a barrier, and what the others see: the table of
-//! `barrier.rs`, row by row.
+//! Real processes that die after each step at a barrier, and what the others see: the list in
+//! `barrier.rs`.
 
 use std::thread;
 

@@ -1,5 +1,5 @@
 //! Real processes that die after each step of a wait and of a notification, and what the others
-//! see: the table of `wakeups.rs`, row by row.
+//! see: the list in `wakeups.rs`.
 
 use std::sync::atomic::Ordering;
 
