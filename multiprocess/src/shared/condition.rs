@@ -29,14 +29,14 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::shared::lock_error::sealed::Recover;
-use crate::shared::lock_word::{LOCK_WORDS, LockWord};
-use crate::shared::members::{self, Members};
+use crate::shared::lock_handle::LockHandle;
+use crate::shared::lock_word::LOCK_WORDS;
+use crate::shared::members::Members;
 use crate::shared::waiters::{AtWord, Waiters};
 use crate::shared::wakeups::{ALL, Step, WAKEUP_WORDS, Wakeups, reach};
 use crate::shared::{Died, LockError};
@@ -45,8 +45,7 @@ use crate::spin::{Spin, Waits};
 #[cfg(test)]
 mod step_by_step;
 
-/// Offsets of the parts, in words.
-const LOCK: usize = 0;
+/// Offsets of the parts behind the lock, in words.
 const WAKEUPS: usize = LOCK_WORDS;
 const EVENT_COUNT: usize = WAKEUPS + WAKEUP_WORDS;
 const WORDS: usize = EVENT_COUNT + 1;
@@ -84,29 +83,35 @@ const FEW: u64 = 64;
 pub struct Condition(Arc<Shared>);
 
 struct Shared {
-    members: Members,
-    /// What this process remembers of its waits for the lock, and for notifications.
-    locking: Spin,
-    waiting: Spin,
+    lock: LockHandle,
+    /// What this process remembers of its waits for notifications.
+    spin: Spin,
 }
 
 impl Shared {
-    fn lock(&self) -> LockWord<'_> {
-        LockWord::new(&self.members, LOCK)
-    }
-
     fn wakeups(&self) -> Wakeups<'_> {
-        Wakeups::new(&self.members, WAKEUPS)
+        Wakeups::new(self.lock.members(), WAKEUPS)
     }
 
     fn waiters(&self) -> Waiters<'_, AtWord<'_>> {
-        self.members.waiters(EVENT_COUNT, &self.waiting)
+        self.lock.members().waiters(EVENT_COUNT, &self.spin)
     }
 
     /// Waits for the lock; returns the deaths to be told.
-    fn wait_for_lock(&self) -> u32 {
-        let deaths = self.lock().lock(&self.locking, None);
-        deaths.unwrap_or_else(|| unreachable!("there is no deadline"))
+    fn lock(&self) -> u32 {
+        if self.lock.try_lock_whole() {
+            return 0;
+        }
+        loop {
+            if let Some(deaths) = self.lock.lock_slowly(None) {
+                return deaths;
+            }
+        }
+    }
+
+    /// Returns what is to be told of deaths, if there are any.
+    fn died(&self, deaths: u32) -> Option<Died> {
+        (deaths > 0).then(|| self.lock.died(deaths))
     }
 }
 
@@ -116,33 +121,39 @@ impl Condition {
     /// # Errors
     /// If the system has no memory or no descriptors for it.
     pub fn new() -> io::Result<Self> {
-        Members::create(WORDS).map(Self::of)
+        Ok(Self::of(LockHandle::of(Members::create(WORDS)?)))
     }
 
-    fn of(members: Members) -> Self {
-        let (locking, waiting) = (Spin::default(), Spin::default());
-        Self(Arc::new(Shared { members, locking, waiting }))
+    fn of(lock: LockHandle) -> Self {
+        Self(Arc::new(Shared { lock, spin: Spin::default() }))
     }
 
     /// Waits for the lock, and holds it as long as the guard lives. Python: `with condition:`.
     ///
     /// # Errors
     /// [`LockError`], with the guard in it, if a process died holding the lock.
+    ///
+    /// # Panics
+    /// If this thread holds the lock already: it would wait for itself.
     pub fn lock(&self) -> Result<ConditionGuard<'_>, LockError<ConditionGuard<'_>>> {
-        self.guard(self.0.wait_for_lock())
+        assert!(
+            !self.0.lock.is_mine(),
+            "this thread holds the condition's lock already, and would wait for itself"
+        );
+        self.guard(self.0.lock())
     }
 
-    /// Takes the lock if no living process holds it. Python: `acquire(False)`.
+    /// Takes the lock if no living process holds it; `None` if one does, or this thread. Python:
+    /// `acquire(False)`.
     ///
     /// # Errors
     /// [`LockError`], with the guard in it, if a process died holding the lock.
     pub fn try_lock(&self) -> Result<Option<ConditionGuard<'_>>, LockError<ConditionGuard<'_>>> {
-        let deaths = self.0.lock().try_lock_thoroughly();
-        deaths.map(|deaths| self.guard(deaths)).transpose()
+        self.0.lock.try_lock_thoroughly().map(|deaths| self.guard(deaths)).transpose()
     }
 
-    /// Waits for the lock at most for the timeout; `None` if another thread holds it still. Python:
-    /// `acquire(timeout=…)`.
+    /// Waits for the lock at most for the timeout; `None` if another process holds it then, or this
+    /// thread. Python: `acquire(timeout=…)`.
     ///
     /// # Errors
     /// [`LockError`], with the guard in it, if a process died holding the lock.
@@ -151,21 +162,16 @@ impl Condition {
         timeout: Duration,
     ) -> Result<Option<ConditionGuard<'_>>, LockError<ConditionGuard<'_>>> {
         let deadline = Instant::now().checked_add(timeout);
-        let deaths = self.0.lock().lock(&self.0.locking, deadline);
-        deaths.map(|deaths| self.guard(deaths)).transpose()
+        self.0.lock.lock_slowly(deadline).map(|deaths| self.guard(deaths)).transpose()
     }
 
     fn guard(&self, deaths: u32) -> Result<ConditionGuard<'_>, LockError<ConditionGuard<'_>>> {
-        let guard = ConditionGuard {
-            shared: &self.0,
-            notified: Cell::new(0),
-            was_panicking: thread::panicking(),
-            of_thread: PhantomData,
-        };
-        if deaths == 0 {
-            return Ok(guard);
+        let shared = &self.0;
+        let guard = ConditionGuard { shared, notified: Cell::new(0), of_thread: PhantomData };
+        match shared.died(deaths) {
+            None => Ok(guard),
+            Some(died) => Err(LockError::new(guard, died)),
         }
-        Err(LockError::new(guard, self.0.lock().died(deaths)))
     }
 }
 
@@ -198,15 +204,14 @@ impl Condition {
 /// ```compile_fail,E0277
 /// # let condition = multiprocess::shared::Condition::new()?;
 /// # let guard = condition.lock().expect("no process died");
-/// std::thread::scope(|scope| scope.spawn(move || drop(guard)).join());
+/// std::thread::scope(|scope| scope.spawn(move || drop(guard)).join().is_ok());
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[must_use = "dropped at once, it unlocks at once"]
 pub struct ConditionGuard<'a> {
     shared: &'a Shared,
     /// Number of threads that are to be woken when this unlocks.
     notified: Cell<u64>,
-    /// True if the thread was panicking already when it took the lock.
-    was_panicking: bool,
     of_thread: PhantomData<*const ()>,
 }
 
@@ -265,7 +270,7 @@ impl ConditionGuard<'_> {
 
     /// Says that what the lock guards is whole: no later holder is told of deaths so far.
     pub fn recover(&self) {
-        self.shared.lock().recover();
+        self.shared.lock.recover();
     }
 
     fn give(&self, most: u64) {
@@ -277,13 +282,14 @@ impl ConditionGuard<'_> {
         let shared = self.shared;
         let wakeups = shared.wakeups();
         let generation = wakeups.begin();
-        self.unlock();
+        self.wake_notified();
         let is_there = || wakeups.has_one_for(generation).then_some(());
         let mut deaths;
         let is_notified = loop {
+            shared.lock.unlock();
             let found = shared.waiters().wait(deadline, Waits::One, |_| is_there(), || false);
             reach(Step::Woken);
-            deaths = shared.wait_for_lock();
+            deaths = shared.lock();
             if wakeups.take(generation) {
                 break true;
             }
@@ -292,61 +298,60 @@ impl ConditionGuard<'_> {
                 break false;
             }
             // Another thread has taken the wake-up that was there.
-            shared.lock().unlock();
         };
-        self.was_panicking = thread::panicking();
-        if deaths == 0 { Ok(is_notified) } else { Err(shared.lock().died(deaths)) }
+        shared.died(deaths).map_or(Ok(is_notified), Err)
     }
 
-    /// Wakes the threads that were notified, and unlocks. In this order: a thread that begins to
-    /// wait afterwards would be woken in their place.
-    fn unlock(&self) {
+    /// Wakes the threads that were notified. Before this unlocks: afterwards a thread that begins
+    /// to wait could be woken in their place.
+    fn wake_notified(&self) {
         match self.notified.take() {
-            0 => {}
+            0 => return,
             some @ 1..=FEW => (0..some).for_each(|_| self.shared.waiters().notify(|| false)),
             _ => self.shared.waiters().notify_all(),
         }
         reach(Step::Notified);
-        self.shared.lock().unlock();
     }
 }
 
 impl Recover for ConditionGuard<'_> {
     fn recover(&self) {
-        self.shared.lock().recover();
+        self.shared.lock.recover();
     }
 }
 
 impl Drop for ConditionGuard<'_> {
     fn drop(&mut self) {
-        if thread::panicking() && !self.was_panicking {
-            self.shared.lock().spoil();
-        }
-        self.unlock();
+        self.wake_notified();
+        self.shared.lock.leave();
     }
 }
 
 impl fmt::Debug for ConditionGuard<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ConditionGuard")
+        write!(f, "ConditionGuard({:?})", self.shared.lock)
     }
 }
 
 /// Names the holder of the lock, and the number of threads that wait.
 impl fmt::Debug for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Condition({:?}; {} waiting)", self.0.lock(), self.0.wakeups().count())
+        write!(f, "Condition({:?}; {} waiting)", self.0.lock, self.0.wakeups().count())
     }
 }
 
 impl Serialize for Condition {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        members::serialize(&self.0.members, |dead| self.0.lock().bury(dead), serializer)
+        self.0.lock.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Condition {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        members::deserialize(deserializer).map(Self::of)
+        let lock = LockHandle::deserialize(deserializer)?;
+        if lock.members().words().len() < WORDS {
+            return Err(de::Error::custom("this is no condition"));
+        }
+        Ok(Self::of(lock))
     }
 }

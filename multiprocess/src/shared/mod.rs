@@ -38,8 +38,12 @@ mod reentrant;
 #[cfg(not(loom))]
 mod round;
 #[cfg(not(loom))]
+mod seat;
+#[cfg(not(loom))]
 mod semaphore;
 mod slots;
+#[cfg(not(loom))]
+mod table;
 mod transaction;
 #[cfg(not(loom))]
 mod value;
@@ -53,7 +57,7 @@ mod words;
 #[cfg(not(loom))]
 pub use array::{Array, PartGuard};
 #[cfg(not(loom))]
-pub use barrier::{Barrier, Seat};
+pub use barrier::Barrier;
 #[cfg(not(loom))]
 pub use broken::{Broken, Passed};
 #[cfg(not(loom))]
@@ -74,6 +78,8 @@ pub use lock_error::{LockError, Recover};
 pub use permit::Permit;
 #[cfg(not(loom))]
 pub use reentrant::{ReentrantLock, ReentrantLockGuard};
+#[cfg(not(loom))]
+pub use seat::Seat;
 #[cfg(not(loom))]
 pub use semaphore::Semaphore;
 #[cfg(not(loom))]

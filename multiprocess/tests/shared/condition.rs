@@ -517,13 +517,27 @@ fn threads_of_a_killed_process_are_not_counted_and_those_of_others_are() {
 }
 
 #[test]
+fn a_thread_that_would_wait_for_its_own_lock_panics_and_gets_none_by_the_other_ways() {
+    let condition = Condition::new().unwrap();
+    let guard = condition.lock().unwrap();
+    assert!(condition.try_lock().unwrap().is_none());
+    assert!(condition.lock_timeout(Duration::ZERO).unwrap().is_none());
+    let again = std::panic::catch_unwind(|| drop(condition.lock()));
+    let message = again.unwrap_err().downcast::<&str>().unwrap();
+    assert!(message.contains("would wait for itself"), "{message}");
+    drop(guard);
+    // Caught before the guard was dropped, it is no panic with the lock in hand.
+    drop(condition.lock().unwrap());
+}
+
+#[test]
 fn the_debug_form_says_who_has_the_lock_and_how_many_wait() {
     let _deadline = Deadline::seconds(120);
     let scene = Scene::new();
     with_waiting(&scene, 1, None, || {
         let guard = scene.lock_when_waiting(2);
         let text = format!("{:?}", scene.condition);
-        assert!(text.starts_with("Condition(") && text.ends_with("; 2 waiting)"), "{text}");
+        assert_eq!(text, "Condition(held by this thread; 2 waiting)");
         guard.notify_all();
     });
 }

@@ -2,6 +2,7 @@
 //! see: the list in `wakeups.rs`.
 
 use std::sync::atomic::Ordering;
+use std::thread;
 
 use testing::{Deadline, SHORT, until};
 
