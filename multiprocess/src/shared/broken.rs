@@ -9,7 +9,7 @@ pub struct Passed {
 }
 
 impl Passed {
-    /// Returns true for exactly one seat in each round: the one that came last. Python:
+    /// Returns true for exactly one seat in each round, which came last. Python:
     /// `barrier.wait() == 0`.
     #[must_use]
     pub const fn is_leader(self) -> bool {

@@ -10,6 +10,10 @@ mod barrier;
 mod broken;
 #[cfg(not(loom))]
 mod condition;
+#[cfg(not(loom))]
+mod condition_guard;
+#[cfg(not(loom))]
+mod condition_handle;
 #[cfg(all(test, not(loom)))]
 pub(crate) mod crash;
 #[cfg(not(loom))]
@@ -63,7 +67,9 @@ pub use broken::{Broken, Passed};
 #[cfg(not(loom))]
 pub use bytemuck::{Pod, Zeroable};
 #[cfg(not(loom))]
-pub use condition::{Condition, ConditionGuard};
+pub use condition::Condition;
+#[cfg(not(loom))]
+pub use condition_guard::ConditionGuard;
 #[cfg(not(loom))]
 pub use died::Died;
 #[cfg(not(loom))]

@@ -69,7 +69,7 @@ impl Round {
         }
     }
 
-    /// Returns the seat that acts, or the one that broke the round.
+    /// Returns the seat that acts, or that broke the round.
     pub(crate) const fn seat(self) -> Member {
         (self.0 >> SEAT & 0xfff) as Member
     }

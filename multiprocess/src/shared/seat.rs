@@ -7,7 +7,7 @@
 //! What is serialised is the seat's own opening of the memory, and not a new one, as with a lock:
 //! its number is the seat's. This process closes its copy in the same step. If it kept the copy,
 //! as a pool keeps the arguments of its initializer, the number would stay taken when the other
-//! process dies, and nobody would be told.
+//! process dies, and no seat would be told.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -57,6 +57,8 @@ use crate::shared::{Broken, Passed};
 use crate::spin::{Spin, Waits};
 
 #[cfg(test)]
+mod damaged;
+#[cfg(test)]
 mod step_by_step;
 
 /// Offsets of the parts, in words: a cache line each.

@@ -109,7 +109,7 @@ fn all_told(words: &Words, seats: &[usize], expected: u64) {
     }
 }
 
-/// Runs in the child: nobody is in the second half before all are through the first.
+/// Runs in the child: no party is in the second half before all are through the first.
 fn pass_twice(mut party: Party) -> Result<(), Failure> {
     party.count(0);
     party.seat.wait()?;

@@ -19,7 +19,7 @@ tasks![wait_for_ever, wait_for_a_while, wait_in_two_threads, wait_when_told];
 /// A timeout that passes in a test.
 const TENTH: Duration = Duration::from_millis(100);
 
-/// A condition, and who has come to wait and gone on.
+/// A condition, and how many threads have come to wait and gone on.
 #[derive(Clone, Serialize, Deserialize)]
 struct Scene {
     condition: Condition,
@@ -99,7 +99,7 @@ fn with_waiting(scene: &Scene, each: usize, timeout: Option<Duration>, body: imp
 
 /// COND-01
 #[test]
-fn nobody_is_woken_of_itself_and_each_notification_wakes_one() {
+fn no_thread_is_woken_of_itself_and_each_notification_wakes_one() {
     let _deadline = Deadline::seconds(120);
     let scene = Scene::new();
     with_waiting(&scene, 1, None, || {

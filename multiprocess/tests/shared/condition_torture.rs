@@ -1,6 +1,6 @@
 //! Kill torture of a condition: waiters, notifiers and starters of others are killed and stopped at
-//! random instants, and none that was notified is forgotten, none is woken of itself, no process
-//! hangs.
+//! random instants. No thread that was notified is forgotten, no thread is woken of itself, and no
+//! process hangs.
 //!
 //! ```text
 //!   worker   wait, wait_timeout, notify, notify_all ──▶ counts under the lock ─┐
@@ -337,8 +337,8 @@ fn calm(scene: &Scene, random: &mut Random) {
     scene.lock().notify_all();
 }
 
-/// Again and again: of two that wait one is notified, and the one that the system wakes is killed
-/// just then. Then it had gone on, or the other does.
+/// Again and again: two processes wait, one notification is given, and the process that the system
+/// wakes is killed just then. Then it had gone on, or the other does.
 fn races(time: Duration) {
     let mut random = Random(seed() | 1);
     let begun = Instant::now();
@@ -407,13 +407,13 @@ fn long_races((): ()) {
 }
 
 #[test]
-fn whoever_is_killed_or_stopped_all_go_on_and_counts_are_exact_in_between() {
+fn whichever_process_is_killed_or_stopped_all_go_on_and_counts_are_exact_in_between() {
     alone(short_storm);
 }
 
 #[test]
 #[ignore = "long: thousands of kills"]
-fn long_whoever_is_killed_or_stopped_all_go_on() {
+fn long_whichever_process_is_killed_or_stopped_all_go_on() {
     alone(long_storm);
 }
 

@@ -4,11 +4,12 @@
 use std::sync::atomic::Ordering;
 use std::thread;
 
+use serde::{Deserialize, Serialize};
 use testing::{Deadline, SHORT, until};
 
 use super::*;
 use crate::queue::Words;
-use crate::shared::crash;
+use crate::shared::{Condition, crash};
 use crate::{Process, tasks};
 
 crate::test_entry!();
