@@ -1,5 +1,7 @@
 //! A condition between processes does what Python's `Condition` does, and where that hangs, what is
 //! promised instead.
+//!
+//! COND-09 is kept by types: see the examples of `ConditionGuard` that don't compile.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::sync::atomic::Ordering;
