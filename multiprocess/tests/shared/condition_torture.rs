@@ -123,6 +123,12 @@ impl Scene {
         self.add(GIVEN, most as u64);
         guard.notify(most);
     }
+
+    /// Notifies all workers, and a process that another has started.
+    fn notify_all(&self, guard: &ConditionGuard<'_>) {
+        self.add(GIVEN, WORKERS as u64 + 1);
+        guard.notify_all();
+    }
 }
 
 /// Runs in a worker, until it is killed.
@@ -140,10 +146,7 @@ fn work((scene, place, seed): (Scene, usize, u64)) {
                 scene.wait(&mut guard, Some(timeout), place);
             }
             5..7 => scene.notify(&guard, random.below(3) as usize),
-            _ => {
-                scene.add(GIVEN, WORKERS as u64 + 1);
-                guard.notify_all();
-            }
+            _ => scene.notify_all(&guard),
         }
         scene.change(&mut random);
         drop(guard);
@@ -317,14 +320,14 @@ fn calm(scene: &Scene, random: &mut Random) {
     for _ in 0..2 {
         let guard = settle();
         let woken = scene.get(WOKEN);
-        guard.notify_all();
+        scene.notify_all(&guard);
         drop(guard);
         until("all are woken", || scene.get(WOKEN) >= woken + WORKERS as u64);
     }
     for _ in 0..3 {
         let guard = settle();
         let (woken, most) = (scene.get(WOKEN), random.below(WORKERS as u64 + 1));
-        guard.notify(most as usize);
+        scene.notify(&guard, most as usize);
         drop(guard);
         until("so many are woken", || scene.get(WOKEN) >= woken + most);
         drop(settle());
@@ -334,7 +337,7 @@ fn calm(scene: &Scene, random: &mut Random) {
         assert_eq!(scene.get(WOKEN), woken + most, "no more are woken");
     }
     scene.set(CALM, 0);
-    scene.lock().notify_all();
+    scene.notify_all(&scene.lock());
 }
 
 /// Again and again: two processes wait, one notification is given, and the process that the system
