@@ -65,8 +65,11 @@ impl Barrier {
         }
         let first = Members::create(TABLE_WORDS)?;
         let mut all = Vec::with_capacity(seats);
-        for _ in 1..seats {
+        for expected in 2..=seats {
             let (opening, number) = first.invite(|_| ())?;
+            if usize::from(number) != expected {
+                return Err(io::Error::other("the number of a new seat is taken already"));
+            }
             all.push(Members::attach(opening, number, first.all_words().len())?);
         }
         all.insert(0, first);

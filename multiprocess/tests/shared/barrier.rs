@@ -387,6 +387,29 @@ fn do_nothing((_party, gate): (Party, Waiting)) {
 
 /// BARRIER-B03
 #[test]
+fn of_many_seats_which_share_the_looks_at_each_other_a_killed_one_is_found() {
+    let _deadline = Deadline::seconds(300);
+    for victim in [0, 17, 49] {
+        let words = words();
+        let mut seats = Barrier::seats(50).unwrap();
+        let party = Party { seat: seats.remove(victim), words };
+        let child = start(pass_once, (party, LONG));
+        let mine = seats.remove(20);
+        thread::scope(|scope| {
+            let waiting = seats.iter_mut().map(|seat| scope.spawn(move || seat.wait()));
+            let waiting: Vec<_> = waiting.collect();
+            until("all others wait", || mine.waiting() == 49);
+            kill_child(&child);
+            for thread in waiting {
+                let ended = thread.join().unwrap();
+                assert!(matches!(ended, Err(Broken::Ended { seat, .. }) if seat == victim));
+            }
+        });
+    }
+}
+
+/// BARRIER-B03
+#[test]
 fn a_seat_whose_process_ended_before_it_came_breaks_it() {
     let _deadline = Deadline::seconds(120);
     for is_dropped_here in [false, true] {
