@@ -10,6 +10,10 @@ mod barrier;
 mod broken;
 #[cfg(not(loom))]
 mod condition;
+#[cfg(not(loom))]
+mod condition_guard;
+#[cfg(not(loom))]
+mod condition_handle;
 #[cfg(all(test, not(loom)))]
 pub(crate) mod crash;
 #[cfg(not(loom))]
@@ -38,9 +42,13 @@ mod reentrant;
 #[cfg(not(loom))]
 mod round;
 #[cfg(not(loom))]
+mod seat;
+#[cfg(not(loom))]
 mod semaphore;
 mod slot;
 mod slots;
+#[cfg(not(loom))]
+mod table;
 mod transaction;
 #[cfg(not(loom))]
 mod value;
@@ -54,13 +62,15 @@ mod words;
 #[cfg(not(loom))]
 pub use array::{Array, PartGuard};
 #[cfg(not(loom))]
-pub use barrier::{Barrier, Seat};
+pub use barrier::Barrier;
 #[cfg(not(loom))]
 pub use broken::{Broken, Passed};
 #[cfg(not(loom))]
 pub use bytemuck::{Pod, Zeroable};
 #[cfg(not(loom))]
-pub use condition::{Condition, ConditionGuard};
+pub use condition::Condition;
+#[cfg(not(loom))]
+pub use condition_guard::ConditionGuard;
 #[cfg(not(loom))]
 pub use died::Died;
 #[cfg(not(loom))]
@@ -75,6 +85,8 @@ pub use lock_error::{LockError, Recover};
 pub use permit::Permit;
 #[cfg(not(loom))]
 pub use reentrant::{ReentrantLock, ReentrantLockGuard};
+#[cfg(not(loom))]
+pub use seat::Seat;
 #[cfg(not(loom))]
 pub use semaphore::Semaphore;
 #[cfg(not(loom))]
