@@ -190,7 +190,19 @@ impl<T: Pod> Array<T> {
     ///
     /// # Panics
     /// If there is no such part, or if this thread has it already: it would wait for itself.
+    #[inline]
     pub fn lock(&self, part: usize) -> Result<PartGuard<'_, T>, LockError<PartGuard<'_, T>>> {
+        // The usual way, without the moves of the other ones' results.
+        if self.word(part).try_lock_whole()
+            && let Some(guard) = self.whole(part)
+        {
+            return Ok(guard);
+        }
+        self.lock_slowly(part)
+    }
+
+    #[cold]
+    fn lock_slowly(&self, part: usize) -> Locked<'_, T> {
         let locked = self.lock_until(part, None);
         locked.unwrap_or_else(|| unreachable!("there is no deadline"))
     }
@@ -240,13 +252,22 @@ impl<T: Pod> Array<T> {
     /// Returns `None` if a thread of this process has the part, because damaged memory has let this
     /// one in, too. Now the lock is held by this process again, as it should be, until that thread
     /// unlocks.
+    #[inline]
+    fn whole(&self, part: usize) -> Option<PartGuard<'_, T>> {
+        let lent = self.0.values.lend(part)?;
+        let held = Held { word: self.word(part), was_panicking: thread::panicking() };
+        Some(PartGuard { lent, held, part })
+    }
+
+    /// Returns the same with what is to be told.
     fn guard(&self, part: usize, deaths: u32) -> Option<Locked<'_, T>> {
-        let (word, lent) = (self.word(part), self.0.values.lend(part)?);
-        let held = Held { word, was_panicking: thread::panicking() };
-        let guard = PartGuard { lent, held, part };
+        let guard = self.whole(part)?;
         Some(match deaths {
             0 => Ok(guard),
-            deaths => Err(LockError::new(guard, word.died(deaths))),
+            deaths => {
+                let died = guard.held.word.died(deaths);
+                Err(LockError::new(guard, died))
+            }
         })
     }
 }
