@@ -1,0 +1,24 @@
+//! Connections between programs that aren't parent and child. Python:
+//! `multiprocessing.connection`.
+//!
+//! ```text
+//!   Listener::new()  ◀── Client::connect(address)      any program of the same user
+//!        │ accept()            │
+//!   Client<S, R> ◀═══════▶ Client<R, S>
+//! ```
+//!
+//! To read in this order: addresses (`address.rs`), listeners (`listener.rs`), the two ends of a
+//! connection (`client.rs`), each of which has two halves (`client_sender.rs`,
+//! `client_receiver.rs`).
+
+mod address;
+mod client;
+mod client_receiver;
+mod client_sender;
+mod listener;
+
+pub use address::{Address, AddressError};
+pub use client::Client;
+pub use client_receiver::ClientReceiver;
+pub use client_sender::ClientSender;
+pub use listener::Listener;
