@@ -9,6 +9,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
+use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{RecvFlags, SendFlags};
 use rustix::process::geteuid;
@@ -69,6 +70,11 @@ pub(super) fn is_of_this_user(socket: BorrowedFd<'_>) -> bool {
 #[expect(clippy::unnecessary_wraps, reason = "other systems may fail")]
 pub(super) fn prepare(_socket: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
+}
+
+/// Returns true if a message was refused that another attempt may send: never, sending waits.
+pub(super) fn is_full(_error: Errno) -> bool {
+    false
 }
 
 /// Sends these descriptors, which the kernel holds open until they are received.

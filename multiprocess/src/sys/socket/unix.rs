@@ -155,7 +155,12 @@ impl Write for Outgoing<'_> {
         let first = parts.first().map_or(&[][..], |part| &part[..part.len().min(1)]);
         let alone = [IoSlice::new(first)];
         let parts = if later.is_empty() { parts } else { &alone };
-        let sent = retry_on_intr(|| sendmsg(&self.socket.0, parts, &mut control, system::SEND))?;
+        let sent = loop {
+            match sendmsg(&self.socket.0, parts, &mut control, system::SEND) {
+                Err(error) if error == Errno::INTR || system::is_full(error) => {}
+                sent => break sent?,
+            }
+        };
         self.ends = later;
         Ok(sent)
     }
