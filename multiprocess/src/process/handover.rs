@@ -80,9 +80,10 @@ type Slot<T> = RefCell<Option<T>>;
 pub fn serialize<F: AsEnd, S: Serializer>(holder: &F, serializer: S) -> Result<S::Ok, S::Error> {
     let index = OUTGOING.with_borrow_mut(|outgoing| {
         let outgoing = outgoing.as_mut().ok_or(
-            "an end of a pipe, a queue or a file can't be sent in a message of a pipe or a queue: it \
-             can only be in the arguments of a new process, Process::new(function, arguments), of \
-             the initializer of a pool or an executor, or in a message of a manager::Client",
+            "an end of a pipe, a queue, a lock or other shared memory, or a file can't be sent in \
+             a message of a pipe or a queue: it can only be in the arguments of a new process, \
+             Process::new(function, arguments), of the initializer of a pool or an executor, or in \
+             a message of a manager::Client",
         )?;
         let copy = holder.as_end().try_clone_to_owned();
         outgoing.push(copy.map_err(|error| format!("can't duplicate a descriptor: {error}"))?);
@@ -100,8 +101,8 @@ pub fn deserialize<'de, F: From<OwnedEnd>, D: Deserializer<'de>>(input: D) -> Re
     let index = usize::deserialize(input)?;
     let taken = INCOMING.with_borrow_mut(|incoming| {
         let incoming = incoming.as_mut().ok_or(
-            "a descriptor (of a connection, a queue, a file) can only arrive in the arguments of \
-             a new process, or in a message of a manager::Client",
+            "a descriptor (of a connection, a queue, a lock, a file) can only arrive in the \
+             arguments of a new process, or in a message of a manager::Client",
         )?;
         incoming
             .get_mut(index)

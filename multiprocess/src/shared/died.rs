@@ -17,19 +17,26 @@ pub struct Died {
     pub panicked: bool,
 }
 
-impl fmt::Display for Died {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Died {
+    /// Writes the sentence, with the name of what the process held.
+    pub(crate) fn write(&self, f: &mut fmt::Formatter<'_>, held: &str) -> fmt::Result {
         match (&self.name, self.pid) {
             (Some(name), pid) => write!(f, "{name} (process {pid})")?,
             (None, 0) => f.write_str("a process that was just starting")?,
             (None, pid) => write!(f, "process {pid}")?,
         }
         f.write_str(if self.panicked { " panicked" } else { " died" })?;
-        f.write_str(" holding the lock")?;
+        write!(f, " holding {held}")?;
         match self.deaths {
             0 | 1 => Ok(()),
             deaths => write!(f, " (the last of {deaths} since it was recovered)"),
         }
+    }
+}
+
+impl fmt::Display for Died {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, "the lock")
     }
 }
 

@@ -3,31 +3,67 @@
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::shared::LockError;
 use crate::shared::lock_error::sealed::Recover;
-use crate::shared::lock_word::{LOCK_WORDS, LockWord};
-use crate::shared::members::{self, Members};
-use crate::spin::Spin;
+use crate::shared::lock_handle::LockHandle;
 
-/// A lock between processes. Python: `multiprocessing.Lock`.
-#[derive(Clone)]
-pub struct Lock(Arc<Shared>);
-
-struct Shared {
-    members: Members,
-    spin: Spin,
-}
-
-impl Shared {
-    fn word(&self) -> LockWord<'_> {
-        LockWord::new(&self.members, 0)
-    }
-}
+/// A lock between processes, for whatever one at a time may use: a file, a printer. Python:
+/// `multiprocessing.Lock`.
+///
+/// A clone is the same lock, and so is one that a new process gets among its arguments. A process
+/// that holds the lock and is killed, or ends in any other way, doesn't stop the others: the next
+/// one has the lock within 100 ms, with an error that says which process died.
+///
+/// ```
+/// use multiprocess::shared::Lock;
+/// use multiprocess::{Failure, Process, tasks};
+///
+/// tasks![report];
+///
+/// /// Prints two lines; no line of another process comes between them.
+/// fn report((printer, number): (Lock, u32)) {
+///     let _guard = printer.lock().unwrap_or_else(|died| {
+///         eprintln!("{died}, and its report may lack a line");
+///         died.recover()
+///     });
+///     println!("the report of {number}:");
+///     println!("  all is well");
+/// }
+///
+/// # fn main() -> std::process::ExitCode {
+/// # multiprocess::main(|| -> Result<(), Failure> {
+/// let printer = Lock::new()?;
+/// let mut processes = [1, 2, 3].map(|number| Process::new(report, (printer.clone(), number)));
+/// for process in &mut processes {
+///     process.start()?;
+/// }
+/// for process in &processes {
+///     process.join()?;
+/// }
+/// assert!(!printer.is_locked());
+/// # Ok(()) }) }
+/// ```
+///
+/// # Deaths
+///
+/// A death with the lock in hand is told to each next holder, until one says by
+/// [`LockError::recover`] that all is whole. A panic while a guard lives is told in the same way.
+///
+/// A process that is stopped is not dead: it keeps its lock, and the others wait. So does a guard
+/// that is [forgotten](std::mem::forget), until its process ends.
+///
+/// # Several locks
+///
+/// Two processes that each hold a lock and wait for the other's wait for ever. Take them in the
+/// same order everywhere.
+///
+/// `Debug` tells whether the lock is free, or which process holds it, and whether that is dead.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Lock(LockHandle);
 
 impl Lock {
     /// Makes a lock that no process holds. Python: `Lock()`.
@@ -35,33 +71,51 @@ impl Lock {
     /// # Errors
     /// If the system has no memory or no descriptors for it.
     pub fn new() -> io::Result<Self> {
-        Members::create(LOCK_WORDS).map(Self::of)
+        LockHandle::new().map(Self)
     }
 
-    fn of(members: Members) -> Self {
-        Self(Arc::new(Shared { members, spin: Spin::default() }))
-    }
-
-    /// Waits for the lock, and holds it as long as the guard lives. Python: `with lock:`.
+    /// Waits for the lock, and holds it as long as the guard lives. Python: `acquire()`, and
+    /// `with lock:`.
     ///
     /// # Errors
     /// [`LockError`], with the guard in it, if a process died holding the lock.
+    ///
+    /// # Panics
+    /// If this thread holds the lock already: it would wait for itself.
+    #[inline]
     pub fn lock(&self) -> Result<LockGuard<'_>, LockError<LockGuard<'_>>> {
-        let deaths = self.0.word().lock(&self.0.spin, None);
-        self.guard(deaths.unwrap_or_else(|| unreachable!("there is no deadline")))
+        if self.0.try_lock_whole() { Ok(self.whole()) } else { self.lock_slowly() }
     }
 
-    /// Takes the lock if no live process holds it. Python: `acquire(block=False)`.
+    #[cold]
+    fn lock_slowly(&self) -> Result<LockGuard<'_>, LockError<LockGuard<'_>>> {
+        assert!(
+            !self.0.is_mine(),
+            "this thread holds the lock already, and would wait for itself: a ReentrantLock can be \
+             taken again"
+        );
+        loop {
+            if let Some(deaths) = self.0.lock_slowly(None) {
+                return self.guard(deaths);
+            }
+        }
+    }
+
+    /// Takes the lock if no live process holds it; `None` if one does, or this thread. Python:
+    /// `acquire(block=False)`.
     ///
     /// # Errors
     /// [`LockError`], with the guard in it, if a process died holding the lock.
+    #[inline]
     pub fn try_lock(&self) -> Result<Option<LockGuard<'_>>, LockError<LockGuard<'_>>> {
-        let deaths = self.0.word().try_lock_thoroughly();
-        deaths.map(|deaths| self.guard(deaths)).transpose()
+        if self.0.try_lock_whole() {
+            return Ok(Some(self.whole()));
+        }
+        self.0.try_lock_thoroughly().map(|deaths| self.guard(deaths)).transpose()
     }
 
-    /// Waits for the lock at most for the timeout; `None` if another holds it still. Python:
-    /// `acquire(timeout=…)`.
+    /// Waits for the lock, at most for the timeout; `None` if another process holds it then, or
+    /// this thread. Python: `acquire(timeout=…)`.
     ///
     /// # Errors
     /// [`LockError`], with the guard in it, if a process died holding the lock.
@@ -69,71 +123,77 @@ impl Lock {
         &self,
         timeout: Duration,
     ) -> Result<Option<LockGuard<'_>>, LockError<LockGuard<'_>>> {
+        if self.0.try_lock_whole() {
+            return Ok(Some(self.whole()));
+        }
         let deadline = Instant::now().checked_add(timeout);
-        let deaths = self.0.word().lock(&self.0.spin, deadline);
-        deaths.map(|deaths| self.guard(deaths)).transpose()
+        self.0.lock_slowly(deadline).map(|deaths| self.guard(deaths)).transpose()
     }
 
     /// Returns true if a process holds the lock, dead or alive. Python: `locked()`.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.0.word().holder().is_some()
+        self.0.is_locked()
+    }
+
+    #[inline]
+    fn whole(&self) -> LockGuard<'_> {
+        LockGuard { lock: &self.0, of_thread: PhantomData }
     }
 
     fn guard(&self, deaths: u32) -> Result<LockGuard<'_>, LockError<LockGuard<'_>>> {
-        let guard = LockGuard { shared: &self.0, of_thread: PhantomData };
-        if deaths == 0 {
-            return Ok(guard);
+        match deaths {
+            0 => Ok(self.whole()),
+            deaths => Err(LockError::new(self.whole(), self.0.died(deaths))),
         }
-        let died = self.0.word().died(deaths);
-        Err(LockError::new(guard, died))
-    }
-}
-
-/// A held lock: dropped, it is free.
-pub struct LockGuard<'a> {
-    shared: &'a Shared,
-    of_thread: PhantomData<*const ()>,
-}
-
-impl Recover for LockGuard<'_> {
-    fn recover(&self) {
-        self.shared.word().recover();
-    }
-}
-
-impl Drop for LockGuard<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.shared.word().spoil();
-        }
-        self.shared.word().unlock();
-    }
-}
-
-impl fmt::Debug for LockGuard<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LockGuard")
     }
 }
 
 impl fmt::Debug for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.word().holder() {
-            None => f.write_str("Lock(free)"),
-            Some(holder) => write!(f, "Lock(held by {:?})", self.0.members.card(holder)),
-        }
+        write!(f, "Lock({:?})", self.0)
     }
 }
 
-impl Serialize for Lock {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        members::serialize(&self.0.members, |dead| self.0.word().bury(dead), serializer)
+/// A held lock: dropped, it is free. Python: what `with lock:` does at its end.
+///
+/// It belongs to the thread that has taken it, and can be given back only once:
+///
+/// ```compile_fail,E0382
+/// let lock = multiprocess::shared::Lock::new()?;
+/// let guard = lock.lock().unwrap();
+/// drop(guard);
+/// drop(guard);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// ```compile_fail,E0277
+/// let lock = multiprocess::shared::Lock::new()?;
+/// let guard = lock.try_lock();
+/// std::thread::scope(|scope| scope.spawn(|| drop(guard)).join().is_ok());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use = "dropped at once, it unlocks at once"]
+pub struct LockGuard<'a> {
+    lock: &'a LockHandle,
+    of_thread: PhantomData<*const ()>,
+}
+
+impl Recover for LockGuard<'_> {
+    fn recover(&self) {
+        self.lock.recover();
     }
 }
 
-impl<'de> Deserialize<'de> for Lock {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        members::deserialize(deserializer).map(Self::of)
+impl Drop for LockGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.lock.leave();
+    }
+}
+
+impl fmt::Debug for LockGuard<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LockGuard({:?})", self.lock)
     }
 }

@@ -23,6 +23,11 @@ pub(crate) mod sealed {
     pub trait Recover {
         /// Forgets the deaths: what the lock guards is whole.
         fn recover(&self);
+
+        /// Names what the dead process held.
+        fn guarded(&self) -> String {
+            "the lock".to_owned()
+        }
     }
 }
 
@@ -58,10 +63,10 @@ impl<G> fmt::Debug for LockError<G> {
     }
 }
 
-impl<G> fmt::Display for LockError<G> {
+impl<G: Recover> fmt::Display for LockError<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.died.fmt(f)
+        self.died.write(f, &self.guard.guarded())
     }
 }
 
-impl<G> std::error::Error for LockError<G> {}
+impl<G: Recover> std::error::Error for LockError<G> {}

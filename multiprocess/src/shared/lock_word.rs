@@ -1,37 +1,83 @@
-//! A lock of one word, which no death can wedge.
+//! A lock in one word, which goes on when its holder is killed, and tells the next one.
 //!
 //! ```text
-//!   word:  deaths since the last recovery (19 bits) │ a thread sleeps (1) │ holder (12; 0: none)
+//!   word:  deaths that nobody has recovered from (19 bits) │ a thread may sleep (1) │ holder (12)
 //!
-//!   lock     0, d ──────────▶ me, d          one compare-exchange; d > 0 is told
-//!   unlock   me, d ─────────▶ 0, d           one swap; wakes one thread, if one slept
-//!   inherit  dead, d ───────▶ me, d + 1      one compare-exchange under the dead number's lock; told
-//!   bury     dead, d ───────▶ 0, d + 1       the dead number is about to be given away
-//!   recover  me, d ─────────▶ me, 0          by a holder that was told
+//!   lock      0, d ──────▶ me, d        one compare-exchange; with d > 0 the deaths are told
+//!   unlock    me, d ─────▶ 0, d         one swap; wakes one thread if one may sleep
+//!   recover   me, d ─────▶ me, 0        what the lock guards is whole
+//!   spoil     me, d ─────▶ me, d + 1    the holder panics
+//!   inherit   dead, d ───▶ me, d + 1    one compare-exchange, with the dead one's number locked
+//!   bury      dead, d ───▶ 0, d + 1     the dead one's number is about to be given away
 //! ```
 //!
-//! The holder's number gets into the word in the same step in which the lock is taken, so there is
-//! no instant at which it is held and no process can tell by which one. The same holds for the
-//! count of deaths.
+//! The word names its holder in the same step that takes the lock, so at no instant the lock is
+//! held and nothing tells by which process; and it counts a death in the step that frees the lock
+//! from the dead. Behind the word lies a record of the last process that died.
 //!
-//! Behind the word lies the card of the process that died last. An heir writes it after it has
-//! taken the lock; if it dies before, its own heir writes its card instead. So it is always that of
-//! the process whose death was counted last.
+//! # A death at each step
+//!
+//! | | the last that it did | what is left | what the others see |
+//! | --- | --- | --- | --- |
+//! | L1 | nothing yet | nothing | nothing |
+//! | L2, L6 | took the lock, at once or after a sleep | held by the dead | one death is told |
+//! | L3 | found it held | nothing | nothing |
+//! | L4 | announced that it sleeps | the bit | a wake-up in vain |
+//! | L5 | was woken, and took nothing | nothing | the next sleeper looks after its nap |
+//! | L7 | locked a dead holder's number | the number is free with it | one death, the first |
+//! | L8, L9 | inherited; recorded the death | held by a dead heir | both deaths are told |
+//! | L10 | learned of the deaths | the same | both are told |
+//! | L14 | said that all is whole | held by the dead | one death, the second |
+//! | L11 | began to unlock | held by the dead | one death: all may be whole, it can't be known |
+//! | L12 | unlocked, and woke no thread | free, and a sleeper | the sleeper looks after its nap |
+//! | L13 | unlocked | nothing | nothing |
+//! | L15 | took a dead holder's number for a new member | the number is free again | as before |
+//! | L16 | freed the word from that number | free, and sleepers | one death is told, after a nap |
+//!
+//! Naps last 1 ms at first, and twice as long each time, up to 100 ms. So a death costs the others
+//! at most as long as they have waited already, and never more than 100 ms and the time in which
+//! the system lets them run.
+//!
+//! The bit for sleepers heals itself: a thread that comes from a sleep takes the lock with the bit
+//! set, because others may sleep, too, and a thread that gives up leaves it set for the same
+//! reason. If none sleeps, that costs one wake-up.
 //!
 //! # Memory ordering
 //!
-//! Locking acquires what unlocking released: the compare-exchange is Acquire, the swap Release. An
-//! heir has no Release to pair with: what the dead process wrote is visible to it because the kernel
-//! frees the dead number after the process's last store. The word's other changes (the sleepers'
-//! bit) order nothing. A sleeper's bit can't be missed: it and the unlocking swap change the same
-//! word, and the system compares the word before it puts the thread to sleep.
+//! - `lock` acquires what `unlock` released: the guarded data. Between the two, sleepers set their
+//!   bit, and holders change the count; these are read-modify-writes, which keep a release sequence
+//!   going, so Relaxed is enough for them.
+//! - `inherit`: a dead holder released nothing. The kernel frees its number after its last store,
+//!   and locking the number comes after that.
+//! - `bury`: the same, and its compare-exchange releases that to the next `lock`. It has written
+//!   the record before.
+//! - The record is written by the holder, or by the process that has the dead holder's number
+//!   locked, and read by a holder. So it needs no order of its own.
+//! - The system compares the word and puts the thread to sleep in one step. So the sleeper sees the
+//!   new word, or the notifier the sleeper.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+#[cfg(all(test, loom))]
+mod in_every_order;
+#[cfg(not(loom))]
+mod in_memory;
+#[cfg(all(test, not(loom)))]
+mod step_by_step;
+
 use std::time::{Duration, Instant};
 
-use crate::shared::Died;
-use crate::shared::members::{Card, FIRST_NAP, LONGEST_NAP, Member, Members};
-use crate::spin::{Spin, Waits};
+use crate::shared::atomic::{AtomicU32, Ordering};
+#[cfg(not(loom))]
+use crate::shared::members::{FIRST_NAP, LONGEST_NAP, Member};
+
+#[cfg(not(loom))]
+pub(crate) use in_memory::{LOCK_WORDS, LockWord};
+
+#[cfg(loom)]
+type Member = u16;
+#[cfg(loom)]
+const FIRST_NAP: Duration = Duration::from_millis(1);
+#[cfg(loom)]
+const LONGEST_NAP: Duration = Duration::from_millis(100);
 
 const HOLDER: u32 = 0xfff;
 const SLEEPERS: u32 = 1 << 12;
@@ -39,13 +85,6 @@ const ONE_DEATH: u32 = 1 << 13;
 
 /// Wakes every sleeper.
 const ALL: u32 = i32::MAX.cast_unsigned();
-
-/// Number of words that a lock takes: a cache line.
-pub(crate) const LOCK_WORDS: usize = 8;
-
-/// Offset of the last dead process's card, and of the flag that it panicked.
-const CARD: usize = 1;
-const PANICKED: usize = CARD + Card::WORDS;
 
 fn holder(word: u32) -> Member {
     (word & HOLDER) as Member
@@ -55,186 +94,295 @@ fn deaths(word: u32) -> u32 {
     word / ONE_DEATH
 }
 
-/// Counts one more death; at the most that fits it stays.
-fn one_more_death(word: u32) -> u32 {
+/// Counts one more death, up to the highest number that there is room for.
+fn with_one_more_death(word: u32) -> u32 {
     word.checked_add(ONE_DEATH).unwrap_or(word)
 }
 
-/// One lock among the words of a memory's user.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LockWord<'a> {
-    members: &'a Members,
-    index: usize,
+/// What a lock needs of its memory and of the system.
+pub(crate) trait System: Copy {
+    fn word(&self) -> &AtomicU32;
+
+    /// Returns the number of the process that asks.
+    fn me(&self) -> Member;
+
+    /// Writes down which process died last, and whether it only panicked.
+    fn record(&self, member: Member, panicked: bool);
+
+    /// Sleeps at the word while it has this value, at most until the end of the nap or the
+    /// deadline; may return at any time. Returns true if the nap is over.
+    fn sleep(&self, value: u32, nap: &mut Nap, deadline: Option<Instant>) -> bool;
+
+    /// Wakes at most this many of the threads that sleep at the word.
+    fn wake(&self, most: u32);
+
+    /// Runs the work with the member's number locked; returns `None` if it is alive.
+    fn while_dead<T>(&self, member: Member, work: impl FnOnce() -> T) -> Option<T>;
+
+    /// Does nothing. In tests a process may die here.
+    fn reach(&self, _step: Step) {}
 }
 
-impl<'a> LockWord<'a> {
-    /// Returns the lock in [`LOCK_WORDS`] words from this index on.
-    pub(crate) fn new(members: &'a Members, index: usize) -> Self {
-        Self { members, index }
+/// A step after which a process may die: a row of the table above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(serde::Serialize, serde::Deserialize))]
+pub(crate) enum Step {
+    /// L1: nothing yet.
+    Begun,
+    /// L2: the lock is taken at once.
+    Taken,
+    /// L3: it was found held.
+    Refused,
+    /// L4: it is announced that a thread sleeps.
+    Announced,
+    /// L5: the sleep is over.
+    Woken,
+    /// L6: the lock is taken after a sleep.
+    TakenLate,
+    /// L7: the dead holder's number is locked.
+    NumberLocked,
+    /// L8: the lock is inherited.
+    Inherited,
+    /// L9: the death is recorded.
+    Recorded,
+    /// L10: the deaths are known to the holder.
+    Told,
+    /// L14: the holder has said that all is whole.
+    Recovered,
+    /// L11: the holder is about to unlock.
+    Leaving,
+    /// L12: the lock is free, and no thread woken.
+    Unlocked,
+    /// L13: a thread is woken, if one may have slept.
+    Left,
+    /// L15: the dead holder's number is a new member's.
+    NumberTaken,
+    /// L16: the lock is freed from the dead, and no thread woken.
+    Buried,
+}
+
+/// The time until a sleeping thread looks whether the holder is alive: twice as long each time.
+pub(crate) struct Nap {
+    length: Duration,
+    end: Instant,
+}
+
+impl Nap {
+    fn first() -> Self {
+        Self { length: FIRST_NAP, end: Instant::now() + FIRST_NAP }
     }
 
-    fn word(self) -> &'a AtomicU32 {
-        self.members.half(self.index)
+    /// Returns the time that is left of the nap, or until the deadline.
+    #[cfg(not(loom))]
+    fn left(&self, deadline: Option<Instant>) -> Duration {
+        let end = deadline.map_or(self.end, |deadline| deadline.min(self.end));
+        end.saturating_duration_since(Instant::now())
     }
 
-    fn last(self) -> &'a [AtomicU64] {
-        &self.members.words()[self.index..][..LOCK_WORDS]
-    }
-
-    /// Takes the lock if no process holds it, dead or alive; returns the deaths to be told.
-    pub(crate) fn try_lock(self) -> Option<u32> {
-        let me = u32::from(self.members.me());
-        match self.word().compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed) {
-            Ok(_) => Some(0),
-            Err(word) => self.take(word, 0),
+    /// Begins the next nap if this one is over; returns true if it is.
+    #[cfg(not(loom))]
+    fn next(&mut self) -> bool {
+        let now = Instant::now();
+        let is_over = now >= self.end;
+        if is_over {
+            self.length = (2 * self.length).min(LONGEST_NAP);
+            self.end = now + self.length;
         }
+        is_over
+    }
+}
+
+/// A lock, as a view of its word.
+#[derive(Clone, Copy)]
+pub(crate) struct LockOn<S>(S);
+
+impl<S: System> LockOn<S> {
+    /// Takes the lock if it is free and no death is to be told; returns true if it is taken.
+    #[inline]
+    pub(crate) fn try_lock_whole(self) -> bool {
+        self.0.reach(Step::Begun);
+        let me = self.0.me().into();
+        let (taken, seen) = (Ordering::Acquire, Ordering::Relaxed);
+        let is_taken = self.0.word().compare_exchange(0, me, taken, seen).is_ok();
+        if is_taken {
+            self.0.reach(Step::Taken);
+        }
+        is_taken
     }
 
-    /// Takes the lock if no live process holds it; returns the deaths to be told.
+    /// Takes the lock if it is free; returns the number of deaths to tell.
+    ///
+    /// The quick way: it doesn't ask whether a holder is dead.
+    #[inline]
+    pub(crate) fn try_lock(self) -> Option<u32> {
+        if self.try_lock_whole() { Some(0) } else { self.take(0) }
+    }
+
+    /// Takes the lock if it is free, or its holder dead; returns the number of deaths to tell.
+    #[inline]
     pub(crate) fn try_lock_thoroughly(self) -> Option<u32> {
         self.try_lock().or_else(|| self.inherit(0))
     }
 
-    /// Takes the lock as long as it is free.
-    fn take(self, mut word: u32, flag: u32) -> Option<u32> {
+    /// Takes the lock if it is free, with this flag.
+    fn take(self, flag: u32) -> Option<u32> {
+        let mut word = self.0.word().load(Ordering::Relaxed);
         while holder(word) == 0 {
-            let mine = word | u32::from(self.members.me()) | flag;
-            match self.word().compare_exchange(word, mine, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => return Some(deaths(mine)),
+            let mine = word | u32::from(self.0.me()) | flag;
+            match self.exchange(word, mine, Ordering::Acquire) {
+                Ok(()) => {
+                    self.0.reach(if flag == 0 { Step::Taken } else { Step::TakenLate });
+                    return Some(deaths(mine));
+                }
                 Err(now) => word = now,
             }
         }
         None
     }
 
-    /// Takes the lock from a dead holder.
+    /// Takes the lock from a dead holder, with this flag.
+    #[cold]
     fn inherit(self, flag: u32) -> Option<u32> {
-        let word = self.word().load(Ordering::Relaxed);
-        let dead = holder(word);
+        let dead = holder(self.0.word().load(Ordering::Relaxed));
         if dead == 0 {
-            return self.take(word, flag);
+            return self.take(flag);
         }
-        let inherit = || {
-            let mut now = self.word().load(Ordering::Relaxed);
-            // Only sleepers change the word of a dead holder now.
-            while holder(now) == dead {
-                let me = u32::from(self.members.me());
-                let mine = one_more_death(now) & !HOLDER | me | flag;
-                let done =
-                    self.word().compare_exchange(now, mine, Ordering::Acquire, Ordering::Relaxed);
-                match done {
-                    Ok(_) => {
-                        self.write_last(dead, false);
+        let inherited = self.0.while_dead(dead, || {
+            self.0.reach(Step::NumberLocked);
+            let mut word = self.0.word().load(Ordering::Relaxed);
+            // Now only threads that are about to sleep change it.
+            while holder(word) == dead {
+                let mine = with_one_more_death(word) & !HOLDER | u32::from(self.0.me()) | flag;
+                match self.exchange(word, mine, Ordering::Acquire) {
+                    Ok(()) => {
+                        self.0.reach(Step::Inherited);
+                        self.0.record(dead, false);
+                        self.0.reach(Step::Recorded);
                         return Some(deaths(mine));
                     }
-                    Err(other) => now = other,
+                    Err(now) => word = now,
                 }
             }
             None
-        };
-        self.members.while_dead(dead, inherit).flatten()
+        });
+        inherited.flatten()
     }
 
-    /// Waits for the lock, at most until the deadline; returns the deaths to be told.
-    pub(crate) fn lock(self, spin: &Spin, deadline: Option<Instant>) -> Option<u32> {
-        self.try_lock().or_else(|| self.lock_slowly(spin, deadline))
-    }
-
-    #[cold]
-    fn lock_slowly(self, spin: &Spin, deadline: Option<Instant>) -> Option<u32> {
-        if let Some(deaths) = spin.look(None, Waits::One, deadline, || self.try_lock()) {
-            return Some(deaths);
-        }
-        let mut nap = FIRST_NAP;
+    /// Sleeps until the lock is free or its holder dead, and takes it then; returns the number of
+    /// deaths to tell. Returns `None` once the deadline has passed.
+    fn sleep_and_lock(self, deadline: Option<Instant>) -> Option<u32> {
+        let mut nap = Nap::first();
         loop {
-            let word = self.word().load(Ordering::Relaxed);
-            // Other threads may sleep here, too: one that comes from a sleep says so.
-            if let Some(deaths) = self.take(word, SLEEPERS) {
-                return Some(deaths);
+            // Others may sleep here, too.
+            let locked = self.take(SLEEPERS);
+            if locked.is_some() {
+                return locked;
             }
-            let word = self.word().fetch_or(SLEEPERS, Ordering::Relaxed) | SLEEPERS;
-            if holder(word) == 0 {
-                continue;
-            }
-            let left = deadline.map_or(Duration::MAX, |deadline| {
-                deadline.saturating_duration_since(Instant::now())
-            });
-            if left.is_zero() {
+            self.0.reach(Step::Refused);
+            let Some(value) = self.announce() else { continue };
+            self.0.reach(Step::Announced);
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return self.inherit(SLEEPERS);
             }
-            let (asleep, most) = (Instant::now(), left.min(nap));
-            self.members.sleep(self.index, word, most);
-            if asleep.elapsed() >= most {
-                nap = (nap * 2).min(LONGEST_NAP);
-                if let Some(deaths) = self.inherit(SLEEPERS) {
-                    return Some(deaths);
+            let is_over = self.0.sleep(value, &mut nap, deadline);
+            self.0.reach(Step::Woken);
+            if is_over {
+                let locked = self.inherit(SLEEPERS);
+                if locked.is_some() {
+                    return locked;
                 }
             }
         }
     }
 
-    /// Unlocks; wakes a thread, if one sleeps. By the holder.
+    /// Sets the bit for sleepers, and returns the word; `None` if the lock is free.
+    fn announce(self) -> Option<u32> {
+        let mut word = self.0.word().load(Ordering::Relaxed);
+        while holder(word) != 0 {
+            let sleeping = word | SLEEPERS;
+            if word == sleeping || self.exchange(word, sleeping, Ordering::Relaxed).is_ok() {
+                return Some(sleeping);
+            }
+            word = self.0.word().load(Ordering::Relaxed);
+        }
+        None
+    }
+
+    /// Unlocks, by a holder that was told of no deaths, or has recovered from them, and hasn't
+    /// spoiled anything.
+    #[inline]
+    pub(crate) fn unlock_whole(self) {
+        self.0.reach(Step::Leaving);
+        let before = self.0.word().swap(0, Ordering::Release);
+        self.wake_after(before);
+    }
+
+    /// Unlocks; deaths that the holder has not recovered from will be told to the next one.
+    #[inline]
     pub(crate) fn unlock(self) {
-        let word = self.word().load(Ordering::Relaxed);
-        // Only sleepers change the word of a live holder.
-        let before = if deaths(word) == 0 {
-            self.word().swap(0, Ordering::Release)
-        } else {
-            self.word().fetch_and(!(HOLDER | SLEEPERS), Ordering::Release)
-        };
+        self.0.reach(Step::Leaving);
+        let before = self.0.word().fetch_and(!(HOLDER | SLEEPERS), Ordering::Release);
+        self.wake_after(before);
+    }
+
+    #[inline]
+    fn wake_after(self, before: u32) {
+        debug_assert_eq!(holder(before), self.0.me(), "it was unlocked by its holder");
+        self.0.reach(Step::Unlocked);
         if before & SLEEPERS != 0 {
-            self.members.wake(self.index, 1);
+            self.wake(1);
         }
+        self.0.reach(Step::Left);
     }
 
-    /// Forgets the deaths: what the lock guards is whole. By the holder.
+    #[cold]
+    fn wake(self, most: u32) {
+        self.0.wake(most);
+    }
+
+    /// Says that what the lock guards is whole. By the holder.
     pub(crate) fn recover(self) {
-        self.word().fetch_and(HOLDER | SLEEPERS, Ordering::Relaxed);
+        self.0.reach(Step::Told);
+        self.0.word().fetch_and(HOLDER | SLEEPERS, Ordering::Relaxed);
+        self.0.reach(Step::Recovered);
     }
 
-    /// Tells the next holder of a panic. By the holder.
+    /// Says that what the lock guards may be half changed, because the holder panics.
     pub(crate) fn spoil(self) {
-        let more = |word| Some(one_more_death(word));
-        let _ = self.word().fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        self.write_last(self.members.me(), true);
-    }
-
-    /// Returns what is to be told of these deaths. By the holder.
-    pub(crate) fn died(self, deaths: u32) -> Died {
-        let last = self.last();
-        let card = Card::read(last[CARD].load(Ordering::Relaxed), &last[CARD + 1..PANICKED]);
-        let panicked = last[PANICKED].load(Ordering::Relaxed) != 0;
-        Died { pid: card.pid, name: card.name, deaths, panicked }
-    }
-
-    /// Writes down which member died last. By the holder, or by the only one that buries.
-    fn write_last(self, member: Member, panicked: bool) {
-        let card = self.members.copy_card(member);
-        for (word, value) in self.last()[CARD..].iter().zip(card) {
-            word.store(value, Ordering::Relaxed);
-        }
-        self.last()[PANICKED].store(panicked.into(), Ordering::Relaxed);
+        self.0.record(self.0.me(), true);
+        let more = |word| Some(with_one_more_death(word));
+        let _ = self.0.word().fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
     /// Frees the lock from a dead member, whose number the caller has locked.
     pub(crate) fn bury(self, dead: Member) {
-        let mut word = self.word().load(Ordering::Relaxed);
-        while holder(word) == dead {
-            self.write_last(dead, false);
-            let free = one_more_death(word) & !(HOLDER | SLEEPERS);
-            match self.word().compare_exchange(word, free, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => {
-                    self.members.wake(self.index, ALL);
-                    return;
+        self.0.reach(Step::NumberTaken);
+        let mut word = self.0.word().load(Ordering::Relaxed);
+        while dead != 0 && holder(word) == dead {
+            // Before it is free: then the next holder may write there.
+            self.0.record(dead, false);
+            let free = with_one_more_death(word) & !(HOLDER | SLEEPERS);
+            match self.exchange(word, free, Ordering::AcqRel) {
+                Ok(()) => {
+                    self.0.reach(Step::Buried);
+                    return self.wake(ALL);
                 }
                 Err(now) => word = now,
             }
         }
     }
 
-    /// Returns the member that holds the lock, dead or alive.
+    /// Returns the holder, dead or alive.
     pub(crate) fn holder(self) -> Option<Member> {
-        let holder = holder(self.word().load(Ordering::Relaxed));
-        (holder != 0).then_some(holder)
+        Some(holder(self.0.word().load(Ordering::Relaxed))).filter(|holder| *holder != 0)
+    }
+
+    /// Returns the number of deaths that are still to be told. By the holder.
+    pub(crate) fn deaths(self) -> u32 {
+        deaths(self.0.word().load(Ordering::Relaxed))
+    }
+
+    fn exchange(self, old: u32, new: u32, order: Ordering) -> Result<(), u32> {
+        self.0.word().compare_exchange(old, new, order, Ordering::Relaxed).map(drop)
     }
 }

@@ -136,11 +136,7 @@ impl Members {
     pub(crate) fn create(words: usize) -> io::Result<Self> {
         let all = HEAD.checked_add(words).ok_or(io::ErrorKind::OutOfMemory)?;
         let bytes = all.checked_mul(WORD).ok_or(io::ErrorKind::OutOfMemory)? as u64;
-        let limit = sys::file_size_limit();
-        if bytes > limit {
-            let message = format!("the limit of file sizes ({limit} bytes, ulimit -f) is too low");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-        }
+        sys::check_memory(bytes)?;
         let opening = Opening::create(bytes, bytes)?;
         let head = (HEAD * WORD) as u64;
         opening.reserve(head, bytes - head)?;
@@ -202,6 +198,7 @@ impl Members {
         unmarked.chain(1..MEMBERS)
     }
 
+    #[inline]
     pub(crate) fn me(&self) -> Member {
         self.me
     }
@@ -211,17 +208,20 @@ impl Members {
     }
 
     /// Returns all mapped words, those of the members first.
+    #[inline]
     pub(crate) fn all_words(&self) -> &[AtomicU64] {
         self.mapping.words()
     }
 
     /// Returns the words of the memory's user.
+    #[inline]
     pub(crate) fn words(&self) -> &[AtomicU64] {
         &self.all_words()[HEAD..]
     }
 
     /// Returns the lower half of a word of the memory's user, which must not be used as a whole
     /// then.
+    #[inline]
     pub(crate) fn half(&self, index: usize) -> &AtomicU32 {
         sys::half(&self.words()[index])
     }
@@ -415,6 +415,25 @@ pub(crate) fn serialize<S: Serializer>(
     let (opening, number) = invited.map_err(ser::Error::custom)?;
     let mapped = members.all_words().len();
     Invitation { opening, number, mapped }.serialize(serializer)
+}
+
+/// Serialises this very member: it is another process's from then on, whose card it will have. The
+/// caller then drops its part.
+pub(crate) fn hand_over<S: Serializer>(
+    members: &Members,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Invitation<'a> {
+        opening: &'a Opening,
+        number: Member,
+        mapped: usize,
+    }
+    let Members { opening, me: number, .. } = members;
+    let mapped = members.all_words().len();
+    let done = Invitation { opening, number: *number, mapped }.serialize(serializer)?;
+    members.line(*number)[0].store(0, Ordering::Release);
+    Ok(done)
 }
 
 /// Takes part in a memory that this process was invited to.

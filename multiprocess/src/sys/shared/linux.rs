@@ -11,6 +11,7 @@ use rustix::fs::{FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags, SeekFrom};
 use rustix::thread::futex;
 use serde::{Deserialize, Serialize};
 
+use super::reserve;
 use super::unix::Numbers;
 
 /// A file in memory, sparse, whose size never changes.
@@ -81,9 +82,7 @@ impl Opening {
 }
 
 pub(super) fn reserve(block: &Block, offset: u64, length: u64) -> io::Result<()> {
-    // A length of 0 would be an error.
-    let reserve = || rustix::fs::fallocate(block, FallocateFlags::empty(), offset, length);
-    if length > 0 { Ok(reserve()?) } else { Ok(()) }
+    reserve::take(block, offset, length)
 }
 
 pub(super) fn punch(file: &File, offset: u64, length: u64) -> io::Result<()> {

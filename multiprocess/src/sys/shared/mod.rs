@@ -16,6 +16,8 @@ mod copy;
 mod linux;
 #[cfg(target_os = "macos")]
 mod macos;
+mod plain;
+mod reserve;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -40,6 +42,8 @@ use windows as system;
 pub(crate) use windows::{Mapping, at_exit, file_size_limit, lock_at_exit};
 
 pub(crate) use copy::{load, store};
+pub(crate) use plain::{Lent, Parts, Plain, SharedWords};
+pub(crate) use reserve::check_memory;
 pub(crate) use system::{Block, Opening};
 
 /// Memory that processes share: a fixed number of words, all 0 at first. The system frees it with
@@ -130,6 +134,7 @@ pub(crate) trait Participation: Sized {
 }
 
 /// Returns the lower half of a shared word, which must not be used as a whole then.
+#[inline]
 #[expect(unsafe_code, reason = "two sizes of atomics share a word")]
 pub(crate) fn half(word: &AtomicU64) -> &AtomicU32 {
     let index = usize::from(cfg!(target_endian = "big"));

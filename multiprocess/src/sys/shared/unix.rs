@@ -229,6 +229,7 @@ impl Mapping {
     }
 
     /// Returns the words.
+    #[inline]
     #[expect(unsafe_code, reason = "an address becomes a slice")]
     pub(crate) fn words(&self) -> &[AtomicU64] {
         // SAFETY: this many words are mapped, page-aligned, for as long as the mapping lives; the
