@@ -8,17 +8,12 @@
 //! ```
 //!
 //! To read in this order: addresses (`address.rs`), listeners (`listener.rs`), the two ends of a
-//! connection (`client.rs`), each of which has two halves (`client_sender.rs`,
-//! `client_receiver.rs`).
+//! connection (`client.rs`). What each system does for them is told in `sys/socket`.
 
 mod address;
 mod client;
-mod client_receiver;
-mod client_sender;
 mod listener;
 
 pub use address::{Address, AddressError};
 pub use client::Client;
-pub use client_receiver::ClientReceiver;
-pub use client_sender::ClientSender;
 pub use listener::Listener;
