@@ -8,7 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::any::Any;
-use std::io::{ErrorKind, PipeWriter, Read};
+use std::io::{ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -25,9 +25,15 @@ tasks![ask_for_ever, clients_are_killed, listeners_are_killed, serve_for_ever];
 /// Number of threads that start one client after the other, or that are clients.
 const DRIVERS: u64 = 3;
 
-/// A pipe's end whose holder is alive.
+/// A pipe's end whose holder is alive. A byte in it says that the holder is connected, or listens.
 #[derive(Serialize, Deserialize)]
 struct Alive(#[serde(with = "multiprocess::process::handover")] PipeWriter);
+
+impl Alive {
+    fn is_ready(&mut self) {
+        self.0.write_all(b"r").unwrap();
+    }
+}
 
 /// The message of a client.
 #[derive(Serialize, Deserialize)]
@@ -110,26 +116,34 @@ fn answer(mut client: Client<usize, Question>, counts: &Counts) {
 }
 
 /// Runs in the child, until it is killed.
-fn ask_for_ever((address, alive): (Address, Alive)) -> Result<(), Failure> {
+fn ask_for_ever((address, mut alive): (Address, Alive)) -> Result<(), Failure> {
     let mut client = Client::connect(&address)?;
+    alive.is_ready();
     let error = ask(&mut client, &Counts::default());
     drop(alive);
     Err(error.into())
 }
 
 /// Runs in the child, until it is killed.
-fn serve_for_ever((address, alive): (Address, Alive)) -> Result<(), Failure> {
+fn serve_for_ever((address, mut alive): (Address, Alive)) -> Result<(), Failure> {
     let listener = Listener::at(&address)?;
+    alive.is_ready();
     loop {
         let client = listener.accept()?;
         thread::spawn(|| answer(client, &Counts::default()));
-        // Held to the end.
-        let _ = &alive;
     }
 }
 
-/// Kills the process after a random while, in which it may be stopped.
-fn kill_at_some_instant(child: &Process, random: &mut Random, counts: &Counts) {
+/// Kills the process some time after its start, or after it is ready, in which it may be stopped.
+fn kill_at_some_instant(
+    child: &Process,
+    lives: &mut PipeReader,
+    random: &mut Random,
+    counts: &Counts,
+) {
+    if random.below(3) > 0 {
+        lives.read_exact(&mut [0]).unwrap();
+    }
     let other = Other::of(child.pid().unwrap()).unwrap();
     let mut instant = || Duration::from_micros(random.below(20_000));
     let (before, while_stopped) = (instant(), instant());
@@ -187,7 +201,7 @@ fn clients_are_killed(milliseconds: u64) {
         let counts = play(milliseconds, |_, random, counts| {
             let (mut lives, alive) = std::io::pipe().unwrap();
             let child = start(ask_for_ever, (listener.address().clone(), Alive(alive)));
-            kill_at_some_instant(&child, random, counts);
+            kill_at_some_instant(&child, &mut lives, random, counts);
             lives.read_to_end(&mut Vec::new()).unwrap();
         });
         is_over.store(true, Ordering::Relaxed);
@@ -229,11 +243,11 @@ fn listeners_are_killed(milliseconds: u64) {
                     }
                 });
             }
-            kill_at_some_instant(&child, random, counts);
+            kill_at_some_instant(&child, &mut lives, random, counts);
         });
         lives.read_to_end(&mut Vec::new()).unwrap();
     });
-    assert!(counts.kills.into_inner() > 0);
+    assert!(counts.answers.into_inner() > 0);
 }
 
 /// Runs a game in a process of its own, for the time of the environment or for a minute.
