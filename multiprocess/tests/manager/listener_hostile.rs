@@ -11,12 +11,15 @@ use multiprocess::manager::{Address, Client, Listener};
 use multiprocess::pipe::Error;
 use multiprocess::process::ends::AsEnd;
 use multiprocess::process::frame;
-use multiprocess::{Failure, Sender, one_way, tasks};
+use multiprocess::{Failure, Gate, Sender, Waiting, one_way, tasks};
 use serde::Serialize;
-use testing::{Deadline, Random, SHORT, alone, ends_well, room_for_descriptors, start, text};
+use testing::{
+    Deadline, Random, Report, SHORT, alone, ends_well, kill_child, reports, room_for_descriptors,
+    start, text,
+};
 
 multiprocess::test_entry!();
-tasks![connect_many, large_messages, many_ends, thousand_clients];
+tasks![connect_many, large_messages, many_ends, talk_and_never_listen, thousand_clients];
 
 /// Connects two clients in this process. Each may have its own idea of the messages.
 fn connected<S, R, S2, R2>() -> (Client<S, R>, Client<S2, R2>) {
@@ -261,4 +264,41 @@ fn messages_of_any_length_come_back() {
     }
     drop(client);
     ends_well(&child);
+}
+
+/// Runs in the child, until it is killed: sends three messages, and receives none.
+fn talk_and_never_listen((address, report, waiting): (Address, Report, Waiting)) {
+    let mut client = Client::<u32, ()>::connect(&address).unwrap();
+    (0..3).for_each(|number| client.send(&number).unwrap());
+    report.say("has sent");
+    waiting.wait();
+    drop(client);
+}
+
+#[test]
+fn a_message_with_ends_to_a_process_that_dies_without_receiving_it_is_over_with_it() {
+    let _deadline = Deadline::seconds(60);
+    let listener = Listener::new().unwrap();
+    let (mut reports, report) = reports();
+    let (gate, waiting) = Gate::new().unwrap();
+    let child = start(talk_and_never_listen, (listener.address().clone(), report, waiting));
+    let mut client = listener.accept::<Sender<u32>, u32>().unwrap();
+    assert_eq!(reports.next::<String>(), "has sent");
+    let (mut receiver, sender) = one_way::<u32>().unwrap();
+    thread::scope(|scope| {
+        let sends = scope.spawn(|| {
+            let sent = client.send(&sender);
+            // Some systems keep the message for the receiver, others wait for it.
+            assert!(matches!(sent, Ok(()) | Err(Error::BrokenPipe)), "{sent:?}");
+        });
+        kill_child(&child);
+        sends.join().unwrap();
+    });
+    drop(sender);
+    assert!(matches!(receiver.recv(), Err(Error::EndOfFile)), "no copy is left");
+    for number in 0..3 {
+        assert_eq!(client.recv().unwrap(), number, "what it has sent is received");
+    }
+    assert!(matches!(client.recv(), Err(Error::EndOfFile)));
+    gate.open();
 }
