@@ -134,13 +134,44 @@ impl Barrier {
     }
 }
 
-/// One of the parties of a [`Barrier`]. A seat goes to one process, among its arguments; it can't
-/// be copied, and a thread that waits has it for itself.
+/// One of the parties of a [`Barrier`]. A seat goes to one process, among its arguments, or to one
+/// thread. Python: the process's part in its `Barrier`.
 ///
-/// A seat that is empty breaks the barrier: if its process ends in whatever way, or drops it, all
-/// that wait get [`Broken::Ended`] within 100 ms, with the seat's number and the process. So keep a
-/// seat as long as others wait. Once seats are empty the barrier can't be
-/// [reset](Self::reset) any more.
+/// ```
+/// use multiprocess::shared::{Barrier, Broken};
+///
+/// let mut seats = Barrier::seats(2)?;
+/// let (mut mine, mut other) = (seats.remove(0), seats.remove(0));
+/// let thread = std::thread::spawn(move || {
+///     let passed = other.wait();
+///     (other, passed)
+/// });
+/// let passed = mine.wait()?;
+/// let (other, of_other) = thread.join().expect("it doesn't panic");
+/// assert_ne!(passed.is_leader(), of_other?.is_leader());
+///
+/// drop(other);
+/// let broken = mine.wait().expect_err("the other seat is empty");
+/// assert!(matches!(broken, Broken::Ended { seat: 1, .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// **A seat that is empty breaks the barrier**: if its process ends in whatever way, or drops it,
+/// all that wait get [`Broken::Ended`] within 100 ms, with the seat's number and the process, and
+/// the barrier can't be [reset](Self::reset) any more. So keep a seat as long as others wait. (A
+/// process that is stopped has not ended.)
+///
+/// There is no second one like it:
+///
+/// ```compile_fail,E0599
+/// # let seat = multiprocess::shared::Barrier::seats(1)?.remove(0);
+/// let again = seat.clone();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// When a process is started with it, or the start fails after the arguments were serialised, this
+/// process has it no more, and a second start is refused. So a pool's initializer can't have one,
+/// unless the pool has a single worker that never needs to be replaced.
 #[must_use = "a seat that is dropped breaks the barrier"]
 pub struct Seat {
     number: usize,

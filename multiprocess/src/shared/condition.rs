@@ -169,8 +169,38 @@ impl Condition {
     }
 }
 
-/// The held lock of a [`Condition`]: dropped, it is free. Only its holder can wait or notify.
-/// Python: the body of `with condition:`.
+/// The held lock of a [`Condition`]: dropped, it is free. Python: the body of `with condition:`.
+///
+/// ```
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use std::time::Duration;
+///
+/// # let condition = multiprocess::shared::Condition::new()?;
+/// static READY: AtomicBool = AtomicBool::new(false);
+///
+/// let mut guard = condition.lock().expect("no process died");
+/// guard.notify_all();
+/// let is_ready = || READY.load(Ordering::Relaxed);
+/// assert!(!guard.wait_until(is_ready, Duration::from_millis(10))?, "none has made it ready");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Only the holder can wait or notify:
+///
+/// ```compile_fail,E0599
+/// # let condition = multiprocess::shared::Condition::new()?;
+/// condition.notify(1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// And the holder is a thread:
+///
+/// ```compile_fail,E0277
+/// # let condition = multiprocess::shared::Condition::new()?;
+/// # let guard = condition.lock().expect("no process died");
+/// std::thread::scope(|scope| scope.spawn(move || drop(guard)).join());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct ConditionGuard<'a> {
     shared: &'a Shared,
     /// Number of threads that are to be woken when this unlocks.

@@ -566,6 +566,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_update_notifies_the_threads_that_wait() {
+        let _deadline = Deadline::seconds(120);
+        let value = Value::new(1).unwrap();
+        let event_count = || value.shared.members.half(CHANGED).load(Ordering::SeqCst);
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| value.wait_until(|number| *number == 3, LONG));
+            for _ in 0..2 {
+                until("the thread waits", || event_count() % 2 == 1);
+                let before = event_count();
+                value.update(|number| *number += 1);
+                // The one that notifies makes it even; it never comes back to a former number.
+                assert_ne!(event_count(), before);
+            }
+            assert_eq!(waiting.join().unwrap(), Some(3));
+        });
+    }
+
     /// Row V15.
     #[test]
     fn a_dead_writers_number_is_given_to_a_new_process_without_the_lock() {

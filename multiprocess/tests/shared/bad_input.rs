@@ -222,7 +222,7 @@ mod limits {
     fn without_descriptors((): ()) {
         let _deadline = Deadline::seconds(120);
         let mut random = Random(7);
-        let mut shared: Vec<Shared> = (0..KINDS).map(|kind| made(kind)).collect();
+        let mut shared: Vec<Shared> = (0..KINDS).map(made).collect();
         let mut all = Vec::new();
         let mut take_all = || all.extend(std::iter::from_fn(|| File::open("/dev/null").ok()));
         limit(Resource::Nofile, Some(40));
