@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use multiprocess::manager::{Address, Client, Listener};
 use multiprocess::pipe::Error;
+use multiprocess::shared::{Lock, Value};
 use multiprocess::{Failure, Gate, Queue, Receiver, Sender, Waiting, one_way, tasks};
 use testing::{Deadline, ends_well, kill_child, start};
 
 multiprocess::test_entry!();
-tasks![say_hello, shout, listen_until_killed, use_an_end, take_over];
+tasks![hold_a_lock, say_hello, shout, listen_until_killed, use_an_end, take_over];
 
 /// LISTEN-01
 #[test]
@@ -160,6 +161,37 @@ fn ends_of_pipes_queues_and_connections_travel_in_messages_between_programs() {
         assert!(matches!(end, Err(Error::EndOfFile)), "no copy is left anywhere");
     }
     ends_well(&child);
+}
+
+/// Runs in the child, until it is killed.
+fn hold_a_lock(address: Address) -> Result<(), Failure> {
+    let mut client = Client::<u64, (Lock, Value<u64>)>::connect(&address)?;
+    let (lock, value) = client.recv()?;
+    let _held = lock.lock()?;
+    value.update(|number| *number += 1);
+    client.send(&value.get())?;
+    // Until the end of the connection, which never comes.
+    client.recv()?;
+    Ok(())
+}
+
+/// LISTEN-10
+#[test]
+fn a_lock_and_a_value_are_shared_by_programs_that_are_no_relatives() {
+    let _deadline = Deadline::seconds(60);
+    let listener = Listener::new().unwrap();
+    let child = start(hold_a_lock, listener.address().clone());
+    let mut client = listener.accept::<(Lock, Value<u64>), u64>().unwrap();
+    let shared = (Lock::new().unwrap(), Value::new(5).unwrap());
+    client.send(&shared).unwrap();
+    assert_eq!(client.recv().unwrap(), 6);
+    let (lock, value) = shared;
+    assert_eq!(value.get(), 6);
+    assert!(lock.is_locked());
+    kill_child(&child);
+    let told = lock.lock().unwrap_err();
+    assert_eq!(told.died().pid, child.pid().unwrap());
+    drop(told.recover());
 }
 
 /// Runs in the child, until it is killed.
