@@ -41,12 +41,15 @@
 //! | [`pipe`](mod@pipe) | [`pipe()`], [`Connection`], [`Sender`], [`Receiver`] |
 //! | [`shared`] | values, arrays and locks that processes share |
 //! | [`queue`] | [`Queue`] |
+//! | [`manager`] | connections between programs that aren't parent and child |
 //! | [`futures`] | `concurrent.futures`: futures, and executors of threads and of processes |
 //! | [`pool`] | [`Pool`] |
 #![cfg_attr(loom, allow(dead_code, unused_imports, reason = "loom checks some files alone"))]
 
 #[cfg(not(loom))]
 mod future;
+#[cfg(not(loom))]
+pub mod manager;
 #[cfg(not(loom))]
 pub mod output;
 #[cfg(not(loom))]

@@ -81,8 +81,9 @@ pub fn serialize<F: AsEnd, S: Serializer>(holder: &F, serializer: S) -> Result<S
     let index = OUTGOING.with_borrow_mut(|outgoing| {
         let outgoing = outgoing.as_mut().ok_or(
             "an end of a pipe, a queue, a lock or other shared memory, or a file can't be sent in \
-             a message: it can only be in the arguments of a new process, Process::new(function, \
-             arguments), or of the initializer of a pool or an executor",
+             a message of a pipe or a queue: it can only be in the arguments of a new process, \
+             Process::new(function, arguments), of the initializer of a pool or an executor, or in \
+             a message of a manager::Client",
         )?;
         let copy = holder.as_end().try_clone_to_owned();
         outgoing.push(copy.map_err(|error| format!("can't duplicate a descriptor: {error}"))?);
@@ -101,9 +102,12 @@ pub fn deserialize<'de, F: From<OwnedEnd>, D: Deserializer<'de>>(input: D) -> Re
     let taken = INCOMING.with_borrow_mut(|incoming| {
         let incoming = incoming.as_mut().ok_or(
             "a descriptor (of a connection, a queue, a lock, a file) can only arrive in the \
-             arguments of a new process",
+             arguments of a new process, or in a message of a manager::Client",
         )?;
-        incoming.get_mut(index).and_then(Option::take).ok_or("this descriptor did not come along")
+        incoming
+            .get_mut(index)
+            .and_then(Option::take)
+            .ok_or("this descriptor did not come along: the limit of open files may be reached")
     });
     taken.map(F::from).map_err(de::Error::custom)
 }

@@ -6,3 +6,4 @@ pub(crate) mod pipe;
 pub(crate) mod process;
 pub(crate) mod processor;
 pub(crate) mod shared;
+pub(crate) mod socket;

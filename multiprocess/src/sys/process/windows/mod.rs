@@ -51,7 +51,7 @@ mod launch;
 mod waiting;
 
 pub(crate) use waiting::wait;
-use waiting::wait_for;
+pub(in crate::sys) use waiting::wait_for;
 
 /// First exit code that stands for a signal: a process ended by `kill` has 0x10009, which is read
 /// as −9. CPython ends processes with 0x10000, which it reads as −15.
@@ -69,12 +69,12 @@ impl<T: AsHandle + ?Sized> AsEnd for T {
     }
 }
 
-fn raw(handle: &impl AsHandle) -> HANDLE {
+pub(in crate::sys) fn raw(handle: &impl AsHandle) -> HANDLE {
     handle.as_handle().as_raw_handle()
 }
 
 /// Turns the return value of a call into a result.
-fn check(done: BOOL) -> io::Result<()> {
+pub(in crate::sys) fn check(done: BOOL) -> io::Result<()> {
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
@@ -83,7 +83,7 @@ fn check(done: BOOL) -> io::Result<()> {
 /// # Safety
 /// A valid handle has no other owner.
 #[expect(unsafe_code, reason = "a raw handle becomes an owned one")]
-unsafe fn own(handle: HANDLE) -> io::Result<OwnedEnd> {
+pub(in crate::sys) unsafe fn own(handle: HANDLE) -> io::Result<OwnedEnd> {
     if handle.is_null() || handle == INVALID_HANDLE_VALUE {
         return Err(io::Error::last_os_error());
     }

@@ -59,7 +59,7 @@ pub(crate) fn wait(
 
 /// Waits for one of at most 64 objects; returns its index, or `None` after the timeout.
 #[expect(unsafe_code, reason = "a system call")]
-pub(super) fn wait_for(
+pub(in crate::sys) fn wait_for(
     objects: &[BorrowedHandle<'_>],
     timeout: Option<Duration>,
 ) -> io::Result<Option<usize>> {
