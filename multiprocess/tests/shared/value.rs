@@ -1,5 +1,5 @@
-//! A value between processes does what Python's `Value` does, and where that loses updates, tears or
-//! hangs, what is promised instead.
+//! A value between processes does what Python's `Value` does, and where that loses updates, tears
+//! or hangs, what is promised instead.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -314,7 +314,7 @@ fn a_process_that_ends_in_an_update_in_whatever_way_has_changed_nothing() {
 /// Fits into words, and is copied by them.
 type Eight = [u64; 8];
 
-/// So large that it may be copied by another instruction.
+/// Numbers so many that they may be copied by another instruction.
 type Large = [u64; 300];
 
 /// Runs in the child. If the test fails, nothing tells it.
