@@ -52,7 +52,7 @@ pub(crate) fn main() -> Result<(), Failure> {
 }
 
 /// Runs in each of the three.
-fn run((mut seat, reports): (Seat, Queue<Report>)) -> Result<(), Failure> {
+fn run((seat, reports): (Seat, Queue<Report>)) -> Result<(), Failure> {
     for race in 1..=2 {
         if race == 2 && seat.number() == 2 {
             work(1.0);

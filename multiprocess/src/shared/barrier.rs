@@ -16,7 +16,7 @@ use crate::shared::table::TABLE_WORDS;
 ///
 /// tasks![run];
 ///
-/// fn run(mut seat: Seat) -> Result<(), Failure> {
+/// fn run(seat: Seat) -> Result<(), Failure> {
 ///     // … prepares …
 ///     if seat.wait()?.is_leader() {
 ///         println!("all are ready");
@@ -27,7 +27,7 @@ use crate::shared::table::TABLE_WORDS;
 /// # fn main() -> std::process::ExitCode {
 /// # multiprocess::main(|| -> Result<(), Box<dyn std::error::Error>> {
 /// let mut seats = Barrier::seats(3)?;
-/// let mut mine = seats.remove(0);
+/// let mine = seats.remove(0);
 /// let mut others: Vec<_> = seats.into_iter().map(|seat| Process::new(run, seat)).collect();
 /// others.iter_mut().try_for_each(Process::start)?;
 /// mine.wait()?;

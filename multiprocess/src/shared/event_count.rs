@@ -69,6 +69,10 @@ pub(crate) struct EventCount<'a, S> {
 
 impl<S: Sleep> EventCount<'_, S> {
     /// Wakes a sleeper, if there is one; all of them, if there is `more` to do than for one.
+    ///
+    /// One notification is for one new thing. If it wakes a sleeper, a thread that is just about to
+    /// sleep may sleep on though there is more: several new things need
+    /// [`notify_all`](Self::notify_all).
     pub(crate) fn notify(&self, more: impl FnOnce() -> bool) {
         // Pairs with the fence in `sleep`: a sleeper that is not seen here sees the work itself.
         fence(Ordering::SeqCst);

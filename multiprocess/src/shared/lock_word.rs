@@ -55,6 +55,8 @@
 //!   locked, and read by a holder. So it needs no order of its own.
 //! - The system compares the word and puts the thread to sleep in one step. So the sleeper sees the
 //!   new word, or the notifier the sleeper.
+//! - All changes of the word are read-modify-writes, and must stay so: a `Value` relies on it to
+//!   order its writers with threads that wait (`transaction.rs`).
 
 #[cfg(all(test, loom))]
 mod in_every_order;

@@ -10,7 +10,7 @@
 //! process dies, and no seat would be told.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
@@ -28,7 +28,7 @@ use crate::spin::Spin;
 /// use multiprocess::shared::{Barrier, Broken};
 ///
 /// let mut seats = Barrier::seats(2)?;
-/// let (mut mine, mut other) = (seats.remove(0), seats.remove(0));
+/// let (mine, other) = (seats.remove(0), seats.remove(0));
 /// let thread = std::thread::spawn(move || {
 ///     let passed = other.wait();
 ///     (other, passed)
@@ -65,7 +65,9 @@ pub struct Seat {
     seats: usize,
     timeout: Option<Duration>,
     /// `None` once the seat is another process's.
-    members: Mutex<Option<Members>>,
+    members: Mutex<Option<Arc<Members>>>,
+    /// Held while a thread waits, or the seat is handed over: a seat is one party.
+    turn: Mutex<()>,
     /// What this process remembers of its waits.
     spin: Spin,
 }
@@ -73,8 +75,8 @@ pub struct Seat {
 impl Seat {
     pub(crate) fn of(members: Members, seats: usize, timeout: Option<Duration>) -> Self {
         let number = usize::from(members.me()) - 1;
-        let members = Mutex::new(Some(members));
-        Self { number, seats, timeout, members, spin: Spin::default() }
+        let members = Mutex::new(Some(Arc::new(members)));
+        Self { number, seats, timeout, members, turn: Mutex::default(), spin: Spin::default() }
     }
 
     /// Returns the seat's number, from 0.
@@ -85,9 +87,11 @@ impl Seat {
 
     /// Waits until all seats are there; the last to come is the leader. Python: `Barrier.wait()`.
     ///
+    /// A seat is one party: if two threads wait with it, they pass one round after the other.
+    ///
     /// # Errors
     /// [`Broken`], also if the barrier is broken already.
-    pub fn wait(&mut self) -> Result<Passed, Broken> {
+    pub fn wait(&self) -> Result<Passed, Broken> {
         self.pass(self.timeout, None)
     }
 
@@ -96,7 +100,7 @@ impl Seat {
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
-    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Passed, Broken> {
+    pub fn wait_timeout(&self, timeout: Duration) -> Result<Passed, Broken> {
         self.pass(Some(timeout), None)
     }
 
@@ -109,27 +113,27 @@ impl Seat {
     ///
     /// # Errors
     /// As [`wait`](Self::wait). The action may have run all the same.
-    pub fn wait_then(&mut self, action: impl FnOnce()) -> Result<Passed, Broken> {
+    pub fn wait_then(&self, action: impl FnOnce()) -> Result<Passed, Broken> {
         let mut action = Some(action);
         self.pass(self.timeout, Some(&mut || action.take().map_or((), |action| action())))
     }
 
     fn pass(
-        &mut self,
+        &self,
         timeout: Option<Duration>,
         action: Option<&mut dyn FnMut()>,
     ) -> Result<Passed, Broken> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let members = self.members.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let members = members.as_ref().ok_or(Broken::HandedOver)?;
-        Table { members, seats: self.seats, spin: &self.spin }.pass(deadline, action)
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let members = self.members().ok_or(Broken::HandedOver)?;
+        self.table(&members).pass(deadline, action)
     }
 
     /// Breaks the barrier for all that wait and that come, until it is [reset](Self::reset).
     /// Python: `Barrier.abort()`.
     pub fn abort(&self) {
-        if let Some(members) = &*self.members() {
-            self.table(members).break_by(Cause::Aborted);
+        if let Some(members) = self.members() {
+            self.table(&members).break_by(Cause::Aborted);
         }
     }
 
@@ -139,19 +143,19 @@ impl Seat {
     /// # Errors
     /// [`Broken::Ended`] if a seat is empty: then the barrier stays broken.
     pub fn reset(&self) -> Result<(), Broken> {
-        let members = self.members();
-        self.table(members.as_ref().ok_or(Broken::HandedOver)?).reset()
+        let members = self.members().ok_or(Broken::HandedOver)?;
+        self.table(&members).reset()
     }
 
     /// Returns how many seats wait now; 0 if the barrier is broken, or the seat was handed over.
     /// Python: `Barrier.n_waiting`.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.members().as_ref().map_or(0, |members| self.table(members).waiting())
+        self.members().map_or(0, |members| self.table(&members).waiting())
     }
 
-    fn members(&self) -> MutexGuard<'_, Option<Members>> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    fn members(&self) -> Option<Arc<Members>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn table<'a>(&'a self, members: &'a Members) -> Table<'a> {
@@ -175,9 +179,9 @@ impl fmt::Debug for Seat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { number, seats, .. } = self;
         write!(f, "Seat({number} of {seats}")?;
-        match &*self.members() {
+        match self.members() {
             None => f.write_str("; handed over)"),
-            Some(members) => write!(f, "; {:?})", self.table(members)),
+            Some(members) => write!(f, "; {:?})", self.table(&members)),
         }
     }
 }
@@ -193,17 +197,17 @@ impl Serialize for Seat {
                 members::hand_over(self.0, serializer)
             }
         }
-        let mut members = self.members();
-        let Some(part) = &*members else {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(part) = self.members() else {
             return Err(ser::Error::custom(format!(
                 "seat {} of a barrier was handed to a process already: a seat is for one process, \
                  and a pool's initializer, which runs in each worker, can't have one",
                 self.number
             )));
         };
-        let done = Sent(Part(part), self.seats, self.timeout).serialize(serializer)?;
+        let done = Sent(Part(&part), self.seats, self.timeout).serialize(serializer)?;
         // Even if this process kept the seat: the others must see when the new process ends.
-        *members = None;
+        *self.members.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(done)
     }
 }

@@ -88,7 +88,7 @@ fn code(ended: Result<Passed, Broken>) -> u64 {
 }
 
 /// Runs in the child: waits, tells how that ended, and keeps the seat until the gate opens.
-fn wait_and_keep_the_seat((mut party, gate): (Party, Waiting)) {
+fn wait_and_keep_the_seat((party, gate): (Party, Waiting)) {
     let told = code(party.seat.wait());
     party.words[TOLD + party.seat.number()].store(told, Ordering::SeqCst);
     gate.wait();
@@ -110,7 +110,7 @@ fn all_told(words: &Words, seats: &[usize], expected: u64) {
 }
 
 /// Runs in the child: no party is in the second half before all are through the first.
-fn pass_twice(mut party: Party) -> Result<(), Failure> {
+fn pass_twice(party: Party) -> Result<(), Failure> {
     party.count(0);
     party.seat.wait()?;
     assert_eq!(party.get(0), 5);
@@ -131,7 +131,7 @@ fn five_pass_in_lockstep() {
 }
 
 /// Runs in the child.
-fn tell(mut party: Party) -> Result<(), Failure> {
+fn tell(party: Party) -> Result<(), Failure> {
     for round in 0..20 {
         let is_leader = party.seat.wait()?.is_leader();
         if is_leader {
@@ -156,7 +156,7 @@ fn each_seat_has_another_number_and_one_leads_each_round() {
 }
 
 /// Runs in the child.
-fn act_twice(mut party: Party) -> Result<(), Failure> {
+fn act_twice(party: Party) -> Result<(), Failure> {
     for round in 1..=2 {
         let words = party.words.clone();
         party.seat.wait_then(|| {
@@ -185,7 +185,7 @@ fn an_abort_breaks_it_for_all_that_wait_and_that_come() {
     let _deadline = Deadline::seconds(120);
     let words = words();
     let mut parties = parties(Barrier::seats(5).unwrap(), &words);
-    let mut mine = parties.remove(2).seat;
+    let mine = parties.remove(2).seat;
     let (children, gate) = keep_waiting(parties);
     until("four wait", || mine.waiting() == 4);
     mine.abort();
@@ -197,7 +197,7 @@ fn an_abort_breaks_it_for_all_that_wait_and_that_come() {
 }
 
 /// Runs in the child: waits once in vain, then passes.
-fn give_way(mut party: Party) -> Result<(), Failure> {
+fn give_way(party: Party) -> Result<(), Failure> {
     assert_eq!(party.seat.wait(), Err(Broken::Reset));
     party.count(0);
     party.seat.wait()?;
@@ -212,7 +212,7 @@ fn a_reset_tells_those_that_wait_and_then_all_pass() {
     let _deadline = Deadline::seconds(120);
     let words = words();
     let mut parties = parties(Barrier::seats(5).unwrap(), &words);
-    let mut mine = parties.remove(4).seat;
+    let mine = parties.remove(4).seat;
     let children: Vec<_> = parties.into_iter().map(|party| start(give_way, party)).collect();
     until("four wait", || mine.waiting() == 4);
     mine.reset().unwrap();
@@ -226,7 +226,7 @@ fn a_reset_tells_those_that_wait_and_then_all_pass() {
 /// BARRIER-06
 #[test]
 fn a_reset_of_a_whole_barrier_without_waiters_changes_nothing() {
-    let mut seats = Barrier::seats(1).unwrap();
+    let seats = Barrier::seats(1).unwrap();
     seats[0].reset().unwrap();
     assert!(seats[0].wait().unwrap().is_leader());
     seats[0].reset().unwrap();
@@ -273,7 +273,7 @@ fn a_timeout_breaks_it_for_all_also_for_one_that_comes_late() {
 #[test]
 fn a_barrier_of_one_passes_at_once() {
     let _deadline = Deadline::seconds(60);
-    let mut seat = Barrier::seats(1).unwrap().remove(0);
+    let seat = Barrier::seats(1).unwrap().remove(0);
     let mut acted = 0;
     for _ in 0..2 {
         assert!(seat.wait().unwrap().is_leader());
@@ -284,7 +284,7 @@ fn a_barrier_of_one_passes_at_once() {
 }
 
 /// Runs in the child.
-fn pass_many(mut party: Party) -> Result<(), Failure> {
+fn pass_many(party: Party) -> Result<(), Failure> {
     let me = party.seat.number();
     for round in 0..1000 {
         party.words[me].store(round, Ordering::SeqCst);
@@ -307,7 +307,7 @@ fn a_thousand_rounds_of_five_processes() {
 }
 
 /// Runs in the child.
-fn pass_once((mut party, timeout): (Party, Duration)) {
+fn pass_once((party, timeout): (Party, Duration)) {
     let told = code(party.seat.wait_timeout(timeout));
     party.words[TOLD + party.seat.number()].store(told, Ordering::SeqCst);
 }
@@ -320,7 +320,7 @@ fn a_seat_that_is_killed_while_it_waits_breaks_it_for_those_that_come() {
         let words = words();
         let mut parties = parties(Barrier::seats(3).unwrap(), &words);
         let killed = parties.remove(victim);
-        let (mut one, mut other) = (parties.pop().unwrap().seat, parties.pop().unwrap().seat);
+        let (one, other) = (parties.pop().unwrap().seat, parties.pop().unwrap().seat);
         let child = start(pass_once, (killed, LONG));
         until("it waits", || one.waiting() == 1);
         let pid = child.pid().unwrap();
@@ -346,7 +346,7 @@ fn the_last_one_does_not_pass_with_a_seat_that_is_empty() {
 fn come_last_after_a_kill((): ()) {
     for _ in 0..20 {
         let mut seats = Barrier::seats(2).unwrap();
-        let mut last = seats.pop().unwrap();
+        let last = seats.pop().unwrap();
         let party = Party { seat: seats.pop().unwrap(), words: words() };
         let child = start(pass_once, (party, LONG));
         until("it waits", || last.waiting() == 1);
@@ -449,7 +449,7 @@ fn a_seat_of_a_process_that_can_not_be_started_is_empty() {
 
 #[test]
 fn a_seat_that_is_lost_before_it_had_a_process_names_none() {
-    let mut seats = Barrier::seats(2).unwrap();
+    let seats = Barrier::seats(2).unwrap();
     // On its way, and never received.
     drop(Arguments::pack(&seats[1]).unwrap());
     let ended = Err(Broken::Ended { seat: 1, pid: 0, name: None });
@@ -466,7 +466,7 @@ fn a_stopped_seat_is_waited_for() {
     let _deadline = Deadline::seconds(120);
     let words = words();
     let mut parties = parties(Barrier::seats(2).unwrap(), &words);
-    let mut mine = parties.pop().unwrap().seat;
+    let mine = parties.pop().unwrap().seat;
     let child = start(pass_once, (parties.pop().unwrap(), LONG));
     until("it waits", || mine.waiting() == 1);
     let other = Other::of(child.pid().unwrap()).unwrap();
@@ -483,7 +483,7 @@ fn an_action_that_panics_breaks_it_and_a_reset_makes_it_whole() {
     let _deadline = Deadline::seconds(120);
     let words = words();
     let mut parties = parties(Barrier::seats(3).unwrap(), &words);
-    let mut mine = parties.remove(0).seat;
+    let mine = parties.remove(0).seat;
     let (children, gate) = keep_waiting(parties);
     until("two wait", || mine.waiting() == 2);
     let panics = || panic!("this panic is wanted");
@@ -501,7 +501,7 @@ fn an_action_that_panics_breaks_it_and_a_reset_makes_it_whole() {
 }
 
 /// Runs in the child: the last to come, whose action never ends.
-fn act_for_ever((mut party, gate): (Party, Waiting)) {
+fn act_for_ever((party, gate): (Party, Waiting)) {
     let words = party.words.clone();
     let ended = party.seat.wait_then(|| {
         words[0].store(1, Ordering::SeqCst);
@@ -542,7 +542,7 @@ fn a_timeout_during_the_action_is_told_to_the_leader_too() {
     for seconds in [1, 4, 16, 64] {
         let words = words();
         let mut parties = parties(Barrier::seats(2).unwrap(), &words);
-        let mut mine = parties.remove(0).seat;
+        let mine = parties.remove(0).seat;
         let (gate, waiting) = Gate::new().unwrap();
         let leader = start(come_last_and_act, (parties.remove(0), waiting));
         let ended = mine.wait_timeout(Duration::from_secs(seconds));
@@ -602,7 +602,7 @@ fn a_seat_goes_to_one_process_and_to_no_second_one() {
 /// LOCK-B07
 #[test]
 fn a_seat_can_not_be_sent_in_a_message_and_is_still_there_afterwards() {
-    let mut seat = Barrier::seats(1).unwrap().remove(0);
+    let seat = Barrier::seats(1).unwrap().remove(0);
     let error = multiprocess::process::frame::encode(&seat, &mut Vec::new()).unwrap_err();
     assert!(error.to_string().contains("arguments of a new process"), "{error}");
     assert!(seat.wait().is_ok());
@@ -618,7 +618,7 @@ fn pass_and_break((): ()) {
     leaves_nothing(rounds(40), |round| {
         let words = words();
         let mut parties = parties(Barrier::seats(3).unwrap(), &words);
-        let mut mine = parties.remove(0).seat;
+        let mine = parties.remove(0).seat;
         let children = [(); 2].map(|()| start(pass_once, (parties.remove(0), LONG)));
         if round % 2 == 0 {
             mine.wait().unwrap();

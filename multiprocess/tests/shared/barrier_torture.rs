@@ -228,7 +228,7 @@ fn game(random: &mut Random, breaks: bool) -> (u64, Duration) {
 }
 
 /// Runs in the child of a host.
-fn wait_until_broken((mut seat, report): (Seat, Report)) {
+fn wait_until_broken((seat, report): (Seat, Report)) {
     let broken = loop {
         match seat.wait() {
             Ok(_) => {}
@@ -241,7 +241,7 @@ fn wait_until_broken((mut seat, report): (Seat, Report)) {
 /// Runs in a process that is killed while it starts others at seats, or waits at its own.
 fn host((seats, report): (usize, Report)) {
     let mut seats = Barrier::seats(seats).unwrap();
-    let mut mine = seats.pop().unwrap();
+    let mine = seats.pop().unwrap();
     let start = |seat| {
         let mut process = Process::new(wait_until_broken, (seat, report.another()));
         process.start().unwrap();

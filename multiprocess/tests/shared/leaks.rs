@@ -98,14 +98,14 @@ impl All {
 }
 
 /// Runs in the child.
-fn use_each((mut all, said): (All, Report)) {
+fn use_each((all, said): (All, Report)) {
     all.use_once();
     said.say(());
     all.seat.wait().unwrap();
 }
 
 /// Runs in the child, until it is killed: holds all that can be held.
-fn have_a_part_of_each((mut all, said): (All, Report)) {
+fn have_a_part_of_each((all, said): (All, Report)) {
     let _lock = all.lock.lock();
     let _reentrant = all.reentrant.lock();
     let _part = all.array.lock(0);
@@ -120,7 +120,7 @@ fn have_a_part_of_each((mut all, said): (All, Report)) {
 
 /// Makes one of each and a process, and uses and ends them in one of several ways.
 fn make_use_and_end(round: usize) {
-    let [mut mine, its] = All::two(1 + round * 37 % 3000);
+    let [mine, its] = All::two(1 + round * 37 % 3000);
     let (mut all, said): (Reports, Report) = reports();
     mine.use_once();
     match round % 4 {
@@ -159,7 +159,7 @@ fn without_processes((): ()) {
     leaves_nothing(500, |round| {
         let [one, other] = All::two(1 + round * 37 % 3000);
         thread::scope(|scope| {
-            for mut all in [one, other] {
+            for all in [one, other] {
                 scope.spawn(move || {
                     all.use_once();
                     all.seat.wait().unwrap();
@@ -255,7 +255,7 @@ fn each_takes_one_descriptor_and_no_name_and_an_array_has_many_locks_in_one() {
 
 /// Runs in the child: makes one of each, gives it to a child of its own, and is killed like that.
 fn make_and_pass_on(said: Report) {
-    let [mut mine, its] = All::two(1000);
+    let [mine, its] = All::two(1000);
     let (mut all, holds) = reports();
     let child = start(have_a_part_of_each, (its, holds));
     all.next::<()>();

@@ -11,7 +11,7 @@ tasks![meet];
 /// Runs in each of two processes. When the time of one is over, it breaks the barrier, and the
 /// other has passed as often.
 fn meet((((), start), mut steps): (((), Start), Sender<Steps>)) -> Result<(), Failure> {
-    let Start { mut seat, seconds } = start;
+    let Start { seat, seconds } = start;
     seat.wait()?;
     let mut met = Steps { count: 0, begun: now(), ended: now() };
     'time: while met.ended - met.begun < seconds {

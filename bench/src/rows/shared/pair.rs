@@ -34,7 +34,7 @@ pub(super) struct Start {
 impl Start {
     /// Begins when the other does, and steps until the time is over.
     pub(super) fn steps(
-        mut self,
+        self,
         batch: u32,
         mut step: impl FnMut() -> Result<(), Failure>,
     ) -> Result<Steps, Failure> {

@@ -39,7 +39,7 @@ impl Drop for Child {
 }
 
 /// Runs in the child: comes when so many wait, and dies after the step.
-fn die_at((mut seat, step, others): (Seat, Step, usize)) {
+fn die_at((seat, step, others): (Seat, Step, usize)) {
     until("the others wait", || seat.waiting() == others);
     crash::at(step as u32);
     let _ = match step {
