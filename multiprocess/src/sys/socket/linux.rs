@@ -3,6 +3,9 @@
 //! A user of the same machine can connect to every such address, so the kernel is asked whose
 //! process is at the other end: it noted that when the client connected, or when the listener
 //! began to listen. The user's number in the name only keeps two users' names apart.
+//!
+//! A listener that receives descriptors as datagrams would do without connections that wait to be
+//! accepted. But then only ten clients could wait (`net.unix.max_dgram_qlen`), of all users.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{BorrowedFd, OwnedFd};
