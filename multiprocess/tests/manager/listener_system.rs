@@ -110,10 +110,10 @@ fn a_client_refuses_the_listener_of_another_user() {
     let (mut reports, report) = reports();
     let child = start(listen_as_another_user, (address.clone(), report));
     assert_eq!(reports.next::<String>(), "listens");
+    assert_eq!(Listener::at(&address).unwrap_err().kind(), ErrorKind::AddrInUse);
     let refused = Client::<u32, u32>::connect(&address).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
     assert!(refused.to_string().ends_with("is another user's"), "{refused}");
-    assert_eq!(Listener::at(&address).unwrap_err().kind(), ErrorKind::AddrInUse);
     ends_well(&child);
 }
 

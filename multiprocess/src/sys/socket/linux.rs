@@ -5,7 +5,8 @@
 //! began to listen. The user's number in the name only keeps two users' names apart.
 //!
 //! A listener that receives descriptors as datagrams would do without connections that wait to be
-//! accepted. But then only ten clients could wait (`net.unix.max_dgram_qlen`), of all users.
+//! accepted. But then only ten clients could wait (`net.unix.max_dgram_qlen`), among them those of
+//! other users.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{BorrowedFd, OwnedFd};

@@ -63,7 +63,7 @@ impl Door {
     }
 }
 
-/// One end of a connection.
+/// An end of a connection.
 #[derive(Debug)]
 pub(crate) struct Socket(OwnedFd);
 
@@ -157,8 +157,8 @@ impl Write for Outgoing<'_> {
         if !now.is_empty() {
             control.push(SendAncillaryMessage::ScmRights(now));
         }
-        // As long as there are more, each byte takes as many as it can: it is a call of its own. The
-        // frame is long enough, because each of them has its number in it.
+        // As long as there are more, each byte takes as many as it can: it is a call of its own.
+        // The frame is long enough, because each of them has its number in it.
         let first = parts.first().map_or(&[][..], |part| &part[..part.len().min(1)]);
         let alone = [IoSlice::new(first)];
         let parts = if later.is_empty() { parts } else { &alone };

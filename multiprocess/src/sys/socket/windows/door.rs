@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A pipe exists as long as an instance does, so connections keep it when the listener is gone. The
-//! event tells: to listen is to create it, and of two processes that try one is told that it exists.
+//! event tells: to listen is to create it, and a second process that tries is told that it exists.
 //!
 //! Event and pipe are made with an access list that names this user alone, and with this user as
 //! their owner. If another user has made a pipe of this name before, its owner shows that, to the

@@ -23,7 +23,7 @@ use crate::sys::process::{check, own, raw};
 pub(super) struct User {
     /// A `TOKEN_USER`, and behind it what it points to; in words because it must be aligned.
     token: Vec<u64>,
-    /// The same as text: `S-1-5-21-…`.
+    /// Text of the user's number: `S-1-5-21-…`.
     name: String,
 }
 
