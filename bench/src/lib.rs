@@ -3,14 +3,13 @@
 //! To read in this order: how it is measured (`common::measure`), a row (`rows/messages.rs`),
 //! Python (`python.rs`, `roles.py`, `calls.py`).
 
-#![forbid(unsafe_code)]
-
 #[cfg(target_os = "linux")]
 mod iceoryx;
 mod ipc;
 mod options;
 mod python;
 mod rows;
+mod sys;
 
 use std::fs::File;
 use std::io::Write;

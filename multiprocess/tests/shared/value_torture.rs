@@ -339,10 +339,10 @@ torture! {
 
 /// VALUE-B03
 #[test]
-fn two_hundred_numbers_are_never_torn_by_two_hundred_kills() {
+fn two_hundred_numbers_are_never_torn() {
     let begun = Instant::now();
     let mut killed_writers = 0;
-    // Where starts are slow, as many as there is time for.
+    // Where processes start slowly, as many as there is time for.
     while killed_writers < 200 && begun.elapsed() < Duration::from_secs(3) {
         killed_writers += torture::<200>(Duration::from_millis(500)).killed_writers;
     }
