@@ -273,6 +273,7 @@ impl Drop for Instance {
 mod tests {
     use super::*;
 
+    /// LISTEN-07
     #[test]
     fn a_pipe_that_another_user_has_made_is_refused_by_listeners_and_by_clients() {
         let address = format!("false-{}", std::process::id());
