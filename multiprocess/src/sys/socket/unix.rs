@@ -157,8 +157,8 @@ impl Write for Outgoing<'_> {
         if !now.is_empty() {
             control.push(SendAncillaryMessage::ScmRights(now));
         }
-        // As long as there are more, each byte takes as many as it can: it is a call of its own.
-        // The frame is long enough, because each of them has its number in it.
+        // While descriptors are left for later calls, a call sends a single byte with as many as it
+        // takes. The frame has enough bytes: among others, the number of each descriptor.
         let first = parts.first().map_or(&[][..], |part| &part[..part.len().min(1)]);
         let alone = [IoSlice::new(first)];
         let parts = if later.is_empty() { parts } else { &alone };
