@@ -1,7 +1,7 @@
 //! Side by side, in one run: this project and its peers on the reader's machine.
 //!
 //! To read in this order: how it is measured (`common::measure`), a row (`rows/messages.rs`),
-//! Python (`python.rs`, `roles.py`, `calls.py`).
+//! Python (`python.rs`, `roles.py`, `calls.py`, `shared.py`).
 
 #[cfg(target_os = "linux")]
 mod iceoryx;

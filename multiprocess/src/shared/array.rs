@@ -380,6 +380,7 @@ impl<'de, T: Pod> Deserialize<'de> for Array<T> {
 /// `SharedMemory` crashes the process.)
 ///
 /// ```compile_fail,E0505
+/// # // SHM-B05
 /// let array = multiprocess::shared::Array::<u8>::new(5)?;
 /// let mut part = array.lock(0).unwrap();
 /// let first = &mut part[0];

@@ -36,6 +36,7 @@ const FEW: u64 = 64;
 /// Only the holder can wait or notify:
 ///
 /// ```compile_fail,E0599
+/// # // COND-09
 /// # let condition = multiprocess::shared::Condition::new()?;
 /// condition.notify(1);
 /// # Ok::<(), std::io::Error>(())

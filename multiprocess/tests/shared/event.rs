@@ -136,7 +136,11 @@ fn wait_and_count((event, words): (Event, Words)) {
 fn processes_that_sleep_when_the_event_is_set_go_on_although_it_is_cleared_at_once() {
     let _deadline = Deadline::seconds(120);
     let (event, words) = (Event::new().unwrap(), Words::new(1).unwrap());
-    let children = [(); 4].map(|()| start(wait_and_count, (event.clone(), words.clone())));
+    let children = [(); 4].map(|()| {
+        let mut child = Process::new(wait_and_count, (event.clone(), words.clone())).daemonic(true);
+        child.start().unwrap();
+        child
+    });
     let others = children.each_ref().map(|child| Other::of(child.pid().unwrap()).unwrap());
     until("all four have gone on", || {
         // Most often each sleeps by now, and needs but this one. Stopped, it sees nothing of it.

@@ -147,7 +147,7 @@ fn make_use_and_end_many((): ()) {
     leaves_nothing(200, make_use_and_end);
 }
 
-/// RES-01, SHM-07
+/// RES-01, RES-03, SHM-07
 #[test]
 fn two_hundred_of_each_kind_leave_nothing_with_processes_that_end_in_any_way() {
     alone(make_use_and_end_many);
@@ -247,7 +247,7 @@ fn count_what_many_take((): ()) {
     drop((locks, events, array));
 }
 
-/// RES-B01
+/// RES-B01, SHM-04
 #[test]
 fn each_takes_one_descriptor_and_no_name_and_an_array_has_many_locks_in_one() {
     alone(count_what_many_take);
@@ -286,8 +286,9 @@ fn kill_all_at_once((): ()) {
 }
 
 /// SHM-B01
+// On Windows, children go with their parents.
+#[cfg(unix)]
 #[test]
-#[cfg(unix)] // On Windows, children go with their parents.
 fn a_group_of_processes_killed_at_once_leaves_nothing() {
     alone(kill_all_at_once);
 }

@@ -1,5 +1,5 @@
-//! A value between processes does what Python's `Value` does, and where that loses updates, tears or
-//! hangs, what is promised instead.
+//! A value between processes does what Python's `Value` does, and where that loses updates, tears
+//! or hangs, what is promised instead.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +23,8 @@ tasks![
     set::<u8>,
     set::<Odd>,
     double_all,
+    rename,
+    hold_and_wait,
     add_many,
     end_inside,
     fill_until_told,
@@ -165,7 +167,7 @@ fn double_all(value: Value<Several>) {
     });
 }
 
-/// VALUE-04, VALUE-05
+/// VALUE-04, VALUE-05, SHM-15
 #[test]
 fn a_child_doubles_the_fields_of_a_struct_and_a_copy_stays_as_it_is() {
     let _deadline = Deadline::seconds(120);
@@ -181,6 +183,57 @@ fn a_child_doubles_the_fields_of_a_struct_and_a_copy_stays_as_it_is() {
         kept
     });
     assert_eq!((kept.x, value.get().x), (14, 1));
+}
+
+/// A text has so many bytes at most; the rest is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[bytemuck(crate = "multiprocess::shared")]
+#[repr(C)]
+struct Listed {
+    text: [u8; 12],
+    bytes: [u8; 4],
+    float: f64,
+    int: i64,
+}
+
+/// Runs in the child.
+fn rename(value: Value<Listed>) {
+    value.update(|listed| listed.text[..6].copy_from_slice("木星".as_bytes()));
+}
+
+/// SHM-13: what a list of values of several types would hold is a struct.
+#[test]
+fn texts_bytes_and_numbers_lie_in_a_struct_and_keep_their_zeros() {
+    let _deadline = Deadline::seconds(120);
+    let mut text = [0; 12];
+    text[..5].copy_from_slice(b"earth");
+    let listed = Listed { text, bytes: *b"ab\0\0", float: -0.5, int: -7 };
+    let value = Value::new(listed).unwrap();
+    ends_well(&start(rename, value.clone()));
+    let Listed { text, bytes, float, int } = value.get();
+    assert_eq!(std::str::from_utf8(&text).unwrap().trim_end_matches('\0'), "木星");
+    assert_eq!((&bytes, float, int), (b"ab\0\0", -0.5, -7));
+}
+
+/// Runs in the child.
+fn hold_and_wait((value, waiting): (Value<u64>, Waiting)) {
+    value.update(|value| *value = 1);
+    waiting.wait();
+}
+
+/// SHM-11: on Windows there is no Ctrl-C for one process.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_process_that_has_shared_memory() {
+    let _deadline = Deadline::seconds(120);
+    let value = Value::new(0_u64).unwrap();
+    let (_gate, waiting) = Gate::new().unwrap();
+    let child = start(hold_and_wait, (value.clone(), waiting));
+    value.wait_until(|value| *value == 1, None);
+    child.interrupt().unwrap();
+    child.join().unwrap();
+    assert_eq!(child.exitcode(), Some(-2));
+    assert_eq!(value.get(), 1);
 }
 
 const MANY: u64 = 50_000;
@@ -261,7 +314,7 @@ fn a_process_that_ends_in_an_update_in_whatever_way_has_changed_nothing() {
 /// Fits into words, and is copied by them.
 type Eight = [u64; 8];
 
-/// So large that it may be copied by another instruction.
+/// Numbers so many that they may be copied by another instruction.
 type Large = [u64; 300];
 
 /// Runs in the child. If the test fails, nothing tells it.

@@ -1,6 +1,6 @@
-//! Kill torture of values: writers, waiting processes and processes that start others are killed and
-//! stopped at random instants. No value is ever torn, no update is lost or made twice, no reader
-//! waits, and no process hangs.
+//! Kill torture of values: writers, waiting processes and processes that start others are killed
+//! and stopped at random instants. No value is ever torn, no update is lost or made twice, no
+//! reader waits, and no process hangs.
 //!
 //! ```text
 //!   writer   counts "begun" ──▶ update: each number + 1 ──▶ counts "done" ┐ plain words
