@@ -50,8 +50,8 @@ const BUFFER: usize = 1 << 18;
 /// Pause before the next attempt at what another process will soon be done with.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Attempts at a lock, half a second in all. Until a listener is known to have it, a client may have
-/// it for a moment, to see whether a listener does, or another listener, to remove the folder.
+/// Attempts at a lock, half a second in all. Unless a listener has it, a client may have it for a
+/// moment, to see whether a listener does, or another listener, to remove the folder.
 const ATTEMPTS: u32 = 500;
 
 /// Interval of looks at whether the receiver of descriptors is still connected.
@@ -266,7 +266,7 @@ pub(super) fn answer(ends: &mut Vec<OwnedFd>) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Leaves what a killed listener leaves. A listener of another test may remove it at any moment.
+    /// Leaves what a killed listener leaves. That of another test may remove it at any moment.
     fn leave(folder: &Path) {
         let _ = fs::create_dir(folder);
         let _ = UnixListener::bind(socket_in(folder));
