@@ -17,7 +17,8 @@ mod step_by_step;
 /// Number of threads that are woken one by one; for more, all are, and some go back to sleep.
 const FEW: u64 = 64;
 
-/// The held lock of a [`Condition`]: dropped, it is free. Python: the body of `with condition:`.
+/// The held lock of a [`Condition`](super::Condition): dropped, it is free. Python: the body of
+/// `with condition:`.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};

@@ -21,8 +21,8 @@ use crate::shared::table::{TABLE_WORDS, Table};
 use crate::shared::{Broken, Passed};
 use crate::spin::Spin;
 
-/// A place at a [`Barrier`], for one of its parties: a process, which gets it among its arguments,
-/// or a thread. Python: a process's part in its `Barrier`.
+/// A place at a [`Barrier`](super::Barrier), for one of its parties: a process, which gets it among
+/// its arguments, or a thread. Python: a process's part in its `Barrier`.
 ///
 /// ```
 /// use multiprocess::shared::{Barrier, Broken};
