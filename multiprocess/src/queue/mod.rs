@@ -31,7 +31,8 @@
 //! the typed `Queue` (`queue.rs`). As a base for others, such as a pool, there is also `ByteQueue`
 //! (`bytes.rs`). The numbers of participants and how they wait come from `shared`.
 //!
-//! Under `--cfg loom` there is only the ring, for loom to try its interleavings: `RUSTFLAGS="--cfg loom" cargo test --release -p multiprocess --lib`.
+//! Under `--cfg loom` there is only the ring, for loom to try its interleavings:
+//! `RUSTFLAGS="--cfg loom" cargo test --release -p multiprocess --lib`.
 
 #[cfg(not(loom))]
 mod areas;

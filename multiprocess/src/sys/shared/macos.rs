@@ -1,5 +1,5 @@
-//! macOS: a shared-memory object for the words, a temporary file for a queue's windows, and a byte in
-//! one file of locks for each member.
+//! macOS: a shared-memory object for the words, a temporary file for a queue's windows, and a byte
+//! in one file of locks for each member.
 //!
 //! ```text
 //!   member ──┬── shared-memory object: words          no name any more
@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Only a file with a name can be opened once more, and a lock belongs to an opening: so all
-//! memories of a user have their numbers in one file, which is empty, and is never removed. A memory
-//! takes a random base, so that its bytes are no other's.
+//! memories of a user have their numbers in one file, which is empty, and is never removed. Each
+//! takes a random base, so that its bytes are no other memory's.
 
 use std::ffi::OsStr;
 use std::fs::{File, FileTimes};
