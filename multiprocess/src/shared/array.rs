@@ -107,7 +107,8 @@ const LISTED: usize = 8;
 /// values that are never half changed there is [`Value`](crate::shared::Value).
 ///
 /// A process that is stopped is not dead: it keeps its part, and the others wait. So does a guard
-/// that is [forgotten](std::mem::forget), until its process ends.
+/// that is [forgotten](std::mem::forget), until its process ends, or drops its last handle to the
+/// array.
 ///
 /// # Several parts
 ///
@@ -351,7 +352,7 @@ impl<'de, T: Pod> Deserialize<'de> for Array<T> {
         struct Invited(Members);
         impl<'de> Deserialize<'de> for Invited {
             fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-                members::deserialize(input).map(Self)
+                members::deserialize(0, input).map(Self)
             }
         }
         type Sent = (Invited, usize, usize, usize);

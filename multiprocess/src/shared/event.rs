@@ -201,7 +201,7 @@ impl Serialize for Event {
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        members::deserialize(deserializer).map(Self::of)
+        members::deserialize(WORDS, deserializer).map(Self::of)
     }
 }
 

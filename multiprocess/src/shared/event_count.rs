@@ -151,8 +151,11 @@ impl<S: Sleep> EventCount<'_, S> {
                 if left.is_zero() {
                     return None;
                 }
+                let asleep = Instant::now();
                 passes_on = self.system.sleep(self.word, word, left);
-                nap = nap.saturating_mul(2).min(self.nap);
+                if asleep.elapsed() >= nap {
+                    nap = nap.saturating_mul(2).min(self.nap);
+                }
                 found = look(false);
             }
             if found.is_some() {

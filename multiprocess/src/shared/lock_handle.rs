@@ -217,6 +217,6 @@ impl Serialize for LockHandle {
 
 impl<'de> Deserialize<'de> for LockHandle {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        members::deserialize(deserializer).map(Self::of)
+        members::deserialize(LOCK_WORDS, deserializer).map(Self::of)
     }
 }

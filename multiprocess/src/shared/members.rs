@@ -437,8 +437,17 @@ pub(crate) fn hand_over<S: Serializer>(
 }
 
 /// Takes part in a memory that this process was invited to.
-pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Members, D::Error> {
+///
+/// # Errors
+/// If its user would have fewer words than `least`.
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+    least: usize,
+    input: D,
+) -> Result<Members, D::Error> {
     let Invitation { opening, number, mapped } = Invitation::deserialize(input)?;
+    if mapped < HEAD + least {
+        return Err(de::Error::custom("this shared memory is too small for what it should be"));
+    }
     let attached = Members::attach(opening, number, mapped);
     attached.map_err(refuse).map_err(de::Error::custom)
 }

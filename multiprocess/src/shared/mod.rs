@@ -13,9 +13,9 @@
 //! | [`Value`] | plain data that changes whole or not at all; reading takes no lock | `Value` |
 //! | [`Array`] | plain data in place, in parts with a lock each | `Array`, `shared_memory` |
 //! | [`Words`] | atomics | `RawArray`, `RawValue` |
-//! | [`Lock`], [`ReentrantLock`] | one process at a time | `Lock`, `RLock` |
-//! | [`Condition`] | a lock whose holders can wait for each other | `Condition` |
-//! | [`Semaphore`] | so many permits | `Semaphore`, `BoundedSemaphore` |
+//! | [`Lock`], [`ReentrantLock`] | one thread at a time, of all processes | `Lock`, `RLock` |
+//! | [`Condition`] | a lock whose holders can wait to be notified | `Condition` |
+//! | [`Semaphore`] | a fixed number of permits | `Semaphore`, `BoundedSemaphore` |
 //! | [`Event`] | a flag to wait for | `Event` |
 //! | [`Barrier`] | seats, of which none goes on before all are there | `Barrier` |
 //!
@@ -27,11 +27,11 @@
 //! most 100 ms, and is told of the death ([`LockError`], [`Died`]), because what the lock guards
 //! may be half changed. A `Value` needs none of that.
 //!
-//! To read in this order: who takes part and is alive (`members.rs`), sleeping and waking
+//! Read in this order: who takes part and is alive (`members.rs`), sleeping and waking
 //! (`event_count.rs`, `waiters.rs`), the lock in one word (`lock_word.rs`, `lock_handle.rs`); then
 //! each type. What can be stated without a system is in files of its own, which loom tries in every
-//! interleaving: `lock_word.rs`, `transaction.rs` (of a value), `slots.rs` (of a semaphore),
-//! `event_word.rs`, `event_count.rs`. Under `--cfg loom` there are only these.
+//! interleaving: `lock_word.rs`, `transaction.rs` (of a value), `slot.rs` and `slots.rs` (of a
+//! semaphore), `event_word.rs`, `event_count.rs`. Under `--cfg loom` there are only these.
 
 #[cfg(not(loom))]
 mod array;

@@ -57,7 +57,7 @@ use crate::spin::{Spin, Waits};
 /// Index of the event count at which threads sleep until a permit is free.
 const EVENT_COUNT: usize = 0;
 /// Index of the first slot: on another cache line.
-const SLOTS: usize = 8;
+pub(crate) const SLOTS: usize = 8;
 
 /// What a look finds.
 pub(crate) enum Found {

@@ -31,6 +31,9 @@ use crate::shared::lock_handle::LockHandle;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
+/// The holder is known by its handle: a lock that arrives in a process twice is two handles, of
+/// which one thread can't hold both (see [`Lock`](crate::shared::Lock)).
+///
 /// As long as a death is not [recovered](LockError::recover) from, each lock tells of it, also one
 /// within another. As guards of one thread live side by side, they give no access to anything that
 /// could be changed twice at a time.

@@ -10,7 +10,7 @@
 //! process dies, and no seat would be told.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
@@ -87,7 +87,8 @@ impl Seat {
 
     /// Waits until all seats are there; the last to come is the leader. Python: `Barrier.wait()`.
     ///
-    /// A seat is one party: if two threads wait with it, they pass one round after the other.
+    /// # Panics
+    /// If another thread waits with this seat, or this one does, in its action: a seat is one party.
     ///
     /// # Errors
     /// [`Broken`], also if the barrier is broken already.
@@ -124,7 +125,13 @@ impl Seat {
         action: Option<&mut dyn FnMut()>,
     ) -> Result<Passed, Broken> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = match self.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                panic!("seat {} waits already, and a seat is one party", self.number)
+            }
+        };
         let members = self.members().ok_or(Broken::HandedOver)?;
         self.table(&members).pass(deadline, action)
     }
@@ -219,7 +226,7 @@ impl<'de> Deserialize<'de> for Seat {
         struct Part(Members);
         impl<'de> Deserialize<'de> for Part {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                members::deserialize(deserializer).map(Self)
+                members::deserialize(TABLE_WORDS, deserializer).map(Self)
             }
         }
         let Received(Part(members), seats, timeout) = Received::deserialize(deserializer)?;

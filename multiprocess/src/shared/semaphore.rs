@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::shared::full::Full;
 use crate::shared::members;
 use crate::shared::permit::Permit;
-use crate::shared::permits::{Found, Permits};
+use crate::shared::permits::{Found, Permits, SLOTS};
 
 /// Most permits of a semaphore: a thread that finds none has looked at each.
 const MOST: usize = 1 << 16;
@@ -174,7 +174,8 @@ impl Serialize for Semaphore {
 
 impl<'de> Deserialize<'de> for Semaphore {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        members::deserialize(deserializer).map(|members| Self(Arc::new(Permits::attach(members))))
+        members::deserialize(SLOTS + 1, deserializer)
+            .map(|members| Self(Arc::new(Permits::attach(members))))
     }
 }
 

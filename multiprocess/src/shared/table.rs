@@ -31,9 +31,10 @@
 //! # Which seats a waiting thread looks at
 //!
 //! Each look at a seat is a system call, and with *n* seats *n* threads would make *n* calls each.
-//! So threads that wait share the seats: the first to arrive looks at one part, the second at
-//! another, and after each nap at the part of the next. A part has 16 seats at least, and several
-//! threads look at it if many wait, so it doesn't matter if some of them are dead or stopped.
+//! So threads that wait share the seats: each looks at one part of them after each nap, and a
+//! counter in the memory says at which, so that as many looks as there are parts see all. A part
+//! has 16 seats at least, and there are no more parts than threads that wait, so it doesn't matter
+//! if some of them are dead or stopped.
 //!
 //! # Memory ordering
 //!
@@ -64,9 +65,10 @@ mod step_by_step;
 /// Offsets of the parts, in words: a cache line each.
 const ROUND: usize = 0;
 const EVENT_COUNT: usize = 8;
+const HAND: usize = EVENT_COUNT + 1;
 
 /// Number of words that a barrier takes.
-pub(crate) const TABLE_WORDS: usize = EVENT_COUNT + 1;
+pub(crate) const TABLE_WORDS: usize = HAND + 1;
 
 /// Fewest seats that a waiting thread looks at after a nap.
 const PART: usize = 16;
@@ -171,7 +173,7 @@ impl Table<'_> {
     /// Waits until the round is over in which this seat has arrived.
     fn wait(&self, mine: Round, deadline: Option<Instant>) -> Result<Passed, Broken> {
         reach(Step::Arrived);
-        let (first, naps) = (mine.arrived(), Cell::new(0));
+        let naps = Cell::new(0);
         let look = |is_thorough: bool| {
             let now = self.now();
             let over = self.outcome(mine, now);
@@ -181,7 +183,7 @@ impl Table<'_> {
             // Not before the first nap: most waits end before they have cost a look at the seats.
             let nap = naps.replace(naps.get() + 1);
             let parts = now.arrived().min(self.seats / PART).max(1);
-            let dead = if nap == 0 { None } else { self.empty_seat(first + nap, parts) };
+            let dead = if nap == 0 { None } else { self.empty_seat(self.next_part(), parts) };
             self.break_from(now, Cause::Ended, dead?);
             self.outcome(mine, self.now())
         };
@@ -287,6 +289,12 @@ impl Table<'_> {
         }
         let now = self.now();
         if let Phase::Broken(_) = now.phase() { 0 } else { now.arrived() }
+    }
+
+    /// Returns the number of this look, of all threads that wait.
+    fn next_part(&self) -> usize {
+        // A hint: whatever it is, a part is looked at.
+        self.members.words()[HAND].fetch_add(1, Ordering::Relaxed) as usize
     }
 
     /// Returns an empty seat, of every so many from the first; `None` if all of these are taken.

@@ -39,7 +39,7 @@
 //! `lock_word.rs`.
 //!
 //! `writer` is Relaxed: a thread compares it with its own number only. It finds that number there
-//! if it holds the lock, because it has stored it itself and nobody else has since; and in no other
+//! if it holds the lock, because it has stored it itself and no other thread has since; and in no other
 //! case, because it has stored 0 before it unlocked.
 
 use std::cell::Cell;
@@ -358,7 +358,8 @@ impl Drop for Writer<'_> {
     }
 }
 
-/// Returns a number of the calling thread that no other has, in no process that ever was; not 0.
+/// Returns a number of the calling thread, not 0: random, so that no two threads have the same, of
+/// whatever processes.
 #[inline]
 fn this_thread() -> u64 {
     thread_local! {
@@ -367,7 +368,7 @@ fn this_thread() -> u64 {
 
     #[cold]
     fn drawn() -> u64 {
-        // The state is random: so no other thread's hash is the same.
+        // The state is random: that two threads have one hash has a chance of 2⁻⁶³.
         let number = RandomState::new().hash_one(std::process::id()) | 1;
         NUMBER.set(number);
         number
@@ -388,7 +389,7 @@ impl<T: Pod> Serialize for Value<T> {
 
 impl<'de, T: Pod> Deserialize<'de> for Value<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let members = members::deserialize(deserializer)?;
+        let members = members::deserialize(0, deserializer)?;
         if members.words().len() != Self::WORDS {
             return Err(de::Error::custom("the value that was sent has another size"));
         }

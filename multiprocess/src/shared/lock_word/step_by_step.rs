@@ -84,7 +84,7 @@ impl Serialize for Shared {
 
 impl<'de> Deserialize<'de> for Shared {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Arc::new(members::deserialize(deserializer)?)))
+        Ok(Self(Arc::new(members::deserialize(LOCK_WORDS + 4, deserializer)?)))
     }
 }
 

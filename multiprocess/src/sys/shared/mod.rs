@@ -74,7 +74,8 @@ pub(crate) trait SharedMemory: Sized {
 /// number already, and a killed participant has none any more.
 pub(crate) trait Participation: Sized {
     /// Creates a new memory: `mapped` bytes, and a queue's windows behind them up to `size`, if
-    /// that is more. The opening has no number yet. (Windows and event counts are there only together.)
+    /// that is more. The opening has no number yet. (Windows and event counts are there only
+    /// together.)
     fn create(mapped: u64, size: u64) -> io::Result<Self>;
 
     /// Opens a queue that is nothing but this file; fails where a queue is more than a file.

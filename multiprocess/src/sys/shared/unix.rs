@@ -117,9 +117,15 @@ impl Participation for Opening {
         if !self.numbers().lock(number)? {
             return Ok(None);
         }
-        let done = work();
-        let _ = self.numbers().unlock(number);
-        Ok(Some(done))
+        /// Unlocks the number even if the work panics.
+        struct Unlocked<'a>(Numbers<'a>, u16);
+        impl Drop for Unlocked<'_> {
+            fn drop(&mut self) {
+                let _ = self.0.unlock(self.1);
+            }
+        }
+        let _unlocked = Unlocked(self.numbers(), number);
+        Ok(Some(work()))
     }
 
     fn is_any_taken(&self, numbers: Range<u16>, _highest: u16) -> io::Result<bool> {
