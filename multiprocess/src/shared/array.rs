@@ -27,7 +27,7 @@ use std::fmt;
 use std::io;
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,7 @@ use crate::shared::LockError;
 use crate::shared::lock_error::sealed::Recover;
 use crate::shared::lock_word::{LOCK_WORDS, LockWord};
 use crate::shared::members::{self, Members};
+use crate::shared::this_thread::this_thread;
 use crate::spin::Spin;
 use crate::sys::shared::{Lent, Parts, Plain, SharedWords};
 
@@ -107,8 +108,8 @@ const LISTED: usize = 8;
 /// values that are never half changed there is [`Value`](crate::shared::Value).
 ///
 /// A process that is stopped is not dead: it keeps its part, and the others wait. So does a guard
-/// that is [forgotten](std::mem::forget), until its process ends, or drops its last handle to the
-/// array.
+/// that is [forgotten](std::mem::forget), until its process ends or drops the last clone of this
+/// handle: then the death of the process is told, though it lives.
 ///
 /// # Several parts
 ///
@@ -228,7 +229,8 @@ impl<T: Pod> Array<T> {
     /// [`LockError`], with the guard in it, if a process died while it had the part.
     ///
     /// # Panics
-    /// If there is no such part.
+    /// If there is no such part, or if this thread has it already, and would wait for itself longer
+    /// than there are instants: for `Duration::MAX`.
     pub fn lock_timeout(&self, part: usize, timeout: Duration) -> Tried<'_, T> {
         self.lock_until(part, Instant::now().checked_add(timeout)).transpose()
     }
@@ -241,7 +243,7 @@ impl<T: Pod> Array<T> {
                 return guard;
             }
             assert!(
-                deadline.is_some() || !self.0.values.is_lent_here(part),
+                deadline.is_some() || !self.word(part).is_this_threads(0),
                 "this thread has part {part} of the array already, and would wait for itself"
             );
             deaths = Some(self.word(part).lock(&self.0.spin, deadline)?);
@@ -256,6 +258,7 @@ impl<T: Pod> Array<T> {
     #[inline]
     fn whole(&self, part: usize) -> Option<PartGuard<'_, T>> {
         let lent = self.0.values.lend(part)?;
+        self.word(part).thread().store(this_thread(), Ordering::Relaxed);
         let held = Held { word: self.word(part), was_panicking: thread::panicking() };
         Some(PartGuard { lent, held, part })
     }
@@ -446,6 +449,7 @@ impl Drop for Held<'_> {
         if thread::panicking() && !self.was_panicking {
             self.word.spoil();
         }
+        self.word.thread().store(0, Ordering::Relaxed);
         self.word.unlock();
     }
 }

@@ -59,7 +59,7 @@ impl Condition {
     /// If this thread holds the lock already: it would wait for itself.
     pub fn lock(&self) -> Result<ConditionGuard<'_>, LockError<ConditionGuard<'_>>> {
         assert!(
-            !self.0.lock.is_mine(),
+            !self.0.lock.is_this_threads(),
             "this thread holds the condition's lock already, and would wait for itself"
         );
         self.guard(self.0.lock())

@@ -54,14 +54,8 @@ use crate::shared::lock_handle::LockHandle;
 /// [`LockError::recover`] that all is whole. A panic while a guard lives is told in the same way.
 ///
 /// A process that is stopped is not dead: it keeps its lock, and the others wait. So does a guard
-/// that is [forgotten](std::mem::forget), until its process ends, or drops its last handle to the
-/// lock.
-///
-/// # Handles
-///
-/// A lock and its clones are one handle. If a lock arrives in a process twice, among its arguments
-/// or in a pool's initializer and an argument, these are two handles, which wait for each other as
-/// two processes do: also if one thread has both.
+/// that is [forgotten](std::mem::forget), until its process ends or drops the last clone of this
+/// handle: then the death of the process is told, though it lives.
 ///
 /// # Several locks
 ///
@@ -88,7 +82,7 @@ impl Lock {
     /// [`LockError`], with the guard in it, if a process died holding the lock.
     ///
     /// # Panics
-    /// If this thread holds the lock already, by this handle: it would wait for itself.
+    /// If this thread holds the lock already, by any handle: it would wait for itself.
     #[inline]
     pub fn lock(&self) -> Result<LockGuard<'_>, LockError<LockGuard<'_>>> {
         if self.0.try_lock_whole() { Ok(self.whole()) } else { self.lock_slowly() }
@@ -97,7 +91,7 @@ impl Lock {
     #[cold]
     fn lock_slowly(&self) -> Result<LockGuard<'_>, LockError<LockGuard<'_>>> {
         assert!(
-            !self.0.is_mine(),
+            !self.0.is_this_threads(),
             "this thread holds the lock already, and would wait for itself: a ReentrantLock can be \
              taken again"
         );

@@ -11,11 +11,9 @@
 //! accesses are Relaxed for that reason: those of one thread have their order, and those of two
 //! have the lock between them.
 
-use std::cell::Cell;
 use std::fmt;
 use std::io;
-use std::ptr;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -24,23 +22,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::shared::Died;
 use crate::shared::lock_word::{LOCK_WORDS, LockWord};
 use crate::shared::members::{self, Members};
+use crate::shared::this_thread::this_thread;
 use crate::spin::Spin;
 use crate::sys::shared::Found;
 
-/// Flags beside a thread's name, which is a multiple of 8.
-const TOLD: usize = 1;
-const PANICKING: usize = 2;
-const SPOILED: usize = 4;
-const FLAGS: usize = TOLD | PANICKING | SPOILED;
-
-/// Returns a name of the calling thread that no other living one has: an address of its own.
-#[inline]
-fn this_thread() -> usize {
-    thread_local! {
-        static HERE: Cell<u64> = const { Cell::new(0) };
-    }
-    HERE.with(|here| ptr::from_ref(here).addr())
-}
+/// Flags beside a thread's number, which is a multiple of 8.
+const TOLD: u64 = 1;
+const PANICKING: u64 = 2;
+const SPOILED: u64 = 4;
+const FLAGS: u64 = TOLD | PANICKING | SPOILED;
 
 /// A process's part in a lock. Clones are the same part.
 #[derive(Clone)]
@@ -48,10 +38,6 @@ pub(crate) struct LockHandle(Found<Shared>);
 
 struct Shared {
     members: Members,
-    /// Name of the holding thread with flags, or 0: [`TOLD`] if there are deaths that it has not
-    /// recovered from, [`PANICKING`] if it was when it took the lock, [`SPOILED`] if a panic is
-    /// counted.
-    thread: AtomicUsize,
     /// Number of guards more than one that the holding thread has.
     depth: AtomicU32,
     spin: Spin,
@@ -64,8 +50,7 @@ impl LockHandle {
 
     /// Makes the handle of a lock in the first words of a memory.
     pub(crate) fn of(members: Members) -> Self {
-        let (thread, depth) = (AtomicUsize::new(0), AtomicU32::new(0));
-        let shared = Shared { members, thread, depth, spin: Spin::default() };
+        let shared = Shared { members, depth: AtomicU32::new(0), spin: Spin::default() };
         Self(Found::new(shared, |shared| shared.members.half(0)))
     }
 
@@ -78,10 +63,29 @@ impl LockHandle {
         LockWord::found(self.0.word(), &self.0.members, 0)
     }
 
-    /// Returns true if the calling thread holds the lock.
+    /// Returns the word with the number of the holding thread and flags, or 0: [`TOLD`] if there
+    /// are deaths that it has not recovered from, [`PANICKING`] if it was when it took the lock,
+    /// [`SPOILED`] if a panic is counted.
+    ///
+    /// It lies in the shared memory because a process may have several handles of one lock.
+    #[inline]
+    fn thread(&self) -> &AtomicU64 {
+        self.word().thread()
+    }
+
+    /// Returns true if the calling thread holds the lock, by this handle or another.
+    #[inline]
+    pub(crate) fn is_this_threads(&self) -> bool {
+        self.word().is_this_threads(FLAGS)
+    }
+
+    /// Returns true if the calling thread holds the lock by this handle.
+    ///
+    /// By another handle is not enough to let it in again: that one's number is in the word, and is
+    /// free when that handle is dropped.
     #[inline]
     pub(crate) fn is_mine(&self) -> bool {
-        self.0.thread.load(Ordering::Relaxed) & !FLAGS == this_thread()
+        self.is_this_threads() && self.word().is_mine()
     }
 
     /// Takes the lock if it is free and there is nothing to tell; returns true if it is taken.
@@ -118,7 +122,7 @@ impl LockHandle {
         if thread::panicking() {
             thread |= PANICKING;
         }
-        self.0.thread.store(thread, Ordering::Relaxed);
+        self.thread().store(thread, Ordering::Relaxed);
     }
 
     /// Counts one more guard of the holding thread; returns the number of deaths to tell.
@@ -155,8 +159,8 @@ impl LockHandle {
     /// Unlocks, by the thread that holds the lock.
     #[inline]
     pub(crate) fn unlock(&self) {
-        let thread = self.0.thread.load(Ordering::Relaxed);
-        self.0.thread.store(0, Ordering::Relaxed);
+        let thread = self.thread().load(Ordering::Relaxed);
+        self.thread().store(0, Ordering::Relaxed);
         if thread & TOLD == 0 { self.word().unlock_whole() } else { self.unlock_slowly() }
     }
 
@@ -168,18 +172,18 @@ impl LockHandle {
     /// Counts a panic, once, unless the thread was panicking already when it took the lock.
     #[cold]
     fn spoil(&self) {
-        let thread = self.0.thread.load(Ordering::Relaxed);
+        let thread = self.thread().load(Ordering::Relaxed);
         if thread & (PANICKING | SPOILED) == 0 {
             self.word().spoil();
-            self.0.thread.store(thread | SPOILED | TOLD, Ordering::Relaxed);
+            self.thread().store(thread | SPOILED | TOLD, Ordering::Relaxed);
         }
     }
 
     /// Says that what the lock guards is whole. By the thread that holds it.
     pub(crate) fn recover(&self) {
         self.word().recover();
-        let thread = self.0.thread.load(Ordering::Relaxed);
-        self.0.thread.store(thread & !(TOLD | SPOILED), Ordering::Relaxed);
+        let thread = self.thread().load(Ordering::Relaxed);
+        self.thread().store(thread & !(TOLD | SPOILED), Ordering::Relaxed);
     }
 
     pub(crate) fn died(&self, deaths: u32) -> Died {

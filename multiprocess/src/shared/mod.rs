@@ -81,6 +81,8 @@ mod slot;
 mod slots;
 #[cfg(not(loom))]
 mod table;
+#[cfg(not(loom))]
+mod this_thread;
 mod transaction;
 #[cfg(not(loom))]
 mod value;

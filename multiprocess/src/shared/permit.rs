@@ -6,8 +6,9 @@ use crate::shared::permits::Permits;
 /// `release()`.
 ///
 /// It belongs to the process, not to the thread that acquired it, so another thread may drop it. It
-/// also comes back when the process ends, however that ends, or drops its last handle to the
-/// semaphore; a permit that is forgotten ([`std::mem::forget`]) not before that.
+/// also comes back when the process ends, however that ends; a permit that is forgotten
+/// ([`std::mem::forget`]) not before that, or before its process drops the last clone of that
+/// semaphore.
 ///
 /// It can't be given back twice:
 ///

@@ -31,9 +31,6 @@ use crate::shared::lock_handle::LockHandle;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// The holder is known by its handle: a lock that arrives in a process twice is two handles, of
-/// which one thread can't hold both (see [`Lock`](crate::shared::Lock)).
-///
 /// As long as a death is not [recovered](LockError::recover) from, each lock tells of it, also one
 /// within another. As guards of one thread live side by side, they give no access to anything that
 /// could be changed twice at a time.
@@ -57,6 +54,10 @@ impl ReentrantLock {
     ///
     /// # Errors
     /// [`LockError`], with the guard in it, if a process died holding the lock.
+    ///
+    /// # Panics
+    /// If this thread holds the lock by another handle, which is no clone of this one: a process
+    /// has two of them that gets the lock twice among its arguments. It would wait for itself.
     #[inline]
     pub fn lock(&self) -> Result<ReentrantLockGuard<'_>, LockError<ReentrantLockGuard<'_>>> {
         if self.0.try_lock_whole() { Ok(self.whole()) } else { self.lock_slowly() }
@@ -67,6 +68,10 @@ impl ReentrantLock {
         if self.0.is_mine() {
             return self.guard(self.0.enter_again());
         }
+        assert!(
+            !self.0.is_this_threads(),
+            "this thread holds the lock already by another handle of it, and would wait for itself"
+        );
         loop {
             if let Some(deaths) = self.0.lock_slowly(None) {
                 return self.guard(deaths);

@@ -39,12 +39,10 @@
 //! `lock_word.rs`.
 //!
 //! `writer` is Relaxed: a thread compares it with its own number only. It finds that number there
-//! if it holds the lock, because it has stored it itself and no other thread has since; and in no other
-//! case, because it has stored 0 before it unlocked.
+//! if it holds the lock, because it has stored it itself and no other thread has since; and in no
+//! other case, because it has stored 0 before it unlocked.
 
-use std::cell::Cell;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -56,6 +54,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::shared::lock_word::{LOCK_WORDS, LockWord};
 use crate::shared::members::{self, Members};
+use crate::shared::this_thread::this_thread;
 use crate::shared::transaction::{Step, TwoCopies, before_look, has_waiters, reach};
 use crate::shared::waiters::{AtWord, Waiters};
 use crate::spin::{Spin, Waits};
@@ -358,28 +357,6 @@ impl Drop for Writer<'_> {
     }
 }
 
-/// Returns a number of the calling thread, not 0: random, so that no two threads have the same, of
-/// whatever processes.
-#[inline]
-fn this_thread() -> u64 {
-    thread_local! {
-        static NUMBER: Cell<u64> = const { Cell::new(0) };
-    }
-
-    #[cold]
-    fn drawn() -> u64 {
-        // The state is random: that two threads have one hash has a chance of 2⁻⁶³.
-        let number = RandomState::new().hash_one(std::process::id()) | 1;
-        NUMBER.set(number);
-        number
-    }
-
-    match NUMBER.get() {
-        0 => drawn(),
-        number => number,
-    }
-}
-
 impl<T: Pod> Serialize for Value<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let bury = |dead| self.shared.word().bury(dead);
@@ -663,12 +640,5 @@ mod tests {
             assert_eq!(value.wait_until(|number| *number == 2, Duration::ZERO), None);
         });
         assert_eq!(value.get(), 2);
-    }
-
-    #[test]
-    fn each_thread_has_a_number_of_its_own() {
-        let [here, again] = [this_thread(), this_thread()];
-        let there = thread::spawn(this_thread).join().unwrap();
-        assert!(here == again && here != there && here != 0 && there != 0);
     }
 }

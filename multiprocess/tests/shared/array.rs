@@ -24,6 +24,7 @@ tasks![
     end_with_a_part,
     hold_and_wait,
     hold_for_ever,
+    lock_by_two_handles,
     keep_and_wait,
     lock_in_vain,
     make_and_be_terminated,
@@ -603,4 +604,25 @@ fn hold_for_ever((array, words): (Array<u64>, Words)) {
 #[test]
 fn deaths_are_counted_until_a_process_has_recovered() {
     alone(lock_in_vain);
+}
+
+/// Runs in the child, which has two handles of the array.
+fn lock_by_two_handles([one, other]: [Array<u8>; 2]) {
+    let part = one.lock(1).unwrap();
+    assert!(other.try_lock(1).unwrap().is_none());
+    let panic = catch_unwind(AssertUnwindSafe(|| drop(other.lock(1)))).unwrap_err();
+    let text = panic.downcast_ref::<String>().unwrap();
+    assert!(text.starts_with("this thread has part 1 of the array already"), "{text}");
+    drop(other.lock(0).unwrap());
+    drop(part);
+    other.lock(1).unwrap()[0] = 7;
+    assert_eq!(one.lock(1).unwrap()[0], 7);
+}
+
+#[test]
+fn a_thread_that_has_a_part_by_another_handle_panics_instead_of_waiting_for_itself() {
+    let _deadline = Deadline::seconds(120);
+    let array = Array::in_parts(4, 2).unwrap();
+    ends_well(&start(lock_by_two_handles, [array.clone(), array.clone()]));
+    assert_eq!(array.lock(1).unwrap()[0], 7);
 }

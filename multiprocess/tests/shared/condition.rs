@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use testing::{Deadline, LONG, Other, SHORT, ended, ends_well, kill, kill_child, start, until};
 
 multiprocess::test_entry!();
-tasks![die_holding, hold_until_killed, notify_three_times, notify_when_one_waits];
+tasks![die_holding, hold_until_killed, lock_by_two_handles];
+tasks![notify_three_times, notify_when_one_waits];
 tasks![wait_for_ever, wait_for_a_while, wait_in_two_threads, wait_when_told];
 
 /// A timeout that passes in a test.
@@ -542,4 +543,21 @@ fn the_debug_form_says_who_has_the_lock_and_how_many_wait() {
         assert_eq!(text, "Condition(held by this thread; 2 waiting)");
         guard.notify_all();
     });
+}
+
+/// Runs in the child, which has two handles of the condition.
+fn lock_by_two_handles([one, other]: [Condition; 2]) {
+    let guard = one.lock().unwrap();
+    assert!(other.try_lock().unwrap().is_none());
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(other.lock()))).is_err());
+    drop(guard);
+    drop(other.lock().unwrap());
+}
+
+#[test]
+fn a_thread_that_holds_a_condition_by_another_handle_panics_instead_of_waiting_for_itself() {
+    let _deadline = Deadline::seconds(120);
+    let condition = Condition::new().unwrap();
+    ends_well(&start(lock_by_two_handles, [condition.clone(), condition.clone()]));
+    drop(condition.lock().unwrap());
 }

@@ -26,6 +26,7 @@ tasks![
     hold_and_print,
     lock_and_panic,
     lock_and_say,
+    lock_by_two_handles,
     lock_in_turn,
     share,
     try_lock_and_say,
@@ -614,4 +615,58 @@ fn two_threads_in_each_of_two_processes_have_it_one_at_a_time() {
         children.iter().for_each(ends_well);
         assert_eq!(words[0].load(Ordering::Relaxed), 800);
     }
+}
+
+/// Runs in the child, which has two handles of each lock.
+fn lock_by_two_handles((lock, again): ([Lock; 2], [ReentrantLock; 2])) {
+    let [one, other] = &lock;
+    let guard = one.lock().unwrap();
+    assert!(other.lock_timeout(SHORT).unwrap().is_none() && other.is_locked());
+    let panic = catch_unwind(AssertUnwindSafe(|| drop(other.lock()))).unwrap_err();
+    let text = panic.downcast_ref::<&str>().unwrap();
+    assert!(text.starts_with("this thread holds the lock already"), "{text}");
+    thread::scope(|scope| {
+        // Another thread waits, as it should.
+        let waiting = scope.spawn(|| other.lock().is_ok());
+        thread::sleep(SHORT);
+        assert!(!waiting.is_finished());
+        drop(guard);
+        assert!(waiting.join().unwrap());
+    });
+    drop(other.lock().unwrap());
+
+    let [one, other] = &again;
+    let both = (one.lock().unwrap(), one.lock().unwrap());
+    assert!(other.try_lock().unwrap().is_none());
+    let panic = catch_unwind(AssertUnwindSafe(|| drop(other.lock()))).unwrap_err();
+    let text = panic.downcast_ref::<&str>().unwrap();
+    assert!(text.contains("by another handle of it"), "{text}");
+    drop(both);
+    drop(other.lock().unwrap());
+}
+
+#[test]
+fn a_thread_that_holds_a_lock_by_another_handle_panics_instead_of_waiting_for_itself() {
+    let _deadline = Deadline::seconds(120);
+    let (lock, again) = (Lock::new().unwrap(), ReentrantLock::new().unwrap());
+    let arguments = ([lock.clone(), lock.clone()], [again.clone(), again.clone()]);
+    ends_well(&start(lock_by_two_handles, arguments));
+    drop((lock.lock().unwrap(), again.lock().unwrap()));
+}
+
+#[test]
+fn no_later_thread_is_taken_for_one_that_forgot_its_guard() {
+    let _deadline = Deadline::seconds(120);
+    let (lock, again) = (Lock::new().unwrap(), ReentrantLock::new().unwrap());
+    thread::scope(|scope| {
+        scope.spawn(|| mem::forget((lock.lock(), again.lock()))).join().unwrap();
+        for _ in 0..20 {
+            // Its stack and its variables lie where those of the first thread lay.
+            let later = scope.spawn(|| {
+                assert!(lock.lock_timeout(Duration::ZERO).unwrap().is_none());
+                assert!(again.try_lock().unwrap().is_none());
+            });
+            later.join().unwrap();
+        }
+    });
 }

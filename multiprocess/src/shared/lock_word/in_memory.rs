@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use super::*;
 use crate::shared::Died;
 use crate::shared::members::{Card, Members};
+use crate::shared::this_thread::this_thread;
 use crate::spin::{Processor, Spin, Waits};
 
 /// Number of words that a lock takes: a cache line.
@@ -14,6 +15,9 @@ pub(crate) const LOCK_WORDS: usize = 8;
 /// Offset of the record: the card of the last process that died, and whether it panicked.
 const CARD: usize = 1;
 const PANICKED: usize = CARD + Card::WORDS;
+
+/// Offset of the number of the holding thread: the last word.
+const THREAD: usize = PANICKED + 1;
 
 /// The processor of a lock's holder, which no thread notes, because that would take longer than
 /// most locks are held: another one.
@@ -31,6 +35,7 @@ pub(crate) struct At<'a> {
 }
 
 impl<'a> At<'a> {
+    #[inline]
     fn words(self) -> &'a [AtomicU64] {
         &self.members.words()[self.index..][..LOCK_WORDS]
     }
@@ -88,6 +93,26 @@ impl<'a> LockWord<'a> {
     #[inline]
     pub(crate) fn found(word: &'a AtomicU32, members: &'a Members, index: usize) -> Self {
         Self(At { word, members, index })
+    }
+
+    /// Returns the word for the number of the holding thread, which the holder writes, and makes 0
+    /// before it unlocks. A dead holder's may stay there.
+    #[inline]
+    pub(crate) fn thread(self) -> &'a AtomicU64 {
+        &self.0.words()[THREAD]
+    }
+
+    /// Returns true if the calling thread, whose number has these flags beside it, holds the lock,
+    /// by this handle or another. (It doesn't if it forgot the guard, and the handle is gone.)
+    #[inline]
+    pub(crate) fn is_this_threads(self, flags: u64) -> bool {
+        self.thread().load(Ordering::Relaxed) & !flags == this_thread()
+            && self.holder().is_some_and(|holder| self.0.members.lives(holder))
+    }
+
+    /// Returns true if this process holds the lock by this handle.
+    pub(crate) fn is_mine(self) -> bool {
+        self.holder() == Some(self.0.members.me())
     }
 
     /// Waits for the lock; returns the number of deaths to tell, or `None` once the deadline

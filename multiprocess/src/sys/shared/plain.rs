@@ -15,12 +15,11 @@
 //! Setting a mark (Acquire) pairs with clearing it (Release): a thread sees what the last one has
 //! written. Between processes the lock's word does the same.
 
-use std::cell::Cell;
 use std::io;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytemuck::Pod;
 
@@ -75,10 +74,10 @@ impl Parts {
     }
 }
 
-/// A thread that has a part, or 0; on a line of its own.
+/// True while a thread of this process has the part; on a line of its own.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-struct Mark(AtomicU64);
+struct Mark(AtomicBool);
 
 /// Plain values of a type behind other words. Nothing else of this process reads or writes their
 /// words.
@@ -123,7 +122,9 @@ impl<W: SharedWords, T: Pod> Plain<W, T> {
     /// If there is no such part.
     pub(crate) fn lend(&self, part: usize) -> Option<Lent<'_, T>> {
         let mark = &self.marks[part].0;
-        mark.compare_exchange(0, this_thread(), Ordering::Acquire, Ordering::Relaxed).ok()?;
+        if mark.swap(true, Ordering::Acquire) {
+            return None;
+        }
         let words = &self.owner.words()[self.first + part * self.parts.stride..];
         let words = &words[..self.parts.stride];
         let length = self.parts.start(part + 1) - self.parts.start(part);
@@ -141,15 +142,6 @@ impl<W, T> Plain<W, T> {
     pub(crate) fn parts(&self) -> Parts {
         self.parts
     }
-
-    /// Returns true if the calling thread has this part.
-    ///
-    /// # Panics
-    /// If there is no such part.
-    pub(crate) fn is_lent_here(&self, part: usize) -> bool {
-        // Only the thread itself stores its number.
-        self.marks[part].0.load(Ordering::Relaxed) == this_thread()
-    }
 }
 
 /// A part that the thread has until this is dropped.
@@ -158,7 +150,7 @@ impl<W, T> Plain<W, T> {
 #[derive(Debug)]
 pub(crate) struct Lent<'a, T> {
     values: NonNull<[T]>,
-    mark: &'a AtomicU64,
+    mark: &'a AtomicBool,
     borrowed: PhantomData<&'a mut [T]>,
 }
 
@@ -185,20 +177,8 @@ impl<T: Pod> DerefMut for Lent<'_, T> {
 
 impl<T> Drop for Lent<'_, T> {
     fn drop(&mut self) {
-        self.mark.store(0, Ordering::Release);
+        self.mark.store(false, Ordering::Release);
     }
-}
-
-/// Returns a number that no other thread of this process has or had; not 0.
-fn this_thread() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    thread_local!(static THIS: Cell<u64> = const { Cell::new(0) });
-    THIS.with(|this| {
-        if this.get() == 0 {
-            this.set(NEXT.fetch_add(1, Ordering::Relaxed));
-        }
-        this.get()
-    })
 }
 
 #[cfg(test)]
@@ -271,11 +251,10 @@ mod tests {
     fn a_part_is_lent_to_one_thread_and_the_words_before_it_can_be_used_meanwhile() {
         let plain = plain::<u32>(10, 2);
         let mut first = plain.lend(0).unwrap();
-        assert!(plain.is_lent_here(0) && !plain.is_lent_here(1));
         assert!(plain.lend(0).is_none());
         thread::scope(|scope| {
             scope.spawn(|| {
-                assert!(!plain.is_lent_here(0) && plain.lend(0).is_none());
+                assert!(plain.lend(0).is_none());
                 plain.owner().words()[3].store(7, Ordering::Relaxed);
                 plain.lend(1).unwrap()[4] = 5;
             });
@@ -285,7 +264,7 @@ mod tests {
         let second = plain.lend(1).unwrap();
         assert_eq!((first[4], second[4]), (4, 5));
         drop((first, second));
-        assert!(!plain.is_lent_here(0));
+        assert!(plain.lend(0).is_some());
     }
 
     #[test]
