@@ -12,13 +12,23 @@
 //! `client_receiver.rs`).
 
 mod address;
+mod call_error;
 mod client;
 mod client_receiver;
 mod client_sender;
+pub(crate) mod exposed;
 mod listener;
+mod manager;
+mod proxy;
+mod request;
+mod server;
 
 pub use address::{Address, AddressError};
+pub use call_error::CallError;
 pub use client::Client;
 pub use client_receiver::ClientReceiver;
 pub use client_sender::ClientSender;
+pub use exposed::{ByMut, ByRef, Method};
 pub use listener::Listener;
+pub use manager::Manager;
+pub use proxy::Proxy;

@@ -104,6 +104,13 @@ impl Arguments {
         handover::supply(descriptors, || frame::decode(&self.bytes))
     }
 
+    /// Returns the same arguments once more, with copies of the descriptors.
+    pub(crate) fn again(&self) -> Result<Self, frame::Error> {
+        let copy = |handed: &Handed| handed.0.try_clone().map(Handed);
+        let descriptors = self.descriptors.iter().map(copy).collect::<io::Result<_>>()?;
+        Ok(Self { bytes: self.bytes.clone(), descriptors })
+    }
+
     pub(crate) fn descriptors(&self) -> usize {
         self.descriptors.len()
     }

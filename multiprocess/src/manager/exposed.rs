@@ -1,0 +1,235 @@
+//! The list of functions that a manager's clients may call, and how the server finds them.
+//!
+//! A client sends the function's type as text. Both programs are most often the same executable;
+//! if they aren't, a function that the server doesn't have is refused, and no other one is called
+//! in its place.
+
+use std::any::{Any, TypeId, type_name};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use crate::manager::CallError;
+use crate::process::Arguments;
+use crate::process::task::{Answer, Argument};
+
+/// A function that a manager's clients may call, or that builds a manager's state.
+#[derive(Debug)]
+pub struct Exposed {
+    /// Type of the function, as text.
+    pub name: fn() -> &'static str,
+    /// Type of the function.
+    pub key: fn() -> TypeId,
+    /// Calls the function.
+    pub call: fn(Invocation<'_>) -> Result<(), CallError>,
+}
+
+// Inventory has a list for each type, so lists of the program's own, or of another version of this
+// crate, are separate.
+inventory::collect!(Exposed);
+
+/// The two uses of a listed function, with its arguments and the place for what it returns.
+pub enum Invocation<'a> {
+    /// As the function that builds a state.
+    Build(Arguments, &'a mut Option<Box<dyn Any + Send>>),
+    /// As a call on a state. If it waits, an answer of `None` is left out.
+    Call {
+        /// Arguments behind the state.
+        arguments: Arguments,
+        /// State that the function is called on.
+        state: &'a mut (dyn Any + Send),
+        /// True if the call waits for an answer that is `Some`.
+        waits: bool,
+        /// What the function returned.
+        answer: &'a mut Option<Arguments>,
+    },
+}
+
+/// Lists functions that build a manager's states, and that may be called on them:
+/// `exposed![Ledger::new, Ledger::book];` Python: `BaseManager.register`, with `exposed`.
+///
+/// A function that builds takes one argument and returns the state, which stays in the server and
+/// need not be serialisable. A function that is called takes the state, by `&mut` or `&`, and one
+/// argument (a tuple or a struct for more, `()` for none). Arguments and answers are values that
+/// serde can serialise and deserialise. See [`Manager`](crate::manager::Manager).
+#[macro_export]
+macro_rules! exposed {
+    ($($function:expr),+ $(,)?) => { $(
+        $crate::__private::inventory::submit! {
+            $crate::__private::Exposed {
+                name: || $crate::__private::type_name_of(&$function),
+                key: || $crate::__private::key_of(&$function),
+                call: |invocation| {
+                    #[allow(unused_imports, reason = "a function's type decides which are used")]
+                    use $crate::__private::{
+                        Builds, Called, IsNothing, IsSomething, Listed,
+                    };
+                    (&&Listed($function)).invoke(invocation, |answer| {
+                        (&&$crate::__private::Answered(answer)).is_nothing()
+                    })
+                },
+            }
+        }
+    )+ };
+}
+
+/// Returns the type of a function as text.
+pub fn type_name_of<F: Any>(_function: &F) -> &'static str {
+    type_name::<F>()
+}
+
+/// Finds a function in the list.
+pub(crate) fn find(name: &str) -> Option<&'static Exposed> {
+    static LIST: OnceLock<HashMap<&'static str, &'static Exposed>> = OnceLock::new();
+    let named = |exposed: &'static Exposed| ((exposed.name)(), exposed);
+    let list = LIST.get_or_init(|| inventory::iter::<Exposed>.into_iter().map(named).collect());
+    list.get(name).copied()
+}
+
+/// Returns the name of a listed function, to be sent to a server.
+///
+/// # Errors
+/// [`CallError::Unlisted`] if this program doesn't list it: the server wouldn't either.
+pub(crate) fn name_of<F: Any>() -> Result<&'static str, CallError> {
+    let name = type_name::<F>();
+    let is_same = |found: &Exposed| (found.key)() == TypeId::of::<F>();
+    if find(name).is_some_and(is_same) {
+        return Ok(name);
+    }
+    Err(CallError::Unlisted { function: name.to_owned() })
+}
+
+/// A function that may be called on a manager's state of type `S`: `fn(&mut S, A) -> R` or
+/// `fn(&S, A) -> R`. (`M` tells the two apart, and is always inferred.)
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be called on a manager's `{S}` with these arguments",
+    note = "it takes the state, as `&mut {S}` or `&{S}`, and one argument: a tuple for more, `()` \
+            for none"
+)]
+pub trait Method<S, A, M> {
+    /// What the function returns.
+    type Answer;
+
+    /// Calls the function.
+    fn run(&self, state: &mut S, arguments: A) -> Self::Answer;
+}
+
+/// Marks a function that takes the state by `&mut`.
+#[derive(Debug)]
+pub struct ByMut;
+
+/// Marks a function that takes the state by `&`.
+#[derive(Debug)]
+pub struct ByRef;
+
+impl<S, A, R, F: Fn(&mut S, A) -> R> Method<S, A, ByMut> for F {
+    type Answer = R;
+
+    fn run(&self, state: &mut S, arguments: A) -> R {
+        self(state, arguments)
+    }
+}
+
+impl<S, A, R, F: Fn(&S, A) -> R> Method<S, A, ByRef> for F {
+    type Answer = R;
+
+    fn run(&self, state: &mut S, arguments: A) -> R {
+        self(state, arguments)
+    }
+}
+
+/// A function in the list. `(&&Listed(function)).invoke(…)` finds the trait that its type has.
+#[derive(Debug)]
+pub struct Listed<F>(pub F);
+
+/// Functions that build a state: they take one argument.
+pub trait Builds<A, S> {
+    /// Builds the state.
+    ///
+    /// # Errors
+    /// If the arguments are others, or it was called on a state.
+    fn invoke(
+        &self,
+        invocation: Invocation<'_>,
+        is_nothing: fn(&S) -> bool,
+    ) -> Result<(), CallError>;
+}
+
+impl<F: Fn(A) -> S, A: Argument, S: Any + Send> Builds<A, S> for &Listed<F> {
+    fn invoke(
+        &self,
+        invocation: Invocation<'_>,
+        _is_nothing: fn(&S) -> bool,
+    ) -> Result<(), CallError> {
+        let Invocation::Build(arguments, state) = invocation else {
+            return Err(CallError::WrongState { function: type_name::<F>().to_owned() });
+        };
+        let arguments = arguments.unpack().map_err(CallError::not_received)?;
+        *state = Some(Box::new((self.0)(arguments)));
+        Ok(())
+    }
+}
+
+/// Functions that are called on a state: they take it and one argument.
+pub trait Called<S, A, M, R> {
+    /// Calls the function.
+    ///
+    /// # Errors
+    /// If the arguments or the state are others, or the answer can't be serialised.
+    fn invoke(
+        &self,
+        invocation: Invocation<'_>,
+        is_nothing: fn(&R) -> bool,
+    ) -> Result<(), CallError>;
+}
+
+impl<F, S, A, M, R> Called<S, A, M, R> for Listed<F>
+where
+    F: Method<S, A, M, Answer = R>,
+    S: Any + Send,
+    A: Argument,
+    R: Answer,
+{
+    fn invoke(
+        &self,
+        invocation: Invocation<'_>,
+        is_nothing: fn(&R) -> bool,
+    ) -> Result<(), CallError> {
+        let wrong = || CallError::WrongState { function: type_name::<F>().to_owned() };
+        let Invocation::Call { arguments, state, waits, answer } = invocation else {
+            return Err(wrong());
+        };
+        let state = state.downcast_mut().ok_or_else(wrong)?;
+        let arguments = arguments.unpack().map_err(CallError::not_received)?;
+        let answered = self.0.run(state, arguments);
+        if !(waits && is_nothing(&answered)) {
+            *answer = Some(Arguments::pack(&answered).map_err(CallError::answer_not_sent)?);
+        }
+        Ok(())
+    }
+}
+
+/// An answer. `(&&Answered(answer)).is_nothing()` is true only of `None`.
+#[derive(Debug)]
+pub struct Answered<'a, R>(pub &'a R);
+
+/// Answers of type `Option`.
+pub trait IsNothing {
+    /// Returns true for `None`.
+    fn is_nothing(&self) -> bool;
+}
+
+impl<T> IsNothing for &Answered<'_, Option<T>> {
+    fn is_nothing(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// All other answers.
+pub trait IsSomething {
+    /// Returns false.
+    fn is_nothing(&self) -> bool {
+        false
+    }
+}
+
+impl<R> IsSomething for Answered<'_, R> {}

@@ -1,0 +1,156 @@
+//! Managers: owners of a server process.
+
+use std::any::Any;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::manager::proxy::{self, Proxy};
+use crate::manager::server::{Start, serve};
+use crate::manager::{Address, CallError};
+use crate::pipe::{Sender, one_way};
+use crate::process::Process;
+
+/// Time that the server has for the calls that are running and for dropping its states.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A server process that owns values, and the calls that other processes make on them. Python:
+/// `multiprocessing.Manager`, or a subclass of `BaseManager`.
+///
+/// A value that is no plain data, such as a map or an open file, can't lie in memory that processes
+/// share. It lies in the server instead, and others call functions on it, one after the other:
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use multiprocess::manager::{Manager, Proxy};
+/// use multiprocess::{Failure, Process, exposed, tasks};
+///
+/// #[derive(Default)]
+/// struct Ledger {
+///     stock: BTreeMap<String, u32>,
+/// }
+///
+/// impl Ledger {
+///     fn new((): ()) -> Self {
+///         Self::default()
+///     }
+///
+///     fn book(&mut self, (count, what): (u32, String)) -> u32 {
+///         let stock = self.stock.entry(what).or_default();
+///         *stock += count;
+///         *stock
+///     }
+///
+///     fn total(&self, (): ()) -> u32 {
+///         self.stock.values().sum()
+///     }
+/// }
+///
+/// exposed![Ledger::new, Ledger::book, Ledger::total];
+/// tasks![work];
+///
+/// fn work(ledger: Proxy<Ledger>) -> Result<(), Failure> {
+///     for _ in 0..100 {
+///         ledger.call(Ledger::book, (1, "milk".to_owned()))?;
+///     }
+///     Ok(())
+/// }
+///
+/// # fn main() -> std::process::ExitCode {
+/// # multiprocess::main(|| -> Result<(), Failure> {
+/// let manager = Manager::start(Ledger::new, ())?;
+/// let ledger = manager.proxy();
+/// let mut workers = [(); 2].map(|()| Process::new(work, ledger.clone()));
+/// workers.iter_mut().try_for_each(Process::start)?;
+/// workers.iter_mut().try_for_each(Process::join)?;
+/// // A call is whole: no booking is lost. (Python's `d["milk"] += 1` is two calls.)
+/// assert_eq!(ledger.call(Ledger::total, ())?, 200);
+/// # Ok(()) }) }
+/// ```
+///
+/// The server ends when its manager is dropped, or its owner's process ends in whatever way; calls
+/// fail then with [`CallError::Ended`]. It leaves nothing behind: its address has no file. Only
+/// processes of the same user can connect.
+pub struct Manager<S> {
+    process: Process,
+    /// Its end tells the server to end.
+    line: Option<Sender<()>>,
+    proxy: Proxy<S>,
+    address: Address,
+}
+
+impl<S: Any> Manager<S> {
+    /// Starts a server, and builds its state there by a function that
+    /// [`exposed!`](crate::exposed) lists. Python: `Manager()`, `BaseManager.start`.
+    ///
+    /// # Errors
+    /// [`CallError::NotStarted`] if there is no process or no address for it, and the errors of a
+    /// call.
+    pub fn start<F, A>(build: F, arguments: A) -> Result<Self, CallError>
+    where
+        F: Fn(A) -> S + Any,
+        A: Serialize,
+    {
+        drop(build);
+        let not_started = |error: &dyn fmt::Display| CallError::NotStarted(error.to_string());
+        let address = Address::fresh().map_err(|error| not_started(&error))?;
+        let (mut is_ready, ready) = one_way().map_err(|error| not_started(&error))?;
+        let (owner, line) = one_way().map_err(|error| not_started(&error))?;
+        let start = Start { address: address.clone(), ready, owner };
+        let mut process = Process::new(serve, start).daemonic(true);
+        process.start().map_err(|error| not_started(&error))?;
+        let ended = |error| not_started(&error);
+        is_ready.recv().map_err(ended)?.map_err(|error: String| not_started(&error))?;
+        let proxy = proxy::build::<F, A, S>(&address, arguments)?;
+        Ok(Self { process, line: Some(line), proxy, address })
+    }
+
+    /// Returns a proxy of the state, for this process and others.
+    pub fn proxy(&self) -> Proxy<S> {
+        self.proxy.clone()
+    }
+
+    /// Builds one more state in the same server, by a listed function; it lives as long as the
+    /// server. Calls on different states don't wait for each other. Python: `manager.dict()` and
+    /// the like.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn build<F, A, T>(&self, build: F, arguments: A) -> Result<Proxy<T>, CallError>
+    where
+        F: Fn(A) -> T + Any,
+        A: Serialize,
+    {
+        drop(build);
+        proxy::build::<F, A, T>(&self.address, arguments)
+    }
+
+    /// Returns the server's process id.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.pid()
+    }
+
+    /// Ends the server: the calls that are running are done, those that wait fail, the states are
+    /// dropped. Dropping the manager does the same. Python: `Manager.shutdown`.
+    pub fn shutdown(self) {
+        drop(self);
+    }
+}
+
+impl<S> Drop for Manager<S> {
+    fn drop(&mut self) {
+        drop(self.line.take());
+        if !matches!(self.process.join_timeout(GRACE), Ok(true)) {
+            let _ = self.process.kill();
+            let _ = self.process.join();
+        }
+    }
+}
+
+impl<S> fmt::Debug for Manager<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Manager({:?})", self.proxy)
+    }
+}
