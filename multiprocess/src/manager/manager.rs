@@ -63,8 +63,12 @@ const GRACE: Duration = Duration::from_secs(1);
 /// let manager = Manager::start(Ledger::new, ())?;
 /// let ledger = manager.proxy();
 /// let mut workers = [(); 2].map(|()| Process::new(work, ledger.clone()));
-/// workers.iter_mut().try_for_each(Process::start)?;
-/// workers.iter_mut().try_for_each(Process::join)?;
+/// for worker in &mut workers {
+///     worker.start()?;
+/// }
+/// for worker in &workers {
+///     worker.join()?;
+/// }
 /// // A call is whole: no booking is lost. (Python's `d["milk"] += 1` is two calls.)
 /// assert_eq!(ledger.call(Ledger::total, ())?, 200);
 /// # Ok(()) }) }
