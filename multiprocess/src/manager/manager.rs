@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::exposed;
+use crate::manager::counter::Number;
+use crate::manager::list::Elements;
+use crate::manager::map::Items;
 use crate::manager::proxy::{self, Proxy};
 use crate::manager::server::{Start, serve};
-use crate::manager::{Address, CallError};
+use crate::manager::{Address, CallError, Counter, List, Map, Namespace};
 use crate::pipe::{Sender, one_way};
 use crate::process::Process;
 
@@ -85,6 +89,19 @@ pub struct Manager<S> {
     address: Address,
 }
 
+exposed![std::convert::identity::<()>];
+
+/// A server without a state of its own, for ready-made ones.
+impl Manager<()> {
+    /// Starts a server. Python: `Manager()`.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn new() -> Result<Self, CallError> {
+        Self::start(std::convert::identity::<()>, ())
+    }
+}
+
 impl<S: Any> Manager<S> {
     /// Starts a server, and builds its state there by a function that
     /// [`exposed!`](crate::exposed) lists. Python: `Manager()`, `BaseManager.start`.
@@ -129,6 +146,38 @@ impl<S: Any> Manager<S> {
     {
         drop(build);
         proxy::build::<F, A, T>(&self.address, arguments)
+    }
+
+    /// Makes a map in the server, with no entry. Python: `manager.dict()`.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn map<K, V>(&self) -> Result<Map<K, V>, CallError> {
+        self.build(Items::new, ()).map(Map::of)
+    }
+
+    /// Makes a list in the server, with no element. Python: `manager.list()`.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn list<T>(&self) -> Result<List<T>, CallError> {
+        self.build(Elements::new, ()).map(List::of)
+    }
+
+    /// Makes a counter in the server, at 0. Python: `manager.Value("q", 0)`.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn counter(&self) -> Result<Counter, CallError> {
+        self.build(Number::new, ()).map(Counter::of)
+    }
+
+    /// Makes a namespace in the server, with no value. Python: `manager.Namespace()`.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn namespace(&self) -> Result<Namespace, CallError> {
+        self.build(Items::new, ()).map(Namespace::of)
     }
 
     /// Returns the server's process id.
