@@ -1,94 +1,116 @@
 //! The two ends of a connection between programs.
 
+use std::any::type_name;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::marker::PhantomData;
+use std::mem::take;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use crate::manager::{Address, ClientReceiver, ClientSender};
-use crate::process::frame::Error;
-use crate::process::handover;
+use crate::manager::Address;
+use crate::process::ends::{AsEnd, BorrowedEnd, OwnedEnd};
+use crate::process::frame::{self, Error, LIMIT};
+use crate::process::{handover, wait};
 use crate::sys::socket::Socket;
 
-/// An end of a connection with another program of the same user, which sends `S` and receives `R`:
-/// made by [`connect`](Self::connect), the other end by
-/// [`Listener::accept`](crate::manager::Listener::accept). Python:
+/// Size in bytes beyond which a buffer that grew for one large message is freed.
+const KEPT: usize = 1 << 20;
+
+/// An end of a connection with another program of the same user, which sends `S` and receives `R`.
+/// [`connect`](Self::connect) makes one end, [`Listener::accept`] the other. Python:
 /// `multiprocessing.connection.Client`, and what `Listener.accept` returns.
 ///
 /// It is used as a [`Connection`](crate::Connection) is, and has the same errors. Beyond that, a
-/// message may hold whatever may be an argument of a new process, also between programs that have
-/// never heard of each other: ends of pipes, queues, other clients, files.
+/// message may hold whatever may be an argument of a new process, although the two programs need
+/// not be related: ends of pipes, queues, locks, files, and clients.
 ///
 /// ```
 /// use std::thread;
 ///
 /// use multiprocess::manager::{Client, Listener};
-/// use multiprocess::{Queue, Sender, one_way};
+/// use multiprocess::{Sender, one_way};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let listener = Listener::new()?;
 /// let address = listener.address().clone();
+/// // As well in another program that knows the address.
 /// let other = thread::spawn(move || {
 ///     let mut client = Client::<(), Sender<String>>::connect(&address)?;
-///     client.recv()?.send(&"over a pipe that came by the connection".to_owned())
+///     client.recv()?.send(&"by a pipe that came over the connection".to_owned())
 /// });
 ///
 /// let mut client = listener.accept::<Sender<String>, ()>()?;
 /// let (mut receiver, sender) = one_way()?;
 /// client.send(&sender)?;
-/// assert_eq!(receiver.recv()?, "over a pipe that came by the connection");
+/// drop(sender);
+/// assert_eq!(receiver.recv()?, "by a pipe that came over the connection");
 /// # other.join().expect("it doesn't panic")?;
 /// # Ok(()) }
 /// ```
 ///
 /// A client can itself be an argument of a new process. Dropping it ends the connection: the other
 /// end receives what is left, then the end of file.
+///
+/// Two ends that both send more than the connection holds before either receives wait for each
+/// other for ever, as in Python. Two threads can't use one client at once. For either, the programs
+/// send each other the ends of two pipes, one for each direction.
+///
+/// [`Listener::accept`]: crate::manager::Listener::accept
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "")]
 pub struct Client<S, R> {
-    sender: ClientSender<S>,
-    pub(crate) receiver: ClientReceiver<R>,
+    #[serde(with = "crate::process::handover")]
+    pub(crate) socket: Socket,
+    /// True once the system has failed inside a message, or a message could not be read to its end.
+    closed: bool,
+    /// Buffer of a message's body, reused for the next.
+    #[serde(skip)]
+    body: Vec<u8>,
+    #[serde(skip)]
+    messages: PhantomData<fn(&S) -> R>,
 }
 
 impl<S, R> Client<S, R> {
     /// Connects to the listener at this address. Python: `Client(address)`.
     ///
-    /// It doesn't wait for the listener to [accept](crate::manager::Listener::accept) it: what is
-    /// sent before that waits in the connection. Only while thousands of clients (on macOS 128)
-    /// have not been accepted, others wait for a place among them.
+    /// The listener need not [accept](crate::manager::Listener::accept) the client first: messages
+    /// that are sent before wait for that. A listener that accepts none holds 4,096 clients (unless
+    /// `net.core.somaxconn` says otherwise), on macOS 128, on Windows 16: more than that wait here.
     ///
     /// # Errors
     /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused) if no process of this user listens
-    /// there, [`PermissionDenied`](io::ErrorKind::PermissionDenied) if another user's does; at the
-    /// limit of open files.
+    /// at the address, [`PermissionDenied`](io::ErrorKind::PermissionDenied) if one of another user
+    /// does; what the system refuses, for example at the limit of open files.
     pub fn connect(address: &Address) -> io::Result<Self> {
         Socket::connect(address.as_str()).map(Self::from)
-    }
-
-    /// Splits the two directions, each of which may go to a thread of its own. The connection ends
-    /// when both halves are dropped. Python: a `Connection` that two threads use.
-    #[must_use]
-    pub fn split(self) -> (ClientReceiver<R>, ClientSender<S>) {
-        (self.receiver, self.sender)
     }
 
     /// Sends one message to the other end; waits while the connection is full. Python:
     /// `Connection.send`.
     ///
-    /// Ends of pipes, queues and other holders of descriptors may be in the message: the other side
-    /// gets copies. On macOS and Windows such a message is on its way until the other side has
-    /// received it, and `send` waits for that.
+    /// Of ends of pipes and of other holders of descriptors the message has copies. This process
+    /// keeps its own: drop a pipe's sender then, or two processes send on it.
+    ///
+    /// On macOS and Windows, `send` returns when the other end has received the message, if there
+    /// are such holders in it.
     ///
     /// # Errors
     /// [`Error::BrokenPipe`] if the other end is closed; [`Error::Encode`] and [`Error::TooLong`]
-    /// if the message can't be sent (nothing was); [`Error::Io`], after which the connection is
-    /// closed, and then [`Error::Closed`].
+    /// if the message can't be sent (nothing was); [`Error::Io`] (this end is closed then), and
+    /// [`Error::Closed`] after that.
     pub fn send(&mut self, message: &S) -> Result<(), Error>
     where
         S: Serialize,
     {
-        self.sender.send(message)
+        let mut body = take(&mut self.body);
+        let (encoded, ends) = handover::collect(|| frame::encode_body(message, &mut body));
+        let ends: Vec<BorrowedEnd<'_>> = ends.iter().map(AsEnd::as_end).collect();
+        let sent = encoded.and_then(|()| self.write(&body, &ends));
+        self.keep(body);
+        sent
     }
 
     /// Receives the next message; waits for it. Python: `Connection.recv`.
@@ -97,14 +119,17 @@ impl<S, R> Client<S, R> {
     /// [`Error::EndOfFile`] when the other end is closed and all messages were received,
     /// [`Error::Truncated`] if its process died inside a message, [`Error::Decode`] if the message
     /// is no `R` (it is used up then), [`Error::TooLong`] if its length is garbage, [`Error::Io`]
-    /// if the system refuses (the connection is closed after these two), and [`Error::Closed`]
-    /// after that.
+    /// if the system refuses (this end is closed after these two), and [`Error::Closed`] after
+    /// that.
     pub fn recv(&mut self) -> Result<R, Error>
     where
         R: DeserializeOwned,
     {
-        let received = self.receiver.recv();
-        self.close_both();
+        let mut body = take(&mut self.body);
+        let received = self
+            .read(LIMIT, &mut body)
+            .and_then(|ends| handover::supply(ends, || frame::decode(&body)));
+        self.keep(body);
         received
     }
 
@@ -114,60 +139,77 @@ impl<S, R> Client<S, R> {
     /// # Errors
     /// [`Error::Io`] if the system refuses.
     pub fn poll(&self, timeout: impl Into<Option<Duration>>) -> Result<bool, Error> {
-        self.receiver.poll(timeout)
+        Ok(!wait(&[self.socket.as_end()], timeout)?.is_empty())
     }
 
-    /// Sends these bytes as one message, without a copy. Python: `Connection.send_bytes`.
+    /// Sends these bytes as one message, without a copy. Python: `Connection.send_bytes`, whose
+    /// offset and size are a slice here.
     ///
     /// # Errors
     /// As [`send`](Self::send), but for `Encode`.
     pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.sender.send_bytes(bytes)
+        self.write(bytes, &[])
     }
 
     /// Receives the next message as bytes; waits for it. A message longer than `max` bytes is
-    /// refused unread, and closes the connection. Python: `Connection.recv_bytes(maxlength)`.
+    /// refused unread, and closes this end. Python: `Connection.recv_bytes(maxlength)`.
     ///
     /// # Errors
     /// As [`recv`](Self::recv), but for `Decode`.
     pub fn recv_bytes(&mut self, max: impl Into<Option<usize>>) -> Result<Vec<u8>, Error> {
-        let received = self.receiver.recv_bytes(max);
-        self.close_both();
+        let limit = max.into().map_or(LIMIT, |max| LIMIT.min(max as u64));
+        let mut bytes = Vec::new();
+        self.read(limit, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn write(&mut self, body: &[u8], ends: &[BorrowedEnd<'_>]) -> Result<(), Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        let sent = self.socket.send(body, ends);
+        if matches!(sent, Err(Error::Io(_))) {
+            // Part of a message may be under way: the next message would be taken for its rest.
+            self.close();
+        }
+        sent
+    }
+
+    fn read(&mut self, limit: u64, body: &mut Vec<u8>) -> Result<Vec<OwnedEnd>, Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        let received = self.socket.receive(limit, body);
+        if matches!(received, Err(Error::TooLong { .. } | Error::Io(_))) {
+            // The beginning of the next message is unknown.
+            self.close();
+        }
         received
     }
 
-    /// Closes the sending half after the receiving one.
-    fn close_both(&mut self) {
-        if self.receiver.is_closed() {
-            self.sender.close();
-        }
+    /// Ends the connection, so that the other end sees an error or its end, and doesn't wait for
+    /// this one for ever.
+    fn close(&mut self) {
+        self.closed = true;
+        self.socket.close();
+    }
+
+    /// Keeps the buffer for the next message.
+    fn keep(&mut self, mut body: Vec<u8>) {
+        body.clear();
+        body.shrink_to(KEPT);
+        self.body = body;
     }
 }
 
 impl<S, R> From<Socket> for Client<S, R> {
     fn from(socket: Socket) -> Self {
-        let socket = Arc::new(socket);
-        let receiver = ClientReceiver::new(Arc::clone(&socket));
-        Self { sender: ClientSender::new(socket), receiver }
-    }
-}
-
-/// Hands over a copy of the end: in the arguments of a new process, or in a message of another
-/// client.
-impl<S, R> Serialize for Client<S, R> {
-    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        handover::serialize(&**self.sender.socket(), serializer)
-    }
-}
-
-impl<'de, S, R> Deserialize<'de> for Client<S, R> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        handover::deserialize::<Socket, D>(deserializer).map(Self::from)
+        Self { socket, closed: false, body: Vec::new(), messages: PhantomData }
     }
 }
 
 impl<S, R> fmt::Debug for Client<S, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Client<{}, {}>", std::any::type_name::<S>(), std::any::type_name::<R>())
+        write!(f, "Client<{}, {}>", type_name::<S>(), type_name::<R>())
     }
 }

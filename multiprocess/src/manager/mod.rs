@@ -8,14 +8,11 @@
 //! ```
 //!
 //! To read in this order: addresses (`address.rs`), listeners (`listener.rs`), the two ends of a
-//! connection (`client.rs`), each of which has two halves (`client_sender.rs`,
-//! `client_receiver.rs`).
+//! connection (`client.rs`). What each system does for them is told in `sys/socket`.
 
 mod address;
 mod call_error;
 mod client;
-mod client_receiver;
-mod client_sender;
 mod counter;
 pub(crate) mod exposed;
 mod item;
@@ -31,8 +28,6 @@ mod server;
 pub use address::{Address, AddressError};
 pub use call_error::CallError;
 pub use client::Client;
-pub use client_receiver::ClientReceiver;
-pub use client_sender::ClientSender;
 pub use counter::Counter;
 pub use exposed::{ByMut, ByRef, Method};
 pub use list::List;

@@ -321,7 +321,7 @@ impl<T> Serialize for Array<T> {
                 members::serialize(self.0.0.values.owner(), bury, serializer)
             }
         }
-        (Invited(self), self.len(), self.parts()).serialize(serializer)
+        (Invited(self), self.len(), self.parts(), size_of::<T>()).serialize(serializer)
     }
 }
 
@@ -333,9 +333,14 @@ impl<'de, T: Pod> Deserialize<'de> for Array<T> {
                 members::deserialize(input).map(Self)
             }
         }
-        let (Invited(members), length, parts) = Deserialize::deserialize(deserializer)?;
-        let layout = Parts::of::<T>(length, parts).ok_or(io::ErrorKind::InvalidData.into());
-        layout.and_then(|layout| Self::of(members, layout)).map_err(de::Error::custom)
+        type Sent = (Invited, usize, usize, usize);
+        let (Invited(members), length, parts, its) = Sent::deserialize(deserializer)?;
+        let mine = size_of::<T>();
+        let layout = Parts::of::<T>(length, parts).filter(|_| its == mine);
+        let layout = layout.ok_or_else(|| {
+            de::Error::custom(format!("this is no array of values of {mine} bytes, but of {its}"))
+        })?;
+        Self::of(members, layout).map_err(de::Error::custom)
     }
 }
 
@@ -419,5 +424,69 @@ impl Drop for Held<'_> {
             self.word.spoil();
         }
         self.word.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::process::ends::OwnedEnd;
+    use crate::process::{frame, handover};
+
+    use super::*;
+
+    /// Serialises an array as an argument of a new process.
+    fn sent<T: Pod>(array: &Array<T>) -> (Vec<u8>, Vec<OwnedEnd>) {
+        let mut bytes = Vec::new();
+        let (done, ends) = handover::collect(|| frame::encode_body(array, &mut bytes));
+        done.unwrap();
+        (bytes, ends)
+    }
+
+    fn received<T: Pod>((bytes, ends): (Vec<u8>, Vec<OwnedEnd>)) -> Result<Array<T>, frame::Error> {
+        handover::supply(ends, || frame::decode(&bytes))
+    }
+
+    /// SHM-16
+    #[test]
+    fn a_handle_takes_as_many_bytes_however_large_the_array_is() {
+        let length = |length, parts| sent(&Array::<u8>::in_parts(length, parts).unwrap()).0.len();
+        // Numbers may take some bytes more if they are larger.
+        assert!(length(1 << 20, 1000) <= length(10, 1) + 16);
+    }
+
+    #[test]
+    fn each_invitation_is_a_member_of_its_own_and_its_end_is_a_death() {
+        let _deadline = testing::Deadline::seconds(60);
+        let array = Array::<u64>::in_parts(10, 2).unwrap();
+        let other = received::<u64>(sent(&array)).unwrap();
+        let mut part = other.lock(1).unwrap();
+        part[4] = 7;
+        assert!(array.try_lock(1).unwrap().is_none());
+        assert_eq!(array.lock(0).unwrap().len(), 5);
+        std::mem::forget(part);
+        drop(other);
+        let mut told = array.lock(1).unwrap_err();
+        assert_eq!((told.died().deaths, told.get_mut()[4]), (1, 7));
+        // The number is given again, and what is left of its predecessor has no effect.
+        let next = received::<u64>(sent(&array)).unwrap();
+        assert!(next.try_lock(1).unwrap().is_none());
+        drop(told.recover());
+        drop(next.lock(1).unwrap());
+        std::mem::forget(next.lock(0).unwrap());
+        drop(next);
+        drop(sent(&array));
+        assert_eq!(array.try_lock(0).unwrap_err().died().deaths, 1, "told by the invitation");
+    }
+
+    #[test]
+    fn values_of_another_size_are_refused_on_arrival() {
+        let array = Array::<u64>::in_parts(100, 3).unwrap();
+        for error in [
+            received::<u8>(sent(&array)).unwrap_err(),
+            received::<[u64; 2]>(sent(&array)).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("but of 8"), "{error}");
+        }
+        received::<f64>(sent(&array)).unwrap();
     }
 }

@@ -17,12 +17,12 @@
 //!
 //! | a seat dies | what is left | what the others see |
 //! | --- | --- | --- |
-//! | before it arrives, or while it waits | a free number | the last to come looks at all seats before it passes, and the others at their next nap: [`Broken::Ended`] |
-//! | the last to come, before it changes the round | the same | the same |
-//! | the last to come, after it has changed the round | the next round, and sleepers that were not woken | they look within 100 ms, and have passed, even if the next round is broken by then |
-//! | the leader, in its action | acting | as while it waits |
-//! | a process that breaks or resets, before it wakes | the new state | the sleepers look within 100 ms |
-//! | a process that starts another with a seat | the seat is with the child, or free | nothing, or `Ended` |
+//! | B1: before it arrives, or while it waits | a free number | the last to come looks at all seats before it passes, and the others at their next nap: [`Broken::Ended`] |
+//! | B2: the last to come, before it changes the round | the same | the same |
+//! | B3: the last to come, after it has changed the round | the next round, and sleepers that were not woken | they look within 100 ms, and have passed, even if the next round is broken by then |
+//! | B4: the leader, in its action | acting | as while it waits |
+//! | B5: a process that breaks or resets, before it wakes | the new state | the sleepers look within 100 ms |
+//! | B6: a process that starts another with a seat | the seat is the child's, or free | nothing, or `Ended` |
 //!
 //! # Which seats a waiting thread looks at
 //!
@@ -55,6 +55,9 @@ use crate::shared::round::{Cause, Phase, Round};
 use crate::shared::waiters::{AtWord, Waiters};
 use crate::shared::{Broken, Passed};
 use crate::spin::{Spin, Waits};
+
+#[cfg(test)]
+mod step_by_step;
 
 /// Offsets of the parts, in words: a cache line each.
 const ROUND: usize = 0;
@@ -246,9 +249,17 @@ struct Table<'a> {
     spin: &'a Spin,
 }
 
-/// A step of this file after which a process may die, for tests.
+/// What a seat has done to the round.
+struct Arrived {
+    /// State of the round then.
+    round: Round,
+    is_last: bool,
+}
+
+/// A step after which a process may die: see the table above.
+#[cfg_attr(test, derive(Serialize, Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+enum Step {
     Coming = 200,
     Arrived,
     LastToCome,
@@ -258,20 +269,11 @@ pub(crate) enum Step {
     Broken,
 }
 
-/// What a seat has done to the round.
-struct Arrived {
-    /// State of the round then.
-    round: Round,
-    is_last: bool,
+/// Dies in a test that has chosen this step.
+fn reach(_step: Step) {
+    #[cfg(test)]
+    crate::shared::crash::reach(_step as u32);
 }
-
-#[cfg(test)]
-fn reach(step: Step) {
-    crate::shared::crash::reach(step as u32);
-}
-
-#[cfg(not(test))]
-fn reach(_step: Step) {}
 
 impl Table<'_> {
     fn word(&self) -> &AtomicU64 {

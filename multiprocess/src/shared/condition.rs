@@ -38,9 +38,12 @@ use crate::shared::lock_error::sealed::Recover;
 use crate::shared::lock_word::{LOCK_WORDS, LockWord};
 use crate::shared::members::{self, Members};
 use crate::shared::waiters::{AtWord, Waiters};
-use crate::shared::wakeups::{ALL, WAKEUP_WORDS, Wakeups};
+use crate::shared::wakeups::{ALL, Step, WAKEUP_WORDS, Wakeups, reach};
 use crate::shared::{Died, LockError};
 use crate::spin::{Spin, Waits};
+
+#[cfg(test)]
+mod step_by_step;
 
 /// Offsets of the parts, in words.
 const LOCK: usize = 0;
@@ -249,6 +252,7 @@ impl ConditionGuard<'_> {
         let mut deaths;
         let is_notified = loop {
             let found = shared.waiters().wait(deadline, Waits::One, |_| is_there(), || false);
+            reach(Step::Woken);
             deaths = shared.wait_for_lock();
             if wakeups.take(generation) {
                 break true;
@@ -272,6 +276,7 @@ impl ConditionGuard<'_> {
             some @ 1..=FEW => (0..some).for_each(|_| self.shared.waiters().notify(|| false)),
             _ => self.shared.waiters().notify_all(),
         }
+        reach(Step::Notified);
         self.shared.lock().unlock();
     }
 }

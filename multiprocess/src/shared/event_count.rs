@@ -163,7 +163,7 @@ impl<S: Sleep> EventCount<'_, S> {
 
 /// The event count over a model of what the systems do, in every interleaving.
 #[cfg(all(test, loom))]
-mod in_every_order {
+pub(crate) mod in_every_order {
     use loom::sync::{Arc, Condvar, Mutex};
     use loom::thread;
 
@@ -179,10 +179,22 @@ mod in_every_order {
 
     /// A futex, which wakes as many sleepers as it is told to; or a semaphore, which holds one
     /// token at most.
-    struct System {
+    pub(crate) struct System {
         is_futex: bool,
         bed: Mutex<Bed>,
         woken: Condvar,
+    }
+
+    impl System {
+        pub(crate) fn new(is_futex: bool) -> Self {
+            Self { is_futex, bed: Mutex::default(), woken: Condvar::new() }
+        }
+
+        /// Returns the event count with this word. No sleep ends by itself: a lost wake-up is a
+        /// deadlock, which loom reports.
+        pub(crate) fn event_count<'a>(&'a self, word: &'a AtomicU32) -> EventCount<'a, &'a Self> {
+            EventCount { word, system: self, first_nap: Duration::MAX, nap: Duration::MAX }
+        }
     }
 
     impl Sleep for &System {
@@ -226,13 +238,7 @@ mod in_every_order {
 
     impl Shared {
         fn event_count(&self) -> EventCount<'_, &System> {
-            // No sleep ends by itself: a lost wake-up is a deadlock, which loom reports.
-            EventCount {
-                word: &self.word,
-                system: &self.system,
-                first_nap: Duration::MAX,
-                nap: Duration::MAX,
-            }
+            self.system.event_count(&self.word)
         }
 
         fn take(&self) -> Option<()> {
@@ -263,7 +269,7 @@ mod in_every_order {
         // Of all interleavings those with at most so many preemptions: the others take hours.
         model.preemption_bound = Some(3);
         model.check(move || {
-            let system = System { is_futex, bed: Mutex::default(), woken: Condvar::new() };
+            let system = System::new(is_futex);
             let (items, word) = (AtomicU32::new(0), AtomicU32::new(0));
             run(Arc::new(Shared { items, word, system }));
         });

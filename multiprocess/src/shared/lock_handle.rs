@@ -15,7 +15,6 @@ use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::ptr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -26,6 +25,7 @@ use crate::shared::Died;
 use crate::shared::lock_word::{LOCK_WORDS, LockWord};
 use crate::shared::members::{self, Members};
 use crate::spin::Spin;
+use crate::sys::shared::Found;
 
 /// Flags beside a thread's name, which is a multiple of 8.
 const TOLD: usize = 1;
@@ -44,7 +44,7 @@ fn this_thread() -> usize {
 
 /// A process's part in a lock. Clones are the same part.
 #[derive(Clone)]
-pub(crate) struct LockHandle(Arc<Shared>);
+pub(crate) struct LockHandle(Found<Shared>);
 
 struct Shared {
     members: Members,
@@ -64,12 +64,13 @@ impl LockHandle {
 
     fn of(members: Members) -> Self {
         let (thread, depth) = (AtomicUsize::new(0), AtomicU32::new(0));
-        Self(Arc::new(Shared { members, thread, depth, spin: Spin::default() }))
+        let shared = Shared { members, thread, depth, spin: Spin::default() };
+        Self(Found::new(shared, |shared| shared.members.half(0)))
     }
 
     #[inline]
     fn word(&self) -> LockWord<'_> {
-        LockWord::new(&self.0.members, 0)
+        LockWord::found(self.0.word(), &self.0.members, 0)
     }
 
     /// Returns true if the calling thread holds the lock.

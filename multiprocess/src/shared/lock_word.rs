@@ -327,7 +327,6 @@ impl<S: System> LockOn<S> {
 
     #[inline]
     fn wake_after(self, before: u32) {
-        debug_assert_eq!(holder(before), self.0.me(), "it was unlocked by its holder");
         self.0.reach(Step::Unlocked);
         if before & SLEEPERS != 0 {
             self.wake(1);

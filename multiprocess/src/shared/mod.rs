@@ -14,7 +14,12 @@ mod condition;
 pub(crate) mod crash;
 #[cfg(not(loom))]
 mod died;
+#[cfg(not(loom))]
+mod event;
 pub(crate) mod event_count;
+mod event_word;
+#[cfg(not(loom))]
+mod full;
 #[cfg(not(loom))]
 mod lock;
 #[cfg(not(loom))]
@@ -25,9 +30,16 @@ mod lock_word;
 #[cfg(not(loom))]
 pub(crate) mod members;
 #[cfg(not(loom))]
+mod permit;
+#[cfg(not(loom))]
+mod permits;
+#[cfg(not(loom))]
 mod reentrant;
 #[cfg(not(loom))]
 mod round;
+#[cfg(not(loom))]
+mod semaphore;
+mod slots;
 mod transaction;
 #[cfg(not(loom))]
 mod value;
@@ -51,11 +63,19 @@ pub use condition::{Condition, ConditionGuard};
 #[cfg(not(loom))]
 pub use died::Died;
 #[cfg(not(loom))]
+pub use event::Event;
+#[cfg(not(loom))]
+pub use full::Full;
+#[cfg(not(loom))]
 pub use lock::{Lock, LockGuard};
 #[cfg(not(loom))]
 pub use lock_error::{LockError, Recover};
 #[cfg(not(loom))]
+pub use permit::Permit;
+#[cfg(not(loom))]
 pub use reentrant::{ReentrantLock, ReentrantLockGuard};
+#[cfg(not(loom))]
+pub use semaphore::Semaphore;
 #[cfg(not(loom))]
 pub use value::Value;
 #[cfg(not(loom))]

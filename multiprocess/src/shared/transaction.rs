@@ -21,26 +21,24 @@
 //!
 //! - **A reader of version *n* sees the whole copy *n*.** `commit` stores version *n* with Release,
 //!   `get` loads it with Acquire: all words of the copy were written before.
-//! - **A reader that has seen a word of a later copy notices.** The words of copy *n* change only in
-//!   the update from *n* + 1 to *n* + 2, whose writer knows version *n* + 1. Its Release fence
+//! - **A reader that has seen a word of a later copy notices.** The words of copy *n* change only
+//!   in the update from *n* + 1 to *n* + 2, whose writer knows version *n* + 1. Its Release fence
 //!   stands between taking the lock and the first word that it writes; the reader's Acquire fence
 //!   between the last word that it reads and the second look at the version. If the reader has seen
-//!   any of those words, the fences synchronise, so the second look finds *n* + 1 or more.
-//!   Without the writer's fence its words could be seen before version *n* + 1, which another writer
-//!   may have stored; without the reader's fence the second look could be made before the copy is
-//!   read.
+//!   any of those words, the fences synchronise, so the second look finds *n* + 1 or more. Without
+//!   the writer's fence its words could be seen before version *n* + 1, which another writer may
+//!   have stored; without the reader's fence the second look could be made before the copy is read.
 //! - **A writer sees the work of the one before.** The lock's Release and Acquire order them, so
 //!   `begin` loads the version Relaxed, and the current copy can't change. If the one before died,
 //!   the kernel orders them: it frees a dead process's number after the process's last access, and
 //!   the heir has found the number free before it took the lock.
-//!
 //! - **A thread that waits for a change doesn't sleep through one.** It makes the event count odd,
 //!   and then looks at the version; the writer stores the version, and then looks at the event
-//!   count. At least one of them must see the other's store. Usually a `SeqCst` fence on either side
-//!   sees to that; here it is the lock's word, which the writer changes anyway. The one that waits
-//!   changes it, too, by nothing, between store and look (`before_look`, AcqRel). The writer unlocks
-//!   between store and look (Release), and adds an Acquire fence (`has_waiters`). One of the two
-//!   changes comes first, and the other reads from it: all changes of this word are
+//!   count. At least one of them must see the other's store. Usually a `SeqCst` fence on either
+//!   side sees to that; here it is the lock's word, which the writer changes anyway. The one that
+//!   waits changes it, too, by nothing, between store and look (`before_look`, AcqRel). The writer
+//!   unlocks between store and look (Release), and adds an Acquire fence (`has_waiters`). One of
+//!   the two changes comes first, and the other reads from it: all changes of this word are
 //!   read-modify-writes, so also those that come between continue its release sequence. So the
 //!   later one synchronises with the first.
 //!
@@ -65,12 +63,7 @@ const LONG: usize = 1 << 10;
 
 /// A step before which a process may die in a test: a row of the table in `value.rs`.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(all(test, not(loom)), derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Step {
-    /// V1: the lock.
-    Lock = 101,
-    /// V2: all that the holder of the lock does.
-    Locked,
     /// V20: reading the current copy.
     Load = 120,
     /// V21: the third word of the other copy.

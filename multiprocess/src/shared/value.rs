@@ -19,14 +19,16 @@
 //! | | the writer dies | the value | the others |
 //! | --- | --- | --- | --- |
 //! | V1 | before it has the lock | old | nothing is left |
-//! | V2 | with the lock | old | readers go on at once; the next writer has the lock within 100 ms, as behind a [`Lock`](crate::shared::Lock) (L2) |
+//! | V2 | with the lock | old | readers go on at once, the next writer within 100 ms (L2) |
 //! | V20 | before it has read the current copy | old | the same |
-//! | V21 | in the middle of the other copy | old | the same; the next writer overwrites that copy |
-//! | V22 | with all of the other copy written | old | the same |
-//! | V23 | with the version stored, and the lock | new | readers see it at once; the next writer as above; waiting threads at the end of their nap |
-//! | V12 | between unlocking and waking the next writer | new | that one naps on, at most 100 ms (L12) |
-//! | V24 | before it notifies | new | waiting threads see it at the end of their nap, at most 100 ms |
-//! | V15 | its number is given to a new process | | the invitation frees the lock (L15) |
+//! | V21 | in the middle of the other copy | old | the same; that copy is overwritten |
+//! | V22 | with the other copy written | old | the same |
+//! | V23 | with the version stored, and the lock | new | the same; waiting threads: as V24 |
+//! | V12 | unlocked, before it wakes the next writer | new | that one naps on (L12) |
+//! | V24 | unlocked, before it notifies | new | waiting threads look after their nap |
+//! | V15 | and its number is given away | | the invitation frees the lock (L15) |
+//!
+//! The L rows are those of `lock_word.rs`. Naps last 1 ms at first, and at most 100 ms.
 //!
 //! A reader has nothing to leave behind. A thread that waits leaves the event count odd, which
 //! costs a later writer one wake-up in vain.
@@ -117,9 +119,9 @@ const LARGEST: usize = 64 << 10;
 ///
 /// # What fits
 ///
-/// [`Pod`], plain old data: numbers, arrays of them, and structs of both in which no byte is unused.
-/// A struct derives it with `Zeroable`; these three lines stand above it, and no further dependency
-/// is needed:
+/// [`Pod`], plain old data: numbers, arrays of them, and structs of both in which no byte is
+/// unused. A struct derives it with `Zeroable`; these three lines stand above it, and no further
+/// dependency is needed:
 ///
 /// ```
 /// # use multiprocess::shared::{Pod, Zeroable};
@@ -318,31 +320,29 @@ impl Shared {
     /// Takes the lock.
     #[inline]
     fn lock(&self) -> Writer<'_> {
-        reach(Step::Lock);
-        let deaths = match self.word().try_lock() {
-            Some(deaths) => deaths,
-            None => self.lock_slowly(),
-        };
-        reach(Step::Locked);
-        if deaths > 0 {
-            // A dead writer has changed nothing, or all: there is nothing to tell.
-            self.word().recover();
+        if !self.word().try_lock_whole() {
+            self.lock_slowly();
         }
         self.writer().store(this_thread(), Ordering::Relaxed);
         Writer(self)
     }
 
+    /// Waits for the lock, and frees it from the dead.
     #[cold]
-    fn lock_slowly(&self) -> u32 {
+    fn lock_slowly(&self) {
         assert!(
             !self.is_updating_here(),
             "this thread is updating the value already, and would wait for itself: do both in one \
              update, or read by `get`"
         );
-        loop {
-            if let Some(deaths) = self.word().lock(&self.lock_spin, None) {
-                return deaths;
+        let deaths = loop {
+            if let Some(deaths) = self.word().lock_slowly(&self.lock_spin, None) {
+                break deaths;
             }
+        };
+        if deaths > 0 {
+            // A dead writer has changed nothing, or all: there is nothing to tell.
+            self.word().recover();
         }
     }
 }
@@ -354,7 +354,7 @@ impl Drop for Writer<'_> {
     #[inline]
     fn drop(&mut self) {
         self.0.writer().store(0, Ordering::Relaxed);
-        self.0.word().unlock();
+        self.0.word().unlock_whole();
     }
 }
 
@@ -409,19 +409,14 @@ struct Holder<'a>(&'a Shared);
 impl fmt::Debug for Holder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(shared) = self;
-        let Some(holder) = shared.word().holder() else { return f.write_str("free") };
-        if shared.is_updating_here() {
-            return f.write_str("held by this thread");
+        let word = shared.word();
+        match word.holder() {
+            Some(_) if shared.is_updating_here() => f.write_str("held by this thread"),
+            Some(holder) if holder == shared.members.me() => {
+                f.write_str("held by another thread of this process")
+            }
+            _ => word.fmt(f),
         }
-        if holder == shared.members.me() {
-            return f.write_str("held by another thread of this process");
-        }
-        let card = shared.members.card(holder);
-        match card.name {
-            Some(name) => write!(f, "held by {name} (process {})", card.pid)?,
-            None => f.write_str("held by a process that was just starting")?,
-        }
-        f.write_str(if shared.members.lives(holder) { "" } else { ", which is dead" })
     }
 }
 
@@ -430,14 +425,15 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::thread;
 
-    use testing::{Deadline, LONG};
+    use testing::{Deadline, LONG, until};
 
     use super::*;
-    use crate::shared::crash;
+    use crate::shared::lock_word::Step as LockStep;
+    use crate::shared::{Words, crash};
     use crate::{Process, tasks};
 
     crate::test_entry!();
-    tasks![set_and_die, add_one];
+    tasks![set_and_die, wait_set_and_die, add_one];
 
     /// Long enough that a copy has a middle.
     type Five = [u64; 5];
@@ -445,10 +441,23 @@ mod tests {
     const OLD: Five = [1; 5];
     const NEW: Five = [7; 5];
 
-    /// Runs in the child, which dies before this step.
-    fn set_and_die((value, step): (Value<Five>, Step)) {
-        crash::at(step as u32);
+    /// Runs in the child, which dies at this step.
+    fn set_and_die((value, step): (Value<Five>, u32)) {
+        crash::at(step);
         value.update(|value| *value = NEW);
+        crash::nowhere();
+    }
+
+    /// Runs in the child, which dies at this step when it has been told to.
+    fn wait_set_and_die((value, words, step): (Value<Five>, Words, u32)) {
+        value.update(|value| {
+            words[0].store(1, Ordering::Release);
+            while words[1].load(Ordering::Acquire) == 0 {
+                thread::yield_now();
+            }
+            crash::at(step);
+            *value = NEW;
+        });
         crash::nowhere();
     }
 
@@ -457,11 +466,11 @@ mod tests {
         value.update(|value| value[0] += 1);
     }
 
-    fn is_killed_at(step: Step, value: &Value<Five>) {
+    fn is_killed_at(step: u32, value: &Value<Five>) {
         let mut process = Process::new(set_and_die, (value.clone(), step));
         process.start().unwrap();
         process.join().unwrap();
-        assert_eq!(process.exitcode(), Some(-9), "{step:?}");
+        assert_eq!(process.exitcode(), Some(-9), "step {step}");
     }
 
     /// Makes one more handle on the value, as a process gets that is given it twice.
@@ -479,52 +488,95 @@ mod tests {
         }
     }
 
+    /// A row of the table above.
+    struct Row {
+        name: &'static str,
+        step: u32,
+        /// The value that the others see.
+        seen: Five,
+        /// True if the dead process holds the lock.
+        holds: bool,
+    }
+
+    const fn row(name: &'static str, step: u32, seen: Five, holds: bool) -> Row {
+        Row { name, step, seen, holds }
+    }
+
+    const ROWS: [Row; 9] = [
+        row("V1", LockStep::Begun as u32, OLD, false),
+        row("V2", LockStep::Taken as u32, OLD, true),
+        row("V20", Step::Load as u32, OLD, true),
+        row("V21", Step::StoreTheRest as u32, OLD, true),
+        row("V22", Step::Publish as u32, OLD, true),
+        row("V23", Step::Unlock as u32, NEW, true),
+        row("V23, in the lock", LockStep::Leaving as u32, NEW, true),
+        row("V12", LockStep::Unlocked as u32, NEW, false),
+        row("V24", Step::Notify as u32, NEW, false),
+    ];
+
     #[test]
     fn a_writer_that_dies_at_any_step_has_changed_nothing_or_all_and_stops_no_other() {
-        use Step::{Load, Lock, Locked, Notify, Publish, StoreTheRest, Unlock};
         let _deadline = Deadline::seconds(300);
-        for (step, seen, holds) in [
-            (Lock, OLD, false),
-            (Locked, OLD, true),
-            (Load, OLD, true),
-            (StoreTheRest, OLD, true),
-            (Publish, OLD, true),
-            (Unlock, NEW, true),
-            (Notify, NEW, false),
-        ] {
+        for Row { name, step, seen, holds } in ROWS {
             let value = Value::new(OLD).unwrap();
             is_killed_at(step, &value);
-            assert_eq!(value.get(), seen, "{step:?}");
+            assert_eq!(value.get(), seen, "{name}");
             let told = format!("{value:?}");
-            assert_eq!(told.contains("which is dead"), holds, "{step:?}: {told}");
-            assert_eq!(told.contains("lock: free"), !holds, "{step:?}: {told}");
+            assert_eq!(told.contains("which is dead"), holds, "{name}: {told}");
+            assert_eq!(told.contains("lock: free"), !holds, "{name}: {told}");
             let before = value.update(|value| std::mem::replace(value, [9; 5]));
-            assert_eq!((before, value.get()), (seen, [9; 5]), "{step:?}");
-            assert!(format!("{value:?}").contains("lock: free"), "{step:?}");
+            assert_eq!((before, value.get()), (seen, [9; 5]), "{name}");
+            assert!(format!("{value:?}").contains("lock: free"), "{name}");
             // From one copy into the other, and back.
             (0..3).for_each(|_| value.update(|value| value[4] += 1));
-            assert_eq!(value.get(), [9, 9, 9, 9, 12], "{step:?}");
+            assert_eq!(value.get(), [9, 9, 9, 9, 12], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_writer_that_waits_for_one_that_dies_goes_on() {
+        let _deadline = Deadline::seconds(300);
+        // The other steps come before the change is made.
+        for Row { name, step, seen, .. } in ROWS.into_iter().skip(3) {
+            let (value, words) = (Value::new(OLD).unwrap(), Words::new(2).unwrap());
+            let mut process = Process::new(wait_set_and_die, (value.clone(), words.clone(), step));
+            process.start().unwrap();
+            until("the child is in its update", || words[0].load(Ordering::Acquire) == 1);
+            words[1].store(1, Ordering::Release);
+            let after = value.update(|value| {
+                value[0] += 1;
+                *value
+            });
+            assert_eq!((after[0], after[4]), (seen[0] + 1, seen[4]), "{name}");
+            process.join().unwrap();
+            assert_eq!((process.exitcode(), value.get()), (Some(-9), after), "{name}");
         }
     }
 
     #[test]
     fn a_thread_that_waits_sees_what_a_writer_changed_that_died_before_it_notified() {
         let _deadline = Deadline::seconds(120);
-        for step in [Step::Unlock, Step::Notify] {
+        for Row { name, step, .. } in ROWS.into_iter().filter(|row| row.seen == NEW) {
             let value = Value::new(OLD).unwrap();
             thread::scope(|scope| {
                 let waiting = scope.spawn(|| value.wait_until(|value| *value == NEW, LONG));
                 is_killed_at(step, &value);
-                assert_eq!(waiting.join().unwrap(), Some(NEW), "{step:?}");
+                assert_eq!(waiting.join().unwrap(), Some(NEW), "{name}");
             });
         }
     }
 
+    /// Row V15.
     #[test]
     fn a_dead_writers_number_is_given_to_a_new_process_without_the_lock() {
         let _deadline = Deadline::seconds(120);
         let value = Value::new(OLD).unwrap();
-        is_killed_at(Step::Locked, &value);
+        is_killed_at(LockStep::Taken as u32, &value);
+        let dead = value.shared.word().holder();
+        let members = &value.shared.members;
+        let invited = members.invite(|dead| value.shared.word().bury(dead)).unwrap();
+        assert_eq!((Some(invited.1), value.shared.word().holder()), (dead, None));
+        drop(invited);
         let mut process = Process::new(add_one, value.clone());
         process.start().unwrap();
         process.join().unwrap();
@@ -594,14 +646,6 @@ mod tests {
             assert_eq!(value.wait_until(|number| *number == 2, Duration::ZERO), None);
         });
         assert_eq!(value.get(), 2);
-    }
-
-    #[test]
-    fn a_value_of_another_size_is_refused_where_it_arrives() {
-        let value = Value::new(1_u64).unwrap();
-        let members = &value.shared.members;
-        assert_eq!(members.words().len(), Value::<u64>::WORDS);
-        assert_ne!(members.words().len(), Value::<Five>::WORDS);
     }
 
     #[test]

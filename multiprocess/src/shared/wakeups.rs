@@ -27,13 +27,15 @@
 //!
 //! | dead after | what is left | what comes of it |
 //! | --- | --- | --- |
-//! | the new generation | nothing | the numbers need not follow one another |
-//! | `waiting + 1`, or while it waits | a count of a dead member | [`give`](Wakeups::give) counts the living alone, and clears it; so does an invitation |
-//! | `waiting − 1` | a wake-up that is not taken | another thread that it is for takes it |
-//! | `count − 1` | a thread that was woken, and died | it had the lock: the next holder is told |
-//! | the group's generation | the group's wake-ups are for younger threads, too | the same number of threads goes on |
-//! | `count + n` | wake-ups without a notification | the threads see them at their next look, 100 ms at most |
-//! | giving to all: before the other groups are emptied | some wake-ups twice | a later thread may be woken in vain |
+//! | C1: the new generation | nothing | generations need not follow one another |
+//! | C2: `waiting + 1`, or while it waits | a dead member's count | `give` counts the living alone, and clears it; so does an invitation |
+//! | C3: it was woken | a wake-up that is not taken | another thread that it is for takes it at its next look, within 100 ms |
+//! | C4: `waiting − 1` | the same | the same; it had the lock, so the next holder is told |
+//! | C5: `count − 1` | one wake-up less | it had gone on, with the lock: the next holder is told |
+//! | C6: a group's generation is raised | its wake-ups are for younger threads, too | as many threads go on |
+//! | C7: `count + n`, no thread is woken | wake-ups | the threads see them at their next look |
+//! | C8: to all, and before the other groups are emptied | some wake-ups twice | a later thread may be woken in vain |
+//! | C9: the threads are woken, before it unlocks | wake-ups | a woken thread gets the lock from the dead holder |
 //!
 //! Wake-ups for which no thread is left that could take them, because all were killed, must not be
 //! counted as coming to a thread. `give` drops a group if all threads that wait are younger. Those
@@ -51,6 +53,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::shared::members::{Member, Members};
+
+#[cfg(test)]
+mod tests;
 
 /// Number of words: those of the groups are a cache line.
 pub(crate) const WAKEUP_WORDS: usize = 2 * LINE;
@@ -88,24 +93,25 @@ impl Group<'_> {
     }
 }
 
-/// A step of this file after which a process may die, for tests.
+/// A step after which a process may die: see the table above.
+#[cfg_attr(test, derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Begun = 100,
+    Woken,
     NoLongerWaiting,
     Taken,
     GroupRaised,
     Given,
     GivenTwice,
+    Notified,
 }
 
-#[cfg(test)]
-fn reach(step: Step) {
-    crate::shared::crash::reach(step as u32);
+/// Dies in a test that has chosen this step.
+pub(crate) fn reach(_step: Step) {
+    #[cfg(test)]
+    crate::shared::crash::reach(_step as u32);
 }
-
-#[cfg(not(test))]
-fn reach(_step: Step) {}
 
 impl<'a> Wakeups<'a> {
     pub(crate) fn new(members: &'a Members, index: usize) -> Self {

@@ -31,20 +31,29 @@ pub(crate) fn threads_of_session() -> io::Result<Vec<u8>> {
 
 /// A process, held by a descriptor.
 #[derive(Debug)]
-pub(crate) struct Other(OwnedFd);
+pub(crate) struct Other {
+    descriptor: OwnedFd,
+    pid: u32,
+}
 
 impl Other {
     pub(crate) fn of(pid: u32) -> Option<Self> {
-        let pid = Pid::from_raw(pid.cast_signed())?;
-        pidfd_open(pid, PidfdFlags::empty()).ok().map(Self)
+        let number = Pid::from_raw(pid.cast_signed())?;
+        let descriptor = pidfd_open(number, PidfdFlags::empty()).ok()?;
+        Some(Self { descriptor, pid })
     }
 
     pub(crate) fn signal(&self, signal: Signal) -> bool {
-        pidfd_send_signal(&self.0, signal).is_ok()
+        pidfd_send_signal(&self.descriptor, signal).is_ok()
+    }
+
+    /// Returns whether no thread of the process runs any more.
+    pub(super) fn stands(&self) -> bool {
+        matches!(state(self.pid), None | Some('T' | 'X' | 'Z'))
     }
 
     pub(crate) fn ends_within(&self, time: Duration) -> bool {
-        becomes_readable(&self.0, time)
+        becomes_readable(&self.descriptor, time)
     }
 }
 

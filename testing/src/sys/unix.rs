@@ -21,7 +21,12 @@ use crate::signal_self;
 
 impl super::Other {
     pub(crate) fn stop(&self) -> bool {
-        self.signal(Signal::STOP)
+        let was_there = self.signal(Signal::STOP);
+        // Until one of its threads has taken the signal, the others go on.
+        while was_there && !self.stands() {
+            std::thread::yield_now();
+        }
+        was_there
     }
 
     pub(crate) fn go_on(&self) -> bool {

@@ -25,6 +25,7 @@ pub(crate) type LockWord<'a> = LockOn<At<'a>>;
 /// The place of a lock in a memory.
 #[derive(Clone, Copy)]
 pub(crate) struct At<'a> {
+    word: &'a AtomicU32,
     members: &'a Members,
     index: usize,
 }
@@ -38,7 +39,7 @@ impl<'a> At<'a> {
 impl System for At<'_> {
     #[inline]
     fn word(&self) -> &AtomicU32 {
-        self.members.half(self.index)
+        self.word
     }
 
     #[inline]
@@ -80,7 +81,13 @@ impl<'a> LockWord<'a> {
     /// Returns the lock in [`LOCK_WORDS`] words from this index on.
     #[inline]
     pub(crate) fn new(members: &'a Members, index: usize) -> Self {
-        Self(At { members, index })
+        Self::found(members.half(index), members, index)
+    }
+
+    /// Returns the same lock, whose word is known already.
+    #[inline]
+    pub(crate) fn found(word: &'a AtomicU32, members: &'a Members, index: usize) -> Self {
+        Self(At { word, members, index })
     }
 
     /// Waits for the lock; returns the number of deaths to tell, or `None` once the deadline

@@ -1,6 +1,8 @@
 //! Real processes that die after each step of the lock, and what the others see: the table of
 //! `lock_word.rs`, row by row.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;

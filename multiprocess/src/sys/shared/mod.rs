@@ -12,6 +12,7 @@
 //! processor (`copy.rs`).
 
 mod copy;
+mod found;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "macos")]
@@ -42,6 +43,7 @@ use windows as system;
 pub(crate) use windows::{Mapping, at_exit, file_size_limit, lock_at_exit};
 
 pub(crate) use copy::{load, store};
+pub(crate) use found::Found;
 pub(crate) use plain::{Lent, Parts, Plain, SharedWords};
 pub(crate) use reserve::check_memory;
 pub(crate) use system::{Block, Opening};

@@ -11,7 +11,7 @@
 //!
 //! - [`Door`] is where clients arrive: [`Door::open`], [`Door::accept`].
 //! - [`Socket`] is one end of a connection: [`Socket::connect`], [`Socket::send`],
-//!   [`Socket::receive`], [`Socket::hang_up`], [`Socket::ended`].
+//!   [`Socket::receive`], [`Socket::close`].
 //!
 //! Nothing is exchanged before the first message, so no client can keep a listener, or another
 //! client, waiting: the kernel tells whose process is at the other end.

@@ -4,7 +4,6 @@
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::io::{Errno, retry_on_intr};
@@ -14,6 +13,7 @@ use rustix::net::{
 };
 
 use super::{another_user, system};
+use crate::manager::Client;
 use crate::process::frame::{self, Error};
 use crate::sys::process::wait;
 
@@ -78,13 +78,8 @@ impl Socket {
         Ok(socket)
     }
 
-    /// Makes an end whose other end is closed.
-    pub(crate) fn ended() -> io::Result<Self> {
-        Ok(Self(UnixStream::pair()?.0.into()))
-    }
-
     /// Ends the connection for both sides, also for copies of this end.
-    pub(crate) fn hang_up(&self) {
+    pub(crate) fn close(&mut self) {
         let _ = shutdown(&self.0, Shutdown::Both);
     }
 
@@ -99,7 +94,7 @@ impl Socket {
 
     /// Sends a message with copies of these descriptors. On macOS, returns when the other side has
     /// received it, if there are any.
-    pub(crate) fn send(&self, body: &[u8], ends: &[BorrowedFd<'_>]) -> Result<(), Error> {
+    pub(crate) fn send(&mut self, body: &[u8], ends: &[BorrowedFd<'_>]) -> Result<(), Error> {
         if ends.is_empty() {
             return frame::write(&mut Outgoing { socket: self, ends }, body);
         }
@@ -110,13 +105,24 @@ impl Socket {
 
     /// Receives a message's body, of at most this many bytes, in place of the buffer's content;
     /// returns the descriptors that came along.
-    pub(crate) fn receive(&self, limit: u64, body: &mut Vec<u8>) -> Result<Vec<OwnedFd>, Error> {
+    pub(crate) fn receive(
+        &mut self,
+        limit: u64,
+        body: &mut Vec<u8>,
+    ) -> Result<Vec<OwnedFd>, Error> {
         let mut incoming = Incoming { socket: self, ends: Vec::new() };
         frame::read(&mut incoming, limit, body)?;
         if !incoming.ends.is_empty() {
             system::answer(&mut incoming.ends)?;
         }
         Ok(incoming.ends)
+    }
+}
+
+/// Borrows the end, which is ready when there is something to receive.
+impl<S, R> AsFd for Client<S, R> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

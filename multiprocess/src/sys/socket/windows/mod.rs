@@ -1,8 +1,6 @@
-//! Connections on Windows: named pipes, whose handles both sides use *overlapped*.
-//!
-//! A call for a handle that isn't overlapped waits until the one before it is done, so a thread
-//! that sends would wait for the thread that receives. Here each direction has an event, and each
-//! call waits for its own.
+//! Connections on Windows: named pipes, which are open for *overlapped* operations, because a
+//! listener waits for several clients at once. To send and to receive is to begin an operation and
+//! to wait for its event.
 //!
 //! A message with handles begins with an announcement, then comes the frame:
 //!
@@ -22,7 +20,6 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::ptr::{null, null_mut};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
@@ -43,6 +40,7 @@ use windows_sys::Win32::System::Threading::{
 use windows_sys::core::BOOL;
 
 use super::{another_user, no_listener};
+use crate::manager::Client;
 use crate::process::frame::{self, Error};
 use crate::sys::process::{check, own, pipe, raw, wait_for};
 
@@ -68,9 +66,8 @@ const MOST: u32 = 1 << 14;
 #[derive(Debug)]
 pub(crate) struct Socket {
     pipe: OwnedHandle,
-    /// Events of the operations under way, of which each direction has one at a time.
-    reading: Mutex<Option<OwnedHandle>>,
-    writing: Mutex<Option<OwnedHandle>>,
+    /// Event of the operation under way; made for the first one.
+    done: Option<OwnedHandle>,
 }
 
 impl Socket {
@@ -115,17 +112,15 @@ impl Socket {
         }
     }
 
-    /// Makes an end whose other end is closed.
-    pub(crate) fn ended() -> io::Result<Self> {
-        Ok(OwnedHandle::from(pipe()?.0).into())
-    }
-
-    /// Ends the connection for both sides, if this is the listener's side; the other ends it when
-    /// its handle is closed.
+    /// Ends the connection: for both sides, and copies of this end, if this is the listener's side.
     #[expect(unsafe_code, reason = "a system call")]
-    pub(crate) fn hang_up(&self) {
+    pub(crate) fn close(&mut self) {
         // SAFETY: the handle is open.
         unsafe { DisconnectNamedPipe(raw(self)) };
+        // If no handle is to be had, the end stays open until its owner drops it.
+        if let Ok((ended, _)) = pipe() {
+            self.pipe = ended.into();
+        }
     }
 
     /// Returns true if the other end is closed and nothing is left to receive.
@@ -138,7 +133,7 @@ impl Socket {
 
     /// Sends a message with copies of these handles; returns when the other side has received it,
     /// if there are any.
-    pub(crate) fn send(&self, body: &[u8], ends: &[BorrowedHandle<'_>]) -> Result<(), Error> {
+    pub(crate) fn send(&mut self, body: &[u8], ends: &[BorrowedHandle<'_>]) -> Result<(), Error> {
         if ends.is_empty() {
             return frame::write(&mut Stream(self), body);
         }
@@ -156,7 +151,7 @@ impl Socket {
     /// Receives a message's body, of at most this many bytes, in place of the buffer's content;
     /// returns the handles that came along.
     pub(crate) fn receive(
-        &self,
+        &mut self,
         limit: u64,
         body: &mut Vec<u8>,
     ) -> Result<Vec<OwnedHandle>, Error> {
@@ -178,6 +173,13 @@ impl Socket {
     }
 }
 
+/// Borrows the end, which is ready when there is something to receive.
+impl<S, R> AsHandle for Client<S, R> {
+    fn as_handle(&self) -> BorrowedHandle<'_> {
+        self.socket.as_handle()
+    }
+}
+
 impl AsHandle for Socket {
     fn as_handle(&self) -> BorrowedHandle<'_> {
         self.pipe.as_handle()
@@ -186,28 +188,23 @@ impl AsHandle for Socket {
 
 impl From<OwnedHandle> for Socket {
     fn from(pipe: OwnedHandle) -> Self {
-        Self { pipe, reading: Mutex::new(None), writing: Mutex::new(None) }
+        Self { pipe, done: None }
     }
 }
 
 /// The bytes that go over a connection.
-struct Stream<'a>(&'a Socket);
+struct Stream<'a>(&'a mut Socket);
 
 impl Stream<'_> {
     /// Starts an operation, and waits until it is done; returns its number of bytes.
     #[expect(unsafe_code, reason = "system calls")]
-    fn run(
-        &self,
-        event: &Mutex<Option<OwnedHandle>>,
-        start: impl FnOnce(HANDLE, *mut OVERLAPPED) -> BOOL,
-    ) -> io::Result<usize> {
-        let mut event = event.lock().unwrap_or_else(PoisonError::into_inner);
-        let event = match &mut *event {
-            Some(event) => event,
+    fn run(&mut self, start: impl FnOnce(HANDLE, *mut OVERLAPPED) -> BOOL) -> io::Result<usize> {
+        let done = match &mut self.0.done {
+            Some(done) => done,
             none => none.insert(new_event()?),
         };
-        let pipe = raw(self.0);
-        let mut operation = OVERLAPPED { hEvent: raw(event), ..OVERLAPPED::default() };
+        let pipe = raw(&self.0.pipe);
+        let mut operation = OVERLAPPED { hEvent: raw(done), ..OVERLAPPED::default() };
         if start(pipe, &raw mut operation) == 0 {
             let error = io::Error::last_os_error();
             if code(&error) != ERROR_IO_PENDING {
@@ -227,7 +224,7 @@ impl Read for Stream<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
         // SAFETY: the buffer has this length, and `run` returns when it isn't written to any more.
-        let got = self.run(&self.0.reading, |pipe, operation| unsafe {
+        let got = self.run(|pipe, operation| unsafe {
             ReadFile(pipe, buffer.as_mut_ptr(), length, null_mut(), operation)
         });
         match got {
@@ -242,7 +239,7 @@ impl Write for Stream<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
         // SAFETY: the buffer has this length, and `run` returns when it isn't read any more.
-        let sent = self.run(&self.0.writing, |pipe, operation| unsafe {
+        let sent = self.run(|pipe, operation| unsafe {
             WriteFile(pipe, buffer.as_ptr(), length, null_mut(), operation)
         });
         sent.map_err(|error| if is_end(&error) { ErrorKind::BrokenPipe.into() } else { error })
