@@ -97,7 +97,7 @@ pub mod __private {
     pub use inventory;
 
     pub use crate::manager::exposed::{
-        Answered, Builds, Called, Exposed, IsNothing, IsSomething, Listed, type_name_of,
+        Answered, Builds, Called, Exposed, IsNothing, IsSomething, Listed, name_of,
     };
     pub use crate::process::entry::{TestEntry, run_if_child};
     pub use crate::process::exit::{

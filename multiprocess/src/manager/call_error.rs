@@ -22,18 +22,53 @@ pub enum CallError {
         /// The panic's message and source location.
         message: String,
     },
-    /// The function isn't listed by `exposed!`, here or in the server's program.
-    #[error("the function {function} can't be called: list it with exposed![…]; next to it")]
+    /// The function isn't listed by [`exposed!`](crate::exposed).
+    #[error(
+        "the function {function} is not listed: write exposed![{short}]; next to its definition"
+    )]
     Unlisted {
-        /// Type of the function.
+        /// Full name of the function.
+        function: String,
+        /// Name of the function as written in `exposed!` beside it.
+        short: String,
+    },
+    /// A function pointer or a closure, which the server couldn't find. Python: `PicklingError`, as
+    /// for a lambda.
+    #[error(
+        "{function} has no name by which the server could find it: write a fn, pass it by its \
+         name, and list it with exposed![name];"
+    )]
+    NotAFunctionItem {
+        /// Type of the value that was passed.
         function: String,
     },
-    /// The function is for another type of state, or for another use.
-    #[error("the function {function} is not for this manager's state")]
+    /// The server's program doesn't have the function; nothing was called.
+    #[error(
+        "the manager's server has no function {function}: its program is another one, or was \
+         built at another time"
+    )]
+    OtherProgram {
+        /// Full name of the function.
+        function: String,
+    },
+    /// The call is made inside another call on the same state, and would wait for that for ever.
+    #[error(
+        "the call of {function} is made inside a call on the same state, and would wait for it"
+    )]
+    Nested {
+        /// Full name of the function.
+        function: String,
+    },
+    /// The function is for another type of state, or for another use, or there is no such state: the
+    /// proxy's bytes were made by hand.
+    #[error("the function {function} is not for this state of the manager")]
     WrongState {
         /// Type of the function.
         function: String,
     },
+    /// The system refused a connection, for example at the limit of open files; nothing was called.
+    #[error("can't connect to the manager's server: {0}")]
+    NotConnected(String),
     /// The arguments can't be sent; nothing was called.
     #[error("the call's arguments can't be sent: {0}")]
     ArgumentsNotSent(String),

@@ -1,26 +1,45 @@
 //! The list of functions that a manager's clients may call, and how the server finds them.
 //!
-//! A client sends the function's type as text. Both programs are most often the same executable;
-//! if they aren't, a function that the server doesn't have is refused, and no other one is called
-//! in its place.
+//! A client sends the function's key, which the compiler makes of the function's crate, its version,
+//! its options and its path. Both programs are most often the same executable; if they aren't, a
+//! function that the server doesn't have is refused, and no other one is called in its place, not
+//! even one of the same name in another version of the crate.
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
 
 use crate::manager::CallError;
 use crate::process::Arguments;
-use crate::process::task::{Answer, Argument};
+use crate::process::task::{Answer, Argument, short_name};
 
 /// A function that a manager's clients may call, or that builds a manager's state.
 #[derive(Debug)]
 pub struct Exposed {
-    /// Type of the function, as text.
-    pub name: fn() -> &'static str,
     /// Type of the function.
     pub key: fn() -> TypeId,
+    /// Type of the function, as text.
+    pub name: fn() -> &'static str,
     /// Calls the function.
     pub call: fn(Invocation<'_>) -> Result<(), CallError>,
+}
+
+impl Exposed {
+    pub(crate) fn name(&self) -> &'static str {
+        (self.name)()
+    }
+
+    pub(crate) fn wrong_state(&self) -> CallError {
+        CallError::WrongState { function: self.name().to_owned() }
+    }
+}
+
+/// Returns the type of a function as text.
+pub fn name_of<F: Any>(_function: &F) -> &'static str {
+    type_name::<F>()
 }
 
 // Inventory has a list for each type, so lists of the program's own, or of another version of this
@@ -56,8 +75,8 @@ macro_rules! exposed {
     ($($function:expr),+ $(,)?) => { $(
         $crate::__private::inventory::submit! {
             $crate::__private::Exposed {
-                name: || $crate::__private::type_name_of(&$function),
                 key: || $crate::__private::key_of(&$function),
+                name: || $crate::__private::name_of(&$function),
                 call: |invocation| {
                     #[allow(unused_imports, reason = "a function's type decides which are used")]
                     use $crate::__private::{
@@ -72,30 +91,44 @@ macro_rules! exposed {
     )+ };
 }
 
-/// Returns the type of a function as text.
-pub fn type_name_of<F: Any>(_function: &F) -> &'static str {
-    type_name::<F>()
+/// The key of a function: different for any two functions, also of different programs, and the same
+/// in all processes of one build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct FunctionKey(u64);
+
+impl FunctionKey {
+    fn of(function: TypeId) -> Self {
+        // A type id has 128 bits of the compiler's own stable hash; 64 tell functions apart.
+        let mut hasher = DefaultHasher::new();
+        function.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+
+    /// Finds the key of a listed function, to be sent to a server.
+    ///
+    /// # Errors
+    /// [`CallError::NotAFunctionItem`], and [`CallError::Unlisted`] if this program doesn't list
+    /// it: the server wouldn't either.
+    pub(crate) fn find<F: Any>() -> Result<Self, CallError> {
+        let id = TypeId::of::<F>();
+        let key = Self::of(id);
+        if find(key).is_some_and(|found| (found.key)() == id) {
+            return Ok(key);
+        }
+        let function = type_name::<F>();
+        if size_of::<F>() != 0 || function.ends_with("{{closure}}") {
+            return Err(CallError::NotAFunctionItem { function: function.to_owned() });
+        }
+        Err(CallError::Unlisted { function: function.to_owned(), short: short_name(function) })
+    }
 }
 
 /// Finds a function in the list.
-pub(crate) fn find(name: &str) -> Option<&'static Exposed> {
-    static LIST: OnceLock<HashMap<&'static str, &'static Exposed>> = OnceLock::new();
-    let named = |exposed: &'static Exposed| ((exposed.name)(), exposed);
-    let list = LIST.get_or_init(|| inventory::iter::<Exposed>.into_iter().map(named).collect());
-    list.get(name).copied()
-}
-
-/// Returns the name of a listed function, to be sent to a server.
-///
-/// # Errors
-/// [`CallError::Unlisted`] if this program doesn't list it: the server wouldn't either.
-pub(crate) fn name_of<F: Any>() -> Result<&'static str, CallError> {
-    let name = type_name::<F>();
-    let is_same = |found: &Exposed| (found.key)() == TypeId::of::<F>();
-    if find(name).is_some_and(is_same) {
-        return Ok(name);
-    }
-    Err(CallError::Unlisted { function: name.to_owned() })
+pub(crate) fn find(key: FunctionKey) -> Option<&'static Exposed> {
+    static LIST: OnceLock<HashMap<FunctionKey, &'static Exposed>> = OnceLock::new();
+    let keyed = |exposed: &'static Exposed| (FunctionKey::of((exposed.key)()), exposed);
+    let list = LIST.get_or_init(|| inventory::iter::<Exposed>.into_iter().map(keyed).collect());
+    list.get(&key).copied()
 }
 
 /// A function that may be called on a manager's state of type `S`: `fn(&mut S, A) -> R` or

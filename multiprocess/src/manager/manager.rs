@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -11,13 +10,10 @@ use crate::manager::counter::Number;
 use crate::manager::list::Elements;
 use crate::manager::map::Items;
 use crate::manager::proxy::{self, Proxy};
-use crate::manager::server::{Start, serve};
-use crate::manager::{Address, CallError, Counter, List, Map, Namespace};
+use crate::manager::server::{GRACE, Start, serve};
+use crate::manager::{Address, CallError, Counter, List, Map, Namespace, connections};
 use crate::pipe::{Sender, one_way};
 use crate::process::Process;
-
-/// Time that the server has for the calls that are running and for dropping its states.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// A server process that owns values, and the calls that other processes make on them. Python:
 /// `multiprocessing.Manager`, or a subclass of `BaseManager`.
@@ -79,13 +75,35 @@ const GRACE: Duration = Duration::from_secs(1);
 /// ```
 ///
 /// The server ends when its manager is dropped, or its owner's process ends in whatever way; calls
-/// fail then with [`CallError::Ended`]. It leaves nothing behind: its address has no file. Only
-/// processes of the same user can connect.
+/// fail then with [`CallError::Ended`]. It leaves nothing behind. Only processes of the same user
+/// can connect. Ctrl-C is left to the owner.
+///
+/// **Panics.** A call that panics is [`CallError::Panicked`]. Its state stays as the function has
+/// left it, and serves further calls.
+///
+/// **Calls inside calls.** A function may call others, through proxies that it has in its state or
+/// its arguments; but not on the state that it is called on, nor on one whose call it is made in,
+/// which is [`CallError::Nested`]. Two states that call each other at the same time wait for each
+/// other for ever, as two threads do that lock two mutexes in different orders.
+///
+/// **Limits.** A state lives as long as its server; a proxy is too little to count. In the server,
+/// each thread that calls has a thread and a descriptor, until it ends. At a limit of the system
+/// further threads wait for their first call until others have ended; the server says so once, on
+/// standard error.
+///
+/// **Other programs.** A proxy may travel to any program of the same user, in any form that serde
+/// has. The functions are those of the same build of the same crate: two programs share them in a
+/// library, and any other function is refused.
 pub struct Manager<S> {
+    proxy: Proxy<S>,
+    server: Server,
+}
+
+/// The process of a server. It ends when this is dropped.
+struct Server {
     process: Process,
     /// Its end tells the server to end.
     line: Option<Sender<()>>,
-    proxy: Proxy<S>,
     address: Address,
 }
 
@@ -107,25 +125,17 @@ impl<S: Any> Manager<S> {
     /// [`exposed!`](crate::exposed) lists. Python: `Manager()`, `BaseManager.start`.
     ///
     /// # Errors
-    /// [`CallError::NotStarted`] if there is no process or no address for it, and the errors of a
-    /// call.
+    /// [`CallError::NotStarted`] if the process can't be started, for example because this one is a
+    /// daemon, such as a worker of a pool; and the errors of a call. No process is left then.
     pub fn start<F, A>(build: F, arguments: A) -> Result<Self, CallError>
     where
         F: Fn(A) -> S + Any,
         A: Serialize,
     {
         drop(build);
-        let not_started = |error: &dyn fmt::Display| CallError::NotStarted(error.to_string());
-        let address = Address::fresh().map_err(|error| not_started(&error))?;
-        let (mut is_ready, ready) = one_way().map_err(|error| not_started(&error))?;
-        let (owner, line) = one_way().map_err(|error| not_started(&error))?;
-        let start = Start { address: address.clone(), ready, owner };
-        let mut process = Process::new(serve, start).daemonic(true);
-        process.start().map_err(|error| not_started(&error))?;
-        let ended = |error| not_started(&error);
-        is_ready.recv().map_err(ended)?.map_err(|error: String| not_started(&error))?;
-        let proxy = proxy::build::<F, A, S>(&address, arguments)?;
-        Ok(Self { process, line: Some(line), proxy, address })
+        let server = Server::start().map_err(CallError::NotStarted)?;
+        let proxy = proxy::build::<F, A, S>(&server.address, arguments)?;
+        Ok(Self { proxy, server })
     }
 
     /// Returns a proxy of the state, for this process and others.
@@ -145,7 +155,7 @@ impl<S: Any> Manager<S> {
         A: Serialize,
     {
         drop(build);
-        proxy::build::<F, A, T>(&self.address, arguments)
+        proxy::build::<F, A, T>(&self.server.address, arguments)
     }
 
     /// Makes a map in the server, with no entry. Python: `manager.dict()`.
@@ -182,23 +192,47 @@ impl<S: Any> Manager<S> {
 
     /// Returns the server's process id.
     pub fn pid(&self) -> Option<u32> {
-        self.process.pid()
+        self.server.process.pid()
     }
 
-    /// Ends the server: the calls that are running are done, those that wait fail, the states are
-    /// dropped. Dropping the manager does the same. Python: `Manager.shutdown`.
+    /// Ends the server: the calls that are running are done, if they take less than a second; those
+    /// that wait fail; the states are dropped. Dropping the manager does the same. Python:
+    /// `Manager.shutdown`.
     pub fn shutdown(self) {
         drop(self);
     }
 }
 
-impl<S> Drop for Manager<S> {
+impl Server {
+    /// Starts a server, and waits until it listens.
+    fn start() -> Result<Self, String> {
+        let address = Address::fresh().map_err(text)?;
+        let (mut is_ready, ready) = one_way().map_err(text)?;
+        let (owner, line) = one_way().map_err(text)?;
+        let start = Start { address: address.clone(), ready, owner };
+        let process =
+            Process::new(serve, start).named("manager").daemonic(true).ignoring_interrupts(true);
+        let mut server = Self { process, line: Some(line), address };
+        server.process.start().map_err(text)?;
+        is_ready.recv().map_err(text)??;
+        Ok(server)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn text(error: impl fmt::Display) -> String {
+    error.to_string()
+}
+
+impl Drop for Server {
     fn drop(&mut self) {
         drop(self.line.take());
-        if !matches!(self.process.join_timeout(GRACE), Ok(true)) {
+        // It ends by itself even then when a call takes longer, unless it was stopped.
+        if !matches!(self.process.join_timeout(5 * GRACE), Ok(true)) {
             let _ = self.process.kill();
             let _ = self.process.join();
         }
+        connections::forget(&self.address);
     }
 }
 

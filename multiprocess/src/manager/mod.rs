@@ -13,6 +13,7 @@
 mod address;
 mod call_error;
 mod client;
+mod connections;
 mod counter;
 pub(crate) mod exposed;
 mod item;
@@ -21,6 +22,7 @@ mod listener;
 mod manager;
 mod map;
 mod namespace;
+mod nesting;
 mod proxy;
 mod request;
 mod server;

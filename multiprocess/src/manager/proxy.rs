@@ -1,24 +1,20 @@
 //! Proxies: a manager's state, as its clients see it.
 
 use std::any::{Any, type_name};
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::manager::exposed::{self, Method};
-use crate::manager::request::{Done, Reply, Request, StateId, What};
-use crate::manager::{Address, CallError, Client};
+use crate::manager::connections::{self, Connection};
+use crate::manager::exposed::{FunctionKey, Method};
+use crate::manager::nesting;
+use crate::manager::request::{Done, Request, StateId, What};
+use crate::manager::{Address, CallError};
 use crate::process::{Arguments, frame};
-
-thread_local! {
-    /// The connections of this thread, one for each server.
-    static CLIENTS: RefCell<HashMap<Address, Client<Request, Reply>>> = RefCell::default();
-}
 
 /// A manager's state of type `S`, which lives in the manager's server. Python: a proxy, such as
 /// `Manager().dict()` returns.
@@ -56,7 +52,7 @@ impl<S> Proxy<S> {
         drop(function);
         match request::<F, A>(&self.address, arguments, What::Call(self.id))? {
             Done::Answered(answer) => answer.unpack().map_err(not_received),
-            Done::Built(_) | Done::TimedOut => Err(nonsense()),
+            _ => Err(nonsense()),
         }
     }
 
@@ -84,7 +80,7 @@ impl<S> Proxy<S> {
         match request::<F, A>(&self.address, arguments, What::Wait(self.id, timeout.into()))? {
             Done::Answered(answer) => answer.unpack().map_err(not_received),
             Done::TimedOut => Ok(None),
-            Done::Built(_) => Err(nonsense()),
+            _ => Err(nonsense()),
         }
     }
 }
@@ -96,7 +92,7 @@ pub(crate) fn build<F: Any, A: Serialize, S>(
 ) -> Result<Proxy<S>, CallError> {
     match request::<F, A>(address, arguments, What::Build)? {
         Done::Built(id) => Ok(Proxy::new(address.clone(), id)),
-        Done::Answered(_) | Done::TimedOut => Err(nonsense()),
+        _ => Err(nonsense()),
     }
 }
 
@@ -113,35 +109,60 @@ fn request<F: Any, A: Serialize>(
     arguments: A,
     what: What,
 ) -> Result<Done, CallError> {
-    let function = exposed::name_of::<F>()?.to_owned();
+    let key = FunctionKey::find::<F>()?;
     let not_sent = |error: frame::Error| CallError::ArgumentsNotSent(error.to_string());
     let arguments = Arguments::pack(&arguments).map_err(not_sent)?;
-    let request = Request { function, arguments, what };
-    let ended = |how: String| CallError::Ended { how };
-    let mut client = match CLIENTS.with_borrow_mut(|clients| clients.remove(address)) {
-        Some(client) => client,
-        None => Client::connect(address).map_err(|error| ended(error.to_string()))?,
+    let request = Request(key, what, arguments, nesting::inside());
+    let mut connection = match connections::take(address) {
+        Some(connection) => connection,
+        None => Connection::connect(address).map_err(not_connected)?,
     };
-    match client.send(&request) {
-        Ok(()) => {}
+    let answered = match connection.send(&request) {
+        Ok(()) => connection.recv().or_else(|error| match error {
+            frame::Error::Decode { .. } => Ok(Err(not_received(error))),
+            error => Err(broken(error)),
+        }),
+        // Nothing was sent.
         Err(error @ (frame::Error::Encode { .. } | frame::Error::TooLong { .. })) => {
-            return Err(not_sent(error));
+            Ok(Err(not_sent(error)))
         }
-        Err(error) => return Err(ended(error.to_string())),
-    }
-    let reply = match client.recv() {
-        Ok(reply) => reply,
-        Err(error @ frame::Error::Decode { .. }) => Err(not_received(error)),
-        Err(error) => return Err(ended(error.to_string())),
+        Err(error) => Err(broken(error)),
     };
-    CLIENTS.with_borrow_mut(|clients| {
-        // Servers that have ended since leave no descriptors here.
-        if !clients.contains_key(address) {
-            clients.retain(|_, client| !client.poll(Duration::ZERO).unwrap_or(true));
+    match answered {
+        Ok(reply) => {
+            connections::give_back(address, connection);
+            match reply? {
+                Done::Unlisted => {
+                    Err(CallError::OtherProgram { function: type_name::<F>().to_owned() })
+                }
+                done => Ok(done),
+            }
         }
-        clients.insert(address.clone(), client);
-    });
-    reply
+        Err(error) => {
+            connections::forget(address);
+            Err(error)
+        }
+    }
+}
+
+fn not_connected(error: io::Error) -> CallError {
+    match error.kind() {
+        // It had not accepted this client when it ended.
+        ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
+            CallError::Ended { how: error.to_string() }
+        }
+        _ => CallError::NotConnected(error.to_string()),
+    }
+}
+
+/// Tells the end of the server from other ends of a connection.
+fn broken(error: frame::Error) -> CallError {
+    match error {
+        frame::Error::EndOfFile | frame::Error::Truncated { .. } | frame::Error::BrokenPipe => {
+            CallError::Ended { how: error.to_string() }
+        }
+        error => not_received(error),
+    }
 }
 
 impl<S> Clone for Proxy<S> {

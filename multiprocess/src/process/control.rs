@@ -79,7 +79,9 @@ pub(crate) struct Parent {
 /// ```
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Arguments {
+    #[serde(rename = "b")]
     bytes: Vec<u8>,
+    #[serde(rename = "d", default, skip_serializing_if = "Vec::is_empty")]
     descriptors: Vec<Handed>,
 }
 
