@@ -80,11 +80,14 @@ macro_rules! exposed {
                 call: |invocation| {
                     #[allow(unused_imports, reason = "a function's type decides which are used")]
                     use $crate::__private::{
-                        Builds, Called, IsNothing, IsSomething, Listed,
+                        IsNothing, IsSomething, Take, TakesReference, TakesValue,
                     };
-                    (&&Listed($function)).invoke(invocation, |answer| {
-                        (&&$crate::__private::Answered(answer)).is_nothing()
-                    })
+                    $crate::__private::invoke(
+                        &$function,
+                        invocation,
+                        |argument| (&&&&argument.to_be_asked()).check(),
+                        |answer| (&&$crate::__private::Answered(answer)).is_nothing(),
+                    )
                 },
             }
         }
@@ -141,9 +144,6 @@ pub(crate) fn find(key: FunctionKey) -> Option<&'static Exposed> {
 pub trait Method<S, A, M> {
     /// What the function returns.
     type Answer;
-
-    /// Calls the function.
-    fn run(&self, state: &mut S, arguments: A) -> Self::Answer;
 }
 
 /// Marks a function that takes the state by `&mut`.
@@ -156,54 +156,29 @@ pub struct ByRef;
 
 impl<S, A, R, F: Fn(&mut S, A) -> R> Method<S, A, ByMut> for F {
     type Answer = R;
-
-    fn run(&self, state: &mut S, arguments: A) -> R {
-        self(state, arguments)
-    }
 }
 
 impl<S, A, R, F: Fn(&S, A) -> R> Method<S, A, ByRef> for F {
     type Answer = R;
-
-    fn run(&self, state: &mut S, arguments: A) -> R {
-        self(state, arguments)
-    }
 }
 
-/// A function in the list. `(&&Listed(function)).invoke(…)` finds the trait that its type has.
-#[derive(Debug)]
-pub struct Listed<F>(pub F);
+/// A function that [`exposed!`](crate::exposed) may list: `fn(A) -> S`, which builds a state, and
+/// `fn(&mut S, A) -> R` or `fn(&S, A) -> R`, which is called on one. (`M` tells the three apart, and
+/// is always inferred.)
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be listed by `exposed!`",
+    label = "not the form of a function that a manager calls",
+    note = "a function that builds a state takes one argument: a tuple for more, `()` for none",
+    note = "a function that is called on a state takes that, by `&mut` or `&`, and one argument"
+)]
+pub trait Exposable<M> {
+    /// Type of the state.
+    type State;
+    /// Type of the argument.
+    type Argument;
+    /// Type of the answer: none of a function that builds.
+    type Answer;
 
-/// Functions that build a state: they take one argument.
-pub trait Builds<A, S> {
-    /// Builds the state.
-    ///
-    /// # Errors
-    /// If the arguments are others, or it was called on a state.
-    fn invoke(
-        &self,
-        invocation: Invocation<'_>,
-        is_nothing: fn(&S) -> bool,
-    ) -> Result<(), CallError>;
-}
-
-impl<F: Fn(A) -> S, A: Argument, S: Any + Send> Builds<A, S> for &Listed<F> {
-    fn invoke(
-        &self,
-        invocation: Invocation<'_>,
-        _is_nothing: fn(&S) -> bool,
-    ) -> Result<(), CallError> {
-        let Invocation::Build(arguments, state) = invocation else {
-            return Err(CallError::WrongState { function: type_name::<F>().to_owned() });
-        };
-        let arguments = arguments.unpack().map_err(CallError::not_received)?;
-        *state = Some(Box::new((self.0)(arguments)));
-        Ok(())
-    }
-}
-
-/// Functions that are called on a state: they take it and one argument.
-pub trait Called<S, A, M, R> {
     /// Calls the function.
     ///
     /// # Errors
@@ -211,34 +186,98 @@ pub trait Called<S, A, M, R> {
     fn invoke(
         &self,
         invocation: Invocation<'_>,
-        is_nothing: fn(&R) -> bool,
-    ) -> Result<(), CallError>;
+        is_nothing: fn(&Self::Answer) -> bool,
+    ) -> Result<(), CallError>
+    where
+        Self::State: Any + Send,
+        Self::Argument: Argument,
+        Self::Answer: Answer;
 }
 
-impl<F, S, A, M, R> Called<S, A, M, R> for Listed<F>
-where
-    F: Method<S, A, M, Answer = R>,
-    S: Any + Send,
-    A: Argument,
-    R: Answer,
-{
+/// Marks a function that builds a state.
+#[derive(Debug)]
+pub struct Build;
+
+impl<F: Fn(A) -> S, A, S> Exposable<(Build, S, A)> for F {
+    type State = S;
+    type Argument = A;
+    type Answer = ();
+
     fn invoke(
         &self,
         invocation: Invocation<'_>,
-        is_nothing: fn(&R) -> bool,
-    ) -> Result<(), CallError> {
-        let wrong = || CallError::WrongState { function: type_name::<F>().to_owned() };
-        let Invocation::Call { arguments, state, waits, answer } = invocation else {
-            return Err(wrong());
-        };
-        let state = state.downcast_mut().ok_or_else(wrong)?;
+        _is_nothing: fn(&()) -> bool,
+    ) -> Result<(), CallError>
+    where
+        S: Any + Send,
+        A: Argument,
+    {
+        let Invocation::Build(arguments, state) = invocation else { return Err(wrong::<F>()) };
         let arguments = arguments.unpack().map_err(CallError::not_received)?;
-        let answered = self.0.run(state, arguments);
-        if !(waits && is_nothing(&answered)) {
-            *answer = Some(Arguments::pack(&answered).map_err(CallError::answer_not_sent)?);
-        }
+        *state = Some(Box::new(self(arguments)));
         Ok(())
     }
+}
+
+macro_rules! called {
+    ($($marker:ident: $state:ty;)+) => { $(
+        impl<F: Fn($state, A) -> R, S, A, R> Exposable<($marker, S, A, R)> for F {
+            type State = S;
+            type Argument = A;
+            type Answer = R;
+
+            fn invoke(
+                &self,
+                invocation: Invocation<'_>,
+                is_nothing: fn(&R) -> bool,
+            ) -> Result<(), CallError>
+            where
+                S: Any + Send,
+                A: Argument,
+                R: Answer,
+            {
+                let Invocation::Call { arguments, state, waits, answer } = invocation else {
+                    return Err(wrong::<F>());
+                };
+                let state = state.downcast_mut().ok_or_else(wrong::<F>)?;
+                let arguments = arguments.unpack().map_err(CallError::not_received)?;
+                let answered = self(state, arguments);
+                if !(waits && is_nothing(&answered)) {
+                    let packed = Arguments::pack(&answered);
+                    *answer = Some(packed.map_err(CallError::answer_not_sent)?);
+                }
+                Ok(())
+            }
+        }
+    )+ };
+}
+
+called! {
+    ByMut: &mut S;
+    ByRef: &S;
+}
+
+fn wrong<F>() -> CallError {
+    CallError::WrongState { function: type_name::<F>().to_owned() }
+}
+
+/// Calls a listed function. The bounds on what it takes and returns are only here, so that the
+/// compiler reports one mistake, and names the type.
+///
+/// # Errors
+/// As [`Exposable::invoke`].
+pub fn invoke<F: Exposable<M>, M>(
+    function: &F,
+    invocation: Invocation<'_>,
+    _check: fn(F::Argument),
+    is_nothing: fn(&F::Answer) -> bool,
+) -> Result<(), CallError>
+where
+    F::State: Any + Send,
+    F::Argument: Argument,
+    F::Answer: Answer,
+{
+    function.invoke(invocation, is_nothing)
 }
 
 /// An answer. `(&&Answered(answer)).is_nothing()` is true only of `None`.
