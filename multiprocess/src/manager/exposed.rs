@@ -69,7 +69,59 @@ pub enum Invocation<'a> {
 /// A function that builds takes one argument and returns the state, which stays in the server and
 /// need not be serialisable. A function that is called takes the state, by `&mut` or `&`, and one
 /// argument (a tuple or a struct for more, `()` for none). Arguments and answers are values that
-/// serde can serialise and deserialise. See [`Manager`](crate::manager::Manager).
+/// serde can serialise and deserialise; also locks, queues, ends of pipes and whatever else may be
+/// an argument of a new process. For an example see [`Manager`](crate::manager::Manager).
+///
+/// A function without this line can't be called: [`Proxy::call`](crate::manager::Proxy::call) says
+/// so. What isn't a function of these forms doesn't compile. Without an argument:
+///
+/// ```compile_fail,E0277
+/// # struct Ledger;
+/// impl Ledger {
+///     fn count(&self) -> u32 { 0 } // `fn count(&self, (): ())`
+/// }
+/// multiprocess::exposed![Ledger::count];
+/// ```
+///
+/// With two:
+///
+/// ```compile_fail,E0277
+/// # struct Ledger;
+/// impl Ledger {
+///     fn book(&mut self, count: u32, what: String) {} // `(count, what): (u32, String)`
+/// }
+/// multiprocess::exposed![Ledger::book];
+/// ```
+///
+/// With a reference, to which nothing would belong in the server:
+///
+/// ```compile_fail,E0277
+/// # struct Ledger;
+/// impl Ledger {
+///     fn find(&self, what: &str) -> u32 { 0 } // `what: String`
+/// }
+/// multiprocess::exposed![Ledger::find];
+/// ```
+///
+/// With an answer that can't be sent:
+///
+/// ```compile_fail,E0277
+/// # struct Ledger;
+/// impl Ledger {
+///     fn at(&self, (): ()) -> std::time::Instant { std::time::Instant::now() }
+/// }
+/// multiprocess::exposed![Ledger::at];
+/// ```
+///
+/// A state that can't be used by several threads, each in its turn:
+///
+/// ```compile_fail,E0277
+/// struct Ledger(std::rc::Rc<u32>);
+/// impl Ledger {
+///     fn new((): ()) -> Self { Self(std::rc::Rc::new(0)) }
+/// }
+/// multiprocess::exposed![Ledger::new];
+/// ```
 #[macro_export]
 macro_rules! exposed {
     ($($function:expr),+ $(,)?) => { $(

@@ -219,7 +219,6 @@ impl Server {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn text(error: impl fmt::Display) -> String {
     error.to_string()
 }

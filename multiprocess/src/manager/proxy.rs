@@ -21,7 +21,7 @@ use crate::process::{Arguments, frame};
 ///
 /// It is plain data, an address: it can be an argument, an item of a queue, a result, or part of
 /// another manager's state, and a clone is the same state. It connects at its first call, with a
-/// connection for each thread. See [`Manager`](crate::manager::Manager).
+/// connection for each thread; a thread's connection ends with it. See [`Manager`](crate::manager::Manager).
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Proxy<S> {
@@ -40,6 +40,27 @@ impl<S> Proxy<S> {
     ///
     /// A call that was under way when its client or the server was killed has been done or not,
     /// never half; unless the function itself was killed with the server, and the state with it.
+    ///
+    /// A call takes as long as the function, and the calls that come before it. It waits also while
+    /// the server is stopped; if that ends, the call fails at once.
+    ///
+    /// Arguments of another type don't compile, nor does a function for another state:
+    ///
+    /// ```compile_fail,E0308
+    /// # struct Ledger;
+    /// # impl Ledger { fn book(&mut self, count: u32) {} }
+    /// # fn f(ledger: multiprocess::manager::Proxy<Ledger>) {
+    /// ledger.call(Ledger::book, "text");
+    /// # }
+    /// ```
+    ///
+    /// ```compile_fail,E0277
+    /// # struct Ledger;
+    /// # impl Ledger { fn book(&mut self, count: u32) {} }
+    /// # fn f(list: multiprocess::manager::Proxy<Vec<u32>>) {
+    /// list.call(Ledger::book, 1);
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`CallError`]. A function's `Err` is its answer, and no error of this kind.
@@ -60,8 +81,40 @@ impl<S> Proxy<S> {
     /// clients; at most for the timeout (`None`: without limit), then `None`. Python: a `Condition`
     /// or `Queue` of a manager.
     ///
-    /// The server gives the call up within 100 ms if this process dies. The function must change
-    /// nothing when it returns `None`; it gets its arguments anew each time.
+    /// If this process dies while it waits, the server gives the call up: what the function would
+    /// have taken stays for the others. The function must change nothing when it returns `None`; it
+    /// gets its arguments anew each time.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use multiprocess::{exposed, manager::Manager};
+    /// # #[derive(Default)]
+    /// # struct Ledger(Vec<u32>);
+    /// exposed![Ledger::new, Ledger::book, Ledger::next];
+    ///
+    /// impl Ledger {
+    ///     fn new((): ()) -> Self {
+    ///         Self::default()
+    ///     }
+    ///
+    ///     fn book(&mut self, number: u32) {
+    ///         self.0.push(number);
+    ///     }
+    ///
+    ///     fn next(&mut self, (): ()) -> Option<u32> {
+    ///         self.0.pop()
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> std::process::ExitCode {
+    /// # multiprocess::main(|| -> Result<(), multiprocess::Failure> {
+    /// let manager = Manager::start(Ledger::new, ())?;
+    /// let ledger = manager.proxy();
+    /// assert_eq!(ledger.wait(Ledger::next, (), Duration::from_millis(1))?, None);
+    /// ledger.call(Ledger::book, 5)?;
+    /// assert_eq!(ledger.wait(Ledger::next, (), None)?, Some(5));
+    /// # Ok(()) }) }
+    /// ```
     ///
     /// # Errors
     /// [`CallError`].

@@ -76,6 +76,8 @@ struct Value {
     state: Option<Box<dyn Any + Send>>,
     /// Number of calls that have run and may have changed the state.
     calls: u64,
+    /// Number of calls that wait for another.
+    waiting: usize,
 }
 
 /// A client that has gone, or talks nonsense: its connection ends.
@@ -195,9 +197,7 @@ impl Server {
         let mut value = state.lock();
         let mut answer = None;
         let called = value.call(function, id, arguments, outer, false, &mut answer)?;
-        value.calls += 1;
-        drop(value);
-        state.changed.notify_all();
+        state.has_changed(value);
         Ok(called.and_then(|()| answer.map(Done::Answered).ok_or_else(|| function.wrong_state())))
     }
 
@@ -224,9 +224,7 @@ impl Server {
             let mut answer = None;
             let called = value.call(function, id, arguments, outer.clone(), true, &mut answer)?;
             if called.is_err() || answer.is_some() {
-                value.calls += 1;
-                drop(value);
-                state.changed.notify_all();
+                state.has_changed(value);
                 return Ok(called.map(|()| answer.map_or(Done::TimedOut, Done::Answered)));
             }
             arguments = match again {
@@ -242,7 +240,7 @@ impl Server {
 
     /// Adds a state; returns its index.
     fn add(&self, state: Box<dyn Any + Send>) -> Result<StateId, CallError> {
-        let value = Mutex::new(Value { state: Some(state), calls: 0 });
+        let value = Mutex::new(Value { state: Some(state), calls: 0, waiting: 0 });
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         let full = |_| CallError::NotStarted(String::from("it has too many states"));
         let id = StateId::try_from(states.len()).map_err(full)?;
@@ -333,6 +331,16 @@ impl State {
         self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Ends a call that has run: those that wait run again. Without any, the kernel isn't asked.
+    fn has_changed(&self, mut value: MutexGuard<'_, Value>) {
+        value.calls += 1;
+        let has_waiting = value.waiting > 0;
+        drop(value);
+        if has_waiting {
+            self.changed.notify_all();
+        }
+    }
+
     /// Waits until another call has run on the state; `None` if the deadline has passed.
     fn wait_for_a_call<'a>(
         &self,
@@ -347,8 +355,10 @@ impl State {
                 return Ok(None);
             }
             let look = left.map_or(LOOK, |left| left.min(LOOK));
+            value.waiting += 1;
             let waited = self.changed.wait_timeout(value, look);
             value = waited.unwrap_or_else(PoisonError::into_inner).0;
+            value.waiting -= 1;
             if value.state.is_none() || is_gone(client) {
                 return Err(Gone);
             }
