@@ -917,14 +917,12 @@ fn a_destructor_of_a_thread_local_value_calls_too() {
 /// Number of threads of each process.
 const THREADS: u64 = 100;
 
-/// Runs in the child: all threads have a connection at once.
-fn many_clients((counter, list, gate): (Counter, List<u32>, Words)) -> Result<(), Failure> {
+/// Runs in the child: all threads have a connection, and a call that waits, at once.
+fn many_clients((counter, list, gate): (Counter, List<u32>, Map<u32, u32>)) -> Result<(), Failure> {
     thread::scope(|scope| {
         let calls = || -> Result<(), CallError> {
             counter.add(1)?;
-            while gate[0].load(Ordering::SeqCst) == 0 {
-                thread::sleep(Duration::from_millis(1));
-            }
+            assert_eq!(gate.wait_for(&0, None)?, Some(7));
             list.push(&1)
         };
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(calls)).collect();
@@ -934,14 +932,14 @@ fn many_clients((counter, list, gate): (Counter, List<u32>, Words)) -> Result<()
 }
 
 #[test]
-fn a_thousand_clients_are_connected_at_once() {
+fn a_thousand_clients_are_connected_and_wait_at_once() {
     let _deadline = Deadline::seconds(300);
     // The server inherits the limit.
     let most = testing::room_for_descriptors().min(1050) as u64 - 50;
     let processes = (most / THREADS).clamp(1, 10);
     let manager = Manager::new().unwrap();
     let (counter, list) = (manager.counter().unwrap(), manager.list().unwrap());
-    let gate = Words::new(1).unwrap();
+    let gate = manager.map().unwrap();
     let arguments = (counter.clone(), list.clone(), gate.clone());
     let children: Vec<_> = (0..processes).map(|_| start(many_clients, arguments.clone())).collect();
     let all = processes * THREADS;
@@ -950,7 +948,7 @@ fn a_thousand_clients_are_connected_at_once() {
         assert!(begun.elapsed() < 4 * LONG, "{counter:?}");
         thread::sleep(Duration::from_millis(1));
     }
-    gate[0].store(1, Ordering::SeqCst);
+    gate.insert(&0, &7).unwrap();
     children.iter().for_each(ends_well);
     assert_eq!(list.len().unwrap() as u64, all);
 }
