@@ -7,17 +7,16 @@ use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
+use multiprocess::exposed;
 use multiprocess::manager::{Address, CallError, Client, Manager, Proxy};
 use multiprocess::pipe::Error;
 use multiprocess::process::ends::AsEnd;
 use multiprocess::process::frame;
 use multiprocess::queue::Words;
-use multiprocess::{exposed, tasks};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
-use testing::{Deadline, LONG, Random, Report, SHORT, ends_well, reports, start, until};
+use testing::{Deadline, LONG, Random, Report, SHORT, reports};
 
 multiprocess::test_entry!();
-tasks![many_threads, few_descriptors];
 
 /// A state that does what it should not.
 struct Bad {
@@ -283,69 +282,75 @@ fn a_drop_of_a_state_that_panics_is_told_and_the_other_states_are_dropped() {
     assert_eq!(text.matches(line).count(), 2, "{text}");
 }
 
-/// Number of threads that call at once.
-const THREADS: usize = 80;
-
-/// Runs in the child: all its threads call while they live.
-fn many_threads((proxy, gate): (Proxy<Bad>, Words)) {
-    let gate = &gate;
-    thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
-                proxy.call(Bad::count, ()).unwrap();
-                gate[1].fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                while gate[0].load(std::sync::atomic::Ordering::SeqCst) == 0 {
-                    thread::sleep(Duration::from_millis(1));
-                }
-                proxy.call(Bad::count, ()).unwrap();
-            });
-        }
-    });
-}
-
-/// Runs in a process of its own, which has few descriptors, as its server has.
+/// There are as many handles on Windows as one likes.
 #[cfg(unix)]
-fn few_descriptors(report: Report) {
-    let silent = report.another();
-    silent.takes_standard_error();
-    testing::limit_descriptors(40);
-    let (manager, proxy, _) = manager();
-    // A thread that finds no descriptor in its own process doesn't take that for the server's end.
-    let all: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
-    let refused = thread::scope(|s| s.spawn(|| proxy.call(Bad::count, ())).join().unwrap());
-    assert!(matches!(refused, Err(CallError::NotConnected(_))), "{refused:?}");
-    drop(all);
-    // The server keeps its limit.
-    testing::limit_descriptors(1000);
-    let gate = Words::new(2).unwrap();
-    let child = start(many_threads, (proxy, gate.clone()));
-    let connected = || gate[1].load(std::sync::atomic::Ordering::SeqCst) as usize;
-    until("some are connected", || connected() > 10);
-    thread::sleep(4 * SHORT);
-    assert!(connected() < 40, "{}", connected());
-    // As those end that are connected, the others come.
-    gate[0].store(1, std::sync::atomic::Ordering::SeqCst);
-    ends_well(&child);
-    assert_eq!(manager.proxy().call(Bad::count, ()).unwrap() as usize, 2 * THREADS + 1);
-}
+mod at_the_limit {
+    use std::sync::atomic::Ordering;
 
-#[cfg(windows)]
-fn few_descriptors(report: Report) {
-    drop(report);
-}
+    use multiprocess::tasks;
+    use testing::{ends_well, limit_descriptors, start, until};
 
-#[test]
-#[cfg(unix)]
-fn at_the_limit_of_descriptors_clients_wait_and_the_server_says_so_once() {
-    let _deadline = Deadline::seconds(120);
-    let (reports, report) = reports();
-    let child = start(few_descriptors, report);
-    let text = reports.rest_as_text();
-    println!("{text}");
-    ends_well(&child);
-    let line = "a manager can't accept more clients now: ";
-    assert_eq!(text.matches(line).count(), 1, "{text}");
-    assert_eq!(text.lines().count(), 1, "{text}");
+    use super::*;
+
+    tasks![many_threads, few_descriptors];
+
+    /// Number of threads that call at once.
+    const THREADS: usize = 80;
+
+    /// Runs in the child: all its threads call while they live.
+    fn many_threads((proxy, gate): (Proxy<Bad>, Words)) {
+        let gate = &gate;
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    proxy.call(Bad::count, ()).unwrap();
+                    gate[1].fetch_add(1, Ordering::SeqCst);
+                    while gate[0].load(Ordering::SeqCst) == 0 {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    proxy.call(Bad::count, ()).unwrap();
+                });
+            }
+        });
+    }
+
+    /// Runs in a process of its own, which has few descriptors, as its server has.
+    fn few_descriptors(report: Report) {
+        let silent = report.another();
+        silent.takes_standard_error();
+        limit_descriptors(40);
+        let (manager, proxy, _) = manager();
+        // A thread that finds no descriptor in its own process doesn't take that for the server's end.
+        let all: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        let refused = thread::scope(|s| s.spawn(|| proxy.call(Bad::count, ())).join().unwrap());
+        assert!(matches!(refused, Err(CallError::NotConnected(_))), "{refused:?}");
+        drop(all);
+        // The server keeps its limit.
+        limit_descriptors(1000);
+        let gate = Words::new(2).unwrap();
+        let child = start(many_threads, (proxy, gate.clone()));
+        let connected = || gate[1].load(Ordering::SeqCst) as usize;
+        until("some are connected", || connected() > 10);
+        thread::sleep(4 * SHORT);
+        assert!(connected() < 40, "{}", connected());
+        // As those end that are connected, the others come.
+        gate[0].store(1, Ordering::SeqCst);
+        ends_well(&child);
+        assert_eq!(manager.proxy().call(Bad::count, ()).unwrap() as usize, 2 * THREADS + 1);
+    }
+
+    #[test]
+    fn at_the_limit_of_descriptors_clients_wait_and_the_server_says_so_once() {
+        let _deadline = Deadline::seconds(120);
+        let (reports, report) = reports();
+        let child = start(few_descriptors, report);
+        let text = reports.rest_as_text();
+        println!("{text}");
+        ends_well(&child);
+        let line = "a manager can't accept more clients now: ";
+        assert_eq!(text.matches(line).count(), 1, "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
 }
 
 #[test]
