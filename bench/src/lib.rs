@@ -1,9 +1,7 @@
 //! Side by side, in one run: this project and its peers on the reader's machine.
 //!
 //! To read in this order: how it is measured (`common::measure`), a row (`rows/messages.rs`),
-//! Python (`python.rs`, `roles.py`, `calls.py`).
-
-#![forbid(unsafe_code)]
+//! Python (`python.rs`, `roles.py`, `calls.py`, `shared.py`).
 
 #[cfg(target_os = "linux")]
 mod iceoryx;
@@ -11,6 +9,7 @@ mod ipc;
 mod options;
 mod python;
 mod rows;
+mod sys;
 
 use std::fs::File;
 use std::io::Write;

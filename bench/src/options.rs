@@ -14,13 +14,13 @@ const QUICK: Effort = Effort { seconds: 0.02, least: 7, most: 7, limit: Duration
 const HELP: &str = "\
 Every peer gives one sample in every round. A figure is the median of its samples, with
 the smallest and the largest; a ratio is the median of the rounds' ratios. A full run
-takes about half an hour.";
+takes about forty minutes.";
 
 /// This project and its peers, side by side in one run on this machine
 #[derive(Parser)]
 #[command(name = "bench", after_help = HELP)]
 pub(crate) struct Options {
-    /// Short samples, seven rounds: less than four minutes in all
+    /// Short samples, seven rounds: about five minutes in all
     #[arg(long)]
     pub(crate) quick: bool,
     /// Measure this row only; may be given several times

@@ -14,8 +14,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The programs, by the names under which they import each other.
-const PROGRAMS: [(&str, &str); 2] =
-    [("roles.py", include_str!("roles.py")), ("calls.py", include_str!("calls.py"))];
+const PROGRAMS: [(&str, &str); 3] = [
+    ("roles.py", include_str!("roles.py")),
+    ("calls.py", include_str!("calls.py")),
+    ("shared.py", include_str!("shared.py")),
+];
 
 /// An interpreter.
 #[derive(Clone, Debug)]
@@ -100,6 +103,16 @@ impl Python {
         let mut wanted = as_json(workload, budget)?;
         wanted["transport"] = json!(transport);
         Ok(serde_json::from_value(self.run("roles.py", &wanted, budget)?)?)
+    }
+
+    /// Runs one of the programs that print a figure.
+    pub(crate) fn figure(
+        &self,
+        program: &str,
+        argument: &Value,
+        budget: &Budget,
+    ) -> Result<f64, Failure> {
+        Ok(serde_json::from_value(self.run(program, argument, budget)?)?)
     }
 
     /// Runs one of the programs with this argument; returns what it prints. It and what it has

@@ -213,8 +213,57 @@ pub const CONTENTS: &[Section] = &[
             "nothing-is-shared",
             11,
             "One process changes a global variable: does another see it?",
-            "Each process has its own copy of everything; to share, send messages.",
+            "Each process has its own copy of everything but what it shares on purpose.",
         )],
+    },
+    Section {
+        number: "三",
+        title: "What processes can share",
+        package: "ipc-shared",
+        lessons: &[
+            lesson(
+                "one-plus-one",
+                11,
+                "Two processes add 1 to one number, 100,000 times each: what is it then?",
+                "Between a load and a store another process may come in; an update is whole.",
+            ),
+            lesson(
+                "a-holder-is-killed",
+                11,
+                "A process is killed while it holds a lock: is that locked for ever?",
+                "The next one gets it, and is told of the death until all is in order.",
+            ),
+            lesson(
+                "never-torn",
+                12,
+                "A process is killed in the middle of writing: what do the others read?",
+                "A Value is old or new, never half. An Array can be torn, and says so.",
+            ),
+            lesson(
+                "a-table-of-numbers",
+                11,
+                "A million numbers from two processes: shared or sent, which is faster?",
+                "What is shared isn't copied; each process fills a part of its own.",
+            ),
+            lesson(
+                "three-at-the-spring",
+                11,
+                "Three can drink at a time, and five come: how do they take turns?",
+                "A semaphore has so many permits; that of a dead process is free again.",
+            ),
+            lesson(
+                "all-at-the-start",
+                11,
+                "How do several processes begin together? And if one never comes?",
+                "A barrier opens when all are there; if one is dead, the others are told.",
+            ),
+            lesson(
+                "lights-out",
+                11,
+                "How does one process tell many others that something has happened?",
+                "An event tells all that wait for it; wait_until waits for a value.",
+            ),
+        ],
     },
     Section {
         number: "3.1",
@@ -390,20 +439,30 @@ pub(crate) fn next_after(lesson: &str) -> Option<(&'static Section, &'static Ent
     all().skip_while(|(_, entry)| entry.name != lesson).nth(1)
 }
 
-/// Returns the section with this number; `一` is also called 1.
+/// Returns the section with this number, the first if several have it; `一` is also called 1.
 ///
 /// ```
 /// assert_eq!(common::contents::section("3").expect("it is there").number, "三");
 /// ```
 #[must_use]
 pub fn section(number: &str) -> Option<&'static Section> {
+    sections(number).next()
+}
+
+/// Returns the sections with this number: two crates tell 三, which is also called 3.
+///
+/// ```
+/// let packages: Vec<_> = common::contents::sections("3").map(|section| section.package).collect();
+/// assert_eq!(packages, ["ipc-pipe", "ipc-shared"]);
+/// ```
+pub fn sections(number: &str) -> impl Iterator<Item = &'static Section> {
     let number = match number {
         "1" => "一",
         "3" => "三",
         "4" => "四",
         number => number,
     };
-    CONTENTS.iter().find(|section| section.number == number)
+    CONTENTS.iter().filter(move |section| section.number == number)
 }
 
 /// Returns the name of a lesson that a mistyped one may have meant.

@@ -7,7 +7,7 @@ use std::env;
 use std::process::{Command, ExitCode};
 
 use common::arguments::{nothing_but_language, refuse};
-use common::contents::{Contents, Section, find, nearest, section};
+use common::contents::{Contents, Section, find, nearest, sections};
 use common::narrator::{columns, wrapped};
 use common::{output, text};
 
@@ -25,9 +25,8 @@ fn main() -> ExitCode {
         }
         Some(name) => {
             arguments.remove(0);
-            match section(&name).map(lessons_of).or_else(|| lesson(&name)) {
-                Some((package, lessons)) => tell(package, &lessons, &arguments),
-                None => {
+            match lessons_of(&name)[..] {
+                [] => {
                     let name = output::escaped(&name);
                     let text = match nearest(&name) {
                         Some(near) => {
@@ -40,6 +39,7 @@ fn main() -> ExitCode {
                     };
                     refuse(&text)
                 }
+                ref parts => tell_all(parts, &arguments),
             }
         }
     };
@@ -61,14 +61,22 @@ fn contents() {
     output::print(&lines.map(|line| line + "\n").collect::<String>());
 }
 
-/// Returns the crate and the lessons of a section.
-fn lessons_of(section: &Section) -> (&'static str, Vec<&'static str>) {
-    (section.package, section.lessons.iter().map(|entry| entry.name).collect())
+/// Returns the lessons of the sections with this number, or the lesson of this name, each with its
+/// crate; none if there are none.
+fn lessons_of(name: &str) -> Vec<(&'static str, Vec<&'static str>)> {
+    let names = |section: &Section| section.lessons.iter().map(|entry| entry.name).collect();
+    let mut parts: Vec<_> =
+        sections(name).map(|section| (section.package, names(section))).collect();
+    if parts.is_empty() {
+        parts.extend(find(name).map(|(section, entry)| (section.package, vec![entry.name])));
+    }
+    parts
 }
 
-/// Returns a lesson and its crate.
-fn lesson(name: &str) -> Option<(&'static str, Vec<&'static str>)> {
-    find(name).map(|(section, entry)| (section.package, vec![entry.name]))
+/// Has each crate tell its lessons, until one can't.
+fn tell_all(parts: &[(&str, Vec<&str>)], options: &[String]) -> ExitCode {
+    let codes = parts.iter().map(|(package, lessons)| tell(package, lessons, options));
+    codes.into_iter().find(|code| *code != ExitCode::SUCCESS).unwrap_or(ExitCode::SUCCESS)
 }
 
 /// Has a crate tell these lessons, with these options.

@@ -164,11 +164,12 @@ type Catalogue = HashMap<String, String>;
 type Source = (&'static str, &'static str, OnceLock<Catalogue>);
 
 /// The catalogues; that of `common` has also what all crates say.
-static CATALOGUES: LazyLock<[Source; 8]> = LazyLock::new(|| {
+static CATALOGUES: LazyLock<[Source; 9]> = LazyLock::new(|| {
     [
         ("common", include_str!("../zh/common.po")),
         ("process-basics", include_str!("../zh/process-basics.po")),
         ("ipc-pipe", include_str!("../zh/ipc-pipe.po")),
+        ("ipc-shared", include_str!("../zh/ipc-shared.po")),
         ("ipc-queue", include_str!("../zh/ipc-queue.po")),
         ("pools", include_str!("../zh/pools.po")),
         ("executors", include_str!("../zh/executors.po")),

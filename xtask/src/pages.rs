@@ -100,8 +100,8 @@ fn check_contents(name: &str, page: &str, problems: &mut Vec<String>) {
             format!("[{lesson}]({package}/{name}#{lesson}) {minutes}")
         };
         let links = lessons.iter().map(link).collect::<Vec<_>>().join(" · ");
-        let row = page.lines().find(|line| line.starts_with(&format!("| {number} |")));
-        if !row.is_some_and(|row| row.contains(&format!("| {links} |"))) {
+        let mut rows = page.lines().filter(|line| line.starts_with(&format!("| {number} |")));
+        if !rows.any(|row| row.contains(&format!("| {links} |"))) {
             problems.push(format!("{name}: the row of {number} should have {links}"));
         }
     }

@@ -5,6 +5,7 @@
 //!
 //!   soak ─┬─▶ pipe-torture   long_…, long_…   ─▶ children, killed and stopped at random instants
 //!         ├─▶ queue-torture  long_…, long_…
+//!         ├─▶ shared-lock-torture, shared-value-torture …
 //!         ├─▶ …              each a process, and a process group, of its own
 //!         └── kills and stops these parents, too; waits with a deadline; sees what is left; counts
 //! ```
@@ -28,13 +29,23 @@ use common::stock::Stock;
 use serde_json::Value;
 use testing::{Other, Random, adopt_orphans, let_go};
 
-/// The tortures: each a name, a package, and its test.
-const TORTURES: [(&str, &str, &str); 5] = [
-    ("pipe", "multiprocess", "pipe-torture"),
-    ("queue", "multiprocess", "queue-torture"),
-    ("pool", "multiprocess", "pool-torture"),
-    ("future", "multiprocess", "future-torture"),
-    ("downloader", "downloader", "torture"),
+/// The tortures: each a name, a package, and its tests, which take turns.
+const TORTURES: [(&str, &str, &[&str]); 6] = [
+    ("pipe", "multiprocess", &["pipe-torture"]),
+    ("shared", "multiprocess", &SHARED),
+    ("queue", "multiprocess", &["queue-torture"]),
+    ("pool", "multiprocess", &["pool-torture"]),
+    ("future", "multiprocess", &["future-torture"]),
+    ("downloader", "downloader", &["torture"]),
+];
+const SHARED: [&str; 7] = [
+    "shared-array-torture",
+    "shared-barrier-torture",
+    "shared-condition-torture",
+    "shared-event-torture",
+    "shared-lock-torture",
+    "shared-semaphore-torture",
+    "shared-value-torture",
 ];
 /// The time for which each test is run before the next.
 const SLICE: Duration = Duration::from_secs(10);
@@ -47,13 +58,18 @@ const GRACE: Duration = Duration::from_secs(20);
 struct Lane {
     name: &'static str,
     package: &'static str,
-    test: &'static str,
-    program: PathBuf,
-    /// The names of the long tests in the program.
-    cases: Vec<String>,
+    cases: Vec<Case>,
     folder: PathBuf,
     random: Random,
     counts: BTreeMap<String, u64>,
+}
+
+/// A long test.
+#[derive(Clone)]
+struct Case {
+    test: &'static str,
+    program: PathBuf,
+    name: String,
 }
 
 /// Runs all tortures for so many minutes.
@@ -98,27 +114,32 @@ fn lanes(base: &Path, seed: u64, release: bool) -> Vec<Lane> {
     let mut cargo = Command::new(env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
     cargo.args(["test", "--no-run", "--message-format", "json"]);
     cargo.args(["-p", "multiprocess", "-p", "downloader"]);
-    cargo.args(TORTURES.iter().flat_map(|(_, _, test)| ["--test", test]));
+    cargo.args(TORTURES.iter().flat_map(|(.., tests)| *tests).flat_map(|test| ["--test", test]));
     cargo.args(release.then_some("--release"));
     let built = cargo.stderr(Stdio::inherit()).output().expect("cargo can be started");
     assert!(built.status.success(), "the tortures can't be built");
     let messages = String::from_utf8(built.stdout).unwrap();
     let messages: Vec<Value> =
         messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let lane = |((name, package, test), number): ((&'static str, _, _), u64)| {
+    let cases = |test: &&'static str| {
         // Not the program that some tests run.
-        let is_meant = |message: &&Value| message["target"]["name"] == test;
+        let is_meant = |message: &&Value| message["target"]["name"] == *test;
         let program =
             messages.iter().filter(is_meant).find_map(|built| built["executable"].as_str());
         let program = PathBuf::from(program.expect("cargo names the program"));
         let list = Command::new(&program).args(["--list", "--ignored"]).output().unwrap();
         let list = String::from_utf8(list.stdout).unwrap();
-        let cases = list.lines().filter_map(|line| line.strip_suffix(": test"));
-        let cases: Vec<String> = cases.map(str::to_owned).collect();
-        assert!(!cases.is_empty(), "{name} has no torture");
+        let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
+        let case = |name: &str| Case { test, program: program.clone(), name: name.to_owned() };
+        let cases: Vec<Case> = names.map(case).collect();
+        assert!(!cases.is_empty(), "{test} has no torture");
+        cases
+    };
+    let lane = |((name, package, tests), number): ((_, _, &[&'static str]), u64)| {
+        let cases = tests.iter().flat_map(cases).collect();
         let random = Random((seed << 8 | number) + 1);
         let folder = base.join(name);
-        Lane { name, package, test, program, cases, folder, random, counts: BTreeMap::new() }
+        Lane { name, package, cases, folder, random, counts: BTreeMap::new() }
     };
     TORTURES.into_iter().zip(0..).map(lane).collect()
 }
@@ -136,7 +157,7 @@ impl Lane {
             let (seed, time) = (self.random.next() >> 1, left.min(SLICE));
             let seconds = time.as_secs();
             if let Err(what) = self.run_one(&case, seed, time) {
-                let Self { name, package, test, .. } = self;
+                let (Self { name, package, .. }, Case { test, name: case, .. }) = (self, case);
                 return Err(format!(
                     "{name}: {what}\nrun it alone: TORTURE_SECONDS={seconds} \
                      TORTURE_SEED={seed} cargo test -p {package} --test {test} -- --ignored \
@@ -147,12 +168,12 @@ impl Lane {
         Ok(self)
     }
 
-    fn run_one(&mut self, case: &str, seed: u64, time: Duration) -> Result<(), String> {
+    fn run_one(&mut self, case: &Case, seed: u64, time: Duration) -> Result<(), String> {
         let temporary = self.folder.join("tmp");
         fs::create_dir_all(&temporary).unwrap();
         let log = File::create(self.folder.join("log")).unwrap();
-        let mut command = Command::new(&self.program);
-        command.args([case, "--exact", "--ignored", "--nocapture"]);
+        let mut command = Command::new(&case.program);
+        command.args([&case.name, "--exact", "--ignored", "--nocapture"]);
         command.env("TORTURE_SECONDS", time.as_secs().to_string());
         command.env("TORTURE_SEED", seed.to_string());
         command.envs(["TMPDIR", "TMP", "TEMP"].map(|name| (name, &temporary)));

@@ -55,8 +55,7 @@ fn row(kind: &str, calls: u64, pythons: &[Python], mut peers: Vec<Peer>) -> Benc
         let mut wanted = serde_json::to_value(work(made, budget))?;
         wanted["what"] = "executor".into();
         wanted["kind"] = python_kind.clone().into();
-        let seconds = python.run("calls.py", &wanted, budget)?;
-        Ok(figure_of(calls, made, serde_json::from_value(seconds)?))
+        Ok(figure_of(calls, made, python.figure("calls.py", &wanted, budget)?))
     });
     let (name, says, unit) = match calls {
         1 => ("round-trip", "one square, there and back", Unit::Time),

@@ -13,12 +13,14 @@ mod pool;
 mod queue_after_kills;
 mod queue_invite;
 mod queue_memory;
+mod shared;
 mod start_join;
 
 /// Returns all rows, in the order of the chapters.
 pub(crate) fn all(pythons: &[Python]) -> Vec<Benchmark> {
     [
         start_join::rows(pythons),
+        shared::rows(pythons),
         messages::rows(pythons),
         queue_after_kills::rows(pythons),
         queue_invite::rows(pythons),
@@ -119,7 +121,7 @@ mod tests {
         let _deadline = testing::Deadline::seconds(120);
         let mut pythons = crate::python::find(&[]).unwrap();
         pythons.truncate(1);
-        let shapes = "start-join pipe-round-trip pipe-echo-1-MiB queue-2-2 queue-15-1 \
+        let shapes = "start-join lock-alone lock-contended value-update-contended barrier pipe-round-trip pipe-echo-1-MiB queue-2-2 queue-15-1 \
                       queue-latency queue-200-B queue-20-MB queue-idle-cpu token-processes \
                       token-threads pool-map-1-200-workers executor-processes-million";
         let shapes: Vec<&str> = shapes.split_whitespace().collect();

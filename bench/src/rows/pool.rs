@@ -66,8 +66,7 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Benchmark> {
         peers.extend(for_each(pythons, move |python, budget| {
             let mut wanted = serde_json::to_value(work(call, budget.seconds))?;
             wanted["what"] = "pool".into();
-            let figure = python.run("calls.py", &wanted, budget)?;
-            Ok(figure_of(call, serde_json::from_value(figure)?))
+            Ok(figure_of(call, python.figure("calls.py", &wanted, budget)?))
         }));
         if !matches!(call, Call::Memory | Call::Idle) {
             peers.push(match call {

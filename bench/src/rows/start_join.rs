@@ -44,7 +44,7 @@ fn row(placement: Placement, pythons: &[Python]) -> Benchmark {
             let wanted = json!({
                 "what": "start-join", "start_method": method, "core": core, "seconds": seconds
             });
-            Ok(serde_json::from_value::<f64>(python.run("calls.py", &wanted, budget)?)?)
+            python.figure("calls.py", &wanted, budget)
         });
         peers.extend(started.into_iter().map(|peer| peer.variant(method)));
     }

@@ -263,15 +263,16 @@ fn hear<T: DeserializeOwned>(from: &mut Receiver<T>, budget: &Budget) -> Result<
     })
 }
 
-/// Calls the function in a process of its own, which may start other processes; returns the figure
-/// that it sends.
+/// Calls the function in a process of its own, which may start other processes; returns what it
+/// sends.
 ///
 /// # Errors
 /// If it fails, or isn't done in time.
-pub fn in_process<A, F>(budget: &Budget, function: F, arguments: A) -> Result<f64, Failure>
+pub fn in_process<A, F, R>(budget: &Budget, function: F, arguments: A) -> Result<R, Failure>
 where
     A: Serialize + DeserializeOwned + Send + 'static,
-    F: Fn((A, Sender<f64>)) -> Result<(), Failure> + Any,
+    F: Fn((A, Sender<R>)) -> Result<(), Failure> + Any,
+    R: DeserializeOwned + 'static,
 {
     let (mut receiver, sender) = one_way()?;
     let mut process = Process::new(function, (arguments, sender));

@@ -1,5 +1,6 @@
 //! Descriptors as arguments: an open pipe, file or socket goes to a new process with its
-//! arguments, and in no other way. Python: `multiprocessing.reduction.DupFd`.
+//! arguments, or to another program in a message of a [`Client`](crate::manager::Client), and in no
+//! other way. Python: `multiprocessing.reduction.DupFd`.
 //!
 //! ```text
 //!   parent                                              child
@@ -76,7 +77,8 @@ type Slot<T> = RefCell<Option<T>>;
 /// ```
 ///
 /// # Errors
-/// Outside the arguments of a new process, and at the limit of open files.
+/// Outside the arguments of a new process and the messages of a client, and at the limit of open
+/// files.
 pub fn serialize<F: AsEnd, S: Serializer>(holder: &F, serializer: S) -> Result<S::Ok, S::Error> {
     let index = in_slot(&OUTGOING, |outgoing| {
         let outgoing = outgoing.ok_or(
@@ -96,7 +98,7 @@ pub fn serialize<F: AsEnd, S: Serializer>(holder: &F, serializer: S) -> Result<S
 /// [`serialize`]. Python: `DupFd.detach()`.
 ///
 /// # Errors
-/// Outside the arguments of a new process.
+/// Outside the arguments of a new process and the messages of a client.
 pub fn deserialize<'de, F: From<OwnedEnd>, D: Deserializer<'de>>(input: D) -> Result<F, D::Error> {
     let index = usize::deserialize(input)?;
     let taken = in_slot(&INCOMING, |incoming| {

@@ -1,8 +1,8 @@
 //! [`Array`]: plain values in place, in parts with a lock each.
 //!
 //! ```text
-//!   words   lock of part 0 │ lock of part 1 │ … │ values of part 0, rest │ values of part 1, rest │ …
-//!           a cache line     a cache line         whole cache lines         whole cache lines
+//!   words   lock of part 0 │ lock of part 1 │ … │ values of part 0, rest │ values of part 1, …
+//!           a cache line     a cache line         whole cache lines        whole cache lines
 //! ```
 //!
 //! A part is a slice for the process that has its lock. So all changes are made in place, and a
@@ -10,14 +10,14 @@
 //! bits are a `T` ([`Pod`]), so a half-changed part holds odd numbers at worst.
 //!
 //! There is no way to a value but by its part's lock. An atomic access beside the slice of another
-//! process would be a data race; who wants atomics takes [`Words`](crate::shared::Words).
+//! process would be a data race: for atomics there is [`Words`](crate::shared::Words).
 //!
 //! # A death at each step
 //!
 //! The locks are those of [`Lock`](crate::shared::Lock), one for each part, and so are the steps
 //! (`lock_word.rs`). Between them and the values there is no step: this process's own mark that a
-//! thread has the part (`sys/shared/plain.rs`) dies with it. A new member's number is freed from all
-//! locks before it is used.
+//! thread has the part (`sys/shared/plain.rs`) dies with it. A new member's number is freed from
+//! all locks before it is used.
 //!
 //! # Memory ordering
 //!
@@ -104,7 +104,7 @@ const LISTED: usize = 8;
 /// A process that is killed, or panics, while it has a part may have changed half of it. The next
 /// holder of that part is told so, and which process it was; other parts are not concerned. Each
 /// next holder is told again, until one says by [`LockError::recover`] that the part is whole. For
-/// values that are never half changed there is `Value`.
+/// values that are never half changed there is [`Value`](crate::shared::Value).
 ///
 /// A process that is stopped is not dead: it keeps its part, and the others wait. So does a guard
 /// that is [forgotten](std::mem::forget), until its process ends.
@@ -190,7 +190,19 @@ impl<T: Pod> Array<T> {
     ///
     /// # Panics
     /// If there is no such part, or if this thread has it already: it would wait for itself.
+    #[inline]
     pub fn lock(&self, part: usize) -> Result<PartGuard<'_, T>, LockError<PartGuard<'_, T>>> {
+        // The usual way, without the moves of the other ones' results.
+        if self.word(part).try_lock_whole()
+            && let Some(guard) = self.whole(part)
+        {
+            return Ok(guard);
+        }
+        self.lock_slowly(part)
+    }
+
+    #[cold]
+    fn lock_slowly(&self, part: usize) -> Locked<'_, T> {
         let locked = self.lock_until(part, None);
         locked.unwrap_or_else(|| unreachable!("there is no deadline"))
     }
@@ -240,13 +252,22 @@ impl<T: Pod> Array<T> {
     /// Returns `None` if a thread of this process has the part, because damaged memory has let this
     /// one in, too. Now the lock is held by this process again, as it should be, until that thread
     /// unlocks.
+    #[inline]
+    fn whole(&self, part: usize) -> Option<PartGuard<'_, T>> {
+        let lent = self.0.values.lend(part)?;
+        let held = Held { word: self.word(part), was_panicking: thread::panicking() };
+        Some(PartGuard { lent, held, part })
+    }
+
+    /// Returns the same with what is to be told.
     fn guard(&self, part: usize, deaths: u32) -> Option<Locked<'_, T>> {
-        let (word, lent) = (self.word(part), self.0.values.lend(part)?);
-        let held = Held { word, was_panicking: thread::panicking() };
-        let guard = PartGuard { lent, held, part };
+        let guard = self.whole(part)?;
         Some(match deaths {
             0 => Ok(guard),
-            deaths => Err(LockError::new(guard, word.died(deaths))),
+            deaths => {
+                let died = guard.held.word.died(deaths);
+                Err(LockError::new(guard, died))
+            }
         })
     }
 }
@@ -359,6 +380,7 @@ impl<'de, T: Pod> Deserialize<'de> for Array<T> {
 /// `SharedMemory` crashes the process.)
 ///
 /// ```compile_fail,E0505
+/// # // SHM-B05
 /// let array = multiprocess::shared::Array::<u8>::new(5)?;
 /// let mut part = array.lock(0).unwrap();
 /// let first = &mut part[0];
@@ -474,8 +496,9 @@ mod tests {
         drop(next.lock(1).unwrap());
         std::mem::forget(next.lock(0).unwrap());
         drop(next);
-        drop(sent(&array));
-        assert_eq!(array.try_lock(0).unwrap_err().died().deaths, 1, "told by the invitation");
+        let on_its_way = sent(&array);
+        assert_eq!(array.try_lock(0).unwrap_err().died().deaths, 1, "the number lives again");
+        drop(on_its_way);
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub struct Passed {
 }
 
 impl Passed {
-    /// Returns true for exactly one seat in each round: the one that came last. Python:
+    /// Returns true for exactly one seat in each round, which came last. Python:
     /// `barrier.wait() == 0`.
     #[must_use]
     pub const fn is_leader(self) -> bool {
@@ -33,7 +33,7 @@ pub enum Broken {
         name: Option<String>,
     },
     /// The leader's action has panicked.
-    #[error("at seat {seat} of the barrier the action panicked, in {}", process(*pid, name.as_deref()))]
+    #[error("the action at seat {seat} panicked, in {}", process(*pid, name.as_deref()))]
     Panicked {
         /// Number of the leader's seat.
         seat: usize,

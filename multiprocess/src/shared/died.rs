@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// A death with a lock in hand, as the next holder is told of it: the last process that died, and
-/// how many have since what the lock guards was last said to be whole.
+/// A death with a lock in hand, as the next holder is told of it: the process that died last, and
+/// the number of deaths since what the lock guards was last said to be whole. As text it is a
+/// sentence: "Process-3 (process 4711) died holding the lock".
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Died {
@@ -29,7 +30,7 @@ impl Died {
         write!(f, " holding {held}")?;
         match self.deaths {
             0 | 1 => Ok(()),
-            deaths => write!(f, " (the last of {deaths} since it was recovered)"),
+            deaths => write!(f, " (the last of {deaths} since the last recovery)"),
         }
     }
 }
@@ -41,3 +42,22 @@ impl fmt::Display for Died {
 }
 
 impl std::error::Error for Died {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentence_says_which_process_died_and_how_often_that_happened() {
+        let died = |name: Option<&str>, pid, deaths, panicked| {
+            Died { pid, name: name.map(String::from), deaths, panicked }.to_string()
+        };
+        let sentence = "Process-3 (process 12) died holding the lock";
+        assert_eq!(died(Some("Process-3"), 12, 1, false), sentence);
+        let sentence =
+            "process 12 panicked holding the lock (the last of 3 since the last recovery)";
+        assert_eq!(died(None, 12, 3, true), sentence);
+        let sentence = "a process that was just starting died holding the lock";
+        assert_eq!(died(None, 0, 1, false), sentence);
+    }
+}

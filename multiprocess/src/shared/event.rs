@@ -169,13 +169,13 @@ impl Event {
 #[cfg_attr(test, derive(Debug, serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy)]
 pub(crate) enum Step {
-    /// The event is about to be set.
+    /// About to set the event.
     Setting = 500,
-    /// It is set, and no thread was woken.
+    /// The event is set, and no thread was woken.
     Set,
-    /// It is about to be cleared.
+    /// About to clear the event.
     Clearing,
-    /// It is cleared.
+    /// The event is cleared.
     Cleared,
 }
 

@@ -119,6 +119,10 @@ impl Lock {
     ///
     /// # Errors
     /// [`LockError`], with the guard in it, if a process died holding the lock.
+    ///
+    /// # Panics
+    /// If this thread holds the lock already, and would wait for itself longer than there are
+    /// instants: for `Duration::MAX`.
     pub fn lock_timeout(
         &self,
         timeout: Duration,
@@ -126,8 +130,10 @@ impl Lock {
         if self.0.try_lock_whole() {
             return Ok(Some(self.whole()));
         }
-        let deadline = Instant::now().checked_add(timeout);
-        self.0.lock_slowly(deadline).map(|deaths| self.guard(deaths)).transpose()
+        match Instant::now().checked_add(timeout) {
+            None => self.lock_slowly().map(Some),
+            deadline => self.0.lock_slowly(deadline).map(|deaths| self.guard(deaths)).transpose(),
+        }
     }
 
     /// Returns true if a process holds the lock, dead or alive. Python: `locked()`.
@@ -164,6 +170,7 @@ impl fmt::Debug for Lock {
 /// let guard = lock.lock().unwrap();
 /// drop(guard);
 /// drop(guard);
+/// # // LOCK-01
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
@@ -171,6 +178,7 @@ impl fmt::Debug for Lock {
 /// let lock = multiprocess::shared::Lock::new()?;
 /// let guard = lock.try_lock();
 /// std::thread::scope(|scope| scope.spawn(|| drop(guard)).join().is_ok());
+/// # // LOCK-B04
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[must_use = "dropped at once, it unlocks at once"]

@@ -9,6 +9,29 @@ use crate::shared::Died;
 ///
 /// Each next holder is told, until one says by [`recover`](Self::recover) that all is whole. To
 /// drop the error unlocks, and leaves the next holder to be told.
+///
+/// ```
+/// use std::thread;
+///
+/// use multiprocess::shared::Lock;
+///
+/// let lock = Lock::new()?;
+/// // A panic with the lock in hand is told in the same way as the death of a process.
+/// thread::scope(|scope| {
+///     let thread = scope.spawn(|| {
+///         let _guard = lock.lock();
+///         panic!("in the middle of its work");
+///     });
+///     assert!(thread.join().is_err());
+/// });
+/// let error = lock.lock().expect_err("the panic is told");
+/// assert!(error.died().panicked);
+/// println!("{error}: I look at everything it may have left half done");
+/// let guard = error.recover();
+/// drop(guard);
+/// assert!(lock.lock().is_ok());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct LockError<G> {
     guard: G,
     // Boxed, because a `Result` with a small error is as cheap as the guard alone.

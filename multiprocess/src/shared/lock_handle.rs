@@ -62,10 +62,15 @@ impl LockHandle {
         Members::create(LOCK_WORDS).map(Self::of)
     }
 
-    fn of(members: Members) -> Self {
+    /// Makes the handle of a lock in the first words of a memory.
+    pub(crate) fn of(members: Members) -> Self {
         let (thread, depth) = (AtomicUsize::new(0), AtomicU32::new(0));
         let shared = Shared { members, thread, depth, spin: Spin::default() };
         Self(Found::new(shared, |shared| shared.members.half(0)))
+    }
+
+    pub(crate) fn members(&self) -> &Members {
+        &self.0.members
     }
 
     #[inline]
@@ -149,7 +154,7 @@ impl LockHandle {
 
     /// Unlocks, by the thread that holds the lock.
     #[inline]
-    fn unlock(&self) {
+    pub(crate) fn unlock(&self) {
         let thread = self.0.thread.load(Ordering::Relaxed);
         self.0.thread.store(0, Ordering::Relaxed);
         if thread & TOLD == 0 { self.word().unlock_whole() } else { self.unlock_slowly() }

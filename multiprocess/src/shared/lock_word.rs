@@ -1,7 +1,7 @@
-//! A lock in one word, which goes on when its holder is killed, and tells the next one.
+//! A lock in one word, which goes on when its holder is killed, and tells the next holder.
 //!
 //! ```text
-//!   word:  deaths that nobody has recovered from (19 bits) │ a thread may sleep (1) │ holder (12)
+//!   word:  deaths since the last recovery (19 bits) │ a thread may sleep (1) │ holder (12)
 //!
 //!   lock      0, d ──────▶ me, d        one compare-exchange; with d > 0 the deaths are told
 //!   unlock    me, d ─────▶ 0, d         one swap; wakes one thread if one may sleep
@@ -17,18 +17,18 @@
 //!
 //! # A death at each step
 //!
-//! | | the last that it did | what is left | what the others see |
+//! | | the last step before the death | what is left | what the others see |
 //! | --- | --- | --- | --- |
-//! | L1 | nothing yet | nothing | nothing |
+//! | L1 | none yet | nothing | nothing |
 //! | L2, L6 | took the lock, at once or after a sleep | held by the dead | one death is told |
 //! | L3 | found it held | nothing | nothing |
 //! | L4 | announced that it sleeps | the bit | a wake-up in vain |
 //! | L5 | was woken, and took nothing | nothing | the next sleeper looks after its nap |
-//! | L7 | locked a dead holder's number | the number is free with it | one death, the first |
+//! | L7 | locked a dead holder's number | the number is free again | one death, the first |
 //! | L8, L9 | inherited; recorded the death | held by a dead heir | both deaths are told |
 //! | L10 | learned of the deaths | the same | both are told |
 //! | L14 | said that all is whole | held by the dead | one death, the second |
-//! | L11 | began to unlock | held by the dead | one death: all may be whole, it can't be known |
+//! | L11 | was about to unlock | held by the dead | one death, though all is whole |
 //! | L12 | unlocked, and woke no thread | free, and a sleeper | the sleeper looks after its nap |
 //! | L13 | unlocked | nothing | nothing |
 //! | L15 | took a dead holder's number for a new member | the number is free again | as before |
@@ -320,6 +320,10 @@ impl<S: System> LockOn<S> {
     /// Unlocks; deaths that the holder has not recovered from will be told to the next one.
     #[inline]
     pub(crate) fn unlock(self) {
+        // Only threads that are about to sleep change the word of a living holder.
+        if self.deaths() == 0 {
+            return self.unlock_whole();
+        }
         self.0.reach(Step::Leaving);
         let before = self.0.word().fetch_and(!(HOLDER | SLEEPERS), Ordering::Release);
         self.wake_after(before);
@@ -377,6 +381,7 @@ impl<S: System> LockOn<S> {
     }
 
     /// Returns the number of deaths that are still to be told. By the holder.
+    #[inline]
     pub(crate) fn deaths(self) -> u32 {
         deaths(self.0.word().load(Ordering::Relaxed))
     }

@@ -1,5 +1,37 @@
-//! What processes can share: values, arrays, locks that no kill can wedge. Python: `Value`,
-//! `Array`, `Lock` and the other classes for synchronization, `shared_memory`.
+//! What processes can share: values, arrays, locks that no kill can wedge.
+//!
+//! ```text
+//!   process A                    memory without a name                     process B
+//!   ┌───────┐    ┌─────────────────────────────────────────────────┐      ┌───────┐
+//!   │ value ├───▶│ members: who takes part, each with a number     │◀─────┤ value │
+//!   └───────┘    │ lock: number of its holder ┃ version ┃ 2 copies │      └───────┘
+//!                └─────────────────────────────────────────────────┘
+//! ```
+//!
+//! | | what it is | Python |
+//! | --- | --- | --- |
+//! | [`Value`] | plain data that changes whole or not at all; reading takes no lock | `Value` |
+//! | [`Array`] | plain data in place, in parts with a lock each | `Array`, `shared_memory` |
+//! | [`Words`] | atomics | `RawArray`, `RawValue` |
+//! | [`Lock`], [`ReentrantLock`] | one process at a time | `Lock`, `RLock` |
+//! | [`Condition`] | a lock whose holders can wait for each other | `Condition` |
+//! | [`Semaphore`] | so many permits | `Semaphore`, `BoundedSemaphore` |
+//! | [`Event`] | a flag to wait for | `Event` |
+//! | [`Barrier`] | seats, of which none goes on before all are there | `Barrier` |
+//!
+//! All of them are arguments of new processes and of initializers of pools, and go over a
+//! connection of a [`Client`](crate::manager::Client). None has a name in the file system: the
+//! kernel frees the memory with the last handle.
+//!
+//! **When a process dies** that held a lock, a part or a permit, the next one gets it, within at
+//! most 100 ms, and is told of the death ([`LockError`], [`Died`]), because what the lock guards
+//! may be half changed. A `Value` needs none of that.
+//!
+//! To read in this order: who takes part and is alive (`members.rs`), sleeping and waking
+//! (`event_count.rs`, `waiters.rs`), the lock in one word (`lock_word.rs`, `lock_handle.rs`); then
+//! each type. What can be stated without a system is in files of its own, which loom tries in every
+//! interleaving: `lock_word.rs`, `transaction.rs` (of a value), `slots.rs` (of a semaphore),
+//! `event_word.rs`, `event_count.rs`. Under `--cfg loom` there are only these.
 
 #[cfg(not(loom))]
 mod array;
@@ -10,6 +42,10 @@ mod barrier;
 mod broken;
 #[cfg(not(loom))]
 mod condition;
+#[cfg(not(loom))]
+mod condition_guard;
+#[cfg(not(loom))]
+mod condition_handle;
 #[cfg(all(test, not(loom)))]
 pub(crate) mod crash;
 #[cfg(not(loom))]
@@ -38,8 +74,13 @@ mod reentrant;
 #[cfg(not(loom))]
 mod round;
 #[cfg(not(loom))]
+mod seat;
+#[cfg(not(loom))]
 mod semaphore;
+mod slot;
 mod slots;
+#[cfg(not(loom))]
+mod table;
 mod transaction;
 #[cfg(not(loom))]
 mod value;
@@ -53,13 +94,15 @@ mod words;
 #[cfg(not(loom))]
 pub use array::{Array, PartGuard};
 #[cfg(not(loom))]
-pub use barrier::{Barrier, Seat};
+pub use barrier::Barrier;
 #[cfg(not(loom))]
 pub use broken::{Broken, Passed};
 #[cfg(not(loom))]
 pub use bytemuck::{Pod, Zeroable};
 #[cfg(not(loom))]
-pub use condition::{Condition, ConditionGuard};
+pub use condition::Condition;
+#[cfg(not(loom))]
+pub use condition_guard::ConditionGuard;
 #[cfg(not(loom))]
 pub use died::Died;
 #[cfg(not(loom))]
@@ -74,6 +117,8 @@ pub use lock_error::{LockError, Recover};
 pub use permit::Permit;
 #[cfg(not(loom))]
 pub use reentrant::{ReentrantLock, ReentrantLockGuard};
+#[cfg(not(loom))]
+pub use seat::Seat;
 #[cfg(not(loom))]
 pub use semaphore::Semaphore;
 #[cfg(not(loom))]

@@ -17,20 +17,22 @@
 //!
 //! # A death at each step
 //!
-//! | the dead process | the last that it did | what is left | what the others see |
+//! | dead process | the last that it did | what is left | what the others see |
 //! | --- | --- | --- | --- |
 //! | an acquirer | found a free slot | nothing | nothing |
 //! | | took it | its permit | the next thorough look gives it back |
 //! | a holder | began to give back | its permit | the same |
-//! | | gave back, and woke no thread | a free permit, and sleepers | a sleeper looks after its nap |
-//! | a sleeper | was woken, and took nothing | a free permit, and sleepers | the same; or a thread that gives another one back wakes all |
+//! | | gave back, and woke no thread | a free permit, and sleepers | sleepers look after a nap |
+//! | a sleeper | was woken, and took nothing | a free permit, and sleepers | the same (a) |
 //! | a burier | locked a dead number | the number is free with it | the next thorough look buries |
 //! | | freed some of its slots | slots of the dead | the same |
-//! | | freed all, and woke no thread | free permits, and sleepers | a sleeper looks after its nap |
+//! | | freed all, and woke no thread | free permits, and sleepers | sleepers look after a nap |
 //! | an adder | reserved some slots | reserved slots | the next look for room frees them |
 //! | | freed some of them | some permits more; reserved slots | the same |
 //! | a consumer | began to consume | its permit | the next thorough look gives it back |
 //! | | consumed | room for a permit | nothing |
+//!
+//! (a) Or a thread that gives another permit back wakes all, because it finds more than one free.
 //!
 //! An inviter is a burier, too: before a number is given to a new process, it buries what its
 //! predecessor left. Naps last 1 ms at first, and twice as long each time, up to 100 ms.

@@ -145,6 +145,7 @@ impl fmt::Debug for ReentrantLock {
 /// let guard = lock.lock().unwrap();
 /// drop(guard);
 /// drop(guard);
+/// # // LOCK-02
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[must_use = "dropped at once, it unlocks at once"]

@@ -4,7 +4,7 @@
 //!   number (8 bits) │ attempt (28) │ arrived (12) │ seat (12) │ phase (4)
 //!
 //!   arrive   n, a, k, gathering ──────────▶ n, a, k + 1, gathering
-//!   pass     n, a, all − 1, gathering ────▶ n + 1, a, 0, gathering       by the one that comes last
+//!   pass     n, a, all − 1, gathering ────▶ n + 1, a, 0, gathering       by the last
 //!   act      n, a, all − 1, gathering ────▶ n, a, all, acting(seat)      the same, with an action
 //!   pass     n, a, all, acting(seat) ─────▶ n + 1, a, 0, gathering
 //!   break    n, a, k, gathering or acting ▶ n, a, k, broken(why, seat)
@@ -69,7 +69,7 @@ impl Round {
         }
     }
 
-    /// Returns the seat that acts, or the one that broke the round.
+    /// Returns the seat that acts, or that broke the round.
     pub(crate) const fn seat(self) -> Member {
         (self.0 >> SEAT & 0xfff) as Member
     }

@@ -16,8 +16,8 @@
 //!
 //! # Memory ordering
 //!
-//! The words of the copies are read and written Relaxed. Three pairs order them; *n* is a version,
-//! and copy *n* the one that is current then (and at *n* + 2, *n* + 4 …).
+//! The words of the copies are read and written Relaxed. What orders them (*n* is a version,
+//! and copy *n* the one that is current then, and at *n* + 2, *n* + 4 …):
 //!
 //! - **A reader of version *n* sees the whole copy *n*.** `commit` stores version *n* with Release,
 //!   `get` loads it with Acquire: all words of the copy were written before.

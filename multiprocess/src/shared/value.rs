@@ -433,7 +433,7 @@ mod tests {
     use crate::{Process, tasks};
 
     crate::test_entry!();
-    tasks![set_and_die, wait_set_and_die, add_one];
+    tasks![set_and_die, wait_set_and_die, have];
 
     /// Long enough that a copy has a middle.
     type Five = [u64; 5];
@@ -461,10 +461,8 @@ mod tests {
         crash::nowhere();
     }
 
-    /// Runs in the child.
-    fn add_one(value: Value<Five>) {
-        value.update(|value| value[0] += 1);
-    }
+    /// Runs in the child, which only has the value.
+    fn have(_: Value<Five>) {}
 
     fn is_killed_at(step: u32, value: &Value<Five>) {
         let mut process = Process::new(set_and_die, (value.clone(), step));
@@ -519,6 +517,8 @@ mod tests {
         let _deadline = Deadline::seconds(300);
         for Row { name, step, seen, holds } in ROWS {
             let value = Value::new(OLD).unwrap();
+            // This thread was the last writer, and must not take itself for the present one.
+            value.update(|_| ());
             is_killed_at(step, &value);
             assert_eq!(value.get(), seen, "{name}");
             let told = format!("{value:?}");
@@ -566,21 +566,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_update_notifies_the_threads_that_wait() {
+        let _deadline = Deadline::seconds(120);
+        let value = Value::new(1).unwrap();
+        let event_count = || value.shared.members.half(CHANGED).load(Ordering::SeqCst);
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| value.wait_until(|number| *number == 3, LONG));
+            for _ in 0..2 {
+                until("the thread waits", || event_count() % 2 == 1);
+                let before = event_count();
+                value.update(|number| *number += 1);
+                // The one that notifies makes it even; it never comes back to a former number.
+                assert_ne!(event_count(), before);
+            }
+            assert_eq!(waiting.join().unwrap(), Some(3));
+        });
+    }
+
     /// Row V15.
     #[test]
     fn a_dead_writers_number_is_given_to_a_new_process_without_the_lock() {
         let _deadline = Deadline::seconds(120);
         let value = Value::new(OLD).unwrap();
         is_killed_at(LockStep::Taken as u32, &value);
-        let dead = value.shared.word().holder();
-        let members = &value.shared.members;
-        let invited = members.invite(|dead| value.shared.word().bury(dead)).unwrap();
-        assert_eq!((Some(invited.1), value.shared.word().holder()), (dead, None));
-        drop(invited);
-        let mut process = Process::new(add_one, value.clone());
+        assert!(value.shared.word().holder().is_some());
+        let mut process = Process::new(have, value.clone());
         process.start().unwrap();
+        assert_eq!(value.shared.word().holder(), None, "it was freed for the new process");
         process.join().unwrap();
         assert_eq!(process.exitcode(), Some(0));
+        value.update(|value| value[0] += 1);
         assert_eq!(value.get(), [2, 1, 1, 1, 1]);
     }
 

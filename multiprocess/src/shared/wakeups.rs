@@ -22,20 +22,21 @@
 //!
 //! # What a death leaves
 //!
-//! All changes are made under the condition's lock, each by a single store, and the next holder
-//! finds the dead one's changes made up to some step:
+//! All changes are made under the condition's lock, each by a single store. A process dies
 //!
-//! | dead after | what is left | what comes of it |
-//! | --- | --- | --- |
-//! | C1: the new generation | nothing | generations need not follow one another |
-//! | C2: `waiting + 1`, or while it waits | a dead member's count | `give` counts the living alone, and clears it; so does an invitation |
-//! | C3: it was woken | a wake-up that is not taken | another thread that it is for takes it at its next look, within 100 ms |
-//! | C4: `waiting − 1` | the same | the same; it had the lock, so the next holder is told |
-//! | C5: `count − 1` | one wake-up less | it had gone on, with the lock: the next holder is told |
-//! | C6: a group's generation is raised | its wake-ups are for younger threads, too | as many threads go on |
-//! | C7: `count + n`, no thread is woken | wake-ups | the threads see them at their next look |
-//! | C8: to all, and before the other groups are emptied | some wake-ups twice | a later thread may be woken in vain |
-//! | C9: the threads are woken, before it unlocks | wake-ups | a woken thread gets the lock from the dead holder |
+//! - C1: after the new generation. Nothing: generations need not follow one another.
+//! - C2: after `waiting + 1`, or while it waits. A dead member's count is left: `give` counts the
+//!   living alone, and clears it. So does an invitation.
+//! - C3: after it was woken. The wake-up is left: another thread that it is for takes it at its
+//!   next look, within 100 ms.
+//! - C4: after `waiting − 1`: the same. It had the lock, so the next holder is told.
+//! - C5: after `count − 1`. It had gone on, with the lock: the next holder is told.
+//! - C6: after it has raised a group's generation. The group's wake-ups are for younger threads,
+//!   too: as many threads go on.
+//! - C7: after `count + n`, before it wakes a thread: they see the wake-ups at their next look.
+//! - C8: giving to all, before it empties the other groups. Some wake-ups are there twice: a later
+//!   thread may be woken in vain.
+//! - C9: after it has woken threads, before it unlocks: one gets the lock from the dead holder.
 //!
 //! Wake-ups for which no thread is left that could take them, because all were killed, must not be
 //! counted as coming to a thread. `give` drops a group if all threads that wait are younger. Those
@@ -93,7 +94,7 @@ impl Group<'_> {
     }
 }
 
-/// A step after which a process may die: see the table above.
+/// A step after which a process may die: see the list above.
 #[cfg_attr(test, derive(serde::Serialize, serde::Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {

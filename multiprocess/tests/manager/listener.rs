@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use multiprocess::manager::{Address, Client, Listener};
 use multiprocess::pipe::Error;
-use multiprocess::{Failure, Gate, Queue, Receiver, Sender, Waiting, one_way, tasks};
+use multiprocess::shared::{Lock, Value};
+use multiprocess::{Failure, Gate, Queue, Receiver, Sender, Waiting, one_way, tasks, wait};
 use testing::{Deadline, ends_well, kill_child, start};
 
 multiprocess::test_entry!();
-tasks![say_hello, shout, listen_until_killed, use_an_end, take_over];
+tasks![hold_a_lock, say_hello, shout, listen_until_killed, use_an_end, take_over];
 
 /// LISTEN-01
 #[test]
@@ -97,6 +98,7 @@ fn a_client_sees_what_came_before_the_end_and_the_end() {
     other.send(&"some bytes".into()).unwrap();
     drop((other, listener));
     assert!(client.poll(Duration::from_secs(1)).unwrap());
+    assert_eq!(wait(&[&client, &client], None).unwrap(), [0, 1]);
     assert_eq!(client.recv().unwrap(), "some bytes");
     assert!(client.poll(None).unwrap());
     assert!(matches!(client.recv(), Err(Error::EndOfFile)));
@@ -160,6 +162,37 @@ fn ends_of_pipes_queues_and_connections_travel_in_messages_between_programs() {
         assert!(matches!(end, Err(Error::EndOfFile)), "no copy is left anywhere");
     }
     ends_well(&child);
+}
+
+/// Runs in the child, until it is killed.
+fn hold_a_lock(address: Address) -> Result<(), Failure> {
+    let mut client = Client::<u64, (Lock, Value<u64>)>::connect(&address)?;
+    let (lock, value) = client.recv()?;
+    let _held = lock.lock()?;
+    value.update(|number| *number += 1);
+    client.send(&value.get())?;
+    // Until the end of the connection, which never comes.
+    client.recv()?;
+    Ok(())
+}
+
+/// LISTEN-10
+#[test]
+fn a_lock_and_a_value_are_shared_by_programs_that_are_no_relatives() {
+    let _deadline = Deadline::seconds(60);
+    let listener = Listener::new().unwrap();
+    let child = start(hold_a_lock, listener.address().clone());
+    let mut client = listener.accept::<(Lock, Value<u64>), u64>().unwrap();
+    let shared = (Lock::new().unwrap(), Value::new(5).unwrap());
+    client.send(&shared).unwrap();
+    assert_eq!(client.recv().unwrap(), 6);
+    let (lock, value) = shared;
+    assert_eq!(value.get(), 6);
+    assert!(lock.is_locked());
+    kill_child(&child);
+    let told = lock.lock().unwrap_err();
+    assert_eq!(told.died().pid, child.pid().unwrap());
+    drop(told.recover());
 }
 
 /// Runs in the child, until it is killed.

@@ -11,12 +11,15 @@ use multiprocess::manager::{Address, Client, Listener};
 use multiprocess::pipe::Error;
 use multiprocess::process::ends::AsEnd;
 use multiprocess::process::frame;
-use multiprocess::{Failure, Sender, one_way, tasks};
+use multiprocess::{Failure, Gate, Sender, Waiting, one_way, tasks};
 use serde::Serialize;
-use testing::{Deadline, Random, SHORT, alone, ends_well, room_for_descriptors, start, text};
+use testing::{
+    Deadline, Random, Report, SHORT, alone, ends_well, kill_child, reports, room_for_descriptors,
+    rounds, start, text,
+};
 
 multiprocess::test_entry!();
-tasks![connect_many, large_messages, many_ends, thousand_clients];
+tasks![connect_many, large_messages, many_ends, talk_and_never_listen, thousand_clients];
 
 /// Connects two clients in this process. Each may have its own idea of the messages.
 fn connected<S, R, S2, R2>() -> (Client<S, R>, Client<S2, R2>) {
@@ -237,7 +240,35 @@ fn two_threads_that_accept_share_the_clients() {
     assert!(before.elapsed() >= SHORT);
 }
 
-/// Runs in the child, and drops what it got.
+#[test]
+fn clients_that_come_and_go_in_a_hurry_are_all_accepted_by_some_thread() {
+    const THREADS: u32 = 4;
+    let _deadline = Deadline::seconds(120);
+    let each = u32::try_from(rounds(200)).unwrap();
+    let listener = Listener::new().unwrap();
+    thread::scope(|scope| {
+        for first in 0..THREADS {
+            let listener = &listener;
+            scope.spawn(move || {
+                for _ in 0..each {
+                    let mut client = listener.accept::<u32, u32>().unwrap();
+                    let number = client.recv().unwrap();
+                    client.send(&(number + 1)).unwrap();
+                }
+            });
+            scope.spawn(move || {
+                for number in first * each..(first + 1) * each {
+                    let mut client = Client::<u32, u32>::connect(listener.address()).unwrap();
+                    client.send(&number).unwrap();
+                    assert_eq!(client.recv().unwrap(), number + 1);
+                }
+            });
+        }
+    });
+    assert!(listener.accept_timeout::<(), ()>(Duration::ZERO).unwrap().is_none());
+}
+
+/// Runs in the child, until its client has gone.
 fn large_messages(address: Address) -> Result<(), Failure> {
     let mut client = Client::<String, String>::connect(&address)?;
     loop {
@@ -261,4 +292,41 @@ fn messages_of_any_length_come_back() {
     }
     drop(client);
     ends_well(&child);
+}
+
+/// Runs in the child, until it is killed: sends three messages, and receives none.
+fn talk_and_never_listen((address, report, waiting): (Address, Report, Waiting)) {
+    let mut client = Client::<u32, ()>::connect(&address).unwrap();
+    (0..3).for_each(|number| client.send(&number).unwrap());
+    report.say("has sent");
+    waiting.wait();
+    drop(client);
+}
+
+#[test]
+fn a_message_with_ends_to_a_process_that_dies_without_receiving_it_is_over_with_it() {
+    let _deadline = Deadline::seconds(60);
+    let listener = Listener::new().unwrap();
+    let (mut reports, report) = reports();
+    let (gate, waiting) = Gate::new().unwrap();
+    let child = start(talk_and_never_listen, (listener.address().clone(), report, waiting));
+    let mut client = listener.accept::<Sender<u32>, u32>().unwrap();
+    assert_eq!(reports.next::<String>(), "has sent");
+    let (mut receiver, sender) = one_way::<u32>().unwrap();
+    thread::scope(|scope| {
+        let sends = scope.spawn(|| {
+            let sent = client.send(&sender);
+            // Some systems keep the message for the receiver, others wait for it.
+            assert!(matches!(sent, Ok(()) | Err(Error::BrokenPipe)), "{sent:?}");
+        });
+        kill_child(&child);
+        sends.join().unwrap();
+    });
+    drop(sender);
+    assert!(matches!(receiver.recv(), Err(Error::EndOfFile)), "no copy is left");
+    for number in 0..3 {
+        assert_eq!(client.recv().unwrap(), number, "what it has sent is received");
+    }
+    assert!(matches!(client.recv(), Err(Error::EndOfFile)));
+    gate.open();
 }

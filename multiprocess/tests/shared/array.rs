@@ -34,6 +34,9 @@ tasks![
     step_through,
 ];
 
+#[cfg(target_os = "linux")]
+tasks![measure_new_arrays];
+
 /// Takes the part, whatever has happened to it.
 macro_rules! take {
     ($array:expr, $part:expr) => {
@@ -429,6 +432,32 @@ fn more_memory_than_there_is_is_an_error_of_new_and_no_signal() {
             assert!(text.contains("memory") && !text.contains("os error"), "{text}");
         }
     }
+}
+
+/// Runs in a process of its own: what an array takes as a file, before a value is touched.
+#[cfg(target_os = "linux")]
+fn measure_new_arrays((): ()) {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+    for megabytes in [1, 7, 40] {
+        let _array = Array::<u8>::in_parts(megabytes << 20, 3).unwrap();
+        let files = fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path());
+        let is_shared = |path: &std::path::PathBuf| {
+            fs::read_link(path).is_ok_and(|target| target.starts_with("/memfd:shared (deleted)"))
+        };
+        let taken: Vec<u64> = files
+            .filter(is_shared)
+            .map(|path| fs::metadata(path).unwrap().blocks() * 512)
+            .collect();
+        assert!(taken.len() == 1 && taken[0] >= (megabytes as u64) << 20, "{taken:?}");
+    }
+}
+
+/// SHM-B08
+#[cfg(target_os = "linux")]
+#[test]
+fn all_memory_of_an_array_is_taken_when_it_is_made() {
+    alone(measure_new_arrays);
 }
 
 /// Runs in the child.

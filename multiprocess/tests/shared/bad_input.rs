@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use multiprocess::process::frame;
 use multiprocess::shared::{
-    Array, Barrier, Condition, Lock, LockError, ReentrantLock, Seat, Value, Words,
+    Array, Barrier, Condition, Event, Lock, LockError, ReentrantLock, Seat, Semaphore, Value, Words,
 };
 use multiprocess::tasks;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use testing::{Deadline, Random, ends_well, start, whole_text};
 multiprocess::test_entry!();
 tasks![use_once_there];
 
-/// One thing that processes share.
+/// A thing that processes share.
 #[derive(Serialize, Deserialize)]
 enum Shared {
     Lock(Lock),
@@ -26,10 +26,12 @@ enum Shared {
     Words(Words),
     Condition(Condition),
     Seat(Seat),
+    Event(Event),
+    Semaphore(Semaphore),
 }
 
 /// Number of kinds.
-const KINDS: u64 = 7;
+const KINDS: u64 = 9;
 
 /// A moment that is shorter than any nap.
 const MOMENT: Duration = Duration::from_micros(200);
@@ -43,6 +45,8 @@ impl Shared {
             3 => Self::Value(Value::new([1; 5])?),
             4 => Self::Words(Words::new(5)?),
             5 => Self::Condition(Condition::new()?),
+            6 => Self::Event(Event::new()?),
+            7 => Self::Semaphore(Semaphore::new(3)?),
             _ => Self::Seat(Barrier::seats(2)?.swap_remove(0)),
         })
     }
@@ -94,6 +98,22 @@ impl Shared {
                     let mut guard = condition.lock().unwrap_or_else(LockError::recover);
                     drop(guard.wait_timeout(MOMENT));
                 }
+            },
+            Self::Event(event) => match way {
+                0 => event.set(),
+                1 => drop(event.wait_timeout(MOMENT)),
+                2 => drop(format!("{event:?} {}", event.is_set())),
+                _ => {
+                    event.clear();
+                    event.set();
+                    event.wait();
+                }
+            },
+            Self::Semaphore(semaphore) => match way {
+                0 => drop((semaphore.try_acquire(), semaphore.try_acquire())),
+                1 => drop((semaphore.acquire_timeout(MOMENT), semaphore.add(1))),
+                2 => drop(format!("{semaphore:?} {}", semaphore.available())),
+                _ => drop(semaphore.acquire()),
             },
             Self::Seat(seat) => match way {
                 0 => drop(seat.wait_timeout(MOMENT)),
@@ -222,7 +242,7 @@ mod limits {
     fn without_descriptors((): ()) {
         let _deadline = Deadline::seconds(120);
         let mut random = Random(7);
-        let mut shared: Vec<Shared> = (0..KINDS).map(|kind| made(kind)).collect();
+        let mut shared: Vec<Shared> = (0..KINDS).map(made).collect();
         let mut all = Vec::new();
         let mut take_all = || all.extend(std::iter::from_fn(|| File::open("/dev/null").ok()));
         limit(Resource::Nofile, Some(40));

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use multiprocess::process::Error;
+use multiprocess::process::{Arguments, Error};
 use multiprocess::queue::Words;
 use multiprocess::shared::{Barrier, Broken, Passed, Seat};
 use multiprocess::{Failure, Gate, Pool, Process, Waiting, tasks};
@@ -109,7 +109,7 @@ fn all_told(words: &Words, seats: &[usize], expected: u64) {
     }
 }
 
-/// Runs in the child: nobody is in the second half before all are through the first.
+/// Runs in the child: no party is in the second half before all are through the first.
 fn pass_twice(mut party: Party) -> Result<(), Failure> {
     party.count(0);
     party.seat.wait()?;
@@ -387,6 +387,29 @@ fn do_nothing((_party, gate): (Party, Waiting)) {
 
 /// BARRIER-B03
 #[test]
+fn of_many_seats_which_share_the_looks_at_each_other_a_killed_one_is_found() {
+    let _deadline = Deadline::seconds(300);
+    for victim in [0, 17, 49] {
+        let words = words();
+        let mut seats = Barrier::seats(50).unwrap();
+        let party = Party { seat: seats.remove(victim), words };
+        let child = start(pass_once, (party, LONG));
+        let mine = seats.remove(20);
+        thread::scope(|scope| {
+            let waiting = seats.iter_mut().map(|seat| scope.spawn(move || seat.wait()));
+            let waiting: Vec<_> = waiting.collect();
+            until("all others wait", || mine.waiting() == 49);
+            kill_child(&child);
+            for thread in waiting {
+                let ended = thread.join().unwrap();
+                assert!(matches!(ended, Err(Broken::Ended { seat, .. }) if seat == victim));
+            }
+        });
+    }
+}
+
+/// BARRIER-B03
+#[test]
 fn a_seat_whose_process_ended_before_it_came_breaks_it() {
     let _deadline = Deadline::seconds(120);
     for is_dropped_here in [false, true] {
@@ -422,6 +445,20 @@ fn a_seat_of_a_process_that_can_not_be_started_is_empty() {
     seats[0].reset().unwrap();
     drop(process);
     assert!(matches!(seats[0].wait(), Err(Broken::Ended { seat: 1, .. })));
+}
+
+#[test]
+fn a_seat_that_is_lost_before_it_had_a_process_names_none() {
+    let mut seats = Barrier::seats(2).unwrap();
+    // On its way, and never received.
+    drop(Arguments::pack(&seats[1]).unwrap());
+    let ended = Err(Broken::Ended { seat: 1, pid: 0, name: None });
+    assert_eq!(seats[0].wait(), ended);
+    assert_eq!(seats[1].wait(), Err(Broken::HandedOver));
+    assert_eq!(seats[1].reset(), Err(Broken::HandedOver));
+    seats[1].abort();
+    assert_eq!(seats[1].waiting(), 0);
+    assert_eq!(format!("{:?}", seats[1]), "Seat(1 of 2; handed over)");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 //! others, and no process hangs.
 //!
 //! ```text
-//!   party    wait, wait_then, wait_timeout, abort, reset ──▶ how often it came, and passed ─┐
-//!   driver   kill one, stop one ───────────────────────────▶ which seat it was ─────────────┴▶ compares
+//!   party    waits, aborts, resets ──▶ how often it came, and passed ─┐
+//!   driver   kills one, stops one ───▶ which seat it was ─────────────┴▶ compares
 //! ```
 //!
 //! The long version: `TORTURE_SECONDS=60 cargo test --test shared-barrier-torture -- --ignored`.
@@ -94,7 +94,7 @@ fn play(mut party: Party) {
                 thread::sleep(2 * LONG);
             }
             Err(Broken::Aborted | Broken::TimedOut) => {
-                // Each loses its time, so that one that has reset finds the others waiting.
+                // A seat that has reset then finds the others waiting.
                 if me == 0 || random.below(16) == 0 {
                     let _ = party.seat.reset();
                 }
@@ -253,7 +253,7 @@ fn host((seats, report): (usize, Report)) {
     }
 }
 
-/// Hosts are killed at random instants: all whom they have given a seat are told.
+/// Hosts are killed at random instants: all parties that have a seat are told.
 fn starts(time: Duration) {
     let mut random = Random(seed() | 1);
     let (begun, mut hosts, mut told) = (Instant::now(), 0, 0);
@@ -293,13 +293,13 @@ fn long_starts((): ()) {
 }
 
 #[test]
-fn whoever_is_killed_all_others_are_told_and_have_passed_the_same_rounds() {
+fn whichever_party_is_killed_all_others_are_told_and_have_passed_the_same_rounds() {
     alone(short_games);
 }
 
 #[test]
 #[ignore = "long: thousands of kills"]
-fn long_whoever_is_killed_all_others_are_told() {
+fn long_whichever_party_is_killed_all_others_are_told() {
     alone(long_games);
 }
 

@@ -1,6 +1,6 @@
 //! Kill torture of a condition: waiters, notifiers and starters of others are killed and stopped at
-//! random instants, and none that was notified is forgotten, none is woken of itself, no process
-//! hangs.
+//! random instants. No thread that was notified is forgotten, no thread is woken of itself, and no
+//! process hangs.
 //!
 //! ```text
 //!   worker   wait, wait_timeout, notify, notify_all ──▶ counts under the lock ─┐
@@ -123,6 +123,12 @@ impl Scene {
         self.add(GIVEN, most as u64);
         guard.notify(most);
     }
+
+    /// Notifies all workers, and a process that another has started.
+    fn notify_all(&self, guard: &ConditionGuard<'_>) {
+        self.add(GIVEN, WORKERS as u64 + 1);
+        guard.notify_all();
+    }
 }
 
 /// Runs in a worker, until it is killed.
@@ -140,10 +146,7 @@ fn work((scene, place, seed): (Scene, usize, u64)) {
                 scene.wait(&mut guard, Some(timeout), place);
             }
             5..7 => scene.notify(&guard, random.below(3) as usize),
-            _ => {
-                scene.add(GIVEN, WORKERS as u64 + 1);
-                guard.notify_all();
-            }
+            _ => scene.notify_all(&guard),
         }
         scene.change(&mut random);
         drop(guard);
@@ -317,14 +320,14 @@ fn calm(scene: &Scene, random: &mut Random) {
     for _ in 0..2 {
         let guard = settle();
         let woken = scene.get(WOKEN);
-        guard.notify_all();
+        scene.notify_all(&guard);
         drop(guard);
         until("all are woken", || scene.get(WOKEN) >= woken + WORKERS as u64);
     }
     for _ in 0..3 {
         let guard = settle();
         let (woken, most) = (scene.get(WOKEN), random.below(WORKERS as u64 + 1));
-        guard.notify(most as usize);
+        scene.notify(&guard, most as usize);
         drop(guard);
         until("so many are woken", || scene.get(WOKEN) >= woken + most);
         drop(settle());
@@ -334,11 +337,11 @@ fn calm(scene: &Scene, random: &mut Random) {
         assert_eq!(scene.get(WOKEN), woken + most, "no more are woken");
     }
     scene.set(CALM, 0);
-    scene.lock().notify_all();
+    scene.notify_all(&scene.lock());
 }
 
-/// Again and again: of two that wait one is notified, and the one that the system wakes is killed
-/// just then. Then it had gone on, or the other does.
+/// Again and again: two processes wait, one notification is given, and the process that the system
+/// wakes is killed just then. Then it had gone on, or the other does.
 fn races(time: Duration) {
     let mut random = Random(seed() | 1);
     let begun = Instant::now();
@@ -407,13 +410,13 @@ fn long_races((): ()) {
 }
 
 #[test]
-fn whoever_is_killed_or_stopped_all_go_on_and_counts_are_exact_in_between() {
+fn whichever_process_is_killed_or_stopped_all_go_on_and_counts_are_exact_in_between() {
     alone(short_storm);
 }
 
 #[test]
 #[ignore = "long: thousands of kills"]
-fn long_whoever_is_killed_or_stopped_all_go_on() {
+fn long_whichever_process_is_killed_or_stopped_all_go_on() {
     alone(long_storm);
 }
 

@@ -13,7 +13,7 @@ use multiprocess::shared::{Event, Words};
 use multiprocess::{Pool, Process, Queue, tasks};
 use testing::{
     Deadline, LONG, Other, Report, SHORT, alone, ends_well, kill_child, leaves_nothing, reports,
-    start, until, whole_text,
+    rounds, start, until, whole_text,
 };
 
 multiprocess::test_entry!();
@@ -114,7 +114,8 @@ fn a_killed_process_that_only_asked_takes_nothing_with_it() {
     let event = Event::new().unwrap();
     for _ in 0..10 {
         let (mut said, report) = reports();
-        let child = start(ask_for_ever, (event.clone(), report));
+        let mut child = Process::new(ask_for_ever, (event.clone(), report)).daemonic(true);
+        child.start().unwrap();
         assert_eq!(said.next::<String>(), "asks");
         thread::yield_now();
         kill_child(&child);
@@ -132,23 +133,30 @@ fn wait_and_count((event, words): (Event, Words)) {
 
 /// EVENT-B03
 #[test]
-fn threads_that_sleep_when_the_event_is_set_go_on_although_it_is_cleared_at_once() {
+fn processes_that_sleep_when_the_event_is_set_go_on_although_it_is_cleared_at_once() {
     let _deadline = Deadline::seconds(120);
     let (event, words) = (Event::new().unwrap(), Words::new(1).unwrap());
-    let children = [(); 2].map(|()| start(wait_and_count, (event.clone(), words.clone())));
-    let threads = [(); 2].map(|()| {
-        let given = (event.clone(), words.clone());
-        thread::spawn(|| wait_and_count(given))
+    let children = [(); 4].map(|()| {
+        let mut child = Process::new(wait_and_count, (event.clone(), words.clone())).daemonic(true);
+        child.start().unwrap();
+        child
     });
+    let others = children.each_ref().map(|child| Other::of(child.pid().unwrap()).unwrap());
     until("all four have gone on", || {
-        // Most often each sleeps by now, and needs but one.
-        assert!(!event.wait_timeout(SHORT));
+        // Most often each sleeps by now, and needs but this one. Stopped, it sees nothing of it.
+        thread::sleep(SHORT);
+        others.iter().for_each(|other| {
+            other.stop();
+        });
+        thread::sleep(SHORT);
         event.set();
         event.clear();
+        others.iter().for_each(|other| {
+            other.go_on();
+        });
         words[0].load(Ordering::SeqCst) == 4
     });
     children.iter().for_each(ends_well);
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 /// Runs in the child, until it is killed.
@@ -164,7 +172,8 @@ fn processes_that_are_killed_or_stopped_while_they_set_and_clear_keep_no_other_f
     let _deadline = Deadline::seconds(120);
     let event = Event::new().unwrap();
     for round in 0..10 {
-        let child = start(set_and_clear_for_ever, event.clone());
+        let mut child = Process::new(set_and_clear_for_ever, event.clone()).daemonic(true);
+        child.start().unwrap();
         (0..100).for_each(|_| event.wait());
         if round % 2 == 0 {
             // It may go on for a moment.
@@ -252,7 +261,7 @@ fn a_pools_workers_get_an_event_by_their_initializer() {
 
 /// Runs in a process of its own.
 fn make_and_end_many((): ()) {
-    leaves_nothing(100, |round| {
+    leaves_nothing(rounds(100), |round| {
         let event = Event::new().unwrap();
         let (mut said, report) = reports();
         let child: Process = start(wait_and_say, (event.clone(), report));

@@ -3,15 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Barrier;
 use std::sync::atomic::Ordering;
+use std::sync::{Barrier, OnceLock};
 use std::time::{Duration, Instant};
 use std::{mem, process, thread};
 
 use multiprocess::process::frame;
-use multiprocess::queue::Words;
-use multiprocess::shared::{Died, Lock, LockError, ReentrantLock};
-use multiprocess::{Gate, Process, Queue, Waiting, tasks};
+use multiprocess::shared::{Died, Lock, LockError, ReentrantLock, Words};
+use multiprocess::{Gate, Pool, Process, Queue, Waiting, tasks};
 use serde::{Deserialize, Serialize};
 use testing::{
     Deadline, LONG, Other, Report, SHORT, ends_well, kill_child, reports, start, whole_text,
@@ -20,17 +19,20 @@ use testing::{
 multiprocess::test_entry!();
 tasks![
     add,
+    add_shared,
     end_with,
     exit_with,
     hold,
     hold_and_print,
     lock_and_panic,
+    lock_and_say,
     lock_in_turn,
+    share,
     try_lock_and_say,
     wait_and_say
 ];
 
-/// One of the two kinds, for what is the same for both.
+/// A lock of either kind, for what is the same for both.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Any {
     Lock(Lock),
@@ -164,6 +166,8 @@ fn a_lock_that_its_own_thread_takes_again_panics_or_is_refused() {
     let begun = Instant::now();
     assert!(lock.lock_timeout(SHORT).unwrap().is_none());
     assert!(begun.elapsed() >= SHORT);
+    let for_ever = || drop(lock.lock_timeout(Duration::MAX));
+    assert!(catch_unwind(AssertUnwindSafe(for_ever)).is_err());
     // Another thread waits for its turn.
     thread::scope(|scope| {
         let other = scope.spawn(|| lock.lock().map(drop).is_ok());
@@ -333,9 +337,9 @@ fn a_stopped_holder_keeps_the_lock_and_goes_on_with_it() {
         let (child, gate) = holder(&lock);
         let other = Other::of(child.pid().unwrap()).unwrap();
         assert!(other.stop());
-        gate.open();
         assert_eq!(lock.lock_timeout(Duration::from_millis(300)), Got::Nothing);
         assert_eq!(lock.try_lock(), Got::Nothing);
+        gate.open();
         assert!(other.go_on());
         assert_eq!(lock.lock_timeout(LONG), Got::Locked);
         ends_well(&child);
@@ -485,6 +489,38 @@ fn processes_and_threads_that_add_under_the_lock_lose_nothing() {
     }
 }
 
+/// What the workers of a pool share.
+static SHARED: OnceLock<(Any, Words)> = OnceLock::new();
+
+/// Runs in each worker first.
+fn share(shared: (Any, Words)) {
+    assert!(SHARED.set(shared).is_ok());
+}
+
+/// Runs in a worker.
+fn add_shared(times: u64) {
+    let (lock, words) = SHARED.get().unwrap();
+    for _ in 0..times {
+        lock.hold(|| {
+            let sum = words[0].load(Ordering::Relaxed);
+            words[0].store(sum + 1, Ordering::Relaxed);
+        });
+    }
+}
+
+#[test]
+fn the_workers_of_a_pool_get_a_lock_by_their_initializer() {
+    let _deadline = Deadline::seconds(120);
+    for lock in both() {
+        let words = Words::new(1).unwrap();
+        let shared = (lock.clone(), words.clone());
+        let pool = Pool::builder().processes(3).initializer(share, shared).build().unwrap();
+        pool.map(add_shared, [500; 10]).unwrap();
+        assert_eq!(words[0].load(Ordering::Relaxed), 5000);
+        assert!(!lock.is_locked());
+    }
+}
+
 /// Runs in the child: asks for the lock without waiting, and says what it got.
 fn try_lock_and_say((lock, report): (Any, Report)) {
     let Got::Told(died) = lock.try_lock() else { return report.say("nothing") };
@@ -505,6 +541,27 @@ fn also_the_form_that_does_not_wait_takes_a_dead_holders_lock() {
             format!("{} (process {}) died holding the lock", child.name(), child.pid().unwrap());
         assert_eq!(said.next::<String>(), expected);
         ends_well(&asks);
+    }
+}
+
+/// Runs in the child: waits for the lock, and says what it is told.
+fn lock_and_say((lock, report): (Any, Report)) {
+    let Got::Told(died) = lock.lock_timeout(LONG) else { return report.say("nothing") };
+    report.say(died.to_string());
+}
+
+#[test]
+fn a_process_that_is_started_after_the_holders_death_and_has_its_number_is_told() {
+    let _deadline = Deadline::seconds(120);
+    for lock in both() {
+        let (child, _gate) = holder(&lock);
+        kill_child(&child);
+        let (mut said, report) = reports();
+        let next = start(lock_and_say, (lock.clone(), report));
+        let expected =
+            format!("{} (process {}) died holding the lock", child.name(), child.pid().unwrap());
+        assert_eq!(said.next::<String>(), expected);
+        ends_well(&next);
     }
 }
 

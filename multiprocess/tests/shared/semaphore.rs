@@ -14,7 +14,7 @@ use multiprocess::shared::{Semaphore, Words};
 use multiprocess::{Gate, Pool, Process, Queue, Waiting, tasks};
 use testing::{
     Deadline, LONG, Other, Report, SHORT, alone, ends_well, kill_child, leaves_nothing,
-    own_program, reports, start, until, whole_text,
+    own_program, reports, rounds, start, until, whole_text,
 };
 
 multiprocess::test_entry!();
@@ -339,16 +339,12 @@ fn permits_are_added_up_to_the_room_and_all_or_none() {
 
 /// Runs in the child: adds so many permits one by one, as room permits.
 fn add_many((semaphore, count): (Semaphore, usize)) {
-    for _ in 0..count {
-        while semaphore.add(1).is_err() {
-            thread::yield_now();
-        }
-    }
+    (0..count).for_each(|_| until("there is room", || semaphore.add(1).is_ok()));
 }
 
 /// Runs in the child: consumes so many.
 fn consume_many((semaphore, count): (Semaphore, usize)) {
-    (0..count).for_each(|_| semaphore.acquire().unwrap().consume());
+    (0..count).for_each(|_| semaphore.acquire_timeout(LONG).unwrap().consume());
 }
 
 #[test]
@@ -388,10 +384,12 @@ fn a_consumer_that_is_killed_before_it_consumes_leaves_the_permit_to_the_next() 
     assert_eq!(semaphore.available(), 1);
 }
 
-/// Runs in the child, until the gate opens: has one permit at a time, in changing slots.
+/// Runs in the child, until it is told to end: has one permit or two, and goes from slot to slot.
 fn move_about((semaphore, words): (Semaphore, Words)) {
+    let mut permit = semaphore.acquire().unwrap();
     while words[0].load(Ordering::Relaxed) == 0 {
-        let permit = semaphore.acquire().unwrap();
+        let next = semaphore.acquire().unwrap();
+        drop(mem::replace(&mut permit, next));
         words[1 + permit.number()].fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -399,14 +397,18 @@ fn move_about((semaphore, words): (Semaphore, Words)) {
 #[test]
 fn a_free_permit_is_found_although_others_are_given_back_and_taken_all_the_time() {
     let _deadline = Deadline::seconds(120);
-    // Two others have one each at most, so one of three is always free.
-    let (semaphore, words) = (Semaphore::new(3).unwrap(), Words::new(4).unwrap());
-    let others = [(); 2].map(|()| start(move_about, (semaphore.clone(), words.clone())));
-    let counts = || words[1..].iter().map(|count| count.load(Ordering::Relaxed)).sum::<u64>();
-    until("both are at work", || counts() > 1000);
-    for _ in 0..20_000 {
-        let permit = semaphore.try_acquire().expect("one of three is free");
-        drop(permit);
+    // Two others have two each at most, so one of five is always free.
+    let (semaphore, words) = (Semaphore::new(5).unwrap(), Words::new(6).unwrap());
+    let others = [(); 2].map(|()| {
+        let mut other = Process::new(move_about, (semaphore.clone(), words.clone())).daemonic(true);
+        other.start().unwrap();
+        other
+    });
+    let moves = || words[1..].iter().map(|count| count.load(Ordering::Relaxed)).sum::<u64>();
+    until("both are at work", || moves() > 1000);
+    for _ in 0..50_000 {
+        let found = semaphore.try_acquire();
+        assert!(found.is_some(), "one of five is free");
     }
     words[0].store(1, Ordering::Relaxed);
     others.iter().for_each(ends_well);
@@ -414,7 +416,7 @@ fn a_free_permit_is_found_although_others_are_given_back_and_taken_all_the_time(
 
 /// Runs in a process of its own.
 fn make_and_end_many((): ()) {
-    leaves_nothing(100, |round| {
+    leaves_nothing(rounds(100), |round| {
         let semaphore = Semaphore::with_room(round % 3, 3).unwrap();
         let (child, gate, _) = holder(&semaphore, round % 3);
         if round % 2 == 0 {

@@ -207,7 +207,7 @@ fn consume_for_ever(work: Work) {
 enum Kind {
     /// Use one of a fixed number of permits.
     Use,
-    /// The same, and an inviter is killed, too.
+    /// Use permits, and invite: an inviter is killed, too.
     UseAndInvite,
     /// Add permits and consume them.
     Count,
@@ -295,14 +295,12 @@ impl Driver {
             }
         }
         self.kill(place);
-        if self.random.below(2) == 0 {
-            if let Some(inviter) = self.inviter.take() {
-                assert_eq!(inviter.exitcode(), None, "it ended by itself");
-                inviter.kill().unwrap();
-                inviter.join().unwrap();
-                self.kills += 1;
-                self.inviter = Some(self.start_inviter());
-            }
+        if let Some(inviter) = self.inviter.take_if(|_| self.random.below(2) == 0) {
+            assert_eq!(inviter.exitcode(), None, "it ended by itself");
+            inviter.kill().unwrap();
+            inviter.join().unwrap();
+            self.kills += 1;
+            self.inviter = Some(self.start_inviter());
         }
         if self.random.below(8) == 0 {
             self.wait_for_progress();

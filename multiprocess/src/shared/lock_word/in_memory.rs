@@ -19,7 +19,7 @@ const PANICKED: usize = CARD + Card::WORDS;
 /// most locks are held: another one.
 static ANOTHER: AtomicU64 = AtomicU64::new(u64::MAX);
 
-/// One lock among the words of a memory's user.
+/// A lock among the words of a memory's user.
 pub(crate) type LockWord<'a> = LockOn<At<'a>>;
 
 /// The place of a lock in a memory.

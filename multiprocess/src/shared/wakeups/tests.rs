@@ -100,7 +100,7 @@ fn a_number_that_is_given_again_brings_no_waiting_thread_along() {
     drop(other);
     let (_opening, again) = members.invite(|_| ()).unwrap();
     assert_eq!((again, wakeups.count()), (number, 0));
-    // The wake-up is still there, for nobody: it keeps no other from being notified.
+    // The wake-up is still there, for no thread: it keeps no other from being notified.
     let waiting = wakeups.begin();
     assert!(!wakeups.take(waiting));
     assert_eq!(wakeups.give(1), ALL);

@@ -14,24 +14,28 @@
 //! ```
 //!
 //! The receiver fetches copies, which are its own from the first moment: whichever of the two
-//! processes is killed at whatever moment, no handle is left in the other. The start of the sender's
-//! process tells it from a later process with the same number.
+//! processes is killed at whatever moment, no handle is left in the other. The start of the
+//! sender's process tells it from a later process with the same number.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::ptr::{null, null_mut};
 use std::time::Duration;
 
+use windows_sys::Wdk::Storage::FileSystem::{
+    FILE_PIPE_CONNECTED_STATE, FILE_PIPE_LOCAL_INFORMATION, FilePipeLocalInformation,
+    NtQueryInformationFile,
+};
 use windows_sys::Win32::Foundation::{
     DUPLICATE_SAME_ACCESS, DuplicateHandle, ERROR_ACCESS_DENIED, ERROR_BROKEN_PIPE,
     ERROR_FILE_NOT_FOUND, ERROR_IO_PENDING, ERROR_NO_DATA, ERROR_PIPE_BUSY,
-    ERROR_PIPE_NOT_CONNECTED, FILETIME, GENERIC_READ, GENERIC_WRITE, HANDLE, TRUE,
+    ERROR_PIPE_NOT_CONNECTED, FILETIME, GENERIC_READ, GENERIC_WRITE, HANDLE, STATUS_SUCCESS, TRUE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAG_OVERLAPPED, OPEN_EXISTING, ReadFile, SECURITY_ANONYMOUS,
     SECURITY_SQOS_PRESENT, WriteFile,
 };
-use windows_sys::Win32::System::IO::{GetOverlappedResult, OVERLAPPED};
+use windows_sys::Win32::System::IO::{GetOverlappedResult, IO_STATUS_BLOCK, OVERLAPPED};
 use windows_sys::Win32::System::Pipes::{DisconnectNamedPipe, PeekNamedPipe, WaitNamedPipeW};
 use windows_sys::Win32::System::Threading::{
     CreateEventW, GetCurrentProcess, GetProcessTimes, OpenProcess, PROCESS_DUP_HANDLE,
@@ -62,7 +66,7 @@ const ANNOUNCEMENT: usize = 64;
 /// Largest number of handles in one message.
 const MOST: u32 = 1 << 14;
 
-/// One end of a connection.
+/// An end of a connection.
 #[derive(Debug)]
 pub(crate) struct Socket {
     pipe: OwnedHandle,
@@ -141,11 +145,25 @@ impl Socket {
         Stream(self).write_all(&announcement(&fetched, ends)?)?;
         frame::write(&mut Stream(self), body)?;
         while wait_for(&[fetched.as_handle()], Some(LOOK))?.is_none() {
-            if self.is_over() {
+            if !self.is_connected() {
                 return Err(Error::BrokenPipe);
             }
         }
         Ok(())
+    }
+
+    /// Returns true if the other end is open, whatever is left to receive.
+    #[expect(unsafe_code, reason = "a system call")]
+    fn is_connected(&self) -> bool {
+        let mut status = IO_STATUS_BLOCK::default();
+        let mut pipe = FILE_PIPE_LOCAL_INFORMATION::default();
+        let size = size_of::<FILE_PIPE_LOCAL_INFORMATION>() as u32;
+        // SAFETY: the call only writes to these two, at most as many bytes.
+        let asked = unsafe {
+            let (status, into) = (&raw mut status, (&raw mut pipe).cast());
+            NtQueryInformationFile(raw(self), status, into, size, FilePipeLocalInformation)
+        };
+        asked == STATUS_SUCCESS && pipe.NamedPipeState == FILE_PIPE_CONNECTED_STATE
     }
 
     /// Receives a message's body, of at most this many bytes, in place of the buffer's content;
@@ -168,8 +186,10 @@ impl Socket {
             return Ok(Vec::new());
         }
         let announced = Announced::read(&first, &mut Stream(self))?;
-        frame::read(&mut Stream(self), limit, body)?;
-        Ok(announced.fetch()?)
+        match frame::read(&mut Stream(self), limit, body) {
+            Err(Error::EndOfFile) => Err(Error::Truncated { missing: 1 }),
+            read => read.and_then(|()| Ok(announced.fetch()?)),
+        }
     }
 }
 
@@ -315,7 +335,10 @@ impl Announced {
             return Err(Error::TooLong { length: count.into(), limit: MOST.into() });
         }
         let mut bytes = vec![0; count as usize * size_of::<u64>()];
-        stream.read_exact(&mut bytes)?;
+        stream.read_exact(&mut bytes).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => Error::Truncated { missing: 1 },
+            _ => error.into(),
+        })?;
         let (numbers, _) = bytes.as_chunks();
         let handle = |number: &[u8; 8]| u64::from_le_bytes(*number) as HANDLE;
         Ok(Self { process, start, numbers: numbers.iter().map(handle).collect() })

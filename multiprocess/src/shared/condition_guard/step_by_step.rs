@@ -1,13 +1,15 @@
 //! Real processes that die after each step of a wait and of a notification, and what the others
-//! see: the table of `wakeups.rs`, row by row.
+//! see: the list in `wakeups.rs`.
 
 use std::sync::atomic::Ordering;
+use std::thread;
 
+use serde::{Deserialize, Serialize};
 use testing::{Deadline, SHORT, until};
 
 use super::*;
 use crate::queue::Words;
-use crate::shared::crash;
+use crate::shared::{Condition, crash};
 use crate::{Process, tasks};
 
 crate::test_entry!();

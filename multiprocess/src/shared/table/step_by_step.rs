@@ -1,13 +1,15 @@
-//! Real processes that die after each step at a barrier, and what the others see: the table of
-//! `barrier.rs`, row by row.
+//! Real processes that die after each step at a barrier, and what the others see: the list in
+//! `table.rs`.
 
 use std::thread;
+use std::time::Duration;
 
+use serde::Serialize;
 use testing::{Deadline, LONG, Other, until};
 
 use super::*;
 use crate::queue::Words;
-use crate::shared::crash;
+use crate::shared::{Barrier, Seat, crash};
 use crate::{Process, tasks};
 
 crate::test_entry!();
