@@ -17,8 +17,8 @@
 //! # Lock order
 //!
 //! `states` is left before a state's `value` is locked, and no thread locks two states. A state
-//! stays locked while its function calls another, in another thread: see `nesting.rs`. No lock is held
-//! while a reply is sent, and while a state is dropped.
+//! stays locked while its function calls another, in another thread: see `nesting.rs`. No lock is
+//! held while a reply is sent, and while a state is dropped.
 
 use std::any::Any;
 use std::io;
