@@ -317,7 +317,7 @@ fn wrong<F>() -> CallError {
 /// compiler reports one mistake, and names the type.
 ///
 /// # Errors
-/// As [`Exposable::invoke`].
+/// If the arguments or the state are others, or the answer can't be serialised.
 pub fn invoke<F: Exposable<M>, M>(
     function: &F,
     invocation: Invocation<'_>,
