@@ -96,6 +96,7 @@ pub mod futures {
 pub mod __private {
     pub use inventory;
 
+    pub use crate::manager::exposed::{Answered, Exposed, IsNothing, IsSomething, invoke, name_of};
     pub use crate::process::entry::{TestEntry, run_if_child};
     pub use crate::process::exit::{
         ExitOfDebugResult, ExitOfResult, ExitOfSilentResult, ExitOfValue, Returned,

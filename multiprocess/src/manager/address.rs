@@ -104,6 +104,7 @@ mod tests {
         assert_ne!(Address::fresh().unwrap(), Address::fresh().unwrap());
     }
 
+    /// LISTEN-08
     #[test]
     fn what_could_be_a_path_or_is_too_long_is_no_address_wherever_it_comes_from() {
         let (longest, too_long) = ("x".repeat(LONGEST), "x".repeat(LONGEST + 1));

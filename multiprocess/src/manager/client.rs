@@ -95,7 +95,8 @@ impl<S, R> Client<S, R> {
     /// keeps its own: drop a pipe's sender then, or two processes send on it.
     ///
     /// On macOS and Windows, `send` returns when the other end has received the message, if there
-    /// are such holders in it.
+    /// are such holders in it. Two ends that send each other such messages at once wait for ever
+    /// there.
     ///
     /// # Errors
     /// [`Error::BrokenPipe`] if the other end is closed; [`Error::Encode`] and [`Error::TooLong`]

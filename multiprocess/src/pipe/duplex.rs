@@ -34,8 +34,9 @@ pub fn pipe<S, R>() -> Result<(Connection<S, R>, Connection<R, S>), Error> {
 /// An end of a pipe of both directions, which sends `S` and receives `R`. Python:
 /// `multiprocessing.connection.Connection`.
 ///
-/// A connection can be handed to a new process among its arguments, and in no other way: over
-/// another connection it is [`Error::Encode`].
+/// A connection can be handed to a new process among its arguments, or to another program in a
+/// message of a [`Client`](crate::manager::Client): over another connection it is
+/// [`Error::Encode`].
 ///
 /// ```
 /// use multiprocess::{Connection, Failure, Process, pipe, tasks};

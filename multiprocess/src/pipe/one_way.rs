@@ -59,8 +59,8 @@ pub fn one_way<T>() -> Result<(Receiver<T>, Sender<T>), Error> {
 
 /// The sending end of a pipe of one direction. Python: a write-only `Connection`.
 ///
-/// A sender can be handed to a new process among its arguments, and in no other way: over another
-/// pipe it is [`Error::Encode`]. Dropping it closes the pipe: the receiver gets the messages that
+/// A sender can be handed to a new process among its arguments, or to another program in a message
+/// of a [`Client`](crate::manager::Client): over another pipe it is [`Error::Encode`]. Dropping it closes the pipe: the receiver gets the messages that
 /// are left, then the end of file.
 ///
 /// ```

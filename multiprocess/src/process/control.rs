@@ -79,7 +79,9 @@ pub(crate) struct Parent {
 /// ```
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Arguments {
+    #[serde(rename = "b")]
     bytes: Vec<u8>,
+    #[serde(rename = "d", default, skip_serializing_if = "Vec::is_empty")]
     descriptors: Vec<Handed>,
 }
 
@@ -102,6 +104,13 @@ impl Arguments {
     pub(crate) fn unpack<A: DeserializeOwned>(self) -> Result<A, frame::Error> {
         let descriptors = self.descriptors.into_iter().map(|handed| handed.0).collect();
         handover::supply(descriptors, || frame::decode(&self.bytes))
+    }
+
+    /// Returns the same arguments once more, with copies of the descriptors.
+    pub(crate) fn again(&self) -> Result<Self, frame::Error> {
+        let copy = |handed: &Handed| handed.0.try_clone().map(Handed);
+        let descriptors = self.descriptors.iter().map(copy).collect::<io::Result<_>>()?;
+        Ok(Self { bytes: self.bytes.clone(), descriptors })
     }
 
     pub(crate) fn descriptors(&self) -> usize {

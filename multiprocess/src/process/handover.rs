@@ -1,5 +1,6 @@
 //! Descriptors as arguments: an open pipe, file or socket goes to a new process with its
-//! arguments, and in no other way. Python: `multiprocessing.reduction.DupFd`.
+//! arguments, or to another program in a message of a [`Client`](crate::manager::Client), and in no
+//! other way. Python: `multiprocessing.reduction.DupFd`.
 //!
 //! ```text
 //!   parent                                              child
@@ -76,10 +77,11 @@ type Slot<T> = RefCell<Option<T>>;
 /// ```
 ///
 /// # Errors
-/// Outside the arguments of a new process, and at the limit of open files.
+/// Outside the arguments of a new process and the messages of a client, and at the limit of open
+/// files.
 pub fn serialize<F: AsEnd, S: Serializer>(holder: &F, serializer: S) -> Result<S::Ok, S::Error> {
-    let index = OUTGOING.with_borrow_mut(|outgoing| {
-        let outgoing = outgoing.as_mut().ok_or(
+    let index = in_slot(&OUTGOING, |outgoing| {
+        let outgoing = outgoing.ok_or(
             "an end of a pipe, a queue, a lock or other shared memory, or a file can't be sent in \
              a message of a pipe or a queue: it can only be in the arguments of a new process, \
              Process::new(function, arguments), of the initializer of a pool or an executor, or in \
@@ -96,11 +98,11 @@ pub fn serialize<F: AsEnd, S: Serializer>(holder: &F, serializer: S) -> Result<S
 /// [`serialize`]. Python: `DupFd.detach()`.
 ///
 /// # Errors
-/// Outside the arguments of a new process.
+/// Outside the arguments of a new process and the messages of a client.
 pub fn deserialize<'de, F: From<OwnedEnd>, D: Deserializer<'de>>(input: D) -> Result<F, D::Error> {
     let index = usize::deserialize(input)?;
-    let taken = INCOMING.with_borrow_mut(|incoming| {
-        let incoming = incoming.as_mut().ok_or(
+    let taken = in_slot(&INCOMING, |incoming| {
+        let incoming = incoming.ok_or(
             "a descriptor (of a connection, a queue, a lock, a file) can only arrive in the \
              arguments of a new process, or in a message of a manager::Client",
         )?;
@@ -123,6 +125,12 @@ pub(crate) fn supply<T>(descriptors: Vec<OwnedEnd>, work: impl FnOnce() -> T) ->
     with_slot(&INCOMING, descriptors.into_iter().map(Some).collect(), work).0
 }
 
+/// Does something with the thread's value. A thread that is ending has none any more.
+fn in_slot<C, T>(slot: &'static LocalKey<Slot<C>>, work: impl Fn(Option<&mut C>) -> T) -> T {
+    let done = slot.try_with(|slot| work(slot.borrow_mut().as_mut()));
+    done.unwrap_or_else(|_| work(None))
+}
+
 fn with_slot<C, T>(
     slot: &'static LocalKey<Slot<C>>,
     content: C,
@@ -132,13 +140,13 @@ fn with_slot<C, T>(
     struct Emptied<C: 'static>(&'static LocalKey<Slot<C>>);
     impl<C> Drop for Emptied<C> {
         fn drop(&mut self) {
-            self.0.take();
+            let _ = self.0.try_with(RefCell::take);
         }
     }
-    slot.set(Some(content));
+    let _ = slot.try_with(|slot| slot.replace(Some(content)));
     let emptied = Emptied(slot);
     let done = work();
-    (done, emptied.0.take())
+    (done, emptied.0.try_with(RefCell::take).ok().flatten())
 }
 
 #[cfg(test)]

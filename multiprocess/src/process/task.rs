@@ -115,15 +115,33 @@ pub(crate) fn find<F: Any>() -> Result<(usize, &'static Task), Error> {
 }
 
 /// Returns a function's name as written beside it: `worker`, `worker::<…>`, `SubProcess::run`.
-fn short_name(function: &str) -> String {
+pub(crate) fn short_name(function: &str) -> String {
     let last = |path: &str| path.rsplit("::").next().unwrap_or(path).to_owned();
     if let Some((owner, method)) = function.strip_prefix('<').and_then(|f| f.split_once(" as ")) {
         return format!("{}::{}", last(owner), last(method));
     }
-    match function.split_once('<') {
-        Some((path, _)) => last(path) + "::<…>",
-        None => last(function),
+    // Generic arguments as one character each, so that the paths in them are not met.
+    let (mut path, mut depth, mut before) = (String::new(), 0_u32, ' ');
+    for letter in function.chars() {
+        match letter {
+            '<' => {
+                if depth == 0 {
+                    path.push('…');
+                }
+                depth += 1;
+            }
+            // Not that of an arrow.
+            '>' if before != '-' => depth = depth.saturating_sub(1),
+            _ if depth == 0 => path.push(letter),
+            _ => {}
+        }
+        before = letter;
     }
+    let (owners, function) = path.rsplit_once("::").unwrap_or(("", &path));
+    let owner = last(owners);
+    // A type's name begins with a capital, a module's with a small letter.
+    let owner = if owner.starts_with(char::is_uppercase) { owner + "::" } else { String::new() };
+    (owner + function).replace('…', "::<…>")
 }
 
 /// Returns the task at this index.
@@ -133,7 +151,7 @@ pub(crate) fn task_at(index: usize) -> Option<&'static Task> {
 
 /// Arguments that a listed function may take.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be sent to another process: no function in `tasks!` can take it",
+    message = "`{Self}` can't be sent to another process: no function in `tasks!` or `exposed!` can take it",
     label = "takes `{Self}`",
     note = "a type of your own: write `#[derive(serde::Serialize, serde::Deserialize)]` above it",
     note = "a file or a pipe: a field with `#[serde(with = \"multiprocess::process::handover\")]`"
@@ -145,7 +163,7 @@ impl<T: Serialize + DeserializeOwned> Argument for T {}
 
 /// Values that a listed function may return.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be sent to another process: no function in `tasks!` can return it",
+    message = "`{Self}` can't be sent to another process: no function in `tasks!` or `exposed!` can return it",
     label = "returns `{Self}`",
     note = "any error: return `Result<…, multiprocess::Failure>`, which `?` makes of every error",
     note = "a type of your own: write `#[derive(serde::Serialize, serde::Deserialize)]` above it"
@@ -298,6 +316,9 @@ mod tests {
     fn an_unlisted_function_is_told_as_one_would_write_it() {
         assert_eq!(short_name("a::b::worker"), "worker");
         assert_eq!(short_name("a::worker<alloc::string::String>"), "worker::<…>");
+        assert_eq!(short_name("a::b::Ledger::book"), "Ledger::book");
+        assert_eq!(short_name("a::Ledger::book<fn(b::C) -> d::E>"), "Ledger::book::<…>");
+        assert_eq!(short_name("a::Map<b::C, d::E>::get"), "Map::<…>::get");
         assert_eq!(short_name("<a::Sub as multiprocess::process::Run>::run"), "Sub::run");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use multiprocess::manager::{Address, Client, Listener};
 use multiprocess::pipe::Error;
 use multiprocess::shared::{Lock, Value};
-use multiprocess::{Failure, Gate, Queue, Receiver, Sender, Waiting, one_way, tasks};
+use multiprocess::{Failure, Gate, Queue, Receiver, Sender, Waiting, one_way, tasks, wait};
 use testing::{Deadline, ends_well, kill_child, start};
 
 multiprocess::test_entry!();
@@ -98,6 +98,7 @@ fn a_client_sees_what_came_before_the_end_and_the_end() {
     other.send(&"some bytes".into()).unwrap();
     drop((other, listener));
     assert!(client.poll(Duration::from_secs(1)).unwrap());
+    assert_eq!(wait(&[&client, &client], None).unwrap(), [0, 1]);
     assert_eq!(client.recv().unwrap(), "some bytes");
     assert!(client.poll(None).unwrap());
     assert!(matches!(client.recv(), Err(Error::EndOfFile)));

@@ -15,7 +15,7 @@ use multiprocess::{Failure, Gate, Sender, Waiting, one_way, tasks};
 use serde::Serialize;
 use testing::{
     Deadline, Random, Report, SHORT, alone, ends_well, kill_child, reports, room_for_descriptors,
-    start, text,
+    rounds, start, text,
 };
 
 multiprocess::test_entry!();
@@ -240,7 +240,35 @@ fn two_threads_that_accept_share_the_clients() {
     assert!(before.elapsed() >= SHORT);
 }
 
-/// Runs in the child, and drops what it got.
+#[test]
+fn clients_that_come_and_go_in_a_hurry_are_all_accepted_by_some_thread() {
+    const THREADS: u32 = 4;
+    let _deadline = Deadline::seconds(120);
+    let each = u32::try_from(rounds(200)).unwrap();
+    let listener = Listener::new().unwrap();
+    thread::scope(|scope| {
+        for first in 0..THREADS {
+            let listener = &listener;
+            scope.spawn(move || {
+                for _ in 0..each {
+                    let mut client = listener.accept::<u32, u32>().unwrap();
+                    let number = client.recv().unwrap();
+                    client.send(&(number + 1)).unwrap();
+                }
+            });
+            scope.spawn(move || {
+                for number in first * each..(first + 1) * each {
+                    let mut client = Client::<u32, u32>::connect(listener.address()).unwrap();
+                    client.send(&number).unwrap();
+                    assert_eq!(client.recv().unwrap(), number + 1);
+                }
+            });
+        }
+    });
+    assert!(listener.accept_timeout::<(), ()>(Duration::ZERO).unwrap().is_none());
+}
+
+/// Runs in the child, until its client has gone.
 fn large_messages(address: Address) -> Result<(), Failure> {
     let mut client = Client::<String, String>::connect(&address)?;
     loop {

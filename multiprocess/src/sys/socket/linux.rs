@@ -3,6 +3,12 @@
 //! A user of the same machine can connect to every such address, so the kernel is asked whose
 //! process is at the other end: it noted that when the client connected, or when the listener
 //! began to listen. The user's number in the name only keeps two users' names apart.
+//!
+//! Until a client of another user is accepted, and refused, it has a place among those that wait.
+//!
+//! A listener that receives descriptors as datagrams would do without connections that wait to be
+//! accepted. But then only ten clients could wait (`net.unix.max_dgram_qlen`), among them those of
+//! other users.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{BorrowedFd, OwnedFd};

@@ -50,8 +50,9 @@ const BUFFER: usize = 1 << 18;
 /// Pause before the next attempt at what another process will soon be done with.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Attempts at a lock, which a client may have for a moment to see whether a listener has it.
-const ATTEMPTS: u32 = 50;
+/// Attempts at a lock, half a second in all. Until a listener is known to have it, a client may have
+/// it for a moment, to see whether a listener does, or another listener, to remove the folder.
+const ATTEMPTS: u32 = 500;
 
 /// Interval of looks at whether the receiver of descriptors is still connected.
 const LOOK: Duration = Duration::from_millis(100);
@@ -259,4 +260,46 @@ pub(super) fn answer(ends: &mut Vec<OwnedFd>) -> io::Result<()> {
     // A sender that has ended in the meantime needs no answer.
     let _ = PipeWriter::from(ends.remove(0)).write(b"r");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Leaves what a killed listener leaves. A listener of another test may remove it at any moment.
+    fn leave(folder: &Path) {
+        let _ = fs::create_dir(folder);
+        let _ = UnixListener::bind(socket_in(folder));
+    }
+
+    /// LISTEN-B01
+    #[test]
+    fn the_next_listener_removes_what_killed_ones_have_left_and_nothing_else() {
+        let name = |what| format!("{what}-{}", std::process::id());
+        let (home, lives) = (home().unwrap(), Bound::new(&name("lives")).unwrap());
+        let killed = home.join(name("killed"));
+        leave(&killed);
+        let refused = connect(&name("killed")).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        let next = Bound::new(&name("next")).unwrap();
+        assert!(!killed.exists());
+        connect(&name("lives")).unwrap();
+        drop((lives, next));
+        assert!(!home.join(name("lives")).exists() && !home.join(name("next")).exists());
+    }
+
+    #[test]
+    fn one_of_many_that_take_over_the_address_of_a_killed_listener_gets_it() {
+        let name = format!("taken-{}", std::process::id());
+        for _ in 0..3 {
+            let folder = home().unwrap().join(&name);
+            leave(&folder);
+            let bound: Vec<_> = std::thread::scope(|scope| {
+                let all = [(); 4].map(|()| scope.spawn(|| Bound::new(&name)));
+                all.map(|one| one.join().unwrap()).into_iter().filter_map(Result::ok).collect()
+            });
+            assert_eq!(bound.len(), 1);
+            connect(&name).unwrap();
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! | a listener | abstract socket | socket in a folder of the user's | named pipe |
 //! | left by a kill | nothing | a folder, until the next listener | nothing |
 //! | the user is known by | `SO_PEERCRED` | `getpeereid` | the pipe's owner and access list |
-//! | ends of pipes travel | with the bytes | with the bytes, answered | fetched from the sender, answered |
+//! | ends of pipes | come with bytes | the same, answered | fetched from the sender, answered |
 //!
 //! Each system's module has the same items:
 //!

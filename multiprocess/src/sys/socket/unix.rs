@@ -63,7 +63,7 @@ impl Door {
     }
 }
 
-/// One end of a connection.
+/// An end of a connection.
 #[derive(Debug)]
 pub(crate) struct Socket(OwnedFd);
 
@@ -157,7 +157,8 @@ impl Write for Outgoing<'_> {
         if !now.is_empty() {
             control.push(SendAncillaryMessage::ScmRights(now));
         }
-        // The message's first bytes each take as many as fit; a frame is longer than all need.
+        // While descriptors are left for later calls, a call sends a single byte with as many as it
+        // takes. The frame has enough bytes: among others, the number of each descriptor.
         let first = parts.first().map_or(&[][..], |part| &part[..part.len().min(1)]);
         let alone = [IoSlice::new(first)];
         let parts = if later.is_empty() { parts } else { &alone };

@@ -8,14 +8,15 @@
 //! ```
 //!
 //! A pipe exists as long as an instance does, so connections keep it when the listener is gone. The
-//! event tells: to listen is to create it, and of two processes that try one is told that it exists.
+//! event tells: to listen is to create it, and a second process that tries is told that it exists.
 //!
-//! All of it is made with an access list that names this user alone, and with this user as its
-//! owner. If another user has made a pipe of this name before, its owner shows that, to the
+//! Event and pipe are made with an access list that names this user alone, and with this user as
+//! their owner. If another user has made a pipe of this name before, its owner shows that, to the
 //! listener and to clients.
 //!
-//! A client that has been taken signals one event for all instances. Whoever takes a client sets
-//! that event again, because there may be more: a look that finds nothing has reset it before.
+//! The arrival of a client at any instance sets one event. A thread resets it, looks at all
+//! instances, and waits for it if there is no client. If there is one, the thread takes it and sets
+//! the event for other threads, because there may be more.
 
 use std::io;
 use std::mem;
@@ -155,14 +156,13 @@ impl Door {
         let Some(index) = turns.into_iter().find(|index| all[*index].has_client()) else {
             return Ok(None);
         };
-        // SAFETY: the handle is open.
-        check(unsafe { SetEvent(raw(&self.arrived)) })?;
         let rights = Descriptor::only_for(&self.user)?;
-        let new = Instance::new(&self.names, &rights, &self.arrived)?;
-        *next = index + 1;
-        // Starting to wait has reset it.
+        let new = Instance::new(&self.names, &rights, &self.arrived);
+        // There may be more clients, of which the beginning of this wait, too, has reset the sign.
         // SAFETY: the handle is open.
         check(unsafe { SetEvent(raw(&self.arrived)) })?;
+        let new = new?;
+        *next = index + 1;
         Ok(Some(mem::replace(&mut all[index], new).into_pipe()?))
     }
 }
@@ -266,5 +266,28 @@ impl Instance {
 impl Drop for Instance {
     fn drop(&mut self) {
         self.end_wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// LISTEN-07
+    #[test]
+    fn a_pipe_that_another_user_has_made_is_refused_by_listeners_and_by_clients() {
+        let address = format!("false-{}", std::process::id());
+        let names = Names::new(&User::of_this_process().unwrap(), &address);
+        // Owned by the administrators, and open to all.
+        let rights = Descriptor::of_text("O:BAD:(A;;GA;;;WD)").unwrap();
+        let arrived = new_event().unwrap();
+        let Ok(_instance) = Instance::new(&names, &rights, &arrived) else {
+            return println!("SKIPPED: only an administrator can make such a pipe");
+        };
+        for refused in [Door::open(&address).map(drop), Socket::connect(&address).map(drop)] {
+            let refused = refused.unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+            assert!(refused.to_string().ends_with("another user's"), "{refused}");
+        }
     }
 }

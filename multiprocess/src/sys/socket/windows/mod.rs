@@ -14,8 +14,8 @@
 //! ```
 //!
 //! The receiver fetches copies, which are its own from the first moment: whichever of the two
-//! processes is killed at whatever moment, no handle is left in the other. The start of the sender's
-//! process tells it from a later process with the same number.
+//! processes is killed at whatever moment, no handle is left in the other. The start of the
+//! sender's process tells it from a later process with the same number.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
@@ -66,7 +66,7 @@ const ANNOUNCEMENT: usize = 64;
 /// Largest number of handles in one message.
 const MOST: u32 = 1 << 14;
 
-/// One end of a connection.
+/// An end of a connection.
 #[derive(Debug)]
 pub(crate) struct Socket {
     pipe: OwnedHandle,

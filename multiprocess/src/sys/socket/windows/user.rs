@@ -23,7 +23,7 @@ use crate::sys::process::{check, own, raw};
 pub(super) struct User {
     /// A `TOKEN_USER`, and behind it what it points to; in words because it must be aligned.
     token: Vec<u64>,
-    /// The same as text: `S-1-5-21-…`.
+    /// Text of the user's number: `S-1-5-21-…`.
     name: String,
 }
 
@@ -101,10 +101,15 @@ pub(super) struct Descriptor(PSECURITY_DESCRIPTOR);
 
 impl Descriptor {
     /// Makes the descriptor of an object that the user owns, and that no other user may open.
-    #[expect(unsafe_code, reason = "a system call")]
     pub(super) fn only_for(user: &User) -> io::Result<Self> {
         let name = user.name();
-        let text: Vec<u16> = format!("O:{name}D:P(A;;GA;;;{name})\0").encode_utf16().collect();
+        Self::of_text(&format!("O:{name}D:P(A;;GA;;;{name})"))
+    }
+
+    /// Makes a descriptor of its text, in the system's form for that.
+    #[expect(unsafe_code, reason = "a system call")]
+    pub(super) fn of_text(text: &str) -> io::Result<Self> {
+        let text: Vec<u16> = text.encode_utf16().chain([0]).collect();
         let mut descriptor = null_mut();
         // SAFETY: the text ends with a zero, and the call only writes the descriptor's address.
         check(unsafe {
