@@ -215,11 +215,11 @@ impl Server {
             Err(error) => return Ok(Err(error)),
         };
         let mut value = state.lock();
+        // What it would take for a dead client stays with the others.
+        if is_gone(client) {
+            return Err(Gone);
+        }
         loop {
-            // What it would take for a dead client stays with the others.
-            if is_gone(client) {
-                return Err(Gone);
-            }
             let again = arguments.again();
             let mut answer = None;
             let called = value.call(function, id, arguments, outer.clone(), true, &mut answer)?;

@@ -65,7 +65,8 @@ exposed![
     Store::around,
     Store::echo,
     Store::total_of,
-    Store::for_ever
+    Store::for_ever,
+    Store::hold
 ];
 
 impl Store {
@@ -136,6 +137,14 @@ impl Store {
         begun[0].store(1, Ordering::SeqCst);
         loop {
             thread::park();
+        }
+    }
+
+    /// Keeps the state busy until the second word is set.
+    fn hold(&mut self, gate: Words) {
+        gate[0].store(1, Ordering::SeqCst);
+        while gate[1].load(Ordering::SeqCst) == 0 {
+            thread::yield_now();
         }
     }
 
@@ -643,6 +652,26 @@ fn what_a_killed_client_waited_for_stays_for_the_others() {
     }
     assert_eq!(store.wait(Store::take, milk(), SHORT).unwrap(), None);
     assert_eq!(store.wait(Store::take, milk(), Duration::ZERO).unwrap(), None);
+}
+
+/// MGR-B06
+#[test]
+fn a_client_that_dies_while_the_state_is_busy_takes_nothing_of_it() {
+    let _deadline = Deadline::seconds(60);
+    let (_manager, store) = store();
+    store.call(Store::add, (milk(), 1)).unwrap();
+    let gate = Words::new(2).unwrap();
+    let (holder, argument) = (store.clone(), gate.clone());
+    let holds = thread::spawn(move || holder.call(Store::hold, argument));
+    until("the state is busy", || gate[0].load(Ordering::SeqCst) == 1);
+    let (mut reports, report) = reports();
+    let child = start(take_for_ever, (store.clone(), report));
+    reports.next::<()>();
+    thread::sleep(SHORT);
+    kill_child(&child);
+    gate[1].store(1, Ordering::SeqCst);
+    holds.join().unwrap().unwrap();
+    assert_eq!(store.wait(Store::take, milk(), LONG).unwrap(), Some(0));
 }
 
 /// Runs in the child.
