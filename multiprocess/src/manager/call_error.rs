@@ -59,8 +59,8 @@ pub enum CallError {
         /// Full name of the function.
         function: String,
     },
-    /// The function is for another type of state, or for another use, or there is no such state: the
-    /// proxy's bytes were made by hand.
+    /// The function is for another type of state, or for another use, or there is no such state: a
+    /// proxy was made by hand.
     #[error("the function {function} is not for this state of the manager")]
     WrongState {
         /// Type of the function.

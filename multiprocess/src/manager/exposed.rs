@@ -1,9 +1,9 @@
 //! The list of functions that a manager's clients may call, and how the server finds them.
 //!
-//! A client sends the function's key, which the compiler makes of the function's crate, its version,
-//! its options and its path. Both programs are most often the same executable; if they aren't, a
-//! function that the server doesn't have is refused, and no other one is called in its place, not
-//! even one of the same name in another version of the crate.
+//! A client sends the function's key, which the compiler makes of the function's crate, with its
+//! version and its options, and its path. Both programs are most often the same executable; if they
+//! aren't, a function that the server doesn't have is refused, and no other one is called in its
+//! place, not even one of the same name in another version of the crate.
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
@@ -215,8 +215,8 @@ impl<S, A, R, F: Fn(&S, A) -> R> Method<S, A, ByRef> for F {
 }
 
 /// A function that [`exposed!`](crate::exposed) may list: `fn(A) -> S`, which builds a state, and
-/// `fn(&mut S, A) -> R` or `fn(&S, A) -> R`, which is called on one. (`M` tells the three apart, and
-/// is always inferred.)
+/// `fn(&mut S, A) -> R` or `fn(&S, A) -> R`, which is called on one. (`M` tells them apart, and is
+/// always inferred.)
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be listed by `exposed!`",
     label = "not the form of a function that a manager calls",

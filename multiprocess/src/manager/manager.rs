@@ -102,8 +102,8 @@ pub struct Manager<S> {
 /// The process of a server. It ends when this is dropped.
 struct Server {
     process: Process,
-    /// Its end tells the server to end.
-    line: Option<Sender<()>>,
+    /// Tells the server to end.
+    line: Sender<()>,
     address: Address,
 }
 
@@ -212,7 +212,7 @@ impl Server {
         let start = Start { address: address.clone(), ready, owner };
         let process =
             Process::new(serve, start).named("manager").daemonic(true).ignoring_interrupts(true);
-        let mut server = Self { process, line: Some(line), address };
+        let mut server = Self { process, line, address };
         server.process.start().map_err(text)?;
         is_ready.recv().map_err(text)??;
         Ok(server)
@@ -225,7 +225,7 @@ fn text(error: impl fmt::Display) -> String {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.line.take());
+        let _ = self.line.send(&());
         // It ends by itself even then when a call takes longer, unless it was stopped.
         if !matches!(self.process.join_timeout(5 * GRACE), Ok(true)) {
             let _ = self.process.kill();

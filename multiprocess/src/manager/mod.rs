@@ -3,15 +3,15 @@
 //! `multiprocessing.managers`, `multiprocessing.connection`.
 //!
 //! ```text
-//!   Manager ──▶ server: states, of any types          Listener::new()  ◀── Client::connect(address)
-//!                  ▲ call(function, arguments)             │ accept()            │
-//!   Proxy ═════════╛   from any process, any thread   Client<S, R> ◀═══════▶ Client<R, S>
+//!   Manager ──▶ server: states, of any types       Listener::new() ◀── Client::connect(address)
+//!                  ▲ call(function, arguments)          │ accept()            │
+//!   Proxy ═════════╛ from any process and thread   Client<S, R> ◀═══════▶ Client<R, S>
 //! ```
 //!
 //! To read in this order: addresses (`address.rs`), listeners (`listener.rs`), the two ends of a
-//! connection (`client.rs`); then the list of functions (`exposed.rs`), what is sent (`request.rs`),
-//! proxies (`proxy.rs`), the server (`server.rs`), its owner (`manager.rs`), and the ready-made
-//! states. What each system does for connections is told in `sys/socket`.
+//! connection (`client.rs`); then the list of functions (`exposed.rs`), what is sent
+//! (`request.rs`), proxies (`proxy.rs`), the server (`server.rs`), its owner (`manager.rs`), and
+//! the ready-made states. What each system does for connections is told in `sys/socket`.
 //!
 //! What plain data is, such as numbers, structs of them and arrays, lies better in shared memory:
 //! [`shared`](crate::shared). A call costs some ten microseconds, a shared value a thousandth of

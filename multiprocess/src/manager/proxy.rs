@@ -21,7 +21,8 @@ use crate::process::{Arguments, frame};
 ///
 /// It is plain data, an address: it can be an argument, an item of a queue, a result, or part of
 /// another manager's state, and a clone is the same state. It connects at its first call, with a
-/// connection for each thread; a thread's connection ends with it. See [`Manager`](crate::manager::Manager).
+/// connection for each thread, that ends with its thread. See
+/// [`Manager`](crate::manager::Manager).
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Proxy<S> {

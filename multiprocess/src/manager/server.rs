@@ -4,7 +4,7 @@
 //!   proxy ══ client ══▶ thread 1 ─┐                ┌───────┐
 //!   proxy ══ client ══▶ thread 2 ─┼─ lock, call ─▶ │ state │   a thread for each connection
 //!   owner ── line ────▶ thread 0  │                └───────┘
-//!              end of the owner: the states are dropped, the process ends
+//!              end of the manager: the states are dropped, the process ends
 //! ```
 //!
 //! A call that waits runs its function, and if that returns `None`, waits until another call has
@@ -16,9 +16,9 @@
 //!
 //! # Lock order
 //!
-//! `states` is left before a state's `value` is locked, and no two states are locked by one thread,
-//! unless a function calls another state (see `nesting.rs`). No lock is held while a reply is sent,
-//! and while a state is dropped.
+//! `states` is left before a state's `value` is locked, and no thread locks two states. A state
+//! stays locked while its function calls another, in another thread: see `nesting.rs`. No lock is
+//! held while a reply is sent, and while a state is dropped.
 
 use std::any::Any;
 use std::io;
@@ -55,7 +55,7 @@ pub(crate) struct Start {
     pub address: Address,
     /// Tells the owner that the server listens, or why it doesn't.
     pub ready: Sender<Result<(), String>>,
-    /// Comes to its end when the owner drops its manager.
+    /// Gets a message when the owner drops its manager, and comes to its end if the owner dies.
     pub owner: Receiver<()>,
 }
 
@@ -96,8 +96,13 @@ pub(crate) fn serve(start: Start) -> Exit {
             .name(String::from("manager-accept"))
             .spawn(move || accepting.accept(&listener))?;
         let end = move || {
-            // The owner sends nothing: this is the end of its manager.
-            let _ = owner.recv();
+            if owner.recv().is_err() {
+                // The owner has died, and this daemon dies of that. An end of its own at the same
+                // moment would race with it, which Wine doesn't survive.
+                loop {
+                    thread::park();
+                }
+            }
             let _ = tell.send(());
             server.drop_states();
             let _ = tell.send(());

@@ -80,7 +80,7 @@ impl Store {
         *stock
     }
 
-    /// One of them, if there is one.
+    /// Takes a piece, if there is any.
     fn take(&mut self, what: String) -> Option<u32> {
         let stock = self.stock.get_mut(&what).filter(|stock| **stock > 0)?;
         *stock -= 1;

@@ -1,5 +1,5 @@
-//! A process that is connected with a server forks: its copy has connections of its own, and neither
-//! gets the other's answers.
+//! A process that is connected with a server forks: its copy has connections of its own, and
+//! neither gets the other's answers.
 #![cfg(unix)]
 #![expect(unsafe_code, reason = "nothing but fork forks")]
 

@@ -76,8 +76,8 @@ impl Bad {
     }
 }
 
-/// A value that fails on its way: 1 can't be serialised, 2 can't be deserialised, 3 and 4 panic then,
-/// and 5 panics when it is dropped.
+/// A value that fails on its way: 1 can't be serialised, 2 can't be deserialised, 3 and 4 panic
+/// then, and 5 panics when it is dropped.
 struct Stubborn(u8);
 
 impl Serialize for Stubborn {
@@ -320,7 +320,7 @@ mod at_the_limit {
         silent.takes_standard_error();
         limit_descriptors(40);
         let (manager, proxy, _) = manager();
-        // A thread that finds no descriptor in its own process doesn't take that for the server's end.
+        // That its own process has no descriptor left, a thread doesn't take for the server's end.
         let all: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
         let refused = thread::scope(|s| s.spawn(|| proxy.call(Bad::count, ())).join().unwrap());
         assert!(matches!(refused, Err(CallError::NotConnected(_))), "{refused:?}");

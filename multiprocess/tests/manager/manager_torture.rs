@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   driver ── owner ── server: the state, which writes down what is done ──┐
-//!     │                  ▲                                                 ├──▶ the driver compares
+//!     │                  ▲                                                 ├──▶ driver compares
 //!     └──── clients ── calls, and before and after each a word of its own ─┘
 //! ```
 //!
@@ -237,7 +237,7 @@ struct Counts {
     longest_end: Duration,
 }
 
-/// One server, from its start to its end.
+/// A round: a server from its start to its end, with its clients.
 struct Round<'a> {
     truth: Truth,
     owner: Process,
