@@ -1,4 +1,4 @@
-"""Locks, a value, a semaphore, a barrier and an array that processes share, measured as the rows of bench do.
+"""What processes share, and what a manager has, measured as the rows of bench do.
 
 One argument: the name of the row and the seconds, as JSON. One line on standard output: seconds for one step, or
 what two processes do in a second.
@@ -6,6 +6,7 @@ what two processes do in a second.
 
 import multiprocessing
 import threading
+from multiprocessing.managers import BaseManager
 
 import calls
 import roles
@@ -122,6 +123,43 @@ def filled(seconds):
     return rate * HALF
 
 
+class Tally:
+    """In the server, which runs a thread for each client."""
+
+    def __init__(self):
+        self.lock, self.total = threading.Lock(), 0
+
+    def add(self, more):
+        with self.lock:
+            self.total += more
+            return self.total
+
+
+class Server(BaseManager):
+    pass
+
+
+Server.register("Tally", Tally)
+
+
+def call(steps, tally):
+    for _ in range(steps):
+        tally.add(1)
+
+
+def one_client(seconds):
+    with Server() as server:
+        return alone(seconds, call, server.Tally())
+
+
+def two_clients(seconds):
+    with Server() as server:
+        tally = server.Tally()
+        rate, done = in_two(seconds, *[(call, STEPS, tally)] * 2)
+        calls.check(tally.add(0) == done)
+        return rate
+
+
 def measure(work):
     lock, total, value = multiprocessing.Lock(), multiprocessing.RawValue("Q"), multiprocessing.Value("Q")
     rows = {
@@ -133,6 +171,8 @@ def measure(work):
         "semaphore": lambda seconds: alone(seconds, enter, multiprocessing.Semaphore(3)),
         "barrier": meet,
         "array-slice": filled,
+        "manager-call": one_client,
+        "manager-two-clients": two_clients,
     }
     return rows[work["row"]](work["seconds"])
 

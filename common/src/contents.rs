@@ -263,6 +263,12 @@ pub const CONTENTS: &[Section] = &[
                 "How does one process tell many others that something has happened?",
                 "An event tells all that wait for it; wait_until waits for a value.",
             ),
+            lesson(
+                "ask-the-clerk",
+                12,
+                "A ledger is no plain bits: how can processes share it all the same?",
+                "A server has it, and a call is whole; Python's d[k] += 1 is two, and loses.",
+            ),
         ],
     },
     Section {

@@ -9,4 +9,5 @@ testing::test_lessons!(
     three_at_the_spring,
     all_at_the_start,
     lights_out,
+    ask_the_clerk,
 );

@@ -41,7 +41,7 @@
 //! | [`pipe`](mod@pipe) | [`pipe()`], [`Connection`], [`Sender`], [`Receiver`] |
 //! | [`shared`] | values, arrays and locks that processes share |
 //! | [`queue`] | [`Queue`] |
-//! | [`manager`] | connections between programs that aren't parent and child |
+//! | [`manager`] | server processes that own values; connections between any programs |
 //! | [`futures`] | `concurrent.futures`: futures, and executors of threads and of processes |
 //! | [`pool`] | [`Pool`] |
 #![cfg_attr(loom, allow(dead_code, unused_imports, reason = "loom checks some files alone"))]

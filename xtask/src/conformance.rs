@@ -45,9 +45,9 @@ const CHINESE: Page = Page {
     of: " / ",
     better: "## 比 Python 更好的地方\n",
 };
-const GROUPS: [&str; 18] = [
+const GROUPS: [&str; 20] = [
     "PROC", "SUB", "POOL", "CONN", "QUEUE", "EXEC", "TPE", "PPE", "FUT", "WAIT", "LOCK", "SEM",
-    "COND", "EVENT", "BARRIER", "VALUE", "SHM", "RES",
+    "COND", "EVENT", "BARRIER", "VALUE", "SHM", "MGR", "LISTEN", "RES",
 ];
 /// What CPython does in a row that is to be found under "Better than Python".
 const FAILS: [&str; 4] = ["**hangs**", "**loses**", "**lies**", "**leaks**"];

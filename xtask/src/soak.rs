@@ -30,11 +30,12 @@ use serde_json::Value;
 use testing::{Other, Random, adopt_orphans, let_go};
 
 /// The tortures: each a name, a package, and its tests, which take turns.
-const TORTURES: [(&str, &str, &[&str]); 6] = [
+const TORTURES: [(&str, &str, &[&str]); 7] = [
     ("pipe", "multiprocess", &["pipe-torture"]),
     ("shared", "multiprocess", &SHARED),
     ("queue", "multiprocess", &["queue-torture"]),
     ("pool", "multiprocess", &["pool-torture"]),
+    ("manager", "multiprocess", &["manager-torture", "manager-listener-torture"]),
     ("future", "multiprocess", &["future-torture"]),
     ("downloader", "downloader", &["torture"]),
 ];

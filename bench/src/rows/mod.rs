@@ -122,9 +122,10 @@ mod tests {
         let mut pythons = crate::python::find(&[]).unwrap();
         pythons.truncate(1);
         let shapes = "start-join lock-alone lock-contended value-update-contended barrier \
-                      pipe-round-trip pipe-echo-1-MiB queue-2-2 queue-15-1 queue-latency \
-                       queue-200-B queue-20-MB queue-idle-cpu token-processes \
-                      token-threads pool-map-1-200-workers executor-processes-million";
+                      manager-call manager-two-clients pipe-round-trip pipe-echo-1-MiB queue-2-2 \
+                      queue-15-1 queue-latency queue-200-B queue-20-MB queue-idle-cpu \
+                      token-processes token-threads pool-map-1-200-workers \
+                      executor-processes-million";
         let shapes: Vec<&str> = shapes.split_whitespace().collect();
         sample_all(&pythons, |row, peer| {
             let (column, way) = peer.column();

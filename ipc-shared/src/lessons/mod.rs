@@ -5,6 +5,7 @@ use common::lessons::Lesson;
 mod a_holder_is_killed;
 mod a_table_of_numbers;
 mod all_at_the_start;
+mod ask_the_clerk;
 mod lights_out;
 mod never_torn;
 mod one_plus_one;
@@ -18,4 +19,5 @@ pub(crate) const ALL: &[Lesson] = common::lessons![
     three_at_the_spring,
     all_at_the_start,
     lights_out,
+    ask_the_clerk,
 ];

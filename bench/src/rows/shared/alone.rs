@@ -12,7 +12,10 @@ use super::pair::BATCH;
 use crate::rows::seconds_each;
 
 /// Measures a step of one process.
-fn alone(budget: &Budget, mut step: impl FnMut() -> Result<(), Failure>) -> Result<f64, Failure> {
+pub(super) fn alone(
+    budget: &Budget,
+    mut step: impl FnMut() -> Result<(), Failure>,
+) -> Result<f64, Failure> {
     let batch = || (0..BATCH).try_for_each(|_| step());
     Ok(seconds_each(budget.seconds, 1, batch)? / f64::from(BATCH))
 }

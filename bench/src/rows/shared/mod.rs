@@ -1,5 +1,5 @@
-//! What processes share: locks, values, a semaphore, a barrier, an array. A process uses it alone,
-//! or two use it at once.
+//! What processes share: locks, values, a semaphore, a barrier, an array, and a value that a
+//! manager's server has. A process uses it alone, or two use it at once.
 //!
 //! ```text
 //!   driver: makes it ──▶ a process, or a thread ──┐
@@ -24,6 +24,7 @@ mod array;
 mod barrier;
 mod counter;
 mod lock;
+mod manager;
 mod pair;
 
 use alone::{acquire_alone, get_alone, lock_alone, update_alone};
@@ -54,6 +55,10 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Benchmark> {
     };
     let barrier =
         || row("barrier", "two processes meet at a barrier", Unit::Time, barrier::round, vec![]);
+    let two_clients = || {
+        let says = "two clients of a manager call at once";
+        row("manager-two-clients", says, Unit::Rate, manager::two_clients, vec![])
+    };
     let others = locks(
         lock_alone::<PthreadMutex<true>>,
         lock_alone::<PthreadMutex<false>>,
@@ -73,6 +78,9 @@ pub(super) fn rows(pythons: &[Python]) -> Vec<Benchmark> {
         barrier(),
         busy(barrier()),
         row("array-slice", says, Unit::Rate, array::of_processes, threads),
+        row("manager-call", "a manager's client calls", Unit::Time, manager::one_client, vec![]),
+        two_clients(),
+        busy(two_clients()),
     ]
 }
 
