@@ -48,6 +48,7 @@ impl<S> Proxy<S> {
     /// Arguments of another type don't compile, nor does a function for another state:
     ///
     /// ```compile_fail,E0308
+    /// # // MGR-B09
     /// # struct Ledger;
     /// # impl Ledger { fn book(&mut self, count: u32) {} }
     /// # fn f(ledger: multiprocess::manager::Proxy<Ledger>) {

@@ -151,7 +151,8 @@ pub(crate) fn task_at(index: usize) -> Option<&'static Task> {
 
 /// Arguments that a listed function may take.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be sent to another process: no function in `tasks!` or `exposed!` can take it",
+    message = "`{Self}` can't be sent to another process: no function in `tasks!` or `exposed!` \
+               can take it",
     label = "takes `{Self}`",
     note = "a type of your own: write `#[derive(serde::Serialize, serde::Deserialize)]` above it",
     note = "a file or a pipe: a field with `#[serde(with = \"multiprocess::process::handover\")]`"
@@ -163,7 +164,8 @@ impl<T: Serialize + DeserializeOwned> Argument for T {}
 
 /// Values that a listed function may return.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be sent to another process: no function in `tasks!` or `exposed!` can return it",
+    message = "`{Self}` can't be sent to another process: no function in `tasks!` or `exposed!` \
+               can return it",
     label = "returns `{Self}`",
     note = "any error: return `Result<…, multiprocess::Failure>`, which `?` makes of every error",
     note = "a type of your own: write `#[derive(serde::Serialize, serde::Deserialize)]` above it"

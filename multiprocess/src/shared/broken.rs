@@ -23,7 +23,10 @@ impl Passed {
 #[non_exhaustive]
 pub enum Broken {
     /// The process with a seat has ended, or has dropped the seat, or was never started.
-    #[error("seat {seat} of the barrier is empty: {} has ended, or has dropped it", process(*pid, name.as_deref()))]
+    #[error(
+        "seat {seat} of the barrier is empty: {} has ended, or has dropped it",
+        process(*pid, name.as_deref())
+    )]
     Ended {
         /// Number of the seat.
         seat: usize,

@@ -87,11 +87,12 @@ impl Seat {
 
     /// Waits until all seats are there; the last to come is the leader. Python: `Barrier.wait()`.
     ///
-    /// # Panics
-    /// If another thread waits with this seat, or this one does, in its action: a seat is one party.
-    ///
     /// # Errors
     /// [`Broken`], also if the barrier is broken already.
+    ///
+    /// # Panics
+    /// If another thread waits with this seat, or this one does and is in its action: a seat is one
+    /// party.
     pub fn wait(&self) -> Result<Passed, Broken> {
         self.pass(self.timeout, None)
     }

@@ -426,7 +426,6 @@ fn after_the_children_only_the_server_is_left_and_after_its_manager_nothing() {
     alone(only_the_server);
 }
 
-/// MGR-17
 mod methods_of_a_type_of_another_crate {
     use super::*;
 
@@ -438,6 +437,7 @@ mod methods_of_a_type_of_another_crate {
         numbers.clone()
     }
 
+    /// MGR-17
     #[test]
     fn whatever_is_listed_can_be_called() {
         let _deadline = Deadline::seconds(60);

@@ -312,7 +312,7 @@ fn pass_once((party, timeout): (Party, Duration)) {
     party.words[TOLD + party.seat.number()].store(told, Ordering::SeqCst);
 }
 
-/// BARRIER-B01, BARRIER-B02
+/// BARRIER-B01, BARRIER-B02, MGR-B07
 #[test]
 fn a_seat_that_is_killed_while_it_waits_breaks_it_for_those_that_come() {
     let _deadline = Deadline::seconds(120);
