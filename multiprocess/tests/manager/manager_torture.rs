@@ -209,6 +209,7 @@ fn take(work: Work) -> Exit {
 
 /// Runs in a child: owns the manager until the driver tells it to end.
 fn own((truth, report): (Truth, Report)) {
+    multiprocess::end_with_parent().unwrap();
     let manager = Manager::start(Account::new, truth.clone()).unwrap();
     report.say((manager.pid(), manager.proxy()));
     while truth.get(END) < 2 {

@@ -87,6 +87,8 @@ impl<const N: usize> Work<N> {
 
 /// Runs in a child.
 fn work<const N: usize>(work: Work<N>) {
+    // Not as a daemon, which could invite no other process.
+    multiprocess::end_with_parent().unwrap();
     let mut random = Random(work.me as u64 | 1);
     while !work.is_stopped() {
         match work.role {
