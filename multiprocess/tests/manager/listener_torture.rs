@@ -187,6 +187,7 @@ fn play(milliseconds: u64, game: impl Fn(u64, &mut Random, &Counts) + Sync) -> C
 
 /// Runs in a process of its own.
 fn clients_are_killed(milliseconds: u64) {
+    multiprocess::end_with_parent().unwrap();
     let listener = Listener::new().unwrap();
     let before = descriptors().len();
     let is_over = AtomicBool::new(false);
@@ -215,6 +216,7 @@ fn clients_are_killed(milliseconds: u64) {
 
 /// Runs in a process of its own.
 fn listeners_are_killed(milliseconds: u64) {
+    multiprocess::end_with_parent().unwrap();
     let counts = play(milliseconds, |driver, random, counts| {
         // At each driver's address one listener follows the other.
         let address: Address = format!("{}-{driver}", std::process::id()).parse().unwrap();

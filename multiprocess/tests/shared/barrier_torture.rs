@@ -279,6 +279,7 @@ fn short_games((): ()) {
 
 /// Runs in a process of its own.
 fn long_games((): ()) {
+    multiprocess::end_with_parent().unwrap();
     games(seconds());
 }
 
@@ -289,6 +290,7 @@ fn short_starts((): ()) {
 
 /// Runs in a process of its own.
 fn long_starts((): ()) {
+    multiprocess::end_with_parent().unwrap();
     starts(seconds());
 }
 

@@ -396,6 +396,7 @@ fn short_storm((): ()) {
 
 /// Runs in a process of its own.
 fn long_storm((): ()) {
+    multiprocess::end_with_parent().unwrap();
     storm(seconds());
 }
 
@@ -406,6 +407,7 @@ fn short_races((): ()) {
 
 /// Runs in a process of its own.
 fn long_races((): ()) {
+    multiprocess::end_with_parent().unwrap();
     races(seconds());
 }
 
