@@ -117,6 +117,7 @@ fn answer(mut client: Client<usize, Question>, counts: &Counts) {
 
 /// Runs in the child, until it is killed.
 fn ask_for_ever((address, mut alive): (Address, Alive)) -> Result<(), Failure> {
+    multiprocess::end_with_parent()?;
     let mut client = Client::connect(&address)?;
     alive.is_ready();
     let error = ask(&mut client, &Counts::default());
@@ -126,6 +127,7 @@ fn ask_for_ever((address, mut alive): (Address, Alive)) -> Result<(), Failure> {
 
 /// Runs in the child, until it is killed.
 fn serve_for_ever((address, mut alive): (Address, Alive)) -> Result<(), Failure> {
+    multiprocess::end_with_parent()?;
     let listener = Listener::at(&address)?;
     alive.is_ready();
     loop {

@@ -240,6 +240,8 @@ fn wait_until_broken((seat, report): (Seat, Report)) {
 
 /// Runs in a process that is killed while it starts others at seats, or waits at its own.
 fn host((seats, report): (usize, Report)) {
+    // Not a daemon, which could start no party.
+    multiprocess::end_with_parent().unwrap();
     let mut seats = Barrier::seats(seats).unwrap();
     let mine = seats.pop().unwrap();
     let start = |seat| {
