@@ -14,8 +14,8 @@ use crate::manager::{CallError, Proxy};
 
 /// A list that processes share, in a manager's server. Python: `Manager().list()`.
 ///
-/// This is a handle: plain data, which can go anywhere. Each method is one call, which no other call
-/// interrupts. A copy of an element is no part of the list: to change one, use
+/// This is a handle: plain data, which can go anywhere. Each method is one call, which no other
+/// call interrupts. A copy of an element is no part of the list: to change one, use
 /// [`update`](Self::update). (Python's `l[0].append(1)` changes a copy, and nothing else.)
 ///
 /// ```

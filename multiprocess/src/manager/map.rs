@@ -14,10 +14,10 @@ use crate::manager::{CallError, Proxy};
 
 /// A map that processes share, in a manager's server. Python: `Manager().dict()`.
 ///
-/// This is a handle: plain data, which can go anywhere. The server keeps bytes: keys are the same if
-/// their serialised forms are. Each method is one call, which no other call interrupts. So is each
-/// step of [`update`](Self::update), which Python's `d[key] += 1` isn't: that
-/// is a call that gets and one that sets.
+/// This is a handle: plain data, which can go anywhere. The server keeps bytes: keys are the same
+/// if their serialised forms are. Each method is one call, which no other call interrupts. So is
+/// each step of [`update`](Self::update), which Python's `d[key] += 1` isn't: that is a call that
+/// gets and one that sets.
 ///
 /// ```
 /// use multiprocess::manager::{Manager, Map};
