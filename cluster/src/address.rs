@@ -1,0 +1,1 @@
+//! Addresses of servers, and what may be said to which.

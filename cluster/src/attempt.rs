@@ -1,0 +1,1 @@
+//! The number of the attempt of the running task.

@@ -1,0 +1,1 @@
+//! What a cluster needs of a message queue, and the one that it uses.

@@ -1,0 +1,1 @@
+//! The first function of a program that can be a worker.

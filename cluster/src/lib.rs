@@ -1,0 +1,20 @@
+//! The same `submit` on several machines.
+
+#![forbid(unsafe_code)]
+
+mod address;
+mod attempt;
+mod build_id;
+mod builder;
+mod client;
+mod engine;
+mod entry;
+mod error;
+mod executor;
+pub mod local;
+mod presence;
+mod protocol;
+mod secret;
+mod server_config;
+mod tasks;
+mod worker;

@@ -1,0 +1,1 @@
+//! A server of one's own, for trying out and for tests.

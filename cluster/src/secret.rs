@@ -1,0 +1,1 @@
+//! Passwords, which come from files or from the environment.

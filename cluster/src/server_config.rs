@@ -1,0 +1,1 @@
+//! Configuration of a server for a cluster.

@@ -1,0 +1,1 @@
+//! The agent: takes tasks, asks whether they may begin, reports what came of them.

@@ -1,0 +1,1 @@
+//! The keeper: starts an agent, and tells everybody when it has died.
