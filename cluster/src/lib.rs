@@ -18,3 +18,5 @@ mod secret;
 mod server_config;
 mod tasks;
 mod worker;
+
+pub use error::ConnectError;
