@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod address;
 mod attempt;
 mod build_id;
@@ -20,3 +21,4 @@ mod tasks;
 mod worker;
 
 pub use error::ConnectError;
+pub use secret::Secret;
