@@ -137,17 +137,20 @@ pub(crate) fn missing_right(error: &ServerError) -> Option<ConnectError> {
 
 /// Returns what the last cause says: the engine's own words ("IO error") add nothing.
 fn innermost(error: &async_nats::ConnectError) -> String {
-    successors(Some(error as &dyn Error), |error| error.source())
-        .last()
-        .map_or_else(String::new, ToString::to_string)
+    causes(error).last().map_or_else(String::new, ToString::to_string)
 }
 
 /// Returns whether the connection broke because of a certificate, here or at the server.
 fn is_of_encryption(error: &async_nats::ConnectError) -> bool {
-    successors(error.source(), |error| error.source()).any(|cause| {
+    causes(error).any(|cause| {
         let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
     })
+}
+
+/// Returns the error, its cause, the cause's cause, and so on.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(Some(error), |&error| error.source())
 }
 
 /// Checks that the file can be read and has a part of this kind: the engine would take an empty one.
