@@ -1,1 +1,409 @@
 //! NATS with JetStream.
+//!
+//! Tasks are in one stream for each cluster and build, in the server's memory: nothing of value is
+//! in it, because clients keep each task until its outcome is there. Everything else is messages
+//! that nothing keeps.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::client::RequestErrorKind;
+use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
+use async_nats::jetstream::context::CreateStreamErrorKind;
+use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::{self, AckKind, ErrorCode};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, ServerAddr, ServerError};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::engine::{Acknowledgement, Delivery, Engine, Error, Event, Message, Subscription};
+use crate::error::ConnectError;
+use crate::protocol::Place;
+
+/// Time for an answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Smallest and largest pause after an error.
+pub(crate) const PAUSES: (Duration, Duration) =
+    (Duration::from_millis(100), Duration::from_secs(2));
+
+/// Messages that a subscription keeps until they are read.
+const CAPACITY: usize = 1 << 20;
+
+/// Smallest `max_payload` of a server in bytes.
+const SMALLEST_PAYLOAD: usize = 64 << 10;
+
+/// Name of the consumer that all agents share.
+const CONSUMER: &str = "workers";
+
+/// Proof of identity.
+#[derive(Clone, Default)]
+pub(crate) enum Login {
+    /// None.
+    #[default]
+    Nobody,
+    /// Name and password.
+    User(String, String),
+    /// A token.
+    Token(String),
+    /// A file with a JWT and an nkey.
+    Credentials(PathBuf),
+}
+
+/// Settings of a connection. The addresses are checked already.
+#[derive(Clone, Default)]
+pub(crate) struct Settings {
+    /// Addresses of servers: `nats://…`, `tls://…`.
+    pub(crate) servers: Vec<String>,
+    /// Proof of identity.
+    pub(crate) login: Login,
+    /// Certificates to check the server's with, in place of the system's.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Certificate and key of this program.
+    pub(crate) client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Name of the connection, for the server's lists.
+    pub(crate) name: String,
+    /// Subjects to listen to from the start.
+    pub(crate) subjects: Vec<String>,
+}
+
+impl Settings {
+    /// Returns the addresses for messages.
+    pub(crate) fn servers(&self) -> String {
+        self.servers.join(", ")
+    }
+
+    fn user(&self) -> String {
+        match &self.login {
+            Login::Nobody => String::from("a connection without a user"),
+            Login::User(name, _) => format!("user {name:?}"),
+            Login::Token(_) => String::from("the token"),
+            Login::Credentials(file) => format!("the credentials in {}", file.display()),
+        }
+    }
+
+    async fn options(&self) -> Result<ConnectOptions, ConnectError> {
+        let unreadable = |place: &PathBuf, error: std::io::Error| ConnectError::Secret {
+            place: place.display().to_string(),
+            reason: error.to_string(),
+        };
+        let pause = |attempts: usize| PAUSES.1.min(PAUSES.0 * u32::try_from(attempts).unwrap_or(1));
+        let mut options = ConnectOptions::new()
+            .name(&self.name)
+            .connection_timeout(ANSWER)
+            .request_timeout(Some(ANSWER))
+            .subscription_capacity(CAPACITY)
+            .max_reconnects(None)
+            .reconnect_delay_callback(pause);
+        options = match &self.login {
+            Login::Nobody => options,
+            Login::User(name, secret) => options.user_and_password(name.clone(), secret.clone()),
+            Login::Token(token) => options.token(token.clone()),
+            Login::Credentials(file) => {
+                options.credentials_file(file).await.map_err(|error| unreadable(file, error))?
+            }
+        };
+        for file in
+            self.ca_file.iter().chain(self.client_certificate.iter().flat_map(|it| [&it.0, &it.1]))
+        {
+            std::fs::File::open(file).map_err(|error| unreadable(file, error))?;
+        }
+        if let Some(file) = &self.ca_file {
+            options = options.add_root_certificates(file.clone());
+        }
+        if let Some((certificate, key)) = &self.client_certificate {
+            options = options.add_client_certificate(certificate.clone(), key.clone());
+        }
+        Ok(options.require_tls(self.servers.iter().all(|it| it.starts_with("tls://"))))
+    }
+}
+
+/// A connection to NATS.
+#[derive(Clone)]
+pub(crate) struct Nats {
+    client: Client,
+    jetstream: jetstream::Context,
+    place: Arc<Place>,
+    /// The consumer, once it was found.
+    consumer: Arc<Mutex<Option<PullConsumer>>>,
+}
+
+/// A connection with its news.
+pub(crate) struct Connected {
+    /// The connection.
+    pub(crate) engine: Nats,
+    /// What happens to it from now on.
+    pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    /// Messages of the subjects in [`Settings::subjects`], in their order.
+    pub(crate) subscriptions: Vec<Subscription>,
+}
+
+impl Nats {
+    /// Connects to the server, and makes the stream for this place if it isn't there. Tries again
+    /// for `patience` while no server answers; from then on a lost connection is made anew without
+    /// end.
+    pub(crate) async fn connect(
+        settings: &Settings,
+        place: Place,
+        patience: Duration,
+    ) -> Result<Connected, ConnectError> {
+        let (sender, mut events) = mpsc::unbounded_channel();
+        let client = connect_patiently(settings, patience, sender).await?;
+        check_server(settings, &client)?;
+        let jetstream = jetstream::new(client.clone());
+        let place = Arc::new(place);
+        let engine = Self { client, jetstream, place, consumer: Arc::default() };
+        let mut subscriptions = Vec::new();
+        for subject in &settings.subjects {
+            let subscribed = engine.subscribe(subject.clone()).await;
+            subscriptions.push(subscribed.map_err(|error| failed(settings, &error))?);
+        }
+        let made = engine.stream().await.map_err(|error| match error.kind() {
+            CreateStreamErrorKind::JetStream(error)
+                if [
+                    ErrorCode::JETSTREAM_NOT_ENABLED,
+                    ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT,
+                ]
+                .contains(&error.error_code()) =>
+            {
+                ConnectError::NoJetStream { server: settings.servers() }
+            }
+            _ => failed(settings, &error),
+        });
+        // A missing right shows as an event, and here only as a missing answer. What was refused
+        // before this answer is known when it is there.
+        let _ = engine.jetstream.get_stream_no_info(engine.place.stream()).await;
+        let _ = timeout(ANSWER, engine.client.flush()).await;
+        while let Ok(event) = events.try_recv() {
+            if let Event::Refused { operation, subject } = event {
+                return Err(ConnectError::Right { operation, subject });
+            }
+        }
+        made?;
+        Ok(Connected { engine, events, subscriptions })
+    }
+
+    /// Finds the stream, or makes it.
+    async fn stream(&self) -> Result<stream::Stream, jetstream::context::CreateStreamError> {
+        let config = stream::Config {
+            name: self.place.stream(),
+            subjects: vec![self.place.tasks("*")],
+            retention: RetentionPolicy::WorkQueue,
+            storage: StorageType::Memory,
+            discard: DiscardPolicy::New,
+            max_age: Duration::from_secs(24 * 60 * 60),
+            ..stream::Config::default()
+        };
+        self.jetstream.get_or_create_stream(config).await
+    }
+
+    async fn consumer(&self) -> Result<PullConsumer, Error> {
+        let mut known = self.consumer.lock().await;
+        if let Some(consumer) = &*known {
+            return Ok(consumer.clone());
+        }
+        let config = pull::Config {
+            durable_name: Some(CONSUMER.to_owned()),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: Duration::from_secs(30),
+            max_ack_pending: 1 << 20,
+            max_waiting: 1 << 16,
+            ..pull::Config::default()
+        };
+        let stream = self.stream().await.map_err(other)?;
+        let consumer = stream.get_or_create_consumer(CONSUMER, config).await.map_err(other)?;
+        Ok(known.insert(consumer).clone())
+    }
+
+    async fn fetch_from(
+        consumer: &PullConsumer,
+        most: usize,
+        wait: Duration,
+    ) -> Result<Vec<Delivery<jetstream::Message>>, Error> {
+        let mut fetched = Vec::new();
+        let batch = consumer.batch().max_messages(1).expires(wait).messages();
+        let mut batch = batch.await.map_err(other)?;
+        // The server ends the wait; the limit is for a server that is gone.
+        match timeout(wait + ANSWER, batch.next()).await {
+            Ok(Some(message)) => fetched.push(delivery(message.map_err(other)?)),
+            Ok(None) | Err(_) => return Ok(fetched),
+        }
+        if most > 1 {
+            let rest = consumer.fetch().max_messages(most - 1).messages().await;
+            let Ok(mut rest) = rest else { return Ok(fetched) };
+            while let Ok(Some(Ok(message))) = timeout(ANSWER, rest.next()).await {
+                fetched.push(delivery(message));
+            }
+        }
+        Ok(fetched)
+    }
+}
+
+impl Engine for Nats {
+    type Ticket = jetstream::Message;
+
+    fn max_payload(&self) -> usize {
+        self.client.server_info().max_payload
+    }
+
+    async fn offer(&self, client: &str, task: Bytes) -> Result<(), Error> {
+        let kept = self.jetstream.publish(self.place.tasks(client), task).await.map_err(other)?;
+        kept.await.map(drop).map_err(other)
+    }
+
+    async fn purge(&self, client: &str) -> Result<(), Error> {
+        let stream = self.stream().await.map_err(other)?;
+        stream.purge().filter(self.place.tasks(client)).await.map(drop).map_err(other)
+    }
+
+    async fn fetch(
+        &self,
+        most: usize,
+        wait: Duration,
+    ) -> Result<Vec<Delivery<jetstream::Message>>, Error> {
+        let consumer = self.consumer().await?;
+        let fetched = Self::fetch_from(&consumer, most, wait).await;
+        // A server that was restarted has forgotten the consumer, and a fetch from it is just
+        // empty, for ever.
+        if !fetched.as_ref().is_ok_and(|fetched| !fetched.is_empty()) {
+            *self.consumer.lock().await = None;
+        }
+        fetched
+    }
+
+    async fn acknowledge(
+        &self,
+        ticket: jetstream::Message,
+        how: Acknowledgement,
+    ) -> Result<(), Error> {
+        let kind = match how {
+            Acknowledgement::Taken => AckKind::Ack,
+            Acknowledgement::GivenBack => AckKind::Nak(None),
+        };
+        ticket.ack_with(kind).await.map_err(other)
+    }
+
+    async fn ask(&self, subject: String, question: Bytes) -> Result<Bytes, Error> {
+        match self.client.request(subject, question).await {
+            Ok(answer) => Ok(answer.payload),
+            Err(error) if error.kind() == RequestErrorKind::NoResponders => Err(Error::NobodyThere),
+            Err(error) => Err(other(error)),
+        }
+    }
+
+    async fn tell(&self, subject: String, message: Bytes) -> Result<(), Error> {
+        self.client.publish(subject, message).await.map_err(other)
+    }
+
+    async fn subscribe(&self, subject: String) -> Result<Subscription, Error> {
+        let messages = self.client.subscribe(subject).await.map_err(other)?;
+        Ok(Box::pin(messages.map(|message| Message {
+            payload: message.payload,
+            reply: message.reply.map(|reply| reply.to_string()),
+        })))
+    }
+}
+
+async fn connect_patiently(
+    settings: &Settings,
+    patience: Duration,
+    events: mpsc::UnboundedSender<Event>,
+) -> Result<Client, ConnectError> {
+    let addresses = settings.servers.iter().map(|text| {
+        text.parse::<ServerAddr>()
+            .map_err(|error| ConnectError::Url { text: text.clone(), reason: error.to_string() })
+    });
+    let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+    let start = Instant::now();
+    let mut pause = PAUSES.0;
+    loop {
+        let events = events.clone();
+        let options = settings.options().await?.event_callback(move |event| {
+            // The receiver may be gone at the end.
+            let _ = event_of(&event).map(|event| events.send(event));
+            async {}
+        });
+        let error = match options.connect(addresses.clone()).await {
+            Ok(client) => return Ok(client),
+            Err(error) => refused(settings, &error),
+        };
+        let again = matches!(error, ConnectError::Unreachable { .. });
+        if !again || start.elapsed() + pause > patience {
+            return Err(error);
+        }
+        sleep(pause).await;
+        pause = PAUSES.1.min(2 * pause);
+    }
+}
+
+fn check_server(settings: &Settings, client: &Client) -> Result<(), ConnectError> {
+    let info = client.server_info();
+    let server = settings.servers();
+    if !client.is_server_compatible(2, 9, 0) {
+        let reason = format!("it is nats-server {}, and 2.9.0 is needed", info.version);
+        return Err(ConnectError::Server { server, reason });
+    }
+    if info.max_payload < SMALLEST_PAYLOAD {
+        let reason = format!(
+            "its max_payload is {} bytes, and {SMALLEST_PAYLOAD} are needed",
+            info.max_payload
+        );
+        return Err(ConnectError::Server { server, reason });
+    }
+    if !info.jetstream {
+        return Err(ConnectError::NoJetStream { server });
+    }
+    Ok(())
+}
+
+fn refused(settings: &Settings, error: &async_nats::ConnectError) -> ConnectError {
+    let (server, user) = (settings.servers(), settings.user());
+    let mut reason = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        reason = cause.to_string();
+        source = cause.source();
+    }
+    match error.kind() {
+        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
+            ConnectError::Refused { server, user }
+        }
+        ConnectErrorKind::Tls => ConnectError::Tls { server, reason },
+        ConnectErrorKind::ServerParse => ConnectError::Url { text: server, reason },
+        _ => ConnectError::Unreachable { server, reason },
+    }
+}
+
+fn failed(settings: &Settings, error: &impl std::error::Error) -> ConnectError {
+    ConnectError::Server { server: settings.servers(), reason: error.to_string() }
+}
+
+fn delivery(ticket: jetstream::Message) -> Delivery<jetstream::Message> {
+    Delivery { payload: ticket.payload.clone(), ticket }
+}
+
+fn event_of(event: &async_nats::Event) -> Option<Event> {
+    match event {
+        async_nats::Event::Connected => Some(Event::Connected),
+        async_nats::Event::Disconnected => Some(Event::Disconnected),
+        async_nats::Event::SlowConsumer(_) => Some(Event::Dropped),
+        async_nats::Event::ServerError(ServerError::Other(text)) => missing_right(text),
+        _ => None,
+    }
+}
+
+/// Reads the server's text: `Permissions Violation for Publish to "subject"`.
+fn missing_right(text: &str) -> Option<Event> {
+    let text = text.to_ascii_lowercase().contains("permissions violation").then_some(text)?;
+    let (start, subject) = text.trim_end_matches(['\'', '"']).rsplit_once('"')?;
+    let is_publish = start.to_ascii_lowercase().contains("publish");
+    let operation = if is_publish { "publish to" } else { "subscription to" };
+    Some(Event::Refused { operation: operation.to_owned(), subject: subject.to_owned() })
+}
+
+fn other(error: impl std::fmt::Display) -> Error {
+    Error::Failed(error.to_string())
+}

@@ -287,6 +287,31 @@ impl FunctionId {
         find::<F>().map(|(index, _)| Self(index))
     }
 
+    /// Returns the function's name as listed: `my_crate::double`.
+    ///
+    /// The id alone means the same function only in the same executable; with its name, another
+    /// executable can tell that it isn't the same.
+    ///
+    /// ```
+    /// # use multiprocess::process::FunctionId;
+    /// multiprocess::tasks![double];
+    ///
+    /// fn double(number: u32) -> u32 {
+    ///     2 * number
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// assert!(FunctionId::of(&double)?.name()?.ends_with("::double"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`frame::Error::Io`] if there is no such function.
+    pub fn name(self) -> Result<&'static str, frame::Error> {
+        self.task().map(|task| task.name)
+    }
+
     /// Calls the function with the arguments in these bytes, and appends the bytes of its result.
     ///
     /// # Errors
