@@ -11,8 +11,8 @@
 //! ```
 //!
 //! To read in this order: the trait [`Executor`] (`executor.rs`) with its [`Map`] (`map.rs`); the
-//! two ends of a result, [`Future`] and [`Promise`] (`future.rs`, `awaiting.rs`, `promise.rs`); the
-//! one way in which a future completes, also that of a pool's result (`completion.rs`,
+//! two ends of a result, [`Future`] and [`Promise`] (`future.rs`, `awaiting.rs`, `promise.rs`), and
+//! [`Control`] for executors of other crates (`control.rs`); the one way in which a future completes, also that of a pool's result (`completion.rs`,
 //! `progress.rs`, `callbacks.rs`); waiting for several futures
 //! ([`wait`], [`as_completed`], `waiting.rs`, `waiter.rs`); the executors: of threads
 //! (`threads.rs`, `thread_calls.rs`) and of processes (`pool/executor.rs`,
@@ -23,6 +23,7 @@ pub(crate) mod at_exit;
 mod awaiting;
 pub(crate) mod callbacks;
 pub(crate) mod completion;
+mod control;
 pub(crate) mod error;
 pub(crate) mod executor;
 pub(crate) mod future;
@@ -36,6 +37,7 @@ mod threads;
 mod waiter;
 mod waiting;
 
+pub use control::{Control, Kept};
 pub use error::{BuildError, FutureError, InvalidState, SubmitError, Unfinished};
 pub use executor::Executor;
 pub use future::Future;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::future::TaskError;
 
+use crate::future::control::{Control, Controlled};
 use crate::future::error::InvalidState;
 use crate::future::future::{CallControl, Ends, Future};
 use crate::future::progress::Phase;
@@ -43,6 +44,61 @@ impl<R> Promise<R> {
     #[must_use]
     pub fn new() -> (Self, Future<R>) {
         Self::of(())
+    }
+
+    /// Makes a promise and its future, which asks `control` before it is cancelled or waited for:
+    /// for those who write an executor.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// use multiprocess::futures::{Control, Future, FutureError, Kept, Promise};
+    ///
+    /// /// The calls that wait, in their order.
+    /// #[derive(Clone, Default)]
+    /// struct Calls(Arc<Mutex<Vec<Option<(u64, Promise<u64>)>>>>);
+    ///
+    /// struct Call {
+    ///     calls: Calls,
+    ///     index: usize,
+    /// }
+    ///
+    /// impl Control for Call {
+    ///     fn cancel(&self) -> Option<Kept> {
+    ///         let mut calls = self.calls.0.lock().unwrap();
+    ///         // Taken out, and not dropped here.
+    ///         calls[self.index].take().map(Kept::new)
+    ///     }
+    /// }
+    ///
+    /// impl Calls {
+    ///     fn square(&self, number: u64) -> Future<u64> {
+    ///         let mut calls = self.0.lock().unwrap();
+    ///         let call = Call { calls: self.clone(), index: calls.len() };
+    ///         let (promise, future) = Promise::with_control(call);
+    ///         calls.push(Some((number, promise)));
+    ///         future
+    ///     }
+    ///
+    ///     fn run(&self) {
+    ///         let calls: Vec<_> = self.0.lock().unwrap().iter_mut().map(Option::take).collect();
+    ///         for (number, promise) in calls.into_iter().flatten() {
+    ///             let _ = promise.set_result(number * number);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let calls = Calls::default();
+    /// let (first, second) = (calls.square(3), calls.square(4));
+    /// assert!(first.cancel());
+    /// calls.run();
+    /// assert_eq!(first.result(), Err(FutureError::Cancelled));
+    /// assert_eq!(second.result(), Ok(&16));
+    /// assert!(!second.cancel());
+    /// ```
+    #[must_use]
+    pub fn with_control(control: impl Control + 'static) -> (Self, Future<R>) {
+        Self::of(Controlled::new(control))
     }
 
     /// Makes a promise and its future, with control over the call behind it.
