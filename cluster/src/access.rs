@@ -122,17 +122,16 @@ impl std::fmt::Display for Identity {
     }
 }
 
-/// Returns the missing right that the server complains of, if it complains of one:
+/// Returns the operation and the subject of a missing right, if the server complains of one:
 /// `Permissions Violation for Publish to "a.b"`.
-pub(crate) fn missing_right(error: &ServerError) -> Option<ConnectError> {
+pub(crate) fn missing_right(error: &ServerError) -> Option<(String, String)> {
     let ServerError::Other(text) = error else {
         return None;
     };
     let (_, violation) = text.split_once("Permissions Violation for ")?;
     let (operation, subject) = violation.split_once('"')?;
     let (subject, _) = subject.split_once('"')?;
-    let operation = operation.trim().to_lowercase();
-    Some(ConnectError::Right { operation, subject: subject.to_owned() })
+    Some((operation.trim().to_lowercase(), subject.to_owned()))
 }
 
 /// Returns what the last cause says: the engine's own words ("IO error") add nothing.
@@ -184,8 +183,7 @@ mod tests {
             ),
         ] {
             let right = missing_right(&ServerError::Other(text.to_owned()));
-            let (operation, subject) = (operation.to_owned(), "a.b".to_owned());
-            assert_eq!(right, Some(ConnectError::Right { operation, subject }));
+            assert_eq!(right, Some((operation.to_owned(), "a.b".to_owned())));
         }
         assert_eq!(missing_right(&ServerError::AuthorizationViolation), None);
         assert_eq!(missing_right(&ServerError::Other("Stale Connection".to_owned())), None);

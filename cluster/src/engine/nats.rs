@@ -4,7 +4,6 @@
 //! in it, because clients keep each task until its outcome is there. Everything else is messages
 //! that nothing keeps.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +12,14 @@ use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::CreateStreamErrorKind;
 use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, AckKind, ErrorCode};
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, ServerAddr, ServerError};
+use async_nats::{Client, ConnectOptions};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::access::{Access, missing_right};
+use crate::address::Servers;
 use crate::engine::{Acknowledgement, Delivery, Engine, Error, Event, Message, Subscription};
 use crate::error::ConnectError;
 use crate::protocol::Place;
@@ -39,31 +40,13 @@ const SMALLEST_PAYLOAD: usize = 64 << 10;
 /// Name of the consumer that all agents share.
 const CONSUMER: &str = "workers";
 
-/// Proof of identity.
-#[derive(Clone, Default)]
-pub(crate) enum Login {
-    /// None.
-    #[default]
-    Nobody,
-    /// Name and password.
-    User(String, String),
-    /// A token.
-    Token(String),
-    /// A file with a JWT and an nkey.
-    Credentials(PathBuf),
-}
-
-/// Settings of a connection. The addresses are checked already.
-#[derive(Clone, Default)]
+/// Settings of a connection.
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Addresses of servers: `nats://…`, `tls://…`.
-    pub(crate) servers: Vec<String>,
-    /// Proof of identity.
-    pub(crate) login: Login,
-    /// Certificates to check the server's with, in place of the system's.
-    pub(crate) ca_file: Option<PathBuf>,
-    /// Certificate and key of this program.
-    pub(crate) client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Servers to connect to.
+    pub(crate) servers: Servers,
+    /// Proof of identity, and certificates to trust.
+    pub(crate) access: Access,
     /// Name of the connection, for the server's lists.
     pub(crate) name: String,
     /// Subjects to listen to from the start.
@@ -71,53 +54,17 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Returns the addresses for messages.
-    pub(crate) fn servers(&self) -> String {
-        self.servers.join(", ")
-    }
-
-    fn user(&self) -> String {
-        match &self.login {
-            Login::Nobody => String::from("a connection without a user"),
-            Login::User(name, _) => format!("user {name:?}"),
-            Login::Token(_) => String::from("the token"),
-            Login::Credentials(file) => format!("the credentials in {}", file.display()),
-        }
-    }
-
-    async fn options(&self) -> Result<ConnectOptions, ConnectError> {
-        let unreadable = |place: &PathBuf, error: std::io::Error| ConnectError::Secret {
-            place: place.display().to_string(),
-            reason: error.to_string(),
-        };
+    fn options(&self) -> Result<ConnectOptions, ConnectError> {
         let pause = |attempts: usize| PAUSES.1.min(PAUSES.0 * u32::try_from(attempts).unwrap_or(1));
-        let mut options = ConnectOptions::new()
+        Ok(self
+            .access
+            .options(&self.servers)?
             .name(&self.name)
             .connection_timeout(ANSWER)
             .request_timeout(Some(ANSWER))
             .subscription_capacity(CAPACITY)
             .max_reconnects(None)
-            .reconnect_delay_callback(pause);
-        options = match &self.login {
-            Login::Nobody => options,
-            Login::User(name, secret) => options.user_and_password(name.clone(), secret.clone()),
-            Login::Token(token) => options.token(token.clone()),
-            Login::Credentials(file) => {
-                options.credentials_file(file).await.map_err(|error| unreadable(file, error))?
-            }
-        };
-        for file in
-            self.ca_file.iter().chain(self.client_certificate.iter().flat_map(|it| [&it.0, &it.1]))
-        {
-            std::fs::File::open(file).map_err(|error| unreadable(file, error))?;
-        }
-        if let Some(file) = &self.ca_file {
-            options = options.add_root_certificates(file.clone());
-        }
-        if let Some((certificate, key)) = &self.client_certificate {
-            options = options.add_client_certificate(certificate.clone(), key.clone());
-        }
-        Ok(options.require_tls(self.servers.iter().all(|it| it.starts_with("tls://"))))
+            .reconnect_delay_callback(pause))
     }
 }
 
@@ -169,7 +116,7 @@ impl Nats {
                 ]
                 .contains(&error.error_code()) =>
             {
-                ConnectError::NoJetStream { server: settings.servers() }
+                ConnectError::NoJetStream { server: settings.servers.to_string() }
             }
             _ => failed(settings, &error),
         });
@@ -312,23 +259,19 @@ async fn connect_patiently(
     patience: Duration,
     events: mpsc::UnboundedSender<Event>,
 ) -> Result<Client, ConnectError> {
-    let addresses = settings.servers.iter().map(|text| {
-        text.parse::<ServerAddr>()
-            .map_err(|error| ConnectError::Url { text: text.clone(), reason: error.to_string() })
-    });
-    let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+    let addresses = settings.servers.addresses();
     let start = Instant::now();
     let mut pause = PAUSES.0;
     loop {
         let events = events.clone();
-        let options = settings.options().await?.event_callback(move |event| {
+        let options = settings.options()?.event_callback(move |event| {
             // The receiver may be gone at the end.
             let _ = event_of(&event).map(|event| events.send(event));
             async {}
         });
         let error = match options.connect(addresses.clone()).await {
             Ok(client) => return Ok(client),
-            Err(error) => refused(settings, &error),
+            Err(error) => settings.access.refusal(&settings.servers, &error),
         };
         let again = matches!(error, ConnectError::Unreachable { .. });
         if !again || start.elapsed() + pause > patience {
@@ -341,7 +284,7 @@ async fn connect_patiently(
 
 fn check_server(settings: &Settings, client: &Client) -> Result<(), ConnectError> {
     let info = client.server_info();
-    let server = settings.servers();
+    let server = settings.servers.to_string();
     if !client.is_server_compatible(2, 9, 0) {
         let reason = format!("it is nats-server {}, and 2.9.0 is needed", info.version);
         return Err(ConnectError::Server { server, reason });
@@ -359,26 +302,8 @@ fn check_server(settings: &Settings, client: &Client) -> Result<(), ConnectError
     Ok(())
 }
 
-fn refused(settings: &Settings, error: &async_nats::ConnectError) -> ConnectError {
-    let (server, user) = (settings.servers(), settings.user());
-    let mut reason = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        reason = cause.to_string();
-        source = cause.source();
-    }
-    match error.kind() {
-        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
-            ConnectError::Refused { server, user }
-        }
-        ConnectErrorKind::Tls => ConnectError::Tls { server, reason },
-        ConnectErrorKind::ServerParse => ConnectError::Url { text: server, reason },
-        _ => ConnectError::Unreachable { server, reason },
-    }
-}
-
 fn failed(settings: &Settings, error: &impl std::error::Error) -> ConnectError {
-    ConnectError::Server { server: settings.servers(), reason: error.to_string() }
+    ConnectError::Server { server: settings.servers.to_string(), reason: error.to_string() }
 }
 
 fn delivery(ticket: jetstream::Message) -> Delivery<jetstream::Message> {
@@ -390,18 +315,11 @@ fn event_of(event: &async_nats::Event) -> Option<Event> {
         async_nats::Event::Connected => Some(Event::Connected),
         async_nats::Event::Disconnected => Some(Event::Disconnected),
         async_nats::Event::SlowConsumer(_) => Some(Event::Dropped),
-        async_nats::Event::ServerError(ServerError::Other(text)) => missing_right(text),
+        async_nats::Event::ServerError(error) => {
+            missing_right(error).map(|(operation, subject)| Event::Refused { operation, subject })
+        }
         _ => None,
     }
-}
-
-/// Reads the server's text: `Permissions Violation for Publish to "subject"`.
-fn missing_right(text: &str) -> Option<Event> {
-    let text = text.to_ascii_lowercase().contains("permissions violation").then_some(text)?;
-    let (start, subject) = text.trim_end_matches(['\'', '"']).rsplit_once('"')?;
-    let is_publish = start.to_ascii_lowercase().contains("publish");
-    let operation = if is_publish { "publish to" } else { "subscription to" };
-    Some(Event::Refused { operation: operation.to_owned(), subject: subject.to_owned() })
 }
 
 fn other(error: impl std::fmt::Display) -> Error {

@@ -1,1 +1,0 @@
-//! A server of one's own, for trying out and for tests.

@@ -1,0 +1,15 @@
+//! A server and workers of one's own on this machine, for trying out and for tests.
+//!
+//! ```text
+//!   this program ── pipe ──▶ keeper (a process of the same executable)
+//!                              └─ nats-server, in a temporary folder, on 127.0.0.1
+//! ```
+//!
+//! The pipe closes with the [`LocalServer`], and when this program ends in whatever way. Then the
+//! keeper kills the server and removes the folder.
+
+mod keeper;
+mod server;
+
+pub use keeper::LocalError;
+pub use server::LocalServer;
