@@ -10,6 +10,9 @@
 
 mod keeper;
 mod server;
+mod test_server;
 
 pub use keeper::LocalError;
 pub use server::LocalServer;
+#[doc(hidden)]
+pub use test_server::{test_server, test_server_with};

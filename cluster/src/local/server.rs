@@ -79,6 +79,13 @@ impl LocalServer {
         self.port
     }
 
+    /// Returns the server's process id; `None` after [`kill`](Self::kill).
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        keeper.as_ref().and_then(|keeper| keeper.pid)
+    }
+
     /// Kills the server, as SIGKILL or a power cut does, and waits until it is dead. Its folder
     /// stays.
     ///
@@ -116,6 +123,8 @@ struct Keeper {
     /// `None` once the keeper has to end.
     line: Option<Connection<Order, Answer>>,
     process: Process,
+    /// The process id of the server that runs.
+    pid: Option<u32>,
 }
 
 impl Keeper {
@@ -124,18 +133,20 @@ impl Keeper {
         let arguments = (configuration.to_owned(), keepers_end);
         // Ctrl-C ends the program first, then the keeper has something to do.
         let process = Process::new(keep, arguments).named("nats-server").ignoring_interrupts(true);
-        let mut keeper = Self { line: Some(line), process };
+        let mut keeper = Self { line: Some(line), process, pid: None };
         keeper.process.start().map_err(LocalError::not_started)?;
         Ok(keeper)
     }
 
     fn order(&mut self, order: &Order) -> Answer {
         let line = self.line.as_mut().ok_or_else(gone)?;
+        self.pid = None;
         line.send(order).map_err(LocalError::not_started)?;
-        if line.poll(ANSWER_WITHIN).map_err(LocalError::not_started)? {
-            return line.recv().map_err(LocalError::not_started)?;
+        if !line.poll(ANSWER_WITHIN).map_err(LocalError::not_started)? {
+            return Err(gone());
         }
-        Err(gone())
+        self.pid = line.recv().map_err(LocalError::not_started)??;
+        Ok(self.pid)
     }
 }
 
