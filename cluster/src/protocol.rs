@@ -40,6 +40,15 @@ pub(crate) const MAX_CALLS: usize = 1 << 16;
 /// Longest name of a client, of a worker or of a cluster.
 const MAX_NAME: usize = 128;
 
+/// Largest part in bytes of arguments and results in one message.
+const MAX_PART: usize = 512 << 10;
+
+/// Returns the largest part in bytes of arguments and results in one message to a server with this
+/// limit, so that a header fits in, too.
+pub(crate) fn part_size(max_payload: usize) -> usize {
+    MAX_PART.min(max_payload.saturating_sub(4 << 10)).max(1)
+}
+
 /// Reason why bytes are no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -135,8 +144,8 @@ pub(crate) struct Task {
     pub(crate) client: String,
     /// Id of the first call.
     pub(crate) id: u64,
-    /// Number of the attempt: 0 unless the machine of an earlier one was lost.
-    pub(crate) attempt: u32,
+    /// Largest length of a call's result in bytes that the client takes.
+    pub(crate) most_bytes: u64,
     /// The function.
     pub(crate) function: FunctionId,
     /// Name of the function, which must be the same at the worker.
@@ -151,7 +160,7 @@ pub(crate) struct Task {
 struct TaskHeader {
     client: String,
     id: u64,
-    attempt: u32,
+    most_bytes: u64,
     function: FunctionId,
     name: String,
     lengths: Vec<u64>,
@@ -161,25 +170,25 @@ struct TaskHeader {
 impl Task {
     /// Returns the task's bytes.
     pub(crate) fn encode(self) -> Bytes {
-        let Self { client, id, attempt, function, name, lengths, arguments } = self;
+        let Self { client, id, most_bytes, function, name, lengths, arguments } = self;
         let here = arguments.is_some();
-        let header = TaskHeader { client, id, attempt, function, name, lengths, here };
+        let header = TaskHeader { client, id, most_bytes, function, name, lengths, here };
         pack(&header, arguments.as_slice())
     }
 
     /// Reads a task whose arguments have at most so many bytes.
-    pub(crate) fn decode(message: &Bytes, most_bytes: u64) -> Result<Self, Malformed> {
+    pub(crate) fn decode(message: &Bytes, limit: u64) -> Result<Self, Malformed> {
         let (header, payload) = unpack::<TaskHeader>(message)?;
-        let TaskHeader { client, id, attempt, function, name, lengths, here } = header;
+        let TaskHeader { client, id, most_bytes, function, name, lengths, here } = header;
         ensure(is_token(&client), "a client has no such name")?;
         ensure((1..=MAX_CALLS).contains(&lengths.len()), "a task has no such number of calls")?;
         ensure(id.checked_add(lengths.len() as u64).is_some(), "the calls' ids are too large")?;
-        let whole = sum(&lengths).filter(|whole| *whole <= most_bytes);
+        let whole = sum(&lengths).filter(|whole| *whole <= limit);
         let whole = whole.ok_or(Malformed("a task's arguments are too long"))?;
         let expected = if here { whole } else { 0 };
         ensure(payload.len() as u64 == expected, "a task's arguments don't have their length")?;
         let arguments = here.then_some(payload);
-        Ok(Self { client, id, attempt, function, name, lengths, arguments })
+        Ok(Self { client, id, most_bytes, function, name, lengths, arguments })
     }
 
     /// Returns the number of bytes of all arguments.
@@ -217,12 +226,16 @@ pub(crate) struct Question {
 /// The client's answer for one task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Answer {
-    /// The task begins now, at this agent and nowhere else.
-    Yes,
     /// The task doesn't begin here: it is over, or has begun elsewhere.
     No,
-    /// As yes, but without these calls (by their number in the task), which were cancelled.
-    Without(Vec<u32>),
+    /// The task begins now, at this agent and nowhere else.
+    Yes {
+        /// Number of the attempt: 0 unless the machine of an earlier one was lost.
+        attempt: u32,
+        /// Calls that don't begin, by their number in the task: they were cancelled, or have ended
+        /// in an earlier attempt.
+        without: Vec<u32>,
+    },
 }
 
 /// An agent's question for a part of a task's arguments; the answer has no header.
@@ -355,6 +368,18 @@ pub(crate) struct Hello {
     pub(crate) build: String,
     /// Version of this crate there.
     pub(crate) version: String,
+    /// Tasks that it gave up, because their client was gone; for as long as it remembers them.
+    pub(crate) given_up: Vec<GivenUp>,
+}
+
+/// A task that an agent won't begin although its question may have got a yes: the answer didn't
+/// arrive, and then the client was gone. A client that comes back offers the task again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GivenUp {
+    /// Name of the client.
+    pub(crate) client: String,
+    /// The question.
+    pub(crate) question: Question,
 }
 
 /// How an agent ended.
