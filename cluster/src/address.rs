@@ -49,6 +49,11 @@ impl Servers {
         self.list.iter().all(Server::is_loopback)
     }
 
+    /// Returns the first server's port.
+    pub(crate) fn port(&self) -> u16 {
+        self.list.first().map_or(PORT, |server| server.port)
+    }
+
     /// Returns the addresses as the engine wants them.
     pub(crate) fn addresses(&self) -> Vec<ServerAddr> {
         let parsed = self.list.iter().map(|server| server.to_string().parse());

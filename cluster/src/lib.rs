@@ -22,3 +22,4 @@ mod worker;
 
 pub use error::ConnectError;
 pub use secret::Secret;
+pub use server_config::ServerConfig;
