@@ -8,9 +8,10 @@ use std::iter::successors;
 use std::path::{Path, PathBuf};
 
 use async_nats::{ConnectErrorKind, ConnectOptions, ServerError, rustls};
+use serde::{Deserialize, Serialize};
 
 use crate::address::Servers;
-use crate::{ConnectError, Secret};
+use crate::{ConnectError, Secret, secret};
 
 /// The variables of the environment that name the user, if the program names none.
 pub(crate) const USER_VARIABLE: &str = "CLUSTER_USER";
@@ -18,7 +19,7 @@ pub(crate) const USER_VARIABLE: &str = "CLUSTER_USER";
 pub(crate) const SECRET_VARIABLE: &str = "CLUSTER_SECRET";
 
 /// What a client or a worker shows to the server, and which server it trusts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Access {
     pub(crate) identity: Identity,
     /// Certificates of those who may vouch for a server. `None`: those that the system trusts.
@@ -27,22 +28,23 @@ pub(crate) struct Access {
 }
 
 /// As whom a connection comes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) enum Identity {
     /// The user of [`USER_VARIABLE`], or nobody if there is no such variable.
     #[default]
     Environment,
     User {
         user: String,
+        #[serde(with = "secret::revealed")]
         secret: Secret,
     },
-    Token(Secret),
+    Token(#[serde(with = "secret::revealed")] Secret),
     /// File with a user's JWT and nkey, as `nsc` writes it.
     CredentialsFile(PathBuf),
 }
 
 /// The certificate that shows who the client is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ClientCertificate {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,

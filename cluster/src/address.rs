@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use async_nats::ServerAddr;
+use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use crate::ConnectError;
@@ -15,7 +16,7 @@ const LONGEST_NAME: usize = 32;
 
 /// The servers of one cluster, of which a connection takes any: at least one, all with encryption
 /// or all without.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Servers {
     list: Vec<Server>,
 }
@@ -69,7 +70,7 @@ impl fmt::Display for Servers {
 }
 
 /// The address of one server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Server {
     is_encrypted: bool,
     /// With brackets, if it is of IPv6.

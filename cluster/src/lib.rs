@@ -13,6 +13,7 @@ mod entry;
 mod error;
 mod executor;
 pub mod local;
+mod pause;
 mod presence;
 mod protocol;
 mod secret;
@@ -20,6 +21,9 @@ mod server_config;
 mod tasks;
 mod worker;
 
+pub use attempt::attempt;
+pub use entry::main;
 pub use error::ConnectError;
 pub use secret::Secret;
 pub use server_config::ServerConfig;
+pub use worker::{Worker, WorkerBuilder};

@@ -72,6 +72,22 @@ impl Secret {
     }
 }
 
+/// Serialisation of a secret for a child process, whose arguments no other process can read. Not
+/// for everybody: `Secret` itself can't be among the arguments of a task.
+pub(crate) mod revealed {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Secret;
+
+    pub(crate) fn serialize<S: Serializer>(it: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+        it.reveal().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(it: D) -> Result<Secret, D::Error> {
+        String::deserialize(it).map(Secret::new)
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")

@@ -129,7 +129,7 @@ pub(crate) fn tool(tool: Command) -> Command {
 }
 
 /// Prints what clap says, help or what is wrong with the command line, and returns the exit code.
-pub(crate) fn print_said(said: &clap::Error) -> ExitCode {
+pub fn print_said(said: &clap::Error) -> ExitCode {
     if said.use_stderr() {
         return refuse(&complaint(said));
     }

@@ -130,6 +130,9 @@ pub(crate) trait Engine: Clone + Send + Sync + 'static {
         message: Bytes,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// Waits until what was told has gone to the server, at most for a second.
+    fn flush(&self) -> impl Future<Output = ()> + Send;
+
     /// Listens to a subject from now on, also after a lost connection.
     fn subscribe(
         &self,

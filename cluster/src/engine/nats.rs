@@ -245,6 +245,10 @@ impl Engine for Nats {
         self.client.publish(subject, message).await.map_err(other)
     }
 
+    async fn flush(&self) {
+        let _ = timeout(Duration::from_secs(1), self.client.flush()).await;
+    }
+
     async fn subscribe(&self, subject: String) -> Result<Subscription, Error> {
         let messages = self.client.subscribe(subject).await.map_err(other)?;
         Ok(Box::pin(messages.map(|message| Message {

@@ -1,1 +1,34 @@
 //! The worker's side: a keeper, its agent, and the agent's pool of processes.
+//!
+//! ```text
+//!                 signals                the machine "host-3"
+//!                    │
+//!   clients ◀─ ended ┴ keeper ── starts, drains ──▶ agent ── starts ──▶ processes of the pool
+//!      ▲               (its own connection)           │  ▲                  call a function
+//!      │                                              │  └──── outcomes ────────┘
+//!      │   hello, every 0.5 s ◀───────────────────────┤
+//!      │   may I begin? ◀─────────────────────────────┤
+//!      │   outcomes, until answered ◀─────────────────┘
+//!      └── tasks ──▶ engine ── fetch: as many as processes are free ──▶ agent
+//! ```
+//!
+//! The keeper runs no code of a task and keeps nothing but its connection, so that it outlives the
+//! agent and can tell how that ended: clients need not wait for its silence. The agent ends with
+//! the keeper, and the processes with the agent, whatever ends those.
+//!
+//! To read in this order: the settings (`builder.rs`, `command.rs`), the keeper (`keeper.rs`), the
+//! agent's process (`agent_process.rs`) and main loop (`agent.rs`), its questions to a client (`questions.rs`), what a process does
+//! (`call.rs`), and the outcomes' way to the clients (`outbox.rs`).
+
+mod agent;
+mod agent_process;
+mod builder;
+mod call;
+pub(crate) mod command;
+mod garbage;
+mod host_name;
+mod keeper;
+mod outbox;
+mod questions;
+
+pub use builder::{Worker, WorkerBuilder};

@@ -1,0 +1,242 @@
+//! Settings of a worker.
+
+use std::path::PathBuf;
+
+use multiprocess::{Exit, cpu_count};
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Access, ClientCertificate, Identity};
+use crate::address::{Servers, check_name};
+use crate::engine::nats;
+use crate::worker::host_name::host_name;
+use crate::worker::keeper;
+use crate::{ConnectError, Secret};
+
+/// Largest number of processes: that of a [`ProcessPoolExecutor`].
+///
+/// [`ProcessPoolExecutor`]: multiprocess::futures::ProcessPoolExecutor
+pub(crate) const MOST_PROCESSES: usize = 4094;
+
+/// Default limit of a task's arguments, and of its result, in bytes: 1 GiB.
+pub(crate) const MOST_BYTES: u64 = 1 << 30;
+
+/// A machine that runs the tasks of a cluster's clients. Python: `distributed.Worker`, the command
+/// `dask worker`.
+///
+/// Only clients that are the same executable are served. A program whose `main` is
+/// [`cluster::main`](crate::main()) has the command `cluster-worker` for this.
+///
+/// ```no_run
+/// use cluster::Worker;
+///
+/// fn main() -> std::process::ExitCode {
+///     // The worker's own processes begin in this `main`, too.
+///     multiprocess::main(|| {
+///         Worker::builder().server("nats://127.0.0.1:4222").processes(8).name("host-3").run()
+///     })
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Worker(());
+
+/// Settings of a worker; made by [`Worker::builder`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct WorkerBuilder {
+    servers: Vec<String>,
+    insecure: bool,
+    access: Access,
+    processes: Option<usize>,
+    name: Option<String>,
+    cluster: String,
+    most_bytes: u64,
+}
+
+/// Settings of a worker, checked: what the keeper hands to its agent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    pub(crate) servers: Servers,
+    pub(crate) access: Access,
+    pub(crate) processes: usize,
+    /// Name of the machine.
+    pub(crate) name: String,
+    pub(crate) cluster: String,
+    /// Largest size of a task's arguments, and of a result.
+    pub(crate) most_bytes: u64,
+}
+
+impl Worker {
+    /// Returns a builder.
+    pub fn builder() -> WorkerBuilder {
+        WorkerBuilder {
+            servers: Vec::new(),
+            insecure: false,
+            access: Access::default(),
+            processes: None,
+            name: None,
+            cluster: "default".to_owned(),
+            most_bytes: MOST_BYTES,
+        }
+    }
+}
+
+impl WorkerBuilder {
+    /// Adds the address of a server: `nats://127.0.0.1:4222`, `tls://host:4222`; several for a
+    /// cluster of servers. At least one is needed.
+    pub fn server(mut self, address: impl Into<String>) -> Self {
+        self.servers.push(address.into());
+        self
+    }
+
+    /// Sets whether `nats://` may lead to other machines (true): then secrets, arguments and
+    /// results travel in the clear, and all who see the network can read and change them. By
+    /// default that is an error.
+    pub fn insecure(mut self, insecure: bool) -> Self {
+        self.insecure = insecure;
+        self
+    }
+
+    /// Sets the user that the server knows, and the password; by default those in the environment,
+    /// `CLUSTER_USER` and `CLUSTER_SECRET`, if they are there.
+    pub fn user(mut self, user: impl Into<String>, secret: Secret) -> Self {
+        self.access.identity = Identity::User { user: user.into(), secret };
+        self
+    }
+
+    /// Sets the token that the server knows, in place of a user.
+    pub fn token(mut self, token: Secret) -> Self {
+        self.access.identity = Identity::Token(token);
+        self
+    }
+
+    /// Sets the file with a JWT and an nkey, as `nsc` writes it, in place of a user.
+    pub fn credentials_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.access.identity = Identity::CredentialsFile(file.into());
+        self
+    }
+
+    /// Sets the file with the certificates to trust, in place of the system's.
+    pub fn ca_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.access.ca_file = Some(file.into());
+        self
+    }
+
+    /// Sets this machine's own certificate and its key, for a server that asks for one.
+    pub fn client_certificate(
+        mut self,
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Self {
+        let (certificate, key) = (certificate.into(), key.into());
+        self.access.client_certificate = Some(ClientCertificate { certificate, key });
+        self
+    }
+
+    /// Sets the number of processes, and so of tasks at once: 1 to 4,094; by default the number of
+    /// usable cores. Python: `dask worker --nworkers`.
+    pub fn processes(mut self, processes: usize) -> Self {
+        self.processes = Some(processes);
+        self
+    }
+
+    /// Sets the name of the machine, for errors and lists: up to 32 of A-Z, a-z, 0-9, - and _; by
+    /// default the host name. Two machines of one name are told apart all the same. Python: `dask
+    /// worker --name`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets the name of the cluster, of which a server may have several; by default `default`.
+    pub fn cluster(mut self, name: impl Into<String>) -> Self {
+        self.cluster = name.into();
+        self
+    }
+
+    /// Sets the largest size of a task's arguments, and of its result, in bytes: 1 to 4 GiB; by
+    /// default 1 GiB. Nothing is allocated for more.
+    pub fn most_bytes(mut self, bytes: u64) -> Self {
+        self.most_bytes = bytes;
+        self
+    }
+
+    /// Runs the worker until Ctrl-C, SIGTERM or SIGHUP: then it takes no task any more, finishes
+    /// those that have begun, and returns [`Exit::SUCCESS`]. The second signal ends it at once:
+    /// what has begun is lost, and the return value is `Exit(130)`.
+    ///
+    /// Prints one line when it is ready. While no server answers it keeps trying, and says so on
+    /// standard error every 10 s.
+    ///
+    /// # Errors
+    /// [`ConnectError`], but for [`ConnectError::Unreachable`].
+    pub fn run(self) -> Result<Exit, ConnectError> {
+        keeper::keep(self.checked()?)
+    }
+
+    /// Checks the settings, and puts in the defaults.
+    pub(crate) fn checked(self) -> Result<Settings, ConnectError> {
+        let processes = self.processes.unwrap_or_else(cpu_count);
+        let name = self.name.unwrap_or_else(host_name);
+        check_name(&name)?;
+        check_name(&self.cluster)?;
+        in_range("processes", processes as u64, MOST_PROCESSES as u64)?;
+        in_range("most_bytes", self.most_bytes, 4 << 30)?;
+        Ok(Settings {
+            servers: Servers::parse(&self.servers, self.insecure)?,
+            access: self.access,
+            processes,
+            name,
+            cluster: self.cluster,
+            most_bytes: self.most_bytes,
+        })
+    }
+}
+
+impl Settings {
+    /// Returns the settings of a connection of this machine, for the keeper or the agent.
+    pub(crate) fn connection(&self, role: &str) -> nats::Settings {
+        nats::Settings {
+            servers: self.servers.clone(),
+            access: self.access.clone(),
+            name: format!("{} {role}", self.name),
+            subjects: Vec::new(),
+        }
+    }
+}
+
+fn in_range(setting: &'static str, number: u64, most: u64) -> Result<(), ConnectError> {
+    if (1..=most).contains(&number) {
+        return Ok(());
+    }
+    let reason = format!("{number} is not between 1 and {most}");
+    Err(ConnectError::Setting { setting, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder() -> WorkerBuilder {
+        Worker::builder().server("nats://127.0.0.1:4222")
+    }
+
+    #[test]
+    fn a_worker_has_the_hosts_name_and_a_process_for_each_core() {
+        let settings = builder().checked().unwrap();
+        assert_eq!((settings.name, settings.processes), (host_name(), cpu_count()));
+        assert_eq!((&*settings.cluster, settings.most_bytes), ("default", 1 << 30));
+    }
+
+    #[test]
+    fn each_wrong_setting_gets_a_sentence_of_its_own() {
+        let said = |builder: WorkerBuilder| builder.checked().unwrap_err().to_string();
+        let none = "processes doesn't fit: 0 is not between 1 and 4094";
+        assert_eq!(said(builder().processes(0)), none);
+        assert!(said(builder().most_bytes(0)).starts_with("most_bytes doesn't fit"));
+        for named in [builder().name("a.b"), builder().cluster("a.b")] {
+            assert!(said(named).starts_with("\"a.b\" is no name"));
+        }
+        assert!(said(Worker::builder()).starts_with("\"\" is no address"));
+        assert!(said(builder().server("nats://elsewhere")).contains("in the clear"));
+    }
+}

@@ -1,0 +1,250 @@
+//! The outcomes' way to the clients: each is told until the client has answered.
+//!
+//! ```text
+//!   callbacks of the pool ──▶ one queue for each client ──▶ gathered while a message is under way
+//!                                                     └──▶ large results alone, in parts
+//! ```
+//!
+//! A client may be cut off for a while, or be slower than its workers to connect again. It believes
+//! what it has heard last: that a task of its has begun here. So an outcome is kept for as long as
+//! a client may come back ([`AWAY`]); only a large result is dropped sooner, and what is kept then
+//! is an error that says so.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt, iter};
+use multiprocess::futures::TaskError;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::Instant;
+
+use crate::engine::{Engine, Error};
+use crate::pause::Pauses;
+use crate::protocol::{Done, Outcome, ResultPart, WorkerId, done, part_size};
+
+/// Time for which outcomes and questions of a client that nobody hears of are kept.
+pub(crate) const AWAY: Duration = Duration::from_secs(600);
+
+/// Time for which a large result of such a client is kept.
+const LARGE_AWAY: Duration = Duration::from_secs(10);
+
+/// Size in bytes up to which outcomes are put into one message.
+const GATHERED: usize = 256 << 10;
+
+/// Longest text of an error in bytes.
+const LONGEST_TEXT: usize = 8 << 10;
+
+/// Parts that are under way at once.
+pub(crate) const UNDER_WAY: usize = 4;
+
+/// An outcome for a client.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) client: Arc<str>,
+    /// Id of the call.
+    pub(crate) call: u64,
+    pub(crate) outcome: Result<Bytes, TaskError>,
+    /// The task's claim on a process. A large result holds it until it was sent, so that no more of
+    /// them are in memory than there are processes.
+    pub(crate) permit: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+/// The outcomes that wait for the last message to their client.
+#[derive(Default)]
+struct Waiting {
+    is_busy: bool,
+    outcomes: Vec<(u64, Outcome)>,
+}
+
+/// A message that was answered: its client, unless others may be under way to it at once.
+type Sent = Option<Arc<str>>;
+
+/// The way to the clients.
+pub(crate) struct Outbox<E> {
+    engine: E,
+    worker: WorkerId,
+    part: usize,
+    clients: HashMap<Arc<str>, Waiting>,
+    sending: FuturesUnordered<BoxFuture<'static, Sent>>,
+}
+
+impl<E: Engine> Outbox<E> {
+    pub(crate) fn new(engine: E, worker: WorkerId) -> Self {
+        let part = part_size(engine.max_payload());
+        let sending = FuturesUnordered::new();
+        Self { engine, worker, part, clients: HashMap::new(), sending }
+    }
+
+    /// Delivers all reports; returns when no more can come, and each was answered or given up.
+    pub(crate) async fn run(mut self, mut reports: mpsc::UnboundedReceiver<Report>) {
+        let mut is_open = true;
+        while is_open || !self.sending.is_empty() {
+            tokio::select! {
+                report = reports.recv(), if is_open => match report {
+                    Some(report) => self.take(report),
+                    None => is_open = false,
+                },
+                Some(sent) = self.sending.next(), if !self.sending.is_empty() => {
+                    if let Some(client) = sent {
+                        self.is_free(client);
+                    }
+                }
+            }
+            // All that came meanwhile goes into the same message.
+            while let Ok(report) = reports.try_recv() {
+                self.take(report);
+            }
+            self.send_waiting();
+        }
+    }
+
+    /// Queues an outcome, or sends it at once if it is large.
+    fn take(&mut self, report: Report) {
+        let Report { client, call, outcome, permit } = report;
+        let outcome = match outcome {
+            Ok(result) if result.len() > self.part => {
+                return self.send_large(client, call, result, permit);
+            }
+            Ok(result) => Outcome::Result(result),
+            Err(error) => Outcome::Failed(shortened(error)),
+        };
+        self.clients.entry(client).or_default().outcomes.push((call, outcome));
+    }
+
+    /// Notes that the last message to this client was answered.
+    fn is_free(&mut self, client: Arc<str>) {
+        if let Some(waiting) = self.clients.get_mut(&client) {
+            waiting.is_busy = false;
+            if waiting.outcomes.is_empty() {
+                self.clients.remove(&client);
+            }
+        }
+    }
+
+    /// Sends a message to each client for which outcomes wait, and which has answered the last one.
+    fn send_waiting(&mut self) {
+        for (client, waiting) in &mut self.clients {
+            if waiting.is_busy || waiting.outcomes.is_empty() {
+                continue;
+            }
+            waiting.is_busy = true;
+            let (engine, client) = (self.engine.clone(), Arc::clone(client));
+            let outcomes = gathered(&mut waiting.outcomes, GATHERED.min(self.part));
+            let message = Done { worker: self.worker.clone(), outcomes }.encode();
+            self.sending.push(Box::pin(async move {
+                until_answered(&engine, done(&client), message, AWAY).await;
+                Some(client)
+            }));
+        }
+    }
+
+    /// Sends a result in parts, a few of which are under way at once.
+    fn send_large(
+        &mut self,
+        client: Arc<str>,
+        call: u64,
+        result: Bytes,
+        permit: Option<Arc<OwnedSemaphorePermit>>,
+    ) {
+        let (engine, worker, size) = (self.engine.clone(), self.worker.clone(), self.part);
+        self.sending.push(Box::pin(async move {
+            let message = |outcome| {
+                let outcomes = vec![(call, outcome)];
+                Done { worker: worker.clone(), outcomes }.encode()
+            };
+            let whole = result.len();
+            let parts = (0..whole).step_by(size).map(|from| {
+                let bytes = result.slice(from..whole.min(from + size));
+                let part = ResultPart { whole: whole as u64, from: from as u64, bytes };
+                let message = message(Outcome::Part(part));
+                until_answered(&engine, done(&client), message, LARGE_AWAY)
+            });
+            let mut answers = iter(parts).buffer_unordered(UNDER_WAY);
+            while let Some(answered) = answers.next().await {
+                if !answered {
+                    drop(answers);
+                    drop((result, permit));
+                    let dropped = "it was dropped, because the client was away for 10 s";
+                    let failed = Outcome::Failed(TaskError::ResultNotSent(dropped.to_owned()));
+                    until_answered(&engine, done(&client), message(failed), AWAY).await;
+                    return None;
+                }
+            }
+            drop(permit);
+            None
+        }));
+    }
+}
+
+/// Takes the first outcomes, as many as fit into so many bytes; at least one.
+fn gathered(outcomes: &mut Vec<(u64, Outcome)>, most: usize) -> Vec<(u64, Outcome)> {
+    let mut size = 0;
+    let fits = outcomes.iter().take_while(|(_, outcome)| {
+        size += size_of_one(outcome);
+        size <= most
+    });
+    let count = fits.count().max(1);
+    outcomes.drain(..count).collect()
+}
+
+/// Returns about how many bytes an outcome has in a message, rather too many.
+fn size_of_one(outcome: &Outcome) -> usize {
+    64 + match outcome {
+        Outcome::Result(bytes) => bytes.len(),
+        Outcome::Part(part) => part.bytes.len(),
+        Outcome::Failed(error) => error.to_string().len(),
+    }
+}
+
+/// Shortens the texts of an error, which may come from a task and have any length.
+fn shortened(mut error: TaskError) -> TaskError {
+    use TaskError::{
+        ArgumentsNotReceived, ArgumentsNotSent, Broken, Panicked, ResultNotReceived, ResultNotSent,
+        WorkerDied,
+    };
+    match &mut error {
+        Panicked { message: text }
+        | WorkerDied { end: text, .. }
+        | ArgumentsNotSent(text)
+        | ArgumentsNotReceived(text)
+        | ResultNotSent(text)
+        | ResultNotReceived(text)
+        | Broken(text) => {
+            let end = text.floor_char_boundary(LONGEST_TEXT);
+            if end < text.len() {
+                text.truncate(end);
+                text.push('…');
+            }
+        }
+        _ => {}
+    }
+    error
+}
+
+/// Sends a message until the client has answered; returns false if nobody was there for so long.
+/// A server that is gone says nothing about the client.
+async fn until_answered<E: Engine>(
+    engine: &E,
+    subject: String,
+    message: Bytes,
+    patience: Duration,
+) -> bool {
+    let mut pauses = Pauses::default();
+    let mut away = None;
+    loop {
+        match engine.ask(subject.clone(), message.clone()).await {
+            Ok(_) => return true,
+            Err(Error::NobodyThere) => {
+                let since = *away.get_or_insert_with(Instant::now);
+                if since.elapsed() >= patience {
+                    return false;
+                }
+            }
+            Err(Error::Failed(_)) => away = None,
+        }
+        pauses.pause().await;
+    }
+}
