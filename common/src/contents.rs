@@ -206,6 +206,43 @@ pub const CONTENTS: &[Section] = &[
         ],
     },
     Section {
+        number: "2.5",
+        title: "More than one machine",
+        package: "cluster",
+        lessons: &[
+            lesson(
+                "two-machines",
+                11,
+                "What if one machine isn't enough?",
+                "One line makes it several machines; what changes is distance, and faults.",
+            ),
+            lesson(
+                "a-machine-is-gone",
+                11,
+                "A machine is lost in the middle of the work: what is lost with it?",
+                "Only what had begun there is lost, and its error names the machine.",
+            ),
+            lesson(
+                "the-server-is-gone",
+                11,
+                "The server dies, and comes back: what becomes of the tasks?",
+                "The server only carries; the client keeps each task until it is done.",
+            ),
+            lesson(
+                "another-build",
+                10,
+                "A worker runs another build of the program: which tasks does it get?",
+                "Only the same executable has the same functions: another build gets none.",
+            ),
+            lesson(
+                "at-most-once",
+                12,
+                "A machine is silent, perhaps not dead: may its task run again elsewhere?",
+                "Silent isn't dead: a task that may be retried has to be idempotent.",
+            ),
+        ],
+    },
+    Section {
         number: "三",
         title: "Nothing is shared",
         package: "ipc-pipe",
