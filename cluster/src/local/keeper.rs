@@ -25,11 +25,18 @@ pub enum LocalError {
     /// The server, or the process that keeps it, doesn't start.
     #[error("nats-server doesn't start: {0}")]
     NotStarted(String),
+    /// A worker doesn't start, or can't be ended.
+    #[error("a local worker doesn't start, or can't be ended: {0}")]
+    Worker(String),
 }
 
 impl LocalError {
     pub(super) fn not_started(error: impl ToString) -> Self {
         Self::NotStarted(error.to_string())
+    }
+
+    pub(super) fn worker(error: impl ToString) -> Self {
+        Self::Worker(error.to_string())
     }
 }
 

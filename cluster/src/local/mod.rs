@@ -8,11 +8,15 @@
 //! The pipe closes with the [`LocalServer`], and when this program ends in whatever way. Then the
 //! keeper kills the server and removes the folder.
 
+mod cable;
 mod keeper;
 mod server;
 mod test_server;
+mod worker;
 
+pub use cable::Cable;
 pub use keeper::LocalError;
 pub use server::LocalServer;
 #[doc(hidden)]
 pub use test_server::{test_server, test_server_with};
+pub use worker::{LocalCluster, LocalWorker};

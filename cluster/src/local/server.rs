@@ -66,8 +66,7 @@ impl LocalServer {
         Err(tried.err().unwrap_or_else(|| LocalError::not_started("no port is free")))
     }
 
-    /// Returns the address for [`ClusterExecutor::connect`](crate::ClusterExecutor::connect):
-    /// `nats://127.0.0.1:24913`.
+    /// Returns the address for clients and workers: `nats://127.0.0.1:24913`.
     #[must_use]
     pub fn address(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)

@@ -1,6 +1,8 @@
 //! Settings of a worker.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use multiprocess::{Exit, cpu_count};
 use serde::{Deserialize, Serialize};
@@ -9,7 +11,7 @@ use crate::access::{Access, ClientCertificate, Identity};
 use crate::address::{Servers, check_name};
 use crate::engine::nats;
 use crate::worker::host_name::host_name;
-use crate::worker::keeper;
+use crate::worker::{command, keeper};
 use crate::{ConnectError, Secret};
 
 /// Largest number of processes: that of a [`ProcessPoolExecutor`].
@@ -50,6 +52,7 @@ pub struct WorkerBuilder {
     name: Option<String>,
     cluster: String,
     most_bytes: u64,
+    quiet: bool,
 }
 
 /// Settings of a worker, checked: what the keeper hands to its agent.
@@ -63,6 +66,8 @@ pub(crate) struct Settings {
     pub(crate) cluster: String,
     /// Largest size of a task's arguments, and of a result.
     pub(crate) most_bytes: u64,
+    /// True if nothing goes to standard output.
+    pub(crate) quiet: bool,
 }
 
 impl Worker {
@@ -76,7 +81,14 @@ impl Worker {
             name: None,
             cluster: "default".to_owned(),
             most_bytes: MOST_BYTES,
+            quiet: false,
         }
+    }
+
+    /// Runs the command `cluster-worker` with these arguments, for a program that has it under
+    /// another name: does what [`cluster::main`](crate::main()) does. Returns the exit code.
+    pub fn command(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+        command::run(arguments.into_iter())
     }
 }
 
@@ -160,6 +172,12 @@ impl WorkerBuilder {
         self
     }
 
+    /// Sets whether the worker prints nothing when it is ready (true).
+    pub fn quiet(mut self, quiet: bool) -> Self {
+        self.quiet = quiet;
+        self
+    }
+
     /// Runs the worker until Ctrl-C, SIGTERM or SIGHUP: then it takes no task any more, finishes
     /// those that have begun, and returns [`Exit::SUCCESS`]. The second signal ends it at once:
     /// what has begun is lost, and the return value is `Exit(130)`.
@@ -188,6 +206,7 @@ impl WorkerBuilder {
             name,
             cluster: self.cluster,
             most_bytes: self.most_bytes,
+            quiet: self.quiet,
         })
     }
 }

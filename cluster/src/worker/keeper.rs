@@ -101,7 +101,7 @@ impl Keeper {
             let next = loop {
                 tokio::select! {
                     Some(happening) = self.happenings.recv() => match happening {
-                        Happening::Ready if is_first => {
+                        Happening::Ready if is_first && !self.settings.quiet => {
                             is_first = false;
                             self.say_ready();
                         }

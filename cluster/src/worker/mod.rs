@@ -31,4 +31,6 @@ mod keeper;
 mod outbox;
 mod questions;
 
+pub(crate) use builder::Settings;
 pub use builder::{Worker, WorkerBuilder};
+pub(crate) use keeper::keep;

@@ -1,0 +1,131 @@
+//! Workers of one's own, each as if on a machine of its own.
+
+use std::time::Duration;
+
+use multiprocess::{Exit, Failure, Process, end_with_parent, tasks};
+
+use super::{LocalError, LocalServer};
+use crate::worker::{Settings, Worker, WorkerBuilder, keep};
+
+/// The longest that a worker may take to finish what has begun when it is dropped.
+const FINISH_WITHIN: Duration = Duration::from_secs(10);
+
+tasks![run];
+
+/// A worker in a process of this same executable. Python: a `Worker` of `distributed.LocalCluster`.
+///
+/// It ends when it is dropped, after what has begun or after ten seconds, and when the program
+/// ends in whatever way.
+#[derive(Debug)]
+pub struct LocalWorker {
+    process: Process,
+}
+
+impl LocalWorker {
+    /// Starts the worker; doesn't wait until it is connected.
+    ///
+    /// # Errors
+    /// [`LocalError::Worker`], also for settings that don't fit.
+    pub fn start(worker: WorkerBuilder) -> Result<Self, LocalError> {
+        let settings = worker.quiet(true).checked().map_err(LocalError::worker)?;
+        let name = settings.name.clone();
+        // Ctrl-C is the program's, which ends its workers.
+        let process = Process::new(run, settings).named(name).ignoring_interrupts(true);
+        let mut worker = Self { process };
+        worker.process.start().map_err(LocalError::worker)?;
+        Ok(worker)
+    }
+
+    /// Kills the whole worker, as a power cut does: no one tells of it.
+    ///
+    /// # Errors
+    /// [`LocalError::Worker`], if the system refuses.
+    pub fn kill(&self) -> Result<(), LocalError> {
+        self.process.kill().and_then(|()| self.process.join()).map_err(LocalError::worker)
+    }
+
+    /// Returns the process, the keeper's, which started the agent.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl Drop for LocalWorker {
+    fn drop(&mut self) {
+        // What fails here can't be told to anyone.
+        let _ = self.process.terminate();
+        if !self.process.join_timeout(FINISH_WITHIN).unwrap_or(true) {
+            let _ = self.process.kill();
+            let _ = self.process.join();
+        }
+    }
+}
+
+/// Runs in the worker.
+fn run(settings: Settings) -> Result<Exit, Failure> {
+    end_with_parent()?;
+    Ok(keep(settings)?)
+}
+
+/// A server and workers on this machine, for trying out and for tests. Python:
+/// `distributed.LocalCluster`.
+///
+/// ```no_run
+/// use cluster::local::LocalCluster;
+///
+/// # fn main() -> std::process::ExitCode {
+/// # cluster::main(|| -> Result<(), Box<dyn std::error::Error>> {
+/// let cluster = LocalCluster::new(2, 1)?;
+/// println!("{}", cluster.address());
+/// # Ok(()) }) }
+/// ```
+#[derive(Debug)]
+pub struct LocalCluster {
+    // Dropped in this order: the server is there until the workers have said what they have done.
+    workers: Vec<LocalWorker>,
+    server: LocalServer,
+}
+
+impl LocalCluster {
+    /// Starts a server and so many workers of so many processes each, named `machine-a`,
+    /// `machine-b`, …
+    ///
+    /// # Errors
+    /// [`LocalError`].
+    pub fn new(machines: usize, processes_each: usize) -> Result<Self, LocalError> {
+        let mut cluster = Self { workers: Vec::new(), server: LocalServer::start()? };
+        for number in 0..machines {
+            let worker = Worker::builder().name(name(number)).processes(processes_each);
+            let worker = LocalWorker::start(worker.server(cluster.address()))?;
+            cluster.workers.push(worker);
+        }
+        Ok(cluster)
+    }
+
+    /// Returns the server's address.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.server.address()
+    }
+
+    /// Returns the server.
+    #[must_use]
+    pub fn server(&self) -> &LocalServer {
+        &self.server
+    }
+
+    /// Returns the workers; those that are taken out and dropped end.
+    pub fn workers(&mut self) -> &mut Vec<LocalWorker> {
+        &mut self.workers
+    }
+}
+
+/// Returns `machine-a` to `machine-z`, then `machine-26`.
+fn name(number: usize) -> String {
+    let letter = u8::try_from(number).ok().filter(|number| *number < 26);
+    letter.map_or_else(
+        || format!("machine-{number}"),
+        |number| format!("machine-{}", char::from(b'a' + number)),
+    )
+}
