@@ -164,7 +164,7 @@ type Catalogue = HashMap<String, String>;
 type Source = (&'static str, &'static str, OnceLock<Catalogue>);
 
 /// The catalogues; that of `common` has also what all crates say.
-static CATALOGUES: LazyLock<[Source; 9]> = LazyLock::new(|| {
+static CATALOGUES: LazyLock<[Source; 10]> = LazyLock::new(|| {
     [
         ("common", include_str!("../zh/common.po")),
         ("process-basics", include_str!("../zh/process-basics.po")),
@@ -173,6 +173,7 @@ static CATALOGUES: LazyLock<[Source; 9]> = LazyLock::new(|| {
         ("ipc-queue", include_str!("../zh/ipc-queue.po")),
         ("pools", include_str!("../zh/pools.po")),
         ("executors", include_str!("../zh/executors.po")),
+        ("cluster", include_str!("../zh/cluster.po")),
         ("downloader", include_str!("../zh/downloader.po")),
         ("amdahl", include_str!("../zh/amdahl.po")),
     ]
