@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -14,6 +14,9 @@ use tempfile::TempDir;
 
 /// The longest that a server may take until it listens.
 const START_WITHIN: Duration = Duration::from_secs(60);
+
+/// Name of the log in the server's folder.
+const LOG: &str = "log";
 
 /// Reason why there is no server, or no workers, on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -50,8 +53,16 @@ pub(super) enum Order {
     Kill,
 }
 
-/// The process id of the server that runs now.
-pub(super) type Answer = Result<Option<u32>, LocalError>;
+/// The server that runs now, if one does.
+pub(super) type Answer = Result<Option<Running>, LocalError>;
+
+/// A running server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Running {
+    pub(super) pid: u32,
+    /// File with its log, also with those of the servers before it.
+    pub(super) log: PathBuf,
+}
 
 tasks![keep];
 
@@ -68,7 +79,7 @@ pub(super) fn keep((configuration, mut line): (String, Connection<Answer, Order>
             Order::Start { port } => Server::start(folder.path(), port).map(|started| {
                 let pid = started.0.id();
                 server = Some(started);
-                Some(pid)
+                Some(Running { pid, log: folder.path().join(LOG) })
             }),
         };
         if line.send(&answer).is_err() {
@@ -110,7 +121,7 @@ impl Server {
         };
         let said = server.0.stderr.take().expect("it is piped");
         let (ready, is_ready) = channel();
-        let log = folder.join("log");
+        let log = folder.join(LOG);
         let read = move || read_log(said, &log, &ready);
         let reader = thread::Builder::new().name(String::from("server-log")).spawn(read);
         reader.map_err(LocalError::not_started)?;

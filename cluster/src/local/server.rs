@@ -1,11 +1,13 @@
 //! A server of one's own.
 
+use std::fs;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use multiprocess::{Connection, Process, at_exit, pipe};
 
-use super::keeper::{Answer, LocalError, Order, keep};
+use super::keeper::{Answer, LocalError, Order, Running, keep};
 
 /// The configuration of a server that a cluster can use, and nothing else.
 const CONFIGURATION: &str = "jetstream {}\n";
@@ -82,7 +84,17 @@ impl LocalServer {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        keeper.as_ref().and_then(|keeper| keeper.pid)
+        Some(keeper.as_ref()?.running.as_ref()?.pid)
+    }
+
+    /// Returns what the server has logged: for example which rights somebody lacked.
+    ///
+    /// # Errors
+    /// The system's; [`io::ErrorKind::NotFound`] after [`kill`](Self::kill).
+    pub fn log(&self) -> io::Result<String> {
+        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = keeper.as_ref().and_then(|keeper| keeper.running.as_ref());
+        fs::read_to_string(&running.ok_or(io::ErrorKind::NotFound)?.log)
     }
 
     /// Kills the server, as SIGKILL or a power cut does, and waits until it is dead. Its folder
@@ -100,8 +112,7 @@ impl LocalServer {
     /// # Errors
     /// [`LocalError::NotStarted`], for example if another program has taken the port.
     pub fn restart(&self) -> Result<u32, LocalError> {
-        let pid = self.order(&Order::Start { port: self.port })?;
-        pid.ok_or_else(|| LocalError::not_started("it has no process id"))
+        self.order(&Order::Start { port: self.port })?.map(|it| it.pid).ok_or_else(gone)
     }
 
     fn order(&self, order: &Order) -> Answer {
@@ -122,8 +133,8 @@ struct Keeper {
     /// `None` once the keeper has to end.
     line: Option<Connection<Order, Answer>>,
     process: Process,
-    /// The process id of the server that runs.
-    pid: Option<u32>,
+    /// The server, if it runs.
+    running: Option<Running>,
 }
 
 impl Keeper {
@@ -132,20 +143,20 @@ impl Keeper {
         let arguments = (configuration.to_owned(), keepers_end);
         // Ctrl-C ends the program first, then the keeper has something to do.
         let process = Process::new(keep, arguments).named("nats-server").ignoring_interrupts(true);
-        let mut keeper = Self { line: Some(line), process, pid: None };
+        let mut keeper = Self { line: Some(line), process, running: None };
         keeper.process.start().map_err(LocalError::not_started)?;
         Ok(keeper)
     }
 
     fn order(&mut self, order: &Order) -> Answer {
         let line = self.line.as_mut().ok_or_else(gone)?;
-        self.pid = None;
+        self.running = None;
         line.send(order).map_err(LocalError::not_started)?;
         if !line.poll(ANSWER_WITHIN).map_err(LocalError::not_started)? {
             return Err(gone());
         }
-        self.pid = line.recv().map_err(LocalError::not_started)??;
-        Ok(self.pid)
+        self.running = line.recv().map_err(LocalError::not_started)??;
+        Ok(self.running.clone())
     }
 }
 
