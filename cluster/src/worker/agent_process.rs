@@ -14,8 +14,9 @@ use crate::ConnectError;
 use crate::build_id::build_id;
 use crate::engine::nats::Nats;
 use crate::protocol::{Place, WorkerId};
-use crate::worker::agent::{Setup, serve};
+use crate::worker::agent::serve;
 use crate::worker::builder::Settings;
+use crate::worker::context::Setup;
 
 tasks![work];
 
@@ -66,7 +67,7 @@ fn try_to_work(start: Start) -> Result<bool, ConnectError> {
         let connected = Nats::connect(&connection, place.clone(), Duration::MAX).await?;
         ready.send(&()).map_err(io::Error::other)?;
         let Settings { processes, most_bytes, .. } = settings;
-        let setup = Setup { id, place, processes, most_bytes };
-        Ok(serve(connected.engine, pool, setup, leaves).await)
+        let setup = Setup { id, processes, most_bytes };
+        Ok(serve(connected.engine, pool, place, setup, leaves).await)
     })
 }

@@ -8,6 +8,7 @@
 //!                  └────────────────────────────────────────────────────────────────────────┘
 //! ```
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{io, thread};
@@ -17,7 +18,7 @@ use multiprocess::output::{complain, print};
 use multiprocess::process::ending;
 use multiprocess::{Exit, Process, Sender, pipe};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::ConnectError;
 use crate::build_id::build_id;
@@ -33,6 +34,9 @@ const INTERRUPTED: Exit = Exit(130);
 
 /// Interval of lines while no server answers.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Time of the first such line after a connection was lost: not each restart of a server is told.
+const FIRST_LINE: Duration = Duration::from_secs(2);
 
 /// Longest pause before the next agent.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -94,7 +98,8 @@ impl Keeper {
         };
         let Connected { engine, mut events, .. } = connected;
         let mut pauses = Pauses::up_to(LONGEST_PAUSE);
-        let mut is_first = true;
+        // Time of the next line that there is none.
+        let (mut is_first, mut no_server) = (true, None);
         loop {
             let started = Instant::now();
             let mut agent = Agent::start(&self.settings, self.happens.clone())?;
@@ -109,10 +114,18 @@ impl Keeper {
                         Happening::Asked => agent.end(),
                         Happening::Ended => break self.has_ended(&engine, &agent).await,
                     },
-                    Some(event) = events.recv() => {
-                        if event == engine::Event::Connected {
+                    Some(event) = events.recv() => match event {
+                        engine::Event::Connected => {
+                            no_server = None;
                             self.tell_again(&engine).await;
                         }
+                        engine::Event::Disconnected => no_server = Some(Instant::now() + FIRST_LINE),
+                        _ => {}
+                    },
+                    () = at(no_server) => {
+                        let Settings { name, servers, .. } = &self.settings;
+                        complain(format_args!("{name}: no server at {servers}; trying again"));
+                        no_server = Some(Instant::now() + PATIENCE);
                     }
                 }
             };
@@ -170,6 +183,14 @@ impl Keeper {
             let _ = engine.tell(self.place.news(), News::Ended(ended.clone()).encode()).await;
         }
         engine.flush().await;
+    }
+}
+
+/// Waits until then; for ever without a time.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
     }
 }
 

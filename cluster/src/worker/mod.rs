@@ -17,14 +17,17 @@
 //! the keeper, and the processes with the agent, whatever ends those.
 //!
 //! To read in this order: the settings (`builder.rs`, `command.rs`), the keeper (`keeper.rs`), the
-//! agent's process (`agent_process.rs`) and main loop (`agent.rs`), its questions to a client (`questions.rs`), what a process does
-//! (`call.rs`), and the outcomes' way to the clients (`outbox.rs`).
+//! agent's process (`agent_process.rs`) and main loop (`agent.rs`), its questions to a client (`questions.rs`), a task that has
+//! begun (`begun.rs`), what a process does with it (`call.rs`), and the outcomes' way to the
+//! clients (`outbox.rs`).
 
 mod agent;
 mod agent_process;
+mod begun;
 mod builder;
 mod call;
 pub(crate) mod command;
+mod context;
 mod garbage;
 mod host_name;
 mod keeper;

@@ -1,0 +1,160 @@
+//! A task that has begun: its arguments, its calls, its outcomes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{StreamExt, iter};
+use multiprocess::futures::{Executor, Future, FutureError, TaskError};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use crate::engine::{Engine, Error};
+use crate::pause::Pauses;
+use crate::protocol::{Part, Plain, Task, part, part_size, split};
+use crate::worker::call::{Call, Packed, call, too_long};
+use crate::worker::context::Context;
+use crate::worker::outbox::{AWAY, Report, UNDER_WAY};
+
+/// A task that has begun.
+pub(crate) struct Begun<E, X> {
+    pub(crate) context: Arc<Context<E, X>>,
+    pub(crate) client: Arc<str>,
+    pub(crate) task: Task,
+    /// Number of the attempt, from 0.
+    pub(crate) attempt: u32,
+    /// Numbers of the calls that begin.
+    pub(crate) calls: Vec<u32>,
+}
+
+impl<E: Engine, X: Executor + Send + Sync + 'static> Begun<E, X> {
+    /// Runs the task.
+    pub(crate) fn start(mut self, permit: Option<OwnedSemaphorePermit>) {
+        let Task { name, function, .. } = &self.task;
+        if !function.name().is_ok_and(|listed| listed == name) {
+            let reason = self.context.located(format_args!("{name} is not {function:?}"));
+            return self.fail(permit, TaskError::ArgumentsNotReceived(reason));
+        }
+        let (whole, most) = (self.task.whole(), self.context.setup.most_bytes);
+        if whole > most {
+            let reason = self.context.located(too_long(whole, most));
+            return self.fail(permit, TaskError::ArgumentsNotSent(reason));
+        }
+        match (self.task.arguments.take(), permit) {
+            (Some(arguments), Some(permit)) => self.run(arguments, permit),
+            (arguments, permit) => drop(tokio::spawn(self.start_late(arguments, permit))),
+        }
+    }
+
+    /// Runs the task when its arguments and a process are there: the arguments may be large, and
+    /// the process of a late yes is with others.
+    async fn start_late(self, arguments: Option<Bytes>, permit: Option<OwnedSemaphorePermit>) {
+        let permit = match permit {
+            Some(permit) => permit,
+            None => self.context.one_process().await,
+        };
+        let arguments = match arguments {
+            Some(arguments) => Some(arguments),
+            None => arguments_of(&self.context.engine, &self.task).await,
+        };
+        // Without them the client doesn't want the task any more.
+        if let Some(arguments) = arguments {
+            self.run(arguments, permit);
+        }
+    }
+
+    /// Gives the task to the pool.
+    fn run(self, arguments: Bytes, permit: OwnedSemaphorePermit) {
+        let Some(pieces) = split(arguments, &self.task.lengths) else {
+            let reason = "they don't have the length that was told".to_owned();
+            return self.fail(Some(permit), TaskError::ArgumentsNotReceived(reason));
+        };
+        let call_of = |number: &u32| Call {
+            function: self.task.function,
+            attempt: self.attempt.saturating_add(1),
+            most_bytes: self.task.most_bytes.min(self.context.setup.most_bytes),
+            arguments: Packed(pieces[*number as usize].clone()),
+        };
+        let calls = self.calls.iter().map(call_of).collect();
+        match self.context.pool.submit_chunk(call, calls) {
+            Ok(futures) => {
+                let permit = Arc::new(permit);
+                for (number, future) in self.calls.iter().zip(futures) {
+                    self.report_when_done(*number, &future, Arc::clone(&permit));
+                }
+            }
+            Err(error) => {
+                let error = self.context.broken(error);
+                self.fail(Some(permit), error);
+            }
+        }
+    }
+
+    /// Reports the outcome of a call as soon as it is there.
+    fn report_when_done(
+        &self,
+        number: u32,
+        future: &Future<Result<Packed, TaskError>>,
+        permit: Arc<OwnedSemaphorePermit>,
+    ) {
+        let (context, client) = (Arc::clone(&self.context), Arc::clone(&self.client));
+        let call = self.task.id + u64::from(number);
+        future.add_done_callback(move |future| {
+            let outcome = match future.result() {
+                Ok(Ok(Packed(result))) => Ok(result.clone()),
+                Ok(Err(error)) => Err(error.clone()),
+                Err(FutureError::Task(TaskError::WorkerDied { end, exitcode })) => {
+                    Err(TaskError::WorkerDied { end: context.located(end), exitcode })
+                }
+                Err(FutureError::Task(TaskError::Broken(reason))) => Err(context.broken(reason)),
+                Err(FutureError::Task(error)) => Err(error),
+                Err(error) => Err(context.broken(error)),
+            };
+            context.report(Report { client, call, outcome, permit: Some(permit) });
+        });
+    }
+
+    /// Reports the same error for all calls of the task.
+    fn fail(self, permit: Option<OwnedSemaphorePermit>, error: TaskError) {
+        let permit = permit.map(Arc::new);
+        for number in &self.calls {
+            let (client, permit) = (Arc::clone(&self.client), permit.clone());
+            let (call, outcome) = (self.task.id + u64::from(*number), Err(error.clone()));
+            self.context.report(Report { client, call, outcome, permit });
+        }
+    }
+}
+
+/// Fetches large arguments from the client, in parts, a few of which are under way at once; `None`
+/// if the client doesn't have them any more.
+async fn arguments_of<E: Engine>(engine: &E, task: &Task) -> Option<Bytes> {
+    let (whole, size) = (task.whole(), part_size(engine.max_payload()) as u64);
+    let questions = (0..whole.div_ceil(size)).map(|index| {
+        let from = index * size;
+        let question = Part { task: task.id, from, most: size.min(whole - from) };
+        part_of(engine, &task.client, question)
+    });
+    let mut parts = iter(questions).buffered(UNDER_WAY);
+    // Grows with what really comes.
+    let mut arguments = Vec::new();
+    while let Some(part) = parts.next().await {
+        arguments.extend_from_slice(&part?);
+    }
+    Some(arguments.into())
+}
+
+async fn part_of<E: Engine>(engine: &E, client: &str, question: Part) -> Option<Bytes> {
+    let mut pauses = Pauses::default();
+    let mut away = None;
+    loop {
+        match engine.ask(part(client), question.encode()).await {
+            Ok(bytes) => return (bytes.len() as u64 == question.most).then_some(bytes),
+            Err(Error::NobodyThere) => {
+                if away.get_or_insert_with(Instant::now).elapsed() >= AWAY {
+                    return None;
+                }
+            }
+            Err(Error::Failed(_)) => away = None,
+        }
+        pauses.pause().await;
+    }
+}
