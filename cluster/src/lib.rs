@@ -22,8 +22,11 @@ mod tasks;
 mod worker;
 
 pub use attempt::attempt;
+pub use builder::ClusterBuilder;
 pub use entry::main;
 pub use error::ConnectError;
+pub use executor::{ClusterExecutor, TooFewProcesses};
+pub use presence::Machine;
 pub use secret::Secret;
 pub use server_config::ServerConfig;
 pub use worker::{Worker, WorkerBuilder};

@@ -1,1 +1,174 @@
 //! Which workers are there, and which are gone.
+//!
+//! A worker says hello every half second. Silence isn't measured by the clock: a server that stands
+//! still for a while silences all workers, and none of them is dead. It is counted in echoes: the
+//! client sends itself one message after the other through the same server, never two at once, and
+//! each that comes back says that what the workers had sent before would have come, too.
+//!
+//! | news | what follows |
+//! | --- | --- |
+//! | hello, question, outcome | the silence begins anew |
+//! | echo | all are silent for one echo longer; one that is silent for too long is lost |
+//! | ended (its keeper says so) | gone for good, with a reason |
+//! | bye | gone for good |
+//! | hello of another build | told once for each build |
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Duration;
+
+use crate::protocol::{Ended, GivenUp, Hello, News, WorkerId};
+
+/// Shortest time between two echoes.
+pub(crate) const ECHO: Duration = Duration::from_millis(250);
+
+/// A machine of a cluster, as it told of itself. Dask: `client.scheduler_info()["workers"]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Machine {
+    /// Name of the machine: `host-3`.
+    pub name: String,
+    /// Process id of its agent.
+    pub pid: u32,
+    /// Number of its processes.
+    pub processes: usize,
+    /// Identity of its executable.
+    pub build: String,
+    /// True if it has the same executable as this program: only then it gets tasks of this program.
+    pub is_ours: bool,
+}
+
+/// The workers that a client knows.
+#[derive(Debug)]
+pub(crate) struct Presence {
+    /// Identity of this executable.
+    build: String,
+    /// Number of echoes after which a silent worker is lost.
+    most_silent: u32,
+    workers: BTreeMap<WorkerId, Known>,
+    /// Workers that won't come back.
+    gone: HashSet<WorkerId>,
+    /// Other builds that were told.
+    told: BTreeSet<String>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// What it said; `None` if it has only asked so far.
+    hello: Option<Hello>,
+    /// Number of echoes since it was heard.
+    silent: u32,
+}
+
+/// What follows from news.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Heard {
+    /// The worker that is gone.
+    pub(crate) ended: Option<Ended>,
+    /// The worker that has left, with all reported.
+    pub(crate) left: Option<WorkerId>,
+    /// A worker of another build, the first one.
+    pub(crate) other_build: Option<Hello>,
+    /// Tasks that the worker won't begin.
+    pub(crate) given_up: Vec<GivenUp>,
+    /// True if the machines are others than before.
+    pub(crate) has_changed: bool,
+}
+
+impl Presence {
+    pub(crate) fn new(build: String, lost_after: Duration) -> Self {
+        let echoes = lost_after.as_millis().div_ceil(ECHO.as_millis());
+        let most_silent = u32::try_from(echoes).unwrap_or(u32::MAX);
+        Self {
+            build,
+            most_silent,
+            workers: BTreeMap::new(),
+            gone: HashSet::new(),
+            told: BTreeSet::new(),
+        }
+    }
+
+    /// Takes a sign of life of a worker of this build. Returns false if it has ended, and what it
+    /// says comes too late.
+    pub(crate) fn is_heard(&mut self, worker: &WorkerId) -> bool {
+        if self.gone.contains(worker) {
+            return false;
+        }
+        match self.workers.get_mut(worker) {
+            Some(known) => known.silent = 0,
+            None => drop(self.workers.insert(worker.clone(), Known::default())),
+        }
+        true
+    }
+
+    /// Takes news.
+    pub(crate) fn hear(&mut self, news: News) -> Heard {
+        match news {
+            News::Hello(hello) => self.hello(hello),
+            News::Ended(ended) => {
+                let has_changed = self.is_gone(ended.worker.clone());
+                Heard { has_changed, ended: Some(ended), ..Heard::default() }
+            }
+            News::Bye(worker) => {
+                let has_changed = self.is_gone(worker.clone());
+                Heard { has_changed, left: Some(worker), ..Heard::default() }
+            }
+        }
+    }
+
+    /// Takes an echo; returns the workers that were silent for too long.
+    pub(crate) fn echo(&mut self) -> Vec<WorkerId> {
+        self.workers.values_mut().for_each(|known| known.silent += 1);
+        let most = self.most_silent;
+        let lost = self.workers.iter().filter(|(_, known)| known.silent > most);
+        let lost: Vec<WorkerId> = lost.map(|(worker, _)| worker.clone()).collect();
+        lost.iter().for_each(|worker| drop(self.workers.remove(worker)));
+        lost
+    }
+
+    /// Returns all machines that are there.
+    pub(crate) fn machines(&self) -> Vec<Machine> {
+        let hellos = self.workers.values().filter_map(|known| known.hello.as_ref());
+        let machine = |hello: &Hello| Machine {
+            name: hello.worker.name.clone(),
+            pid: hello.worker.pid,
+            processes: hello.processes as usize,
+            build: hello.build.clone(),
+            is_ours: hello.build == self.build,
+        };
+        hellos.map(machine).collect()
+    }
+
+    /// Returns the number of processes of this build.
+    pub(crate) fn processes(&self) -> usize {
+        let hellos = self.workers.values().filter_map(|known| known.hello.as_ref());
+        hellos.filter(|it| it.build == self.build).map(|it| it.processes as usize).sum()
+    }
+
+    /// Returns the number of workers of this build and of others.
+    pub(crate) fn count(&self) -> (usize, usize) {
+        let is_other =
+            |known: &&Known| known.hello.as_ref().is_some_and(|it| it.build != self.build);
+        let others = self.workers.values().filter(is_other).count();
+        (self.workers.len() - others, others)
+    }
+
+    fn hello(&mut self, mut hello: Hello) -> Heard {
+        if !self.is_heard(&hello.worker) {
+            return Heard::default();
+        }
+        let is_other = hello.build != self.build;
+        let other_build =
+            (is_other && self.told.insert(hello.build.clone())).then(|| hello.clone());
+        let given_up = std::mem::take(&mut hello.given_up);
+        let known = self.workers.entry(hello.worker.clone()).or_default();
+        let has_changed = known.hello.as_ref() != Some(&hello);
+        known.hello = Some(hello);
+        Heard { other_build, given_up, has_changed, ..Heard::default() }
+    }
+
+    fn is_gone(&mut self, worker: WorkerId) -> bool {
+        let was_there = self.workers.remove(&worker).is_some();
+        self.gone.insert(worker);
+        was_there
+    }
+}

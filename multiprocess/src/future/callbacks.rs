@@ -49,9 +49,21 @@ pub(crate) fn in_turn(callbacks: impl FnOnce() + 'static) {
     DEPTH.set(depth);
 }
 
-/// Ends several futures. Their callbacks run when all have been ended, so they may wait for each of
-/// them.
-pub(crate) fn together(end_them: impl FnOnce()) {
+/// Ends several futures, for those who write an executor. Their callbacks run when all have been
+/// ended, so they may wait for each of them. A panic of `end_them` ends here.
+///
+/// ```
+/// use multiprocess::futures::{Promise, together};
+///
+/// let ((first, one), (second, two)) = (Promise::new(), Promise::new());
+/// let sees = two.clone();
+/// one.add_done_callback(move |_| assert_eq!(sees.result(), Ok(&2)));
+/// together(|| {
+///     let _ = first.set_result(1);
+///     let _ = second.set_result(2);
+/// });
+/// ```
+pub fn together(end_them: impl FnOnce()) {
     let depth = DEPTH.replace(MAX_DEPTH);
     contained(end_them);
     run_later(MAX_DEPTH.min(depth + 1));

@@ -37,6 +37,7 @@ mod threads;
 mod waiter;
 mod waiting;
 
+pub use callbacks::together;
 pub use control::{Control, Kept};
 pub use error::{BuildError, FutureError, InvalidState, SubmitError, Unfinished};
 pub use executor::Executor;

@@ -152,8 +152,8 @@ impl<R> Promise<R> {
         self.complete(Err(error))
     }
 
-    /// Cancels the future from this end.
-    pub(crate) fn cancel(mut self) {
+    /// Cancels the future from this end, if it is still pending. The control isn't asked.
+    pub fn cancel(mut self) {
         if let Some(ends) = self.ends.take() {
             let _ = ends.cancel(|| true);
         }
