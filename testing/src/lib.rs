@@ -10,7 +10,8 @@
 //! | [`processes`] | starting a child, ending it, scenarios in a process of their own |
 //! | [`report`] | a pipe on which children report |
 //! | [`stage`](mod@stage) | a gate and counters that a test shares with the workers of its pool |
-//! | [`executors`] | one test body for threads and for processes |
+//! | [`relay`] | the same stage for workers that can't share memory with the test |
+//! | [`executors`] | the test bodies that all executors share |
 //! | [`values`] | values that fail on their way between processes |
 //! | [`wakers`] | polling a future by hand |
 //! | `damage` | a queue whose memory is damaged while it is used (Linux) |
@@ -35,6 +36,7 @@ pub mod own_program;
 pub mod pages;
 pub mod processes;
 pub mod random;
+pub mod relay;
 pub mod report;
 pub mod resources;
 pub mod screen;

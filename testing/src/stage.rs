@@ -6,6 +6,7 @@
 //! ```
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
@@ -15,8 +16,9 @@ use multiprocess::{Pool, Queue, tasks};
 use serde::{Deserialize, Serialize};
 
 use crate::LONG;
+use crate::relay::FarStage;
 
-tasks![enter, hold, count, pid_of_worker];
+tasks![enter, enter_far, hold, count, pid_of_worker];
 
 /// A gate for tasks, and a counter for each: shared by a test and the workers of its pool.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,7 +32,40 @@ pub struct Stage {
 
 thread_local! {
     /// The stage of a worker: a process does its tasks in one thread.
-    static STAGE: RefCell<Option<Rc<Stage>>> = const { RefCell::new(None) };
+    static STAGE: RefCell<Option<Rc<WorkersStage>>> = const { RefCell::new(None) };
+}
+
+/// The stage that a worker is on, as the worker sees it.
+#[derive(Debug)]
+pub enum WorkersStage {
+    /// Its memory is this process's, too.
+    Shared(Stage),
+    /// It is reached over a connection.
+    Far(RefCell<FarStage>),
+}
+
+impl WorkersStage {
+    /// Waits at the gate.
+    pub fn pass(&self) {
+        match self {
+            Self::Shared(stage) => stage.pass(),
+            Self::Far(stage) => stage.borrow_mut().ask("pass"),
+        }
+    }
+
+    fn count(&self, task: u64) {
+        match self {
+            Self::Shared(stage) => stage.count(task),
+            Self::Far(stage) => stage.borrow_mut().ask(&format!("count {task}")),
+        }
+    }
+
+    fn tell(&self, task: u64, pid: u32) {
+        match self {
+            Self::Shared(stage) => stage.tell(task, pid),
+            Self::Far(stage) => stage.borrow_mut().ask(&format!("tell {task} {pid}")),
+        }
+    }
 }
 
 impl Stage {
@@ -65,9 +100,19 @@ impl Stage {
         (0..times).for_each(|_| self.gate.put(()).unwrap());
     }
 
-    /// Waits at the gate; called in a task.
-    pub fn pass(&self) {
+    /// Waits at the gate.
+    pub(crate) fn pass(&self) {
         self.gate.get().unwrap();
+    }
+
+    /// Counts that the task has begun.
+    pub(crate) fn count(&self, task: u64) {
+        self.words[task as usize].fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Tells that the task waits at the gate, in this process.
+    pub(crate) fn tell(&self, task: u64, pid: u32) {
+        self.waiting.put((task, pid)).unwrap();
     }
 
     /// Returns whether no task has come to the gate since the last that was told.
@@ -91,18 +136,25 @@ impl Stage {
 
 /// Puts a worker on the stage; its initializer.
 pub fn enter(stage: Stage) {
-    STAGE.set(Some(Rc::new(stage)));
+    STAGE.set(Some(Rc::new(WorkersStage::Shared(stage))));
+}
+
+/// Puts a worker on the stage of the [`Relay`](crate::relay::Relay) at this address; a task, of
+/// which each worker has to do one.
+pub fn enter_far(address: SocketAddr) {
+    let stage = RefCell::new(FarStage::connect(address));
+    STAGE.set(Some(Rc::new(WorkersStage::Far(stage))));
 }
 
 /// Returns the stage that this worker is on.
 #[must_use]
-pub fn stage() -> Rc<Stage> {
+pub fn stage() -> Rc<WorkersStage> {
     STAGE.with_borrow(Clone::clone).unwrap()
 }
 
 /// Counts that the task has begun; a task.
 pub fn count(task: u64) -> u64 {
-    stage().words[task as usize].fetch_add(1, Ordering::SeqCst);
+    stage().count(task);
     task
 }
 
@@ -116,7 +168,7 @@ pub fn hold(task: u64) -> u64 {
 /// Counts and tells that the task has begun; called in a task.
 pub fn begin(task: u64) {
     count(task);
-    stage().waiting.put((task, std::process::id())).unwrap();
+    stage().tell(task, std::process::id());
 }
 
 /// Returns the worker's process id; a task.

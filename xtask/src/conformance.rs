@@ -111,9 +111,9 @@ impl Sources {
     }
 
     fn scan(&mut self, path: &str, text: &str) {
-        // One body for both executors: `on_both![name, …]` makes it two tests.
-        let lists = text.split("on_both![").skip(1).filter_map(|rest| rest.split(']').next());
-        let of_both: BTreeSet<&str> =
+        // One body for all executors: `on_executors!([name, …])` makes tests of it.
+        let lists = text.split("on_executors!([").skip(1).filter_map(|rest| rest.split(']').next());
+        let shared: BTreeSet<&str> =
             lists.flat_map(|list| list.split(',').map(str::trim)).collect();
         let (mut above, mut in_doctests) = (Vec::new(), Vec::new());
         let (mut is_test, mut must_not_compile, mut in_attribute) = (false, None, false);
@@ -137,7 +137,7 @@ impl Sources {
                 let scenario =
                     line.strip_prefix("name: \"").and_then(|rest| rest.split('"').next());
                 let test = match name(line) {
-                    Some((true, name)) if is_test || of_both.contains(name) => Some(name),
+                    Some((true, name)) if is_test || shared.contains(name) => Some(name),
                     _ => scenario,
                 };
                 for id in above.drain(..) {
@@ -320,8 +320,8 @@ mod tests {
             #[expect(clippy::unwrap_used, reason = \"\")]
             fn a_test() {}
             /// FUT-03
-            fn of_both<E: Executor>() {}
-            on_both![of_both, other];
+            fn shared<E: Executor>() {}
+            on_executors!([shared, other]);
             // PROC-25
             Scenario {
                 name: \"a_scenario\",
@@ -344,7 +344,7 @@ mod tests {
         let link = |name: &str| format!("[{name}](../a/b.rs)");
         let expected = [
             ("CONN-02", link("doctest of Receiver")),
-            ("FUT-03", link("of_both")),
+            ("FUT-03", link("shared")),
             ("POOL-B02", link("a_test")),
             ("PROC-25", link("a_scenario")),
             ("QUEUE-01", link("a_test")),

@@ -9,14 +9,12 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 
-use multiprocess::futures::{
-    FutureError, ProcessPoolExecutor, Promise, TaskError, ThreadPoolExecutor,
-};
-use testing::values::{FINE, PANICS_WHEN_DROPPED, Trap, give};
-use testing::{Deadline, LONG, OnStage, Stage, bell, hold, on_both};
+use multiprocess::futures::{ProcessPoolExecutor, Promise, TaskError, ThreadPoolExecutor};
+use testing::executors::hostile::calls_that_end_together_may_wait_for_each_other;
+use testing::values::{PANICS_WHEN_DROPPED, Trap};
+use testing::{Deadline, LONG, bell};
 
 multiprocess::test_entry!();
-multiprocess::tasks![panic_with_a_trap, give];
 
 /// Length of a chain in which no callback may cost a piece of the stack.
 const LONG_CHAIN: u64 = 100_000;
@@ -118,52 +116,6 @@ fn what_a_callback_or_a_waker_panics_with_costs_that_one_alone() {
     assert_eq!(copy.into_result(), Ok(1));
 }
 
-fn panic_with_a_trap(_: u64) {
-    panic_any(Trap(PANICS_WHEN_DROPPED));
-}
-
-fn a_panic_that_panics_when_it_is_dropped_costs_its_call_alone<E: OnStage>() {
-    let executor = E::plain(1);
-    let future = executor.submit(panic_with_a_trap, 0).unwrap();
-    future.add_done_callback(|_| panic_any(Trap(PANICS_WHEN_DROPPED)));
-    assert!(matches!(future.into_result(), Err(FutureError::Task(_))));
-    assert!(executor.submit(give, FINE).unwrap().into_result().is_ok());
-}
-
-/// All calls end at once, in this thread: a callback of the first may ask for the last.
-fn calls_that_end_together_may_wait_for_each_other<E: OnStage>(
-    end: impl FnOnce(E),
-    how: &FutureError,
-) {
-    let stage = Stage::new(10);
-    let executor = E::on(&stage, 1);
-    let held = executor.submit(hold, 0).unwrap();
-    stage.next_waiting();
-    let futures: Vec<_> = (1..10).map(|task| executor.submit(hold, task).unwrap()).collect();
-    let (tell, told) = channel();
-    for future in &futures {
-        let (tell, futures) = (tell.clone(), futures.clone());
-        future.add_done_callback(move |_| {
-            let outcomes = futures.iter().map(|future| future.result().cloned());
-            tell.send(outcomes.collect::<Vec<_>>()).unwrap();
-        });
-    }
-    end(executor);
-    for _ in &futures {
-        let outcomes = told.recv_timeout(LONG).unwrap();
-        assert!(outcomes.iter().all(|outcome| outcome.as_ref() == Err(how)), "{outcomes:?}");
-    }
-    stage.open(1);
-    assert!(held.result_timeout(LONG).is_ok() || how != &FutureError::Cancelled);
-}
-
-fn a_callback_of_a_call_that_is_cancelled_with_others_may_wait_for_these<E: OnStage>() {
-    calls_that_end_together_may_wait_for_each_other(
-        |executor: E| executor.shutdown(false, true),
-        &FutureError::Cancelled,
-    );
-}
-
 #[test]
 fn a_callback_of_a_call_that_is_terminated_with_others_may_wait_for_these() {
     let _deadline = Deadline::seconds(60);
@@ -202,8 +154,3 @@ fn a_callback_of_a_broken_executor_of_threads_may_wait_for_other_calls() {
     drop(executor);
     assert_eq!(*ran.lock().unwrap(), 0);
 }
-
-on_both![
-    a_panic_that_panics_when_it_is_dropped_costs_its_call_alone,
-    a_callback_of_a_call_that_is_cancelled_with_others_may_wait_for_these,
-];

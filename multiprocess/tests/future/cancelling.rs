@@ -2,78 +2,15 @@
 //! and each callback is called once.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use multiprocess::futures::{Executor, Future, FutureError, ProcessPoolExecutor};
+use multiprocess::futures::{Executor, ProcessPoolExecutor};
 use multiprocess::tasks;
-use testing::{Deadline, OnStage, Other, Random, Stage, count, kind_of, on_both, text};
+use testing::{Deadline, OnStage, Other, Stage, count, kind_of, text};
 
 multiprocess::test_entry!();
+testing::test_cancelling!();
 tasks![count_large, exit_at_0];
-
-/// Calls of a round.
-const CALLS: u64 = 1000;
-
-fn cancelled_never_ran_and_the_others_ran_once<E: OnStage>() {
-    let begun = Instant::now();
-    let (mut cancelled, mut ran, mut seed) = (0, 0, 1);
-    // Longer where the calls are over before a thread comes to cancel one; the deadline ends that.
-    while begun.elapsed() < Duration::from_millis(800) || cancelled == 0 || ran == 0 {
-        let stage = Stage::new(CALLS as usize);
-        let executor = E::on(&stage, 2);
-        // The first worker is there.
-        executor.submit(testing::pid_of_worker, 0).unwrap().into_result().unwrap();
-        let called_back = Arc::new(AtomicU64::new(0));
-        let futures: Vec<Future<u64>> = thread::scope(|scope| {
-            let cancellers = [(); 2].map(|()| {
-                seed += 1;
-                let (tell, told) = std::sync::mpsc::channel::<Future<u64>>();
-                let mut random = Random(seed);
-                let cancel = move || {
-                    for future in told {
-                        if random.below(2) == 0 {
-                            (0..random.below(2000)).for_each(|_| std::hint::spin_loop());
-                            let answer = future.cancel();
-                            assert!(!answer || future.cancelled());
-                        }
-                    }
-                };
-                scope.spawn(cancel);
-                tell
-            });
-            (0..CALLS)
-                .map(|call| {
-                    let future = executor.submit(count, call).unwrap();
-                    let called_back = Arc::clone(&called_back);
-                    future.add_done_callback(move |future| {
-                        assert!(future.done());
-                        called_back.fetch_add(1, Ordering::SeqCst);
-                    });
-                    cancellers.iter().for_each(|tell| tell.send(future.clone()).unwrap());
-                    future
-                })
-                .collect()
-        });
-        drop(executor);
-        for (call, future) in (0..).zip(&futures) {
-            // All are done: nothing is waited for.
-            match future.result_timeout(Duration::ZERO) {
-                Ok(result) => assert_eq!((*result, stage.begun(call)), (call, 1)),
-                Err(FutureError::Cancelled) => {
-                    assert_eq!(stage.begun(call), 0, "{call} was cancelled");
-                    cancelled += 1;
-                }
-                Err(error) => panic!("{error}"),
-            }
-        }
-        ran += stage.all_begun().iter().sum::<u64>();
-        assert_eq!(called_back.load(Ordering::SeqCst), CALLS);
-    }
-    println!("{cancelled} cancelled, {ran} ran");
-}
 
 /// A call: counts that it runs.
 fn count_large((call, _): (u64, String)) -> u64 {
@@ -132,5 +69,3 @@ fn the_rest_of_a_chunk_whose_worker_died_is_not_cancelled_with_all_that_waits() 
         assert!(results.eq([1, 2]));
     }
 }
-
-on_both![cancelled_never_ran_and_the_others_ran_once];

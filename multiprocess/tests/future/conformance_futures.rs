@@ -18,12 +18,10 @@ use std::time::Duration;
 use multiprocess::futures::{
     Future, FutureError, Promise, ReturnWhen, TaskError, ThreadPoolExecutor, as_completed, wait,
 };
-use testing::{
-    Deadline, LONG, OnStage, SHORT, Stage, bell, block_on, hold, on_both, thread_id,
-    work_of_this_thread,
-};
+use testing::{Deadline, LONG, bell, block_on, thread_id, work_of_this_thread};
 
 multiprocess::test_entry!();
+testing::test_waiting!();
 
 /// How its text says what it is; a future; its promise, if that is still there.
 type State = (&'static str, Future<i32>, Option<Promise<i32>>);
@@ -185,7 +183,7 @@ fn until_asleep(thread: u64) {
 /// Gives a thread time to wait for something: these systems don't tell.
 #[cfg(not(target_os = "linux"))]
 fn until_asleep(_thread: u64) {
-    thread::sleep(SHORT);
+    thread::sleep(testing::SHORT);
 }
 
 /// FUT-14
@@ -387,22 +385,6 @@ fn a_future_that_is_given_twice_to_wait_counts_once() {
     assert_eq!((waited.done.len(), waited.not_done.len()), (1, 0));
 }
 
-/// WAIT-02: a cancelled future is done at once, also for those who wait.
-fn wait_for_the_first_returns_when_one_is_done<E: OnStage>() {
-    let stage = Stage::new(3);
-    let executor = E::on(&stage, 1);
-    let futures = [0, 1, 2].map(|task| executor.submit(hold, task).unwrap());
-    stage.next_waiting();
-    stage.open(1);
-    let waited = wait(&futures, None, ReturnWhen::FirstCompleted);
-    assert!(waited.done[0].is_same(&futures[0]) && waited.done.len() == 1);
-    assert_eq!(waited.not_done.len(), 2);
-    assert!(futures[2].cancel());
-    let waited = wait(&futures[1..], None, ReturnWhen::FirstCompleted);
-    assert!(waited.done[0].is_same(&futures[2]) && waited.not_done[0].is_same(&futures[1]));
-    stage.open(1);
-}
-
 /// WAIT-03
 #[test]
 fn wait_returns_at_once_if_one_is_done_already() {
@@ -414,46 +396,12 @@ fn wait_returns_at_once_if_one_is_done_already() {
     assert!(waited.not_done[0].is_same(running));
 }
 
-/// WAIT-08
-fn wait_with_a_timeout_tells_what_is_done<E: OnStage>() {
-    let stage = Stage::new(1);
-    let executor = E::on(&stage, 1);
-    let blocked = executor.submit(hold, 0).unwrap();
-    let mut futures: Vec<_> = states().into_iter().skip(2).map(|(_, future, _)| future).collect();
-    futures.push(Promise::new().1);
-    let waited = wait(&futures, SHORT, ReturnWhen::AllCompleted);
-    assert_eq!((waited.done.len(), waited.not_done.len()), (4, 0));
-    let waited = wait([&blocked], SHORT, ReturnWhen::AllCompleted);
-    assert_eq!((waited.done.len(), waited.not_done.len()), (0, 1));
-    stage.open(1);
-}
-
 #[test]
 fn wait_for_the_first_error_returns_when_it_is_there() {
     let _deadline = Deadline::seconds(60);
     let [(_, pending, _promise), .., (_, failed, _), (_, finished, _)] = states();
     let waited = wait([&finished, &failed, &pending], None, ReturnWhen::FirstException);
     assert_eq!((waited.done.len(), waited.not_done.len()), (2, 1));
-}
-
-/// WAIT-10
-fn as_completed_gives_each_once<E: OnStage>() {
-    let stage = Stage::new(2);
-    let executor = E::on(&stage, 2);
-    let held = [0, 1].map(|task| executor.submit(hold, task).unwrap());
-    let done = [10, 11, 12].map(|task| {
-        let (promise, future) = Promise::new();
-        promise.set_result(task).unwrap();
-        future
-    });
-    let futures: Vec<Future<u64>> = held.into_iter().chain(done).collect();
-    let mut completed = as_completed(futures, None);
-    let mut results: Vec<u64> =
-        completed.by_ref().take(3).map(|future| future.unwrap().into_result().unwrap()).collect();
-    stage.open(2);
-    results.extend(completed.map(|future| future.unwrap().into_result().unwrap()));
-    results[3..].sort_unstable();
-    assert_eq!(results, [10, 11, 12, 0, 1]);
 }
 
 /// WAIT-11, WAIT-13
@@ -484,19 +432,6 @@ fn as_completed_gives_a_future_once_however_often_it_is_given() {
     assert_eq!(as_completed(vec![future.clone(), future.clone(), future], None).count(), 1);
 }
 
-/// WAIT-B01
-fn as_completed_gives_them_in_the_order_in_which_they_are_done<E: OnStage>() {
-    let stages = [Stage::new(1), Stage::new(1)];
-    let executors = stages.each_ref().map(|stage| E::on(stage, 1));
-    let futures = executors.each_ref().map(|executor| executor.submit(hold, 0).unwrap());
-    let mut completed = as_completed(&futures, None);
-    stages[1].open(1);
-    assert!(completed.next().unwrap().unwrap().is_same(&futures[1]));
-    stages[0].open(1);
-    assert!(completed.next().unwrap().unwrap().is_same(&futures[0]));
-    assert!(completed.next().is_none());
-}
-
 /// WAIT-B02
 #[test]
 fn of_no_futures_all_are_done() {
@@ -508,22 +443,6 @@ fn of_no_futures_all_are_done() {
         assert!(waited.done.is_empty() && waited.not_done.is_empty());
     }
     assert!(as_completed(none, None).next().is_none());
-}
-
-/// WAIT-B03
-fn wait_for_the_first_error_waits_for_all_if_there_is_none<E: OnStage>() {
-    let stage = Stage::new(3);
-    let executor = E::on(&stage, 3);
-    let futures = [0, 1, 2].map(|task| executor.submit(hold, task).unwrap());
-    thread::scope(|scope| {
-        let waited = scope.spawn(|| wait(&futures, None, ReturnWhen::FirstException).done.len());
-        stage.open(2);
-        testing::until("two are done", || futures.iter().filter(|it| it.done()).count() == 2);
-        thread::sleep(SHORT);
-        assert!(!waited.is_finished());
-        stage.open(1);
-        assert_eq!(waited.join().unwrap(), 3);
-    });
 }
 
 #[test]
@@ -561,21 +480,6 @@ fn work_of_waits(futures: usize) -> Duration {
 
 fn poll<R>(future: &mut Future<R>, waker: &Waker) -> Poll<Result<R, FutureError>> {
     std::future::Future::poll(Pin::new(future), &mut Context::from_waker(waker))
-}
-
-fn a_future_can_be_awaited<E: OnStage>() {
-    let stage = Stage::new(20);
-    let executor = E::on(&stage, 2);
-    let results = block_on(async {
-        let futures: Vec<_> = (0..20).map(|task| executor.submit(hold, task).unwrap()).collect();
-        stage.open(20);
-        let mut results = Vec::new();
-        for future in futures {
-            results.push(future.await);
-        }
-        results
-    });
-    assert_eq!(results, (0..20).map(Ok).collect::<Vec<_>>());
 }
 
 #[test]
@@ -703,12 +607,3 @@ fn an_awaited_future_may_be_one_of_many_waits() {
         assert_eq!(block_on(future), Ok(n));
     }
 }
-
-on_both![
-    wait_for_the_first_returns_when_one_is_done,
-    wait_with_a_timeout_tells_what_is_done,
-    as_completed_gives_each_once,
-    as_completed_gives_them_in_the_order_in_which_they_are_done,
-    wait_for_the_first_error_waits_for_all_if_there_is_none,
-    a_future_can_be_awaited,
-];

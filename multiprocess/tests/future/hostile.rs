@@ -13,89 +13,19 @@ use multiprocess::futures::{
 };
 use multiprocess::{Pool, tasks};
 use testing::stage::enter;
-use testing::values::{FINE, NOT_SENT, PANICS_WHEN_DROPPED, Trap, give, take};
+use testing::values::{FINE, NOT_SENT, PANICS_WHEN_DROPPED, Trap};
 use testing::{
     Deadline, LONG, OnStage, Other, Stage, alone, block_on, children, count, hold, kind_of,
-    on_both, outcome, stock, work_of_this_thread,
+    outcome, stock,
 };
 
 multiprocess::test_entry!();
-tasks![
-    square,
-    hold_trap,
-    give_when_open,
-    hold_the_second,
-    executors_in_a_call,
-    threads_in_a_call,
-    hang
-];
+testing::test_hostile!();
+tasks![square, hold_trap, threads_in_a_call, hang];
 tasks![terminate_at_any_instant];
 
 fn square(number: u64) -> u64 {
     number * number
-}
-
-// ---------------------------------------------------------------------------- what runs, and where
-
-/// The places of the queue of tasks are used again while it runs.
-fn a_call_that_runs_for_long_stays_running<E: OnStage>() {
-    let stage = Stage::new(1);
-    let executor = E::on(&stage, 2);
-    let held = executor.submit(hold, 0).unwrap();
-    stage.next_waiting();
-    for _ in 0..3 {
-        assert_eq!(executor.map(square, 0..1000).unwrap().filter(Result::is_ok).count(), 1000);
-        assert!(held.running() && !held.cancel() && !held.done());
-    }
-    // Nor is it cancelled with all others.
-    executor.shutdown(false, true);
-    assert!(held.running() && !held.cancelled());
-    stage.open(1);
-    assert_eq!(outcome(&held), Ok(0));
-}
-
-/// Does the work; returns what came of it, and how long this thread worked, at least some ticks of
-/// a coarse clock: on Windows they are 15.6 ms long.
-fn measured<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    const TICKS: Duration = Duration::from_millis(50);
-    let before = work_of_this_thread();
-    let done = work();
-    (done, (work_of_this_thread() - before).max(TICKS))
-}
-
-fn a_hundred_thousand_waiting_calls_are_cancelled_in_a_moment<E: OnStage>() {
-    let stage = Stage::new(1);
-    let executor = E::on(&stage, 1);
-    let held = executor.submit(hold, 0).unwrap();
-    let (futures, submitting) = measured(|| {
-        let futures = (0..100_000).map(|n| executor.submit(square, n).unwrap());
-        futures.collect::<Vec<_>>()
-    });
-    let (all, cancelling) = measured(|| futures.iter().all(|future| future.cancel()));
-    stage.open(1);
-    assert!(all);
-    // Each looking for its call among the others would take a hundred times as long.
-    assert!(cancelling < 5 * submitting, "{cancelling:?}, and to submit them {submitting:?}");
-    assert_eq!(outcome(&held), Ok(0));
-    assert_eq!(executor.submit(square, 3).unwrap().into_result(), Ok(9));
-}
-
-/// A call: the second of them waits at the gate.
-fn hold_the_second(number: u64) -> u64 {
-    if number == 1 { hold(number) } else { number }
-}
-
-fn a_map_of_a_hundred_thousand_is_dropped_in_a_moment<E: OnStage>() {
-    let stage = Stage::new(2);
-    let executor = E::on(&stage, 1);
-    let (results, submitting) = measured(|| executor.map(hold_the_second, 0..100_000));
-    let mut results = results.unwrap();
-    assert_eq!(results.next(), Some(Ok(0)));
-    stage.next_waiting();
-    let ((), dropping) = measured(|| drop(results));
-    stage.open(1);
-    assert!(dropping < 5 * submitting, "{dropping:?}, and to submit them {submitting:?}");
-    assert_eq!(executor.submit(square, 3).unwrap().into_result(), Ok(9));
 }
 
 // ------------------------------------------------------------------------- panics where things end
@@ -103,47 +33,6 @@ fn a_map_of_a_hundred_thousand_is_dropped_in_a_moment<E: OnStage>() {
 fn hold_trap(trap: Trap) -> Trap {
     testing::stage().pass();
     trap
-}
-
-/// A call: what it gives panics somewhere.
-fn give_when_open(way: u8) -> Trap {
-    testing::stage().pass();
-    give(way)
-}
-
-/// Nobody wants the result; so it is dropped by who brings it.
-fn a_result_whose_drop_panics_harms_nobody<E: OnStage>() {
-    let stage = Stage::new(1);
-    let executor = E::on(&stage, 1);
-    // None ends before its handle is gone.
-    let submit = || executor.submit(give_when_open, PANICS_WHEN_DROPPED).unwrap();
-    for _ in 0..3 {
-        drop(submit());
-        stage.open(1);
-        let future = submit();
-        future.add_done_callback(|_| ());
-        drop(future);
-        stage.open(1);
-        // Cancelled before it runs, or too late.
-        let future = submit();
-        let is_cancelled = future.cancel();
-        drop(future);
-        stage.open(usize::from(!is_cancelled));
-    }
-    assert_eq!(executor.submit(square, 3).unwrap().result_timeout(LONG), Ok(&9));
-    executor.shutdown(true, false);
-}
-
-fn an_argument_whose_drop_panics_is_the_error_of_its_call<E: OnStage>() {
-    let stage = Stage::new(1);
-    let executor = E::on(&stage, 1);
-    let submit = || executor.submit(take, Trap(PANICS_WHEN_DROPPED));
-    match catch_unwind(AssertUnwindSafe(submit)) {
-        Ok(future) => assert_eq!(kind_of(&future.unwrap()), "Panicked"),
-        // Processes: the one that was sent is dropped here.
-        Err(panic) => assert_eq!(panic.downcast_ref(), Some(&"dropped with a panic")),
-    }
-    assert_eq!(executor.submit(square, 3).unwrap().result_timeout(LONG), Ok(&9));
 }
 
 #[test]
@@ -168,47 +57,6 @@ fn a_cancelled_call_whose_drop_panics_harms_no_thread() {
         assert!(futures.iter().all(|future| future.cancelled()));
         stage.open(1);
         assert_eq!(outcome(&held), Ok(0));
-    }
-}
-
-// ---------------------------------------------------------------------------------- callbacks
-
-fn callbacks_may_submit_more<E: OnStage>() {
-    let executor = Arc::new(E::plain(2));
-    let (tell, told) = channel();
-    for number in 0..50 {
-        let (other, tell) = (Arc::clone(&executor), tell.clone());
-        executor.submit(square, number).unwrap().add_done_callback(move |_| {
-            let futures: Vec<_> = (0..20).map(|n| other.submit(square, n).unwrap()).collect();
-            drop(other);
-            for future in futures {
-                let tell = tell.clone();
-                future.add_done_callback(move |future| {
-                    tell.send(*future.result().unwrap()).unwrap();
-                });
-            }
-        });
-    }
-    drop(tell);
-    let sum: u64 = (0..1000).map(|_| told.recv_timeout(LONG).unwrap()).sum();
-    assert_eq!(sum, 50 * 2470);
-}
-
-fn a_callback_may_hold_the_last_handle<E: OnStage>() {
-    for round in 0..20 {
-        let stage = Stage::new(3);
-        let executor = E::on(&stage, 1 + round % 2);
-        let future = executor.submit(hold, 0).unwrap();
-        let others = [1, 2].map(|task| executor.submit(count, task).unwrap());
-        let (tell, told) = channel();
-        future.add_done_callback(move |_| {
-            drop(executor);
-            tell.send(()).unwrap();
-        });
-        stage.open(1);
-        told.recv_timeout(LONG).unwrap();
-        // What it was given is done all the same.
-        assert_eq!(others.each_ref().map(outcome), [Ok(1), Ok(2)]);
     }
 }
 
@@ -275,27 +123,12 @@ fn a_callback_of_processes_cannot_wait_for_others_and_is_told_so() {
 
 // ------------------------------------------------------------------------ executors in executors
 
-/// A call: has executors of its own.
-fn executors_in_a_call(number: u64) -> u64 {
-    let processes = ProcessPoolExecutor::new(2).unwrap();
-    let threads = ThreadPoolExecutor::new(2);
-    let one = processes.submit(square, number).unwrap();
-    let two = threads.submit(square, number).unwrap();
-    one.into_result().unwrap() + two.into_result().unwrap()
-}
-
 /// A task of a pool, whose workers can't start processes.
 fn threads_in_a_call(number: u64) -> u64 {
     let processes = ProcessPoolExecutor::new(2).unwrap();
     let refused = processes.submit(square, number).unwrap_err();
     assert!(matches!(refused, SubmitError::Start(_)), "{refused}");
     ThreadPoolExecutor::new(2).submit(square, number).unwrap().into_result().unwrap()
-}
-
-fn executors_may_be_in_calls_of_executors<E: OnStage>() {
-    let executor = E::plain(2);
-    let results: Vec<_> = executor.map(executors_in_a_call, 0..6).unwrap().collect();
-    assert_eq!(results, (0..6).map(|n| Ok(2 * n * n)).collect::<Vec<_>>());
 }
 
 #[test]
@@ -338,32 +171,6 @@ fn a_strict_executor_takes_a_worker_at_its_limit_for_no_death() {
     let results = executor.map(square, 0..60).unwrap();
     assert_eq!(results.filter(Result::is_ok).count(), 60);
     executor.shutdown(true, false);
-}
-
-// ---------------------------------------------------------------------------------------- maps
-
-fn a_map_whose_input_panics_leaves_the_executor_as_it_was<E: OnStage>() {
-    let stage = Stage::new(10);
-    let executor = E::on(&stage, 1);
-    let held = executor.submit(hold, 0).unwrap();
-    stage.next_waiting();
-    let bad = |from: u64| (from..10).inspect(|n| assert!(*n != 5, "the input panics"));
-    for options in [MapOptions::default(), MapOptions::default().chunksize(2)] {
-        let mapped =
-            catch_unwind(AssertUnwindSafe(|| drop(executor.map_with(options, count, bad(1)))));
-        assert!(mapped.is_err());
-    }
-    stage.open(1);
-    assert_eq!(outcome(&held), Ok(0));
-    // What had been taken was cancelled. In the middle of it, the panic comes instead of a result.
-    let mut results =
-        executor.map_with(MapOptions::default().buffersize(2), count, bad(1)).unwrap();
-    assert_eq!((results.next(), results.next()), (Some(Ok(1)), Some(Ok(2))));
-    assert!(catch_unwind(AssertUnwindSafe(|| results.next())).is_err());
-    assert_eq!((results.next(), results.next()), (Some(Ok(4)), None));
-    drop(results);
-    drop(executor);
-    assert_eq!(stage.all_begun(), [1, 1, 1, 1, 1, 0, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -424,24 +231,6 @@ fn a_future_that_is_done_keeps_nothing_alive() {
     drop(cancelled);
 }
 
-fn a_future_that_is_done_keeps_no_callback_alive<E: OnStage>() {
-    let stage = Stage::new(3);
-    let executor = E::on(&stage, 1);
-    let token = Arc::new(());
-    let futures = [0, 1, 2].map(|task| executor.submit(hold, task).unwrap());
-    for future in &futures {
-        let token = Arc::clone(&token);
-        // It holds a handle on its own future, too.
-        let handle = future.clone();
-        future.add_done_callback(move |_| drop((token, handle)));
-    }
-    assert!(futures[1].cancel());
-    stage.open(2);
-    drop(executor);
-    assert_eq!(Arc::strong_count(&token), 1);
-    assert!(futures.iter().all(|future| future.done()));
-}
-
 // ------------------------------------------------------------------------------ ends of all kinds
 
 /// Workers that are being started when all are ended are ended, too.
@@ -490,16 +279,6 @@ fn an_executor_in_a_static_is_used_by_all_threads() {
     });
 }
 
-fn many_calls_are_submitted_at_once<E: OnStage>() {
-    let calls = std::env::var("MANY_CALLS").map_or(50_000, |calls| calls.parse().unwrap());
-    let executor = E::plain(2);
-    let futures: Vec<_> = (0..calls).map(|n| executor.submit(square, n).unwrap()).collect();
-    executor.shutdown(false, false);
-    for (number, future) in (0..calls).zip(futures) {
-        assert_eq!(future.into_result(), Ok(number * number));
-    }
-}
-
 #[test]
 fn unlisted_functions_are_an_error_of_processes_only() {
     let _deadline = Deadline::seconds(60);
@@ -532,17 +311,3 @@ fn no_error_says_its_cause_twice() {
         assert!(error.source().is_none(), "{error}");
     }
 }
-
-on_both![
-    a_call_that_runs_for_long_stays_running,
-    a_hundred_thousand_waiting_calls_are_cancelled_in_a_moment,
-    a_map_of_a_hundred_thousand_is_dropped_in_a_moment,
-    a_result_whose_drop_panics_harms_nobody,
-    an_argument_whose_drop_panics_is_the_error_of_its_call,
-    callbacks_may_submit_more,
-    a_callback_may_hold_the_last_handle,
-    executors_may_be_in_calls_of_executors,
-    a_map_whose_input_panics_leaves_the_executor_as_it_was,
-    a_future_that_is_done_keeps_no_callback_alive,
-    many_calls_are_submitted_at_once,
-];

@@ -1,4 +1,18 @@
-//! Executors under test: one test body for threads and for processes, and what became of futures.
+//! Executors under test: the test bodies that all executors share, and what became of futures.
+//!
+//! | bodies | macro that makes tests of them |
+//! | --- | --- |
+//! | [`calls`] | [`test_calls!`](crate::test_calls) |
+//! | [`maps`] | [`test_maps!`](crate::test_maps) |
+//! | [`waiting`] | [`test_waiting!`](crate::test_waiting) |
+//! | [`cancelling`] | [`test_cancelling!`](crate::test_cancelling) |
+//! | [`hostile`] | [`test_hostile!`](crate::test_hostile) |
+
+pub mod calls;
+pub mod cancelling;
+pub mod hostile;
+pub mod maps;
+pub mod waiting;
 
 use multiprocess::futures::{
     Executor, Future, FutureError, ProcessPoolExecutor, ThreadPoolExecutor,
@@ -11,30 +25,56 @@ use crate::{LONG, Stage};
 
 tasks![power];
 
-/// Makes two tests of one body: `fn does_so<E: OnStage>()` becomes `threads::does_so` and
-/// `processes::does_so`.
+/// Makes tests of bodies in one module: `pub fn does_so<E: OnStage>()` becomes
+/// `calls::threads::does_so` and `calls::processes::does_so`, or `calls::there::does_so` for
+/// another executor, which is named with its path: `test_calls!(there crate::There)`.
 #[macro_export]
-macro_rules! on_both {
-    ($($name:ident),+ $(,)?) => {
-        $crate::on_both!(threads multiprocess::futures::ThreadPoolExecutor: $($name)+);
-        $crate::on_both!(processes multiprocess::futures::ProcessPoolExecutor: $($name)+);
+macro_rules! on_executors {
+    ($names:tt $module:ident) => {
+        $crate::on_executors!(
+            $names $module
+            threads multiprocess::futures::ThreadPoolExecutor,
+            processes multiprocess::futures::ProcessPoolExecutor
+        );
     };
-    ($place:ident $executor:ty: $($name:ident)+) => {
+    ($names:tt $module:ident $($place:ident $executor:ty),+) => {
+        mod $module {
+            $( $crate::on_executors!(@ $place $executor: $module $names); )+
+        }
+    };
+    (@ $place:ident $executor:ty: $module:ident [$($name:ident),+ $(,)?]) => {
         mod $place {
             $(
                 #[test]
                 fn $name() {
-                    let _deadline = $crate::Deadline::seconds(60);
-                    super::$name::<$executor>();
+                    type Tested = $executor;
+                    let _deadline =
+                        $crate::Deadline::seconds(<Tested as $crate::OnStage>::SECONDS);
+                    if <Tested as $crate::OnStage>::is_here() {
+                        $crate::executors::$module::$name::<Tested>();
+                    }
                 }
             )+
         }
     };
 }
+
 /// An executor whose workers are on a stage.
 pub trait OnStage: Executor + Send + Sync + 'static {
     /// True if its workers are processes.
     const IS_OF_PROCESSES: bool;
+
+    /// True if its workers end with it.
+    const ENDS_ITS_WORKERS: bool = Self::IS_OF_PROCESSES;
+
+    /// Seconds after which a test hangs.
+    const SECONDS: u64 = 60;
+
+    /// Returns true if it can be tested on this system; says so where it can't.
+    #[must_use]
+    fn is_here() -> bool {
+        true
+    }
 
     /// Makes an executor of so many workers that are on the stage.
     fn on(stage: &Stage, workers: usize) -> Self;
