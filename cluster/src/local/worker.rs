@@ -1,8 +1,9 @@
 //! Workers of one's own, each as if on a machine of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use multiprocess::{Exit, Failure, Process, end_with_parent, tasks};
+use multiprocess::{Exit, Failure, Process, at_exit, end_with_parent, tasks};
 
 use super::{LocalError, LocalServer};
 use crate::worker::{Settings, Worker, WorkerBuilder, keep};
@@ -18,7 +19,7 @@ tasks![run];
 /// ends in whatever way.
 #[derive(Debug)]
 pub struct LocalWorker {
-    process: Process,
+    process: Arc<Process>,
 }
 
 impl LocalWorker {
@@ -30,10 +31,13 @@ impl LocalWorker {
         let settings = worker.quiet(true).checked().map_err(LocalError::worker)?;
         let name = settings.name.clone();
         // Ctrl-C is the program's, which ends its workers.
-        let process = Process::new(run, settings).named(name).ignoring_interrupts(true);
-        let mut worker = Self { process };
-        worker.process.start().map_err(LocalError::worker)?;
-        Ok(worker)
+        let mut process = Process::new(run, settings).named(name).ignoring_interrupts(true);
+        process.start().map_err(LocalError::worker)?;
+        let process = Arc::new(process);
+        // The program's end waits for its children.
+        let at_end = Arc::downgrade(&process);
+        at_exit(move || drop(at_end.upgrade().map(|process| end(&process))));
+        Ok(Self { process })
     }
 
     /// Kills the whole worker, as a power cut does: no one tells of it.
@@ -53,12 +57,17 @@ impl LocalWorker {
 
 impl Drop for LocalWorker {
     fn drop(&mut self) {
-        // What fails here can't be told to anyone.
-        let _ = self.process.terminate();
-        if !self.process.join_timeout(FINISH_WITHIN).unwrap_or(true) {
-            let _ = self.process.kill();
-            let _ = self.process.join();
-        }
+        end(&self.process);
+    }
+}
+
+/// Has the worker finish what has begun, for a while.
+fn end(process: &Process) {
+    // What fails here can't be told to anyone.
+    let _ = process.terminate();
+    if !process.join_timeout(FINISH_WITHIN).unwrap_or(true) {
+        let _ = process.kill();
+        let _ = process.join();
     }
 }
 
