@@ -1,9 +1,13 @@
 //! Workers of one's own, each as if on a machine of its own.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
-use multiprocess::{Exit, Failure, Process, at_exit, end_with_parent, tasks};
+use multiprocess::{
+    Exit, Failure, Process, Receiver, Sender, active_children, at_exit, end_with_parent, one_way,
+    tasks,
+};
 
 use super::{LocalError, LocalServer};
 use crate::worker::{Settings, Worker, WorkerBuilder, keep};
@@ -20,6 +24,8 @@ tasks![run];
 #[derive(Debug)]
 pub struct LocalWorker {
     process: Arc<Process>,
+    /// Each message on it kills the agent.
+    kills: Mutex<Sender<()>>,
 }
 
 impl LocalWorker {
@@ -31,13 +37,15 @@ impl LocalWorker {
         let settings = worker.quiet(true).checked().map_err(LocalError::worker)?;
         let name = settings.name.clone();
         // Ctrl-C is the program's, which ends its workers.
-        let mut process = Process::new(run, settings).named(name).ignoring_interrupts(true);
+        let (killed, kills) = one_way().map_err(LocalError::worker)?;
+        let mut process =
+            Process::new(run, (settings, killed)).named(name).ignoring_interrupts(true);
         process.start().map_err(LocalError::worker)?;
         let process = Arc::new(process);
         // The program's end waits for its children.
         let at_end = Arc::downgrade(&process);
         at_exit(move || drop(at_end.upgrade().map(|process| end(&process))));
-        Ok(Self { process })
+        Ok(Self { process, kills: Mutex::new(kills) })
     }
 
     /// Kills the whole worker, as a power cut does: no one tells of it.
@@ -46,6 +54,16 @@ impl LocalWorker {
     /// [`LocalError::Worker`], if the system refuses.
     pub fn kill(&self) -> Result<(), LocalError> {
         self.process.kill().and_then(|()| self.process.join()).map_err(LocalError::worker)
+    }
+
+    /// Has the agent be killed, the process that takes the tasks; its keeper tells the clients, and
+    /// starts another one.
+    ///
+    /// # Errors
+    /// [`LocalError::Worker`], if the worker has ended.
+    pub fn kill_agent(&self) -> Result<(), LocalError> {
+        let mut kills = self.kills.lock().unwrap_or_else(PoisonError::into_inner);
+        kills.send(&()).map_err(LocalError::worker)
     }
 
     /// Returns the process, the keeper's, which started the agent.
@@ -72,8 +90,15 @@ fn end(process: &Process) {
 }
 
 /// Runs in the worker.
-fn run(settings: Settings) -> Result<Exit, Failure> {
+fn run((settings, mut killed): (Settings, Receiver<()>)) -> Result<Exit, Failure> {
     end_with_parent()?;
+    let kill_agents = move || {
+        while killed.recv().is_ok() {
+            // The agent is the only one; one that has ended needn't be killed.
+            active_children().iter().for_each(|agent| drop(agent.kill()));
+        }
+    };
+    thread::Builder::new().name(String::from("agent-killer")).spawn(kill_agents)?;
     Ok(keep(settings)?)
 }
 

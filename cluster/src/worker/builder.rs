@@ -172,7 +172,7 @@ impl WorkerBuilder {
         self
     }
 
-    /// Sets whether the worker prints nothing when it is ready (true).
+    /// Sets whether the worker says nothing when it is ready, or starts another agent (true).
     pub fn quiet(mut self, quiet: bool) -> Self {
         self.quiet = quiet;
         self

@@ -164,7 +164,10 @@ impl Keeper {
         self.tell_again(engine).await;
         match agent.asked {
             0 => {
-                complain(format_args!("{}: the agent ended ({end}); another one starts", agent.id));
+                if !self.settings.quiet {
+                    let id = &agent.id;
+                    complain(format_args!("{id}: the agent ended ({end}); another one starts"));
+                }
                 Next::Again
             }
             1 => {
