@@ -173,7 +173,8 @@ impl ClusterBuilder {
         let name = name.map_err(|error| ConnectError::System(error.to_string()))?;
         let texts = servers.to_string();
         let subjects = Shared::subjects(&name, &place);
-        let settings = Settings { servers, access: self.access, name: name.clone(), subjects };
+        let (access, probes) = (self.access, Vec::new());
+        let settings = Settings { servers, access, name: name.clone(), subjects, probes };
         let net = runtime::Builder::new_current_thread().enable_all().build()?;
         let connected = net.block_on(Nats::connect(&settings, place.clone(), PATIENCE))?;
         let (shared, offers) = Shared::new(name, place, texts, self.limits);

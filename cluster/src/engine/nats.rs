@@ -51,6 +51,9 @@ pub(crate) struct Settings {
     pub(crate) name: String,
     /// Subjects to listen to from the start.
     pub(crate) subjects: Vec<String>,
+    /// Subjects without a listener, to which nothing is sent but once an empty message: whether
+    /// that is allowed.
+    pub(crate) probes: Vec<String>,
 }
 
 impl Settings {
@@ -107,6 +110,10 @@ impl Nats {
         for subject in &settings.subjects {
             let subscribed = engine.subscribe(subject.clone()).await;
             subscriptions.push(subscribed.map_err(|error| failed(settings, &error))?);
+        }
+        for subject in &settings.probes {
+            let sent = engine.tell(subject.clone(), Bytes::new()).await;
+            sent.map_err(|error| failed(settings, &error))?;
         }
         let made = engine.stream().await.map_err(|error| match error.kind() {
             CreateStreamErrorKind::JetStream(error)

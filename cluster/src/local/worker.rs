@@ -95,7 +95,9 @@ fn run((settings, mut killed): (Settings, Receiver<()>)) -> Result<Exit, Failure
     let kill_agents = move || {
         while killed.recv().is_ok() {
             // The agent is the only one; one that has ended needn't be killed.
-            active_children().iter().for_each(|agent| drop(agent.kill()));
+            for agent in active_children() {
+                let _ = agent.kill();
+            }
         }
     };
     thread::Builder::new().name(String::from("agent-killer")).spawn(kill_agents)?;

@@ -8,10 +8,12 @@ use multiprocess::futures::ProcessPoolExecutor;
 use multiprocess::output::complain;
 use multiprocess::{Connection, Exit, current_process, end_with_parent, tasks};
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 
 use crate::ConnectError;
 use crate::build_id::build_id;
+use crate::engine::Event;
 use crate::engine::nats::Nats;
 use crate::protocol::{Place, WorkerId};
 use crate::worker::agent::serve;
@@ -65,9 +67,20 @@ fn try_to_work(start: Start) -> Result<bool, ConnectError> {
     runtime.block_on(async {
         let connection = settings.connection("agent");
         let connected = Nats::connect(&connection, place.clone(), Duration::MAX).await?;
+        tokio::spawn(tell_of_missing_right(settings.name.clone(), connected.events));
         ready.send(&()).map_err(io::Error::other)?;
         let Settings { processes, most_bytes, .. } = settings;
         let setup = Setup { id, processes, most_bytes };
         Ok(serve(connected.engine, pool, place, setup, leaves).await)
     })
+}
+
+/// Tells of the first right that the agent lacks: it shows in no answer.
+async fn tell_of_missing_right(name: String, mut events: UnboundedReceiver<Event>) {
+    while let Some(event) = events.recv().await {
+        if let Event::Refused { operation, subject } = event {
+            complain(format_args!("{name}: {}", ConnectError::Right { operation, subject }));
+            break;
+        }
+    }
 }

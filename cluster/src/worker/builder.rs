@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Access, ClientCertificate, Identity};
 use crate::address::{Servers, check_name};
 use crate::engine::nats;
+use crate::protocol::{done, may, part};
 use crate::worker::host_name::host_name;
 use crate::worker::{command, keeper};
 use crate::{ConnectError, Secret};
@@ -219,6 +220,8 @@ impl Settings {
             access: self.access.clone(),
             name: format!("{} {role}", self.name),
             subjects: Vec::new(),
+            // No client has this name.
+            probes: [may, part, done].map(|subject| subject("probe")).to_vec(),
         }
     }
 }
