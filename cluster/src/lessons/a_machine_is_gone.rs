@@ -9,7 +9,7 @@
 use cluster::ClusterExecutor;
 use cluster::local::LocalCluster;
 use common::{check, note, say};
-use multiprocess::futures::{Executor, Future, ReturnWhen, TaskError, wait};
+use multiprocess::futures::{Executor, Future, FutureError, ReturnWhen, TaskError, wait};
 use multiprocess::{Failure, tasks};
 
 use super::desk::{Desk, LONG, report};
@@ -38,7 +38,7 @@ pub(crate) fn main() -> Result<(), Failure> {
     let results: Vec<_> = futures.into_iter().map(Future::into_result).collect();
     check!(results.iter().flatten().flatten().count() == 9, "nine results are there");
     for result in results {
-        if let Err(TaskError::WorkerDied { end, .. }) = result {
+        if let Err(FutureError::Task(TaskError::WorkerDied { end, .. })) = result {
             note!("{}", end);
             check!(end.contains("machine-b"), "one call is lost, and its error names the machine");
         }

@@ -1,8 +1,7 @@
 //! Another program that ends with this one.
 
 use std::ffi::OsString;
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use multiprocess::{Failure, Process, Receiver, Sender, one_way, tasks};
@@ -43,13 +42,15 @@ impl Drop for OtherProgram {
 }
 
 /// Runs in the keeper.
-fn keep(
-    (program, arguments, mut line): (std::path::PathBuf, Vec<OsString>, Receiver<()>),
-) -> io::Result<()> {
+fn keep((program, arguments, mut line): (PathBuf, Vec<OsString>, Receiver<()>)) -> Kept {
     let mut command = Command::new(program);
     let mut child = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
     // The end of the line: nothing else comes on it.
     let _ = line.recv();
     child.kill()?;
-    child.wait().map(drop)
+    child.wait()?;
+    Ok(())
 }
+
+/// How a keeper's work ends.
+type Kept = Result<(), Failure>;
