@@ -187,7 +187,7 @@ impl Shared {
             Life::Closed | Life::Over(None) => return Err(SubmitError::Shutdown),
         }
         drop(state);
-        let _ = self.offers.send(id);
+        self.offer(id);
         Ok(())
     }
 
@@ -318,7 +318,7 @@ impl Shared {
         let lost = state.tasks.lost(worker);
         self.task_is_over(&state);
         drop(state);
-        lost.again.into_iter().for_each(|id| drop(self.offers.send(id)));
+        lost.again.into_iter().for_each(|id| self.offer(id));
         send(results, lost.ended.into_iter().map(|it| (it, Err(error.clone()))).collect());
     }
 
@@ -337,7 +337,14 @@ impl Shared {
     }
 
     fn offer_all(&self) {
-        self.state().tasks.to_offer().into_iter().for_each(|id| drop(self.offers.send(id)));
+        let waiting = self.state().tasks.to_offer();
+        waiting.into_iter().for_each(|id| self.offer(id));
+    }
+
+    /// Lets the network put a task into the queue.
+    fn offer(&self, id: u64) {
+        // Once the network has ended, nothing is left to be offered.
+        let _ = self.offers.send(id);
     }
 
     fn heard(&self, news: News, results: &Results) {
@@ -347,7 +354,7 @@ impl Shared {
         let Heard { ended, left, other_build, given_up, has_changed } = heard;
         for given_up in given_up.iter().filter(|it| it.client == self.name) {
             if state.tasks.given_up(&worker, given_up.question) {
-                let _ = self.offers.send(given_up.question.task);
+                self.offer(given_up.question.task);
             }
         }
         if has_changed {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cluster::ClusterExecutor;
 use cluster::local::{LocalCluster, test_server};
@@ -77,24 +77,4 @@ fn a_cancelled_call_never_runs_and_the_executor_waits_for_the_others() {
     assert!(cancelled > 8, "{cancelled}");
     executor.shutdown(true, false);
     assert!(first.done() && others.iter().all(|it| it.done()));
-}
-
-#[test]
-#[ignore = "measures"]
-fn measure() {
-    let Some((_cluster, executor)) = cluster(2) else { return };
-    for _ in 0..3 {
-        let start = Instant::now();
-        (0..200).for_each(|it| drop(executor.submit(square, it).unwrap().into_result().unwrap()));
-        eprintln!("round trip {:?}", start.elapsed() / 200);
-        let start = Instant::now();
-        let futures: Vec<_> = (0..2000).map(|it| executor.submit(square, it).unwrap()).collect();
-        eprintln!("submit {:?}", start.elapsed() / 2000);
-        futures.into_iter().for_each(|it| drop(it.into_result().unwrap()));
-        eprintln!("each of 2000 {:?}", start.elapsed() / 2000);
-        let start = Instant::now();
-        let bytes = vec![7; 1 << 20];
-        (0..50).for_each(|_| drop(executor.submit(same, bytes.clone()).unwrap().into_result()));
-        eprintln!("1 MiB {:?}", start.elapsed() / 50);
-    }
 }
