@@ -12,6 +12,9 @@
 //! **Locks.** A future's lock may be held where the lock on the state is taken (`cancel`), never
 //! the other way round: completions are taken out of the state, and called without it.
 
+#[cfg(test)]
+mod simulation;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc as std_mpsc};
 use std::thread::{self, ThreadId};
@@ -366,7 +369,9 @@ impl Shared {
             tell(&format!("{worker} has another build, {build}, and gets no tasks of {ours}"));
         }
         if let Some(ended) = ended {
-            let end = format!("{}'s agent was {}", ended.worker.name, ended.end);
+            // "killed by signal 9 (SIGKILL)", or "exit code 3".
+            let verb = if ended.end.starts_with("killed") { "was" } else { "ended:" };
+            let end = format!("{}'s agent {verb} {}", ended.worker.name, ended.end);
             let error = TaskError::WorkerDied { end, exitcode: ended.exitcode };
             self.lost(&ended.worker, &error, results);
         }

@@ -172,3 +172,75 @@ impl Presence {
         was_there
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker(random: u64) -> WorkerId {
+        WorkerId { name: String::from("host"), pid: 7, random }
+    }
+
+    fn hello(random: u64, build: &str) -> News {
+        let (build, version) = (build.to_owned(), String::from("1"));
+        let given_up = Vec::new();
+        News::Hello(Hello { worker: worker(random), processes: 2, build, version, given_up })
+    }
+
+    fn presence() -> Presence {
+        Presence::new(String::from("ours"), Duration::from_secs(1))
+    }
+
+    #[test]
+    fn a_worker_is_lost_after_so_many_echoes_without_a_word() {
+        let mut presence = presence();
+        assert!(presence.hear(hello(1, "ours")).has_changed);
+        assert!(!presence.hear(hello(1, "ours")).has_changed);
+        presence.hear(hello(2, "ours"));
+        for _ in 0..4 {
+            assert_eq!(presence.echo(), []);
+        }
+        assert!(presence.is_heard(&worker(2)));
+        assert_eq!(presence.echo(), [worker(1)]);
+        assert_eq!(presence.processes(), 2);
+        // It was cut off, and is back.
+        assert!(presence.hear(hello(1, "ours")).has_changed);
+        assert_eq!(presence.processes(), 4);
+    }
+
+    #[test]
+    fn a_worker_that_has_only_asked_is_lost_when_it_is_silent() {
+        let mut presence = presence();
+        assert!(presence.is_heard(&worker(1)));
+        assert_eq!(presence.machines(), []);
+        let lost: Vec<WorkerId> = (0..5).flat_map(|_| presence.echo()).collect();
+        assert_eq!(lost, [worker(1)]);
+    }
+
+    #[test]
+    fn a_worker_that_has_ended_does_not_come_back() {
+        let mut presence = presence();
+        presence.hear(hello(1, "ours"));
+        presence.hear(hello(2, "ours"));
+        let end = String::from("killed by signal 9 (SIGKILL)");
+        let ended = Ended { worker: worker(1), end, exitcode: Some(-9) };
+        let heard = presence.hear(News::Ended(ended.clone()));
+        assert_eq!((heard.ended, heard.has_changed), (Some(ended), true));
+        assert_eq!(presence.hear(News::Bye(worker(2))).left, Some(worker(2)));
+        // What it said before comes late.
+        assert!(!presence.hear(hello(1, "ours")).has_changed);
+        assert!(!presence.is_heard(&worker(1)) && !presence.is_heard(&worker(2)));
+        assert_eq!(presence.machines(), []);
+    }
+
+    #[test]
+    fn another_build_is_shown_and_told_once() {
+        let mut presence = presence();
+        assert!(presence.hear(hello(1, "other")).other_build.is_some());
+        assert!(presence.hear(hello(2, "other")).other_build.is_none());
+        presence.hear(hello(3, "ours"));
+        assert_eq!((presence.count(), presence.processes()), ((1, 2), 2));
+        let ours: Vec<bool> = presence.machines().iter().map(|it| it.is_ours).collect();
+        assert_eq!(ours, [false, false, true]);
+    }
+}

@@ -22,6 +22,9 @@
 //! its limits and against the bytes that are there before it allocates anything, and each name that
 //! becomes part of a subject.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -22,6 +22,9 @@
 //! lost. The engine may deliver a task twice, so the question decides, not the delivery: each
 //! arrival of a task at an agent has a nonce of its own, and a repeated question the same one.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;

@@ -10,6 +10,8 @@
 //! The engine may deliver a task twice, and may forget it: the client and its answers see to it
 //! that no task begins twice and none is lost.
 
+#[cfg(test)]
+pub(crate) mod memory;
 pub(crate) mod nats;
 
 use std::future::Future;

@@ -1,0 +1,140 @@
+//! Many agents in one process, with the real client and its executor, over a queue in memory: what
+//! a task costs must not depend on the number of machines.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use multiprocess::futures::{Executor, Future};
+use multiprocess::tasks;
+use testing::{Deadline, LONG};
+use tokio::runtime;
+use tokio::task::JoinSet;
+use tokio::time::interval;
+
+use super::*;
+use crate::engine::Acknowledgement;
+use crate::engine::memory::Memory;
+use crate::executor::ClusterExecutor;
+use crate::protocol::{Answer, Question, Task, done, may, split};
+
+tasks![square];
+
+fn square(number: u64) -> u64 {
+    number * number
+}
+
+const CALLS: u64 = 3000;
+
+fn place() -> Place {
+    Place { cluster: String::from("simulation"), build: String::from("0123456789abcdef") }
+}
+
+fn executor(engine: &Memory) -> ClusterExecutor {
+    let net = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let name = protocol::client_name("simulation").unwrap();
+    let subscribe = async {
+        let mut subscriptions = Vec::new();
+        for subject in Shared::subjects(&name, &place()) {
+            subscriptions.push(engine.subscribe(subject).await.unwrap());
+        }
+        subscriptions
+    };
+    let subscriptions = net.block_on(subscribe);
+    let limits = Limits {
+        lost_after: LONG,
+        give_up_after: None,
+        retries: 0,
+        most_bytes: 1 << 20,
+        most_waiting: 100_000,
+    };
+    let (shared, offers) = Shared::new(name, place(), String::from("memory"), limits);
+    // Nothing happens to this connection, but it stays open.
+    let (connection, events) = mpsc::unbounded_channel();
+    let engine = engine.clone();
+    let network = |results| Network { shared, engine, offers, events, subscriptions, results };
+    let run = move |network: Network<Memory>| {
+        net.block_on(network.run());
+        drop(connection);
+    };
+    ClusterExecutor::start(network, run).unwrap()
+}
+
+/// Does what an agent of one process does, until it is aborted.
+async fn agent(engine: Memory, number: u64) {
+    let worker = WorkerId { name: format!("host-{number}"), pid: 1, random: number };
+    let (build, version) = (place().build, String::from("1"));
+    let hello = Hello { worker: worker.clone(), processes: 1, build, version, given_up: vec![] };
+    let hello = News::Hello(hello).encode();
+    let mut tick = interval(Duration::from_millis(500));
+    let mut nonce = 0;
+    loop {
+        tokio::select! {
+            _ = tick.tick() => engine.tell(place().news(), hello.clone()).await.unwrap(),
+            fetched = engine.fetch(1, LONG) => for delivery in fetched.unwrap() {
+                nonce += 1;
+                let task = Task::decode(&delivery.payload, 1 << 20).unwrap();
+                let question = Question { task: task.id, nonce };
+                let question = May { worker: worker.clone(), questions: vec![question] };
+                let answer = engine.ask(may(&task.client), question.encode()).await.unwrap();
+                engine.acknowledge(delivery.ticket, Acknowledgement::Taken).await.unwrap();
+                if Vec::<Answer>::decode(&answer).unwrap() != [Answer::No] {
+                    report(&engine, &worker, task).await;
+                }
+            },
+        }
+    }
+}
+
+async fn report(engine: &Memory, worker: &WorkerId, task: Task) {
+    let arguments = split(task.arguments.unwrap(), &task.lengths).unwrap();
+    let result = |(id, arguments): (u64, Bytes)| {
+        let mut result = Vec::new();
+        task.function.call(&arguments, &mut result).unwrap();
+        (id, Outcome::Result(result.into()))
+    };
+    let outcomes = (task.id..).zip(arguments).map(result).collect();
+    let message = Done { worker: worker.clone(), outcomes }.encode();
+    engine.ask(done(&task.client), message).await.unwrap();
+}
+
+/// Runs the calls on so many agents; returns the number of messages for each.
+fn messages_per_call(agents: u64) -> f64 {
+    let engine = Memory::default();
+    let executor = executor(&engine);
+    let stop = Arc::new(Notify::new());
+    let (stopped, queue) = (Arc::clone(&stop), engine.clone());
+    let machines = thread::spawn(move || {
+        let net = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        net.block_on(async {
+            let mut all = JoinSet::new();
+            (0..agents).for_each(|number| drop(all.spawn(agent(queue.clone(), number))));
+            stopped.notified().await;
+            all.shutdown().await;
+        });
+    });
+    executor.wait_for_processes(usize::try_from(agents).unwrap(), LONG).unwrap();
+    let start = Instant::now();
+    let futures: Vec<Future<u64>> =
+        (0..CALLS).map(|it| executor.submit(square, it).unwrap()).collect();
+    for (number, future) in (0..).zip(futures) {
+        assert_eq!(future.result_timeout(LONG), Ok(&(number * number)));
+    }
+    let each = start.elapsed() / u32::try_from(CALLS).unwrap();
+    executor.shutdown(true, false);
+    stop.notify_one();
+    machines.join().unwrap();
+    let messages = engine.messages() as f64 / CALLS as f64;
+    println!("{agents} agents: {messages:.2} messages and {each:?} for each call");
+    messages
+}
+
+#[test]
+fn a_call_costs_as_many_messages_with_a_thousand_machines_as_with_ten() {
+    let _deadline = Deadline::seconds(300);
+    for agents in [10, 100, 1000] {
+        // Offered, fetched, may, its answer, acknowledged, done, its answer.
+        let messages = messages_per_call(agents);
+        assert!((6.9..=7.1).contains(&messages), "{messages} with {agents} agents");
+    }
+}

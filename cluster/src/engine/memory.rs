@@ -1,0 +1,167 @@
+//! A message queue in this process's memory, which counts its messages: for simulations.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::engine::{Acknowledgement, Delivery, Engine, Error, Message, Subscription};
+
+/// The queue; clones are the same one.
+#[derive(Clone, Default)]
+pub(crate) struct Memory {
+    broker: Arc<Mutex<Broker>>,
+    /// Wakes one that waits for a task.
+    offered: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Broker {
+    tasks: VecDeque<Offered>,
+    subscriptions: HashMap<String, Vec<mpsc::UnboundedSender<Message>>>,
+    /// Questions without an answer, by the subject for it.
+    asked: HashMap<String, oneshot::Sender<Bytes>>,
+    next: u64,
+    /// Number of messages by the first token of their subject, each counted as often as it was
+    /// received.
+    counts: HashMap<&'static str, u64>,
+}
+
+/// A task in the queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Offered {
+    client: String,
+    task: Bytes,
+}
+
+impl Memory {
+    fn broker(&self) -> MutexGuard<'_, Broker> {
+        self.broker.lock().expect("nothing panics while it is locked")
+    }
+
+    /// Returns the number of messages that were received for tasks: all but signs of life.
+    pub(crate) fn messages(&self) -> u64 {
+        let broker = self.broker();
+        broker
+            .counts
+            .iter()
+            .filter(|(kind, _)| !["hello", "echo"].contains(kind))
+            .map(|it| it.1)
+            .sum()
+    }
+
+    fn take(&self, most: usize) -> Vec<Delivery<Offered>> {
+        let mut broker = self.broker();
+        let most = most.min(broker.tasks.len());
+        let taken: Vec<_> = broker.tasks.drain(..most).collect();
+        broker.count("fetched", taken.len());
+        let delivery =
+            |offered: Offered| Delivery { payload: offered.task.clone(), ticket: offered };
+        taken.into_iter().map(delivery).collect()
+    }
+}
+
+impl Broker {
+    fn count(&mut self, kind: &'static str, messages: usize) {
+        *self.counts.entry(kind).or_default() += messages as u64;
+    }
+
+    /// Delivers to all that listen; returns their number.
+    fn deliver(&mut self, subject: &str, message: &Message) -> usize {
+        if let Some(asked) = self.asked.remove(subject) {
+            self.count("answer", 1);
+            return usize::from(asked.send(message.payload.clone()).is_ok());
+        }
+        let Some(listeners) = self.subscriptions.get_mut(subject) else { return 0 };
+        listeners.retain(|listener| listener.send(message.clone()).is_ok());
+        let heard = listeners.len();
+        let kind = ["may", "part", "done", "hello", "echo"]
+            .into_iter()
+            .find(|kind| subject.split('.').next() == Some(kind));
+        self.count(kind.unwrap_or("other"), heard);
+        heard
+    }
+}
+
+impl Engine for Memory {
+    type Ticket = Offered;
+
+    fn max_payload(&self) -> usize {
+        1 << 20
+    }
+
+    async fn offer(&self, client: &str, task: Bytes) -> Result<(), Error> {
+        let mut broker = self.broker();
+        broker.tasks.push_back(Offered { client: client.to_owned(), task });
+        broker.count("offer", 1);
+        drop(broker);
+        self.offered.notify_one();
+        Ok(())
+    }
+
+    async fn purge(&self, client: &str) -> Result<(), Error> {
+        self.broker().tasks.retain(|offered| offered.client != client);
+        Ok(())
+    }
+
+    async fn fetch(&self, most: usize, wait: Duration) -> Result<Vec<Delivery<Offered>>, Error> {
+        let fetched = async {
+            loop {
+                let offered = self.offered.notified();
+                let taken = self.take(most);
+                if !taken.is_empty() {
+                    return taken;
+                }
+                offered.await;
+            }
+        };
+        Ok(timeout(wait, fetched).await.unwrap_or_default())
+    }
+
+    async fn acknowledge(&self, ticket: Offered, how: Acknowledgement) -> Result<(), Error> {
+        let mut broker = self.broker();
+        broker.count("acknowledgement", 1);
+        if how == Acknowledgement::GivenBack {
+            broker.tasks.push_front(ticket);
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, subject: String, question: Bytes) -> Result<Bytes, Error> {
+        let answer = {
+            let mut broker = self.broker();
+            broker.next += 1;
+            let reply = format!("answer.{}", broker.next);
+            let (sender, answer) = oneshot::channel();
+            broker.asked.insert(reply.clone(), sender);
+            let message = Message { payload: question, reply: Some(reply.clone()) };
+            if broker.deliver(&subject, &message) == 0 {
+                broker.asked.remove(&reply);
+                return Err(Error::NobodyThere);
+            }
+            answer
+        };
+        let answer = timeout(Duration::from_secs(60), answer).await;
+        answer.ok().and_then(Result::ok).ok_or_else(|| Error::Failed(String::from("no answer")))
+    }
+
+    async fn tell(&self, subject: String, message: Bytes) -> Result<(), Error> {
+        self.broker().deliver(&subject, &Message { payload: message, reply: None });
+        Ok(())
+    }
+
+    async fn flush(&self) {}
+
+    async fn subscribe(&self, subject: String) -> Result<Subscription, Error> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.broker().subscriptions.entry(subject).or_default().push(sender);
+        let next = |mut receiver: mpsc::UnboundedReceiver<Message>| async {
+            receiver.recv().await.map(|message| (message, receiver))
+        };
+        Ok(Box::pin(stream::unfold(receiver, next)))
+    }
+}
