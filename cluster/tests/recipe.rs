@@ -24,7 +24,7 @@ fn the_recipe_computes_with_a_worker_started_by_the_same_program() {
     let (program, address) = (example("sum_of_squares"), server.address());
     let arguments = ["cluster-worker", &address, "--processes", "2", "--name", "machine-a"];
     let worker = Running::start(&program, &arguments);
-    let run = output(&program, &[&address]);
+    let run = output(program.to_str().unwrap(), &[&address]);
     drop(worker);
     assert_eq!(String::from_utf8_lossy(&run.stderr), "");
     assert_eq!(String::from_utf8_lossy(&run.stdout), "14\n");
