@@ -32,6 +32,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread::{available_parallelism, yield_now};
 use std::time::{Duration, Instant};
 
+use crate::deadline::has_passed;
 use crate::sys::processor;
 
 /// Time for which a thread looks before it sleeps: about as long as it may take to be woken.
@@ -184,7 +185,7 @@ impl Spin {
                 return found;
             }
             left = left.saturating_sub(spent);
-            if yields && deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if yields && has_passed(deadline) {
                 break;
             }
         }
