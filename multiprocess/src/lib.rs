@@ -46,6 +46,7 @@
 //! | [`pool`] | [`Pool`] |
 #![cfg_attr(loom, allow(dead_code, unused_imports, reason = "loom checks some files alone"))]
 
+mod deadline;
 #[cfg(not(loom))]
 mod future;
 #[cfg(not(loom))]

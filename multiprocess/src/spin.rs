@@ -32,6 +32,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread::{available_parallelism, yield_now};
 use std::time::{Duration, Instant};
 
+use crate::deadline::has_passed;
 use crate::sys::processor;
 
 /// Time for which a thread looks before it sleeps: about as long as it may take to be woken.
@@ -58,6 +59,10 @@ static YIELDS: Backoff = Backoff::new(256, 4096);
 
 /// The processor on which the thread that makes something happen ran last.
 pub(crate) struct Processor<'a>(pub(crate) &'a AtomicU64);
+
+/// Another processor than this one, for a wait that isn't told which it is.
+pub(crate) static ELSEWHERE: Processor<'_> = Processor(&NONE);
+static NONE: AtomicU64 = AtomicU64::new(u64::MAX);
 
 impl Processor<'_> {
     /// Notes the calling thread's processor.
@@ -180,7 +185,7 @@ impl Spin {
                 return found;
             }
             left = left.saturating_sub(spent);
-            if yields && deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if yields && has_passed(deadline) {
                 break;
             }
         }
@@ -225,9 +230,8 @@ mod tests {
 
     /// Looks in vain; returns the number of looks.
     fn looks_in_vain(spin: &Spin) -> usize {
-        let elsewhere = AtomicU64::new(u64::MAX);
         let mut looks = 0;
-        let found = spin.look(Some(&Processor(&elsewhere)), Waits::One, None, || {
+        let found = spin.look(Some(&ELSEWHERE), Waits::One, None, || {
             looks += 1;
             None::<()>
         });
@@ -244,8 +248,7 @@ mod tests {
                 assert_eq!(looks_in_vain(&spin), 0);
             }
         }
-        let elsewhere = AtomicU64::new(u64::MAX);
-        let found = spin.look(Some(&Processor(&elsewhere)), Waits::One, None, || Some(7));
+        let found = spin.look(Some(&ELSEWHERE), Waits::One, None, || Some(7));
         assert!(found == Some(7) || *ONE_PROCESSOR);
         assert!(looks_in_vain(&spin) > 0 || *ONE_PROCESSOR);
         let at_once = (0..100).take_while(|_| looks_in_vain(&spin) == 0).count();

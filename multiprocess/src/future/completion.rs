@@ -36,6 +36,7 @@ use std::task::Waker;
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
+use crate::deadline::{has_passed, time_left};
 use crate::future::callbacks::wake;
 use crate::future::progress::{AtomicProgress, Phase, Progress};
 use crate::future::waiter::Waiter;
@@ -133,7 +134,7 @@ impl<K: Default> Core<K> {
         is_so: impl Fn(Progress) -> bool,
     ) -> bool {
         let look = || is_so(self.progress()).then_some(());
-        let has_time = || deadline.is_none_or(|deadline| deadline > Instant::now());
+        let has_time = || !has_passed(deadline);
         look().is_some() || has_time() && SPIN.look(None, Waits::One, deadline, look).is_some()
     }
 
@@ -145,7 +146,7 @@ impl<K: Default> Core<K> {
     ) -> Option<MutexGuard<'_, State<K>>> {
         let (mut state, changed) = (self.lock(), &self.watched().changed);
         while !is_so(self.progress(), &state) {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = time_left(deadline);
             if left.is_some_and(|left| left.is_zero()) {
                 return None;
             }

@@ -17,6 +17,7 @@ use std::num::NonZeroU64;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::deadline::{deadline, has_passed};
 use crate::future::TaskError;
 use crate::sys::counted::{Counted, Handle};
 
@@ -361,14 +362,14 @@ impl<R> Future<R> {
     }
 
     fn wait_for(&self, timeout: Duration) -> Result<(), FutureError> {
-        self.wait_until(Instant::now().checked_add(timeout))
+        self.wait_until(deadline(timeout))
     }
 
     fn wait_until(&self, deadline: Option<Instant>) -> Result<(), FutureError> {
         if self.done() {
             return Ok(());
         }
-        if deadline.is_none_or(|deadline| deadline > Instant::now()) {
+        if !has_passed(deadline) {
             self.before_waiting(deadline.is_some())?;
         }
         let core = &self.ends.counted().core;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::deadline::{deadline, time_left};
 use crate::future::TaskError;
 
 use crate::future::error::{FutureError, SubmitError};
@@ -114,7 +115,7 @@ impl<'a, I: Iterator, R> Map<'a, I, R> {
             input: Some(input),
             chunk: not_zero(options.chunk, 1, "chunksize")?,
             buffer: not_zero(options.buffer, usize::MAX, "buffersize")?,
-            deadline: options.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            deadline: deadline(options.timeout),
             tasks: VecDeque::new(),
             cancels: true,
             refused: None,
@@ -177,7 +178,7 @@ impl<I: Iterator, R> Iterator for Map<'_, I, R> {
                 return Some(Err(TaskError::Broken(refused.to_string()).into()));
             }
         };
-        let left = self.deadline.map(|it| it.saturating_duration_since(Instant::now()));
+        let left = time_left(self.deadline);
         if let Some(left) = left
             && let Err(FutureError::TimedOut) = future.exception_timeout(left)
         {

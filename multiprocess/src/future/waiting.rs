@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::deadline::deadline;
 use crate::future::error::Unfinished;
 use crate::future::future::Future;
 use crate::future::waiter::Waiter;
@@ -123,7 +124,7 @@ impl<R, F: Borrow<Future<R>>> AsCompleted<R, F> {
                 future.borrow().add_waiter(&waiter, index);
             }
         }
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = deadline(timeout);
         let left = futures.len();
         let (asked, is_over) = (0, false);
         Self { futures, left, asked, waiter, deadline, is_over, result: PhantomData }

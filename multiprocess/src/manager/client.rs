@@ -14,6 +14,7 @@ use crate::manager::Address;
 use crate::process::ends::{AsEnd, BorrowedEnd, OwnedEnd};
 use crate::process::frame::{self, Error, LIMIT};
 use crate::process::{handover, wait};
+use crate::spin::{ELSEWHERE, Spin, Waits};
 use crate::sys::socket::Socket;
 
 /// Size in bytes beyond which a buffer that grew for one large message is freed.
@@ -69,6 +70,9 @@ pub struct Client<S, R> {
     /// Buffer of a message's body, reused for the next.
     #[serde(skip)]
     body: Vec<u8>,
+    /// Memory of the waits for messages.
+    #[serde(skip)]
+    spin: Spin,
     #[serde(skip)]
     messages: PhantomData<fn(&S) -> R>,
 }
@@ -180,12 +184,22 @@ impl<S, R> Client<S, R> {
         if self.closed {
             return Err(Error::Closed);
         }
+        self.look();
         let received = self.socket.receive(limit, body);
         if matches!(received, Err(Error::TooLong { .. } | Error::Io(_))) {
             // The beginning of the next message is unknown.
             self.close();
         }
         received
+    }
+
+    /// Looks for a while whether a message has come, before `receive` sleeps for it: two programs
+    /// that ask and answer each other on two processors then need not wake each other each time.
+    fn look(&self) {
+        let look = || self.poll(Duration::ZERO).unwrap_or(true).then_some(());
+        if look().is_none() {
+            self.spin.look(Some(&ELSEWHERE), Waits::One, None, look);
+        }
     }
 
     /// Ends the connection, so that the other end sees an error or its end, and doesn't wait for
@@ -205,7 +219,7 @@ impl<S, R> Client<S, R> {
 
 impl<S, R> From<Socket> for Client<S, R> {
     fn from(socket: Socket) -> Self {
-        Self { socket, closed: false, body: Vec::new(), messages: PhantomData }
+        Self { socket, closed: false, body: Vec::new(), spin: Spin::new(), messages: PhantomData }
     }
 }
 

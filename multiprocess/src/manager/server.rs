@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::deadline::{deadline, time_left};
 use crate::future::TaskError;
 use crate::future::panics::{guarded, keep_panics_of_tasks};
 use crate::manager::exposed::{self, Exposed, Invocation};
@@ -182,7 +183,7 @@ impl Server {
             What::Call(id) => self.call(function, id, arguments, outer),
             What::Wait(id, timeout) => {
                 // A time that is longer than the clock can tell is no limit.
-                let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+                let deadline = deadline(timeout);
                 self.wait(function, id, deadline, arguments, outer, client)
             }
         }
@@ -355,7 +356,7 @@ impl State {
     ) -> Result<Option<MutexGuard<'a, Value>>, Gone> {
         let seen = value.calls;
         loop {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = time_left(deadline);
             if left.is_some_and(|left| left.is_zero()) {
                 return Ok(None);
             }

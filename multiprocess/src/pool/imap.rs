@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::deadline::{deadline, time_left};
 use crate::process::FunctionId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -125,7 +126,7 @@ impl<R> Stream<R> {
             if let Some(error) = &state.over {
                 return Err(error.clone());
             }
-            let left = deadline.map(|it| it.saturating_duration_since(Instant::now()));
+            let left = time_left(deadline);
             if left.is_some_and(|left| left.is_zero()) {
                 return Err(TaskError::TimedOut);
             }
@@ -222,7 +223,7 @@ where
     /// # Panics
     /// If the input panics.
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<Result<R, TaskError>> {
-        self.next_until(Instant::now().checked_add(timeout))
+        self.next_until(deadline(timeout))
     }
 
     fn next_until(&mut self, deadline: Option<Instant>) -> Option<Result<R, TaskError>> {

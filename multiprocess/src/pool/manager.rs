@@ -15,6 +15,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::deadline::has_passed;
 use crate::queue::GetError;
 
 use crate::future::TaskError;
@@ -56,7 +57,7 @@ impl<'a> Manager<'a> {
                 self.tell_to_end(&mut state);
             }
             if *state.ledger.phase() != Phase::Open {
-                if state.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                if has_passed(state.deadline) {
                     for worker in state.slots.workers() {
                         let _ = worker.process.kill();
                     }

@@ -1,10 +1,11 @@
 //! [`AsyncResult`]: a result that comes later.
 
 use std::sync::{Arc, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use crate::deadline::{deadline, has_passed};
 use crate::future::TaskError;
 use crate::future::callbacks::Callback;
 use crate::future::completion::{Core, State};
@@ -203,9 +204,9 @@ impl<T, E> Delivery<T, E> {
         &self,
         timeout: Option<Duration>,
     ) -> Result<MutexGuard<'_, State<Kept<T, E>>>, TaskError> {
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = deadline(timeout);
         if !self.core.spin_until(deadline, Progress::is_settled)
-            && deadline.is_none_or(|deadline| deadline > Instant::now())
+            && !has_passed(deadline)
             && self.would_wait_for_itself()
         {
             return Err(TaskError::Deadlock);

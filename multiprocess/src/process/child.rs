@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::deadline::{deadline, time_left};
 use crate::process::control::{self, Arguments, Start};
 use crate::process::ends::{AsEnd, BorrowedEnd};
 use crate::process::exit::is_signal;
@@ -134,9 +135,9 @@ impl Child {
 
     /// Waits until the child has ended, without limit or for the timeout, and collects it.
     pub(crate) fn wait_for_end(&self, timeout: Option<Duration>) -> Result<Option<End>, Error> {
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = deadline(timeout);
         loop {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = time_left(deadline);
             if wait(&[&self.process], left).map_err(|error| self.system(error))?.is_empty() {
                 return self.try_collect();
             }

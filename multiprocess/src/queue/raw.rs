@@ -7,6 +7,7 @@ use std::io::ErrorKind::{FileTooLarge, InvalidData, UnexpectedEof};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::deadline::deadline;
 use crate::queue::batching::Batching;
 use crate::queue::error::{Error, GetError, PutError};
 use crate::queue::memory::INLINE;
@@ -80,7 +81,7 @@ pub(crate) enum Until {
 impl Until {
     /// Makes a time limit; a timeout too long for the clock means no limit.
     pub(crate) fn after(timeout: Duration) -> Self {
-        Instant::now().checked_add(timeout).map_or(Self::Forever, Self::Then)
+        deadline(timeout).map_or(Self::Forever, Self::Then)
     }
 
     fn is_forever(self) -> bool {

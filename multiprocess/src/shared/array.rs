@@ -34,6 +34,7 @@ use std::time::{Duration, Instant};
 use bytemuck::Pod;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::deadline::deadline;
 use crate::shared::LockError;
 use crate::shared::lock_error::sealed::Recover;
 use crate::shared::lock_word::{LOCK_WORDS, LockWord};
@@ -232,7 +233,7 @@ impl<T: Pod> Array<T> {
     /// If there is no such part, or if this thread has it already, and would wait for itself longer
     /// than there are instants: for `Duration::MAX`.
     pub fn lock_timeout(&self, part: usize, timeout: Duration) -> Tried<'_, T> {
-        self.lock_until(part, Instant::now().checked_add(timeout)).transpose()
+        self.lock_until(part, deadline(timeout)).transpose()
     }
 
     fn lock_until(&self, part: usize, deadline: Option<Instant>) -> Option<Locked<'_, T>> {

@@ -4,10 +4,11 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::deadline::deadline;
 use crate::shared::condition_handle::ConditionHandle;
 use crate::shared::lock_handle::LockHandle;
 use crate::shared::{ConditionGuard, LockError};
@@ -83,7 +84,7 @@ impl Condition {
         &self,
         timeout: Duration,
     ) -> Result<Option<ConditionGuard<'_>>, LockError<ConditionGuard<'_>>> {
-        let deadline = Instant::now().checked_add(timeout);
+        let deadline = deadline(timeout);
         self.0.lock.lock_slowly(deadline).map(|deaths| self.guard(deaths)).transpose()
     }
 

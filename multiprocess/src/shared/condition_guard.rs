@@ -5,6 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
+use crate::deadline::deadline;
 use crate::shared::Died;
 use crate::shared::condition_handle::ConditionHandle;
 use crate::shared::lock_error::sealed::Recover;
@@ -83,7 +84,7 @@ impl ConditionGuard<'_> {
     /// # Errors
     /// As [`wait`](Self::wait); then the time may be over.
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<bool, Died> {
-        self.wait_at_most(Instant::now().checked_add(timeout))
+        self.wait_at_most(deadline(timeout))
     }
 
     /// Waits until the condition is met, which is looked at under the lock: at first, and after
@@ -97,7 +98,7 @@ impl ConditionGuard<'_> {
         mut is_met: impl FnMut() -> bool,
         timeout: impl Into<Option<Duration>>,
     ) -> Result<bool, Died> {
-        let deadline = timeout.into().and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = deadline(timeout);
         while !is_met() {
             if !self.wait_at_most(deadline)? {
                 return Ok(is_met());

@@ -55,6 +55,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::deadline::deadline;
 use crate::shared::event_word::EventWord;
 use crate::shared::members::{self, Members};
 use crate::shared::waiters::{AtWord, Waiters};
@@ -151,7 +152,7 @@ impl Event {
     /// meanwhile. Python: `wait(timeout)`.
     #[must_use]
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        self.wait_until(Instant::now().checked_add(timeout))
+        self.wait_until(deadline(timeout))
     }
 
     /// Waits until the deadline, or for ever; returns true if the event is set, or was meanwhile.

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::deadline::deadline;
 use crate::shared::LockError;
 use crate::shared::lock_error::sealed::Recover;
 use crate::shared::lock_handle::LockHandle;
@@ -131,7 +132,7 @@ impl Lock {
         if self.0.try_lock_whole() {
             return Ok(Some(self.whole()));
         }
-        match Instant::now().checked_add(timeout) {
+        match deadline(timeout) {
             None => self.lock_slowly().map(Some),
             deadline => self.0.lock_slowly(deadline).map(|deaths| self.guard(deaths)).transpose(),
         }

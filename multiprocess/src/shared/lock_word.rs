@@ -67,6 +67,7 @@ mod step_by_step;
 
 use std::time::{Duration, Instant};
 
+use crate::deadline::has_passed;
 use crate::shared::atomic::{AtomicU32, Ordering};
 #[cfg(not(loom))]
 use crate::shared::members::{FIRST_NAP, LONGEST_NAP, Member};
@@ -283,7 +284,7 @@ impl<S: System> LockOn<S> {
             self.0.reach(Step::Refused);
             let Some(value) = self.announce() else { continue };
             self.0.reach(Step::Announced);
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if has_passed(deadline) {
                 return self.inherit(SLEEPERS);
             }
             let is_over = self.0.sleep(value, &mut nap, deadline);

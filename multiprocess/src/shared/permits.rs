@@ -47,8 +47,9 @@
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::deadline::deadline;
 use crate::shared::members::{Card, Member, Members};
 use crate::shared::slots::Slots;
 use crate::shared::waiters::{AtWord, Waiters};
@@ -133,7 +134,7 @@ impl Permits {
 
     #[cold]
     fn wait_long(&self, timeout: Option<Duration>) -> Option<Found> {
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = deadline(timeout);
         let look = |is_thorough| self.look(is_thorough);
         self.waiters().wait(deadline, Waits::One, look, || self.slots().free() > 0)
     }

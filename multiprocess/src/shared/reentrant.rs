@@ -3,10 +3,11 @@
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::deadline::deadline;
 use crate::shared::LockError;
 use crate::shared::lock_error::sealed::Recover;
 use crate::shared::lock_handle::LockHandle;
@@ -109,7 +110,7 @@ impl ReentrantLock {
         let deaths = if self.0.is_mine() {
             Some(self.0.enter_again())
         } else {
-            self.0.lock_slowly(Instant::now().checked_add(timeout))
+            self.0.lock_slowly(deadline(timeout))
         };
         deaths.map(|deaths| self.guard(deaths)).transpose()
     }

@@ -11,10 +11,11 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
+use crate::deadline::deadline;
 use crate::shared::members::{self, MEMBERS, Members};
 use crate::shared::round::Cause;
 use crate::shared::table::{TABLE_WORDS, Table};
@@ -125,7 +126,7 @@ impl Seat {
         timeout: Option<Duration>,
         action: Option<&mut dyn FnMut()>,
     ) -> Result<Passed, Broken> {
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = deadline(timeout);
         let _turn = match self.turn.try_lock() {
             Ok(turn) => turn,
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(),

@@ -47,11 +47,12 @@ use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytemuck::Pod;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::deadline::deadline;
 use crate::shared::lock_word::{LOCK_WORDS, LockWord};
 use crate::shared::members::{self, Members};
 use crate::shared::this_thread::this_thread;
@@ -272,7 +273,7 @@ impl<T: Pod> Value<T> {
         timeout: impl Into<Option<Duration>>,
     ) -> Option<T> {
         let timeout = timeout.into();
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = deadline(timeout);
         let mut look = || Some(self.get()).filter(|value| is_so(value));
         let found = look();
         if found.is_some() || timeout == Some(Duration::ZERO) {

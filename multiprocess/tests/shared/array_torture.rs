@@ -156,6 +156,7 @@ fn change(array: &Array<u64>, words: &Words, phase: &AtomicU64, part: usize, ran
 
 /// Runs in a child, until it is killed.
 fn work((array, words, place, seed): (Array<u64>, Words, usize, u64)) {
+    multiprocess::end_with_parent().unwrap();
     let mut random = Random(seed | 1);
     loop {
         let part = random.below(PARTS as u64) as usize;
@@ -168,6 +169,8 @@ fn work((array, words, place, seed): (Array<u64>, Words, usize, u64)) {
 
 /// Runs in a child, until it is killed: starts guests, which the array is given to.
 fn invite((array, words, seed): (Array<u64>, Words, u64)) {
+    // Not a daemon, which could start no guest.
+    multiprocess::end_with_parent().unwrap();
     for guest in seed.. {
         let guest = Process::new(visit, (array.clone(), words.clone(), guest)).daemonic(true);
         let mut guest = guest;

@@ -217,6 +217,8 @@ fn work(Work { lock, truth, place, seed }: Work) {
 /// Runs in the child, until it is killed: starts processes that get the lock among their arguments,
 /// so numbers of the dead are given away all the time.
 fn invite_again_and_again((lock, truth): (Kind, Truth)) {
+    // Not a daemon, which could start no child.
+    multiprocess::end_with_parent().unwrap();
     while truth.get(END) == 0 {
         let mut child = Process::new(attach, lock.clone()).daemonic(true);
         child.start().unwrap();

@@ -156,6 +156,7 @@ impl Work {
 
 /// Runs in the child, until it is killed or shall end.
 fn use_for_ever(work: Work) {
+    multiprocess::end_with_parent().unwrap();
     let mut random = Random(work.seed | 1);
     while !work.is_over() {
         work.use_permit(&mut random);
@@ -167,6 +168,7 @@ fn use_for_ever(work: Work) {
 
 /// Runs in the child, until it is killed or shall end: hands the semaphore to others.
 fn invite_for_ever((work, report): (Work, Report)) {
+    multiprocess::end_with_parent().unwrap();
     let mut random = Random(work.seed | 1);
     while !work.is_over() {
         let work = Work { place: INVITED, seed: random.next(), ..work.clone() };
@@ -183,6 +185,7 @@ fn use_once((work, _report): (Work, Report)) {
 
 /// Runs in the child, until it is killed or shall end.
 fn add_for_ever(work: Work) {
+    multiprocess::end_with_parent().unwrap();
     let mut random = Random(work.seed | 1);
     while !work.is_over() {
         let count = 1 + random.below(3);
@@ -192,6 +195,7 @@ fn add_for_ever(work: Work) {
 
 /// Runs in the child, until it is killed or shall end.
 fn consume_for_ever(work: Work) {
+    multiprocess::end_with_parent().unwrap();
     let mut random = Random(work.seed | 1);
     while !work.is_over() {
         let Some(permit) = work.acquire(&mut random) else { continue };

@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr::{null, null_mut};
 use std::sync::Once;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
@@ -24,6 +24,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::system::{self, DESCRIPTORS, RECEIVE, SEND};
 use super::{AsEnd, End, GREETING, Stop, refused};
+use crate::deadline::{deadline, time_left};
 
 /// The device that is always empty.
 const NULL: &str = "/dev/null";
@@ -274,11 +275,11 @@ pub(crate) fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 
 /// Waits until an end is ready; returns the indexes of all that are, none after the timeout.
 pub(crate) fn wait(ends: &[BorrowedEnd<'_>], timeout: Option<Duration>) -> io::Result<Vec<usize>> {
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let deadline = deadline(timeout);
     let mut polled: Vec<PollFd<'_>> =
         ends.iter().map(|end| PollFd::from_borrowed_fd(*end, PollFlags::IN)).collect();
     loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = time_left(deadline);
         // A timeout too long for the system's clock means no limit.
         let left = left.and_then(|left| Timespec::try_from(left).ok());
         match poll(&mut polled, left.as_ref()) {

@@ -4,7 +4,7 @@
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
@@ -13,6 +13,7 @@ use rustix::net::{
 };
 
 use super::{another_user, system};
+use crate::deadline::{deadline, time_left};
 use crate::manager::Client;
 use crate::process::frame::{self, Error};
 use crate::sys::process::wait;
@@ -37,7 +38,7 @@ impl Door {
     /// is gone and has sent nothing is passed over.
     pub(crate) fn accept(&self, timeout: Option<Duration>) -> io::Result<Option<Socket>> {
         let listener = self.0.listener();
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = deadline(timeout);
         loop {
             match listener.accept() {
                 Ok((stream, _)) => {
@@ -50,7 +51,7 @@ impl Door {
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
                     ErrorKind::WouldBlock => {
-                        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+                        let left = time_left(deadline);
                         if left.is_some_and(|left| left.is_zero()) {
                             return Ok(None);
                         }

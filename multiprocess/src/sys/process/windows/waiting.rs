@@ -14,7 +14,7 @@ use std::io;
 use std::os::windows::io::{AsRawHandle, BorrowedHandle};
 use std::ptr::null_mut;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{ERROR_BROKEN_PIPE, HANDLE, WAIT_FAILED, WAIT_TIMEOUT};
 use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
@@ -22,6 +22,7 @@ use windows_sys::Win32::System::Pipes::PeekNamedPipe;
 use windows_sys::Win32::System::Threading::{INFINITE, WaitForMultipleObjects};
 
 use super::check;
+use crate::deadline::{deadline, time_left};
 
 /// Largest number of objects that one call can wait for.
 const MOST: usize = 64;
@@ -34,7 +35,7 @@ pub(crate) fn wait(
     ends: &[BorrowedHandle<'_>],
     timeout: Option<Duration>,
 ) -> io::Result<Vec<usize>> {
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let deadline = deadline(timeout);
     let can_wait = ends.len() <= MOST && !ends.iter().any(|end| is_pipe(*end));
     let [mut pause, longest] = PAUSES;
     loop {
@@ -44,7 +45,7 @@ pub(crate) fn wait(
                 ready.push(index);
             }
         }
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = time_left(deadline);
         if !ready.is_empty() || left.is_some_and(|left| left.is_zero()) {
             return Ok(ready);
         }

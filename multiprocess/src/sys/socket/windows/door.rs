@@ -24,7 +24,7 @@ use std::os::windows::io::{AsHandle, OwnedHandle};
 use std::ptr::NonNull;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_IO_INCOMPLETE, ERROR_IO_PENDING,
@@ -43,6 +43,7 @@ use windows_sys::Win32::System::Threading::{
 use super::super::{another_user, in_use};
 use super::user::{Descriptor, User};
 use super::{Socket, code, new_event};
+use crate::deadline::{deadline, time_left};
 use crate::sys::process::{check, own, raw, wait_for};
 
 /// Number of clients that may wait to be accepted.
@@ -129,7 +130,7 @@ impl Door {
     /// Waits for the next client of this user, at most for the timeout, then `None`. A client that
     /// is gone and has sent nothing is passed over.
     pub(crate) fn accept(&self, timeout: Option<Duration>) -> io::Result<Option<Socket>> {
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = deadline(timeout);
         loop {
             while let Some(pipe) = self.take()? {
                 let socket = Socket::from(pipe);
@@ -137,7 +138,7 @@ impl Door {
                     return Ok(Some(socket));
                 }
             }
-            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let left = time_left(deadline);
             if left.is_some_and(|left| left.is_zero()) {
                 return Ok(None);
             }
