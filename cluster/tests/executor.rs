@@ -2,17 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::time::Duration;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use cluster::ClusterExecutor;
 use cluster::local::{LocalCluster, test_server};
-use multiprocess::futures::{Executor, FutureError, MapOptions, TaskError};
+use multiprocess::futures::{Executor, Future, FutureError, MapOptions, SubmitError, TaskError};
 use multiprocess::tasks;
 use testing::{Deadline, LONG};
 
 multiprocess::test_entry!();
 
-tasks![square, same, fail, pause];
+tasks![square, same, fail, pause, grow];
 
 fn square(number: u64) -> u64 {
     number * number
@@ -20,6 +22,10 @@ fn square(number: u64) -> u64 {
 
 fn same(bytes: Vec<u8>) -> Vec<u8> {
     bytes
+}
+
+fn grow(length: usize) -> Vec<u8> {
+    vec![0; length]
 }
 
 fn fail(text: String) -> u64 {
@@ -37,6 +43,19 @@ fn cluster(machines: usize) -> Option<(LocalCluster, ClusterExecutor)> {
     let executor = ClusterExecutor::connect(&cluster.address()).unwrap();
     executor.wait_for_processes(machines, LONG).unwrap();
     Some((cluster, executor))
+}
+
+/// Waits until the call has begun.
+fn wait_until_running<R>(future: &Future<R>) {
+    let start = Instant::now();
+    while !future.running() {
+        assert!(start.elapsed() < LONG, "it doesn't begin");
+        thread::yield_now();
+    }
+}
+
+fn task_error<R: Sync>(future: &Future<R>) -> TaskError {
+    future.exception_timeout(LONG).unwrap().cloned().unwrap()
 }
 
 #[test]
@@ -77,4 +96,94 @@ fn a_cancelled_call_never_runs_and_the_executor_waits_for_the_others() {
     assert!(cancelled > 8, "{cancelled}");
     executor.shutdown(true, false);
     assert!(first.done() && others.iter().all(|it| it.done()));
+}
+
+#[test]
+fn a_killed_agent_costs_the_call_that_had_begun_there_and_is_named() {
+    let _deadline = Deadline::seconds(120);
+    let Some((mut cluster, executor)) = cluster(1) else { return };
+    let lost = executor.submit(pause, 60_000).unwrap();
+    let next = executor.submit(square, 3).unwrap();
+    wait_until_running(&lost);
+    cluster.workers()[0].kill_agent().unwrap();
+    let error = task_error(&lost);
+    let TaskError::WorkerDied { end, exitcode } = &error else { panic!("{error}") };
+    assert!(end.contains("machine-a's agent was killed by signal 9"), "{end}");
+    assert_eq!(*exitcode, Some(-9));
+    // The keeper starts another agent.
+    assert_eq!(next.result_timeout(LONG), Ok(&9));
+}
+
+#[test]
+fn a_killed_server_costs_no_call() {
+    let _deadline = Deadline::seconds(120);
+    let Some((cluster, executor)) = cluster(2) else { return };
+    let futures: Vec<_> = (0..100).map(|_| executor.submit(pause, 5).unwrap()).collect();
+    futures[20].result_timeout(LONG).unwrap();
+    cluster.server().kill().unwrap();
+    let later: Vec<_> = (0..100).map(|it| executor.submit(square, it).unwrap()).collect();
+    cluster.server().restart().unwrap();
+    futures.iter().for_each(|future| assert_eq!(future.result_timeout(LONG), Ok(&())));
+    assert!(later.iter().all(|future| future.result_timeout(LONG).is_ok()));
+}
+
+#[test]
+fn without_a_server_for_too_long_all_futures_end() {
+    let _deadline = Deadline::seconds(120);
+    let Some(server) = test_server() else { return };
+    let limit = Some(Duration::from_secs(1));
+    let builder = ClusterExecutor::builder().server(&server.address()).give_up_after(limit);
+    let executor = builder.connect().unwrap();
+    let futures = [1, 2].map(|it| executor.submit(square, it).unwrap());
+    server.kill().unwrap();
+    for future in &futures {
+        let error = task_error(future);
+        assert!(matches!(&error, TaskError::Broken(why) if why.contains("no server")), "{error}");
+    }
+    assert!(matches!(executor.submit(square, 3), Err(SubmitError::Broken(_))));
+}
+
+#[test]
+fn a_callback_can_not_wait_for_another_call() {
+    let _deadline = Deadline::seconds(120);
+    let Some((_cluster, executor)) = cluster(1) else { return };
+    let first = executor.submit(pause, 300).unwrap();
+    let second = executor.submit(pause, 60_000).unwrap();
+    let (sender, outcomes) = mpsc::channel();
+    let waited_for = second.clone();
+    first.add_done_callback(move |_| drop(sender.send(waited_for.result().copied())));
+    assert_eq!(outcomes.recv_timeout(LONG), Ok(Err(FutureError::Deadlock)));
+    executor.shutdown(false, true);
+}
+
+#[test]
+fn arguments_and_results_above_the_limit_are_told_with_both_numbers() {
+    let _deadline = Deadline::seconds(120);
+    let Some((cluster, _)) = cluster(1) else { return };
+    let builder = ClusterExecutor::builder().server(&cluster.address());
+    let executor = builder.most_bytes(1000).connect().unwrap();
+    let both = |error: TaskError| error.to_string().contains("1000");
+    let sent = executor.submit(same, vec![1; 2000]).unwrap();
+    assert!(matches!(task_error(&sent), TaskError::ArgumentsNotSent(_)) && both(task_error(&sent)));
+    let received = executor.submit(grow, 2000).unwrap();
+    let error = task_error(&received);
+    assert!(matches!(error, TaskError::ResultNotSent(_)) && both(error));
+    assert_eq!(executor.submit(square, 2).unwrap().result_timeout(LONG), Ok(&4));
+}
+
+#[test]
+fn submit_waits_while_too_many_calls_wait() {
+    let _deadline = Deadline::seconds(120);
+    let Some(server) = test_server() else { return };
+    let builder = ClusterExecutor::builder().server(&server.address()).most_waiting(2);
+    let executor = builder.connect().unwrap();
+    let futures = [1, 2].map(|it| executor.submit(square, it).unwrap());
+    thread::scope(|scope| {
+        let third = scope.spawn(|| executor.submit(square, 3).unwrap());
+        assert!(!third.is_finished());
+        assert!(futures[0].cancel());
+        assert!(third.join().unwrap().cancel());
+    });
+    executor.shutdown(true, true);
+    assert!(futures[1].cancelled());
 }

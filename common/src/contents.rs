@@ -218,13 +218,13 @@ pub const CONTENTS: &[Section] = &[
             ),
             lesson(
                 "a-machine-is-gone",
-                11,
+                10,
                 "A machine is lost in the middle of the work: what is lost with it?",
                 "Only what had begun there is lost, and its error names the machine.",
             ),
             lesson(
                 "the-server-is-gone",
-                11,
+                10,
                 "The server dies, and comes back: what becomes of the tasks?",
                 "The server only carries; the client keeps each task until it is done.",
             ),
@@ -236,7 +236,7 @@ pub const CONTENTS: &[Section] = &[
             ),
             lesson(
                 "at-most-once",
-                12,
+                11,
                 "A machine is silent, perhaps not dead: may its task run again elsewhere?",
                 "Silent isn't dead: a task that may be retried has to be idempotent.",
             ),

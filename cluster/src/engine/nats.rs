@@ -15,7 +15,7 @@ use async_nats::jetstream::{self, AckKind, ErrorCode};
 use async_nats::{Client, ConnectOptions};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::access::{Access, missing_right};
@@ -79,6 +79,8 @@ pub(crate) struct Nats {
     place: Arc<Place>,
     /// The consumer, once it was found.
     consumer: Arc<Mutex<Option<PullConsumer>>>,
+    /// Number of connections so far.
+    connections: watch::Receiver<u64>,
 }
 
 /// A connection with its news.
@@ -101,11 +103,13 @@ impl Nats {
         patience: Duration,
     ) -> Result<Connected, ConnectError> {
         let (sender, mut events) = mpsc::unbounded_channel();
-        let client = connect_patiently(settings, patience, sender).await?;
+        let (connected, connections) = watch::channel(0);
+        let news = EventSenders { events: sender, connected: Arc::new(connected) };
+        let client = connect_patiently(settings, patience, news).await?;
         check_server(settings, &client)?;
         let jetstream = jetstream::new(client.clone());
         let place = Arc::new(place);
-        let engine = Self { client, jetstream, place, consumer: Arc::default() };
+        let engine = Self { client, jetstream, place, consumer: Arc::default(), connections };
         let mut subscriptions = Vec::new();
         for subject in &settings.subjects {
             let subscribed = engine.subscribe(subject.clone()).await;
@@ -138,6 +142,20 @@ impl Nats {
         }
         made?;
         Ok(Connected { engine, events, subscriptions })
+    }
+
+    /// Does what needs an answer. If the connection is lost and made anew meanwhile, the answer
+    /// won't come: then this fails at once, so that it can be repeated.
+    async fn answered<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let mut connections = self.connections.clone();
+        connections.mark_unchanged();
+        tokio::select! {
+            biased;
+            done = work => done,
+            Ok(()) = connections.changed() => {
+                Err(Error::Failed(String::from("the connection was lost before the answer")))
+            }
+        }
     }
 
     /// Finds the stream, or makes it.
@@ -205,12 +223,15 @@ impl Engine for Nats {
 
     async fn offer(&self, client: &str, task: Bytes) -> Result<(), Error> {
         let kept = self.jetstream.publish(self.place.tasks(client), task).await.map_err(other)?;
-        kept.await.map(drop).map_err(other)
+        self.answered(async { kept.await.map(drop).map_err(other) }).await
     }
 
     async fn purge(&self, client: &str) -> Result<(), Error> {
-        let stream = self.stream().await.map_err(other)?;
-        stream.purge().filter(self.place.tasks(client)).await.map(drop).map_err(other)
+        let purged = async {
+            let stream = self.stream().await.map_err(other)?;
+            stream.purge().filter(self.place.tasks(client)).await.map(drop).map_err(other)
+        };
+        self.answered(purged).await
     }
 
     async fn fetch(
@@ -218,8 +239,11 @@ impl Engine for Nats {
         most: usize,
         wait: Duration,
     ) -> Result<Vec<Delivery<jetstream::Message>>, Error> {
-        let consumer = self.consumer().await?;
-        let fetched = Self::fetch_from(&consumer, most, wait).await;
+        let fetch = async {
+            let consumer = self.consumer().await?;
+            Self::fetch_from(&consumer, most, wait).await
+        };
+        let fetched = self.answered(fetch).await;
         // A server that was restarted has forgotten the consumer, and a fetch from it is just
         // empty, for ever.
         if !fetched.as_ref().is_ok_and(|fetched| !fetched.is_empty()) {
@@ -241,11 +265,16 @@ impl Engine for Nats {
     }
 
     async fn ask(&self, subject: String, question: Bytes) -> Result<Bytes, Error> {
-        match self.client.request(subject, question).await {
-            Ok(answer) => Ok(answer.payload),
-            Err(error) if error.kind() == RequestErrorKind::NoResponders => Err(Error::NobodyThere),
-            Err(error) => Err(other(error)),
-        }
+        let asked = async {
+            match self.client.request(subject, question).await {
+                Ok(answer) => Ok(answer.payload),
+                Err(error) if error.kind() == RequestErrorKind::NoResponders => {
+                    Err(Error::NobodyThere)
+                }
+                Err(error) => Err(other(error)),
+            }
+        };
+        self.answered(asked).await
     }
 
     async fn tell(&self, subject: String, message: Bytes) -> Result<(), Error> {
@@ -265,19 +294,41 @@ impl Engine for Nats {
     }
 }
 
+/// Where the news of a connection go.
+#[derive(Clone)]
+struct EventSenders {
+    events: mpsc::UnboundedSender<Event>,
+    /// Number of connections.
+    connected: Arc<watch::Sender<u64>>,
+}
+
+impl EventSenders {
+    fn send(&self, event: &async_nats::Event) {
+        let Some(event) = event_of(event) else { return };
+        if event == Event::Connected {
+            // The first one comes late, when some answers are under way.
+            self.connected.send_if_modified(|connections| {
+                *connections += 1;
+                *connections > 1
+            });
+        }
+        // The receiver may be gone at the end.
+        let _ = self.events.send(event);
+    }
+}
+
 async fn connect_patiently(
     settings: &Settings,
     patience: Duration,
-    events: mpsc::UnboundedSender<Event>,
+    news: EventSenders,
 ) -> Result<Client, ConnectError> {
     let addresses = settings.servers.addresses();
     let start = Instant::now();
     let mut pause = PAUSES.0;
     loop {
-        let events = events.clone();
+        let news = news.clone();
         let options = settings.options()?.event_callback(move |event| {
-            // The receiver may be gone at the end.
-            let _ = event_of(&event).map(|event| events.send(event));
+            news.send(&event);
             async {}
         });
         let error = match options.connect(addresses.clone()).await {

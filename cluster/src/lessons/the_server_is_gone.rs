@@ -42,7 +42,7 @@ pub(crate) fn main() -> Result<(), Failure> {
         runs.push(desk.next()?.number);
     }
     note!("the other calls have begun within {}", show(watch.elapsed()));
-    let squares = futures.into_iter().map(|future| Ok(future.into_result()??));
+    let squares = futures.into_iter().map(|future| future.into_result()?);
     let squares = squares.collect::<Result<Vec<u32>, Failure>>()?;
     check!(squares.into_iter().eq((0..CALLS).map(|n| n * n)), "all results are there");
     runs.sort_unstable();

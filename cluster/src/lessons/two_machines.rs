@@ -53,7 +53,7 @@ fn submit_six(executor: &impl Executor) -> Result<(Vec<u32>, [u32; 2]), Failure>
     for _ in 2..6 {
         desk.next()?;
     }
-    let squares = futures.into_iter().map(|future| Ok(future.into_result()??));
+    let squares = futures.into_iter().map(|future| future.into_result()?);
     Ok((squares.collect::<Result<_, Failure>>()?, agents))
 }
 

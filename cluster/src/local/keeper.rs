@@ -23,7 +23,10 @@ const LOG: &str = "log";
 #[non_exhaustive]
 pub enum LocalError {
     /// The program `nats-server` isn't there.
-    #[error("nats-server isn't installed: apt install nats-server brings it (brew, winget: too)")]
+    #[error(
+        "nats-server isn't installed: write apt install nats-server (macOS: brew install \
+         nats-server; Windows: winget install NATSAuthors.NATSServer)"
+    )]
     NotInstalled,
     /// The server, or the process that keeps it, doesn't start.
     #[error("nats-server doesn't start: {0}")]

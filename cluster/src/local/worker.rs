@@ -44,7 +44,11 @@ impl LocalWorker {
         let process = Arc::new(process);
         // The program's end waits for its children.
         let at_end = Arc::downgrade(&process);
-        at_exit(move || drop(at_end.upgrade().map(|process| end(&process))));
+        at_exit(move || {
+            if let Some(process) = at_end.upgrade() {
+                end(&process);
+            }
+        });
         Ok(Self { process, kills: Mutex::new(kills) })
     }
 
