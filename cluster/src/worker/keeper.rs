@@ -157,7 +157,11 @@ impl Keeper {
         if agent.asked > 0 && exitcode == Some(0) {
             return Next::End(Exit::SUCCESS);
         }
-        let end = exitcode.map_or_else(|| "ended in an unknown way".to_owned(), ending);
+        let end = match exitcode.map(ending) {
+            Some(end) if end.starts_with("killed") => end,
+            Some(code) => format!("ended, with {code}"),
+            None => "ended in an unknown way".to_owned(),
+        };
         let ended = Ended { worker: agent.id.clone(), end, exitcode };
         let end = ended.end.clone();
         self.endings.push((Instant::now(), ended));
@@ -166,12 +170,12 @@ impl Keeper {
             0 => {
                 if !self.settings.quiet {
                     let id = &agent.id;
-                    complain(format_args!("{id}: the agent ended ({end}); another one starts"));
+                    complain(format_args!("{id}: the agent was {end}; another one starts"));
                 }
                 Next::Again
             }
             1 => {
-                complain(format_args!("{}: the agent ended ({end})", agent.id));
+                complain(format_args!("{}: the agent was {end}", agent.id));
                 Next::End(Exit::FAILURE)
             }
             _ => Next::End(INTERRUPTED),
