@@ -9,13 +9,13 @@ use std::fs;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use cluster::local::{LocalServer, LocalWorker, test_server};
+use cluster::local::test_server;
 use cluster::{ClusterExecutor, Worker};
 use multiprocess::futures::{Executor, Future, ReturnWhen, wait};
 use multiprocess::tasks;
-use support::{Mark, OUTCOME, Scene, agent, mark, submit, wait_for};
+use support::{Mark, OUTCOME, Scene, agent, submit, wait_for};
 use testing::{Deadline, LONG, Other, own_program};
 
 multiprocess::test_entry!();

@@ -12,6 +12,7 @@
 //! first, and a machine that dies takes no more tasks with it than it has processes.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use multiprocess::futures::Executor;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::engine::{Acknowledgement, Delivery, Engine};
+use crate::engine::{Acknowledgement, Delivery, Engine, Error};
 use crate::pause::Pauses;
 use crate::protocol::{Answer, GivenUp, Hello, May, News, Place, Plain, Task};
 use crate::worker::begun::Begun;
@@ -43,6 +44,12 @@ const MOST_GIVEN_UP: usize = 256;
 /// Shortest wait of a fetch that brings nothing: a shorter one is an error.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
+/// Time for a fetch under way when the agent leaves.
+const LAST_FETCH: Duration = Duration::from_millis(200);
+
+/// What a fetch brings.
+type Fetched<E> = Result<Vec<Delivery<<E as Engine>::Ticket>>, Error>;
+
 /// An agent.
 struct Agent<E, X> {
     context: Arc<Context<E, X>>,
@@ -58,7 +65,7 @@ pub(crate) async fn serve<E: Engine, X: Executor + Send + Sync + 'static>(
     pool: X,
     place: Place,
     setup: Setup,
-    mut leaves: watch::Receiver<bool>,
+    leaves: watch::Receiver<bool>,
 ) -> bool {
     let (reports, inbox) = mpsc::unbounded_channel();
     let (id, news) = (setup.id.clone(), place.news());
@@ -68,11 +75,7 @@ pub(crate) async fn serve<E: Engine, X: Executor + Send + Sync + 'static>(
     let agent = Agent { context: Arc::clone(&context), place, garbage, given_up };
     let agent = Arc::new(agent);
     let greets = tokio::spawn(Arc::clone(&agent).greet());
-    tokio::select! {
-        // A fetch under way ends with the connection: the server forgets it.
-        _ = leaves.wait_for(|leaves| *leaves) => {}
-        () = Arc::clone(&agent).take_tasks() => {}
-    }
+    agent.take_tasks(leaves).await;
     context.all_processes().await;
     greets.abort();
     let is_broken = context.is_broken();
@@ -109,13 +112,21 @@ impl<E: Engine, X: Executor + Send + Sync + 'static> Agent<E, X> {
         })
     }
 
-    /// Fetches tasks while processes are free; returns when the pool has given up.
-    async fn take_tasks(self: Arc<Self>) {
+    /// Fetches tasks while processes are free, until the agent leaves or the pool has given up.
+    async fn take_tasks(self: &Arc<Self>, mut leaves: watch::Receiver<bool>) {
         let (mut pauses, mut nonces) = (Pauses::default(), 1..);
+        let mut is_leaving = pin!(async move { drop(leaves.wait_for(|leaves| *leaves).await) });
         while !self.context.is_broken() {
-            let mut permits = self.context.free_processes().await;
+            let mut permits = tokio::select! {
+                permits = self.context.free_processes() => permits,
+                () = &mut is_leaving => return,
+            };
             let start = Instant::now();
-            let fetched = self.context.engine.fetch(permits.num_permits(), WAIT).await;
+            let mut fetch = pin!(self.context.engine.fetch(permits.num_permits(), WAIT));
+            let fetched = tokio::select! {
+                fetched = &mut fetch => fetched,
+                () = &mut is_leaving => return self.give_back(fetch).await,
+            };
             let deliveries = fetched.unwrap_or_default();
             // Without a server, or without a stream, a fetch may end at once.
             if deliveries.is_empty() && start.elapsed() < SHORTEST_WAIT {
@@ -125,6 +136,16 @@ impl<E: Engine, X: Executor + Send + Sync + 'static> Agent<E, X> {
             }
             pauses.reset();
             self.begin_all(deliveries, &mut permits, &mut nonces);
+        }
+    }
+
+    /// Gives back what a last fetch brings. What is on its way when it is dropped would come back
+    /// only after the engine's time for acknowledgements.
+    async fn give_back(&self, last: impl Future<Output = Fetched<E>>) {
+        if let Ok(Ok(deliveries)) = timeout(LAST_FETCH, last).await {
+            for Delivery { ticket, .. } in deliveries {
+                let _ = self.context.engine.acknowledge(ticket, Acknowledgement::GivenBack).await;
+            }
         }
     }
 

@@ -93,5 +93,6 @@ async fn give_up<E: Engine>(engine: &E, client: &str, arrivals: &mut [Arrival<E>
             let _ = engine.acknowledge(ticket, Acknowledgement::Taken).await;
         }
     }
-    let _ = engine.purge(client).await;
+    let purged = engine.purge(client).await;
+    eprintln!("DEBUG purged {client} {purged:?}");
 }

@@ -28,19 +28,19 @@ use testing::{LONG, Other, until};
 tasks![mark];
 
 /// The longest that a test waits for an outcome.
-pub const OUTCOME: Duration = Duration::from_secs(60);
+pub(crate) const OUTCOME: Duration = Duration::from_secs(60);
 
 /// The argument of [`mark`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Mark {
-    pub file: PathBuf,
-    pub number: u64,
+pub(crate) struct Mark {
+    pub(crate) file: PathBuf,
+    pub(crate) number: u64,
     /// Port of the gate to wait at.
-    pub gate: Option<u16>,
+    pub(crate) gate: Option<u16>,
 }
 
 /// Leaves a mark, and waits at the gate; returns its number.
-pub fn mark(Mark { file, number, gate }: Mark) -> u64 {
+pub(crate) fn mark(Mark { file, number, gate }: Mark) -> u64 {
     let mut file = OpenOptions::new().append(true).create(true).open(file).unwrap();
     file.write_all(format!("{number} {}\n", std::process::id()).as_bytes()).unwrap();
     if let Some(port) = gate {
@@ -51,14 +51,14 @@ pub fn mark(Mark { file, number, gate }: Mark) -> u64 {
 }
 
 /// A gate at which tasks wait.
-pub struct Gate {
-    pub port: u16,
+pub(crate) struct Gate {
+    pub(crate) port: u16,
     /// Those who wait; `None` once it is open.
     waiting: Arc<Mutex<Option<Vec<TcpStream>>>>,
 }
 
 impl Gate {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let waiting = Arc::new(Mutex::new(Some(Vec::new())));
@@ -73,7 +73,7 @@ impl Gate {
         Self { port, waiting }
     }
 
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         drop(self.waiting.lock().unwrap().take());
     }
 }
@@ -90,50 +90,50 @@ impl Drop for Gate {
 }
 
 /// A server, a folder for marks, and a gate.
-pub struct Scene {
-    pub server: LocalServer,
-    pub gate: Gate,
+pub(crate) struct Scene {
+    pub(crate) server: LocalServer,
+    pub(crate) gate: Gate,
     folder: TempDir,
 }
 
 impl Scene {
-    pub fn new(server: LocalServer) -> Self {
+    pub(crate) fn new(server: LocalServer) -> Self {
         Self { server, gate: Gate::new(), folder: TempDir::new().unwrap() }
     }
 
     /// Starts a machine of one process.
-    pub fn machine(&self, name: &str) -> LocalWorker {
+    pub(crate) fn machine(&self, name: &str) -> LocalWorker {
         let worker = Worker::builder().server(self.server.address()).name(name).processes(1);
         LocalWorker::start(worker).unwrap()
     }
 
     /// Connects a client that takes a machine for lost after this silence.
-    pub fn client(&self, lost_after: Duration) -> ClusterExecutor {
+    pub(crate) fn client(&self, lost_after: Duration) -> ClusterExecutor {
         let builder = ClusterExecutor::builder().server(&self.server.address());
         builder.lost_after(lost_after).connect().unwrap()
     }
 
     /// Returns the argument of a task that waits at the gate.
-    pub fn held(&self, number: u64) -> Mark {
+    pub(crate) fn held(&self, number: u64) -> Mark {
         Mark { gate: Some(self.gate.port), ..self.free(number) }
     }
 
     /// Returns the argument of a task that waits for nothing.
-    pub fn free(&self, number: u64) -> Mark {
+    pub(crate) fn free(&self, number: u64) -> Mark {
         Mark { file: self.file(), number, gate: None }
     }
 
-    pub fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("marks")
     }
 
     /// Returns the processes that have run each number.
-    pub fn runs(&self) -> BTreeMap<u64, Vec<u32>> {
+    pub(crate) fn runs(&self) -> BTreeMap<u64, Vec<u32>> {
         runs(&fs::read_to_string(self.file()).unwrap_or_default())
     }
 
     /// Waits until so many runs have begun; returns the processes of each number.
-    pub fn wait_for_runs(&self, count: usize) -> BTreeMap<u64, Vec<u32>> {
+    pub(crate) fn wait_for_runs(&self, count: usize) -> BTreeMap<u64, Vec<u32>> {
         let has_begun = || self.runs().values().map(Vec::len).sum::<usize>() >= count;
         until(&format!("{count} runs"), has_begun);
         self.runs()
@@ -141,7 +141,7 @@ impl Scene {
 
     /// Checks that no number has run twice, and returns the outcomes of these futures, none of
     /// which hangs.
-    pub fn outcomes(&self, futures: &[Future<u64>]) -> Outcomes {
+    pub(crate) fn outcomes(&self, futures: &[Future<u64>]) -> Outcomes {
         let outcomes = Outcomes::of(futures);
         let runs = self.runs();
         assert!(runs.values().all(|pids| pids.len() == 1), "twice: {runs:?}");
@@ -163,11 +163,11 @@ fn runs(text: &str) -> BTreeMap<u64, Vec<u32>> {
 
 /// Outcomes of futures.
 #[derive(Debug, Default)]
-pub struct Outcomes {
-    pub ok: Vec<u64>,
+pub(crate) struct Outcomes {
+    pub(crate) ok: Vec<u64>,
     /// Ends and exit codes of the workers that died.
-    pub died: Vec<(String, Option<i32>)>,
-    pub cancelled: usize,
+    pub(crate) died: Vec<(String, Option<i32>)>,
+    pub(crate) cancelled: usize,
 }
 
 impl Outcomes {
@@ -190,17 +190,20 @@ impl Outcomes {
 }
 
 /// Submits these tasks.
-pub fn submit(executor: &ClusterExecutor, marks: impl Iterator<Item = Mark>) -> Vec<Future<u64>> {
+pub(crate) fn submit(
+    executor: &ClusterExecutor,
+    marks: impl Iterator<Item = Mark>,
+) -> Vec<Future<u64>> {
     marks.map(|it| executor.submit(mark, it).unwrap()).collect()
 }
 
 /// Waits until so many processes are there.
-pub fn wait_for(executor: &ClusterExecutor, processes: usize) {
+pub(crate) fn wait_for(executor: &ClusterExecutor, processes: usize) {
     executor.wait_for_processes(processes, LONG).unwrap();
 }
 
 /// Returns the agent of the machine of this name.
-pub fn agent(executor: &ClusterExecutor, name: &str) -> Other {
+pub(crate) fn agent(executor: &ClusterExecutor, name: &str) -> Other {
     let machines = executor.workers();
     let machine = machines.iter().find(|machine| machine.name == name).unwrap();
     Other::of(machine.pid).unwrap()
