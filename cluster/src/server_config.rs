@@ -12,6 +12,7 @@ const CLIENT_PUBLISHES: &[&str] = &[
     "$JS.API.STREAM.INFO.*",
     "$JS.API.STREAM.CREATE.*",
     "$JS.API.STREAM.PURGE.*",
+    "$JS.API.CONSUMER.DELETE.*.workers",
 ];
 const CLIENT_HEARS: &[&str] = &["hello.CLUSTER", "may.*", "part.*", "done.*", "echo.*", "_INBOX.>"];
 /// What workers do: the other end of that.
@@ -27,6 +28,7 @@ const WORKER_PUBLISHES: &[&str] = &[
     "$JS.API.CONSUMER.CREATE.*.workers",
     "$JS.API.CONSUMER.DURABLE.CREATE.*.workers",
     "$JS.API.CONSUMER.MSG.NEXT.*.workers",
+    "$JS.API.CONSUMER.DELETE.*.workers",
     "$JS.ACK.*.workers.>",
 ];
 const WORKER_HEARS: &[&str] = &["_INBOX.>"];

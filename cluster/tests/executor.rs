@@ -187,3 +187,20 @@ fn submit_waits_while_too_many_calls_wait() {
     executor.shutdown(true, true);
     assert!(futures[1].cancelled());
 }
+
+#[test]
+fn a_client_that_leaves_takes_no_waiting_call_of_another_along() {
+    let _deadline = Deadline::seconds(120);
+    let Some((cluster, leaves)) = cluster(1) else { return };
+    let stays = ClusterExecutor::connect(&cluster.address()).unwrap();
+    stays.wait_for_processes(1, LONG).unwrap();
+    let busy = leaves.submit(pause, 300).unwrap();
+    let cancelled: Vec<_> = (0..20).map(|it| leaves.submit(square, it).unwrap()).collect();
+    let others: Vec<_> = (0..5).map(|it| stays.submit(square, it).unwrap()).collect();
+    leaves.shutdown(true, true);
+    assert!(busy.done() && cancelled.iter().all(|it| it.done()));
+    // The worker finds nobody who wants the cancelled calls, and clears them away.
+    for (number, call) in (0..).zip(&others) {
+        assert_eq!(call.result_timeout(LONG), Ok(&(number * number)));
+    }
+}

@@ -10,7 +10,9 @@ use std::time::Duration;
 use async_nats::client::RequestErrorKind;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::CreateStreamErrorKind;
-use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{
+    self, ConsumerError, ConsumerErrorKind, DiscardPolicy, RetentionPolicy, StorageType,
+};
 use async_nats::jetstream::{self, AckKind, ErrorCode};
 use async_nats::{Client, ConnectOptions};
 use bytes::Bytes;
@@ -229,7 +231,14 @@ impl Engine for Nats {
     async fn purge(&self, client: &str) -> Result<(), Error> {
         let purged = async {
             let stream = self.stream().await.map_err(other)?;
-            stream.purge().filter(self.place.tasks(client)).await.map(drop).map_err(other)
+            stream.purge().filter(self.place.tasks(client)).await.map_err(other)?;
+            // A server of version 2.9 takes all tasks in the stream for delivered then, also those
+            // of other clients. A new consumer begins with the first; agents make it.
+            *self.consumer.lock().await = None;
+            match stream.delete_consumer(CONSUMER).await {
+                Err(error) if !is_missing(&error) => Err(other(error)),
+                _ => Ok(()),
+            }
         };
         self.answered(purged).await
     }
@@ -366,6 +375,11 @@ fn check_server(settings: &Settings, client: &Client) -> Result<(), ConnectError
 
 fn failed(settings: &Settings, error: &impl std::error::Error) -> ConnectError {
     ConnectError::Server { server: settings.servers.to_string(), reason: error.to_string() }
+}
+
+fn is_missing(error: &ConsumerError) -> bool {
+    let ConsumerErrorKind::JetStream(error) = error.kind() else { return false };
+    error.error_code() == ErrorCode::CONSUMER_NOT_FOUND
 }
 
 fn delivery(ticket: jetstream::Message) -> Delivery<jetstream::Message> {

@@ -93,6 +93,8 @@ async fn give_up<E: Engine>(engine: &E, client: &str, arrivals: &mut [Arrival<E>
             let _ = engine.acknowledge(ticket, Acknowledgement::Taken).await;
         }
     }
-    let purged = engine.purge(client).await;
-    eprintln!("DEBUG purged {client} {purged:?}");
+    let mut pauses = Pauses::default();
+    while engine.purge(client).await.is_err() {
+        pauses.pause().await;
+    }
 }
