@@ -67,6 +67,10 @@ pub trait OnStage: Executor + Send + Sync + 'static {
     /// True if its workers end with it.
     const ENDS_ITS_WORKERS: bool = Self::IS_OF_PROCESSES;
 
+    /// True if calls begin at once, without a trip over a network: of many that are cancelled
+    /// together, some have begun.
+    const BEGINS_AT_ONCE: bool = true;
+
     /// Seconds after which a test hangs.
     const SECONDS: u64 = 60;
 
