@@ -149,12 +149,15 @@ fn is_of_encryption(error: &async_nats::ConnectError) -> bool {
     })
 }
 
+/// An error, as `source` returns it.
+type Cause<'a> = &'a (dyn Error + 'static);
+
 /// Returns the error, its cause, the cause's cause, and so on.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+fn causes<'a>(error: Cause<'a>) -> impl Iterator<Item = Cause<'a>> {
     successors(Some(error), |&error| error.source())
 }
 
-/// Checks that the file can be read and has a part of this kind: the engine would take an empty one.
+/// Checks that the file can be read and has a part of this kind: the engine takes an empty one.
 fn check_pem(path: &Path, kind: &str) -> Result<(), ConnectError> {
     if read(path)?.lines().any(|line| line.starts_with("-----BEGIN ") && line.contains(kind)) {
         return Ok(());

@@ -35,7 +35,7 @@ pub enum ConnectError {
     Refused {
         /// Address of the server.
         server: String,
-        /// Who asked: `user "client"`, `a connection without a user`.
+        /// Description of the client: `the user "client"`, `a connection without a user`.
         user: String,
     },
     /// The server lets the user in, but refuses something that a cluster needs.

@@ -1,4 +1,4 @@
-//! The same `submit` on several machines.
+//! Executors whose calls run on several machines: one `submit` for all of them.
 
 #![forbid(unsafe_code)]
 

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 /// How many parts the sum has, of a thousand squares each.
 const PARTS: u64 = 8;
 
-/// One part of the sum.
+/// A part of the sum.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Part {
     pub(crate) number: u64,

@@ -1,8 +1,8 @@
-//! The same program, one byte longer, wants to help as a worker: the client sees it, and gives it
-//! nothing.
+//! A copy of this program, one byte longer, wants to help as a worker: the client sees it, and
+//! gives it nothing.
 //!
 //! ```python
-//! # Dask and Ray warn of other versions of Python and of libraries, and send the pickle all the same
+//! # Dask and Ray warn of other versions of Python and of libraries, and send all the same
 //! client.get_versions(check=True)
 //! ```
 

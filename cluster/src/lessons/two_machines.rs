@@ -1,4 +1,4 @@
-//! The same six calls on two machines and on two processes: one line is another one.
+//! Six calls on two machines, and on two processes: one line is another one.
 //!
 //! ```python
 //! def square(n): return n * n
