@@ -15,6 +15,7 @@
 #[cfg(test)]
 mod simulation;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc as std_mpsc};
 use std::thread::{self, ThreadId};
@@ -64,6 +65,15 @@ pub(crate) type Completion = Box<dyn FnOnce(End) + Send>;
 /// Calls that have ended.
 type Results = std_mpsc::Sender<Vec<(Completion, End)>>;
 
+/// What is to be put into the queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Offer {
+    /// This task.
+    One(u64),
+    /// Everything that waits, in place of what is there.
+    All,
+}
+
 /// Settings of a client.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
@@ -93,7 +103,7 @@ pub(crate) struct Shared {
     changed: Condvar,
     /// Id of the next call.
     next: AtomicU64,
-    offers: mpsc::UnboundedSender<u64>,
+    offers: mpsc::UnboundedSender<Offer>,
     /// Wakes the thread of the network to look whether it is done.
     look: Notify,
     completer: OnceLock<ThreadId>,
@@ -124,7 +134,7 @@ enum Life {
 pub(crate) struct Network<E> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) engine: E,
-    pub(crate) offers: mpsc::UnboundedReceiver<u64>,
+    pub(crate) offers: mpsc::UnboundedReceiver<Offer>,
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
     /// As [`Shared::subjects`].
     pub(crate) subscriptions: Vec<Subscription>,
@@ -138,7 +148,7 @@ impl Shared {
         place: Place,
         servers: String,
         limits: Limits,
-    ) -> (Arc<Self>, mpsc::UnboundedReceiver<u64>) {
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Offer>) {
         let (offers, receiver) = mpsc::unbounded_channel();
         let presence = Presence::new(place.build.clone(), limits.lost_after);
         let tasks = Tasks::new(limits.retries);
@@ -339,15 +349,16 @@ impl Shared {
         self.task_is_over(&self.state());
     }
 
-    fn offer_all(&self) {
-        let waiting = self.state().tasks.to_offer();
-        waiting.into_iter().for_each(|id| self.offer(id));
+    /// Lets everything that waits be offered once more: workers may have seen nobody here, and
+    /// removed it; or the server has forgotten it.
+    fn offer_again(&self) {
+        let _ = self.offers.send(Offer::All);
     }
 
     /// Lets the network put a task into the queue.
     fn offer(&self, id: u64) {
         // Once the network has ended, nothing is left to be offered.
-        let _ = self.offers.send(id);
+        let _ = self.offers.send(Offer::One(id));
     }
 
     fn heard(&self, news: News, results: &Results) {
@@ -424,27 +435,56 @@ impl<E: Engine> Network<E> {
         loops.spawn(answer_parts(both(), part));
         loops.spawn(take_outcomes(both(), done, results.clone()));
         loops.spawn(watch_workers(both(), news, echo, results.clone()));
-        loops.spawn(watch_connection(both(), events, results));
+        loops.spawn(watch_connection(Arc::clone(&shared), events, results));
         shared.is_done().await;
-        // The answer to the last outcome, so that its agent needn't repeat it.
-        let _ = timeout(LOST_ECHO, engine.flush()).await;
         loops.shutdown().await;
+        // A task may be in the queue twice, and the answer to the last outcome not be sent: no
+        // agent shall ask a client that is gone.
+        let _ = timeout(LOST_ECHO, async {
+            let _ = engine.purge(&shared.name).await;
+            engine.flush().await;
+        })
+        .await;
     }
 }
 
 type Both<E> = (Arc<Shared>, E);
 
 /// Puts tasks into the queue, several at a time.
-async fn offer_all<E: Engine>((shared, engine): Both<E>, mut ids: mpsc::UnboundedReceiver<u64>) {
+async fn offer_all<E: Engine>(
+    (shared, engine): Both<E>,
+    mut offers: mpsc::UnboundedReceiver<Offer>,
+) {
+    let mut waiting = VecDeque::new();
     let mut under_way = FuturesUnordered::new();
     loop {
-        tokio::select! {
-            Some(id) = ids.recv(), if under_way.len() < OFFERS => {
-                under_way.push(offer(&shared, &engine, id));
-            }
-            Some(()) = under_way.next() => {}
-            else => return,
+        while under_way.len() < OFFERS
+            && let Some(id) = waiting.pop_front()
+        {
+            under_way.push(offer(&shared, &engine, id));
         }
+        tokio::select! {
+            offer = offers.recv() => match offer {
+                Some(Offer::One(id)) => waiting.push_back(id),
+                Some(Offer::All) => {
+                    // What was offered before may be in the queue or not.
+                    under_way.clear();
+                    purge(&shared, &engine).await;
+                    while offers.try_recv().is_ok() {}
+                    waiting = shared.state().tasks.to_offer().into();
+                }
+                None => return,
+            },
+            Some(()) = under_way.next() => {}
+        }
+    }
+}
+
+/// Removes everything of this client from the queue.
+async fn purge<E: Engine>(shared: &Shared, engine: &E) {
+    let mut pauses = Pauses::default();
+    while engine.purge(&shared.name).await.is_err() {
+        pauses.pause().await;
     }
 }
 
@@ -598,8 +638,8 @@ impl Alone {
 }
 
 /// Offers again what the queue may have forgotten, and gives up where there is no server for long.
-async fn watch_connection<E: Engine>(
-    (shared, engine): Both<E>,
+async fn watch_connection(
+    shared: Arc<Shared>,
     mut events: mpsc::UnboundedReceiver<Event>,
     results: Results,
 ) {
@@ -614,7 +654,7 @@ async fn watch_connection<E: Engine>(
                 Some(Event::Disconnected) => down = down.or_else(|| Some(Instant::now())),
                 Some(Event::Connected) => {
                     if down.take().is_some() {
-                        offer_again(&shared, &engine).await;
+                        shared.offer_again();
                     }
                 }
                 Some(Event::Refused { operation, subject }) => {
@@ -626,20 +666,10 @@ async fn watch_connection<E: Engine>(
             () = sleep_until(until.into()) => match (down, shared.limits.give_up_after) {
                 (Some(_), Some(after)) => return shared.give_up(after, &results),
                 (Some(_), None) => {}
-                (None, _) => offer_again(&shared, &engine).await,
+                (None, _) => shared.offer_again(),
             },
         }
     }
-}
-
-/// Offers everything that waits, once: workers may have seen nobody here, and removed it; or the
-/// server has forgotten it.
-async fn offer_again<E: Engine>(shared: &Shared, engine: &E) {
-    let mut pauses = Pauses::default();
-    while engine.purge(&shared.name).await.is_err() {
-        pauses.pause().await;
-    }
-    shared.offer_all();
 }
 
 fn send(results: &Results, ended: Vec<Ended<Completion>>) {
