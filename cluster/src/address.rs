@@ -50,6 +50,14 @@ impl Servers {
         self.list.iter().all(Server::is_loopback)
     }
 
+    /// Returns the first server's host as a certificate names it: `DNS:head`, `IP:192.0.2.1`.
+    pub(crate) fn certified_host(&self) -> String {
+        let host = self.list.first().map_or("", |server| &server.host);
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let kind = if host.parse::<IpAddr>().is_ok() { "IP" } else { "DNS" };
+        format!("{kind}:{host}")
+    }
+
     /// Returns the first server's port.
     pub(crate) fn port(&self) -> u16 {
         self.list.first().map_or(PORT, |server| server.port)

@@ -106,12 +106,17 @@ impl ServerConfig {
     }
 
     fn write_tls(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let folder = &self.folder;
+        let (folder, host) = (&self.folder, self.server.certified_host());
         write!(
             f,
             r#"
 # Encryption. The certificate must have the host's name, as clients and workers write it.
 # They get the certificate that vouches for it as --ca-file, unless their system trusts it.
+# Where there is no authority, make one that vouches for itself, and copy server.pem to all:
+#   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 \
+#     -subj /CN=cluster -addext subjectAltName={host} \
+#     -addext basicConstraints=critical,CA:FALSE \
+#     -keyout "{folder}/server.key" -out "{folder}/server.pem"
 tls {{
   cert_file: "{folder}/server.pem"
   key_file: "{folder}/server.key"
@@ -236,6 +241,12 @@ mod tests {
 
     #[test]
     fn a_server_that_others_reach_is_encrypted_and_one_for_this_machine_is_not_reached() {
+        for (host, name) in
+            [("head", "DNS:head"), ("192.0.2.1", "IP:192.0.2.1"), ("[::2]", "IP:::2")]
+        {
+            let text = ServerConfig::new(host, "default").unwrap().to_string();
+            assert!(text.contains(&format!("subjectAltName={name} ")), "{text}");
+        }
         for (host, listens, is_encrypted) in [
             ("head", "listen: \"0.0.0.0:4222\"", true),
             ("head:5000", "listen: \"0.0.0.0:5000\"", true),

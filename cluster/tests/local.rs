@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::TcpStream;
-use std::process::Stdio;
+use std::process::{Child, ChildStdout, Stdio};
 use std::thread;
 
-use cluster::local::{LocalError, LocalServer, test_server, test_server_with};
+use cluster::ClusterExecutor;
+use cluster::local::{LocalCluster, LocalError, LocalServer, test_server, test_server_with};
+use tempfile::TempDir;
 use testing::{Deadline, LONG, Other, own_program};
 
 multiprocess::test_entry!();
@@ -68,36 +70,68 @@ fn a_wrong_configuration_is_told_in_the_server_s_words() {
 }
 
 #[test]
-fn a_program_that_is_killed_leaves_no_server() {
+fn a_program_that_is_killed_leaves_neither_server_nor_workers() {
     let _deadline = Deadline::seconds(120);
     let Some(_server) = test_server() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = own_program::command("server");
-    for variable in ["TMPDIR", "TMP"] {
-        command.env(variable, folder.path());
-    }
-    let mut program = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut said = BufReader::new(program.stdout.take().unwrap()).lines();
-    let line = said.by_ref().map(Result::unwrap).find_map(|line| {
-        line.split_once("server: ").map(|(_, pid)| pid.trim().parse::<u32>().unwrap())
-    });
-    let server = Other::of(line.unwrap()).unwrap();
+    let (mut program, mut said, folder) = started("waits");
+    let mut next = || said.by_ref().map(Result::unwrap).find_map(|line| pid(&line)).unwrap();
+    let all = [next(), next(), next()].map(|pid| Other::of(pid).unwrap());
     program.kill().unwrap();
     program.wait().unwrap();
-    assert!(server.ends_within(LONG));
-    // The end of standard output, which the keeper has, too.
-    assert_eq!(said.count(), 0);
+    for other in all {
+        assert!(other.ends_within(LONG));
+    }
+    // The end of standard output, which the keepers have, too.
+    assert_eq!(said.filter(|line| pid(line.as_ref().unwrap()).is_some()).count(), 0);
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
 
 #[test]
+fn a_program_that_forgets_its_cluster_ends_it_all_the_same() {
+    let _deadline = Deadline::seconds(120);
+    let Some(_server) = test_server() else { return };
+    let (mut program, said, folder) = started("forgets");
+    let all: Vec<u32> = said.filter_map(|line| pid(&line.unwrap())).collect();
+    assert!(program.wait().unwrap().success());
+    assert_eq!(all.len(), 3);
+    assert!(all.into_iter().filter_map(Other::of).all(|other| other.ends_within(LONG)));
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+}
+
+/// Starts the program of this name; returns what it says, and its folder for temporary files.
+fn started(name: &str) -> (Child, Lines<BufReader<ChildStdout>>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = own_program::command(name);
+    for variable in ["TMPDIR", "TMP"] {
+        command.env(variable, folder.path());
+    }
+    let mut program = command.stdout(Stdio::piped()).spawn().unwrap();
+    let said = BufReader::new(program.stdout.take().unwrap()).lines();
+    (program, said, folder)
+}
+
+/// Returns the process id in a line of the program.
+fn pid(line: &str) -> Option<u32> {
+    line.strip_prefix("pid ")?.parse().ok()
+}
+
+#[test]
 fn program_of_its_own() {
-    if own_program::name().as_deref() == Some("server") {
-        let server = LocalServer::start().unwrap();
+    let Some(name) = own_program::name() else { return };
+    let say = |pid: u32| {
         // Behind the test harness's back, which may keep the line to itself.
-        writeln!(std::io::stdout(), "\nserver: {}", server.pid().unwrap()).unwrap();
-        loop {
+        writeln!(std::io::stdout(), "\npid {pid}").unwrap();
+    };
+    multiprocess::main(|| {
+        let mut cluster = LocalCluster::new(1, 1).unwrap();
+        let executor = ClusterExecutor::connect(&cluster.address()).unwrap();
+        executor.wait_for_processes(1, LONG).unwrap();
+        say(cluster.server().pid().unwrap());
+        say(cluster.workers()[0].process().pid().unwrap());
+        say(executor.workers()[0].pid);
+        while name == "waits" {
             thread::park();
         }
-    }
+        std::mem::forget((cluster, executor));
+    });
 }

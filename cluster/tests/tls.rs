@@ -96,6 +96,20 @@ fn a_client_and_a_worker_that_trust_the_server_work_together() {
 }
 
 #[test]
+fn a_certificate_that_vouches_for_itself_is_enough() {
+    let _deadline = Deadline::seconds(120);
+    let certificates = Certificates::new();
+    let mut parameters = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    parameters.is_ca = IsCa::ExplicitNoCa;
+    let key = KeyPair::generate().unwrap();
+    certificates.write("server.pem", &parameters.self_signed(&key).unwrap().pem());
+    certificates.write("server.key", &key.serialize_pem());
+    let config = certificates.config();
+    let Some(server) = test_server_with(&config.to_string()) else { return };
+    client(&server, &config).ca_file(certificates.path("server.pem")).connect().unwrap();
+}
+
+#[test]
 fn a_server_that_is_not_vouched_for_is_refused_and_gets_no_password() {
     let _deadline = Deadline::seconds(120);
     let certificates = Certificates::new();
