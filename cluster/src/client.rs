@@ -53,9 +53,9 @@ const GARBAGE: Duration = Duration::from_secs(60);
 
 /// What became of a call.
 pub(crate) enum End {
-    /// It has a result, or an error.
+    /// A result, or an error.
     Outcome(Result<Bytes, TaskError>),
-    /// It was cancelled.
+    /// Cancelled before it began.
     Cancelled,
 }
 

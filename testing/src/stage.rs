@@ -38,9 +38,9 @@ thread_local! {
 /// The stage that a worker is on, as the worker sees it.
 #[derive(Debug)]
 pub enum WorkersStage {
-    /// Its memory is this process's, too.
+    /// A stage whose memory is this process's, too.
     Shared(Stage),
-    /// It is reached over a connection.
+    /// A stage that is reached over a connection.
     Far(RefCell<FarStage>),
 }
 

@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::ConnectError;
 use crate::build_id::build_id;
 use crate::engine::nats::{Connected, Nats};
-use crate::engine::{self, Engine};
+use crate::engine::{Engine, Event};
 use crate::pause::Pauses;
 use crate::protocol::{Ended, News, Place, Plain, WorkerId};
 use crate::worker::agent_process::{Start, work};
@@ -115,11 +115,11 @@ impl Keeper {
                         Happening::Ended => break self.has_ended(&engine, &agent).await,
                     },
                     Some(event) = events.recv() => match event {
-                        engine::Event::Connected => {
+                        Event::Connected => {
                             no_server = None;
                             self.tell_again(&engine).await;
                         }
-                        engine::Event::Disconnected => no_server = Some(Instant::now() + FIRST_LINE),
+                        Event::Disconnected => no_server = Some(Instant::now() + FIRST_LINE),
                         _ => {}
                     },
                     () = at(no_server) => {

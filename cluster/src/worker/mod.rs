@@ -17,9 +17,9 @@
 //! the keeper, and the processes with the agent, whatever ends those.
 //!
 //! To read in this order: the settings (`builder.rs`, `command.rs`), the keeper (`keeper.rs`), the
-//! agent's process (`agent_process.rs`) and main loop (`agent.rs`), its questions to a client (`questions.rs`), a task that has
-//! begun (`begun.rs`), what a process does with it (`call.rs`), and the outcomes' way to the
-//! clients (`outbox.rs`).
+//! agent's process (`agent_process.rs`) and main loop (`agent.rs`), its questions to a client
+//! (`questions.rs`), a task that has begun (`begun.rs`), what a process does with it (`call.rs`),
+//! and the outcomes' way to the clients (`outbox.rs`).
 
 mod agent;
 mod agent_process;

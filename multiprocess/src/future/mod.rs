@@ -12,8 +12,9 @@
 //!
 //! To read in this order: the trait [`Executor`] (`executor.rs`) with its [`Map`] (`map.rs`); the
 //! two ends of a result, [`Future`] and [`Promise`] (`future.rs`, `awaiting.rs`, `promise.rs`), and
-//! [`Control`] for executors of other crates (`control.rs`); the one way in which a future completes, also that of a pool's result (`completion.rs`,
-//! `progress.rs`, `callbacks.rs`); waiting for several futures
+//! [`Control`] for executors of other crates (`control.rs`); the one way in which a future
+//! completes, also that of a pool's result (`completion.rs`, `progress.rs`, `callbacks.rs`);
+//! waiting for several futures
 //! ([`wait`], [`as_completed`], `waiting.rs`, `waiter.rs`); the executors: of threads
 //! (`threads.rs`, `thread_calls.rs`) and of processes (`pool/executor.rs`,
 //! `pool/executor_calls.rs`). Used by both: errors (`error.rs`, `task_error.rs`), panics of tasks
