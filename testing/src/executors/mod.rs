@@ -71,6 +71,9 @@ pub trait OnStage: Executor + Send + Sync + 'static {
     /// together, some have begun.
     const BEGINS_AT_ONCE: bool = true;
 
+    /// Number of calls that are many.
+    const MANY: u64 = 100_000;
+
     /// Seconds after which a test hangs.
     const SECONDS: u64 = 60;
 
