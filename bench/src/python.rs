@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The programs, by the names under which they import each other.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 4] = [
     ("roles.py", include_str!("roles.py")),
     ("calls.py", include_str!("calls.py")),
     ("shared.py", include_str!("shared.py")),
+    ("with_dask.py", include_str!("with_dask.py")),
 ];
 
 /// An interpreter.
@@ -123,11 +124,25 @@ impl Python {
         argument: &Value,
         budget: &Budget,
     ) -> Result<Value, Failure> {
+        let is_line = |bytes: &[u8]| bytes.ends_with(b"\n");
+        let answer = self.start(program, argument)?.output(budget, is_line)?;
+        Ok(serde_json::from_str(&answer)?)
+    }
+
+    /// Starts one of the programs with this argument.
+    pub(crate) fn start(&self, program: &str, argument: &Value) -> Result<Program, Failure> {
         let mut command = Command::new(&self.path);
         command.arg("-B").arg(self.programs.path().join(program)).arg(argument.to_string());
-        let is_line = |bytes: &[u8]| bytes.ends_with(b"\n");
-        let answer = Program::start(&mut command)?.output(budget, is_line)?;
-        Ok(serde_json::from_str(&answer)?)
+        Program::start(&mut command)
+    }
+
+    /// Returns the version of a package that this Python has.
+    pub(crate) fn version_of(&self, package: &str) -> Option<String> {
+        let ask = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))";
+        let mut command = Command::new(&self.path);
+        let output = command.args(["-c", ask, package]).stdin(Stdio::null()).output().ok()?;
+        let version = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+        (output.status.success() && !version.is_empty()).then_some(version)
     }
 }
 

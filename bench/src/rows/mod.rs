@@ -6,6 +6,7 @@ use multiprocess::Failure;
 
 use crate::python::Python;
 
+mod cluster;
 mod executor;
 mod messages;
 mod plan_order;
@@ -27,6 +28,7 @@ pub(crate) fn all(pythons: &[Python]) -> Vec<Benchmark> {
         queue_memory::rows(pythons),
         pool::rows(pythons),
         executor::rows(pythons),
+        cluster::rows(pythons),
         plan_order::rows(),
     ]
     .into_iter()
@@ -145,7 +147,7 @@ mod tests {
 
     #[test]
     fn without_a_python_its_cell_says_how_to_give_one() {
-        let without = ["queue-invite", "queue-memory", "switch-", "plan-order-"];
+        let without = ["queue-invite", "queue-memory", "switch-", "cluster-", "plan-order-"];
         let has_one = |row: &&Benchmark| !without.iter().any(|begin| row.name.starts_with(begin));
         for row in all(&[]).iter().filter(has_one) {
             let python = row.peers.iter().find(|peer| peer.column().0 == "CPython").unwrap();

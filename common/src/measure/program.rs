@@ -1,6 +1,6 @@
 //! Another program that measures, under a deadline.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use multiprocess::Failure;
@@ -34,6 +34,25 @@ impl Program {
     /// standard error.
     pub fn output(
         mut self,
+        budget: &Budget,
+        is_enough: impl Fn(&[u8]) -> bool,
+    ) -> Result<String, Failure> {
+        self.read(budget, is_enough)
+    }
+
+    /// Writes a line to its standard input, and reads the line with which it answers.
+    ///
+    /// # Errors
+    /// As [`output`](Self::output).
+    pub fn ask(&mut self, question: &str, budget: &Budget) -> Result<String, Failure> {
+        let stdin = self.child.stdin.as_mut().ok_or_else(|| Failure::new("no standard input"))?;
+        // If it has ended, reading tells why.
+        let _ = writeln!(stdin, "{question}");
+        self.read(budget, |bytes| bytes.ends_with(b"\n"))
+    }
+
+    fn read(
+        &mut self,
         budget: &Budget,
         is_enough: impl Fn(&[u8]) -> bool,
     ) -> Result<String, Failure> {
