@@ -1,6 +1,9 @@
 //! Pauses of a loop that meets an error again and again.
 
+use std::future::pending;
 use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// Shortest pause.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -25,7 +28,7 @@ impl Pauses {
 
     /// Waits for the next pause.
     pub(crate) async fn pause(&mut self) {
-        tokio::time::sleep(self.grow()).await;
+        sleep(self.grow()).await;
     }
 
     fn grow(&mut self) -> Duration {
@@ -39,6 +42,14 @@ impl Pauses {
 impl Default for Pauses {
     fn default() -> Self {
         Self::up_to(Duration::from_secs(2))
+    }
+}
+
+/// Waits until then; for ever without a time.
+pub(crate) async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Tasks<C> {
     begun: HashMap<WorkerId, BTreeSet<u64>>,
     /// Number of calls that have neither begun nor ended.
     waiting: usize,
+    /// Number of looks at the queue that have begun.
+    looks: u64,
 }
 
 /// A task as it is submitted.
@@ -66,6 +68,8 @@ struct Task<C> {
     left: usize,
     attempt: u32,
     begun: Option<(WorkerId, u64)>,
+    /// Number of looks that had begun when the queue said that it keeps the task.
+    kept: Option<u64>,
 }
 
 /// A call: its completion until it has ended, and the parts of its result.
@@ -86,7 +90,7 @@ pub(crate) struct Lost<C> {
 
 impl<C> Tasks<C> {
     pub(crate) fn new(retries: u32) -> Self {
-        Self { retries, tasks: BTreeMap::new(), begun: HashMap::new(), waiting: 0 }
+        Self { retries, tasks: BTreeMap::new(), begun: HashMap::new(), waiting: 0, looks: 0 }
     }
 
     /// Returns true if all tasks are over.
@@ -105,7 +109,7 @@ impl<C> Tasks<C> {
         let left = calls.len();
         let call = |completion| Call { completion: Some(completion), parts: Parts::default() };
         let new = NewTask { message, arguments, calls: calls.into_iter().map(call).collect() };
-        self.tasks.insert(id, Task { new, left, attempt: 0, begun: None });
+        self.tasks.insert(id, Task { new, left, attempt: 0, begun: None, kept: None });
         self.waiting += left;
     }
 
@@ -232,6 +236,31 @@ impl<C> Tasks<C> {
         waiting.map(|(id, _)| *id).collect()
     }
 
+    /// Notes that the queue keeps a task.
+    pub(crate) fn is_kept(&mut self, id: u64) {
+        if let Some(task) = self.tasks.get_mut(&id) {
+            task.kept = Some(self.looks);
+        }
+    }
+
+    /// Notes that all tasks are taken out of the queue.
+    pub(crate) fn none_is_kept(&mut self) {
+        self.tasks.values_mut().for_each(|task| task.kept = None);
+    }
+
+    /// Begins a look at the queue; returns its number.
+    pub(crate) fn begin_look(&mut self) -> u64 {
+        self.looks += 1;
+        self.looks
+    }
+
+    /// Returns the number of tasks that have waited in the queue since before this look began.
+    pub(crate) fn kept_since(&self, look: u64) -> usize {
+        let waited =
+            |task: &&Task<C>| task.begun.is_none() && task.kept.is_some_and(|it| it < look);
+        self.tasks.values().filter(waited).count()
+    }
+
     /// Returns true if the call has begun and not ended.
     pub(crate) fn has_begun(&self, call: u64) -> bool {
         let task = self.task_of(call).and_then(|id| self.tasks.get(&id));
@@ -268,7 +297,7 @@ impl<C> Task<C> {
     }
 
     fn wait_again(&mut self) {
-        self.begun = None;
+        (self.begun, self.kept) = (None, None);
         self.new.calls.iter_mut().for_each(|call| call.parts = Parts::default());
     }
 

@@ -2,19 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cluster::ClusterExecutor;
 use cluster::local::{LocalCluster, test_server};
+use futures_util::StreamExt;
 use multiprocess::futures::{Executor, Future, FutureError, MapOptions, SubmitError, TaskError};
 use multiprocess::tasks;
+use tempfile::TempDir;
 use testing::{Deadline, LONG};
 
 multiprocess::test_entry!();
 
-tasks![square, same, fail, pause, grow];
+tasks![square, same, fail, pause, grow, mark];
 
 fn square(number: u64) -> u64 {
     number * number
@@ -34,6 +39,33 @@ fn fail(text: String) -> u64 {
 
 fn pause(milliseconds: u64) {
     std::thread::sleep(Duration::from_millis(milliseconds));
+}
+
+/// Leaves a mark in the file, and pauses.
+fn mark((file, number, milliseconds): (PathBuf, u64, u64)) {
+    let mut file = OpenOptions::new().append(true).create(true).open(file).unwrap();
+    file.write_all(format!("{number}\n").as_bytes()).unwrap();
+    pause(milliseconds);
+}
+
+/// Returns the numbers of the marks in the file, sorted.
+fn marks(file: &Path) -> Vec<u64> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let mut marks: Vec<u64> = text.lines().map(|line| line.parse().unwrap()).collect();
+    marks.sort_unstable();
+    marks
+}
+
+/// Waits until the server keeps so many tasks, and removes them.
+async fn purge(server: &str, tasks: u64) {
+    let jetstream = async_nats::jetstream::new(async_nats::connect(server).await.unwrap());
+    let name = jetstream.stream_names().next().await.unwrap().unwrap();
+    let stream = jetstream.get_stream_no_info(name).await.unwrap();
+    let start = Instant::now();
+    while stream.get_info().await.unwrap().state.messages != tasks {
+        assert!(start.elapsed() < LONG, "there are not so many");
+    }
+    assert_eq!(stream.purge().await.unwrap().purged, tasks);
 }
 
 /// Returns a cluster of machines of one process each, and an executor for it, once all are there.
@@ -125,6 +157,22 @@ fn a_killed_server_costs_no_call() {
     cluster.server().restart().unwrap();
     futures.iter().for_each(|future| assert_eq!(future.result_timeout(LONG), Ok(&())));
     assert!(later.iter().all(|future| future.result_timeout(LONG).is_ok()));
+}
+
+#[test]
+fn calls_that_the_server_forgets_are_done_each_once() {
+    let _deadline = Deadline::seconds(120);
+    let Some((cluster, executor)) = cluster(2) else { return };
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("marks");
+    let mark_one = |number, pause| executor.submit(mark, (file.clone(), number, pause)).unwrap();
+    let mut futures = vec![mark_one(0, 3000), mark_one(1, 3000)];
+    futures.iter().for_each(wait_until_running);
+    futures.extend((2..40).map(|number| mark_one(number, 0)));
+    let net = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    net.block_on(purge(&cluster.address(), 38));
+    futures.iter().for_each(|future| assert_eq!(future.result_timeout(LONG), Ok(&())));
+    assert_eq!(marks(&file), (0..40).collect::<Vec<_>>());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use multiprocess::futures::{Executor, Future};
 use multiprocess::tasks;
-use testing::{Deadline, LONG};
+use testing::{Deadline, LONG, until};
 use tokio::runtime;
 use tokio::task::JoinSet;
 use tokio::time::interval;
@@ -30,9 +30,23 @@ fn place() -> Place {
     Place { cluster: String::from("simulation"), build: String::from("0123456789abcdef") }
 }
 
-fn executor(engine: &Memory) -> ClusterExecutor {
-    let net = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// Returns the state of a client, and the other end of its offers.
+pub(super) fn shared() -> (Arc<Shared>, mpsc::UnboundedReceiver<Offer>) {
     let name = protocol::client_name("simulation").unwrap();
+    let limits = Limits {
+        lost_after: LONG,
+        give_up_after: None,
+        retries: 0,
+        most_bytes: 1 << 20,
+        most_waiting: 100_000,
+    };
+    Shared::new(name, place(), String::from("memory"), limits)
+}
+
+fn executor(engine: &Memory) -> (ClusterExecutor, String) {
+    let net = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (shared, offers) = shared();
+    let name = shared.name.clone();
     let subscribe = async {
         let mut subscriptions = Vec::new();
         for subject in Shared::subjects(&name, &place()) {
@@ -41,14 +55,6 @@ fn executor(engine: &Memory) -> ClusterExecutor {
         subscriptions
     };
     let subscriptions = net.block_on(subscribe);
-    let limits = Limits {
-        lost_after: LONG,
-        give_up_after: None,
-        retries: 0,
-        most_bytes: 1 << 20,
-        most_waiting: 100_000,
-    };
-    let (shared, offers) = Shared::new(name, place(), String::from("memory"), limits);
     // Nothing happens to this connection, but it stays open.
     let (connection, events) = mpsc::unbounded_channel();
     let engine = engine.clone();
@@ -57,7 +63,7 @@ fn executor(engine: &Memory) -> ClusterExecutor {
         net.block_on(network.run());
         drop(connection);
     };
-    ClusterExecutor::start(network, run).unwrap()
+    (ClusterExecutor::start(network, run).unwrap(), name)
 }
 
 /// Does what an agent of one process does, until it is aborted.
@@ -98,34 +104,53 @@ async fn report(engine: &Memory, worker: &WorkerId, task: Task) {
     engine.ask(done(&task.client), message).await.unwrap();
 }
 
-/// Runs the calls on so many agents; returns the number of messages for each.
-fn messages_per_call(agents: u64) -> f64 {
-    let engine = Memory::default();
-    let executor = executor(&engine);
-    let stop = Arc::new(Notify::new());
-    let (stopped, queue) = (Arc::clone(&stop), engine.clone());
-    let machines = thread::spawn(move || {
-        let net = runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        net.block_on(async {
-            let mut all = JoinSet::new();
-            (0..agents).for_each(|number| drop(all.spawn(agent(queue.clone(), number))));
-            stopped.notified().await;
-            all.shutdown().await;
+/// Agents, in a thread of their own.
+struct Agents {
+    stop: Arc<Notify>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Agents {
+    fn start(engine: &Memory, count: u64) -> Self {
+        let stop = Arc::new(Notify::new());
+        let (stopped, engine) = (Arc::clone(&stop), engine.clone());
+        let thread = thread::spawn(move || {
+            let net = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            net.block_on(async {
+                let mut all = JoinSet::new();
+                (0..count).for_each(|number| drop(all.spawn(agent(engine.clone(), number))));
+                stopped.notified().await;
+                all.shutdown().await;
+            });
         });
-    });
-    executor.wait_for_processes(usize::try_from(agents).unwrap(), LONG).unwrap();
-    let start = Instant::now();
-    let futures: Vec<Future<u64>> =
-        (0..CALLS).map(|it| executor.submit(square, it).unwrap()).collect();
+        Self { stop, thread }
+    }
+
+    fn stop(self) {
+        self.stop.notify_one();
+        self.thread.join().unwrap();
+    }
+}
+
+fn check(futures: Vec<Future<u64>>) {
     for (number, future) in (0..).zip(futures) {
         assert_eq!(future.result_timeout(LONG), Ok(&(number * number)));
     }
+}
+
+/// Runs the calls on so many agents; returns the number of messages for each.
+fn messages_per_call(count: u64) -> f64 {
+    let engine = Memory::default();
+    let (executor, _) = executor(&engine);
+    let agents = Agents::start(&engine, count);
+    executor.wait_for_processes(usize::try_from(count).unwrap(), LONG).unwrap();
+    let start = Instant::now();
+    check((0..CALLS).map(|it| executor.submit(square, it).unwrap()).collect());
     let each = start.elapsed() / u32::try_from(CALLS).unwrap();
     executor.shutdown(true, false);
-    stop.notify_one();
-    machines.join().unwrap();
+    agents.stop();
     let messages = engine.messages() as f64 / CALLS as f64;
-    println!("{agents} agents: {messages:.2} messages and {each:?} for each call");
+    println!("{count} agents: {messages:.2} messages and {each:?} for each call");
     messages
 }
 
@@ -137,4 +162,19 @@ fn a_call_costs_as_many_messages_with_a_thousand_machines_as_with_ten() {
         let messages = messages_per_call(agents);
         assert!((6.9..=7.1).contains(&messages), "{messages} with {agents} agents");
     }
+}
+
+#[test]
+fn what_the_queue_forgets_is_offered_again() {
+    let _deadline = Deadline::seconds(300);
+    let engine = Memory::default();
+    let (executor, name) = executor(&engine);
+    let futures = (0..100).map(|it| executor.submit(square, it).unwrap()).collect();
+    let net = runtime::Builder::new_current_thread().build().unwrap();
+    until("all are offered", || net.block_on(engine.kept(&name)) == Ok(100));
+    net.block_on(engine.purge(&name)).unwrap();
+    let agents = Agents::start(&engine, 2);
+    check(futures);
+    executor.shutdown(true, false);
+    agents.stop();
 }

@@ -22,6 +22,8 @@ pub(crate) struct Memory {
 #[derive(Default)]
 struct Broker {
     tasks: VecDeque<Offered>,
+    /// Number of tasks that were fetched and not acknowledged, by their client.
+    fetched: HashMap<String, usize>,
     subscriptions: HashMap<String, Vec<mpsc::UnboundedSender<Message>>>,
     /// Questions without an answer, by the subject for it.
     asked: HashMap<String, oneshot::Sender<Bytes>>,
@@ -59,6 +61,9 @@ impl Memory {
         let most = most.min(broker.tasks.len());
         let taken: Vec<_> = broker.tasks.drain(..most).collect();
         broker.count("fetched", taken.len());
+        for Offered { client, .. } in &taken {
+            *broker.fetched.entry(client.clone()).or_default() += 1;
+        }
         let delivery =
             |offered: Offered| Delivery { payload: offered.task.clone(), ticket: offered };
         taken.into_iter().map(delivery).collect()
@@ -108,6 +113,12 @@ impl Engine for Memory {
         Ok(())
     }
 
+    async fn kept(&self, client: &str) -> Result<usize, Error> {
+        let broker = self.broker();
+        let waiting = broker.tasks.iter().filter(|offered| offered.client == client).count();
+        Ok(waiting + broker.fetched.get(client).copied().unwrap_or(0))
+    }
+
     async fn fetch(&self, most: usize, wait: Duration) -> Result<Vec<Delivery<Offered>>, Error> {
         let fetched = async {
             loop {
@@ -125,6 +136,9 @@ impl Engine for Memory {
     async fn acknowledge(&self, ticket: Offered, how: Acknowledgement) -> Result<(), Error> {
         let mut broker = self.broker();
         broker.count("acknowledgement", 1);
+        if let Some(fetched) = broker.fetched.get_mut(&ticket.client) {
+            *fetched -= 1;
+        }
         if how == Acknowledgement::GivenBack {
             broker.tasks.push_front(ticket);
         }

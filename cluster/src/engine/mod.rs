@@ -94,6 +94,10 @@ pub(crate) trait Engine: Clone + Send + Sync + 'static {
     /// Removes all tasks of a client from the queue.
     fn purge(&self, client: &str) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// Returns the number of a client's tasks in the queue, also of those that were fetched and not
+    /// acknowledged.
+    fn kept(&self, client: &str) -> impl Future<Output = Result<usize, Error>> + Send;
+
     /// Fetches up to `most` tasks. Waits for the first one at most `wait`, and for no other: an
     /// empty answer is no error.
     ///

@@ -243,6 +243,17 @@ impl Engine for Nats {
         self.answered(purged).await
     }
 
+    async fn kept(&self, client: &str) -> Result<usize, Error> {
+        let counted = async {
+            let stream = self.stream().await.map_err(other)?;
+            let subject = self.place.tasks(client);
+            let mut counts = stream.info_with_subjects(subject).await.map_err(other)?;
+            // Without a task there is no such subject.
+            counts.next().await.map_or(Ok(0), |count| Ok(count.map_err(other)?.1))
+        };
+        self.answered(counted).await
+    }
+
     async fn fetch(
         &self,
         most: usize,
@@ -400,4 +411,43 @@ fn event_of(event: &async_nats::Event) -> Option<Event> {
 
 fn other(error: impl std::fmt::Display) -> Error {
     Error::Failed(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use testing::{Deadline, LONG};
+
+    use super::*;
+    use crate::local::test_server;
+
+    multiprocess::test_entry!();
+
+    #[tokio::test]
+    async fn a_task_is_kept_until_it_is_acknowledged() {
+        let _deadline = Deadline::seconds(120);
+        let Some(server) = test_server() else { return };
+        let settings = Settings {
+            servers: Servers::parse(&[server.address()], false).unwrap(),
+            access: Access::default(),
+            name: String::from("test"),
+            subjects: Vec::new(),
+            probes: Vec::new(),
+        };
+        let place = Place { cluster: String::from("a"), build: String::from("b") };
+        let Connected { engine, .. } = Nats::connect(&settings, place, LONG).await.unwrap();
+        assert_eq!(engine.kept("client").await, Ok(0));
+        for client in ["client", "client", "client", "another"] {
+            engine.offer(client, Bytes::from_static(b"task")).await.unwrap();
+        }
+        assert_eq!(engine.kept("client").await, Ok(3));
+        let fetched = engine.fetch(2, ANSWER).await.unwrap();
+        assert_eq!((fetched.len(), engine.kept("client").await), (2, Ok(3)));
+        for Delivery { ticket, .. } in fetched {
+            engine.acknowledge(ticket, Acknowledgement::Taken).await.unwrap();
+        }
+        // Acknowledgements have no answer, and come before the next question.
+        assert_eq!(engine.kept("client").await, Ok(1));
+        engine.purge("client").await.unwrap();
+        assert_eq!((engine.kept("client").await, engine.kept("another").await), (Ok(0), Ok(1)));
+    }
 }

@@ -54,6 +54,26 @@ fn a_task_begins_once_and_the_same_question_gets_the_same_answer() {
 }
 
 #[test]
+fn the_queue_has_what_it_kept_before_a_look_and_what_still_waits() {
+    let mut tasks = tasks(1, 1);
+    (1..4).for_each(|id| tasks.insert(id, task(id, 1)));
+    (0..3).for_each(|id| tasks.is_kept(id));
+    let look = tasks.begin_look();
+    tasks.is_kept(3);
+    assert_eq!(tasks.kept_since(look), 3);
+    tasks.ask(&worker(1), question(0, 1));
+    assert_eq!(tasks.kept_since(look), 2);
+    // It waits again, and was out of the queue in between.
+    assert_eq!(tasks.lost(&worker(1)).again, [0]);
+    tasks.is_kept(0);
+    assert_eq!(tasks.kept_since(look), 2);
+    let look = tasks.begin_look();
+    assert_eq!(tasks.kept_since(look), 4);
+    tasks.none_is_kept();
+    assert_eq!(tasks.kept_since(look), 0);
+}
+
+#[test]
 fn an_outcome_counts_once_and_only_from_where_the_task_has_begun() {
     let mut tasks = tasks(0, 2);
     let result = || Outcome::Result(Bytes::from_static(RESULT));

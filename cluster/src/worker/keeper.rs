@@ -8,7 +8,6 @@
 //!                  └────────────────────────────────────────────────────────────────────────┘
 //! ```
 
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{io, thread};
@@ -18,13 +17,13 @@ use multiprocess::output::{complain, print};
 use multiprocess::process::ending;
 use multiprocess::{Exit, Process, Sender, pipe};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use crate::ConnectError;
 use crate::build_id::build_id;
 use crate::engine::nats::{Connected, Nats};
 use crate::engine::{Engine, Event};
-use crate::pause::Pauses;
+use crate::pause::{Pauses, at};
 use crate::protocol::{Ended, News, Place, Plain, WorkerId};
 use crate::worker::agent_process::{Start, work};
 use crate::worker::builder::Settings;
@@ -190,14 +189,6 @@ impl Keeper {
             let _ = engine.tell(self.place.news(), News::Ended(ended.clone()).encode()).await;
         }
         engine.flush().await;
-    }
-}
-
-/// Waits until then; for ever without a time.
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => pending().await,
     }
 }
 

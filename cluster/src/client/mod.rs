@@ -12,6 +12,7 @@
 //! **Locks.** A future's lock may be held where the lock on the state is taken (`cancel`), never
 //! the other way round: completions are taken out of the state, and called without it.
 
+mod queue;
 #[cfg(test)]
 mod simulation;
 
@@ -28,19 +29,16 @@ use multiprocess::futures::{SubmitError, TaskError};
 use multiprocess::output::complain;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::engine::{Engine, Event, Subscription};
-use crate::pause::Pauses;
+use crate::pause::{Pauses, at};
 use crate::presence::{ECHO, Heard, Presence};
 use crate::protocol::{self, Done, Hello, May, News, Outcome, Part, Place, Plain, WorkerId};
 use crate::tasks::{Ended, NewTask, Tasks};
 
 /// Number of offers under way.
 const OFFERS: usize = 256;
-
-/// Time after which everything that waits is offered again, because the queue forgets after a day.
-const REFRESH: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// Time without a worker, while tasks wait, after which it is told.
 const NO_WORKER: Duration = Duration::from_secs(10);
@@ -313,7 +311,8 @@ impl Shared {
     }
 
     /// Ends all futures, because there is no server.
-    fn give_up(&self, after: Duration, results: &Results) {
+    fn give_up(&self, results: &Results) {
+        let after = self.limits.give_up_after.unwrap_or_default();
         let reason = format!("no server at {} for {after:?}", self.servers);
         let mut state = self.state();
         let error = TaskError::Broken(reason.clone());
@@ -431,6 +430,7 @@ impl<E: Engine> Network<E> {
         let mut loops = JoinSet::new();
         let both = || (Arc::clone(&shared), engine.clone());
         loops.spawn(offer_all(both(), offers));
+        loops.spawn(queue::watch_queue(both()));
         loops.spawn(answer_questions(both(), may));
         loops.spawn(answer_parts(both(), part));
         loops.spawn(take_outcomes(both(), done, results.clone()));
@@ -469,6 +469,7 @@ async fn offer_all<E: Engine>(
                 Some(Offer::All) => {
                     // What was offered before may be in the queue or not.
                     under_way.clear();
+                    shared.state().tasks.none_is_kept();
                     purge(&shared, &engine).await;
                     while offers.try_recv().is_ok() {}
                     waiting = shared.state().tasks.to_offer().into();
@@ -494,7 +495,7 @@ async fn offer<E: Engine>(shared: &Shared, engine: &E, id: u64) {
     loop {
         let Some(message) = shared.state().tasks.message(id) else { return };
         if engine.offer(&shared.name, message).await.is_ok() {
-            return;
+            return shared.state().tasks.is_kept(id);
         }
         pauses.pause().await;
     }
@@ -637,21 +638,20 @@ impl Alone {
     }
 }
 
-/// Offers again what the queue may have forgotten, and gives up where there is no server for long.
+/// Offers everything again after a lost connection, and gives up without a server for long.
 async fn watch_connection(
     shared: Arc<Shared>,
     mut events: mpsc::UnboundedReceiver<Event>,
     results: Results,
 ) {
-    let mut down: Option<Instant> = None;
+    let mut down: Option<tokio::time::Instant> = None;
     loop {
         let limit =
             down.zip(shared.limits.give_up_after).and_then(|(it, after)| it.checked_add(after));
-        let until = limit.unwrap_or_else(|| Instant::now() + REFRESH);
         tokio::select! {
             event = events.recv() => match event {
                 None => return,
-                Some(Event::Disconnected) => down = down.or_else(|| Some(Instant::now())),
+                Some(Event::Disconnected) => down = down.or_else(|| Some(tokio::time::Instant::now())),
                 Some(Event::Connected) => {
                     if down.take().is_some() {
                         shared.offer_again();
@@ -663,11 +663,7 @@ async fn watch_connection(
                 // The agents ask, and tell outcomes, until they are answered.
                 Some(Event::Dropped) => {}
             },
-            () = sleep_until(until.into()) => match (down, shared.limits.give_up_after) {
-                (Some(_), Some(after)) => return shared.give_up(after, &results),
-                (Some(_), None) => {}
-                (None, _) => shared.offer_again(),
-            },
+            () = at(limit) => return shared.give_up(&results),
         }
     }
 }
