@@ -9,10 +9,12 @@ use std::thread;
 
 use cluster::ClusterExecutor;
 use cluster::local::{LocalCluster, LocalError, LocalServer, test_server, test_server_with};
+use multiprocess::{active_children, tasks};
 use tempfile::TempDir;
-use testing::{Deadline, LONG, Other, own_program};
+use testing::{Deadline, LONG, Other, alone, own_program};
 
 multiprocess::test_entry!();
+tasks![ask_the_keeper];
 
 /// Connects, and returns what the server says of itself.
 fn greeting(server: &LocalServer) -> String {
@@ -57,6 +59,24 @@ fn a_killed_server_comes_back_at_its_port_with_its_folder() {
     let second = Other::of(pid).unwrap();
     server.restart().unwrap();
     assert!(second.ends_within(LONG));
+    greeting(&server);
+}
+
+#[test]
+fn a_keeper_that_is_asked_to_end_stays_as_long_as_its_program() {
+    // Keepers on Windows can't be asked; and other tests have keepers, which must have begun.
+    if test_server().is_some() && !cfg!(windows) {
+        alone(ask_the_keeper);
+    }
+}
+
+/// Runs in a process of its own.
+fn ask_the_keeper((): ()) {
+    let server = LocalServer::start().unwrap();
+    for keeper in active_children() {
+        keeper.terminate().unwrap();
+    }
+    server.restart().unwrap();
     greeting(&server);
 }
 
@@ -129,8 +149,10 @@ fn program_of_its_own() {
         say(cluster.server().pid().unwrap());
         say(cluster.workers()[0].process().pid().unwrap());
         say(executor.workers()[0].pid);
-        while name == "waits" {
-            thread::park();
+        if name == "waits" {
+            loop {
+                thread::park();
+            }
         }
         std::mem::forget((cluster, executor));
     });

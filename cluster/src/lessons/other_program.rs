@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+use common::interrupt;
 use multiprocess::{Failure, Process, Receiver, Sender, one_way, tasks};
 
 tasks![keep];
@@ -43,6 +45,8 @@ impl Drop for OtherProgram {
 
 /// Runs in the keeper.
 fn keep((program, arguments, mut line): (PathBuf, Vec<OsString>, Receiver<()>)) -> Kept {
+    // A signal to the whole group must not end it before its work is done.
+    let _signals = interrupt::listen(&Arc::default())?;
     let mut command = Command::new(program);
     let mut child = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
     // The end of the line: nothing else comes on it.

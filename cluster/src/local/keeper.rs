@@ -4,10 +4,12 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use common::interrupt;
 use multiprocess::{Connection, Failure, tasks};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
@@ -71,6 +73,8 @@ tasks![keep];
 
 /// Runs in the keeper: obeys until the pipe closes.
 pub(super) fn keep((configuration, mut line): (String, Connection<Answer, Order>)) -> Kept {
+    // A signal to a whole group, as when a terminal closes, must not end it before its work is done.
+    let _signals = interrupt::listen(&Arc::default())?;
     let folder = TempDir::with_prefix("cluster-")?;
     fs::write(folder.path().join("server.conf"), configuration)?;
     let mut server = None;
