@@ -27,7 +27,7 @@ use crate::worker::begun::Begun;
 use crate::worker::context::{Context, Setup};
 use crate::worker::garbage::Garbage;
 use crate::worker::outbox::Outbox;
-use crate::worker::questions::{self, Arrival};
+use crate::worker::questions::{self, Arrival, Asked, Gone};
 
 /// Interval of signs of life.
 const HELLO: Duration = Duration::from_millis(500);
@@ -56,6 +56,7 @@ struct Agent<E, X> {
     place: Place,
     garbage: Mutex<Garbage>,
     given_up: Mutex<VecDeque<GivenUp>>,
+    gone: Gone,
 }
 
 /// Serves the clients until `leaves` becomes true, or the pool has given up; then finishes what has
@@ -71,9 +72,13 @@ pub(crate) async fn serve<E: Engine, X: Executor + Send + Sync + 'static>(
     let (id, news) = (setup.id.clone(), place.news());
     let outbox = tokio::spawn(Outbox::new(engine.clone(), id.clone()).run(inbox));
     let context = Arc::new(Context::new(engine.clone(), pool, setup, reports));
-    let (garbage, given_up) = (Mutex::default(), Mutex::default());
-    let agent = Agent { context: Arc::clone(&context), place, garbage, given_up };
-    let agent = Arc::new(agent);
+    let agent = Arc::new(Agent {
+        context: Arc::clone(&context),
+        place,
+        garbage: Mutex::default(),
+        given_up: Mutex::default(),
+        gone: Gone::default(),
+    });
     let greets = tokio::spawn(Arc::clone(&agent).greet());
     agent.take_tasks(leaves).await;
     context.all_processes().await;
@@ -185,8 +190,11 @@ impl<E: Engine, X: Executor + Send + Sync + 'static> Agent<E, X> {
         let questions = arrivals.iter().map(Arrival::question).collect();
         let may = May { worker: self.context.setup.id.clone(), questions }.encode();
         let engine = &self.context.engine;
-        let answers = questions::ask(engine, &client, may, &mut arrivals).await;
-        let Some(answers) = answers else { return self.give_up(client, &arrivals) };
+        let answers = match questions::ask(engine, &self.gone, &client, may, &mut arrivals).await {
+            Asked::Answered(answers) => answers,
+            Asked::NotHeard => return,
+            Asked::GivenUp => return self.give_up(client, &arrivals),
+        };
         let client: Arc<str> = client.into();
         for (arrival, answer) in arrivals.into_iter().zip(answers) {
             let Arrival { task, ticket, permit, .. } = arrival;

@@ -2,10 +2,12 @@
 //!
 //! The client says yes once for each task. A question that was not answered is repeated with the
 //! same number, because the client may have said yes, and then believes that the task has begun
-//! here. So a question ends only with its answer, or when nobody has heard of the client for
-//! [`AWAY`]; but it claims a process for a few seconds only, so that a client that has been killed,
-//! or stopped, is not in the way of others.
+//! here. So a question that may have been heard ends only with its answer, or when nobody has heard
+//! of the client for [`AWAY`]; but it claims a process for a few seconds only, so that a client that
+//! has been killed, or stopped, is not in the way of others.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,6 +28,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Time without an answer after which the tasks give back their processes.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Largest number of clients that nobody hears of to be remembered.
+const MOST_GONE: usize = 4096;
+
 /// A task that was fetched.
 pub(crate) struct Arrival<E: Engine> {
     pub(crate) task: Task,
@@ -44,38 +49,84 @@ impl<E: Engine> Arrival<E> {
     }
 }
 
-/// Asks until the client answers; returns its answers, one for each arrival, or `None` if it has
-/// gone.
+/// What came of a question.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// The client's answers, one for each arrival.
+    Answered(Vec<Answer>),
+    /// Nobody has heard the question: the tasks begin nowhere by it.
+    NotHeard,
+    /// Somebody may have heard the question, but for very long nobody was there to answer it.
+    GivenUp,
+}
+
+/// Clients that nobody hears of. Their tasks are in the way of others: what is left after the queue
+/// was cleared costs one question, and no patience.
+#[derive(Debug, Default)]
+pub(crate) struct Gone(Mutex<HashSet<String>>);
+
+impl Gone {
+    /// Sets whether the client is one of them; returns true if that is new.
+    fn set(&self, client: &str, is_gone: bool) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_gone {
+            return all.remove(client);
+        }
+        if all.len() >= MOST_GONE {
+            all.clear();
+        }
+        all.insert(client.to_owned())
+    }
+
+    fn contains(&self, client: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(client)
+    }
+}
+
+/// Asks until the client answers, or has gone.
 pub(crate) async fn ask<E: Engine>(
     engine: &E,
+    gone: &Gone,
     client: &str,
     question: Bytes,
     arrivals: &mut [Arrival<E>],
-) -> Option<Vec<Answer>> {
+) -> Asked {
     let (start, mut misses, mut away) = (Instant::now(), 0, None);
+    let most = if gone.contains(client) { 1 } else { MISSES };
     let mut pauses = Pauses::default();
+    let mut may_be_heard = false;
     loop {
         match engine.ask(may(client), question.clone()).await {
             Ok(answer) => match Vec::<Answer>::decode(&answer) {
-                Ok(answers) if answers.len() == arrivals.len() => return Some(answers),
+                Ok(answers) if answers.len() == arrivals.len() => {
+                    gone.set(client, false);
+                    return Asked::Answered(answers);
+                }
                 // Not the client: it answers each question.
                 _ => {}
             },
             Err(Error::NobodyThere) => {
                 misses += 1;
-                let since = *away.get_or_insert_with(Instant::now);
-                if since.elapsed() >= AWAY {
-                    return None;
-                }
-                if misses < MISSES {
+                if misses < most {
                     sleep(PAUSE).await;
                     continue;
                 }
-                if misses == MISSES {
-                    give_up(engine, client, arrivals).await;
+                if misses == most {
+                    let is_new = gone.set(client, true);
+                    drop_all(engine, arrivals).await;
+                    if is_new {
+                        // Once will do: a task that is left there is dropped when it comes.
+                        let _ = engine.purge(client).await;
+                    }
+                }
+                if !may_be_heard {
+                    return Asked::NotHeard;
+                }
+                if away.get_or_insert_with(Instant::now).elapsed() >= AWAY {
+                    return Asked::GivenUp;
                 }
             }
-            Err(Error::Failed(_)) => away = None,
+            Err(Error::Failed(_)) => (may_be_heard, away) = (true, None),
         }
         if start.elapsed() >= PATIENCE {
             arrivals.iter_mut().for_each(|arrival| arrival.permit = None);
@@ -84,17 +135,13 @@ pub(crate) async fn ask<E: Engine>(
     }
 }
 
-/// Removes the tasks of a client that seems to be dead from the queue. If it was only late it
+/// Removes the tasks of a client that seems to be dead from the queue. If it was only late, it
 /// offers them again when it is back.
-async fn give_up<E: Engine>(engine: &E, client: &str, arrivals: &mut [Arrival<E>]) {
+async fn drop_all<E: Engine>(engine: &E, arrivals: &mut [Arrival<E>]) {
     for arrival in arrivals {
         arrival.permit = None;
         if let Some(ticket) = arrival.ticket.take() {
             let _ = engine.acknowledge(ticket, Acknowledgement::Taken).await;
         }
-    }
-    let mut pauses = Pauses::default();
-    while engine.purge(client).await.is_err() {
-        pauses.pause().await;
     }
 }
