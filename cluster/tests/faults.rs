@@ -50,7 +50,7 @@ fn a_killed_agent_costs_what_had_begun_there_and_its_keeper_says_so() {
     wait_for(&executor, 2);
     let futures = submit(&executor, (0..20).map(|number| scene.held(number)));
     scene.wait_for_runs(2);
-    let killed = agent(&executor, "a");
+    let killed = agent(&executor, "a").unwrap();
     assert!(killed.kill());
     first_done(&futures);
     scene.gate.open();
@@ -72,7 +72,7 @@ fn a_killed_keeper_takes_its_agent_and_processes_along_and_is_missed_by_its_sile
     wait_for(&executor, 2);
     let futures = submit(&executor, (0..20).map(|number| scene.held(number)));
     let runs = scene.wait_for_runs(2);
-    let (agent_of_a, agent_of_b) = (agent(&executor, "a"), agent(&executor, "b"));
+    let (agent_of_a, agent_of_b) = (agent(&executor, "a").unwrap(), agent(&executor, "b").unwrap());
     machine.kill().unwrap();
     assert!(agent_of_a.ends_within(LONG));
     first_done(&futures);
@@ -196,7 +196,7 @@ fn an_agent_that_stands_still_is_given_up_and_its_late_outcome_changes_nothing()
     wait_for(&executor, 2);
     let futures = submit(&executor, (0..20).map(|number| scene.held(number)));
     scene.wait_for_runs(2);
-    let stopped = agent(&executor, "a");
+    let stopped = agent(&executor, "a").unwrap();
     assert!(stopped.stop());
     first_done(&futures);
     scene.gate.open();
@@ -240,7 +240,7 @@ fn a_task_with_a_retry_runs_again_elsewhere_and_knows_it() {
     wait_for(&executor, 1);
     let future = executor.submit(attempt_at, scene.held(0)).unwrap();
     scene.wait_for_runs(1);
-    assert!(agent(&executor, "a").kill());
+    assert!(agent(&executor, "a").unwrap().kill());
     let runs = scene.wait_for_runs(2);
     assert_eq!(runs.keys().collect::<Vec<_>>(), [&1, &2]);
     scene.gate.open();
@@ -325,7 +325,13 @@ fn a_worker_of_another_build_is_seen_and_gets_nothing() {
     let mut other = Command::new(&copy);
     other.args(command.get_args());
     other.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let _other = Ends(other.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
+    other.stdin(Stdio::null()).stdout(Stdio::null());
+    let mut started = None;
+    // A process that another test starts holds the file open for writing for a moment.
+    testing::until("the copy is started", || {
+        started = other.spawn().ok().map(Ends);
+        started.is_some()
+    });
     let executor = scene.client(NEVER);
     let futures = submit(&executor, (0..5).map(|number| scene.free(number)));
     testing::until("the other build is seen", || !executor.workers().is_empty());

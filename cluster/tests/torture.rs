@@ -7,7 +7,7 @@
 //!                           └── killed ┴── at random instants, and started again
 //! ```
 //!
-//! The long version: `TORTURE_SECONDS=60 cargo test -p cluster --test torture -- --ignored`.
+//! The long version: `TORTURE_SECONDS=60 cargo test -p cluster --test cluster-torture -- --ignored`.
 //! `TORTURE_SEED` begins with the same decisions; instants differ all the same.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
@@ -19,8 +19,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cluster::local::test_server;
 use multiprocess::futures::Future;
-use support::{Outcomes, Scene, submit, wait_for};
-use testing::{Deadline, Other, Random};
+use support::{Outcomes, Scene, agent, submit, wait_for};
+use testing::{Deadline, Random};
 
 multiprocess::test_entry!();
 
@@ -29,6 +29,9 @@ const MACHINES: [&str; 3] = ["a", "b", "c"];
 
 /// Tasks of a client that have no outcome yet, at most.
 const UNDER_WAY: usize = 100;
+
+/// Number of the task that runs all the time.
+const LONG_ONE: u64 = u64::MAX;
 
 /// Silence after which a machine is lost: its keeper is sooner.
 const LOST_AFTER: Duration = Duration::from_secs(20);
@@ -67,6 +70,9 @@ fn torture(time: Duration) {
     let _machines = MACHINES.map(|name| scene.machine(name));
     let executor = scene.client(LOST_AFTER);
     wait_for(&executor, MACHINES.len());
+    // It runs for as long as all of this takes, unless its agent is killed.
+    let long = submit(&executor, [scene.held(LONG_ONE)].into_iter());
+    scene.wait_for_runs(1);
     let end = Instant::now() + time;
     let (futures, mut counts) = thread::scope(|scope| {
         let submits = scope.spawn(|| {
@@ -92,14 +98,15 @@ fn torture(time: Duration) {
                 scene.server.restart().unwrap();
                 counts.killed_servers += 1;
             } else {
-                let machines = executor.workers();
-                let index = random.below(machines.len().max(1) as u64) as usize;
-                let agent = machines.get(index).and_then(|machine| Other::of(machine.pid));
-                counts.killed_agents += usize::from(agent.is_some_and(|agent| agent.kill()));
+                let name = MACHINES[random.below(MACHINES.len() as u64) as usize];
+                let is_killed = agent(&executor, name).is_some_and(|agent| agent.kill());
+                counts.killed_agents += usize::from(is_killed);
             }
         }
         (submits.join().unwrap(), counts)
     });
+    scene.gate.open();
+    let futures: Vec<_> = futures.into_iter().chain(long).collect();
     let Outcomes { ok, died, cancelled } = scene.outcomes(&futures);
     (counts.tasks, counts.lost) = (futures.len(), died.len());
     println!("{:.1} s: {counts:?}", time.as_secs_f32());

@@ -30,7 +30,7 @@ use serde_json::Value;
 use testing::{Other, Random, adopt_orphans, let_go};
 
 /// The tortures: each a name, a package, and its tests, which take turns.
-const TORTURES: [(&str, &str, &[&str]); 7] = [
+const TORTURES: [(&str, &str, &[&str]); 8] = [
     ("pipe", "multiprocess", &["pipe-torture"]),
     ("shared", "multiprocess", &SHARED),
     ("queue", "multiprocess", &["queue-torture"]),
@@ -38,6 +38,7 @@ const TORTURES: [(&str, &str, &[&str]); 7] = [
     ("manager", "multiprocess", &["manager-torture", "manager-listener-torture"]),
     ("future", "multiprocess", &["future-torture"]),
     ("downloader", "downloader", &["torture"]),
+    ("cluster", "cluster", &["cluster-torture"]),
 ];
 const SHARED: [&str; 7] = [
     "shared-array-torture",
@@ -114,7 +115,7 @@ pub(crate) fn run(minutes: u64, seed: u64, release: bool) -> ExitCode {
 fn lanes(base: &Path, seed: u64, release: bool) -> Vec<Lane> {
     let mut cargo = Command::new(env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
     cargo.args(["test", "--no-run", "--message-format", "json"]);
-    cargo.args(["-p", "multiprocess", "-p", "downloader"]);
+    cargo.args(["-p", "multiprocess", "-p", "downloader", "-p", "cluster"]);
     cargo.args(TORTURES.iter().flat_map(|(.., tests)| *tests).flat_map(|test| ["--test", test]));
     cargo.args(release.then_some("--release"));
     let built = cargo.stderr(Stdio::inherit()).output().expect("cargo can be started");

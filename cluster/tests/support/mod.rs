@@ -202,9 +202,9 @@ pub(crate) fn wait_for(executor: &ClusterExecutor, processes: usize) {
     executor.wait_for_processes(processes, LONG).unwrap();
 }
 
-/// Returns the agent of the machine of this name.
-pub(crate) fn agent(executor: &ClusterExecutor, name: &str) -> Other {
+/// Returns the agent of the machine of this name, if it is there.
+pub(crate) fn agent(executor: &ClusterExecutor, name: &str) -> Option<Other> {
     let machines = executor.workers();
-    let machine = machines.iter().find(|machine| machine.name == name).unwrap();
-    Other::of(machine.pid).unwrap()
+    let machine = machines.iter().find(|machine| machine.name == name)?;
+    Other::of(machine.pid)
 }
