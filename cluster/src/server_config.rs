@@ -6,14 +6,8 @@ use crate::ConnectError;
 use crate::address::{Servers, check_name};
 
 /// What clients do, by the subjects of [`crate::protocol`] and of the engine.
-const CLIENT_PUBLISHES: &[&str] = &[
-    "t.CLUSTER.*.*",
-    "echo.*",
-    "$JS.API.STREAM.INFO.*",
-    "$JS.API.STREAM.CREATE.*",
-    "$JS.API.STREAM.PURGE.*",
-    "$JS.API.CONSUMER.DELETE.*.workers",
-];
+const CLIENT_PUBLISHES: &[&str] =
+    &["t.CLUSTER.*.*", "echo.*", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.CREATE.*"];
 const CLIENT_HEARS: &[&str] = &["hello.CLUSTER", "may.*", "part.*", "done.*", "echo.*", "_INBOX.>"];
 /// What workers do: the other end of that.
 const WORKER_PUBLISHES: &[&str] = &[
@@ -23,12 +17,10 @@ const WORKER_PUBLISHES: &[&str] = &[
     "done.*",
     "$JS.API.STREAM.INFO.*",
     "$JS.API.STREAM.CREATE.*",
-    "$JS.API.STREAM.PURGE.*",
     "$JS.API.CONSUMER.INFO.*.workers",
     "$JS.API.CONSUMER.CREATE.*.workers",
     "$JS.API.CONSUMER.DURABLE.CREATE.*.workers",
     "$JS.API.CONSUMER.MSG.NEXT.*.workers",
-    "$JS.API.CONSUMER.DELETE.*.workers",
     "$JS.ACK.*.workers.>",
 ];
 const WORKER_HEARS: &[&str] = &["_INBOX.>"];

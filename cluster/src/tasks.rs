@@ -261,6 +261,12 @@ impl<C> Tasks<C> {
         self.tasks.values().filter(waited).count()
     }
 
+    /// Returns the tasks that wait and of which the queue has not said that it keeps them.
+    pub(crate) fn not_kept(&self) -> Vec<u64> {
+        let missing = |(_, task): &(&u64, &Task<C>)| task.begun.is_none() && task.kept.is_none();
+        self.tasks.iter().filter(missing).map(|(id, _)| *id).collect()
+    }
+
     /// Returns true if the call has begun and not ended.
     pub(crate) fn has_begun(&self, call: u64) -> bool {
         let task = self.task_of(call).and_then(|id| self.tasks.get(&id));

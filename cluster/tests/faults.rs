@@ -284,6 +284,20 @@ fn tasks_of_a_killed_client_are_dropped_and_the_next_client_is_served() {
     assert_eq!(numbers.len(), 2, "{numbers:?} of the killed client");
 }
 
+#[test]
+fn a_client_that_comes_and_goes_disturbs_no_other() {
+    let _deadline = Deadline::seconds(120);
+    let Some(server) = test_server() else { return };
+    let scene = Scene::new(server);
+    let _machine = scene.machine("a");
+    let executor = scene.client(NEVER);
+    let futures = submit(&executor, (0..10).map(|number| scene.held(number)));
+    scene.wait_for_runs(1);
+    drop(scene.client(NEVER));
+    scene.gate.open();
+    assert_eq!(scene.outcomes(&futures).ok.len(), 10);
+}
+
 /// The workers take a client for dead that was merely late.
 #[test]
 fn a_client_that_comes_back_late_gets_all_its_outcomes() {

@@ -68,7 +68,7 @@ type Results = std_mpsc::Sender<Vec<(Completion, End)>>;
 pub(crate) enum Offer {
     /// This task.
     One(u64),
-    /// Everything that waits, in place of what is there.
+    /// Everything that waits, once more.
     All,
 }
 
@@ -438,13 +438,8 @@ impl<E: Engine> Network<E> {
         loops.spawn(watch_connection(Arc::clone(&shared), events, results));
         shared.is_done().await;
         loops.shutdown().await;
-        // A task may be in the queue twice, and the answer to the last outcome not be sent: no
-        // agent shall ask a client that is gone.
-        let _ = timeout(LOST_ECHO, async {
-            let _ = engine.purge(&shared.name).await;
-            engine.flush().await;
-        })
-        .await;
+        // The answer to the last outcome, so that its agent needn't repeat it.
+        let _ = timeout(LOST_ECHO, engine.flush()).await;
     }
 }
 
@@ -467,12 +462,10 @@ async fn offer_all<E: Engine>(
             offer = offers.recv() => match offer {
                 Some(Offer::One(id)) => waiting.push_back(id),
                 Some(Offer::All) => {
-                    // What was offered before may be in the queue or not.
                     under_way.clear();
-                    shared.state().tasks.none_is_kept();
-                    purge(&shared, &engine).await;
+                    forget_what_is_not_kept(&shared, &engine).await;
                     while offers.try_recv().is_ok() {}
-                    waiting = shared.state().tasks.to_offer().into();
+                    waiting = shared.state().tasks.not_kept().into();
                 }
                 None => return,
             },
@@ -481,11 +474,14 @@ async fn offer_all<E: Engine>(
     }
 }
 
-/// Removes everything of this client from the queue.
-async fn purge<E: Engine>(shared: &Shared, engine: &E) {
-    let mut pauses = Pauses::default();
-    while engine.purge(&shared.name).await.is_err() {
-        pauses.pause().await;
+/// Takes all tasks for not kept if the queue has fewer than wait: which ones are missing, it can't
+/// tell. Tasks that are offered once more are there twice, and begin once. (A purge before would
+/// hide the tasks of other clients: nats-server before 2.9.12 moves the consumer behind them.)
+async fn forget_what_is_not_kept<E: Engine>(shared: &Shared, engine: &E) {
+    let kept = engine.kept(&shared.name).await.unwrap_or(0);
+    let mut state = shared.state();
+    if kept < state.tasks.to_offer().len() {
+        state.tasks.none_is_kept();
     }
 }
 

@@ -172,7 +172,7 @@ fn what_the_queue_forgets_is_offered_again() {
     let futures = (0..100).map(|it| executor.submit(square, it).unwrap()).collect();
     let net = runtime::Builder::new_current_thread().build().unwrap();
     until("all are offered", || net.block_on(engine.kept(&name)) == Ok(100));
-    net.block_on(engine.purge(&name)).unwrap();
+    engine.forget(&name);
     let agents = Agents::start(&engine, 2);
     check(futures);
     executor.shutdown(true, false);

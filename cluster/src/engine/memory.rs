@@ -56,6 +56,11 @@ impl Memory {
             .sum()
     }
 
+    /// Loses all tasks of a client, as a server that is killed does.
+    pub(crate) fn forget(&self, client: &str) {
+        self.broker().tasks.retain(|offered| offered.client != client);
+    }
+
     fn take(&self, most: usize) -> Vec<Delivery<Offered>> {
         let mut broker = self.broker();
         let most = most.min(broker.tasks.len());
@@ -105,11 +110,6 @@ impl Engine for Memory {
         broker.count("offer", 1);
         drop(broker);
         self.offered.notify_one();
-        Ok(())
-    }
-
-    async fn purge(&self, client: &str) -> Result<(), Error> {
-        self.broker().tasks.retain(|offered| offered.client != client);
         Ok(())
     }
 

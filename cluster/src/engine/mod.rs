@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   client                    engine                         agent
-//!   offer, purge ──▶ queue of tasks, kept ──▶ fetch, acknowledge
+//!   offer        ──▶ queue of tasks, kept ──▶ fetch, acknowledge
 //!   answer       ◀── question, or "nobody is there" ◀──── ask
 //!   subscribe    ◀── a message to all that listen ◀─────── tell
 //! ```
@@ -90,9 +90,6 @@ pub(crate) trait Engine: Clone + Send + Sync + 'static {
 
     /// Puts a task of this client into the queue; returns once it is kept.
     fn offer(&self, client: &str, task: Bytes) -> impl Future<Output = Result<(), Error>> + Send;
-
-    /// Removes all tasks of a client from the queue.
-    fn purge(&self, client: &str) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Returns the number of a client's tasks in the queue, also of those that were fetched and not
     /// acknowledged.

@@ -10,9 +10,7 @@ use std::time::Duration;
 use async_nats::client::RequestErrorKind;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::CreateStreamErrorKind;
-use async_nats::jetstream::stream::{
-    self, ConsumerError, ConsumerErrorKind, DiscardPolicy, RetentionPolicy, StorageType,
-};
+use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, AckKind, ErrorCode};
 use async_nats::{Client, ConnectOptions};
 use bytes::Bytes;
@@ -228,21 +226,6 @@ impl Engine for Nats {
         self.answered(async { kept.await.map(drop).map_err(other) }).await
     }
 
-    async fn purge(&self, client: &str) -> Result<(), Error> {
-        let purged = async {
-            let stream = self.stream().await.map_err(other)?;
-            stream.purge().filter(self.place.tasks(client)).await.map_err(other)?;
-            // A server of version 2.9 takes all tasks in the stream for delivered then, also those
-            // of other clients. A new consumer begins with the first; agents make it.
-            *self.consumer.lock().await = None;
-            match stream.delete_consumer(CONSUMER).await {
-                Err(error) if !is_missing(&error) => Err(other(error)),
-                _ => Ok(()),
-            }
-        };
-        self.answered(purged).await
-    }
-
     async fn kept(&self, client: &str) -> Result<usize, Error> {
         let counted = async {
             let stream = self.stream().await.map_err(other)?;
@@ -388,11 +371,6 @@ fn failed(settings: &Settings, error: &impl std::error::Error) -> ConnectError {
     ConnectError::Server { server: settings.servers.to_string(), reason: error.to_string() }
 }
 
-fn is_missing(error: &ConsumerError) -> bool {
-    let ConsumerErrorKind::JetStream(error) = error.kind() else { return false };
-    error.error_code() == ErrorCode::CONSUMER_NOT_FOUND
-}
-
 fn delivery(ticket: jetstream::Message) -> Delivery<jetstream::Message> {
     Delivery { payload: ticket.payload.clone(), ticket }
 }
@@ -447,7 +425,6 @@ mod tests {
         }
         // Acknowledgements have no answer, and come before the next question.
         assert_eq!(engine.kept("client").await, Ok(1));
-        engine.purge("client").await.unwrap();
-        assert_eq!((engine.kept("client").await, engine.kept("another").await), (Ok(0), Ok(1)));
+        assert_eq!(engine.kept("another").await, Ok(1));
     }
 }

@@ -36,7 +36,7 @@ const HELLO: Duration = Duration::from_millis(500);
 const WAIT: Duration = Duration::from_secs(5);
 
 /// Time for the last outcomes of an agent that leaves, if their clients aren't there.
-const LAST: Duration = Duration::from_secs(10);
+const LAST: Duration = Duration::from_secs(5);
 
 /// Largest number of tasks of clients that have gone that are remembered.
 const MOST_GIVEN_UP: usize = 256;

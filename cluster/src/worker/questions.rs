@@ -60,22 +60,24 @@ pub(crate) enum Asked {
     GivenUp,
 }
 
-/// Clients that nobody hears of. Their tasks are in the way of others: what is left after the queue
-/// was cleared costs one question, and no patience.
+/// Clients that nobody hears of. Their tasks are in the way of others, so that each costs one
+/// question, and no patience. (A purge of
+/// their subject hides tasks of others from the consumer, before nats-server 2.9.12.)
 #[derive(Debug, Default)]
 pub(crate) struct Gone(Mutex<HashSet<String>>);
 
 impl Gone {
-    /// Sets whether the client is one of them; returns true if that is new.
-    fn set(&self, client: &str, is_gone: bool) -> bool {
+    /// Sets whether the client is one of them.
+    fn set(&self, client: &str, is_gone: bool) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !is_gone {
-            return all.remove(client);
+            all.remove(client);
+            return;
         }
         if all.len() >= MOST_GONE {
             all.clear();
         }
-        all.insert(client.to_owned())
+        all.insert(client.to_owned());
     }
 
     fn contains(&self, client: &str) -> bool {
@@ -112,12 +114,8 @@ pub(crate) async fn ask<E: Engine>(
                     continue;
                 }
                 if misses == most {
-                    let is_new = gone.set(client, true);
+                    gone.set(client, true);
                     drop_all(engine, arrivals).await;
-                    if is_new {
-                        // Once will do: a task that is left there is dropped when it comes.
-                        let _ = engine.purge(client).await;
-                    }
                 }
                 if !may_be_heard {
                     return Asked::NotHeard;
