@@ -1,5 +1,6 @@
 //! The process that keeps a server: it outlives the program for a moment, to clean up.
 
+use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,11 @@ const START_WITHIN: Duration = Duration::from_secs(60);
 
 /// Name of the log in the server's folder.
 const LOG: &str = "log";
+
+/// The variable that tells Go's garbage collector by how many percent the memory in use may grow
+/// before it works. A server has so little in use that 100, the default, is some large messages:
+/// it would spend half of its time on that.
+const GARBAGE_VARIABLE: &str = "GOGC";
 
 /// Reason why there is no server, or no workers, on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -118,6 +124,9 @@ impl Server {
         command.arg("--config").arg(folder.join("server.conf"));
         command.arg("--store_dir").arg(folder.join("store"));
         command.args(["--addr", "127.0.0.1", "--port", &port.to_string()]);
+        if env::var_os(GARBAGE_VARIABLE).is_none() {
+            command.env(GARBAGE_VARIABLE, "400");
+        }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut server = match child.spawn() {
             Ok(child) => Self(child),
