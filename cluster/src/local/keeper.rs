@@ -79,7 +79,7 @@ tasks![keep];
 
 /// Runs in the keeper: obeys until the pipe closes.
 pub(super) fn keep((configuration, mut line): (String, Connection<Answer, Order>)) -> Kept {
-    // A signal to a whole group, as when a terminal closes, must not end it before its work is done.
+    // A signal to the whole group (a terminal closes) must not end it before its work is done.
     let _signals = interrupt::listen(&Arc::default())?;
     let folder = TempDir::with_prefix("cluster-")?;
     fs::write(folder.path().join("server.conf"), configuration)?;
