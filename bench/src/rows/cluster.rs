@@ -117,7 +117,8 @@ fn dask_peer(what: What, dask: &Option<(Python, String)>, kept: &Kept) -> Peer {
     Peer::new(format!("Dask {version}"), move |budget| {
         let work = Work::of(what, 1, budget);
         let program = kept.borrow_mut().take();
-        let mut program = program.map_or_else(|| python.start("with_dask.py", &json!(WORKERS)), Ok)?;
+        let start = || python.start("with_dask.py", &json!(WORKERS));
+        let mut program = program.map_or_else(start, Ok)?;
         let answer = program.ask(&serde_json::to_string(&work)?, budget)?;
         if what != What::Echo {
             kept.replace(Some(program));

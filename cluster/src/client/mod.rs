@@ -647,7 +647,7 @@ async fn watch_connection(
         tokio::select! {
             event = events.recv() => match event {
                 None => return,
-                Some(Event::Disconnected) => down = down.or_else(|| Some(tokio::time::Instant::now())),
+                Some(Event::Disconnected) => down = down.or(Some(tokio::time::Instant::now())),
                 Some(Event::Connected) => {
                     if down.take().is_some() {
                         shared.offer_again();
