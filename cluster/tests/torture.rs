@@ -7,8 +7,8 @@
 //!                           └── killed ┴── at random instants, and started again
 //! ```
 //!
-//! The long version: `TORTURE_SECONDS=60 cargo test -p cluster --test cluster-torture -- --ignored`.
-//! `TORTURE_SEED` begins with the same decisions; instants differ all the same.
+//! The long version:
+//! `TORTURE_SECONDS=60 cargo test -p cluster --test cluster-torture -- --ignored`. `TORTURE_SEED` begins with the same decisions; instants differ all the same.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 

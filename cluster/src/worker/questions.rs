@@ -3,8 +3,8 @@
 //! The client says yes once for each task. A question that was not answered is repeated with the
 //! same number, because the client may have said yes, and then believes that the task has begun
 //! here. So a question that may have been heard ends only with its answer, or when nobody has heard
-//! of the client for [`AWAY`]; but it claims a process for a few seconds only, so that a client that
-//! has been killed, or stopped, is not in the way of others.
+//! of the client for [`AWAY`]; but it claims a process for a few seconds only, so that a client
+//! that has been killed, or stopped, is not in the way of others.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
