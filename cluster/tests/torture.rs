@@ -8,7 +8,8 @@
 //! ```
 //!
 //! The long version:
-//! `TORTURE_SECONDS=60 cargo test -p cluster --test cluster-torture -- --ignored`. `TORTURE_SEED` begins with the same decisions; instants differ all the same.
+//! `TORTURE_SECONDS=60 cargo test -p cluster --test cluster-torture -- --ignored`.
+//! `TORTURE_SEED` begins with the same decisions; instants differ all the same.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
