@@ -77,8 +77,8 @@ pub(crate) struct Nats {
     client: Client,
     jetstream: jetstream::Context,
     place: Arc<Place>,
-    /// The consumer, once it was found.
-    consumer: Arc<Mutex<Option<PullConsumer>>>,
+    /// The consumer, once it was found, and the number of the connection on which it was.
+    consumer: Arc<Mutex<Option<(u64, PullConsumer)>>>,
     /// Number of connections so far.
     connections: watch::Receiver<u64>,
 }
@@ -173,8 +173,11 @@ impl Nats {
     }
 
     async fn consumer(&self) -> Result<PullConsumer, Error> {
+        let connection = *self.connections.borrow();
         let mut known = self.consumer.lock().await;
-        if let Some(consumer) = &*known {
+        // Another connection may lead to a server that was restarted and has forgotten the
+        // consumer. It doesn't answer a fetch from it at all.
+        if let Some((_, consumer)) = known.as_ref().filter(|(at, _)| *at == connection) {
             return Ok(consumer.clone());
         }
         let config = pull::Config {
@@ -187,7 +190,7 @@ impl Nats {
         };
         let stream = self.stream().await.map_err(other)?;
         let consumer = stream.get_or_create_consumer(CONSUMER, config).await.map_err(other)?;
-        Ok(known.insert(consumer).clone())
+        Ok(known.insert((connection, consumer)).1.clone())
     }
 
     async fn fetch_from(
@@ -396,14 +399,13 @@ mod tests {
     use testing::{Deadline, LONG};
 
     use super::*;
-    use crate::local::test_server;
+    use crate::local::{LocalServer, test_server};
 
     multiprocess::test_entry!();
 
-    #[tokio::test]
-    async fn a_task_is_kept_until_it_is_acknowledged() {
-        let _deadline = Deadline::seconds(120);
-        let Some(server) = test_server() else { return };
+    const TASK: Bytes = Bytes::from_static(b"task");
+
+    async fn connect(server: &LocalServer) -> Connected {
         let settings = Settings {
             servers: Servers::parse(&[server.address()], false).unwrap(),
             access: Access::default(),
@@ -412,10 +414,17 @@ mod tests {
             probes: Vec::new(),
         };
         let place = Place { cluster: String::from("a"), build: String::from("b") };
-        let Connected { engine, .. } = Nats::connect(&settings, place, LONG).await.unwrap();
+        Nats::connect(&settings, place, LONG).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_task_is_kept_until_it_is_acknowledged() {
+        let _deadline = Deadline::seconds(120);
+        let Some(server) = test_server() else { return };
+        let Connected { engine, .. } = connect(&server).await;
         assert_eq!(engine.kept("client").await, Ok(0));
         for client in ["client", "client", "client", "another"] {
-            engine.offer(client, Bytes::from_static(b"task")).await.unwrap();
+            engine.offer(client, TASK).await.unwrap();
         }
         assert_eq!(engine.kept("client").await, Ok(3));
         let fetched = engine.fetch(2, ANSWER).await.unwrap();
@@ -426,5 +435,21 @@ mod tests {
         // Acknowledgements have no answer, and come before the next question.
         assert_eq!(engine.kept("client").await, Ok(1));
         assert_eq!(engine.kept("another").await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn the_first_fetch_from_a_restarted_server_brings_a_task() {
+        let _deadline = Deadline::seconds(120);
+        let Some(server) = test_server() else { return };
+        let Connected { engine, mut events, .. } = connect(&server).await;
+        engine.offer("client", TASK).await.unwrap();
+        assert_eq!(engine.fetch(1, ANSWER).await.unwrap().len(), 1);
+        server.kill().unwrap();
+        while events.recv().await != Some(Event::Disconnected) {}
+        server.restart().unwrap();
+        while events.recv().await != Some(Event::Connected) {}
+        engine.stream().await.unwrap();
+        engine.offer("client", TASK).await.unwrap();
+        assert_eq!(engine.fetch(1, ANSWER).await.unwrap().len(), 1);
     }
 }
