@@ -213,7 +213,9 @@ fn shortened(mut error: TaskError) -> TaskError {
         | ResultNotSent(text)
         | ResultNotReceived(text)
         | Broken(text) => {
-            let end = text.floor_char_boundary(LONGEST_TEXT);
+            let fits = |(start, letter): &(usize, char)| start + letter.len_utf8() <= LONGEST_TEXT;
+            let end = text.char_indices().take_while(fits).last();
+            let end = end.map_or(0, |(start, letter)| start + letter.len_utf8());
             if end < text.len() {
                 text.truncate(end);
                 text.push('…');
@@ -246,5 +248,27 @@ async fn until_answered<E: Engine>(
             Err(Error::Failed(_)) => away = None,
         }
         pauses.pause().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_takes_as_many_outcomes_as_fit_and_at_least_one() {
+        let outcome = |length| (0, Outcome::Result(vec![0; length].into()));
+        let mut outcomes = vec![outcome(900), outcome(10), outcome(10), outcome(800)];
+        let sizes = [(); 3].map(|()| gathered(&mut outcomes, 500).len());
+        assert_eq!((sizes, outcomes.len()), ([1, 2, 1], 0));
+    }
+
+    #[test]
+    fn a_long_text_of_an_error_is_cut_between_two_letters() {
+        let panicked = |message: String| TaskError::Panicked { message };
+        let long = shortened(panicked("机".repeat(LONGEST_TEXT)));
+        assert_eq!(long, panicked("机".repeat(LONGEST_TEXT / 3) + "…"));
+        let short = panicked("机".repeat(LONGEST_TEXT / 3));
+        assert_eq!(shortened(short.clone()), short);
     }
 }

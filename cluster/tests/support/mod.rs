@@ -67,7 +67,9 @@ impl Gate {
             for stream in listener.incoming() {
                 let (Some(all), Ok(stream)) = (all.upgrade(), stream) else { break };
                 // At an open gate it is dropped.
-                all.lock().unwrap().as_mut().map(|all| all.push(stream));
+                if let Some(all) = all.lock().unwrap().as_mut() {
+                    all.push(stream);
+                }
             }
         });
         Self { port, waiting }
