@@ -1,4 +1,20 @@
-//! Executors whose calls run on several machines: one `submit` for all of them.
+//! The same `submit` on several machines.
+//!
+//! [`ClusterExecutor`] is an [`Executor`](multiprocess::futures::Executor) whose calls run on other
+//! machines. Between them is a NATS server with JetStream. The client keeps each task until its
+//! outcome is there, and says yes once to a worker that asks whether it may begin. So a task begins
+//! at most once, and a lost machine costs only what had begun there.
+//!
+//! ```text
+//!   client ── task ──▶ queue, for each build ── task ──▶ agent ── call ──▶ processes of its pool
+//!          ◀──────────────── may I begin? ───────────────
+//!          ──────────────── yes, once ──────────────────▶
+//!          ◀──────────────── outcome, until answered ────
+//! ```
+//!
+//! A program whose `main` calls [`main`](crate::main()) is a worker, too: `my-program cluster-worker
+//! nats://head:4222`. [`local`] has a server and workers of a program's own, for trying out and for
+//! tests.
 
 #![forbid(unsafe_code)]
 
