@@ -15,11 +15,11 @@ use futures_util::StreamExt;
 use multiprocess::futures::{Executor, Future, FutureError, MapOptions, SubmitError, TaskError};
 use multiprocess::tasks;
 use tempfile::TempDir;
-use testing::{Deadline, LONG};
+use testing::{Deadline, LONG, until};
 
 multiprocess::test_entry!();
 
-tasks![square, same, fail, pause, grow, mark];
+tasks![square, same, fail, pause, grow, mark, attempt, fail_once];
 
 fn square(number: u64) -> u64 {
     number * number
@@ -46,6 +46,19 @@ fn mark((file, number, milliseconds): (PathBuf, u64, u64)) {
     let mut file = OpenOptions::new().append(true).create(true).open(file).unwrap();
     file.write_all(format!("{number}\n").as_bytes()).unwrap();
     pause(milliseconds);
+}
+
+/// Leaves a mark, and waits in its first attempt for the end of its process; returns the attempt.
+fn attempt(file: PathBuf) -> u32 {
+    let attempt = cluster::attempt();
+    mark((file, attempt.into(), if attempt == 1 { 60_000 } else { 0 }));
+    attempt
+}
+
+/// Leaves a mark, and panics.
+fn fail_once(file: PathBuf) {
+    mark((file, cluster::attempt().into(), 0));
+    panic!("on purpose");
 }
 
 /// Returns the numbers of the marks in the file, sorted.
@@ -144,6 +157,26 @@ fn a_killed_agent_costs_the_call_that_had_begun_there_and_is_named() {
     assert_eq!(*exitcode, Some(-9));
     // The keeper starts another agent.
     assert_eq!(next.result_timeout(LONG), Ok(&9));
+}
+
+#[test]
+fn with_retries_a_killed_agents_call_runs_again_but_not_one_that_panicked() {
+    let _deadline = Deadline::seconds(120);
+    let Some((mut cluster, _)) = cluster(2) else { return };
+    let builder = ClusterExecutor::builder().server(&cluster.address());
+    let executor = builder.retries(1).connect().unwrap();
+    let folder = TempDir::new().unwrap();
+    let [killed, failed] = ["killed", "failed"].map(|name| folder.path().join(name));
+    let again = executor.submit(attempt, killed.clone()).unwrap();
+    until("the first attempt has begun", || marks(&killed) == [1]);
+    // One of them has it; the other one kills nothing but time.
+    cluster.workers().iter().for_each(|worker| worker.kill_agent().unwrap());
+    assert_eq!(again.result_timeout(LONG), Ok(&2));
+    assert_eq!(marks(&killed), [1, 2]);
+    let once = executor.submit(fail_once, failed.clone()).unwrap();
+    assert!(matches!(task_error(&once), TaskError::Panicked { .. }));
+    executor.shutdown(true, false);
+    assert_eq!(marks(&failed), [1]);
 }
 
 #[test]

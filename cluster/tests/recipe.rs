@@ -1,7 +1,5 @@
 //! The program for several machines in docs/porting.md, which is the example `sum_of_squares`.
 
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
 use std::fs;
 
 use cluster::local::test_server;
