@@ -9,7 +9,7 @@
 use std::env;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cluster::ClusterExecutor;
 use cluster::local::{LocalCluster, LocalWorker};
@@ -23,6 +23,7 @@ use super::other_program::OtherProgram;
 tasks![square];
 
 pub(crate) fn main() -> Result<(), Failure> {
+    // A server, whose workers come later.
     let mut machines = LocalCluster::new(0, 0)?;
     let executor = ClusterExecutor::connect(&machines.address())?;
     let folder = tempfile::tempdir()?;
@@ -33,13 +34,15 @@ pub(crate) fn main() -> Result<(), Failure> {
     let address = machines.address();
     let arguments = ["cluster-worker", &address, "--name", "other", "--processes", "1"];
     let other = OtherProgram::start(&copy, &arguments)?;
-    while executor.workers().is_empty() {
+    let begun = Instant::now();
+    while executor.workers().is_empty() && begun.elapsed() < LONG {
         // It waits for greetings, of which none is of this build.
         let _ = executor.wait_for_processes(1, Duration::from_millis(10));
     }
     let seen = executor.workers();
-    note!("{} is of build {}", seen[0].name, seen[0].build);
-    check!(!seen[0].is_ours, "the client sees it: its build is another one");
+    let seen = seen.first().ok_or_else(|| Failure::new("the copy hasn't come for a minute"))?;
+    note!("{} is of build {}", seen.name, seen.build);
+    check!(!seen.is_ours, "the client sees it: its build is another one");
 
     say!("submits a call");
     let future = executor.submit(square, 7)?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use common::interrupt;
@@ -90,7 +90,7 @@ pub(super) fn keep((configuration, mut line): (String, Connection<Answer, Order>
         let answer = match order {
             Order::Kill => Ok(None),
             Order::Start { port } => Server::start(folder.path(), port).map(|started| {
-                let pid = started.0.id();
+                let pid = started.child.id();
                 server = Some(started);
                 Some(Running { pid, log: folder.path().join(LOG) })
             }),
@@ -107,13 +107,19 @@ pub(super) fn keep((configuration, mut line): (String, Connection<Answer, Order>
 type Kept = Result<(), Failure>;
 
 /// A running server, which is killed when this is dropped.
-struct Server(Child);
+struct Server {
+    child: Child,
+    /// Copies the server's log until its end.
+    log: Option<JoinHandle<()>>,
+}
 
 impl Drop for Server {
     fn drop(&mut self) {
         // It fails for the dead only.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // An open log would keep the folder on Windows.
+        let _ = self.log.take().map(JoinHandle::join);
     }
 }
 
@@ -129,18 +135,18 @@ impl Server {
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut server = match child.spawn() {
-            Ok(child) => Self(child),
+            Ok(child) => Self { child, log: None },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(LocalError::NotInstalled);
             }
             Err(error) => return Err(LocalError::not_started(error)),
         };
-        let said = server.0.stderr.take().expect("it is piped");
+        let said = server.child.stderr.take().expect("it is piped");
         let (ready, is_ready) = channel();
         let log = folder.join(LOG);
         let read = move || read_log(said, &log, &ready);
         let reader = thread::Builder::new().name(String::from("server-log")).spawn(read);
-        reader.map_err(LocalError::not_started)?;
+        server.log = Some(reader.map_err(LocalError::not_started)?);
         match is_ready.recv_timeout(START_WITHIN) {
             Ok(Ok(())) => Ok(server),
             Ok(Err(last_line)) => Err(LocalError::NotStarted(last_line)),

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The pipe closes with the [`LocalServer`], and when this program ends in whatever way. Then the
-//! keeper kills the server and removes the folder.
+//! keeper kills the server and removes the folder. Only a SIGKILL of the keeper itself leaves both.
 
 mod cable;
 mod keeper;
