@@ -72,6 +72,7 @@ def main():
         for work in questions():
             work["data"] = b"." * work["bytes"]
             call = WHAT[work["what"]]
+            calls.seconds_each(lambda: call(client, work), 0, 16 if work["calls"] == 1 else 1)
             print(calls.seconds_each(lambda: call(client, work), work["seconds"]), flush=True)
 
 
