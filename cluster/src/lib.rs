@@ -28,6 +28,7 @@ mod engine;
 mod entry;
 mod error;
 mod executor;
+mod garbage;
 pub mod local;
 mod pause;
 mod presence;

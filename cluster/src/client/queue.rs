@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::{Both, Shared};
+use super::shared::{Both, Shared};
 use crate::engine::Engine;
 
 /// Time between two looks at the queue.
@@ -44,8 +44,9 @@ async fn has_lost_tasks<E: Engine>(shared: &Shared, engine: &E) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::offers::offer;
+    use super::super::shared::Completion;
     use super::super::simulation::shared;
-    use super::super::{Completion, offer};
     use super::*;
     use crate::engine::Acknowledgement;
     use crate::engine::memory::Memory;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use multiprocess::futures::{Executor, Future};
 use multiprocess::tasks;
 use testing::{Deadline, LONG, until};
 use tokio::runtime;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
@@ -16,7 +18,10 @@ use super::*;
 use crate::engine::Acknowledgement;
 use crate::engine::memory::Memory;
 use crate::executor::ClusterExecutor;
-use crate::protocol::{Answer, Question, Task, done, may, split};
+use crate::protocol::{
+    self, Answer, Done, Hello, May, News, Outcome, Place, Plain, Question, Task, WorkerId, done,
+    may, split,
+};
 
 tasks![square];
 

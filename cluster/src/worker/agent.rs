@@ -21,11 +21,11 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::engine::{Acknowledgement, Delivery, Engine, Error};
+use crate::garbage::Garbage;
 use crate::pause::Pauses;
 use crate::protocol::{Answer, GivenUp, Hello, May, News, Place, Plain, Task};
 use crate::worker::begun::Begun;
 use crate::worker::context::{Context, Setup};
-use crate::worker::garbage::Garbage;
 use crate::worker::outbox::Outbox;
 use crate::worker::questions::{self, Arrival, Asked, Gone};
 

@@ -28,7 +28,6 @@ mod builder;
 mod call;
 pub(crate) mod command;
 mod context;
-mod garbage;
 mod host_name;
 mod keeper;
 mod outbox;

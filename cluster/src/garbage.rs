@@ -18,20 +18,20 @@ pub(crate) struct Garbage {
 impl Garbage {
     /// Counts a message that was dropped for this reason, and tells it on standard error, unless a
     /// line was written less than a minute ago.
-    pub(crate) fn drop_one(&mut self, worker: &str, reason: impl std::fmt::Display) {
-        if let Some(line) = self.line(worker, reason) {
+    pub(crate) fn drop_one(&mut self, place: &str, reason: impl std::fmt::Display) {
+        if let Some(line) = self.line(place, reason) {
             complain(line);
         }
     }
 
-    fn line(&mut self, worker: &str, reason: impl std::fmt::Display) -> Option<String> {
+    fn line(&mut self, place: &str, reason: impl std::fmt::Display) -> Option<String> {
         self.count += 1;
         if self.told.is_some_and(|told| told.elapsed() < PAUSE) {
             return None;
         }
         self.told = Some(Instant::now());
         let count = std::mem::take(&mut self.count);
-        Some(format!("{worker}: {count} messages were dropped, the last one because {reason}"))
+        Some(format!("{place}: {count} messages were dropped, the last one because {reason}"))
     }
 }
 
