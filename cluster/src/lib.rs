@@ -1,4 +1,4 @@
-//! The same `submit` on several machines.
+//! Executors whose calls run on several machines, by one `submit` for all of them.
 //!
 //! [`ClusterExecutor`] is an [`Executor`](multiprocess::futures::Executor) whose calls run on other
 //! machines. Between them is a NATS server with JetStream. The client keeps each task until its
@@ -12,9 +12,9 @@
 //!          ◀──────────────── outcome, until answered ────
 //! ```
 //!
-//! A program whose `main` calls [`main`](crate::main()) is a worker, too: `my-program cluster-worker
-//! nats://head:4222`. [`local`] has a server and workers of a program's own, for trying out and for
-//! tests.
+//! A program whose `main` calls [`main`](crate::main()) is a worker, too:
+//! `my-program cluster-worker nats://head:4222`. [`local`] has a server and workers of a program's
+//! own, for trying out and for tests.
 
 #![forbid(unsafe_code)]
 
