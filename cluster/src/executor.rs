@@ -15,6 +15,7 @@ use multiprocess::process::{FunctionId, frame};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::arguments::{Encoded, Piece};
 use crate::builder::ClusterBuilder;
 use crate::client::{Completion, End, Network, Shared};
 use crate::engine::Engine;
@@ -58,7 +59,8 @@ use crate::tasks::NewTask;
 /// program's `main` all calls are waited for.
 pub struct ClusterExecutor {
     shared: Arc<Shared>,
-    part_size: usize,
+    /// Largest message in bytes.
+    max_payload: usize,
     /// Threads of the network and of the results; none once shut down.
     threads: Vec<JoinHandle<()>>,
 }
@@ -121,7 +123,7 @@ impl ClusterExecutor {
         let (sender, results) = mpsc::channel();
         let network = network(sender);
         let shared = Arc::clone(&network.shared);
-        let part_size = part_size(network.engine.max_payload());
+        let max_payload = network.engine.max_payload();
         let completed = Arc::clone(&shared);
         let completes = thread::Builder::new()
             .name(String::from("cluster-results"))
@@ -138,7 +140,7 @@ impl ClusterExecutor {
                 shared.wait_until_over();
             }
         });
-        Ok(Self { shared, part_size, threads: vec![net, completes] })
+        Ok(Self { shared, max_payload, threads: vec![net, completes] })
     }
 
     fn submit_all<A, R, F>(
@@ -153,11 +155,10 @@ impl ClusterExecutor {
     {
         let function = FunctionId::of(&function).map_err(SubmitError::Unlisted)?;
         let name = function.name().map_err(|error| SubmitError::Broken(error.to_string()))?;
-        let encoded = Encoded::of(arguments, self.shared.limits.most_bytes);
-        let sent = encoded.failed.iter().filter(|failed| failed.is_none()).count();
-        let id = self.shared.reserve(sent);
+        let Encoded { pieces, failed } = Encoded::of(arguments, self.shared.limits.most_bytes);
+        let id = self.shared.reserve(failed.iter().filter(|failed| failed.is_none()).count());
         let (mut futures, mut calls) = (Vec::new(), Vec::new());
-        for failed in encoded.failed {
+        for failed in failed {
             let call = id + calls.len() as u64;
             let (promise, future) =
                 Promise::with_control(Call { shared: Arc::clone(&self.shared), id: call });
@@ -170,20 +171,44 @@ impl ClusterExecutor {
         if calls.is_empty() {
             return Ok(futures);
         }
-        let bytes = Bytes::from(encoded.bytes);
-        let is_large = bytes.len() > self.part_size;
+        let (mut id, mut calls) = (id, calls.into_iter());
+        let tasks = pieces.into_iter().map(|piece| {
+            let (first, count) = (id, piece.lengths.len());
+            id += count as u64;
+            let calls = calls.by_ref().take(count).collect();
+            (first, self.task(first, function, name, piece, calls))
+        });
+        self.shared.submit(tasks.collect())?;
+        Ok(futures)
+    }
+
+    /// Makes a task; its arguments are in its message if they fit in.
+    fn task(
+        &self,
+        id: u64,
+        function: FunctionId,
+        name: &str,
+        piece: Piece,
+        calls: Vec<Completion>,
+    ) -> NewTask<Completion> {
+        let bytes = Bytes::from(piece.bytes);
         let task = Task {
             client: self.shared.name.clone(),
             id,
             most_bytes: self.shared.limits.most_bytes,
             function,
             name: name.to_owned(),
-            lengths: encoded.lengths,
-            arguments: (!is_large).then(|| bytes.clone()),
+            lengths: piece.lengths,
+            arguments: None,
         };
-        let arguments = is_large.then_some(bytes);
-        self.shared.submit(id, NewTask { message: task.encode(), arguments, calls })?;
-        Ok(futures)
+        if bytes.len() <= part_size(self.max_payload) {
+            let with_arguments = Task { arguments: Some(bytes.clone()), ..task.clone() };
+            let message = with_arguments.encode();
+            if message.len() <= self.max_payload {
+                return NewTask { message, arguments: None, calls };
+            }
+        }
+        NewTask { message: task.encode(), arguments: Some(bytes), calls }
     }
 
     fn finish(&mut self, wait: bool) {
@@ -193,42 +218,6 @@ impl ClusterExecutor {
             self.threads.drain(..).for_each(|thread| drop(thread.join()));
         }
         self.threads.clear();
-    }
-}
-
-/// Arguments of calls as bytes.
-struct Encoded {
-    bytes: Vec<u8>,
-    /// Lengths of the arguments of calls that can be sent.
-    lengths: Vec<u64>,
-    /// For each call, the reason why its arguments can't be sent.
-    failed: Vec<Option<TaskError>>,
-}
-
-impl Encoded {
-    fn of<A: Serialize>(arguments: &[A], most_bytes: u64) -> Self {
-        let mut encoded = Self { bytes: Vec::new(), lengths: Vec::new(), failed: Vec::new() };
-        for argument in arguments {
-            let start = encoded.bytes.len();
-            let appended =
-                catch_unwind(AssertUnwindSafe(|| frame::append(argument, &mut encoded.bytes)));
-            let failed = match appended {
-                Err(_) => Some(String::from("their serialisation panicked")),
-                Ok(Err(error)) => Some(error.to_string()),
-                // A chunk counts as a whole.
-                Ok(Ok(())) if encoded.bytes.len() as u64 > most_bytes => Some(format!(
-                    "they have {} bytes, and {most_bytes} are allowed",
-                    encoded.bytes.len()
-                )),
-                Ok(Ok(())) => None,
-            };
-            match failed {
-                None => encoded.lengths.push((encoded.bytes.len() - start) as u64),
-                Some(_) => encoded.bytes.truncate(start),
-            }
-            encoded.failed.push(failed.map(TaskError::ArgumentsNotSent));
-        }
-        encoded
     }
 }
 

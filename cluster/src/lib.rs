@@ -20,6 +20,7 @@
 
 mod access;
 mod address;
+mod arguments;
 mod attempt;
 mod build_id;
 mod builder;

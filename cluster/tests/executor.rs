@@ -9,8 +9,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cluster::ClusterExecutor;
-use cluster::local::{LocalCluster, test_server};
+use cluster::local::{LocalCluster, LocalWorker, test_server, test_server_with};
+use cluster::{ClusterExecutor, Worker};
 use futures_util::StreamExt;
 use multiprocess::futures::{Executor, Future, FutureError, MapOptions, SubmitError, TaskError};
 use multiprocess::tasks;
@@ -103,6 +103,15 @@ fn task_error<R: Sync>(future: &Future<R>) -> TaskError {
     future.exception_timeout(LONG).unwrap().cloned().unwrap()
 }
 
+/// Checks that a chunk of so many calls is done.
+fn check_chunk(executor: &ClusterExecutor, calls: u64) {
+    let futures = executor.submit_chunk(square, (0..calls).collect()).unwrap();
+    assert_eq!(futures.len() as u64, calls);
+    for (number, future) in (0..).zip(&futures) {
+        assert_eq!(future.result_timeout(LONG), Ok(&(number * number)));
+    }
+}
+
 #[test]
 fn calls_have_their_results_one_by_one_and_in_chunks() {
     let _deadline = Deadline::seconds(120);
@@ -128,6 +137,33 @@ fn large_arguments_and_results_come_in_parts() {
         let bytes: Vec<u8> = (0..length).map(|it: usize| (it * 7 % 251) as u8).collect();
         let future = executor.submit(same, bytes.clone()).unwrap();
         assert!(future.result_timeout(LONG).unwrap() == &bytes, "{length}");
+    }
+}
+
+#[test]
+fn a_chunk_of_any_length_is_done() {
+    let _deadline = Deadline::seconds(300);
+    let Some((_cluster, executor)) = cluster(1) else { return };
+    check_chunk(&executor, 70_000);
+}
+
+#[test]
+fn a_chunk_whose_lengths_do_not_fit_beside_its_arguments_is_done() {
+    let _deadline = Deadline::seconds(120);
+    let Some(server) = test_server_with("jetstream {}\nmax_payload: 64KB\n") else { return };
+    let worker = Worker::builder().server(server.address()).processes(1);
+    let _worker = LocalWorker::start(worker).unwrap();
+    let executor = ClusterExecutor::connect(&server.address()).unwrap();
+    check_chunk(&executor, 6000);
+    let lengths = [59_000, 61_000, 64_000, 65_000, 66_000, 200_000];
+    for length in lengths.into_iter().chain((0..40).map(|it| 59_500 + 200 * it)) {
+        let bytes = vec![7; length];
+        let future = executor.submit(same, bytes.clone()).unwrap();
+        assert!(future.result_timeout(LONG).unwrap() == &bytes, "{length}");
+    }
+    let calls = vec![vec![7; 10]; 5500];
+    for future in executor.submit_chunk(same, calls).unwrap() {
+        assert_eq!(future.result_timeout(LONG).unwrap(), &[7; 10]);
     }
 }
 
@@ -246,6 +282,10 @@ fn arguments_and_results_above_the_limit_are_told_with_both_numbers() {
     let both = |error: TaskError| error.to_string().contains("1000");
     let sent = executor.submit(same, vec![1; 2000]).unwrap();
     assert!(matches!(task_error(&sent), TaskError::ArgumentsNotSent(_)) && both(task_error(&sent)));
+    // Together they are above it, but each goes alone.
+    for future in executor.submit_chunk(same, vec![vec![1; 600]; 2]).unwrap() {
+        assert_eq!(future.result_timeout(LONG).unwrap(), &[1; 600]);
+    }
     let received = executor.submit(grow, 2000).unwrap();
     let error = task_error(&received);
     assert!(matches!(error, TaskError::ResultNotSent(_)) && both(error));

@@ -59,7 +59,7 @@ mod tests {
         for id in 0..3 {
             let calls = vec![Box::new(drop) as Completion];
             let message = id.to_string().into();
-            shared.submit(id, NewTask { message, arguments: None, calls }).unwrap();
+            shared.submit(vec![(id, NewTask { message, arguments: None, calls })]).unwrap();
         }
         // An offer without an answer may be in the queue or not.
         assert!(!has_lost_tasks(&shared, &engine).await);

@@ -142,24 +142,25 @@ impl Shared {
         self.next.fetch_add(calls as u64, Ordering::Relaxed)
     }
 
-    /// Takes a task and lets it be offered. Waits while too many calls wait.
+    /// Takes tasks, all or none, and lets them be offered. Waits while too many calls wait.
     ///
     /// # Errors
     /// [`SubmitError::Shutdown`], [`SubmitError::Broken`].
-    pub(crate) fn submit(&self, id: u64, task: NewTask<Completion>) -> Result<(), SubmitError> {
+    pub(crate) fn submit(&self, tasks: Vec<(u64, NewTask<Completion>)>) -> Result<(), SubmitError> {
+        let ids: Vec<u64> = tasks.iter().map(|(id, _)| *id).collect();
         let is_full = |state: &State| {
             state.life == Life::Open && state.tasks.waiting() >= self.limits.most_waiting
         };
         let mut state = self.wait_while(self.state(), None, is_full);
         match &state.life {
-            Life::Open => state.tasks.insert(id, task),
+            Life::Open => tasks.into_iter().for_each(|(id, task)| state.tasks.insert(id, task)),
             Life::Broken(reason) | Life::Over(Some(reason)) => {
                 return Err(SubmitError::Broken(reason.clone()));
             }
             Life::Closed | Life::Over(None) => return Err(SubmitError::Shutdown),
         }
         drop(state);
-        self.offer(id);
+        ids.into_iter().for_each(|id| self.offer(id));
         Ok(())
     }
 
