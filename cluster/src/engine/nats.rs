@@ -71,6 +71,15 @@ impl Settings {
     }
 }
 
+/// A fetched task, for its acknowledgement.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    message: jetstream::Message,
+    /// Number of the connection over which it came. On another one, the server may have been
+    /// restarted, and have given its number to another task.
+    connection: u64,
+}
+
 /// A connection to NATS.
 #[derive(Clone)]
 pub(crate) struct Nats {
@@ -194,11 +203,17 @@ impl Nats {
     }
 
     async fn fetch_from(
+        &self,
         consumer: &PullConsumer,
         most: usize,
         wait: Duration,
-    ) -> Result<Vec<Delivery<jetstream::Message>>, Error> {
+    ) -> Result<Vec<Delivery<Ticket>>, Error> {
         let mut fetched = Vec::new();
+        let connection = *self.connections.borrow();
+        let delivery = |message: jetstream::Message| Delivery {
+            payload: message.payload.clone(),
+            ticket: Ticket { message, connection },
+        };
         let batch = consumer.batch().max_messages(1).expires(wait).messages();
         let mut batch = batch.await.map_err(other)?;
         // The server ends the wait; the limit is for a server that is gone.
@@ -218,7 +233,7 @@ impl Nats {
 }
 
 impl Engine for Nats {
-    type Ticket = jetstream::Message;
+    type Ticket = Ticket;
 
     fn max_payload(&self) -> usize {
         self.client.server_info().max_payload
@@ -240,14 +255,10 @@ impl Engine for Nats {
         self.answered(counted).await
     }
 
-    async fn fetch(
-        &self,
-        most: usize,
-        wait: Duration,
-    ) -> Result<Vec<Delivery<jetstream::Message>>, Error> {
+    async fn fetch(&self, most: usize, wait: Duration) -> Result<Vec<Delivery<Ticket>>, Error> {
         let fetch = async {
             let consumer = self.consumer().await?;
-            Self::fetch_from(&consumer, most, wait).await
+            self.fetch_from(&consumer, most, wait).await
         };
         let fetched = self.answered(fetch).await;
         // A server that was restarted has forgotten the consumer, and a fetch from it is just
@@ -258,16 +269,16 @@ impl Engine for Nats {
         fetched
     }
 
-    async fn acknowledge(
-        &self,
-        ticket: jetstream::Message,
-        how: Acknowledgement,
-    ) -> Result<(), Error> {
+    async fn acknowledge(&self, ticket: Ticket, how: Acknowledgement) -> Result<(), Error> {
+        if ticket.connection != *self.connections.borrow() {
+            // The task is delivered again, and its client says no.
+            return Ok(());
+        }
         let kind = match how {
             Acknowledgement::Taken => AckKind::Ack,
             Acknowledgement::GivenBack => AckKind::Nak(None),
         };
-        ticket.ack_with(kind).await.map_err(other)
+        ticket.message.ack_with(kind).await.map_err(other)
     }
 
     async fn ask(&self, subject: String, question: Bytes) -> Result<Bytes, Error> {
@@ -374,10 +385,6 @@ fn failed(settings: &Settings, error: &impl std::error::Error) -> ConnectError {
     ConnectError::Server { server: settings.servers.to_string(), reason: error.to_string() }
 }
 
-fn delivery(ticket: jetstream::Message) -> Delivery<jetstream::Message> {
-    Delivery { payload: ticket.payload.clone(), ticket }
-}
-
 fn event_of(event: &async_nats::Event) -> Option<Event> {
     match event {
         async_nats::Event::Connected => Some(Event::Connected),
@@ -451,5 +458,23 @@ mod tests {
         engine.stream().await.unwrap();
         engine.offer("client", TASK).await.unwrap();
         assert_eq!(engine.fetch(1, ANSWER).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_late_acknowledgement_takes_no_other_task_of_a_restarted_server() {
+        let _deadline = Deadline::seconds(120);
+        let Some(server) = test_server() else { return };
+        let Connected { engine, mut events, .. } = connect(&server).await;
+        engine.offer("client", TASK).await.unwrap();
+        let late = engine.fetch(1, ANSWER).await.unwrap().pop().unwrap().ticket;
+        server.kill().unwrap();
+        while events.recv().await != Some(Event::Disconnected) {}
+        server.restart().unwrap();
+        while events.recv().await != Some(Event::Connected) {}
+        engine.stream().await.unwrap();
+        engine.offer("client", TASK).await.unwrap();
+        assert_eq!(engine.fetch(1, ANSWER).await.unwrap().len(), 1);
+        engine.acknowledge(late, Acknowledgement::Taken).await.unwrap();
+        assert_eq!(engine.kept("client").await, Ok(1));
     }
 }
