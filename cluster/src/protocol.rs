@@ -43,8 +43,9 @@ pub(crate) const MAX_CALLS: usize = 1 << 16;
 /// Longest name of a client, of a worker or of a cluster.
 const MAX_NAME: usize = 128;
 
-/// Largest part in bytes of arguments and results in one message.
-const MAX_PART: usize = 512 << 10;
+/// Largest part in bytes of arguments and results in one message: a mebibyte, with what its type
+/// adds, has two.
+const MAX_PART: usize = 520 << 10;
 
 /// Returns the largest part in bytes of arguments and results in one message to a server with this
 /// limit, so that a header fits in, too.

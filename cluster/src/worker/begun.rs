@@ -134,12 +134,12 @@ async fn arguments_of<E: Engine>(engine: &E, task: &Task) -> Option<Bytes> {
         part_of(engine, &task.client, question)
     });
     let mut parts = iter(questions).buffered(UNDER_WAY);
-    // Grows with what really comes.
+    // Nothing is allocated but for what has really come, and that once.
     let mut arguments = Vec::new();
     while let Some(part) = parts.next().await {
-        arguments.extend_from_slice(&part?);
+        arguments.push(part?);
     }
-    Some(arguments.into())
+    Some(arguments.concat().into())
 }
 
 async fn part_of<E: Engine>(engine: &E, client: &str, question: Part) -> Option<Bytes> {
