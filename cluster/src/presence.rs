@@ -9,17 +9,26 @@
 //! | --- | --- |
 //! | hello, question, outcome | the silence begins anew |
 //! | echo | all are silent for one echo longer; one that is silent for too long is lost |
+//! | reconnected | the silences begin anew; nobody is lost while the workers reconnect, too |
 //! | ended (its keeper says so) | gone for good, with a reason |
 //! | bye | gone for good |
 //! | hello of another build | told once for each build |
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::protocol::{Ended, GivenUp, Hello, News, WorkerId};
 
 /// Shortest time between two echoes.
 pub(crate) const ECHO: Duration = Duration::from_millis(250);
+
+/// Number of echoes after a lost connection in which nobody is lost: 5 s, because workers try to
+/// connect every 2 s.
+const RECONNECTING: u32 = 20;
+
+/// Number of echoes for which a worker that is gone is remembered: 10 min, after which nothing of
+/// it is under way.
+const REMEMBERED: u64 = 2400;
 
 /// A machine of a cluster, as it told of itself. Dask: `client.scheduler_info()["workers"]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +54,12 @@ pub(crate) struct Presence {
     /// Number of echoes after which a silent worker is lost.
     most_silent: u32,
     workers: BTreeMap<WorkerId, Known>,
-    /// Workers that won't come back.
-    gone: HashSet<WorkerId>,
+    /// Workers that won't come back, and the number of echoes when that was said last.
+    gone: HashMap<WorkerId, u64>,
+    /// Number of echoes so far.
+    echoes: u64,
+    /// Number of echoes to come in which nobody is lost.
+    reconnecting: u32,
     /// Other builds that were told.
     told: BTreeSet<String>,
 }
@@ -82,7 +95,9 @@ impl Presence {
             build,
             most_silent,
             workers: BTreeMap::new(),
-            gone: HashSet::new(),
+            gone: HashMap::new(),
+            echoes: 0,
+            reconnecting: 0,
             told: BTreeSet::new(),
         }
     }
@@ -90,7 +105,7 @@ impl Presence {
     /// Takes a sign of life of a worker of this build. Returns false if it has ended, and what it
     /// says comes too late.
     pub(crate) fn is_heard(&mut self, worker: &WorkerId) -> bool {
-        if self.gone.contains(worker) {
+        if self.gone.contains_key(worker) {
             return false;
         }
         match self.workers.get_mut(worker) {
@@ -117,12 +132,27 @@ impl Presence {
 
     /// Takes an echo; returns the workers that were silent for too long.
     pub(crate) fn echo(&mut self) -> Vec<WorkerId> {
+        self.echoes += 1;
+        if self.echoes.is_multiple_of(REMEMBERED / 10) {
+            let forgotten = self.echoes.saturating_sub(REMEMBERED);
+            self.gone.retain(|_, said| *said >= forgotten);
+        }
         self.workers.values_mut().for_each(|known| known.silent += 1);
+        if self.reconnecting > 0 {
+            self.reconnecting -= 1;
+            return Vec::new();
+        }
         let most = self.most_silent;
         let lost = self.workers.iter().filter(|(_, known)| known.silent > most);
         let lost: Vec<WorkerId> = lost.map(|(worker, _)| worker.clone()).collect();
         lost.iter().for_each(|worker| drop(self.workers.remove(worker)));
         lost
+    }
+
+    /// Begins all silences anew, after a lost connection: the workers have lost theirs, too.
+    pub(crate) fn reconnected(&mut self) {
+        self.workers.values_mut().for_each(|known| known.silent = 0);
+        self.reconnecting = RECONNECTING;
     }
 
     /// Returns all machines that are there.
@@ -168,7 +198,7 @@ impl Presence {
 
     fn is_gone(&mut self, worker: WorkerId) -> bool {
         let was_there = self.workers.remove(&worker).is_some();
-        self.gone.insert(worker);
+        self.gone.insert(worker, self.echoes);
         was_there
     }
 }
@@ -215,6 +245,29 @@ mod tests {
         assert_eq!(presence.machines(), []);
         let lost: Vec<WorkerId> = (0..5).flat_map(|_| presence.echo()).collect();
         assert_eq!(lost, [worker(1)]);
+    }
+
+    #[test]
+    fn nobody_is_lost_while_all_connect_anew() {
+        let mut presence = presence();
+        presence.hear(hello(1, "ours"));
+        presence.hear(hello(2, "ours"));
+        (0..4).for_each(|_| assert_eq!(presence.echo(), []));
+        presence.reconnected();
+        (0..RECONNECTING).for_each(|_| assert_eq!(presence.echo(), []));
+        // One is back in time.
+        presence.hear(hello(1, "ours"));
+        assert_eq!(presence.echo(), [worker(2)]);
+    }
+
+    #[test]
+    fn a_worker_that_is_gone_is_remembered_for_a_while_and_not_for_ever() {
+        let mut presence = presence();
+        presence.hear(News::Bye(worker(1)));
+        (0..REMEMBERED).for_each(|_| drop(presence.echo()));
+        assert!(!presence.is_heard(&worker(1)));
+        (0..REMEMBERED / 5).for_each(|_| drop(presence.echo()));
+        assert!(presence.gone.is_empty());
     }
 
     #[test]

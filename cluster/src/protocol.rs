@@ -258,8 +258,8 @@ pub(crate) struct Part {
 pub(crate) struct Done {
     /// The agent.
     pub(crate) worker: WorkerId,
-    /// Ids of calls with their outcomes.
-    pub(crate) outcomes: Vec<(u64, Outcome)>,
+    /// Ids of calls, numbers of the attempts, and what came of them.
+    pub(crate) outcomes: Vec<(u64, u32, Outcome)>,
 }
 
 /// Outcome of a call, or a part of it.
@@ -287,7 +287,7 @@ pub(crate) struct ResultPart {
 #[derive(Serialize, Deserialize)]
 struct DoneHeader {
     worker: WorkerId,
-    outcomes: Vec<(u64, OutcomeHeader)>,
+    outcomes: Vec<(u64, u32, OutcomeHeader)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -301,7 +301,7 @@ impl Done {
     /// Returns the message's bytes.
     pub(crate) fn encode(self) -> Bytes {
         let mut payload = Vec::new();
-        let headers = self.outcomes.into_iter().map(|(id, outcome)| {
+        let headers = self.outcomes.into_iter().map(|(id, attempt, outcome)| {
             let mut keep = |bytes: Bytes| {
                 let length = bytes.len() as u64;
                 payload.push(bytes);
@@ -314,7 +314,7 @@ impl Done {
                 }
                 Outcome::Failed(error) => OutcomeHeader::Failed(error),
             };
-            (id, header)
+            (id, attempt, header)
         });
         let outcomes = headers.collect();
         pack(&DoneHeader { worker: self.worker, outcomes }, &payload)
@@ -329,7 +329,7 @@ impl Done {
             let length = usize::try_from(length).ok().filter(|it| *it <= payload.len());
             Ok(payload.split_to(length.ok_or(Malformed("an outcome is cut off"))?))
         };
-        let read = |(id, header)| {
+        let read = |(id, attempt, header)| {
             let outcome = match header {
                 OutcomeHeader::Failed(error) => Outcome::Failed(error),
                 OutcomeHeader::Result { length } => {
@@ -342,7 +342,7 @@ impl Done {
                     Outcome::Part(ResultPart { whole, from, bytes: take(length)? })
                 }
             };
-            Ok((id, outcome))
+            Ok((id, attempt, outcome))
         };
         let outcomes = outcomes.into_iter().map(read).collect::<Result<_, Malformed>>()?;
         ensure(payload.is_empty(), "bytes are left behind the outcomes")?;

@@ -12,6 +12,7 @@
 //! | --- | --- | --- | --- | --- |
 //! | question | yes: it begins there | the same yes | no | no |
 //! | outcome | ignored | the call ends | ignored | ignored |
+//! | outcome of an earlier attempt | ignored | ignored | ignored | ignored |
 //! | worker lost or ended | – | next attempt, or the calls end | – | – |
 //! | worker gave it up | – | waits again, the same attempt | – | – |
 //! | cancel a call | the call ends | too late | too late | too late |
@@ -148,11 +149,13 @@ impl<C> Tasks<C> {
         &mut self,
         worker: &WorkerId,
         call: u64,
+        attempt: u32,
         outcome: Outcome,
     ) -> Option<Ended<C>> {
         let id = self.task_of(call)?;
         let task = self.tasks.get_mut(&id)?;
-        (task.begun.as_ref()?.0 == *worker).then_some(())?;
+        // A machine that was lost and is back may still be at an earlier attempt.
+        (task.begun.as_ref()?.0 == *worker && task.attempt == attempt).then_some(())?;
         let state = task.call(id, call)?;
         state.completion.as_ref()?;
         let outcome = match outcome {

@@ -26,6 +26,7 @@ pub(super) async fn watch_connection(
                 Some(Event::Disconnected) => down = down.or(Some(Instant::now())),
                 Some(Event::Connected) => {
                     if down.take().is_some() {
+                        shared.state().presence.reconnected();
                         shared.offer_again();
                     }
                 }

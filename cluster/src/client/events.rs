@@ -12,7 +12,11 @@ impl Shared {
     /// Ends all futures, because there is no server.
     pub(super) fn give_up(&self, results: &Results) {
         let after = self.limits.give_up_after.unwrap_or_default();
-        let reason = format!("no server at {} for {after:?}", self.servers);
+        self.break_off(format!("no server at {} for {after:?}", self.servers), results);
+    }
+
+    /// Ends all futures for this reason.
+    pub(super) fn break_off(&self, reason: String, results: &Results) {
         let mut state = self.state();
         let error = TaskError::Broken(reason.clone());
         state.life = Life::Broken(reason);
@@ -34,10 +38,15 @@ impl Shared {
     }
 
     /// Ends the calls with these outcomes.
-    pub(super) fn done(&self, worker: &WorkerId, outcomes: Vec<(u64, Outcome)>, results: &Results) {
+    pub(super) fn done(
+        &self,
+        worker: &WorkerId,
+        outcomes: Vec<(u64, u32, Outcome)>,
+        results: &Results,
+    ) {
         let mut state = self.state();
         state.presence.is_heard(worker);
-        let done = |(call, outcome)| state.tasks.done(worker, call, outcome);
+        let done = |(call, attempt, outcome)| state.tasks.done(worker, call, attempt, outcome);
         let ended = outcomes.into_iter().filter_map(done).collect();
         drop(state);
         send(results, ended);

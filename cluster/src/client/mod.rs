@@ -54,8 +54,16 @@ impl<E: Engine> Network<E> {
         loops.spawn(answers::answer_parts(both(), part));
         loops.spawn(answers::take_outcomes(both(), done, results.clone()));
         loops.spawn(workers::watch_workers(both(), news, echo, results.clone()));
-        loops.spawn(connection::watch_connection(Arc::clone(&shared), events, results));
-        shared.is_done().await;
+        loops.spawn(connection::watch_connection(Arc::clone(&shared), events, results.clone()));
+        tokio::select! {
+            biased;
+            () = shared.is_done() => {}
+            // Without one of them, futures might never end.
+            Some(ended) = loops.join_next() => {
+                let error = ended.err().map_or_else(String::new, |error| format!(": {error}"));
+                shared.break_off(format!("a loop of the network has ended{error}"), &results);
+            }
+        }
         loops.shutdown().await;
         // The answer to the last outcome, so that its agent needn't repeat it.
         engine.flush().await;

@@ -213,13 +213,25 @@ impl Shared {
             // It contains its panics.
             completion(end);
         }
+        let reason = self.end_what_is_left();
         let mut state = self.state();
-        let reason = match &state.life {
-            Life::Broken(reason) => Some(reason.clone()),
-            _ => None,
-        };
         state.life = Life::Over(reason);
         self.notify(&state);
+    }
+
+    /// Ends calls whose network has ended before them, by a panic; returns why, if not all had
+    /// ended as they should.
+    fn end_what_is_left(&self) -> Option<String> {
+        let mut state = self.state();
+        if state.life == Life::Open || !state.tasks.is_empty() {
+            state.life = Life::Broken(String::from("the thread of the network has ended"));
+        }
+        let Life::Broken(reason) = state.life.clone() else { return None };
+        let left = state.tasks.give_up();
+        drop(state);
+        let error = TaskError::Broken(reason.clone());
+        left.into_iter().for_each(|it| it(End::Outcome(Err(error.clone()))));
+        Some(reason)
     }
 
     fn wait_while<'a>(

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use multiprocess::futures::{Executor, Future};
+use multiprocess::futures::{Executor, Future, SubmitError};
 use multiprocess::tasks;
 use testing::{Deadline, LONG, until};
 use tokio::runtime;
@@ -102,7 +102,7 @@ async fn report(engine: &Memory, worker: &WorkerId, task: Task) {
     let result = |(id, arguments): (u64, Bytes)| {
         let mut result = Vec::new();
         task.function.call(&arguments, &mut result).unwrap();
-        (id, Outcome::Result(result.into()))
+        (id, 0, Outcome::Result(result.into()))
     };
     let outcomes = (task.id..).zip(arguments).map(result).collect();
     let message = Done { worker: worker.clone(), outcomes }.encode();
@@ -182,4 +182,40 @@ fn what_the_queue_forgets_is_offered_again() {
     check(futures);
     executor.shutdown(true, false);
     agents.stop();
+}
+
+#[test]
+fn a_loop_that_panics_ends_all_futures_and_says_why() {
+    let _deadline = Deadline::seconds(300);
+    let engine = Memory::default();
+    let (executor, _) = executor(&engine);
+    let first = executor.submit(square, 1).unwrap();
+    engine.break_down();
+    let second = executor.submit(square, 2).unwrap();
+    for future in [first, second] {
+        let error = future.result_timeout(LONG).unwrap_err().to_string();
+        assert!(error.contains("the engine has broken down"), "{error}");
+    }
+    assert!(matches!(executor.submit(square, 3), Err(SubmitError::Broken(_))));
+}
+
+#[test]
+fn a_network_that_ends_too_early_leaves_no_future_behind() {
+    let _deadline = Deadline::seconds(300);
+    let (shared, offers) = shared();
+    let (connection, events) = mpsc::unbounded_channel();
+    drop(connection);
+    let engine = Memory::default();
+    let subscriptions = Vec::new();
+    let network = |results| Network { shared, engine, offers, events, subscriptions, results };
+    let (end, ends) = std::sync::mpsc::channel::<()>();
+    let run = move |network: Network<Memory>| {
+        let _ = ends.recv();
+        drop(network);
+    };
+    let executor = ClusterExecutor::start(network, run).unwrap();
+    let future = executor.submit(square, 1).unwrap();
+    drop(end);
+    let error = future.result_timeout(LONG).unwrap_err().to_string();
+    assert!(error.contains("the network has ended"), "{error}");
 }

@@ -1,6 +1,7 @@
 //! A message queue in this process's memory, which counts its messages: for simulations.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub(crate) struct Memory {
     broker: Arc<Mutex<Broker>>,
     /// Wakes one that waits for a task.
     offered: Arc<Notify>,
+    /// True if the next offer panics.
+    is_broken: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -59,6 +62,11 @@ impl Memory {
     /// Loses all tasks of a client, as a server that is killed does.
     pub(crate) fn forget(&self, client: &str) {
         self.broker().tasks.retain(|offered| offered.client != client);
+    }
+
+    /// Lets the next offer panic.
+    pub(crate) fn break_down(&self) {
+        self.is_broken.store(true, Ordering::Relaxed);
     }
 
     fn take(&self, most: usize) -> Vec<Delivery<Offered>> {
@@ -105,6 +113,7 @@ impl Engine for Memory {
     }
 
     async fn offer(&self, client: &str, task: Bytes) -> Result<(), Error> {
+        assert!(!self.is_broken.load(Ordering::Relaxed), "the engine has broken down");
         let mut broker = self.broker();
         broker.tasks.push_back(Offered { client: client.to_owned(), task });
         broker.count("offer", 1);

@@ -31,7 +31,7 @@ fn task(lengths: &[u64], arguments: Option<&'static [u8]>) -> Task {
     }
 }
 
-fn done(outcomes: Vec<(u64, Outcome)>) -> Done {
+fn done(outcomes: Vec<(u64, u32, Outcome)>) -> Done {
     Done { worker: worker(), outcomes }
 }
 
@@ -45,9 +45,9 @@ fn messages_come_as_they_were() {
         assert_eq!(Task::decode(&task.clone().encode(), LIMIT), Ok(task));
     }
     let done = done(vec![
-        (1, Outcome::Result(Bytes::from_static(b"one"))),
-        (2, Outcome::Failed(TaskError::Terminated)),
-        (3, part(10, 7, b"end")),
+        (1, 0, Outcome::Result(Bytes::from_static(b"one"))),
+        (2, 1, Outcome::Failed(TaskError::Terminated)),
+        (3, 0, part(10, 7, b"end")),
     ]);
     assert_eq!(Done::decode(&done.clone().encode(), LIMIT), Ok(done));
     let question = Question { task: 1, nonce: 2 };
@@ -81,12 +81,12 @@ fn a_task_that_does_not_fit_is_refused() {
 #[test]
 fn an_outcome_that_does_not_fit_is_refused() {
     for outcome in [part(LIMIT + 1, 0, b"a"), part(4, 2, b"abc"), part(4, u64::MAX, b"a")] {
-        Done::decode(&done(vec![(0, outcome)]).encode(), LIMIT).unwrap_err();
+        Done::decode(&done(vec![(0, 0, outcome)]).encode(), LIMIT).unwrap_err();
     }
-    Done::decode(&done(vec![(0, part(4, 2, b""))]).encode(), LIMIT).unwrap_err();
+    Done::decode(&done(vec![(0, 0, part(4, 2, b""))]).encode(), LIMIT).unwrap_err();
     let long = Outcome::Result(Bytes::from(vec![0; 1001]));
-    Done::decode(&done(vec![(0, long)]).encode(), LIMIT).unwrap_err();
-    let whole = done(vec![(0, Outcome::Result(Bytes::from_static(b"abc")))]).encode();
+    Done::decode(&done(vec![(0, 0, long)]).encode(), LIMIT).unwrap_err();
+    let whole = done(vec![(0, 0, Outcome::Result(Bytes::from_static(b"abc")))]).encode();
     Done::decode(&whole.slice(..whole.len() - 1), LIMIT).unwrap_err();
     Done::decode(&Bytes::from([&whole[..], b"x"].concat()), LIMIT).unwrap_err();
 }
@@ -116,7 +116,7 @@ fn names_of_clients_are_tokens_and_differ() {
 fn any_bytes() -> impl Strategy<Value = Bytes> {
     let messages = vec![
         task(&[2, 0, 1], Some(b"abc")).encode(),
-        done(vec![(1, part(9, 1, b"one")), (2, Outcome::Result(Bytes::from_static(b"two")))])
+        done(vec![(1, 0, part(9, 1, b"one")), (2, 1, Outcome::Result(Bytes::from_static(b"two")))])
             .encode(),
         May { worker: worker(), questions: vec![Question { task: 1, nonce: 2 }; 3] }.encode(),
         News::Bye(worker()).encode(),

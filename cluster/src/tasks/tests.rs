@@ -12,6 +12,9 @@ use crate::protocol::ResultPart;
 
 const RESULT: &[u8] = b"result";
 
+/// Results of attempts.
+const RESULTS: [&[u8]; 4] = [RESULT, b"RESULT", b"tluser", b"TLUSER"];
+
 fn worker(random: u64) -> WorkerId {
     WorkerId { name: String::from("host"), pid: 7, random }
 }
@@ -32,7 +35,11 @@ fn tasks(retries: u32, calls: u64) -> Tasks<u64> {
 }
 
 fn part(from: usize, to: usize) -> Outcome {
-    let bytes = Bytes::from_static(&RESULT[from..to]);
+    part_of(RESULT, from, to)
+}
+
+fn part_of(result: &'static [u8], from: usize, to: usize) -> Outcome {
+    let bytes = Bytes::from_static(&result[from..to]);
     Outcome::Part(ResultPart { whole: RESULT.len() as u64, from: from as u64, bytes })
 }
 
@@ -77,14 +84,14 @@ fn the_queue_has_what_it_kept_before_a_look_and_what_still_waits() {
 fn an_outcome_counts_once_and_only_from_where_the_task_has_begun() {
     let mut tasks = tasks(0, 2);
     let result = || Outcome::Result(Bytes::from_static(RESULT));
-    assert!(tasks.done(&worker(1), 0, result()).is_none());
+    assert!(tasks.done(&worker(1), 0, 0, result()).is_none());
     tasks.ask(&worker(1), question(0, 1));
-    assert!(tasks.done(&worker(2), 0, result()).is_none());
-    assert_eq!(tasks.done(&worker(1), 1, result()), Some((1, Ok(Bytes::from_static(RESULT)))));
-    assert!(tasks.done(&worker(1), 1, result()).is_none());
-    assert!(tasks.done(&worker(1), 2, result()).is_none());
+    assert!(tasks.done(&worker(2), 0, 0, result()).is_none());
+    assert_eq!(tasks.done(&worker(1), 1, 0, result()), Some((1, Ok(Bytes::from_static(RESULT)))));
+    assert!(tasks.done(&worker(1), 1, 0, result()).is_none());
+    assert!(tasks.done(&worker(1), 2, 0, result()).is_none());
     assert!(!tasks.is_empty());
-    assert!(tasks.done(&worker(1), 0, Outcome::Failed(TaskError::Abandoned)).is_some());
+    assert!(tasks.done(&worker(1), 0, 0, Outcome::Failed(TaskError::Abandoned)).is_some());
     assert!(tasks.is_empty());
 }
 
@@ -93,15 +100,15 @@ fn parts_make_a_whole_in_any_order_and_wrong_ones_an_error() {
     let mut good = tasks(0, 1);
     good.ask(&worker(1), question(0, 1));
     for (from, to) in [(4, 6), (0, 2), (4, 6)] {
-        assert_eq!(good.done(&worker(1), 0, part(from, to)), None);
+        assert_eq!(good.done(&worker(1), 0, 0, part(from, to)), None);
     }
-    let whole = good.done(&worker(1), 0, part(2, 4));
+    let whole = good.done(&worker(1), 0, 0, part(2, 4));
     assert_eq!(whole, Some((0, Ok(Bytes::from_static(RESULT)))));
 
     let mut bad = tasks(0, 1);
     bad.ask(&worker(1), question(0, 1));
-    assert_eq!(bad.done(&worker(1), 0, part(0, 3)), None);
-    let ended = bad.done(&worker(1), 0, part(2, 4));
+    assert_eq!(bad.done(&worker(1), 0, 0, part(0, 3)), None);
+    let ended = bad.done(&worker(1), 0, 0, part(2, 4));
     assert!(matches!(ended, Some((0, Err(TaskError::ResultNotReceived(_))))));
 }
 
@@ -111,16 +118,30 @@ fn a_lost_machine_ends_what_had_begun_there_or_leads_to_the_next_attempt() {
     tasks.insert(3, task(3, 1));
     assert_eq!(tasks.cancel(1), Some(1));
     assert_eq!(tasks.ask(&worker(1), question(0, 1)), yes(0, &[1]));
-    assert!(tasks.done(&worker(1), 2, Outcome::Result(Bytes::new())).is_some());
+    assert!(tasks.done(&worker(1), 2, 0, Outcome::Result(Bytes::new())).is_some());
     let lost = tasks.lost(&worker(1));
     assert_eq!((lost.ended, lost.again), (vec![], vec![0]));
     assert_eq!(tasks.waiting(), 2);
     // What ended the first time doesn't begin again.
     assert_eq!(tasks.ask(&worker(2), question(0, 1)), yes(1, &[1, 2]));
-    assert!(tasks.done(&worker(1), 0, Outcome::Result(Bytes::new())).is_none());
+    assert!(tasks.done(&worker(1), 0, 0, Outcome::Result(Bytes::new())).is_none());
     let lost = tasks.lost(&worker(2));
     assert_eq!((lost.ended, lost.again), (vec![0], vec![]));
     assert_eq!(tasks.to_offer(), [3]);
+}
+
+#[test]
+fn outcomes_of_an_attempt_that_was_lost_do_not_count_for_the_next_one() {
+    let mut tasks = tasks(1, 1);
+    tasks.ask(&worker(1), question(0, 1));
+    assert_eq!(tasks.lost(&worker(1)).again, [0]);
+    // The machine is back, still at its first attempt, and gets the second one.
+    assert_eq!(tasks.ask(&worker(1), question(0, 2)), yes(1, &[]));
+    assert_eq!(tasks.done(&worker(1), 0, 1, part_of(RESULTS[1], 0, 3)), None);
+    assert_eq!(tasks.done(&worker(1), 0, 0, part(3, 6)), None);
+    assert_eq!(tasks.done(&worker(1), 0, 0, Outcome::Failed(TaskError::Abandoned)), None);
+    let whole = tasks.done(&worker(1), 0, 1, part_of(RESULTS[1], 3, 6));
+    assert_eq!(whole, Some((0, Ok(Bytes::from_static(RESULTS[1])))));
 }
 
 #[test]
@@ -149,7 +170,7 @@ fn cancelling_all_that_waits_leaves_what_has_begun() {
 enum Step {
     Insert(u64),
     Ask(u64, usize, u64),
-    Done(u64, u64, u8),
+    Done(u64, u64, u32, u8),
     Lost(u64),
     GivenUp(u64, usize, u64),
     Cancel(u64),
@@ -159,7 +180,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => (1_u64..4).prop_map(Step::Insert),
         6 => (0_u64..3, 0_usize..6, 0_u64..3).prop_map(|(w, t, n)| Step::Ask(w, t, n)),
-        8 => (0_u64..3, 0_u64..12, 0_u8..5).prop_map(|(w, c, kind)| Step::Done(w, c, kind)),
+        8 => (0_u64..3, 0_u64..12, 0_u32..3, 0_u8..5)
+            .prop_map(|(w, c, attempt, kind)| Step::Done(w, c, attempt, kind)),
         1 => (0_u64..3).prop_map(Step::Lost),
         1 => (0_u64..3, 0_usize..6, 0_u64..3).prop_map(|(w, t, n)| Step::GivenUp(w, t, n)),
         2 => (0_u64..12).prop_map(Step::Cancel),
@@ -232,19 +254,23 @@ fn take(step: Step, retries: u32, tasks: &mut Tasks<u64>, seen: &mut Seen) {
             let answer = tasks.ask(&worker(by), question(id, nonce));
             seen.answered(retries, id, calls, (worker(by), nonce), &answer);
         }
-        Step::Done(by, call, kind) => {
+        Step::Done(by, call, attempt, kind) => {
+            let result = RESULTS[attempt as usize];
             let outcome = match kind {
-                0 => Outcome::Result(Bytes::from_static(RESULT)),
+                0 => Outcome::Result(Bytes::from_static(result)),
                 1 => Outcome::Failed(TaskError::Abandoned),
                 part_number => {
                     let from = 2 * usize::from(part_number - 2);
-                    part(from, from + 2)
+                    part_of(result, from, from + 2)
                 }
             };
-            let Some((ended, outcome)) = tasks.done(&worker(by), call, outcome) else { return };
+            let ended = tasks.done(&worker(by), call, attempt, outcome);
+            let Some((ended, outcome)) = ended else { return };
             assert_eq!(ended, call);
             assert_eq!(seen.begun.get(&seen.task_of(call)).map(|it| &it.0), Some(&worker(by)));
-            assert!(outcome.is_err() || outcome == Ok(Bytes::from_static(RESULT)));
+            assert_eq!(seen.begins[&seen.task_of(call)], attempt + 1);
+            // No mix of two attempts.
+            assert!(outcome.is_err() || outcome == Ok(Bytes::from_static(result)));
             seen.end([call]);
         }
         Step::Lost(by) => {

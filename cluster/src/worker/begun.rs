@@ -97,7 +97,7 @@ impl<E: Engine, X: Executor + Send + Sync + 'static> Begun<E, X> {
         permit: Arc<OwnedSemaphorePermit>,
     ) {
         let (context, client) = (Arc::clone(&self.context), Arc::clone(&self.client));
-        let call = self.task.id + u64::from(number);
+        let (call, attempt) = (self.task.id + u64::from(number), self.attempt);
         future.add_done_callback(move |future| {
             let outcome = match future.result() {
                 Ok(Ok(Packed(result))) => Ok(result.clone()),
@@ -109,7 +109,7 @@ impl<E: Engine, X: Executor + Send + Sync + 'static> Begun<E, X> {
                 Err(FutureError::Task(error)) => Err(error),
                 Err(error) => Err(context.broken(error)),
             };
-            context.report(Report { client, call, outcome, permit: Some(permit) });
+            context.report(Report { client, call, attempt, outcome, permit: Some(permit) });
         });
     }
 
@@ -118,8 +118,9 @@ impl<E: Engine, X: Executor + Send + Sync + 'static> Begun<E, X> {
         let permit = permit.map(Arc::new);
         for number in &self.calls {
             let (client, permit) = (Arc::clone(&self.client), permit.clone());
-            let (call, outcome) = (self.task.id + u64::from(*number), Err(error.clone()));
-            self.context.report(Report { client, call, outcome, permit });
+            let (call, attempt) = (self.task.id + u64::from(*number), self.attempt);
+            let outcome = Err(error.clone());
+            self.context.report(Report { client, call, attempt, outcome, permit });
         }
     }
 }

@@ -46,6 +46,8 @@ pub(crate) struct Report {
     pub(crate) client: Arc<str>,
     /// Id of the call.
     pub(crate) call: u64,
+    /// Number of the attempt, from 0.
+    pub(crate) attempt: u32,
     pub(crate) outcome: Result<Bytes, TaskError>,
     /// The task's claim on a process. A large result holds it until it was sent, so that no more of
     /// them are in memory than there are processes.
@@ -56,7 +58,7 @@ pub(crate) struct Report {
 #[derive(Default)]
 struct Waiting {
     is_busy: bool,
-    outcomes: Vec<(u64, Outcome)>,
+    outcomes: Vec<(u64, u32, Outcome)>,
 }
 
 /// A message that was answered: its client, unless others may be under way to it at once.
@@ -103,15 +105,15 @@ impl<E: Engine> Outbox<E> {
 
     /// Queues an outcome, or sends it at once if it is large.
     fn take(&mut self, report: Report) {
-        let Report { client, call, outcome, permit } = report;
+        let Report { client, call, attempt, outcome, permit } = report;
         let outcome = match outcome {
             Ok(result) if result.len() > self.part => {
-                return self.send_large(client, call, result, permit);
+                return self.send_large(client, (call, attempt), result, permit);
             }
             Ok(result) => Outcome::Result(result),
             Err(error) => Outcome::Failed(shortened(error)),
         };
-        self.clients.entry(client).or_default().outcomes.push((call, outcome));
+        self.clients.entry(client).or_default().outcomes.push((call, attempt, outcome));
     }
 
     /// Notes that the last message to this client was answered.
@@ -145,14 +147,14 @@ impl<E: Engine> Outbox<E> {
     fn send_large(
         &mut self,
         client: Arc<str>,
-        call: u64,
+        (call, attempt): (u64, u32),
         result: Bytes,
         permit: Option<Arc<OwnedSemaphorePermit>>,
     ) {
         let (engine, worker, size) = (self.engine.clone(), self.worker.clone(), self.part);
         self.sending.push(Box::pin(async move {
             let message = |outcome| {
-                let outcomes = vec![(call, outcome)];
+                let outcomes = vec![(call, attempt, outcome)];
                 Done { worker: worker.clone(), outcomes }.encode()
             };
             let whole = result.len();
@@ -180,9 +182,9 @@ impl<E: Engine> Outbox<E> {
 }
 
 /// Takes the first outcomes, as many as fit into so many bytes; at least one.
-fn gathered(outcomes: &mut Vec<(u64, Outcome)>, most: usize) -> Vec<(u64, Outcome)> {
+fn gathered(outcomes: &mut Vec<(u64, u32, Outcome)>, most: usize) -> Vec<(u64, u32, Outcome)> {
     let mut size = 0;
-    let fits = outcomes.iter().take_while(|(_, outcome)| {
+    let fits = outcomes.iter().take_while(|(_, _, outcome)| {
         size += size_of_one(outcome);
         size <= most
     });
@@ -257,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_message_takes_as_many_outcomes_as_fit_and_at_least_one() {
-        let outcome = |length| (0, Outcome::Result(vec![0; length].into()));
+        let outcome = |length| (0, 0, Outcome::Result(vec![0; length].into()));
         let mut outcomes = vec![outcome(900), outcome(10), outcome(10), outcome(800)];
         let sizes = [(); 3].map(|()| gathered(&mut outcomes, 500).len());
         assert_eq!((sizes, outcomes.len()), ([1, 2, 1], 0));
