@@ -391,7 +391,7 @@ pub(crate) struct GivenUp {
 pub(crate) struct Ended {
     /// The agent.
     pub(crate) worker: WorkerId,
-    /// How it ended: `killed by signal 9 (SIGKILL)`.
+    /// How it ended: `was killed by signal 9 (SIGKILL)`.
     pub(crate) end: String,
     /// Exit code, or −N after signal N.
     pub(crate) exitcode: Option<i32>,

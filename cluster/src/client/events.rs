@@ -75,9 +75,7 @@ impl Shared {
             tell(&format!("{worker} has another build, {build}, and gets no tasks of {ours}"));
         }
         if let Some(ended) = ended {
-            // "killed by signal 9 (SIGKILL)", or "exit code 3".
-            let verb = if ended.end.starts_with("killed") { "was" } else { "ended:" };
-            let end = format!("{}'s agent {verb} {}", ended.worker.name, ended.end);
+            let end = format!("{}'s agent {}", ended.worker.name, ended.end);
             let error = TaskError::WorkerDied { end, exitcode: ended.exitcode };
             self.lost(&ended.worker, &error, results);
         }

@@ -156,12 +156,7 @@ impl Keeper {
         if agent.asked > 0 && exitcode == Some(0) {
             return Next::End(Exit::SUCCESS);
         }
-        let end = match exitcode.map(ending) {
-            Some(end) if end.starts_with("killed") => end,
-            Some(code) => format!("ended, with {code}"),
-            None => "ended in an unknown way".to_owned(),
-        };
-        let ended = Ended { worker: agent.id.clone(), end, exitcode };
+        let ended = Ended { worker: agent.id.clone(), end: end_of(exitcode), exitcode };
         let end = ended.end.clone();
         self.endings.push((Instant::now(), ended));
         self.tell_again(engine).await;
@@ -169,12 +164,12 @@ impl Keeper {
             0 => {
                 if !self.settings.quiet {
                     let id = &agent.id;
-                    complain(format_args!("{id}: the agent was {end}; another one starts"));
+                    complain(format_args!("{id}: the agent {end}; another one starts"));
                 }
                 Next::Again
             }
             1 => {
-                complain(format_args!("{}: the agent was {end}", agent.id));
+                complain(format_args!("{}: the agent {end}", agent.id));
                 Next::End(Exit::FAILURE)
             }
             _ => Next::End(INTERRUPTED),
@@ -189,6 +184,15 @@ impl Keeper {
             let _ = engine.tell(self.place.news(), News::Ended(ended.clone()).encode()).await;
         }
         engine.flush().await;
+    }
+}
+
+/// Says how an agent has ended, as what follows its name: `was killed by signal 9 (SIGKILL)`.
+fn end_of(exitcode: Option<i32>) -> String {
+    match exitcode.map(ending) {
+        Some(end) if end.starts_with("killed") => format!("was {end}"),
+        Some(code) => format!("ended with {code}"),
+        None => String::from("ended in an unknown way"),
     }
 }
 
@@ -255,5 +259,17 @@ impl Agent {
             1 => self.orders.send(&()).map_err(drop),
             _ => self.process.kill().map_err(drop),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_a_signal_or_an_exit_code_and_said_in_one_sentence() {
+        assert_eq!(end_of(Some(-9)), "was killed by signal 9 (SIGKILL)");
+        assert_eq!(end_of(Some(1)), "ended with exit code 1");
+        assert_eq!(end_of(None), "ended in an unknown way");
     }
 }
