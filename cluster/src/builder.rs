@@ -13,7 +13,7 @@ use crate::client::{Limits, Network, Shared};
 use crate::engine::nats::{Connected, Nats, Settings};
 use crate::error::ConnectError;
 use crate::executor::ClusterExecutor;
-use crate::protocol::{Place, client_name};
+use crate::protocol::{Place, client_name, echo};
 use crate::secret::Secret;
 
 /// Time for which a connection is tried.
@@ -173,7 +173,7 @@ impl ClusterBuilder {
         let name = name.map_err(|error| ConnectError::System(error.to_string()))?;
         let texts = servers.to_string();
         let subjects = Shared::subjects(&name, &place);
-        let (access, probes) = (self.access, Vec::new());
+        let (access, probes) = (self.access, vec![echo(&name), place.tasks(&name)]);
         let settings = Settings { servers, access, name: name.clone(), subjects, probes };
         let net = runtime::Builder::new_current_thread().enable_all().build()?;
         let connected = net.block_on(Nats::connect(&settings, place.clone(), PATIENCE))?;

@@ -144,6 +144,10 @@ listen: "{host}:{port}"
 
 # The longest message. Larger arguments and results travel in parts.
 max_payload: 1MB
+
+# A connection is over when it doesn't answer twice: a cut is noticed after half a minute.
+ping_interval: "10s"
+ping_max: 2
 "#
         )?;
         if is_encrypted {

@@ -99,6 +99,8 @@ fn a_client_without_one_of_its_rights_is_told_which() {
     let text = config.to_string();
     let start = text.find("user: \"client\"").unwrap();
     for (right, subject) in [
+        ("\"t.nightly.*.*\", ", "t.nightly."),
+        ("\"echo.*\", ", "echo."),
         ("\"hello.nightly\", ", "hello.nightly"),
         ("\"may.*\", ", "may."),
         ("\"part.*\", ", "part."),

@@ -1,5 +1,6 @@
 //! A watch over the connection.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -10,6 +11,9 @@ use super::shared::{Results, Shared};
 use crate::engine::Event;
 use crate::pause::at;
 
+/// Largest number of refused subjects that are told, each once.
+const MOST_REFUSED: usize = 100;
+
 /// Offers everything again after a lost connection, and gives up without a server for long.
 pub(super) async fn watch_connection(
     shared: Arc<Shared>,
@@ -17,6 +21,7 @@ pub(super) async fn watch_connection(
     results: Results,
 ) {
     let mut down: Option<Instant> = None;
+    let mut refused = BTreeSet::new();
     loop {
         let limit =
             down.zip(shared.limits.give_up_after).and_then(|(it, after)| it.checked_add(after));
@@ -31,7 +36,11 @@ pub(super) async fn watch_connection(
                     }
                 }
                 Some(Event::Refused { operation, subject }) => {
-                    tell(&format!("the server refuses {operation} {subject:?} to this user"));
+                    let line = format!("the server refuses {operation} {subject:?} to this user");
+                    // Answers have subjects without end.
+                    if refused.len() < MOST_REFUSED && refused.insert(line.clone()) {
+                        tell(&line);
+                    }
                 }
                 // The agents ask, and tell outcomes, until they are answered.
                 Some(Event::Dropped) => {}

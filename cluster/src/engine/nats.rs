@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::client::RequestErrorKind;
+use async_nats::connection::State;
+use async_nats::header::{HeaderMap, NATS_EXPECTED_STREAM};
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::CreateStreamErrorKind;
 use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
@@ -26,6 +28,10 @@ use crate::protocol::Place;
 
 /// Time for an answer.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// Time between two looks whether the server is still there: the third one without an answer ends
+/// the connection.
+const PING: Duration = Duration::from_secs(5);
 
 /// Smallest and largest pause after an error.
 pub(crate) const PAUSES: (Duration, Duration) =
@@ -51,8 +57,8 @@ pub(crate) struct Settings {
     pub(crate) name: String,
     /// Subjects to listen to from the start.
     pub(crate) subjects: Vec<String>,
-    /// Subjects without a listener, to which nothing is sent but once an empty message: whether
-    /// that is allowed.
+    /// Subjects to which an empty message is sent once, which nobody keeps: whether that is
+    /// allowed.
     pub(crate) probes: Vec<String>,
 }
 
@@ -65,6 +71,7 @@ impl Settings {
             .name(&self.name)
             .connection_timeout(ANSWER)
             .request_timeout(Some(ANSWER))
+            .ping_interval(PING)
             .subscription_capacity(CAPACITY)
             .max_reconnects(None)
             .reconnect_delay_callback(pause))
@@ -125,8 +132,7 @@ impl Nats {
             subscriptions.push(subscribed.map_err(|error| failed(settings, &error))?);
         }
         for subject in &settings.probes {
-            let sent = engine.tell(subject.clone(), Bytes::new()).await;
-            sent.map_err(|error| failed(settings, &error))?;
+            engine.probe(subject.clone()).await.map_err(|error| failed(settings, &error))?;
         }
         let made = engine.stream().await.map_err(|error| match error.kind() {
             CreateStreamErrorKind::JetStream(error)
@@ -151,6 +157,22 @@ impl Nats {
         }
         made?;
         Ok(Connected { engine, events, subscriptions })
+    }
+
+    /// Sends an empty message, which no stream keeps, because it is for another one.
+    async fn probe(&self, subject: String) -> Result<(), Error> {
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_EXPECTED_STREAM, "none");
+        let sent = self.client.publish_with_headers(subject, headers, Bytes::new());
+        sent.await.map_err(other)
+    }
+
+    /// Refuses to send anything without a connection: it would be kept, with its repetitions, until
+    /// there is one, and all would be delivered at once.
+    fn ensure_connected(&self) -> Result<(), Error> {
+        let is_connected = self.client.connection_state() == State::Connected;
+        let without = || Error::Failed(String::from("there is no connection to a server"));
+        is_connected.then_some(()).ok_or_else(without)
     }
 
     /// Does what needs an answer. If the connection is lost and made anew meanwhile, the answer
@@ -240,6 +262,7 @@ impl Engine for Nats {
     }
 
     async fn offer(&self, client: &str, task: Bytes) -> Result<(), Error> {
+        self.ensure_connected()?;
         let kept = self.jetstream.publish(self.place.tasks(client), task).await.map_err(other)?;
         self.answered(async { kept.await.map(drop).map_err(other) }).await
     }
@@ -295,6 +318,7 @@ impl Engine for Nats {
     }
 
     async fn tell(&self, subject: String, message: Bytes) -> Result<(), Error> {
+        self.ensure_connected()?;
         self.client.publish(subject, message).await.map_err(other)
     }
 
@@ -442,6 +466,39 @@ mod tests {
         // Acknowledgements have no answer, and come before the next question.
         assert_eq!(engine.kept("client").await, Ok(1));
         assert_eq!(engine.kept("another").await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn a_probe_is_not_kept() {
+        let _deadline = Deadline::seconds(120);
+        let Some(server) = test_server() else { return };
+        let Connected { engine, .. } = connect(&server).await;
+        engine.probe(engine.place.tasks("client")).await.unwrap();
+        engine.offer("another", TASK).await.unwrap();
+        assert_eq!(engine.kept("client").await, Ok(0));
+        assert_eq!(engine.kept("another").await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn without_a_connection_nothing_is_kept_to_be_sent_later() {
+        let _deadline = Deadline::seconds(120);
+        let Some(server) = test_server() else { return };
+        let Connected { engine, mut events, .. } = connect(&server).await;
+        server.kill().unwrap();
+        while events.recv().await != Some(Event::Disconnected) {}
+        while engine.client.connection_state() != State::Disconnected {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..100 {
+            engine.offer("client", TASK).await.unwrap_err();
+            engine.tell(String::from("hello.a"), TASK).await.unwrap_err();
+        }
+        server.restart().unwrap();
+        while events.recv().await != Some(Event::Connected) {}
+        engine.stream().await.unwrap();
+        assert_eq!(engine.kept("client").await, Ok(0));
+        engine.offer("client", TASK).await.unwrap();
+        assert_eq!(engine.kept("client").await, Ok(1));
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use multiprocess::{Connection, Process, at_exit, pipe};
 use super::keeper::{Answer, LocalError, Order, Running, keep};
 
 /// The configuration of a server that a cluster can use, and nothing else.
-const CONFIGURATION: &str = "jetstream {}\n";
+const CONFIGURATION: &str = "jetstream {}\nping_interval: \"10s\"\nping_max: 2\n";
 /// Ports to choose from: below those that systems give to outgoing connections. A client that tries
 /// and tries to reach a dead server on one of those is connected to itself one day.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
