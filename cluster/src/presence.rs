@@ -17,7 +17,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use crate::protocol::{Ended, GivenUp, Hello, News, WorkerId};
+use crate::protocol::{Ended, Hello, News, WorkerId};
 
 /// Shortest time between two echoes.
 pub(crate) const ECHO: Duration = Duration::from_millis(250);
@@ -81,8 +81,6 @@ pub(crate) struct Heard {
     pub(crate) left: Option<WorkerId>,
     /// A worker of another build, the first one.
     pub(crate) other_build: Option<Hello>,
-    /// Tasks that the worker won't begin.
-    pub(crate) given_up: Vec<GivenUp>,
     /// True if the machines are others than before.
     pub(crate) has_changed: bool,
 }
@@ -182,18 +180,17 @@ impl Presence {
         (self.workers.len() - others, others)
     }
 
-    fn hello(&mut self, mut hello: Hello) -> Heard {
+    fn hello(&mut self, hello: Hello) -> Heard {
         if !self.is_heard(&hello.worker) {
             return Heard::default();
         }
         let is_other = hello.build != self.build;
         let other_build =
             (is_other && self.told.insert(hello.build.clone())).then(|| hello.clone());
-        let given_up = std::mem::take(&mut hello.given_up);
         let known = self.workers.entry(hello.worker.clone()).or_default();
         let has_changed = known.hello.as_ref() != Some(&hello);
         known.hello = Some(hello);
-        Heard { other_build, given_up, has_changed, ..Heard::default() }
+        Heard { other_build, has_changed, ..Heard::default() }
     }
 
     fn is_gone(&mut self, worker: WorkerId) -> bool {
@@ -213,8 +210,7 @@ mod tests {
 
     fn hello(random: u64, build: &str) -> News {
         let (build, version) = (build.to_owned(), String::from("1"));
-        let given_up = Vec::new();
-        News::Hello(Hello { worker: worker(random), processes: 2, build, version, given_up })
+        News::Hello(Hello { worker: worker(random), processes: 2, build, version })
     }
 
     fn presence() -> Presence {

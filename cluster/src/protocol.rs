@@ -209,12 +209,17 @@ pub(crate) fn split(mut bytes: Bytes, lengths: &[u64]) -> Option<Vec<Bytes>> {
 }
 
 /// An agent's question: may I begin with these tasks?
+///
+/// A task whose question may have got a yes is given up when the client is away for too long, or
+/// the agent leaves. That is told on the same subject, because it must not overtake the question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct May {
     /// The agent.
     pub(crate) worker: WorkerId,
     /// The tasks.
     pub(crate) questions: Vec<Question>,
+    /// Earlier questions for tasks that won't begin here, whatever their answer was.
+    pub(crate) given_up: Vec<Question>,
 }
 
 /// A question for one task.
@@ -271,6 +276,8 @@ pub(crate) enum Outcome {
     Part(ResultPart),
     /// The reason why there is no result.
     Failed(TaskError),
+    /// There was an outcome, and the agent has dropped it: the client was away for too long.
+    Dropped,
 }
 
 /// A part of a result that is too large for one message.
@@ -295,6 +302,7 @@ enum OutcomeHeader {
     Result { length: u64 },
     Part { whole: u64, from: u64, length: u64 },
     Failed(TaskError),
+    Dropped,
 }
 
 impl Done {
@@ -313,6 +321,7 @@ impl Done {
                     OutcomeHeader::Part { whole, from, length: keep(bytes) }
                 }
                 Outcome::Failed(error) => OutcomeHeader::Failed(error),
+                Outcome::Dropped => OutcomeHeader::Dropped,
             };
             (id, attempt, header)
         });
@@ -332,6 +341,7 @@ impl Done {
         let read = |(id, attempt, header)| {
             let outcome = match header {
                 OutcomeHeader::Failed(error) => Outcome::Failed(error),
+                OutcomeHeader::Dropped => Outcome::Dropped,
                 OutcomeHeader::Result { length } => {
                     ensure(length <= most_bytes, "a result is too long")?;
                     Outcome::Result(take(length)?)
@@ -372,18 +382,6 @@ pub(crate) struct Hello {
     pub(crate) build: String,
     /// Version of this crate there.
     pub(crate) version: String,
-    /// Tasks that it gave up, because their client was gone; for as long as it remembers them.
-    pub(crate) given_up: Vec<GivenUp>,
-}
-
-/// A task that an agent won't begin although its question may have got a yes: the answer didn't
-/// arrive, and then the client was gone. A client that comes back offers the task again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct GivenUp {
-    /// Name of the client.
-    pub(crate) client: String,
-    /// The question.
-    pub(crate) question: Question,
 }
 
 /// How an agent ended.
@@ -428,7 +426,8 @@ pub(crate) trait Plain: Serialize + DeserializeOwned {
 
 impl Plain for May {
     fn check(&self) -> Result<(), Malformed> {
-        ensure(self.questions.len() <= MAX_CALLS, "too many questions")?;
+        let count = self.questions.len().max(self.given_up.len());
+        ensure(count <= MAX_CALLS, "too many questions")?;
         self.worker.check()
     }
 }

@@ -161,6 +161,7 @@ impl<C> Tasks<C> {
         let outcome = match outcome {
             Outcome::Result(bytes) => Ok(bytes),
             Outcome::Failed(error) => Err(error),
+            Outcome::Dropped => Err(TaskError::WorkerDied { end: dropped(worker), exitcode: None }),
             Outcome::Part(part) => {
                 if state.parts.whole() != part.whole {
                     state.parts = Parts::of(part.whole);
@@ -298,6 +299,11 @@ impl<C> Tasks<C> {
             }
         }
     }
+}
+
+/// Says that a worker has dropped an outcome.
+fn dropped(worker: &WorkerId) -> String {
+    format!("{worker} dropped the outcome, because this client was away for 10 min")
 }
 
 impl<C> Task<C> {

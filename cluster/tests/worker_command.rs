@@ -154,7 +154,8 @@ fn a_server_that_refuses_a_worker_ends_it_with_a_sentence() {
 /// On Windows there is no such signal.
 #[cfg(unix)]
 mod signals {
-    use testing::{Signal, signal};
+    use cluster::ClusterExecutor;
+    use testing::{Other, Signal, signal};
 
     use super::*;
 
@@ -169,6 +170,26 @@ mod signals {
             assert_eq!(worker.process.wait().unwrap().code(), Some(0));
             assert_eq!((worker.says(), worker.complains()), (String::new(), String::new()));
         }
+    }
+
+    #[test]
+    fn a_worker_whose_next_agent_finds_no_server_ends_at_the_first_signal() {
+        let _deadline = Deadline::seconds(120);
+        let Some(server) = test_server() else { return };
+        let mut worker = Worker::start(&server, "--processes 1 --name host-3");
+        worker.says();
+        let executor = ClusterExecutor::connect(&server.address()).unwrap();
+        // The command is another build, which is seen all the same.
+        testing::until("its agent is seen", || !executor.workers().is_empty());
+        let agent = Other::of(executor.workers()[0].pid).unwrap();
+        server.kill().unwrap();
+        assert!(agent.kill());
+        while !worker.complains().ends_with("another one starts") {}
+        // It looks for the server now.
+        while !worker.complains().ends_with("trying again") {}
+        signal(worker.process.id(), Signal::TERM);
+        assert_eq!(worker.process.wait().unwrap().code(), Some(0));
+        drop(executor);
     }
 
     #[test]

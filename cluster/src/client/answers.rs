@@ -33,6 +33,11 @@ fn answers(shared: &Shared, may: &May) -> Vec<protocol::Answer> {
     if !state.presence.is_heard(&may.worker) {
         return vec![protocol::Answer::No; may.questions.len()];
     }
+    for question in &may.given_up {
+        if state.tasks.given_up(&may.worker, *question) {
+            shared.offer(question.task);
+        }
+    }
     let ask = |question: &_| state.tasks.ask(&may.worker, *question);
     let answers = may.questions.iter().map(ask).collect();
     shared.notify(&state);

@@ -58,14 +58,7 @@ impl Shared {
 
     pub(super) fn heard(&self, news: News, results: &Results) {
         let mut state = self.state();
-        let worker = news.worker().clone();
-        let heard = state.presence.hear(news);
-        let Heard { ended, left, other_build, given_up, has_changed } = heard;
-        for given_up in given_up.iter().filter(|it| it.client == self.name) {
-            if state.tasks.given_up(&worker, given_up.question) {
-                self.offer(given_up.question.task);
-            }
-        }
+        let Heard { ended, left, other_build, has_changed } = state.presence.hear(news);
         if has_changed {
             self.notify(&state);
         }

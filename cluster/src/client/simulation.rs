@@ -75,7 +75,7 @@ fn executor(engine: &Memory) -> (ClusterExecutor, String) {
 async fn agent(engine: Memory, number: u64) {
     let worker = WorkerId { name: format!("host-{number}"), pid: 1, random: number };
     let (build, version) = (place().build, String::from("1"));
-    let hello = Hello { worker: worker.clone(), processes: 1, build, version, given_up: vec![] };
+    let hello = Hello { worker: worker.clone(), processes: 1, build, version };
     let hello = News::Hello(hello).encode();
     let mut tick = interval(Duration::from_millis(500));
     let mut nonce = 0;
@@ -86,7 +86,8 @@ async fn agent(engine: Memory, number: u64) {
                 nonce += 1;
                 let task = Task::decode(&delivery.payload, 1 << 20).unwrap();
                 let question = Question { task: task.id, nonce };
-                let question = May { worker: worker.clone(), questions: vec![question] };
+                let (asks, questions) = (worker.clone(), vec![question]);
+                let question = May { worker: asks, questions, given_up: Vec::new() };
                 let answer = engine.ask(may(&task.client), question.encode()).await.unwrap();
                 engine.acknowledge(delivery.ticket, Acknowledgement::Taken).await.unwrap();
                 if Vec::<Answer>::decode(&answer).unwrap() != [Answer::No] {
@@ -218,4 +219,32 @@ fn a_network_that_ends_too_early_leaves_no_future_behind() {
     drop(end);
     let error = future.result_timeout(LONG).unwrap_err().to_string();
     assert!(error.contains("the network has ended"), "{error}");
+}
+
+#[test]
+fn what_an_agent_gives_up_waits_again_and_what_it_drops_ends() {
+    let _deadline = Deadline::seconds(300);
+    let engine = Memory::default();
+    let (executor, name) = executor(&engine);
+    let worker = WorkerId { name: String::from("host"), pid: 7, random: 9 };
+    let futures: Vec<Future<u64>> = (0..2).map(|it| executor.submit(square, it).unwrap()).collect();
+    let net = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ask = |questions: Vec<Question>, given_up: Vec<Question>| {
+        let question = May { worker: worker.clone(), questions, given_up };
+        let answer = net.block_on(engine.ask(may(&name), question.encode())).unwrap();
+        Vec::<Answer>::decode(&answer).unwrap()
+    };
+    let questions: Vec<Question> = (0..2).map(|task| Question { task, nonce: task }).collect();
+    assert!(!ask(questions.clone(), Vec::new()).contains(&Answer::No));
+    assert_eq!(ask(Vec::new(), vec![questions[1]]), []);
+    let outcomes = vec![(0, 0, Outcome::Dropped)];
+    let message = Done { worker: worker.clone(), outcomes }.encode();
+    net.block_on(engine.ask(done(&name), message)).unwrap();
+    let dropped = futures[0].result_timeout(LONG).unwrap_err().to_string();
+    let expected = "host (7) dropped the outcome, because this client was away for 10 min";
+    assert!(dropped.contains(expected), "{dropped}");
+    let agents = Agents::start(&engine, 1);
+    assert_eq!(futures[1].result_timeout(LONG), Ok(&1));
+    executor.shutdown(true, false);
+    agents.stop();
 }

@@ -51,13 +51,13 @@ fn messages_come_as_they_were() {
     ]);
     assert_eq!(Done::decode(&done.clone().encode(), LIMIT), Ok(done));
     let question = Question { task: 1, nonce: 2 };
-    let may = May { worker: worker(), questions: vec![question] };
+    let given_up = vec![Question { task: 1, nonce: 2 }];
+    let may = May { worker: worker(), questions: vec![question], given_up };
     assert_eq!(May::decode(&may.encode()), Ok(may));
     let answers = vec![Answer::No, Answer::Yes { attempt: 1, without: vec![7] }];
     assert_eq!(Vec::<Answer>::decode(&answers.encode()), Ok(answers));
     let (build, version) = (String::from("9c12"), String::from("1.0"));
-    let given_up = vec![GivenUp { client: String::from("c"), question }];
-    let hello = Hello { worker: worker(), processes: 8, build, version, given_up };
+    let hello = Hello { worker: worker(), processes: 8, build, version };
     let ended = Ended { worker: worker(), end: String::from("exit code 3"), exitcode: Some(3) };
     for news in [News::Hello(hello), News::Ended(ended), News::Bye(worker())] {
         assert_eq!(News::decode(&news.encode()), Ok(news));
@@ -114,11 +114,12 @@ fn names_of_clients_are_tokens_and_differ() {
 
 /// Returns bytes of any kind, and messages some bytes of which were changed.
 fn any_bytes() -> impl Strategy<Value = Bytes> {
+    let questions = vec![Question { task: 1, nonce: 2 }; 3];
     let messages = vec![
         task(&[2, 0, 1], Some(b"abc")).encode(),
         done(vec![(1, 0, part(9, 1, b"one")), (2, 1, Outcome::Result(Bytes::from_static(b"two")))])
             .encode(),
-        May { worker: worker(), questions: vec![Question { task: 1, nonce: 2 }; 3] }.encode(),
+        May { worker: worker(), questions: questions.clone(), given_up: questions }.encode(),
         News::Bye(worker()).encode(),
     ];
     let damage = vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);

@@ -11,7 +11,7 @@
 //! Nothing is fetched ahead: a task waits in the engine's queue, for whichever machine is free
 //! first, and a machine that dies takes no more tasks with it than it has processes.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,7 +23,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use crate::engine::{Acknowledgement, Delivery, Engine, Error};
 use crate::garbage::Garbage;
 use crate::pause::Pauses;
-use crate::protocol::{Answer, GivenUp, Hello, May, News, Place, Plain, Task};
+use crate::protocol::{Answer, Hello, May, News, Place, Plain, Task};
 use crate::worker::begun::Begun;
 use crate::worker::context::{Context, Setup};
 use crate::worker::outbox::Outbox;
@@ -38,8 +38,8 @@ const WAIT: Duration = Duration::from_secs(5);
 /// Time for the last outcomes of an agent that leaves, if their clients aren't there.
 const LAST: Duration = Duration::from_secs(5);
 
-/// Largest number of tasks of clients that have gone that are remembered.
-const MOST_GIVEN_UP: usize = 256;
+/// Time for the goodbye of an agent that leaves, if no server is there.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Shortest wait of a fetch that brings nothing: a shorter one is an error.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
@@ -55,7 +55,6 @@ struct Agent<E, X> {
     context: Arc<Context<E, X>>,
     place: Place,
     garbage: Mutex<Garbage>,
-    given_up: Mutex<VecDeque<GivenUp>>,
     gone: Gone,
 }
 
@@ -70,25 +69,27 @@ pub(crate) async fn serve<E: Engine, X: Executor + Send + Sync + 'static>(
 ) -> bool {
     let (reports, inbox) = mpsc::unbounded_channel();
     let (id, news) = (setup.id.clone(), place.news());
-    let outbox = tokio::spawn(Outbox::new(engine.clone(), id.clone()).run(inbox));
-    let context = Arc::new(Context::new(engine.clone(), pool, setup, reports));
+    let (leave, has_left) = watch::channel(false);
+    let outbox = tokio::spawn(Outbox::new(engine.clone(), &setup, has_left).run(inbox));
+    let context = Arc::new(Context::new(engine.clone(), pool, setup, reports, leave));
     let agent = Arc::new(Agent {
         context: Arc::clone(&context),
         place,
         garbage: Mutex::default(),
-        given_up: Mutex::default(),
         gone: Gone::default(),
     });
     let greets = tokio::spawn(Arc::clone(&agent).greet());
     agent.take_tasks(leaves).await;
+    context.leave();
     context.all_processes().await;
+    context.all_spawned(LAST).await;
     greets.abort();
     let is_broken = context.is_broken();
     // The outbox ends when no more outcomes can come.
     drop((agent, context));
     let _ = timeout(LAST, outbox).await;
     if !is_broken {
-        let _ = engine.tell(news, News::Bye(id).encode()).await;
+        let _ = timeout(LAST_WORD, engine.tell(news, News::Bye(id).encode())).await;
     }
     engine.flush().await;
     !is_broken
@@ -107,13 +108,11 @@ impl<E: Engine, X: Executor + Send + Sync + 'static> Agent<E, X> {
     }
 
     fn hello(&self) -> News {
-        let given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
         News::Hello(Hello {
             worker: self.context.setup.id.clone(),
             processes: u32::try_from(self.context.setup.processes).unwrap_or(u32::MAX),
             build: self.place.build.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            given_up: given_up.iter().cloned().collect(),
         })
     }
 
@@ -181,23 +180,33 @@ impl<E: Engine, X: Executor + Send + Sync + 'static> Agent<E, X> {
             }
         }
         for (client, arrivals) in clients {
-            tokio::spawn(Arc::clone(self).begin(client, arrivals));
+            self.context.spawn(Arc::clone(self).begin(client, arrivals));
         }
     }
 
     /// Asks one client, and begins what it wants to be begun.
     async fn begin(self: Arc<Self>, client: String, mut arrivals: Vec<Arrival<E>>) {
-        let questions = arrivals.iter().map(Arrival::question).collect();
-        let may = May { worker: self.context.setup.id.clone(), questions }.encode();
-        let engine = &self.context.engine;
-        let answers = match questions::ask(engine, &self.gone, &client, may, &mut arrivals).await {
+        let questions: Vec<_> = arrivals.iter().map(Arrival::question).collect();
+        let (context, engine) = (&self.context, &self.context.engine);
+        let (worker, given_up) = (context.setup.id.clone(), Vec::new());
+        let may = May { worker, questions: questions.clone(), given_up }.encode();
+        let ask = questions::ask(context, &self.gone, &client, may, &mut arrivals);
+        let asked = tokio::select! {
+            biased;
+            asked = ask => asked,
+            () = context.has_left() => Asked::GivenUp,
+        };
+        let answers = match asked {
             Asked::Answered(answers) => answers,
             Asked::NotHeard => return,
-            Asked::GivenUp => return self.give_up(client, &arrivals),
+            Asked::GivenUp => {
+                questions::give_back(engine, arrivals).await;
+                return questions::give_up(context, &client, questions).await;
+            }
         };
         let client: Arc<str> = client.into();
         for (arrival, answer) in arrivals.into_iter().zip(answers) {
-            let Arrival { task, ticket, permit, .. } = arrival;
+            let Arrival { task, nonce, ticket, permit } = arrival;
             match answer {
                 Answer::No => drop(permit),
                 Answer::Yes { attempt, without } => {
@@ -206,7 +215,7 @@ impl<E: Engine, X: Executor + Send + Sync + 'static> Agent<E, X> {
                     let calls = (0_u32..).zip(&task.lengths).map(|(number, _)| number);
                     let calls = calls.filter(|number| !without.contains(number)).collect();
                     let context = Arc::clone(&self.context);
-                    Begun { context, client, task, attempt, calls }.start(permit);
+                    Begun { context, client, task, nonce, attempt, calls }.start(permit);
                 }
             }
             if let Some(ticket) = ticket {
@@ -215,16 +224,58 @@ impl<E: Engine, X: Executor + Send + Sync + 'static> Agent<E, X> {
             }
         }
     }
+}
 
-    /// Notes tasks whose client has gone, for the case that it comes back after all.
-    fn give_up(&self, client: String, arrivals: &[Arrival<E>]) {
-        let mut given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
-        for arrival in arrivals {
-            let client = client.clone();
-            given_up.push_back(GivenUp { client, question: arrival.question() });
-            if given_up.len() > MOST_GIVEN_UP {
-                given_up.pop_front();
-            }
-        }
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::StreamExt;
+    use multiprocess::futures::ThreadPoolExecutor;
+    use multiprocess::process::FunctionId;
+    use multiprocess::tasks;
+    use testing::Deadline;
+
+    use super::*;
+    use crate::engine::memory::Memory;
+    use crate::protocol::{Question, WorkerId, may};
+
+    tasks![nothing];
+
+    fn nothing((): ()) {}
+
+    #[tokio::test]
+    async fn an_agent_that_leaves_gives_up_what_it_has_asked_and_then_says_goodbye() {
+        let _deadline = Deadline::seconds(60);
+        let engine = Memory::default();
+        let place = Place { cluster: String::from("a"), build: String::from("b") };
+        let mut client = engine.subscribe(may("client")).await.unwrap();
+        let mut news = engine.subscribe(place.news()).await.unwrap();
+        let task = Task {
+            client: String::from("client"),
+            id: 5,
+            most_bytes: 100,
+            function: FunctionId::of(&nothing).unwrap(),
+            name: String::from("nothing"),
+            lengths: vec![0],
+            arguments: Some(Bytes::new()),
+        };
+        engine.offer("client", task.encode()).await.unwrap();
+        let id = WorkerId { name: String::from("host"), pid: 7, random: 9 };
+        let setup = Setup { id: id.clone(), processes: 1, most_bytes: 100, away: LAST };
+        let (leave, leaves) = watch::channel(false);
+        let pool = ThreadPoolExecutor::new(1);
+        let serves = tokio::spawn(serve(engine.clone(), pool, place, setup, leaves));
+        // A question that gets no answer, or a late one.
+        let asked = May::decode(&client.next().await.unwrap().payload).unwrap();
+        let questions = vec![Question { task: 5, nonce: 1 }];
+        assert_eq!((asked.questions, asked.given_up), (questions.clone(), Vec::new()));
+        leave.send(true).unwrap();
+        let last = client.next().await.unwrap();
+        let gives_up = May::decode(&last.payload).unwrap();
+        assert_eq!((gives_up.questions, gives_up.given_up), (Vec::new(), questions));
+        assert_eq!(engine.kept("client").await, Ok(1), "it is given back");
+        engine.tell(last.reply.unwrap(), Vec::<Answer>::new().encode()).await.unwrap();
+        assert!(serves.await.unwrap());
+        while News::decode(&news.next().await.unwrap().payload) != Ok(News::Bye(id.clone())) {}
     }
 }

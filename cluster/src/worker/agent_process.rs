@@ -19,6 +19,7 @@ use crate::protocol::{Place, WorkerId};
 use crate::worker::agent::serve;
 use crate::worker::builder::Settings;
 use crate::worker::context::Setup;
+use crate::worker::outbox::AWAY;
 
 tasks![work];
 
@@ -52,7 +53,7 @@ fn try_to_work(start: Start) -> Result<bool, ConnectError> {
     end_with_parent()?;
     let Start { settings, random, keeper } = start;
     let (mut orders, mut ready) = keeper.split();
-    let (leave, leaves) = watch::channel(false);
+    let (leave, mut leaves) = watch::channel(false);
     let obey = move || {
         // An order, or the end of the keeper, which ends this process, too.
         let _ = orders.recv();
@@ -66,11 +67,15 @@ fn try_to_work(start: Start) -> Result<bool, ConnectError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let connection = settings.connection("agent");
-        let connected = Nats::connect(&connection, place.clone(), Duration::MAX).await?;
+        let connect = Nats::connect(&connection, place.clone(), Duration::MAX);
+        let connected = tokio::select! {
+            connected = connect => connected?,
+            _ = leaves.wait_for(|leaves| *leaves) => return Ok(true),
+        };
         tokio::spawn(tell_of_missing_right(settings.name.clone(), connected.events));
         ready.send(&()).map_err(io::Error::other)?;
         let Settings { processes, most_bytes, .. } = settings;
-        let setup = Setup { id, processes, most_bytes };
+        let setup = Setup { id, processes, most_bytes, away: AWAY };
         Ok(serve(connected.engine, pool, place, setup, leaves).await)
     })
 }

@@ -10,16 +10,19 @@ use tokio::time::Instant;
 
 use crate::engine::{Engine, Error};
 use crate::pause::Pauses;
-use crate::protocol::{Part, Plain, Task, part, part_size, split};
+use crate::protocol::{Part, Plain, Question, Task, part, part_size, split};
 use crate::worker::call::{Call, Packed, call, too_long};
 use crate::worker::context::Context;
-use crate::worker::outbox::{AWAY, Report, UNDER_WAY};
+use crate::worker::outbox::{Report, UNDER_WAY, unless_left};
+use crate::worker::questions;
 
 /// A task that has begun.
 pub(crate) struct Begun<E, X> {
     pub(crate) context: Arc<Context<E, X>>,
     pub(crate) client: Arc<str>,
     pub(crate) task: Task,
+    /// Number of the task's arrival.
+    pub(crate) nonce: u64,
     /// Number of the attempt, from 0.
     pub(crate) attempt: u32,
     /// Numbers of the calls that begin.
@@ -41,25 +44,47 @@ impl<E: Engine, X: Executor + Send + Sync + 'static> Begun<E, X> {
         }
         match (self.task.arguments.take(), permit) {
             (Some(arguments), Some(permit)) => self.run(arguments, permit),
-            (arguments, permit) => drop(tokio::spawn(self.start_late(arguments, permit))),
+            (arguments, permit) => {
+                let context = Arc::clone(&self.context);
+                context.spawn(self.start_late(arguments, permit));
+            }
         }
     }
 
     /// Runs the task when its arguments and a process are there: the arguments may be large, and
-    /// the process of a late yes is with others.
+    /// the process of a late yes is with others. Gives it up if the agent leaves meanwhile, or the
+    /// client is away for too long.
     async fn start_late(self, arguments: Option<Bytes>, permit: Option<OwnedSemaphorePermit>) {
         let permit = match permit {
             Some(permit) => permit,
-            None => self.context.one_process().await,
+            None => tokio::select! {
+                biased;
+                () = self.context.has_left() => return self.give_up().await,
+                permit = self.context.one_process() => permit,
+            },
         };
         let arguments = match arguments {
-            Some(arguments) => Some(arguments),
-            None => arguments_of(&self.context.engine, &self.task).await,
+            Some(arguments) => arguments,
+            None => {
+                let fetched = arguments_of(&self.context, &self.task);
+                match unless_left(self.context.leaves(), fetched).await {
+                    Some(Ok(arguments)) => arguments,
+                    // The client doesn't want the task any more.
+                    Some(Err(Missing::Over)) => return,
+                    Some(Err(Missing::Away)) | None => {
+                        drop(permit);
+                        return self.give_up().await;
+                    }
+                }
+            }
         };
-        // Without them the client doesn't want the task any more.
-        if let Some(arguments) = arguments {
-            self.run(arguments, permit);
-        }
+        self.run(arguments, permit);
+    }
+
+    /// Tells the client that the task won't begin here after all.
+    async fn give_up(self) {
+        let question = Question { task: self.task.id, nonce: self.nonce };
+        questions::give_up(&self.context, &self.client, vec![question]).await;
     }
 
     /// Gives the task to the pool.
@@ -125,14 +150,26 @@ impl<E: Engine, X: Executor + Send + Sync + 'static> Begun<E, X> {
     }
 }
 
-/// Fetches large arguments from the client, in parts, a few of which are under way at once; `None`
-/// if the client doesn't have them any more.
-async fn arguments_of<E: Engine>(engine: &E, task: &Task) -> Option<Bytes> {
+/// Reason why arguments are missing.
+#[derive(Clone, Copy, Debug)]
+enum Missing {
+    /// The client doesn't have them any more.
+    Over,
+    /// For very long, nobody has heard of the client.
+    Away,
+}
+
+/// Fetches large arguments from the client, in parts, a few of which are under way at once.
+async fn arguments_of<E: Engine, X>(
+    context: &Context<E, X>,
+    task: &Task,
+) -> Result<Bytes, Missing> {
+    let engine = &context.engine;
     let (whole, size) = (task.whole(), part_size(engine.max_payload()) as u64);
     let questions = (0..whole.div_ceil(size)).map(|index| {
         let from = index * size;
         let question = Part { task: task.id, from, most: size.min(whole - from) };
-        part_of(engine, &task.client, question)
+        part_of(context, &task.client, question)
     });
     let mut parts = iter(questions).buffered(UNDER_WAY);
     // Nothing is allocated but for what has really come, and that once.
@@ -140,18 +177,23 @@ async fn arguments_of<E: Engine>(engine: &E, task: &Task) -> Option<Bytes> {
     while let Some(part) = parts.next().await {
         arguments.push(part?);
     }
-    Some(arguments.concat().into())
+    Ok(arguments.concat().into())
 }
 
-async fn part_of<E: Engine>(engine: &E, client: &str, question: Part) -> Option<Bytes> {
+async fn part_of<E: Engine, X>(
+    context: &Context<E, X>,
+    client: &str,
+    question: Part,
+) -> Result<Bytes, Missing> {
     let mut pauses = Pauses::default();
     let mut away = None;
     loop {
-        match engine.ask(part(client), question.encode()).await {
-            Ok(bytes) => return (bytes.len() as u64 == question.most).then_some(bytes),
+        match context.engine.ask(part(client), question.encode()).await {
+            Ok(bytes) if bytes.len() as u64 == question.most => return Ok(bytes),
+            Ok(_) => return Err(Missing::Over),
             Err(Error::NobodyThere) => {
-                if away.get_or_insert_with(Instant::now).elapsed() >= AWAY {
-                    return None;
+                if away.get_or_insert_with(Instant::now).elapsed() >= context.setup.away {
+                    return Err(Missing::Away);
                 }
             }
             Err(Error::Failed(_)) => away = None,

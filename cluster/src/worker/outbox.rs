@@ -7,8 +7,8 @@
 //!
 //! A client may be cut off for a while, or be slower than its workers to connect again. It believes
 //! what it has heard last: that a task of its has begun here. So an outcome is kept for as long as
-//! a client may come back ([`AWAY`]); only a large result is dropped sooner, and what is kept then
-//! is an error that says so.
+//! a client may come back ([`AWAY`]); a large result is dropped sooner. What is kept then, for as
+//! long as the agent lives, is the word that it was dropped: else its call would never end.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,15 +18,22 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt, iter};
 use multiprocess::futures::TaskError;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::time::{Instant, sleep};
 
 use crate::engine::{Engine, Error};
 use crate::pause::Pauses;
 use crate::protocol::{Done, Outcome, ResultPart, WorkerId, done, part_size};
+use crate::worker::context::Setup;
 
 /// Time for which outcomes and questions of a client that nobody hears of are kept.
 pub(crate) const AWAY: Duration = Duration::from_secs(600);
+
+/// Longest pause before such a client is told again what was dropped.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Time for which an agent that leaves tries to send a message that holds a process.
+const LAST_TRY: Duration = Duration::from_secs(10);
 
 /// Time for which a large result of such a client is kept.
 const LARGE_AWAY: Duration = Duration::from_secs(10);
@@ -69,15 +76,19 @@ pub(crate) struct Outbox<E> {
     engine: E,
     worker: WorkerId,
     part: usize,
+    /// Time for which outcomes are kept for a client that nobody hears of.
+    away: Duration,
+    /// True once the agent leaves.
+    leaves: watch::Receiver<bool>,
     clients: HashMap<Arc<str>, Waiting>,
     sending: FuturesUnordered<BoxFuture<'static, Sent>>,
 }
 
 impl<E: Engine> Outbox<E> {
-    pub(crate) fn new(engine: E, worker: WorkerId) -> Self {
-        let part = part_size(engine.max_payload());
-        let sending = FuturesUnordered::new();
-        Self { engine, worker, part, clients: HashMap::new(), sending }
+    pub(crate) fn new(engine: E, setup: &Setup, leaves: watch::Receiver<bool>) -> Self {
+        let (part, worker) = (part_size(engine.max_payload()), setup.id.clone());
+        let (clients, sending) = (HashMap::new(), FuturesUnordered::new());
+        Self { engine, worker, part, away: setup.away, leaves, clients, sending }
     }
 
     /// Delivers all reports; returns when no more can come, and each was answered or given up.
@@ -134,10 +145,14 @@ impl<E: Engine> Outbox<E> {
             }
             waiting.is_busy = true;
             let (engine, client) = (self.engine.clone(), Arc::clone(client));
+            let (worker, away) = (self.worker.clone(), self.away);
             let outcomes = gathered(&mut waiting.outcomes, GATHERED.min(self.part));
-            let message = Done { worker: self.worker.clone(), outcomes }.encode();
             self.sending.push(Box::pin(async move {
-                until_answered(&engine, done(&client), message, AWAY).await;
+                let calls = outcomes.iter().map(|(call, attempt, _)| (*call, *attempt)).collect();
+                let message = Done { worker: worker.clone(), outcomes }.encode();
+                if !until_answered(&engine, done(&client), message, away).await {
+                    tell_dropped(&engine, &client, worker, calls).await;
+                }
                 Some(client)
             }));
         }
@@ -152,6 +167,7 @@ impl<E: Engine> Outbox<E> {
         permit: Option<Arc<OwnedSemaphorePermit>>,
     ) {
         let (engine, worker, size) = (self.engine.clone(), self.worker.clone(), self.part);
+        let (leaves, away) = (self.leaves.clone(), self.away);
         self.sending.push(Box::pin(async move {
             let message = |outcome| {
                 let outcomes = vec![(call, attempt, outcome)];
@@ -162,16 +178,19 @@ impl<E: Engine> Outbox<E> {
                 let bytes = result.slice(from..whole.min(from + size));
                 let part = ResultPart { whole: whole as u64, from: from as u64, bytes };
                 let message = message(Outcome::Part(part));
-                until_answered(&engine, done(&client), message, LARGE_AWAY)
+                let sent = until_answered(&engine, done(&client), message, LARGE_AWAY);
+                unless_left(leaves.clone(), sent)
             });
             let mut answers = iter(parts).buffer_unordered(UNDER_WAY);
             while let Some(answered) = answers.next().await {
-                if !answered {
+                if answered != Some(true) {
                     drop(answers);
                     drop((result, permit));
                     let dropped = "it was dropped, because the client was away for 10 s";
                     let failed = Outcome::Failed(TaskError::ResultNotSent(dropped.to_owned()));
-                    until_answered(&engine, done(&client), message(failed), AWAY).await;
+                    if !until_answered(&engine, done(&client), message(failed), away).await {
+                        tell_dropped(&engine, &client, worker.clone(), vec![(call, attempt)]).await;
+                    }
                     return None;
                 }
             }
@@ -198,6 +217,7 @@ fn size_of_one(outcome: &Outcome) -> usize {
         Outcome::Result(bytes) => bytes.len(),
         Outcome::Part(part) => part.bytes.len(),
         Outcome::Failed(error) => error.to_string().len(),
+        Outcome::Dropped => 0,
     }
 }
 
@@ -228,6 +248,44 @@ fn shortened(mut error: TaskError) -> TaskError {
     error
 }
 
+/// Tells a client that the outcomes of these calls were dropped, until it has answered.
+async fn tell_dropped<E: Engine>(
+    engine: &E,
+    client: &str,
+    worker: WorkerId,
+    calls: Vec<(u64, u32)>,
+) {
+    let dropped = |(call, attempt)| (call, attempt, Outcome::Dropped);
+    let outcomes = calls.into_iter().map(dropped).collect();
+    let message = Done { worker, outcomes }.encode();
+    tell_in_the_end(engine, done(client), message).await;
+}
+
+/// Sends a message until the client has answered, at last with long pauses.
+pub(crate) async fn tell_in_the_end<E: Engine>(engine: &E, subject: String, message: Bytes) {
+    let mut pauses = Pauses::up_to(LONGEST_PAUSE);
+    while engine.ask(subject.clone(), message.clone()).await.is_err() {
+        pauses.pause().await;
+    }
+}
+
+/// Does something that holds a process; `None` if it goes on for long when the agent leaves.
+pub(crate) async fn unless_left<T>(
+    mut leaves: watch::Receiver<bool>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let has_left = async {
+        // The sender ends only after the agent.
+        drop(leaves.wait_for(|leaves| *leaves).await);
+        sleep(LAST_TRY).await;
+    };
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = has_left => None,
+    }
+}
+
 /// Sends a message until the client has answered; returns false if nobody was there for so long.
 /// A server that is gone says nothing about the client.
 async fn until_answered<E: Engine>(
@@ -255,7 +313,41 @@ async fn until_answered<E: Engine>(
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use testing::Deadline;
+    use tokio::time::timeout;
+
     use super::*;
+    use crate::engine::memory::Memory;
+
+    #[tokio::test]
+    async fn a_client_that_was_away_for_too_long_is_told_what_was_dropped() {
+        let _deadline = Deadline::seconds(60);
+        let engine = Memory::default();
+        let id = WorkerId { name: String::from("host"), pid: 7, random: 9 };
+        let away = Duration::ZERO;
+        let setup = Setup { id: id.clone(), processes: 1, most_bytes: 100, away };
+        let (_leave, leaves) = watch::channel(false);
+        let (reports, inbox) = mpsc::unbounded_channel();
+        for call in [3, 4] {
+            let (client, outcome) = (Arc::from("client"), Ok(Bytes::from_static(b"result")));
+            reports.send(Report { client, call, attempt: 1, outcome, permit: None }).unwrap();
+        }
+        drop(reports);
+        let mut run = pin!(Outbox::new(engine.clone(), &setup, leaves).run(inbox));
+        // Nobody is there.
+        assert!(timeout(Duration::from_millis(10), &mut run).await.is_err());
+        let mut client = engine.subscribe(done("client")).await.unwrap();
+        let message = tokio::select! {
+            message = client.next() => message.unwrap(),
+            () = &mut run => panic!("it is kept until it is answered"),
+        };
+        let outcomes = vec![(3, 1, Outcome::Dropped), (4, 1, Outcome::Dropped)];
+        assert_eq!(Done::decode(&message.payload, 100), Ok(Done { worker: id, outcomes }));
+        engine.tell(message.reply.unwrap(), Bytes::new()).await.unwrap();
+        run.await;
+    }
 
     #[test]
     fn a_message_takes_as_many_outcomes_as_fit_and_at_least_one() {

@@ -2,9 +2,10 @@
 //!
 //! The client says yes once for each task. A question that was not answered is repeated with the
 //! same number, because the client may have said yes, and then believes that the task has begun
-//! here. So a question that may have been heard ends only with its answer, or when nobody has heard
-//! of the client for [`AWAY`]; but it claims a process for a few seconds only, so that a client
-//! that has been killed, or stopped, is not in the way of others.
+//! here. So a question that may have been heard ends only with its answer, or is given up when
+//! nobody has heard of the client for very long, or the agent leaves. That is told to the client
+//! until it has answered: then the task waits again. A question claims a process for a few seconds
+//! only, so that a client that has been killed, or stopped, is not in the way of others.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -16,8 +17,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::engine::{Acknowledgement, Engine, Error};
 use crate::pause::Pauses;
-use crate::protocol::{Answer, Plain, Question, Task, may};
-use crate::worker::outbox::AWAY;
+use crate::protocol::{Answer, May, Plain, Question, Task, may};
+use crate::worker::context::Context;
+use crate::worker::outbox::tell_in_the_end;
 
 /// Number of times that nobody hears a question before the client is taken for dead.
 const MISSES: u32 = 20;
@@ -56,7 +58,8 @@ pub(crate) enum Asked {
     Answered(Vec<Answer>),
     /// Nobody has heard the question: the tasks begin nowhere by it.
     NotHeard,
-    /// Somebody may have heard the question, but for very long nobody was there to answer it.
+    /// Somebody may have heard the question, but for very long nobody was there to answer it, or
+    /// the agent leaves.
     GivenUp,
 }
 
@@ -86,13 +89,14 @@ impl Gone {
 }
 
 /// Asks until the client answers, or has gone.
-pub(crate) async fn ask<E: Engine>(
-    engine: &E,
+pub(crate) async fn ask<E: Engine, X>(
+    context: &Context<E, X>,
     gone: &Gone,
     client: &str,
     question: Bytes,
     arrivals: &mut [Arrival<E>],
 ) -> Asked {
+    let engine = &context.engine;
     let (start, mut misses, mut away) = (Instant::now(), 0, None);
     let most = if gone.contains(client) { 1 } else { MISSES };
     let mut pauses = Pauses::default();
@@ -104,8 +108,8 @@ pub(crate) async fn ask<E: Engine>(
                     gone.set(client, false);
                     return Asked::Answered(answers);
                 }
-                // Not the client: it answers each question.
-                _ => {}
+                // The client may have said yes all the same.
+                _ => (may_be_heard, away) = (true, None),
             },
             Err(Error::NobodyThere) => {
                 misses += 1;
@@ -120,7 +124,7 @@ pub(crate) async fn ask<E: Engine>(
                 if !may_be_heard {
                     return Asked::NotHeard;
                 }
-                if away.get_or_insert_with(Instant::now).elapsed() >= AWAY {
+                if away.get_or_insert_with(Instant::now).elapsed() >= context.setup.away {
                     return Asked::GivenUp;
                 }
             }
@@ -133,6 +137,24 @@ pub(crate) async fn ask<E: Engine>(
     }
 }
 
+/// Tells a client that these tasks won't begin here, whatever it has answered, until it has heard
+/// that.
+pub(crate) async fn give_up<E: Engine, X>(
+    context: &Context<E, X>,
+    client: &str,
+    given_up: Vec<Question>,
+) {
+    let message = May { worker: context.setup.id.clone(), questions: Vec::new(), given_up };
+    tell_in_the_end(&context.engine, may(client), message.encode()).await;
+}
+
+/// Gives back tasks about which the client was asked in vain.
+pub(crate) async fn give_back<E: Engine>(engine: &E, arrivals: Vec<Arrival<E>>) {
+    for ticket in arrivals.into_iter().filter_map(|arrival| arrival.ticket) {
+        let _ = engine.acknowledge(ticket, Acknowledgement::GivenBack).await;
+    }
+}
+
 /// Removes the tasks of a client that seems to be dead from the queue. If it was only late, it
 /// offers them again when it is back.
 async fn drop_all<E: Engine>(engine: &E, arrivals: &mut [Arrival<E>]) {
@@ -141,5 +163,38 @@ async fn drop_all<E: Engine>(engine: &E, arrivals: &mut [Arrival<E>]) {
         if let Some(ticket) = arrival.ticket.take() {
             let _ = engine.acknowledge(ticket, Acknowledgement::Taken).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+    use testing::Deadline;
+    use tokio::sync::{mpsc, watch};
+
+    use super::*;
+    use crate::engine::memory::Memory;
+    use crate::protocol::WorkerId;
+    use crate::worker::context::Setup;
+
+    #[tokio::test]
+    async fn a_question_whose_answer_cannot_be_read_may_have_got_a_yes() {
+        let _deadline = Deadline::seconds(60);
+        let engine = Memory::default();
+        let id = WorkerId { name: String::from("host"), pid: 7, random: 9 };
+        let setup = Setup { id, processes: 1, most_bytes: 100, away: Duration::ZERO };
+        let (reports, leave) = (mpsc::unbounded_channel().0, watch::channel(false).0);
+        let context = Context::new(engine.clone(), (), setup, reports, leave);
+        let mut client = engine.subscribe(may("client")).await.unwrap();
+        let answers = async {
+            let question = client.next().await.unwrap();
+            engine.tell(question.reply.unwrap(), Bytes::from_static(b"?")).await.unwrap();
+            // Then it is gone.
+            drop(client);
+        };
+        let gone = Gone::default();
+        let ask = ask(&context, &gone, "client", Bytes::new(), &mut []);
+        let (asked, ()) = tokio::join!(ask, answers);
+        assert!(matches!(asked, Asked::GivenUp), "{asked:?}");
     }
 }
