@@ -331,6 +331,27 @@ fn a_client_that_comes_back_late_gets_all_its_outcomes() {
 }
 
 #[test]
+fn a_stopped_client_with_many_tasks_keeps_no_other_one_waiting() {
+    let _deadline = Deadline::seconds(240);
+    let Some(server) = test_server() else { return };
+    let scene = Scene::new(server);
+    let _machine = scene.machine("a");
+    let mut client = Ends(program("client", &scene).spawn().unwrap());
+    scene.wait_for_runs(1);
+    let executor = scene.client(NEVER);
+    wait_for(&executor, 1);
+    let stopped = Other::of(client.0.id()).unwrap();
+    assert!(stopped.stop());
+    // Its tasks come first, and the server still believes in it.
+    let futures = submit(&executor, (1000..1020).map(|number| scene.free(number)));
+    scene.gate.open();
+    assert_eq!(scene.outcomes(&futures).ok.len(), 20);
+    assert!(stopped.go_on());
+    assert!(client.0.wait().unwrap().success());
+    assert_eq!(scene.runs().len(), 120);
+}
+
+#[test]
 fn a_worker_of_another_build_is_seen_and_gets_nothing() {
     let _deadline = Deadline::seconds(120);
     let Some(server) = test_server() else { return };

@@ -90,7 +90,7 @@ fn torture(time: Duration) {
         });
         let mut random = Random(seed | 1);
         let mut counts = Counts::default();
-        while Instant::now() < end {
+        while Instant::now() < end || counts.killed_agents == 0 {
             // Any instant will do: this sleep isn't a wait for something.
             thread::sleep(Duration::from_millis(random.below(300)));
             if random.below(5) == 0 {
@@ -111,6 +111,8 @@ fn torture(time: Duration) {
     let Outcomes { ok, died, cancelled } = scene.outcomes(&futures);
     (counts.tasks, counts.lost) = (futures.len(), died.len());
     println!("{:.1} s: {counts:?}", time.as_secs_f32());
+    assert!(counts.killed_agents > 0, "no agent was killed");
+    assert!(counts.killed_servers > 0 || time < Duration::from_secs(5), "no server was killed");
     assert_eq!((ok.len() + died.len(), cancelled), (futures.len(), 0));
     assert!(died.len() <= counts.killed_agents, "{died:?}, {counts:?}");
     for (end, _) in &died {

@@ -148,8 +148,10 @@ impl Engine for Memory {
         if let Some(fetched) = broker.fetched.get_mut(&ticket.client) {
             *fetched -= 1;
         }
-        if how == Acknowledgement::GivenBack {
-            broker.tasks.push_front(ticket);
+        match how {
+            Acknowledgement::Taken => {}
+            Acknowledgement::GivenBack => broker.tasks.push_front(ticket),
+            Acknowledgement::GivenBackForLater => broker.tasks.push_back(ticket),
         }
         Ok(())
     }

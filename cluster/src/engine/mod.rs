@@ -49,6 +49,8 @@ pub(crate) enum Acknowledgement {
     Taken,
     /// The engine delivers the task again, to any agent.
     GivenBack,
+    /// The engine delivers the task again in 5 s, to any agent.
+    GivenBackForLater,
 }
 
 /// Reason why the engine didn't do something.

@@ -33,6 +33,13 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// the connection.
 const PING: Duration = Duration::from_secs(5);
 
+/// Time after which a task is delivered again that was not acknowledged. A question for it may take
+/// longer: then it is delivered twice, and begins once.
+const ACKNOWLEDGEMENT: Duration = Duration::from_secs(5);
+
+/// Time after which a task is delivered again that was given back for later.
+const LATER: Duration = Duration::from_secs(5);
+
 /// Smallest and largest pause after an error.
 pub(crate) const PAUSES: (Duration, Duration) =
     (Duration::from_millis(100), Duration::from_secs(2));
@@ -214,7 +221,7 @@ impl Nats {
         let config = pull::Config {
             durable_name: Some(CONSUMER.to_owned()),
             ack_policy: AckPolicy::Explicit,
-            ack_wait: Duration::from_secs(30),
+            ack_wait: ACKNOWLEDGEMENT,
             max_ack_pending: 1 << 20,
             max_waiting: 1 << 16,
             ..pull::Config::default()
@@ -300,6 +307,7 @@ impl Engine for Nats {
         let kind = match how {
             Acknowledgement::Taken => AckKind::Ack,
             Acknowledgement::GivenBack => AckKind::Nak(None),
+            Acknowledgement::GivenBackForLater => AckKind::Nak(Some(LATER)),
         };
         ticket.message.ack_with(kind).await.map_err(other)
     }

@@ -27,7 +27,7 @@ use crate::protocol::{Answer, Hello, May, News, Place, Plain, Task};
 use crate::worker::begun::Begun;
 use crate::worker::context::{Context, Setup};
 use crate::worker::outbox::Outbox;
-use crate::worker::questions::{self, Arrival, Asked, Gone};
+use crate::worker::questions::{self, Arrival, Asked, Gone, Slow};
 
 /// Interval of signs of life.
 const HELLO: Duration = Duration::from_millis(500);
@@ -56,6 +56,7 @@ struct Agent<E, X> {
     place: Place,
     garbage: Mutex<Garbage>,
     gone: Gone,
+    slow: Slow,
 }
 
 /// Serves the clients until `leaves` becomes true, or the pool has given up; then finishes what has
@@ -77,6 +78,7 @@ pub(crate) async fn serve<E: Engine, X: Executor + Send + Sync + 'static>(
         place,
         garbage: Mutex::default(),
         gone: Gone::default(),
+        slow: Slow::default(),
     });
     let greets = tokio::spawn(Arc::clone(&agent).greet());
     agent.take_tasks(leaves).await;
@@ -186,11 +188,15 @@ impl<E: Engine, X: Executor + Send + Sync + 'static> Agent<E, X> {
 
     /// Asks one client, and begins what it wants to be begun.
     async fn begin(self: Arc<Self>, client: String, mut arrivals: Vec<Arrival<E>>) {
+        if self.slow.contains(&client) {
+            let later = Acknowledgement::GivenBackForLater;
+            return questions::give_back(&self.context.engine, arrivals, later).await;
+        }
         let questions: Vec<_> = arrivals.iter().map(Arrival::question).collect();
         let (context, engine) = (&self.context, &self.context.engine);
         let (worker, given_up) = (context.setup.id.clone(), Vec::new());
         let may = May { worker, questions: questions.clone(), given_up }.encode();
-        let ask = questions::ask(context, &self.gone, &client, may, &mut arrivals);
+        let ask = questions::ask(context, (&self.gone, &self.slow), &client, may, &mut arrivals);
         let asked = tokio::select! {
             biased;
             asked = ask => asked,
@@ -200,7 +206,7 @@ impl<E: Engine, X: Executor + Send + Sync + 'static> Agent<E, X> {
             Asked::Answered(answers) => answers,
             Asked::NotHeard => return,
             Asked::GivenUp => {
-                questions::give_back(engine, arrivals).await;
+                questions::give_back(engine, arrivals, Acknowledgement::GivenBack).await;
                 return questions::give_up(context, &client, questions).await;
             }
         };

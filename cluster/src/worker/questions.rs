@@ -5,10 +5,11 @@
 //! here. So a question that may have been heard ends only with its answer, or is given up when
 //! nobody has heard of the client for very long, or the agent leaves. That is told to the client
 //! until it has answered: then the task waits again. A question claims a process for a few seconds
-//! only, so that a client that has been killed, or stopped, is not in the way of others.
+//! only, so that a client that has been killed, or stopped, is not in the way of others. As long as
+//! one is open for more than that, further tasks of its client are given back for later at once.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -63,6 +64,46 @@ pub(crate) enum Asked {
     GivenUp,
 }
 
+/// Clients that leave questions open for long: they were stopped, perhaps. By the number of these
+/// questions.
+#[derive(Debug, Default)]
+pub(crate) struct Slow(Mutex<HashMap<String, usize>>);
+
+impl Slow {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn contains(&self, client: &str) -> bool {
+        self.all().contains_key(client)
+    }
+
+    /// Counts a question until what this returns is dropped.
+    fn count<'a>(&'a self, client: &'a str) -> Overdue<'a> {
+        *self.all().entry(client.to_owned()).or_default() += 1;
+        Overdue { slow: self, client }
+    }
+}
+
+/// A question that is open for long.
+#[derive(Debug)]
+struct Overdue<'a> {
+    slow: &'a Slow,
+    client: &'a str,
+}
+
+impl Drop for Overdue<'_> {
+    fn drop(&mut self) {
+        let mut all = self.slow.all();
+        if let Some(count) = all.get_mut(self.client) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(self.client);
+            }
+        }
+    }
+}
+
 /// Clients that nobody hears of. Their tasks are in the way of others, so that each costs one
 /// question, and no patience. (A purge of
 /// their subject hides tasks of others from the consumer, before nats-server 2.9.12.)
@@ -91,7 +132,7 @@ impl Gone {
 /// Asks until the client answers, or has gone.
 pub(crate) async fn ask<E: Engine, X>(
     context: &Context<E, X>,
-    gone: &Gone,
+    (gone, slow): (&Gone, &Slow),
     client: &str,
     question: Bytes,
     arrivals: &mut [Arrival<E>],
@@ -100,7 +141,7 @@ pub(crate) async fn ask<E: Engine, X>(
     let (start, mut misses, mut away) = (Instant::now(), 0, None);
     let most = if gone.contains(client) { 1 } else { MISSES };
     let mut pauses = Pauses::default();
-    let mut may_be_heard = false;
+    let (mut may_be_heard, mut overdue) = (false, None);
     loop {
         match engine.ask(may(client), question.clone()).await {
             Ok(answer) => match Vec::<Answer>::decode(&answer) {
@@ -119,6 +160,7 @@ pub(crate) async fn ask<E: Engine, X>(
                 }
                 if misses == most {
                     gone.set(client, true);
+                    overdue = None;
                     drop_all(engine, arrivals).await;
                 }
                 if !may_be_heard {
@@ -131,6 +173,9 @@ pub(crate) async fn ask<E: Engine, X>(
             Err(Error::Failed(_)) => (may_be_heard, away) = (true, None),
         }
         if start.elapsed() >= PATIENCE {
+            if overdue.is_none() && misses < most {
+                overdue = Some(slow.count(client));
+            }
             arrivals.iter_mut().for_each(|arrival| arrival.permit = None);
         }
         pauses.pause().await;
@@ -148,10 +193,14 @@ pub(crate) async fn give_up<E: Engine, X>(
     tell_in_the_end(&context.engine, may(client), message.encode()).await;
 }
 
-/// Gives back tasks about which the client was asked in vain.
-pub(crate) async fn give_back<E: Engine>(engine: &E, arrivals: Vec<Arrival<E>>) {
+/// Gives back tasks, and their processes.
+pub(crate) async fn give_back<E: Engine>(
+    engine: &E,
+    arrivals: Vec<Arrival<E>>,
+    how: Acknowledgement,
+) {
     for ticket in arrivals.into_iter().filter_map(|arrival| arrival.ticket) {
-        let _ = engine.acknowledge(ticket, Acknowledgement::GivenBack).await;
+        let _ = engine.acknowledge(ticket, how).await;
     }
 }
 
@@ -193,7 +242,8 @@ mod tests {
             drop(client);
         };
         let gone = Gone::default();
-        let ask = ask(&context, &gone, "client", Bytes::new(), &mut []);
+        let slow = Slow::default();
+        let ask = ask(&context, (&gone, &slow), "client", Bytes::new(), &mut []);
         let (asked, ()) = tokio::join!(ask, answers);
         assert!(matches!(asked, Asked::GivenUp), "{asked:?}");
     }
