@@ -1,7 +1,5 @@
 //! Cancelling from other threads at any instant: a cancelled call never ran, any other ran once,
 //! and each callback is called once.
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
 use std::thread;
 
 use multiprocess::futures::{Executor, ProcessPoolExecutor};

@@ -2,7 +2,6 @@
 //!
 //! What our types leave no room for: to shut an executor down twice (EXEC-B01) doesn't compile, as
 //! the documentation of [`Executor::shutdown`] shows.
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::panic::catch_unwind;
 
