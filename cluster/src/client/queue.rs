@@ -1,9 +1,8 @@
 //! A watch over the queue, which may forget.
 //!
-//! A server that restarts counts its messages anew: the late acknowledgement of an old task may
-//! remove a new one that got its number. Messages also expire. So while tasks wait the client
-//! counts them, as a stock-taking does: what has waited in the queue since before the question must
-//! be in the answer.
+//! A server that restarts has forgotten all tasks, messages expire, and an agent that takes this
+//! client for dead drops its tasks. So while tasks wait the client counts them, as a stock-taking
+//! does: what has waited in the queue since before the question must be in the answer.
 
 use std::time::Duration;
 

@@ -104,9 +104,9 @@ impl Drop for Overdue<'_> {
     }
 }
 
-/// Clients that nobody hears of. Their tasks are in the way of others, so that each costs one
-/// question, and no patience. (A purge of
-/// their subject hides tasks of others from the consumer, before nats-server 2.9.12.)
+/// Clients that nobody hears of. Their tasks are in the way of others, so each costs one question,
+/// and no patience. (A purge of their subject would hide tasks of others from the consumer: see
+/// nats-server #3838.)
 #[derive(Debug, Default)]
 pub(crate) struct Gone(Mutex<HashSet<String>>);
 
