@@ -370,6 +370,8 @@ fn a_seat_that_is_killed_breaks_it_for_those_that_wait() {
         } else {
             start(do_nothing, (killed, waiting))
         };
+        // Before it has its seat, nobody knows its process.
+        until("it is there", || waits || get(&words, 0) == 1);
         let (children, gate) = keep_waiting(parties);
         until("they wait", || mine.waiting() == if waits { 3 } else { 2 });
         kill_child(&victim);
@@ -380,8 +382,9 @@ fn a_seat_that_is_killed_breaks_it_for_those_that_wait() {
     }
 }
 
-/// Runs in the child: has a seat, and never comes.
-fn do_nothing((_party, gate): (Party, Waiting)) {
+/// Runs in the child: has a seat, says so, and never comes.
+fn do_nothing((party, gate): (Party, Waiting)) {
+    party.count(0);
     gate.wait();
 }
 
