@@ -4,13 +4,15 @@
 //! only if both run the same bytes. So the build id is a part of the queue's name: a worker of
 //! another build never sees a task. (The linker's own build id isn't always there.)
 
+use std::env::{self, consts::OS};
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::OnceLock;
 
 use md5::{Digest, Md5};
 
-/// Linux: the running executable, also after its file was replaced by a newer one.
+/// Linux: the running executable, also after its file was replaced by a newer one. (A program in
+/// Wine sees this file, too: it is Wine.)
 const RUNNING: &str = "/proc/self/exe";
 
 /// Returns the build id of the running executable: 64 bits of its MD5 as 16 hexadecimal digits,
@@ -21,8 +23,8 @@ const RUNNING: &str = "/proc/self/exe";
 pub(crate) fn build_id() -> io::Result<&'static str> {
     static BUILD_ID: OnceLock<String> = OnceLock::new();
     if BUILD_ID.get().is_none() {
-        let executable = File::open(RUNNING);
-        let executable = executable.or_else(|_| File::open(std::env::current_exe()?))?;
+        let running = (OS == "linux").then(|| File::open(RUNNING).ok()).flatten();
+        let executable = running.map_or_else(|| File::open(env::current_exe()?), Ok)?;
         let digits = digits_of(executable)?;
         let _ = BUILD_ID.set(digits);
     }

@@ -1,5 +1,6 @@
 //! The name of this machine.
 
+use std::env::consts::OS;
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -10,8 +11,9 @@ const LONGEST: usize = 32;
 /// in place of other characters than A-Z, a-z, 0-9, - and _; `worker` if there is none. Python:
 /// `socket.gethostname`.
 pub(crate) fn host_name() -> String {
-    // Where there is no such file: macOS and Windows have a program, as Linux mostly has.
-    let linux = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    // macOS and Windows have a program instead, as Linux mostly has, too.
+    let read = || fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let linux = (OS == "linux").then(read).flatten();
     cleaned(&linux.or_else(by_program).unwrap_or_default())
 }
 
