@@ -81,7 +81,7 @@ impl fmt::Display for Servers {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Server {
     is_encrypted: bool,
-    /// With brackets, if it is of IPv6.
+    /// Host name or IP address; one of IPv6 has brackets.
     host: String,
     port: u16,
 }

@@ -25,7 +25,7 @@ pub struct Secret(String);
 impl Secret {
     /// Reads the secret from the file's only line.
     ///
-    /// Who else can read that file, isn't checked: give it to its user alone (`chmod 600`).
+    /// The rights on the file are not checked: give it to its user alone (`chmod 600`).
     ///
     /// # Errors
     /// [`ConnectError::Secret`], if the file can't be read, is empty, or has more than one line.
