@@ -51,7 +51,7 @@ mod launch;
 mod waiting;
 
 pub(crate) use waiting::wait;
-pub(in crate::sys) use waiting::wait_for;
+pub(in crate::sys) use waiting::{milliseconds, wait_for};
 
 /// First exit code that stands for a signal: a process ended by `kill` has 0x10009, which is read
 /// as −9. CPython ends processes with 0x10000, which it reads as −15.

@@ -65,18 +65,21 @@ pub(in crate::sys) fn wait_for(
     timeout: Option<Duration>,
 ) -> io::Result<Option<usize>> {
     let handles: Vec<HANDLE> = objects.iter().map(|object| object.as_raw_handle()).collect();
-    // A timeout too long for the call means no limit. Rounded up, so that a wait never ends just
-    // before its deadline, to be repeated.
-    let milliseconds = timeout.map_or(INFINITE, |timeout| {
-        u32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(INFINITE)
-    });
     let count = handles.len() as u32;
     // SAFETY: there are this many handles, all of them open.
-    match unsafe { WaitForMultipleObjects(count, handles.as_ptr(), 0, milliseconds) } {
+    match unsafe { WaitForMultipleObjects(count, handles.as_ptr(), 0, milliseconds(timeout)) } {
         WAIT_FAILED => Err(io::Error::last_os_error()),
         WAIT_TIMEOUT => Ok(None),
         index => Ok(Some(index as usize)),
     }
+}
+
+/// Returns a timeout as the system's calls take it. One that is too long for them means no limit.
+/// Rounded up, so that a wait never ends just before its deadline, to be repeated.
+pub(in crate::sys) fn milliseconds(timeout: Option<Duration>) -> u32 {
+    timeout.map_or(INFINITE, |timeout| {
+        u32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(INFINITE)
+    })
 }
 
 #[expect(unsafe_code, reason = "a system call")]

@@ -14,40 +14,46 @@
 //! their owner. If another user has made a pipe of this name before, its owner shows that, to the
 //! listener and to clients.
 //!
-//! The arrival of a client at any instance sets one event. A thread resets it, looks at all
-//! instances, and waits for it if there is no client. If there is one, the thread takes it and sets
-//! the event for other threads, because there may be more.
+//! Arrivals come through one completion port, each to one of the threads that wait: with the index
+//! of the instance, which that thread takes, and puts a new one in its place. A port also lets a
+//! wait outlive the thread that began it. The system would else cancel the wait with the end of
+//! that thread, and no arrival at the instance would be told any more.
 
 use std::io;
 use std::mem;
-use std::os::windows::io::{AsHandle, OwnedHandle};
-use std::ptr::NonNull;
+use std::os::windows::io::OwnedHandle;
+use std::ptr::{NonNull, null_mut};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_IO_INCOMPLETE, ERROR_IO_PENDING,
-    ERROR_NO_DATA, ERROR_PIPE_CONNECTED, GetLastError, TRUE,
+    ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_IO_PENDING, ERROR_NO_DATA,
+    ERROR_PIPE_CONNECTED, GetLastError, INVALID_HANDLE_VALUE, TRUE, WAIT_TIMEOUT,
 };
 use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_OVERLAPPED, PIPE_ACCESS_DUPLEX};
-use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
+use windows_sys::Win32::System::IO::{
+    CancelIoEx, CreateIoCompletionPort, GetQueuedCompletionStatus, OVERLAPPED,
+    PostQueuedCompletionStatus,
+};
 use windows_sys::Win32::System::Pipes::{
     ConnectNamedPipe, CreateNamedPipeW, PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS,
     PIPE_TYPE_BYTE, PIPE_UNLIMITED_INSTANCES, PIPE_WAIT,
 };
 use windows_sys::Win32::System::Threading::{
-    CreateEventW, OpenEventW, ResetEvent, SYNCHRONIZATION_SYNCHRONIZE, SetEvent,
+    CreateEventW, OpenEventW, SYNCHRONIZATION_SYNCHRONIZE,
 };
 
 use super::super::{another_user, in_use};
 use super::user::{Descriptor, User};
-use super::{Socket, code, new_event};
+use super::{Socket, code};
 use crate::deadline::{deadline, time_left};
-use crate::sys::process::{check, own, raw, wait_for};
+use crate::sys::process::{check, milliseconds, own, raw};
 
 /// Number of clients that may wait to be accepted.
 const PLACES: usize = 16;
+
+/// The longest that the system may take to end a wait for a client.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Size of a connection's buffer in each direction, in bytes.
 const BUFFER: u32 = 1 << 16;
@@ -82,19 +88,10 @@ impl Names {
 pub(crate) struct Door {
     user: User,
     names: Names,
-    instances: Mutex<Instances>,
-    /// Set when a client may have arrived.
-    arrived: OwnedHandle,
+    instances: Mutex<Vec<Instance>>,
+    arrivals: Arrivals,
     /// Exists as long as this listener does.
     _listener: OwnedHandle,
-}
-
-#[derive(Debug)]
-struct Instances {
-    all: Vec<Instance>,
-    /// Index of the instance to look at first: the one behind that of the last client, so that each
-    /// has its turn.
-    next: usize,
 }
 
 impl Door {
@@ -116,65 +113,121 @@ impl Door {
             return Err(in_use(address));
         }
         let listener = listener?;
-        let arrived = new_event()?;
-        let first = Instance::new(&names, &descriptor, &arrived)?;
-        if !user.owns(&first.pipe)? {
-            return Err(another_user(address));
+        let (instances, arrivals) = (Mutex::default(), Arrivals::new()?);
+        let mut door = Self { user, names, instances, arrivals, _listener: listener };
+        for index in 0..PLACES {
+            let instance = door.instance(index)?;
+            if index == 0 && !door.user.owns(&instance.pipe)? {
+                return Err(another_user(address));
+            }
+            door.instances_mut().push(instance);
         }
-        let others = (1..PLACES).map(|_| Instance::new(&names, &descriptor, &arrived));
-        let all = [Ok(first)].into_iter().chain(others).collect::<io::Result<Vec<_>>>()?;
-        let instances = Mutex::new(Instances { all, next: 0 });
-        Ok(Self { user, names, instances, arrived, _listener: listener })
+        Ok(door)
     }
 
     /// Waits for the next client of this user, at most for the timeout, then `None`. A client that
     /// is gone and has sent nothing is passed over.
     pub(crate) fn accept(&self, timeout: Option<Duration>) -> io::Result<Option<Socket>> {
         let deadline = deadline(timeout);
-        loop {
-            while let Some(pipe) = self.take()? {
-                let socket = Socket::from(pipe);
-                if !socket.is_over() {
-                    return Ok(Some(socket));
-                }
+        while let Some(index) = self.arrivals.next(time_left(deadline))? {
+            // If there can be no new instance, the client stays, for the next that accepts.
+            let pipe = self.take(index).inspect_err(|_| self.arrivals.add(index))?;
+            let socket = Socket::from(pipe);
+            if !socket.is_over() {
+                return Ok(Some(socket));
             }
-            let left = time_left(deadline);
-            if left.is_some_and(|left| left.is_zero()) {
-                return Ok(None);
-            }
-            wait_for(&[self.arrived.as_handle()], left)?;
         }
+        Ok(None)
     }
 
-    /// Takes an instance with a client, and puts a new one in its place.
-    #[expect(unsafe_code, reason = "system calls")]
-    fn take(&self) -> io::Result<Option<OwnedHandle>> {
+    /// Takes an instance at which a client has arrived, and puts a new one in its place.
+    fn take(&self, index: usize) -> io::Result<OwnedHandle> {
         let mut instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: the handle is open.
-        check(unsafe { ResetEvent(raw(&self.arrived)) })?;
-        let Instances { all, next } = &mut *instances;
-        let turns = (*next..all.len()).chain(0..*next);
-        let Some(index) = turns.into_iter().find(|index| all[*index].has_client()) else {
-            return Ok(None);
-        };
-        let rights = Descriptor::only_for(&self.user)?;
-        let new = Instance::new(&self.names, &rights, &self.arrived);
-        // There may be more clients, of which the beginning of this wait, too, has reset the sign.
-        // SAFETY: the handle is open.
-        check(unsafe { SetEvent(raw(&self.arrived)) })?;
-        let new = new?;
-        *next = index + 1;
-        Ok(Some(mem::replace(&mut all[index], new).into_pipe()?))
+        let new = self.instance(index)?;
+        Ok(mem::replace(&mut instances[index], new).into_pipe())
+    }
+
+    /// Makes the instance of this index.
+    fn instance(&self, index: usize) -> io::Result<Instance> {
+        Instance::new(&self.names, &Descriptor::only_for(&self.user)?, &self.arrivals, index)
+    }
+
+    fn instances_mut(&mut self) -> &mut Vec<Instance> {
+        self.instances.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// An instance of a pipe that waits for a client, or has one.
+impl Drop for Door {
+    /// Ends the waits. What the system doesn't give back soon is left to it.
+    fn drop(&mut self) {
+        let mut waiting: Vec<_> = mem::take(self.instances_mut()).into_iter().map(Some).collect();
+        waiting.iter().flatten().for_each(Instance::cancel);
+        while waiting.iter().any(Option::is_some)
+            && let Ok(Some(index)) = self.arrivals.next(Some(SOON))
+        {
+            waiting[index].take().map(Instance::into_pipe);
+        }
+    }
+}
+
+/// The completion port of the waits for clients.
+#[derive(Debug)]
+struct Arrivals(OwnedHandle);
+
+impl Arrivals {
+    #[expect(unsafe_code, reason = "a system call")]
+    fn new() -> io::Result<Self> {
+        // However many threads are at work on what they got from the port, the next arrival wakes
+        // another one.
+        let threads = 1 << 16;
+        // SAFETY: the handle is new.
+        unsafe { own(CreateIoCompletionPort(INVALID_HANDLE_VALUE, null_mut(), 0, threads)) }
+            .map(Self)
+    }
+
+    /// Has the arrivals at this pipe told, with this index.
+    #[expect(unsafe_code, reason = "a system call")]
+    fn watch(&self, pipe: &OwnedHandle, index: usize) -> io::Result<()> {
+        // SAFETY: both handles are open. The result is the port, not a new handle.
+        let port = unsafe { CreateIoCompletionPort(raw(pipe), raw(&self.0), index, 0) };
+        check((!port.is_null()).into())
+    }
+
+    /// Tells of an arrival that the system doesn't tell of.
+    #[expect(unsafe_code, reason = "a system call")]
+    fn add(&self, index: usize) {
+        // SAFETY: the handle is open, and nothing is made of the address. It fails only without
+        // memory for a few bytes.
+        unsafe { PostQueuedCompletionStatus(raw(&self.0), 0, index, null_mut()) };
+    }
+
+    /// Waits for the next arrival, at most for the timeout, then `None`; returns the index. A wait
+    /// that the system has ended for another reason counts as an arrival, too.
+    #[expect(unsafe_code, reason = "a system call")]
+    fn next(&self, timeout: Option<Duration>) -> io::Result<Option<usize>> {
+        let (mut bytes, mut index, mut operation) = (0, 0, null_mut());
+        // SAFETY: the handle is open, and the call only writes to these three.
+        let told = check(unsafe {
+            let (bytes, index, operation) = (&raw mut bytes, &raw mut index, &raw mut operation);
+            let limit = milliseconds(timeout);
+            GetQueuedCompletionStatus(raw(&self.0), bytes, index, operation, limit)
+        });
+        match told {
+            Err(error) if operation.is_null() && code(&error) == WAIT_TIMEOUT => Ok(None),
+            Err(error) if operation.is_null() => Err(error),
+            _ => Ok(Some(index)),
+        }
+    }
+}
+
+/// An instance of a pipe that waits for a client, or has one. It is told once by the completion
+/// port, whatever ends the wait; nothing else is relied on. Under Wine 8 the end of a wait may go
+/// unrecorded in its memory, if the thread that began it ends just then.
 #[derive(Debug)]
 struct Instance {
     pipe: OwnedHandle,
-    /// The wait for a client, in memory of its own, to which the system writes when it is over;
-    /// `None` if a client was there at once.
-    waiting: Option<NonNull<OVERLAPPED>>,
+    /// The wait, in memory to which the system writes until the port has told its end.
+    waiting: NonNull<OVERLAPPED>,
 }
 
 // SAFETY: the memory belongs to the instance, and the system writes to it from any thread.
@@ -182,9 +235,14 @@ struct Instance {
 unsafe impl Send for Instance {}
 
 impl Instance {
-    /// Makes an instance, which begins to wait, and signals the event when a client has arrived.
+    /// Makes an instance, which begins to wait; a client's arrival is told with this index.
     #[expect(unsafe_code, reason = "system calls")]
-    fn new(names: &Names, rights: &Descriptor, arrived: &OwnedHandle) -> io::Result<Self> {
+    fn new(
+        names: &Names,
+        rights: &Descriptor,
+        arrivals: &Arrivals,
+        index: usize,
+    ) -> io::Result<Self> {
         let attributes = rights.attributes();
         // SAFETY: the name ends with a zero, the attributes live until the call returns, and the
         // handle is new.
@@ -200,18 +258,18 @@ impl Instance {
                 &raw const attributes,
             ))
         }?;
-        let wait = OVERLAPPED { hEvent: raw(arrived), ..OVERLAPPED::default() };
-        let waiting = NonNull::from(Box::leak(Box::new(wait)));
-        let mut instance = Self { pipe, waiting: Some(waiting) };
-        // SAFETY: the memory lives until the wait is over: see `end_wait`.
+        arrivals.watch(&pipe, index)?;
+        let waiting = NonNull::from(Box::leak(Box::new(OVERLAPPED::default())));
+        let instance = Self { pipe, waiting };
+        // SAFETY: the memory is freed when the port has told the end of the wait.
         if unsafe { ConnectNamedPipe(raw(&instance.pipe), waiting.as_ptr()) } == 0 {
             let error = io::Error::last_os_error();
             match code(&error) {
-                ERROR_IO_PENDING => return Ok(instance),
+                ERROR_IO_PENDING => {}
                 // A client is there, or was.
-                ERROR_PIPE_CONNECTED | ERROR_NO_DATA => instance.free(),
+                ERROR_PIPE_CONNECTED | ERROR_NO_DATA => arrivals.add(index),
                 _ => {
-                    instance.free();
+                    drop(instance.into_pipe());
                     return Err(error);
                 }
             }
@@ -219,54 +277,19 @@ impl Instance {
         Ok(instance)
     }
 
-    /// Returns true if a client has arrived.
-    fn has_client(&self) -> bool {
-        self.waiting.is_none_or(|waiting| self.is_over(waiting, false))
-    }
-
-    /// Returns true if a wait is over, for which it may wait.
+    /// Has the wait end, if it hasn't.
     #[expect(unsafe_code, reason = "a system call")]
-    fn is_over(&self, waiting: NonNull<OVERLAPPED>, wait: bool) -> bool {
-        let mut bytes = 0;
-        // SAFETY: the memory lives as long as the wait, which was started for this handle.
-        let done = check(unsafe {
-            let operation = waiting.as_ptr().cast_const();
-            GetOverlappedResult(raw(&self.pipe), operation, &raw mut bytes, wait.into())
-        });
-        done.is_ok() || done.is_err_and(|error| code(&error) != ERROR_IO_INCOMPLETE)
+    fn cancel(&self) {
+        // SAFETY: the wait was started for this handle. If it is over, the call fails.
+        unsafe { CancelIoEx(raw(&self.pipe), self.waiting.as_ptr()) };
     }
 
-    /// Returns the connection with the client that has arrived.
-    fn into_pipe(self) -> io::Result<OwnedHandle> {
-        self.pipe.try_clone()
-    }
-
-    /// Ends the wait.
-    #[expect(unsafe_code, reason = "a system call")]
-    fn end_wait(&mut self) {
-        let Some(waiting) = self.waiting else { return };
-        while !self.is_over(waiting, false) {
-            // SAFETY: the wait was started for this handle. If it is over, the call fails.
-            unsafe { CancelIoEx(raw(&self.pipe), waiting.as_ptr()) };
-            // The event is that of all instances, so it can't be waited for.
-            thread::yield_now();
-        }
-        self.free();
-    }
-
-    /// Frees the memory of a wait that is over, or has not begun.
+    /// Returns the connection with the client that has arrived: the wait must be over.
     #[expect(unsafe_code, reason = "the system has no reference left")]
-    fn free(&mut self) {
-        if let Some(waiting) = self.waiting.take() {
-            // SAFETY: it was made by a box, and the system has done with it.
-            drop(unsafe { Box::from_raw(waiting.as_ptr()) });
-        }
-    }
-}
-
-impl Drop for Instance {
-    fn drop(&mut self) {
-        self.end_wait();
+    fn into_pipe(self) -> OwnedHandle {
+        // SAFETY: it was made by a box, and the system has done with it.
+        drop(unsafe { Box::from_raw(self.waiting.as_ptr()) });
+        self.pipe
     }
 }
 
@@ -281,8 +304,8 @@ mod tests {
         let names = Names::new(&User::of_this_process().unwrap(), &address);
         // Owned by the administrators, and open to all.
         let rights = Descriptor::of_text("O:BAD:(A;;GA;;;WD)").unwrap();
-        let arrived = new_event().unwrap();
-        let Ok(_instance) = Instance::new(&names, &rights, &arrived) else {
+        let arrivals = Arrivals::new().unwrap();
+        let Ok(_instance) = Instance::new(&names, &rights, &arrivals, 0) else {
             return println!("SKIPPED: only an administrator can make such a pipe");
         };
         for refused in [Door::open(&address).map(drop), Socket::connect(&address).map(drop)] {

@@ -224,7 +224,10 @@ impl Stream<'_> {
             none => none.insert(new_event()?),
         };
         let pipe = raw(&self.0.pipe);
-        let mut operation = OVERLAPPED { hEvent: raw(done), ..OVERLAPPED::default() };
+        // The lowest bit says that the listener's completion port, if the end came from one, isn't
+        // told of it.
+        let done = raw(done).map_addr(|handle| handle | 1);
+        let mut operation = OVERLAPPED { hEvent: done, ..OVERLAPPED::default() };
         if start(pipe, &raw mut operation) == 0 {
             let error = io::Error::last_os_error();
             if code(&error) != ERROR_IO_PENDING {
