@@ -163,8 +163,13 @@ fn kill_at_some_instant(
     assert_eq!(child.exitcode(), Some(-9), "{child:?}");
 }
 
-/// Plays for this time, on several threads.
-fn play(milliseconds: u64, game: impl Fn(u64, &mut Random, &Counts) + Sync) -> Counts {
+/// Plays on several threads, for this time and until enough is seen, which a busy machine delays.
+fn play(
+    milliseconds: u64,
+    is_enough: impl Fn(&Counts) -> bool + Sync,
+    game: impl Fn(u64, &mut Random, &Counts) + Sync,
+) -> Counts {
+    let _deadline = Deadline::seconds(60 + milliseconds / 1000);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seed = std::env::var("TORTURE_SEED");
     let seed = seed.map_or(now.as_nanos() as u64, |seed| seed.parse().unwrap());
@@ -173,10 +178,10 @@ fn play(milliseconds: u64, game: impl Fn(u64, &mut Random, &Counts) + Sync) -> C
     let counts = Counts::default();
     thread::scope(|scope| {
         for number in 0..DRIVERS {
-            let (counts, game) = (&counts, &game);
+            let (counts, game, is_enough) = (&counts, &game, &is_enough);
             scope.spawn(move || {
                 let mut random = Random((seed ^ number << 40) | 1);
-                while Instant::now() < end {
+                while Instant::now() < end || !is_enough(counts) {
                     let _deadline = Deadline::seconds(60);
                     game(number, &mut random, counts);
                 }
@@ -185,6 +190,11 @@ fn play(milliseconds: u64, game: impl Fn(u64, &mut Random, &Counts) + Sync) -> C
     });
     println!("{counts:?}");
     counts
+}
+
+/// Returns the number of clients of which an end was seen.
+fn ends(counts: &Counts) -> u64 {
+    counts.ends.load(Ordering::Relaxed) + counts.cut_off.load(Ordering::Relaxed)
 }
 
 /// Runs in a process of its own.
@@ -201,7 +211,8 @@ fn clients_are_killed(milliseconds: u64) {
                 client.map(|client| scope.spawn(|| answer(client, &answered)));
             }
         });
-        let counts = play(milliseconds, |_, random, counts| {
+        let some_ended = |_: &Counts| ends(&answered) > 0;
+        let counts = play(milliseconds, some_ended, |_, random, counts| {
             let (mut lives, alive) = std::io::pipe().unwrap();
             let child = start(ask_for_ever, (listener.address().clone(), Alive(alive)));
             kill_at_some_instant(&child, &mut lives, random, counts);
@@ -211,15 +222,15 @@ fn clients_are_killed(milliseconds: u64) {
         counts
     });
     println!("{answered:?}");
-    let ends = answered.ends.into_inner() + answered.cut_off.into_inner();
-    assert!(counts.kills.into_inner() >= ends && ends > 0);
+    assert!(counts.kills.into_inner() >= ends(&answered));
     until("nothing is left open", || descriptors().len() <= before);
 }
 
 /// Runs in a process of its own.
 fn listeners_are_killed(milliseconds: u64) {
     multiprocess::end_with_parent().unwrap();
-    let counts = play(milliseconds, |driver, random, counts| {
+    let some_answered = |counts: &Counts| counts.answers.load(Ordering::Relaxed) > 0;
+    play(milliseconds, some_answered, |driver, random, counts| {
         // At each driver's address one listener follows the other.
         let address: Address = format!("{}-{driver}", std::process::id()).parse().unwrap();
         let (mut lives, alive) = std::io::pipe().unwrap();
@@ -251,7 +262,6 @@ fn listeners_are_killed(milliseconds: u64) {
         });
         lives.read_to_end(&mut Vec::new()).unwrap();
     });
-    assert!(counts.answers.into_inner() > 0);
 }
 
 /// Runs a game in a process of its own, for the time of the environment or for a minute.
