@@ -30,6 +30,8 @@ mod entry;
 mod error;
 mod executor;
 mod garbage;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 pub mod local;
 mod pause;
 mod presence;

@@ -1,10 +1,5 @@
 //! Messages there and back, and bytes that are none.
 
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
-use testing::Deadline;
-
 use super::*;
 
 const LIMIT: u64 = 1000;
@@ -110,44 +105,4 @@ fn names_of_clients_are_tokens_and_differ() {
     let names = [(); 2].map(|()| client_name("nightly").unwrap());
     assert!(names.iter().all(|name| is_token(name)));
     assert_ne!(names[0], names[1]);
-}
-
-/// Returns bytes of any kind, and messages some bytes of which were changed.
-fn any_bytes() -> impl Strategy<Value = Bytes> {
-    let questions = vec![Question { task: 1, nonce: 2 }; 3];
-    let messages = vec![
-        task(&[2, 0, 1], Some(b"abc")).encode(),
-        done(vec![(1, 0, part(9, 1, b"one")), (2, 1, Outcome::Result(Bytes::from_static(b"two")))])
-            .encode(),
-        May { worker: worker(), questions: questions.clone(), given_up: questions }.encode(),
-        News::Bye(worker()).encode(),
-    ];
-    let damage = vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
-    let damaged = (prop::sample::select(messages), damage).prop_map(|(message, damage)| {
-        let mut bytes = message.to_vec();
-        for (index, value) in damage {
-            let index = index.index(bytes.len());
-            bytes[index] = value;
-        }
-        bytes
-    });
-    prop_oneof![vec(any::<u8>(), 0..300), damaged].prop_map(Bytes::from)
-}
-
-#[test]
-fn bytes_of_any_kind_are_messages_or_errors_and_no_larger_than_they_are() {
-    let _deadline = Deadline::seconds(60);
-    let read = |bytes: Bytes| {
-        if let Ok(task) = Task::decode(&bytes, LIMIT) {
-            prop_assert!(task.whole() <= LIMIT && is_token(&task.client));
-            prop_assert!(task.arguments.is_none_or(|it| split(it, &task.lengths).is_some()));
-        }
-        if let Ok(done) = Done::decode(&bytes, LIMIT) {
-            prop_assert!(done.outcomes.len() <= bytes.len());
-        }
-        let _ = (May::decode(&bytes), Part::decode(&bytes), News::decode(&bytes));
-        let _ = Vec::<Answer>::decode(&bytes);
-        Ok(())
-    };
-    TestRunner::default().run(&any_bytes(), read).unwrap();
 }
