@@ -19,8 +19,8 @@
 //! them as they are, so they are serialised once and decoded where they are needed.
 //!
 //! Bytes may come from anyone with a right to send them. So each decoder checks all lengths against
-//! its limits and against the bytes that are there before it allocates anything, and each name that
-//! becomes part of a subject.
+//! its limits and against the bytes that are there before it allocates anything, and each text that
+//! becomes part of a subject or of a line on the screen.
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +42,9 @@ pub(crate) const MAX_CALLS: usize = 1 << 16;
 
 /// Longest name of a client, of a worker or of a cluster.
 const MAX_NAME: usize = 128;
+
+/// Longest description of an agent's end in bytes.
+const MAX_PHRASE: usize = 256;
 
 /// Largest part in bytes of arguments and results in one message: a mebibyte, with what its type
 /// adds, has two.
@@ -136,7 +139,7 @@ impl fmt::Display for WorkerId {
 
 impl WorkerId {
     fn check(&self) -> Result<(), Malformed> {
-        ensure(!self.name.is_empty() && self.name.len() <= MAX_NAME, "a worker has no such name")
+        ensure(is_token(&self.name), "a worker has no such name")
     }
 }
 
@@ -446,7 +449,12 @@ impl Plain for Part {
 
 impl Plain for News {
     fn check(&self) -> Result<(), Malformed> {
-        self.worker().check()
+        self.worker().check()?;
+        match self {
+            Self::Hello(hello) => ensure(is_token(&hello.build), "there is no such build"),
+            Self::Ended(ended) => ensure(is_phrase(&ended.end), "an end is no part of a line"),
+            Self::Bye(_) => Ok(()),
+        }
     }
 }
 
@@ -503,10 +511,15 @@ impl Parts {
     }
 }
 
-/// Returns true for a text that can be one token of a subject.
+/// Returns true for a text that can be one token of a subject, and be shown on a screen.
 pub(crate) fn is_token(text: &str) -> bool {
     let fits = |letter: u8| letter.is_ascii_alphanumeric() || letter == b'-' || letter == b'_';
     (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(fits)
+}
+
+/// Returns true for a text that can be part of a line on a screen.
+fn is_phrase(text: &str) -> bool {
+    text.len() <= MAX_PHRASE && !text.chars().any(char::is_control)
 }
 
 fn pack<H: Serialize>(header: &H, payload: &[Bytes]) -> Bytes {

@@ -87,6 +87,20 @@ fn an_outcome_that_does_not_fit_is_refused() {
 }
 
 #[test]
+fn a_text_that_would_change_the_screen_is_refused() {
+    let refused = |news: News| News::decode(&news.encode()).unwrap_err();
+    for text in ["\n", "\x1b[2J", "\0"] {
+        let [name, build, end] = [(); 3].map(|()| format!("a{text}"));
+        refused(News::Bye(WorkerId { name, ..worker() }));
+        let version = String::from("1.0");
+        refused(News::Hello(Hello { worker: worker(), processes: 1, build, version }));
+        refused(News::Ended(Ended { worker: worker(), end, exitcode: None }));
+    }
+    let end = "a".repeat(MAX_PHRASE + 1);
+    refused(News::Ended(Ended { worker: worker(), end, exitcode: None }));
+}
+
+#[test]
 fn parts_that_overlap_or_end_beyond_the_whole_are_refused() {
     let bytes = |length| Bytes::from_static(&b"0123456789"[..length]);
     let mut parts = Parts::of(10);
