@@ -8,10 +8,11 @@ use multiprocess::process::{FunctionId, frame};
 
 use crate::presence::Presence;
 use crate::protocol::{
-    Answer, Done, Ended, Hello, May, News, Outcome, Part, Plain, Question, ResultPart, Task,
-    WorkerId, is_token, split,
+    Answer, Done, Ended, Hello, May, News, OtherBuild, Outcome, Part, Plain, Question, ResultPart,
+    Task, WorkerId, is_token, split,
 };
 use crate::tasks::{NewTask, Tasks};
+use crate::worker::OtherBuilds;
 
 /// Largest number of bytes of arguments, and of a result.
 const LIMIT: u64 = 1000;
@@ -49,8 +50,8 @@ pub fn messages() -> Vec<Vec<u8>> {
         (3, 0, Outcome::Dropped),
     ];
     let questions = vec![Question { task: 0, nonce: 1 }, Question { task: CALLS, nonce: 2 }];
-    let (build, version) = (String::from("9c12b26ad4c87340"), String::from("0.1.0"));
-    let hello = Hello { worker: worker(), processes: 8, build, version };
+    let hello = Hello { worker: worker(), processes: 8, build: String::from("9c12b26ad4c87340") };
+    let [client, host, build] = ["default-7-0123", "host-3", "9c12"].map(String::from);
     let end = String::from("was killed by signal 9 (SIGKILL)");
     let messages = [
         task(&[2, 0, 1], Some(b"abc")).encode(),
@@ -62,6 +63,7 @@ pub fn messages() -> Vec<Vec<u8>> {
         News::Hello(hello).encode(),
         News::Ended(Ended { worker: worker(), end, exitcode: Some(-9) }).encode(),
         News::Bye(worker()).encode(),
+        OtherBuild { client, host, build }.encode(),
     ];
     messages.iter().map(|message| message.to_vec()).collect()
 }
@@ -96,6 +98,10 @@ pub fn read(bytes: &[u8]) {
         hear(news);
     }
     read_plain::<Vec<Answer>>(&message);
+    if let Some(other) = read_plain::<OtherBuild>(&message) {
+        let line = OtherBuilds::default().line(&worker(), "ours", &other);
+        assert!(line.is_some_and(|line| fits_on_a_screen(&line)), "{other:?}");
+    }
 }
 
 /// Reads a message, which must be the same when it was written and read once more.
@@ -149,9 +155,12 @@ fn hear(news: News) {
     let builds = heard.other_build.map(|hello| hello.build);
     let ends = heard.ended.map(|ended| ended.end);
     for text in [Some(worker), builds, ends].into_iter().flatten() {
-        let fits = text.len() <= 300 && !text.chars().any(char::is_control);
-        assert!(fits, "{text:?} is no part of a line");
+        assert!(fits_on_a_screen(&text), "{text:?}");
     }
+}
+
+fn fits_on_a_screen(text: &str) -> bool {
+    text.len() <= 1000 && !text.chars().any(char::is_control)
 }
 
 #[cfg(test)]

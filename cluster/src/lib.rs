@@ -30,6 +30,7 @@ mod entry;
 mod error;
 mod executor;
 mod garbage;
+mod host_name;
 #[cfg(any(test, fuzzing))]
 pub mod hostile;
 pub mod local;

@@ -70,6 +70,8 @@ struct Known {
     hello: Option<Hello>,
     /// Number of echoes since it was heard.
     silent: u32,
+    /// True if it has been told that its build is another one.
+    is_told: bool,
 }
 
 /// What follows from news.
@@ -147,9 +149,18 @@ impl Presence {
         lost
     }
 
+    /// Returns true if this worker has another build and is to be told so, once on a connection.
+    pub(crate) fn tells_other_build(&mut self, worker: &WorkerId) -> bool {
+        let known = self.workers.get_mut(worker);
+        let is_other = |it: &Known| it.hello.as_ref().is_some_and(|it| it.build != self.build);
+        known.is_some_and(|known| is_other(known) && !std::mem::replace(&mut known.is_told, true))
+    }
+
     /// Begins all silences anew, after a lost connection: the workers have lost theirs, too.
     pub(crate) fn reconnected(&mut self) {
-        self.workers.values_mut().for_each(|known| known.silent = 0);
+        for known in self.workers.values_mut() {
+            (known.silent, known.is_told) = (0, false);
+        }
         self.reconnecting = RECONNECTING;
     }
 
@@ -209,8 +220,7 @@ mod tests {
     }
 
     fn hello(random: u64, build: &str) -> News {
-        let (build, version) = (build.to_owned(), String::from("1"));
-        News::Hello(Hello { worker: worker(random), processes: 2, build, version })
+        News::Hello(Hello { worker: worker(random), processes: 2, build: build.to_owned() })
     }
 
     fn presence() -> Presence {
@@ -291,5 +301,11 @@ mod tests {
         assert_eq!((presence.count(), presence.processes()), ((1, 2), 2));
         let ours: Vec<bool> = presence.machines().iter().map(|it| it.is_ours).collect();
         assert_eq!(ours, [false, false, true]);
+        // Each of them hears of it once on a connection.
+        let mut told = || [1, 2, 3, 4].map(|random| presence.tells_other_build(&worker(random)));
+        assert_eq!(told(), [true, true, false, false]);
+        assert_eq!(told(), [false; 4]);
+        presence.reconnected();
+        assert!(presence.tells_other_build(&worker(1)));
     }
 }

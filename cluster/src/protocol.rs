@@ -12,7 +12,7 @@
 //! | `may.<client>` | agent | [`May`] | [`Answer`] for each question |
 //! | `part.<client>` | agent | [`Part`] | bytes; none if the task is gone |
 //! | `done.<client>` | agent | [`Done`] | nothing, once it is taken |
-//! | `hello.<cluster>` | agent, keeper | [`News`] | |
+//! | `hello.<cluster>` | agent, keeper | [`News`] | [`OtherBuild`], sometimes |
 //! | `echo.<client>` | client, to itself | nothing | |
 //!
 //! Headers are small, and have the library's own form ([`frame`]). Arguments and results follow
@@ -101,6 +101,11 @@ pub(crate) fn part(client: &str) -> String {
 /// Returns the subject of outcomes.
 pub(crate) fn done(client: &str) -> String {
     format!("done.{client}")
+}
+
+/// Returns the subject of answers to an agent's hellos. Every user may listen to such a one.
+pub(crate) fn inbox(worker: &WorkerId) -> String {
+    format!("_INBOX.{:016x}", worker.random)
 }
 
 /// Returns the subject on which a client hears itself.
@@ -383,8 +388,17 @@ pub(crate) struct Hello {
     pub(crate) processes: u32,
     /// Identity of its executable.
     pub(crate) build: String,
-    /// Version of this crate there.
-    pub(crate) version: String,
+}
+
+/// A client's answer to the hello of an agent whose build is another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OtherBuild {
+    /// Name of the client.
+    pub(crate) client: String,
+    /// Name of its machine.
+    pub(crate) host: String,
+    /// Identity of its executable.
+    pub(crate) build: String,
 }
 
 /// How an agent ended.
@@ -455,6 +469,14 @@ impl Plain for News {
             Self::Ended(ended) => ensure(is_phrase(&ended.end), "an end is no part of a line"),
             Self::Bye(_) => Ok(()),
         }
+    }
+}
+
+impl Plain for OtherBuild {
+    fn check(&self) -> Result<(), Malformed> {
+        let Self { client, host, build } = self;
+        let are_tokens = [client, host, build].into_iter().all(|text| is_token(text));
+        ensure(are_tokens, "a client has no such name, host or build")
     }
 }
 

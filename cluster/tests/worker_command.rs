@@ -5,7 +5,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 
-use cluster::local::{LocalServer, test_server};
+use cluster::local::{LocalServer, test_server, test_server_with};
+use cluster::{ClusterExecutor, Secret, ServerConfig};
 use testing::Deadline;
 
 multiprocess::test_entry!();
@@ -32,7 +33,10 @@ struct Worker {
 
 impl Worker {
     fn start(server: &LocalServer, options: &str) -> Self {
-        let mut command = command(&format!("{} {options}", server.address()));
+        Self::of(command(&format!("{} {options}", server.address())))
+    }
+
+    fn of(mut command: Command) -> Self {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let said = BufReader::new(process.stdout.take().unwrap());
         let complained = BufReader::new(process.stderr.take().unwrap());
@@ -115,6 +119,36 @@ fn a_worker_that_is_ready_says_so_in_one_line() {
     assert_eq!(address, server.address());
 }
 
+/// With no more rights than the configuration gives.
+#[test]
+fn a_worker_tells_of_each_client_of_another_build() {
+    let _deadline = Deadline::seconds(120);
+    let config = ServerConfig::new("localhost", "default").unwrap();
+    let Some(server) = test_server_with(&config.to_string()) else { return };
+    let mut command = command(&format!("{} --name host-3", server.address()));
+    command.env("CLUSTER_USER", "worker").env("CLUSTER_SECRET", config.worker_password());
+    let mut worker = Worker::of(command);
+    let line = worker.says();
+    let (_, line) = line.split_once(", build ").unwrap();
+    let (build, _) = line.split_once(',').unwrap();
+    for _ in 0..2 {
+        let secret = Secret::new(config.client_password().to_owned());
+        let client = ClusterExecutor::builder().server(&server.address());
+        // This test is another executable than the command.
+        let executor = client.user("client", secret).connect().unwrap();
+        let line = worker.complains();
+        let start = format!("host-3: the client default-{}-", std::process::id());
+        assert!(line.starts_with(&start) && line.contains("has another build, "), "{line}");
+        let end = format!(
+            "this worker of {build} gets no tasks of it: run the same executable \
+                           on both machines"
+        );
+        assert!(line.ends_with(&end), "{line}");
+        assert!(!executor.workers()[0].is_ours);
+    }
+    assert!(!server.log().unwrap().contains("Violation"));
+}
+
 #[test]
 fn a_worker_without_a_server_says_so_and_keeps_trying() {
     let _deadline = Deadline::seconds(120);
@@ -143,7 +177,7 @@ fn a_worker_that_loses_its_server_says_so_and_keeps_trying() {
 fn a_server_that_refuses_a_worker_ends_it_with_a_sentence() {
     let _deadline = Deadline::seconds(120);
     let configuration = "jetstream {}\nauthorization { user: me, password: correct }\n";
-    let Some(server) = cluster::local::test_server_with(configuration) else { return };
+    let Some(server) = test_server_with(configuration) else { return };
     let mut command = command(&server.address());
     let wrong = command.env("CLUSTER_USER", "me").env("CLUSTER_SECRET", "wrong").output().unwrap();
     let said = String::from_utf8(wrong.stderr).unwrap();
@@ -154,7 +188,6 @@ fn a_server_that_refuses_a_worker_ends_it_with_a_sentence() {
 /// On Windows there is no such signal.
 #[cfg(unix)]
 mod signals {
-    use cluster::ClusterExecutor;
     use testing::{Other, Signal, signal};
 
     use super::*;

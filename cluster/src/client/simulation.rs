@@ -74,8 +74,7 @@ fn executor(engine: &Memory) -> (ClusterExecutor, String) {
 /// Does what an agent of one process does, until it is aborted.
 async fn agent(engine: Memory, number: u64) {
     let worker = WorkerId { name: format!("host-{number}"), pid: 1, random: number };
-    let (build, version) = (place().build, String::from("1"));
-    let hello = Hello { worker: worker.clone(), processes: 1, build, version };
+    let hello = Hello { worker: worker.clone(), processes: 1, build: place().build };
     let hello = News::Hello(hello).encode();
     let mut tick = interval(Duration::from_millis(500));
     let mut nonce = 0;

@@ -9,8 +9,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::events::tell;
 use super::shared::{Both, Results, Shared};
 use crate::engine::{Engine, Subscription};
+use crate::host_name::host_name;
 use crate::presence::ECHO;
-use crate::protocol::{self, News, Plain};
+use crate::protocol::{self, News, OtherBuild, Plain, WorkerId};
 
 /// Time after which an echo is taken for lost with its connection.
 const LOST_ECHO: Duration = Duration::from_secs(2);
@@ -37,7 +38,11 @@ pub(super) async fn watch_workers<E: Engine>(
             message = news.next() => {
                 let Some(message) = message else { return };
                 match News::decode(&message.payload) {
-                    Ok(news) => shared.heard(news, &results),
+                    Ok(news) => {
+                        let worker = news.worker().clone();
+                        shared.heard(news, &results);
+                        answer(&shared, &engine, &worker, message.reply).await;
+                    }
                     Err(error) => shared.garbage(&error),
                 }
             }
@@ -57,6 +62,16 @@ pub(super) async fn watch_workers<E: Engine>(
                 alone.look(&shared);
             }
         }
+    }
+}
+
+/// Answers a worker that asks, if it has another build: what it is told is for the machine's owner.
+async fn answer<E: Engine>(shared: &Shared, engine: &E, worker: &WorkerId, reply: Option<String>) {
+    let Some(reply) = reply else { return };
+    if shared.state().presence.tells_other_build(worker) {
+        let (client, build) = (shared.name.clone(), shared.place.build.clone());
+        let other = OtherBuild { client, host: host_name(), build };
+        let _ = engine.tell(reply, other.encode()).await;
     }
 }
 

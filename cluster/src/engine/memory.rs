@@ -179,6 +179,16 @@ impl Engine for Memory {
         Ok(())
     }
 
+    async fn tell_for_answers(
+        &self,
+        subject: String,
+        message: Bytes,
+        reply: String,
+    ) -> Result<(), Error> {
+        self.broker().deliver(&subject, &Message { payload: message, reply: Some(reply) });
+        Ok(())
+    }
+
     async fn flush(&self) {}
 
     async fn subscribe(&self, subject: String) -> Result<Subscription, Error> {

@@ -135,6 +135,14 @@ pub(crate) trait Engine: Clone + Send + Sync + 'static {
         message: Bytes,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// Sends a message to all that listen, perhaps none; each may answer to the subject `reply`.
+    fn tell_for_answers(
+        &self,
+        subject: String,
+        message: Bytes,
+        reply: String,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
     /// Waits until what was told has gone to the server, at most for a second.
     fn flush(&self) -> impl Future<Output = ()> + Send;
 

@@ -4,6 +4,7 @@
 //! in it, because clients keep each task until its outcome is there. Everything else is messages
 //! that nothing keeps.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -330,12 +331,24 @@ impl Engine for Nats {
         self.client.publish(subject, message).await.map_err(other)
     }
 
+    async fn tell_for_answers(
+        &self,
+        subject: String,
+        message: Bytes,
+        reply: String,
+    ) -> Result<(), Error> {
+        self.ensure_connected()?;
+        self.client.publish_with_reply(subject, reply, message).await.map_err(other)
+    }
+
     async fn flush(&self) {
         let _ = timeout(Duration::from_secs(1), self.client.flush()).await;
     }
 
     async fn subscribe(&self, subject: String) -> Result<Subscription, Error> {
         let messages = self.client.subscribe(subject).await.map_err(other)?;
+        // The server itself answers where nobody listens, by a status.
+        let messages = messages.filter(|message| ready(message.status.is_none()));
         Ok(Box::pin(messages.map(|message| Message {
             payload: message.payload,
             reply: message.reply.map(|reply| reply.to_string()),

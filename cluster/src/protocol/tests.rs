@@ -51,12 +51,14 @@ fn messages_come_as_they_were() {
     assert_eq!(May::decode(&may.encode()), Ok(may));
     let answers = vec![Answer::No, Answer::Yes { attempt: 1, without: vec![7] }];
     assert_eq!(Vec::<Answer>::decode(&answers.encode()), Ok(answers));
-    let (build, version) = (String::from("9c12"), String::from("1.0"));
-    let hello = Hello { worker: worker(), processes: 8, build, version };
+    let hello = Hello { worker: worker(), processes: 8, build: String::from("9c12") };
     let ended = Ended { worker: worker(), end: String::from("exit code 3"), exitcode: Some(3) };
     for news in [News::Hello(hello), News::Ended(ended), News::Bye(worker())] {
         assert_eq!(News::decode(&news.encode()), Ok(news));
     }
+    let [client, host, build] = ["default-7-0123", "host-3", "9c12"].map(String::from);
+    let other = OtherBuild { client, host, build };
+    assert_eq!(OtherBuild::decode(&other.encode()), Ok(other));
 }
 
 #[test]
@@ -92,8 +94,7 @@ fn a_text_that_would_change_the_screen_is_refused() {
     for text in ["\n", "\x1b[2J", "\0"] {
         let [name, build, end] = [(); 3].map(|()| format!("a{text}"));
         refused(News::Bye(WorkerId { name, ..worker() }));
-        let version = String::from("1.0");
-        refused(News::Hello(Hello { worker: worker(), processes: 1, build, version }));
+        refused(News::Hello(Hello { worker: worker(), processes: 1, build }));
         refused(News::Ended(Ended { worker: worker(), end, exitcode: None }));
     }
     let end = "a".repeat(MAX_PHRASE + 1);

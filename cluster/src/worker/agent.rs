@@ -18,19 +18,17 @@ use std::time::Duration;
 
 use multiprocess::futures::Executor;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::engine::{Acknowledgement, Delivery, Engine, Error};
 use crate::garbage::Garbage;
 use crate::pause::Pauses;
-use crate::protocol::{Answer, Hello, May, News, Place, Plain, Task};
+use crate::protocol::{Answer, May, News, Place, Plain, Task};
 use crate::worker::begun::Begun;
 use crate::worker::context::{Context, Setup};
+use crate::worker::greeting::greet;
 use crate::worker::outbox::Outbox;
 use crate::worker::questions::{self, Arrival, Asked, Gone, Slow};
-
-/// Interval of signs of life.
-const HELLO: Duration = Duration::from_millis(500);
 
 /// Time for which a fetch waits for the first task.
 const WAIT: Duration = Duration::from_secs(5);
@@ -80,7 +78,7 @@ pub(crate) async fn serve<E: Engine, X: Executor + Send + Sync + 'static>(
         gone: Gone::default(),
         slow: Slow::default(),
     });
-    let greets = tokio::spawn(Arc::clone(&agent).greet());
+    let greets = tokio::spawn(greet(Arc::clone(&context), agent.place.clone()));
     agent.take_tasks(leaves).await;
     context.leave();
     context.all_processes().await;
@@ -98,26 +96,6 @@ pub(crate) async fn serve<E: Engine, X: Executor + Send + Sync + 'static>(
 }
 
 impl<E: Engine, X: Executor + Send + Sync + 'static> Agent<E, X> {
-    /// Tells all clients again and again that this agent is there.
-    async fn greet(self: Arc<Self>) {
-        let mut ticks = interval(HELLO);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let hello = self.hello().encode();
-            let _ = self.context.engine.tell(self.place.news(), hello).await;
-        }
-    }
-
-    fn hello(&self) -> News {
-        News::Hello(Hello {
-            worker: self.context.setup.id.clone(),
-            processes: u32::try_from(self.context.setup.processes).unwrap_or(u32::MAX),
-            build: self.place.build.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        })
-    }
-
     /// Fetches tasks while processes are free, until the agent leaves or the pool has given up.
     async fn take_tasks(self: &Arc<Self>, mut leaves: watch::Receiver<bool>) {
         let (mut pauses, mut nonces) = (Pauses::default(), 1..);

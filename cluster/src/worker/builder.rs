@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Access, ClientCertificate, Identity};
 use crate::address::{Servers, check_name};
 use crate::engine::nats;
+use crate::host_name::host_name;
 use crate::protocol::{done, may, part};
-use crate::worker::host_name::host_name;
 use crate::worker::{command, keeper};
 use crate::{ConnectError, Secret};
 

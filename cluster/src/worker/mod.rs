@@ -17,9 +17,10 @@
 //! the keeper, and the processes with the agent, whatever ends those.
 //!
 //! To read in this order: the settings (`builder.rs`, `command.rs`), the keeper (`keeper.rs`), the
-//! agent's process (`agent_process.rs`) and main loop (`agent.rs`), its questions to a client
-//! (`questions.rs`), a task that has begun (`begun.rs`), what a process does with it (`call.rs`),
-//! and the outcomes' way to the clients (`outbox.rs`).
+//! agent's process (`agent_process.rs`) and main loop (`agent.rs`), its signs of life
+//! (`greeting.rs`), its questions to a client (`questions.rs`), a task that has begun
+//! (`begun.rs`), what a process does with it (`call.rs`), and the outcomes' way to the clients
+//! (`outbox.rs`).
 
 mod agent;
 mod agent_process;
@@ -28,11 +29,13 @@ mod builder;
 mod call;
 pub(crate) mod command;
 mod context;
-mod host_name;
+mod greeting;
 mod keeper;
 mod outbox;
 mod questions;
 
 pub(crate) use builder::Settings;
 pub use builder::{Worker, WorkerBuilder};
+#[cfg(any(test, fuzzing))]
+pub(crate) use greeting::OtherBuilds;
 pub(crate) use keeper::keep;
