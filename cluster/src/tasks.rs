@@ -47,6 +47,9 @@ pub(crate) struct Tasks<C> {
     begun: HashMap<WorkerId, BTreeSet<u64>>,
     /// Number of calls that have neither begun nor ended.
     waiting: usize,
+    /// Tasks that the queue keeps, by what it has said and been asked: those that wait, and those
+    /// that were cancelled in it. With the number of looks that had begun when it said so.
+    kept: BTreeMap<u64, u64>,
     /// Number of looks at the queue that have begun.
     looks: u64,
 }
@@ -69,8 +72,6 @@ struct Task<C> {
     left: usize,
     attempt: u32,
     begun: Option<(WorkerId, u64)>,
-    /// Number of looks that had begun when the queue said that it keeps the task.
-    kept: Option<u64>,
 }
 
 /// A call: its completion until it has ended, and the parts of its result.
@@ -91,7 +92,8 @@ pub(crate) struct Lost<C> {
 
 impl<C> Tasks<C> {
     pub(crate) fn new(retries: u32) -> Self {
-        Self { retries, tasks: BTreeMap::new(), begun: HashMap::new(), waiting: 0, looks: 0 }
+        let (tasks, begun, kept) = (BTreeMap::new(), HashMap::new(), BTreeMap::new());
+        Self { retries, tasks, begun, waiting: 0, kept, looks: 0 }
     }
 
     /// Returns true if all tasks are over.
@@ -110,7 +112,7 @@ impl<C> Tasks<C> {
         let left = calls.len();
         let call = |completion| Call { completion: Some(completion), parts: Parts::default() };
         let new = NewTask { message, arguments, calls: calls.into_iter().map(call).collect() };
-        self.tasks.insert(id, Task { new, left, attempt: 0, begun: None, kept: None });
+        self.tasks.insert(id, Task { new, left, attempt: 0, begun: None });
         self.waiting += left;
     }
 
@@ -130,6 +132,8 @@ impl<C> Tasks<C> {
     /// Answers a worker's question.
     pub(crate) fn ask(&mut self, worker: &WorkerId, question: Question) -> Answer {
         let Question { task: id, nonce } = question;
+        // It has come out of the queue.
+        self.kept.remove(&id);
         let Some(task) = self.tasks.get_mut(&id) else { return Answer::No };
         match &task.begun {
             Some((at, at_nonce)) if (at, at_nonce) != (worker, &nonce) => return Answer::No,
@@ -222,7 +226,7 @@ impl<C> Tasks<C> {
     /// Cancels all that has not begun; returns the completions.
     pub(crate) fn cancel_waiting(&mut self) -> Vec<C> {
         self.waiting = 0;
-        let waiting = self.to_offer();
+        let waiting: Vec<u64> = self.waiting_tasks().collect();
         let waiting = waiting.iter().filter_map(|id| self.tasks.remove(id));
         waiting.flat_map(Task::completions).collect()
     }
@@ -234,22 +238,22 @@ impl<C> Tasks<C> {
         std::mem::take(&mut self.tasks).into_values().flat_map(Task::completions).collect()
     }
 
-    /// Returns the tasks that wait, in their order: all that the queue should have.
-    pub(crate) fn to_offer(&self) -> Vec<u64> {
-        let waiting = self.tasks.iter().filter(|(_, task)| task.begun.is_none());
-        waiting.map(|(id, _)| *id).collect()
-    }
-
     /// Notes that the queue keeps a task.
-    pub(crate) fn is_kept(&mut self, id: u64) {
-        if let Some(task) = self.tasks.get_mut(&id) {
-            task.kept = Some(self.looks);
+    pub(crate) fn note_kept(&mut self, id: u64) {
+        // A question may come before the queue's word.
+        if self.tasks.get(&id).is_some_and(|task| task.begun.is_none()) {
+            self.kept.insert(id, self.looks);
         }
     }
 
-    /// Notes that all tasks are taken out of the queue.
-    pub(crate) fn none_is_kept(&mut self) {
-        self.tasks.values_mut().for_each(|task| task.kept = None);
+    /// Notes that nothing is known of what the queue keeps.
+    pub(crate) fn forget_kept(&mut self) {
+        self.kept.clear();
+    }
+
+    /// Returns the number of tasks that the queue keeps, also of those that were cancelled.
+    pub(crate) fn kept(&self) -> usize {
+        self.kept.len()
     }
 
     /// Begins a look at the queue; returns its number.
@@ -258,23 +262,24 @@ impl<C> Tasks<C> {
         self.looks
     }
 
-    /// Returns the number of tasks that have waited in the queue since before this look began.
+    /// Returns the number of tasks that have been in the queue since before this look began.
     pub(crate) fn kept_since(&self, look: u64) -> usize {
-        let waited =
-            |task: &&Task<C>| task.begun.is_none() && task.kept.is_some_and(|it| it < look);
-        self.tasks.values().filter(waited).count()
+        self.kept.values().filter(|it| **it < look).count()
     }
 
-    /// Returns the tasks that wait and of which the queue has not said that it keeps them.
-    pub(crate) fn not_kept(&self) -> Vec<u64> {
-        let missing = |(_, task): &(&u64, &Task<C>)| task.begun.is_none() && task.kept.is_none();
-        self.tasks.iter().filter(missing).map(|(id, _)| *id).collect()
+    /// Returns the tasks that wait and that the queue doesn't keep, in their order.
+    pub(crate) fn to_offer(&self) -> Vec<u64> {
+        self.waiting_tasks().filter(|id| !self.kept.contains_key(id)).collect()
     }
 
     /// Returns true if the call has begun and not ended.
     pub(crate) fn has_begun(&self, call: u64) -> bool {
         let task = self.task_of(call).and_then(|id| self.tasks.get(&id));
         task.is_some_and(|task| task.begun.is_some())
+    }
+
+    fn waiting_tasks(&self) -> impl Iterator<Item = u64> {
+        self.tasks.iter().filter(|(_, task)| task.begun.is_none()).map(|(id, _)| *id)
     }
 
     fn task_of(&self, call: u64) -> Option<u64> {
@@ -312,7 +317,7 @@ impl<C> Task<C> {
     }
 
     fn wait_again(&mut self) {
-        (self.begun, self.kept) = (None, None);
+        self.begun = None;
         self.new.calls.iter_mut().for_each(|call| call.parts = Parts::default());
     }
 

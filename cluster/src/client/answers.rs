@@ -41,6 +41,7 @@ fn answers(shared: &Shared, may: &May) -> Vec<protocol::Answer> {
     let ask = |question: &_| state.tasks.ask(&may.worker, *question);
     let answers = may.questions.iter().map(ask).collect();
     shared.notify(&state);
+    shared.room.notify_one();
     answers
 }
 

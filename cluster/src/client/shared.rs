@@ -72,6 +72,8 @@ pub(crate) struct Shared {
     offers: mpsc::UnboundedSender<Offer>,
     /// Wakes the thread of the network to look whether it is done.
     pub(super) look: Notify,
+    /// Wakes what puts tasks into the queue to look whether it has room.
+    pub(super) room: Notify,
     completer: OnceLock<ThreadId>,
 }
 
@@ -122,6 +124,7 @@ impl Shared {
             next: AtomicU64::new(0),
             offers,
             look: Notify::new(),
+            room: Notify::new(),
             completer: OnceLock::new(),
         };
         (Arc::new(shared), receiver)

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
+use super::offers::MOST_KEPT;
 use super::*;
 use crate::engine::Acknowledgement;
 use crate::engine::memory::Memory;
@@ -167,6 +168,25 @@ fn a_call_costs_as_many_messages_with_a_thousand_machines_as_with_ten() {
         let messages = messages_per_call(agents);
         assert!((6.9..=7.1).contains(&messages), "{messages} with {agents} agents");
     }
+}
+
+#[test]
+fn of_many_cancelled_calls_only_those_in_the_queue_cost_a_question() {
+    let _deadline = Deadline::seconds(300);
+    let engine = Memory::default();
+    let (executor, name) = executor(&engine);
+    let futures: Vec<Future<u64>> =
+        (0..20_000).map(|it| executor.submit(square, it).unwrap()).collect();
+    let net = runtime::Builder::new_current_thread().build().unwrap();
+    until("the queue is full", || net.block_on(engine.kept(&name)) == Ok(MOST_KEPT));
+    assert!(futures.iter().all(Future::cancel));
+    let last = executor.submit(square, 7).unwrap();
+    let agents = Agents::start(&engine, 3);
+    assert_eq!(last.result_timeout(LONG), Ok(&49));
+    executor.shutdown(true, false);
+    agents.stop();
+    let counts = ["offer", "may"].map(|kind| engine.messages_of(kind));
+    assert_eq!(counts, [MOST_KEPT as u64 + 1; 2]);
 }
 
 #[test]

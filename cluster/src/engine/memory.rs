@@ -59,6 +59,11 @@ impl Memory {
             .sum()
     }
 
+    /// Returns the number of messages of this kind that were received.
+    pub(crate) fn messages_of(&self, kind: &str) -> u64 {
+        self.broker().counts.get(kind).copied().unwrap_or(0)
+    }
+
     /// Loses all tasks of a client, as a server that is killed does.
     pub(crate) fn forget(&self, client: &str) {
         self.broker().tasks.retain(|offered| offered.client != client);

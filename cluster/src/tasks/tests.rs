@@ -64,20 +64,30 @@ fn a_task_begins_once_and_the_same_question_gets_the_same_answer() {
 fn the_queue_has_what_it_kept_before_a_look_and_what_still_waits() {
     let mut tasks = tasks(1, 1);
     (1..4).for_each(|id| tasks.insert(id, task(id, 1)));
-    (0..3).for_each(|id| tasks.is_kept(id));
+    (0..3).for_each(|id| tasks.note_kept(id));
+    assert_eq!((tasks.kept(), tasks.to_offer()), (3, vec![3]));
     let look = tasks.begin_look();
-    tasks.is_kept(3);
+    tasks.note_kept(3);
     assert_eq!(tasks.kept_since(look), 3);
     tasks.ask(&worker(1), question(0, 1));
     assert_eq!(tasks.kept_since(look), 2);
     // It waits again, and was out of the queue in between.
     assert_eq!(tasks.lost(&worker(1)).again, [0]);
-    tasks.is_kept(0);
+    tasks.note_kept(0);
     assert_eq!(tasks.kept_since(look), 2);
     let look = tasks.begin_look();
     assert_eq!(tasks.kept_since(look), 4);
-    tasks.none_is_kept();
-    assert_eq!(tasks.kept_since(look), 0);
+    // Cancelled, it stays in the queue until it is asked about.
+    assert_eq!(tasks.cancel(1), Some(1));
+    assert_eq!(tasks.kept(), 4);
+    assert_eq!(tasks.ask(&worker(1), question(1, 2)), Answer::No);
+    assert_eq!(tasks.kept(), 3);
+    // What the queue says of a task that has begun is old.
+    tasks.ask(&worker(1), question(2, 3));
+    tasks.note_kept(2);
+    assert_eq!(tasks.kept(), 2);
+    tasks.forget_kept();
+    assert_eq!((tasks.kept_since(look), tasks.to_offer()), (0, vec![0, 3]));
 }
 
 #[test]
