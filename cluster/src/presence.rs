@@ -102,9 +102,9 @@ impl Presence {
         }
     }
 
-    /// Takes a sign of life of a worker of this build. Returns false if it has ended, and what it
+    /// Notes a sign of life of a worker, whose silence begins anew. Returns false if it has ended, and what it
     /// says comes too late.
-    pub(crate) fn is_heard(&mut self, worker: &WorkerId) -> bool {
+    pub(crate) fn note_sign_of_life(&mut self, worker: &WorkerId) -> bool {
         if self.gone.contains_key(worker) {
             return false;
         }
@@ -120,11 +120,11 @@ impl Presence {
         match news {
             News::Hello(hello) => self.hello(hello),
             News::Ended(ended) => {
-                let has_changed = self.is_gone(ended.worker.clone());
+                let has_changed = self.remove_for_good(ended.worker.clone());
                 Heard { has_changed, ended: Some(ended), ..Heard::default() }
             }
             News::Bye(worker) => {
-                let has_changed = self.is_gone(worker.clone());
+                let has_changed = self.remove_for_good(worker.clone());
                 Heard { has_changed, left: Some(worker), ..Heard::default() }
             }
         }
@@ -192,7 +192,7 @@ impl Presence {
     }
 
     fn hello(&mut self, hello: Hello) -> Heard {
-        if !self.is_heard(&hello.worker) {
+        if !self.note_sign_of_life(&hello.worker) {
             return Heard::default();
         }
         let is_other = hello.build != self.build;
@@ -204,7 +204,7 @@ impl Presence {
         Heard { other_build, has_changed, ..Heard::default() }
     }
 
-    fn is_gone(&mut self, worker: WorkerId) -> bool {
+    fn remove_for_good(&mut self, worker: WorkerId) -> bool {
         let was_there = self.workers.remove(&worker).is_some();
         self.gone.insert(worker, self.echoes);
         was_there
@@ -236,7 +236,7 @@ mod tests {
         for _ in 0..4 {
             assert_eq!(presence.echo(), []);
         }
-        assert!(presence.is_heard(&worker(2)));
+        assert!(presence.note_sign_of_life(&worker(2)));
         assert_eq!(presence.echo(), [worker(1)]);
         assert_eq!(presence.processes(), 2);
         // It was cut off, and is back.
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn a_worker_that_has_only_asked_is_lost_when_it_is_silent() {
         let mut presence = presence();
-        assert!(presence.is_heard(&worker(1)));
+        assert!(presence.note_sign_of_life(&worker(1)));
         assert_eq!(presence.machines(), []);
         let lost: Vec<WorkerId> = (0..5).flat_map(|_| presence.echo()).collect();
         assert_eq!(lost, [worker(1)]);
@@ -271,7 +271,7 @@ mod tests {
         let mut presence = presence();
         presence.hear(News::Bye(worker(1)));
         (0..REMEMBERED).for_each(|_| drop(presence.echo()));
-        assert!(!presence.is_heard(&worker(1)));
+        assert!(!presence.note_sign_of_life(&worker(1)));
         (0..REMEMBERED / 5).for_each(|_| drop(presence.echo()));
         assert!(presence.gone.is_empty());
     }
@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(presence.hear(News::Bye(worker(2))).left, Some(worker(2)));
         // What it said before comes late.
         assert!(!presence.hear(hello(1, "ours")).has_changed);
-        assert!(!presence.is_heard(&worker(1)) && !presence.is_heard(&worker(2)));
+        assert!(!presence.note_sign_of_life(&worker(1)) && !presence.note_sign_of_life(&worker(2)));
         assert_eq!(presence.machines(), []);
     }
 

@@ -30,7 +30,7 @@ pub(super) async fn answer_questions<E: Engine>(
 
 fn answers(shared: &Shared, may: &May) -> Vec<protocol::Answer> {
     let mut state = shared.state();
-    if !state.presence.is_heard(&may.worker) {
+    if !state.presence.note_sign_of_life(&may.worker) {
         return vec![protocol::Answer::No; may.questions.len()];
     }
     for question in &may.given_up {
@@ -84,6 +84,6 @@ pub(super) async fn take_outcomes<E: Engine>(
             // Unanswered, the agent repeats them.
             let _ = engine.tell(reply, Bytes::new()).await;
         }
-        shared.look_whether_done();
+        shared.notify_ended(&shared.state());
     }
 }

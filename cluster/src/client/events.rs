@@ -21,7 +21,7 @@ impl Shared {
         let error = TaskError::Broken(reason.clone());
         state.life = Life::Broken(reason);
         let ended = state.tasks.give_up();
-        self.task_is_over(&state);
+        self.notify_ended(&state);
         drop(state);
         self.look.notify_one();
         send(results, ended.into_iter().map(|it| (it, Err(error.clone()))).collect());
@@ -31,7 +31,7 @@ impl Shared {
     fn lost(&self, worker: &WorkerId, error: &TaskError, results: &Results) {
         let mut state = self.state();
         let lost = state.tasks.lost(worker);
-        self.task_is_over(&state);
+        self.notify_ended(&state);
         drop(state);
         lost.again.into_iter().for_each(|id| self.offer(id));
         send(results, lost.ended.into_iter().map(|it| (it, Err(error.clone()))).collect());
@@ -45,15 +45,11 @@ impl Shared {
         results: &Results,
     ) {
         let mut state = self.state();
-        state.presence.is_heard(worker);
+        state.presence.note_sign_of_life(worker);
         let done = |(call, attempt, outcome)| state.tasks.done(worker, call, attempt, outcome);
         let ended = outcomes.into_iter().filter_map(done).collect();
         drop(state);
         send(results, ended);
-    }
-
-    pub(super) fn look_whether_done(&self) {
-        self.task_is_over(&self.state());
     }
 
     pub(super) fn heard(&self, news: News, results: &Results) {

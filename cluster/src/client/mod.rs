@@ -57,7 +57,7 @@ impl<E: Engine> Network<E> {
         loops.spawn(connection::watch_connection(Arc::clone(&shared), events, results.clone()));
         tokio::select! {
             biased;
-            () = shared.is_done() => {}
+            () = shared.until_all_is_over() => {}
             // Without one of them, futures might never end.
             Some(ended) = loops.join_next() => {
                 let error = ended.err().map_or_else(String::new, |error| format!(": {error}"));

@@ -70,7 +70,7 @@ pub(crate) struct Shared {
     /// Id of the next call.
     next: AtomicU64,
     offers: mpsc::UnboundedSender<Offer>,
-    /// Wakes the thread of the network to look whether it is done.
+    /// Wakes the thread of the network to look whether all is over.
     pub(super) look: Notify,
     /// Wakes what puts tasks into the queue to look whether it has room.
     pub(super) room: Notify,
@@ -200,7 +200,7 @@ impl Shared {
     pub(crate) fn cancel(&self, call: u64) -> Option<Completion> {
         let mut state = self.state();
         let completion = state.tasks.cancel(call)?;
-        self.task_is_over(&state);
+        self.notify_ended(&state);
         Some(completion)
     }
 
@@ -266,15 +266,16 @@ impl Shared {
         }
     }
 
-    pub(super) fn task_is_over(&self, state: &State) {
+    /// Wakes those who wait for the end of a call, and the network if that was the last task.
+    pub(super) fn notify_ended(&self, state: &State) {
         self.notify(state);
         if state.life != Life::Open && state.tasks.is_empty() {
             self.look.notify_one();
         }
     }
 
-    /// Waits until nothing is left to be done.
-    pub(super) async fn is_done(&self) {
+    /// Waits until no task can come any more, and all are over.
+    pub(super) async fn until_all_is_over(&self) {
         loop {
             let look = self.look.notified();
             {

@@ -22,8 +22,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 /// A nats-server with JetStream on a free port of 127.0.0.1, in a temporary folder. Python:
 /// the scheduler of `distributed.LocalCluster`.
 ///
-/// It ends, and its folder goes, when this is dropped, and when the program ends in whatever way:
-/// a process of its own sees to that.
+/// The server ends, and its folder is removed, when this is dropped, and when the program ends in
+/// whatever way: a process of its own sees to that.
 ///
 /// ```no_run
 /// use cluster::local::LocalServer;

@@ -19,7 +19,7 @@ tasks![run];
 
 /// A worker in a process of this same executable. Python: a `Worker` of `distributed.LocalCluster`.
 ///
-/// It ends when it is dropped, after what has begun or after ten seconds, and when the program
+/// A dropped worker ends after what has begun, or after ten seconds; so it does when the program
 /// ends in whatever way.
 #[derive(Debug)]
 pub struct LocalWorker {

@@ -102,7 +102,7 @@ impl<E: Engine> Outbox<E> {
                 },
                 Some(sent) = self.sending.next(), if !self.sending.is_empty() => {
                     if let Some(client) = sent {
-                        self.is_free(client);
+                        self.note_answered(client);
                     }
                 }
             }
@@ -128,7 +128,7 @@ impl<E: Engine> Outbox<E> {
     }
 
     /// Notes that the last message to this client was answered.
-    fn is_free(&mut self, client: Arc<str>) {
+    fn note_answered(&mut self, client: Arc<str>) {
         if let Some(waiting) = self.clients.get_mut(&client) {
             waiting.is_busy = false;
             if waiting.outcomes.is_empty() {
