@@ -11,12 +11,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use cluster::local::test_server;
 use cluster::{ClusterExecutor, Worker};
 use multiprocess::futures::{Executor, Future, ReturnWhen, wait};
 use multiprocess::tasks;
 use support::{Mark, OUTCOME, Scene, agent, submit, wait_for};
-use testing::{Deadline, LONG, Other, own_program};
+use testing::{LONG, Other, own_program};
 
 multiprocess::test_entry!();
 tasks![attempt_at];
@@ -42,12 +41,7 @@ fn first_done(futures: &[Future<u64>]) {
 /// A killed agent is told by its keeper, not by its silence, and the keeper starts another one.
 #[test]
 fn a_killed_agent_costs_what_had_begun_there_and_its_keeper_says_so() {
-    let _deadline = Deadline::seconds(120);
-    let Some(server) = test_server() else { return };
-    let scene = Scene::new(server);
-    let _machines = [scene.machine("a"), scene.machine("b")];
-    let executor = scene.client(NEVER);
-    wait_for(&executor, 2);
+    let Some((scene, _machines, executor)) = Scene::opened(120, ["a", "b"], NEVER) else { return };
     let futures = submit(&executor, (0..20).map(|number| scene.held(number)));
     scene.wait_for_runs(2);
     let killed = agent(&executor, "a").unwrap();
@@ -64,12 +58,9 @@ fn a_killed_agent_costs_what_had_begun_there_and_its_keeper_says_so() {
 
 #[test]
 fn a_killed_keeper_takes_its_agent_and_processes_along_and_is_missed_by_its_silence() {
-    let _deadline = Deadline::seconds(120);
-    let Some(server) = test_server() else { return };
-    let scene = Scene::new(server);
-    let (machine, _other) = (scene.machine("a"), scene.machine("b"));
-    let executor = scene.client(SOON);
-    wait_for(&executor, 2);
+    let Some((scene, [machine, _other], executor)) = Scene::opened(120, ["a", "b"], SOON) else {
+        return;
+    };
     let futures = submit(&executor, (0..20).map(|number| scene.held(number)));
     let runs = scene.wait_for_runs(2);
     let (agent_of_a, agent_of_b) = (agent(&executor, "a").unwrap(), agent(&executor, "b").unwrap());
@@ -90,12 +81,7 @@ fn a_killed_keeper_takes_its_agent_and_processes_along_and_is_missed_by_its_sile
 
 #[test]
 fn a_killed_process_of_a_pool_costs_its_task_and_names_the_machine() {
-    let _deadline = Deadline::seconds(120);
-    let Some(server) = test_server() else { return };
-    let scene = Scene::new(server);
-    let _machine = scene.machine("a");
-    let executor = scene.client(NEVER);
-    wait_for(&executor, 1);
+    let Some((scene, _machines, executor)) = Scene::opened(120, ["a"], NEVER) else { return };
     let futures = submit(&executor, (0..20).map(|number| scene.held(number)));
     let runs = scene.wait_for_runs(1);
     testing::kill(runs[&0][0]);
@@ -109,12 +95,7 @@ fn a_killed_process_of_a_pool_costs_its_task_and_names_the_machine() {
 
 #[test]
 fn without_any_worker_the_rest_waits_for_another_one() {
-    let _deadline = Deadline::seconds(120);
-    let Some(server) = test_server() else { return };
-    let scene = Scene::new(server);
-    let machines = [scene.machine("a"), scene.machine("b")];
-    let executor = scene.client(SOON);
-    wait_for(&executor, 2);
+    let Some((scene, machines, executor)) = Scene::opened(120, ["a", "b"], SOON) else { return };
     let futures = submit(&executor, (0..20).map(|number| scene.held(number)));
     scene.wait_for_runs(2);
     let pids: Vec<u32> = scene.runs().into_values().flatten().collect();
@@ -133,13 +114,9 @@ fn without_any_worker_the_rest_waits_for_another_one() {
 
 #[test]
 fn a_killed_server_that_comes_back_costs_nothing() {
-    let _deadline = Deadline::seconds(240);
     for (lost_after, away) in [(NEVER, Duration::ZERO), (SOON, 3 * SOON)] {
-        let Some(server) = test_server() else { return };
-        let scene = Scene::new(server);
-        let _machines = [scene.machine("a"), scene.machine("b")];
-        let executor = scene.client(lost_after);
-        wait_for(&executor, 2);
+        let opened = Scene::opened(240, ["a", "b"], lost_after);
+        let Some((scene, _machines, executor)) = opened else { return };
         let futures = submit(&executor, (0..200).map(|number| scene.free(number)));
         scene.wait_for_runs(10);
         scene.server.kill().unwrap();
@@ -153,12 +130,7 @@ fn a_killed_server_that_comes_back_costs_nothing() {
 
 #[test]
 fn a_server_killed_amid_submissions_costs_nothing() {
-    let _deadline = Deadline::seconds(180);
-    let Some(server) = test_server() else { return };
-    let scene = Scene::new(server);
-    let _machines = [scene.machine("a"), scene.machine("b")];
-    let executor = scene.client(NEVER);
-    wait_for(&executor, 2);
+    let Some((scene, _machines, executor)) = Scene::opened(120, ["a", "b"], NEVER) else { return };
     let mut futures = submit(&executor, (0..1000).map(|number| scene.free(number)));
     scene.wait_for_runs(10);
     scene.server.kill().unwrap();
@@ -172,12 +144,7 @@ fn a_server_killed_amid_submissions_costs_nothing() {
 /// As long as the client doesn't hear itself, it takes nobody for dead.
 #[test]
 fn a_server_that_stands_still_kills_nobody() {
-    let _deadline = Deadline::seconds(120);
-    let Some(server) = test_server() else { return };
-    let scene = Scene::new(server);
-    let _machines = [scene.machine("a"), scene.machine("b")];
-    let executor = scene.client(SOON);
-    wait_for(&executor, 2);
+    let Some((scene, _machines, executor)) = Scene::opened(120, ["a", "b"], SOON) else { return };
     let futures = submit(&executor, (0..20).map(|number| scene.held(number)));
     scene.wait_for_runs(2);
     let server = Other::of(scene.server.pid().unwrap()).unwrap();
@@ -192,12 +159,7 @@ fn a_server_that_stands_still_kills_nobody() {
 
 #[test]
 fn an_agent_that_stands_still_is_given_up_and_its_late_outcome_changes_nothing() {
-    let _deadline = Deadline::seconds(120);
-    let Some(server) = test_server() else { return };
-    let scene = Scene::new(server);
-    let _machines = [scene.machine("a"), scene.machine("b")];
-    let executor = scene.client(SOON);
-    wait_for(&executor, 2);
+    let Some((scene, _machines, executor)) = Scene::opened(120, ["a", "b"], SOON) else { return };
     let futures = submit(&executor, (0..20).map(|number| scene.held(number)));
     scene.wait_for_runs(2);
     let stopped = agent(&executor, "a").unwrap();
@@ -217,12 +179,7 @@ fn an_agent_that_stands_still_is_given_up_and_its_late_outcome_changes_nothing()
 
 #[test]
 fn cancelled_calls_never_run_and_the_others_do() {
-    let _deadline = Deadline::seconds(120);
-    let Some(server) = test_server() else { return };
-    let scene = Scene::new(server);
-    let _machines = [scene.machine("a"), scene.machine("b")];
-    let executor = scene.client(NEVER);
-    wait_for(&executor, 2);
+    let Some((scene, _machines, executor)) = Scene::opened(120, ["a", "b"], NEVER) else { return };
     let futures = submit(&executor, (0..100).map(|number| scene.held(number)));
     scene.wait_for_runs(2);
     assert!(futures[50..].iter().all(Future::cancel));
@@ -235,10 +192,7 @@ fn cancelled_calls_never_run_and_the_others_do() {
 
 #[test]
 fn a_task_with_a_retry_runs_again_elsewhere_and_knows_it() {
-    let _deadline = Deadline::seconds(120);
-    let Some(server) = test_server() else { return };
-    let scene = Scene::new(server);
-    let _machine = scene.machine("a");
+    let Some((scene, _machines)) = Scene::with(120, ["a"]) else { return };
     let builder = ClusterExecutor::builder().server(&scene.server.address()).lost_after(NEVER);
     let executor = builder.retries(1).connect().unwrap();
     wait_for(&executor, 1);
@@ -272,10 +226,7 @@ impl Drop for Ends {
 
 #[test]
 fn tasks_of_a_killed_client_are_dropped_and_the_next_client_is_served() {
-    let _deadline = Deadline::seconds(120);
-    let Some(server) = test_server() else { return };
-    let scene = Scene::new(server);
-    let _machines = [scene.machine("a"), scene.machine("b")];
+    let Some((scene, _machines)) = Scene::with(120, ["a", "b"]) else { return };
     let mut client = Ends(program("client", &scene).spawn().unwrap());
     scene.wait_for_runs(2);
     client.0.kill().unwrap();
@@ -290,11 +241,7 @@ fn tasks_of_a_killed_client_are_dropped_and_the_next_client_is_served() {
 
 #[test]
 fn a_client_that_comes_and_goes_disturbs_no_other() {
-    let _deadline = Deadline::seconds(120);
-    let Some(server) = test_server() else { return };
-    let scene = Scene::new(server);
-    let _machine = scene.machine("a");
-    let executor = scene.client(NEVER);
+    let Some((scene, _machines, executor)) = Scene::opened(120, ["a"], NEVER) else { return };
     let futures = submit(&executor, (0..10).map(|number| scene.held(number)));
     scene.wait_for_runs(1);
     drop(scene.client(NEVER));
@@ -305,10 +252,7 @@ fn a_client_that_comes_and_goes_disturbs_no_other() {
 /// The workers take a client for dead that was merely late.
 #[test]
 fn a_client_that_comes_back_late_gets_all_its_outcomes() {
-    let _deadline = Deadline::seconds(180);
-    let Some(server) = test_server() else { return };
-    let scene = Scene::new(server);
-    let _machines = [scene.machine("a"), scene.machine("b")];
+    let Some((scene, _machines)) = Scene::with(120, ["a", "b"]) else { return };
     let mut client = Ends(program("client", &scene).env("FAULTS_FREE", "1").spawn().unwrap());
     scene.wait_for_runs(10);
     let late = Other::of(client.0.id()).unwrap();
@@ -332,10 +276,7 @@ fn a_client_that_comes_back_late_gets_all_its_outcomes() {
 
 #[test]
 fn a_stopped_client_with_many_tasks_keeps_no_other_one_waiting() {
-    let _deadline = Deadline::seconds(240);
-    let Some(server) = test_server() else { return };
-    let scene = Scene::new(server);
-    let _machine = scene.machine("a");
+    let Some((scene, _machines)) = Scene::with(120, ["a"]) else { return };
     let mut client = Ends(program("client", &scene).spawn().unwrap());
     scene.wait_for_runs(1);
     let executor = scene.client(NEVER);
@@ -353,9 +294,7 @@ fn a_stopped_client_with_many_tasks_keeps_no_other_one_waiting() {
 
 #[test]
 fn a_worker_of_another_build_is_seen_and_gets_nothing() {
-    let _deadline = Deadline::seconds(120);
-    let Some(server) = test_server() else { return };
-    let scene = Scene::new(server);
+    let Some((scene, [])) = Scene::with(120, []) else { return };
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("another-build");
     fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
@@ -388,12 +327,7 @@ mod leaving {
 
     #[test]
     fn a_worker_that_leaves_finishes_what_has_begun_and_takes_nothing_new() {
-        let _deadline = Deadline::seconds(120);
-        let Some(server) = test_server() else { return };
-        let scene = Scene::new(server);
-        let machine = scene.machine("a");
-        let executor = scene.client(NEVER);
-        wait_for(&executor, 1);
+        let Some((scene, [machine], executor)) = Scene::opened(120, ["a"], NEVER) else { return };
         let futures = submit(&executor, (0..5).map(|number| scene.held(number)));
         scene.wait_for_runs(1);
         machine.process().terminate().unwrap();
@@ -413,12 +347,7 @@ mod leaving {
 
     #[test]
     fn a_worker_asked_twice_leaves_at_once_and_says_what_is_lost() {
-        let _deadline = Deadline::seconds(120);
-        let Some(server) = test_server() else { return };
-        let scene = Scene::new(server);
-        let machine = scene.machine("a");
-        let executor = scene.client(NEVER);
-        wait_for(&executor, 1);
+        let Some((scene, [machine], executor)) = Scene::opened(120, ["a"], NEVER) else { return };
         let futures = submit(&executor, (0..2).map(|number| scene.held(number)));
         scene.wait_for_runs(1);
         machine.process().terminate().unwrap();

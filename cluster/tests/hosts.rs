@@ -25,7 +25,7 @@ use cluster::{ClusterExecutor, Worker};
 use multiprocess::futures::Executor;
 use multiprocess::{end_with_parent, tasks};
 use tempfile::TempDir;
-use testing::{Deadline, LONG, own_program, until};
+use testing::{Deadline, LONG, Other, own_program, until};
 
 multiprocess::test_entry!();
 tasks![mark];
@@ -53,6 +53,20 @@ fn run(program: &str, words: &str) -> Result<(), String> {
     }
 }
 
+/// Removes the hosts of tests that were killed.
+fn remove_what_is_left() {
+    let listed = Command::new("ip").args(["netns", "list"]).output();
+    let listed = listed.map(|output| output.stdout).unwrap_or_default();
+    for line in String::from_utf8_lossy(&listed).lines() {
+        let name = line.split(' ').next().unwrap_or_default();
+        let pid = name.strip_prefix("hcl-").and_then(|rest| rest.split('-').next()?.parse().ok());
+        if pid.is_some_and(|pid| Other::of(pid).is_none()) {
+            // Another test may be faster.
+            let _ = ip(&format!("netns del {name}"));
+        }
+    }
+}
+
 /// Three hosts, and the programs on them. All is gone with it.
 struct Network {
     /// Their names' beginning.
@@ -65,6 +79,7 @@ impl Network {
     /// Makes the hosts, with a server and a worker of one process on each of the others. Returns
     /// `None`, and says why, where that can't be done and need not.
     fn new() -> Option<Self> {
+        remove_what_is_left();
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("hcl-{}-{number}", process::id());
@@ -291,6 +306,22 @@ impl Client {
 }
 
 // -------------------------------------------------------------------------------------- the tests
+
+#[test]
+fn hosts_of_a_killed_test_are_removed_by_the_next_one() {
+    let _deadline = Deadline::seconds(60);
+    let mut ended = Command::new("true").spawn().unwrap();
+    let (ended_pid, _) = (ended.id(), ended.wait().unwrap());
+    let [ended, running] = [ended_pid, process::id()].map(|pid| format!("hcl-{pid}-left-a"));
+    if let Err(reason) = ip(&format!("netns add {ended}")) {
+        assert!(!is_required(), "{reason}");
+        return;
+    }
+    ip(&format!("netns add {running}")).unwrap();
+    remove_what_is_left();
+    assert!(ip(&format!("netns del {ended}")).is_err(), "it is there");
+    ip(&format!("netns del {running}")).unwrap();
+}
 
 fn each_ran_once(network: &Network) {
     let runs = network.runs();

@@ -18,10 +18,9 @@ mod support;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use cluster::local::test_server;
 use multiprocess::futures::Future;
-use support::{Outcomes, Scene, agent, submit, wait_for};
-use testing::{Deadline, Random};
+use support::{Outcomes, Scene, agent, submit};
+use testing::Random;
 
 multiprocess::test_entry!();
 
@@ -61,16 +60,12 @@ fn long_agents_and_the_server_are_killed() {
 
 /// Submits tasks and kills for so long; then all tasks have an outcome.
 fn torture(time: Duration) {
-    let _deadline = Deadline::seconds(240 + time.as_secs());
-    let Some(server) = test_server() else { return };
+    let opened = Scene::opened(240 + time.as_secs(), MACHINES, LOST_AFTER);
+    let Some((scene, _machines, executor)) = opened else { return };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seed = std::env::var("TORTURE_SEED")
         .map_or(now.as_nanos() as u64, |seed| seed.parse().expect("TORTURE_SEED is a number"));
     println!("seed {seed}");
-    let scene = Scene::new(server);
-    let _machines = MACHINES.map(|name| scene.machine(name));
-    let executor = scene.client(LOST_AFTER);
-    wait_for(&executor, MACHINES.len());
     // It runs for as long as all of this takes, unless its agent is killed.
     let long = submit(&executor, [scene.held(LONG_ONE)].into_iter());
     scene.wait_for_runs(1);

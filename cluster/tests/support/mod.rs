@@ -17,13 +17,13 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cluster::local::{LocalServer, LocalWorker};
+use cluster::local::{LocalServer, LocalWorker, test_server};
 use cluster::{ClusterExecutor, Worker};
 use multiprocess::futures::{Executor, Future, FutureError, TaskError};
 use multiprocess::tasks;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
-use testing::{LONG, Other, until};
+use testing::{Deadline, LONG, Other, until};
 
 tasks![mark];
 
@@ -91,16 +91,38 @@ impl Drop for Gate {
     }
 }
 
-/// A server, a folder for marks, and a gate.
+/// A server, a folder for marks, and a gate; with a time after which the test fails.
 pub(crate) struct Scene {
     pub(crate) server: LocalServer,
     pub(crate) gate: Gate,
     folder: TempDir,
+    _deadline: Deadline,
 }
 
 impl Scene {
-    pub(crate) fn new(server: LocalServer) -> Self {
-        Self { server, gate: Gate::new(), folder: TempDir::new().unwrap() }
+    /// Starts a server, and machines of one process each, for so many seconds; returns `None` where
+    /// there is no server.
+    pub(crate) fn with<const N: usize>(
+        seconds: u64,
+        names: [&str; N],
+    ) -> Option<(Self, [LocalWorker; N])> {
+        let _deadline = Deadline::seconds(seconds);
+        let (server, folder) = (test_server()?, TempDir::new().unwrap());
+        let scene = Self { server, gate: Gate::new(), folder, _deadline };
+        let machines = names.map(|name| scene.machine(name));
+        Some((scene, machines))
+    }
+
+    /// Does so, and connects a client, to which the machines are there.
+    pub(crate) fn opened<const N: usize>(
+        seconds: u64,
+        names: [&str; N],
+        lost_after: Duration,
+    ) -> Option<(Self, [LocalWorker; N], ClusterExecutor)> {
+        let (scene, machines) = Self::with(seconds, names)?;
+        let executor = scene.client(lost_after);
+        wait_for(&executor, N);
+        Some((scene, machines, executor))
     }
 
     /// Starts a machine of one process.
