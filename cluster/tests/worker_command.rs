@@ -15,7 +15,8 @@ multiprocess::test_entry!();
 fn command(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cluster"));
     command.arg("cluster-worker").args(arguments.split_whitespace()).stdin(Stdio::null());
-    command.env("LANG", "C").env_remove("CLUSTER_USER").env_remove("CLUSTER_SECRET");
+    command.env("LANG", "C").env_remove("LC_ALL").env_remove("LC_MESSAGES");
+    command.env_remove("CLUSTER_USER").env_remove("CLUSTER_SECRET");
     command
 }
 
@@ -79,6 +80,23 @@ fn the_help_names_all_options_and_exit_codes() {
         assert!(help.contains(option), "{option} is not in {help}");
     }
     assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+}
+
+#[test]
+fn the_help_speaks_the_readers_language() {
+    let by_system = command("--help").env("LC_ALL", "zh_CN.UTF-8").output().unwrap();
+    let by_option = run("--lang zh --help");
+    for Output { status, stdout, .. } in [by_system, by_option] {
+        let help = String::from_utf8(stdout).unwrap();
+        assert_eq!(status.code(), Some(0));
+        for text in ["用法：", "工作机器", "--secret-file <文件>", "[默认：default]", "退出码："]
+        {
+            assert!(help.contains(text), "{text} is not in {help}");
+        }
+        let letters = |line: &str| line.chars().filter(char::is_ascii_alphabetic).count();
+        let english = |line: &&str| line.split_whitespace().count() > 6 && letters(line) > 30;
+        assert_eq!(help.lines().find(english), None, "{help}");
+    }
 }
 
 #[test]

@@ -93,14 +93,25 @@ pub(crate) fn command(name: &'static str, about: &str, operands: &str, has_tools
         if has_tools { format!("{}\n{{subcommands}}\n\n", heads[0]) } else { String::new() };
     let template =
         format!("{{about}}\n\n{usage}\n\n{subcommands}{}\n{{options}}{{after-help}}", heads[1]);
-    let help = Arg::new("help").short('h').long("help").action(ArgAction::Help);
     Command::new(name)
         .about(about.to_owned())
         .term_width(columns())
         .help_template(template)
         .disable_help_flag(true)
         .disable_help_subcommand(true)
-        .arg(help.help(text!("Print this help")).global(true))
+        .arg(help_option().global(true))
+}
+
+fn help_option() -> Arg {
+    let help = Arg::new("help").short('h').long("help").action(ArgAction::Help);
+    help.help(text!("Print this help"))
+}
+
+/// Describes a program that is a tool alone, as a tool of a program is described.
+#[must_use]
+pub fn program(command: Command) -> Command {
+    let command = command.term_width(columns()).disable_help_flag(true);
+    tool(command.arg(language_option()).arg(help_option()))
 }
 
 /// Describes a tool of a program as the program itself is described: what clap would say in

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
-use common::arguments::{number, print_said, refuse};
+use clap::{Command, CommandFactory, FromArgMatches, Parser};
+use common::arguments::{number, print_said, program, refuse};
+use common::text;
 use multiprocess::output::complain;
 use multiprocess::process::Outcome;
 
@@ -17,71 +18,93 @@ use crate::{ConnectError, Secret};
 /// First argument of a program that makes it a worker.
 pub(crate) const NAME: &str = "cluster-worker";
 
-/// Exit codes and signals, for the end of the help.
-const DETAILS: &str = "\
-Prints one line when it is ready. While no server answers it keeps trying, and says so on standard \
-error every 10 s.
-
-Ctrl-C, SIGTERM and SIGHUP: takes no task any more, finishes those that have begun, and ends. The \
-second of them ends it at once, and what has begun is lost. (Under systemd write KillMode=mixed: \
-else SIGTERM goes to the tasks' processes, too.)
-
-A secret comes from a file or from the variable CLUSTER_SECRET, never from the command line, which \
-other users of the machine can read; the user may come from CLUSTER_USER.
-
-Exit codes:
-  0    ended in an orderly way
-  1    the server, or this machine, refused something
-  2    the command line is wrong
-  130  ended at once, by the second Ctrl-C or signal";
-
-/// Makes this machine a worker of a cluster: runs tasks of clients that are the same executable.
+/// The options of the command line.
+//
+// Its fields have no doc comments, which would be the help.
 #[derive(Debug, Parser)]
-#[command(name = NAME, after_help = DETAILS, term_width = 80, args_override_self = false)]
 struct Options {
-    /// Address of the server: nats://127.0.0.1:4222 or tls://host:4222; several for a cluster of
-    /// servers
     #[arg(required = true, value_name = "URL")]
+    #[arg(help = text!(
+        "Address of the server: nats://127.0.0.1:4222 or tls://host:4222; several for a cluster \
+         of servers"
+    ))]
     servers: Vec<String>,
-    /// How many tasks at once [default: one for each core]
     #[arg(long, value_name = "N", value_parser = number(1..=MOST_PROCESSES))]
+    #[arg(help = text!("How many tasks at once [default: one for each core]"))]
     processes: Option<usize>,
-    /// Name of this machine, in errors and lists [default: its host name]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = text!("NAME"))]
+    #[arg(help = text!("Name of this machine, in errors and lists [default: its host name]"))]
     name: Option<String>,
-    /// Name of the cluster, of which a server may have several
-    #[arg(long, value_name = "NAME", default_value = "default")]
+    #[arg(long, value_name = text!("NAME"), default_value = "default")]
+    #[arg(help = text!("Name of the cluster, of which a server may have several"))]
     cluster: String,
-    /// User that the server knows
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = text!("NAME"), help = text!("User that the server knows"))]
     user: Option<String>,
-    /// File with the user's password, or with a token if there is no user
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = text!("FILE"))]
+    #[arg(help = text!("File with the user's password, or with a token if there is no user"))]
     secret_file: Option<PathBuf>,
-    /// File with an nkey and a JWT, as nsc makes it
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["user", "secret_file"])]
+    #[arg(long, value_name = text!("FILE"), conflicts_with_all = ["user", "secret_file"])]
+    #[arg(help = text!("File with an nkey and a JWT, as nsc makes it"))]
     credentials_file: Option<PathBuf>,
-    /// Certificates to trust instead of the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = text!("FILE"))]
+    #[arg(help = text!("Certificates to trust instead of the system's"))]
     ca_file: Option<PathBuf>,
-    /// This machine's own certificate
-    #[arg(long, value_name = "FILE", requires = "client_key")]
+    #[arg(long, value_name = text!("FILE"), requires = "client_key")]
+    #[arg(help = text!("This machine's own certificate"))]
     client_certificate: Option<PathBuf>,
-    /// The key of this machine's certificate
-    #[arg(long, value_name = "FILE", requires = "client_certificate")]
+    #[arg(long, value_name = text!("FILE"), requires = "client_certificate")]
+    #[arg(help = text!("The key of this machine's certificate"))]
     client_key: Option<PathBuf>,
-    /// Allow nats:// to other machines: all travels in the clear
-    #[arg(long)]
+    #[arg(long, help = text!("Allow nats:// to other machines: all travels in the clear"))]
     insecure: bool,
-    /// Most bytes of a task's arguments, and of its result
-    #[arg(long, value_name = "BYTES", default_value_t = MOST_BYTES)]
+    #[arg(long, value_name = text!("BYTES"), default_value_t = MOST_BYTES)]
     #[arg(value_parser = number(1..=1_u64 << 32))]
+    #[arg(help = text!("Most bytes of a task's arguments, and of its result"))]
     most_bytes: u64,
+}
+
+/// Signals, secrets and exit codes, for the end of the help.
+fn details() -> String {
+    let paragraphs = [
+        text!(
+            "Prints one line when it is ready. While no server answers it keeps trying, and says \
+             so on standard error every 10 s."
+        ),
+        text!(
+            "Ctrl-C, SIGTERM and SIGHUP: takes no task any more, finishes those that have begun, \
+             and ends. The second of them ends it at once, and what has begun is lost. (Under \
+             systemd write KillMode=mixed: else SIGTERM goes to the tasks' processes, too.)"
+        ),
+        text!(
+            "A secret comes from a file or from the variable CLUSTER_SECRET, never from the \
+             command line, which other users of the machine can read; the user may come from \
+             CLUSTER_USER."
+        ),
+    ];
+    let codes = [
+        (0, text!("ended in an orderly way")),
+        (1, text!("the server, or this machine, refused something")),
+        (2, text!("the command line is wrong")),
+        (130, text!("ended at once, by the second Ctrl-C or signal")),
+    ];
+    let codes = codes.map(|(code, meaning)| format!("  {code:<3}  {meaning}")).join("\n");
+    format!("{}\n\n{}\n{codes}", paragraphs.join("\n\n"), text!("Exit codes:"))
+}
+
+/// Describes the command in the reader's language.
+fn command() -> Command {
+    let about = text!(
+        "Makes this machine a worker of a cluster: runs tasks of clients that are the same \
+         executable."
+    );
+    let command = Options::command().name(NAME).about(about).after_help(details());
+    program(command)
 }
 
 /// Runs the command with the arguments behind its name; returns its exit code.
 pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let options = match Options::try_parse_from([NAME.into()].into_iter().chain(arguments)) {
+    let matches = command().try_get_matches_from([NAME.into()].into_iter().chain(arguments));
+    let options = match matches.and_then(|matches| Options::from_arg_matches(&matches)) {
         Ok(options) => options,
         Err(said) => return print_said(&said),
     };
