@@ -4,10 +4,15 @@
 //! in it, because clients keep each task until its outcome is there. Everything else is messages
 //! that nothing keeps.
 
+mod connection;
+#[cfg(test)]
+mod tests;
+
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::Client;
 use async_nats::client::RequestErrorKind;
 use async_nats::connection::State;
 use async_nats::header::{HeaderMap, NATS_EXPECTED_STREAM};
@@ -15,24 +20,16 @@ use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::CreateStreamErrorKind;
 use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, AckKind, ErrorCode};
-use async_nats::{Client, ConnectOptions};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::{Mutex, mpsc, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
-use crate::access::{Access, missing_right};
-use crate::address::Servers;
+pub(crate) use self::connection::Settings;
+use self::connection::{ANSWER, Connection, failed};
 use crate::engine::{Acknowledgement, Delivery, Engine, Error, Event, Message, Subscription};
 use crate::error::ConnectError;
 use crate::protocol::Place;
-
-/// Time for an answer.
-const ANSWER: Duration = Duration::from_secs(5);
-
-/// Time between two looks whether the server is still there: the third one without an answer ends
-/// the connection.
-const PING: Duration = Duration::from_secs(5);
 
 /// Time after which a task is delivered again that was not acknowledged. A question for it may take
 /// longer: then it is delivered twice, and begins once.
@@ -41,50 +38,8 @@ const ACKNOWLEDGEMENT: Duration = Duration::from_secs(5);
 /// Time after which a task is delivered again that was given back for later.
 const LATER: Duration = Duration::from_secs(5);
 
-/// Smallest and largest pause after an error.
-pub(crate) const PAUSES: (Duration, Duration) =
-    (Duration::from_millis(100), Duration::from_secs(2));
-
-/// Messages that a subscription keeps until they are read.
-const CAPACITY: usize = 1 << 20;
-
-/// Smallest `max_payload` of a server in bytes.
-const SMALLEST_PAYLOAD: usize = 64 << 10;
-
 /// Name of the consumer that all agents share.
 const CONSUMER: &str = "workers";
-
-/// Settings of a connection.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    /// Servers to connect to.
-    pub(crate) servers: Servers,
-    /// Proof of identity, and certificates to trust.
-    pub(crate) access: Access,
-    /// Name of the connection, for the server's lists.
-    pub(crate) name: String,
-    /// Subjects to listen to from the start.
-    pub(crate) subjects: Vec<String>,
-    /// Subjects to which an empty message is sent once, which nobody keeps: whether that is
-    /// allowed.
-    pub(crate) probes: Vec<String>,
-}
-
-impl Settings {
-    fn options(&self) -> Result<ConnectOptions, ConnectError> {
-        let pause = |attempts: usize| PAUSES.1.min(PAUSES.0 * u32::try_from(attempts).unwrap_or(1));
-        Ok(self
-            .access
-            .options(&self.servers)?
-            .name(&self.name)
-            .connection_timeout(ANSWER)
-            .request_timeout(Some(ANSWER))
-            .ping_interval(PING)
-            .subscription_capacity(CAPACITY)
-            .max_reconnects(None)
-            .reconnect_delay_callback(pause))
-    }
-}
 
 /// A fetched task, for its acknowledgement.
 #[derive(Debug)]
@@ -126,11 +81,8 @@ impl Nats {
         place: Place,
         patience: Duration,
     ) -> Result<Connected, ConnectError> {
-        let (sender, mut events) = mpsc::unbounded_channel();
-        let (connected, connections) = watch::channel(0);
-        let news = EventSenders { events: sender, connected: Arc::new(connected) };
-        let client = connect_patiently(settings, patience, news).await?;
-        check_server(settings, &client)?;
+        let Connection { client, mut events, connections } =
+            connection::connect(settings, patience).await?;
         let jetstream = jetstream::new(client.clone());
         let place = Arc::new(place);
         let engine = Self { client, jetstream, place, consumer: Arc::default(), connections };
@@ -356,203 +308,6 @@ impl Engine for Nats {
     }
 }
 
-/// Where the news of a connection go.
-#[derive(Clone)]
-struct EventSenders {
-    events: mpsc::UnboundedSender<Event>,
-    /// Number of connections.
-    connected: Arc<watch::Sender<u64>>,
-}
-
-impl EventSenders {
-    fn send(&self, event: &async_nats::Event) {
-        let Some(event) = event_of(event) else { return };
-        if event == Event::Connected {
-            // The first one comes late, when some answers are under way.
-            self.connected.send_if_modified(|connections| {
-                *connections += 1;
-                *connections > 1
-            });
-        }
-        // The receiver may be gone at the end.
-        let _ = self.events.send(event);
-    }
-}
-
-async fn connect_patiently(
-    settings: &Settings,
-    patience: Duration,
-    news: EventSenders,
-) -> Result<Client, ConnectError> {
-    let addresses = settings.servers.addresses();
-    let start = Instant::now();
-    let mut pause = PAUSES.0;
-    loop {
-        let news = news.clone();
-        let options = settings.options()?.event_callback(move |event| {
-            news.send(&event);
-            async {}
-        });
-        let error = match options.connect(addresses.clone()).await {
-            Ok(client) => return Ok(client),
-            Err(error) => settings.access.refusal(&settings.servers, &error),
-        };
-        let again = matches!(error, ConnectError::Unreachable { .. });
-        if !again || start.elapsed() + pause > patience {
-            return Err(error);
-        }
-        sleep(pause).await;
-        pause = PAUSES.1.min(2 * pause);
-    }
-}
-
-fn check_server(settings: &Settings, client: &Client) -> Result<(), ConnectError> {
-    let info = client.server_info();
-    let server = settings.servers.to_string();
-    if !client.is_server_compatible(2, 9, 0) {
-        let reason = format!("it is nats-server {}, and 2.9.0 is needed", info.version);
-        return Err(ConnectError::Server { server, reason });
-    }
-    if info.max_payload < SMALLEST_PAYLOAD {
-        let reason = format!(
-            "its max_payload is {} bytes, and {SMALLEST_PAYLOAD} are needed",
-            info.max_payload
-        );
-        return Err(ConnectError::Server { server, reason });
-    }
-    if !info.jetstream {
-        return Err(ConnectError::NoJetStream { server });
-    }
-    Ok(())
-}
-
-fn failed(settings: &Settings, error: &impl std::error::Error) -> ConnectError {
-    ConnectError::Server { server: settings.servers.to_string(), reason: error.to_string() }
-}
-
-fn event_of(event: &async_nats::Event) -> Option<Event> {
-    match event {
-        async_nats::Event::Connected => Some(Event::Connected),
-        async_nats::Event::Disconnected => Some(Event::Disconnected),
-        async_nats::Event::SlowConsumer(_) => Some(Event::Dropped),
-        async_nats::Event::ServerError(error) => {
-            missing_right(error).map(|(operation, subject)| Event::Refused { operation, subject })
-        }
-        _ => None,
-    }
-}
-
 fn other(error: impl std::fmt::Display) -> Error {
     Error::Failed(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use testing::{Deadline, LONG};
-
-    use super::*;
-    use crate::local::{LocalServer, test_server};
-
-    multiprocess::test_entry!();
-
-    const TASK: Bytes = Bytes::from_static(b"task");
-
-    async fn connect(server: &LocalServer) -> Connected {
-        let settings = Settings {
-            servers: Servers::parse(&[server.address()], false).unwrap(),
-            access: Access::default(),
-            name: String::from("test"),
-            subjects: Vec::new(),
-            probes: Vec::new(),
-        };
-        let place = Place { cluster: String::from("a"), build: String::from("b") };
-        Nats::connect(&settings, place, LONG).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_task_is_kept_until_it_is_acknowledged() {
-        let _deadline = Deadline::seconds(120);
-        let Some(server) = test_server() else { return };
-        let Connected { engine, .. } = connect(&server).await;
-        assert_eq!(engine.kept("client").await, Ok(0));
-        for client in ["client", "client", "client", "another"] {
-            engine.offer(client, TASK).await.unwrap();
-        }
-        assert_eq!(engine.kept("client").await, Ok(3));
-        let fetched = engine.fetch(2, ANSWER).await.unwrap();
-        assert_eq!((fetched.len(), engine.kept("client").await), (2, Ok(3)));
-        for Delivery { ticket, .. } in fetched {
-            engine.acknowledge(ticket, Acknowledgement::Taken).await.unwrap();
-        }
-        // Acknowledgements have no answer, and come before the next question.
-        assert_eq!(engine.kept("client").await, Ok(1));
-        assert_eq!(engine.kept("another").await, Ok(1));
-    }
-
-    #[tokio::test]
-    async fn a_probe_is_not_kept() {
-        let _deadline = Deadline::seconds(120);
-        let Some(server) = test_server() else { return };
-        let Connected { engine, .. } = connect(&server).await;
-        engine.probe(engine.place.tasks("client")).await.unwrap();
-        engine.offer("another", TASK).await.unwrap();
-        assert_eq!(engine.kept("client").await, Ok(0));
-        assert_eq!(engine.kept("another").await, Ok(1));
-    }
-
-    #[tokio::test]
-    async fn without_a_connection_nothing_is_kept_to_be_sent_later() {
-        let _deadline = Deadline::seconds(120);
-        let Some(server) = test_server() else { return };
-        let Connected { engine, mut events, .. } = connect(&server).await;
-        server.kill().unwrap();
-        while events.recv().await != Some(Event::Disconnected) {}
-        while engine.client.connection_state() != State::Disconnected {
-            tokio::task::yield_now().await;
-        }
-        for _ in 0..100 {
-            engine.offer("client", TASK).await.unwrap_err();
-            engine.tell(String::from("hello.a"), TASK).await.unwrap_err();
-        }
-        server.restart().unwrap();
-        while events.recv().await != Some(Event::Connected) {}
-        engine.stream().await.unwrap();
-        assert_eq!(engine.kept("client").await, Ok(0));
-        engine.offer("client", TASK).await.unwrap();
-        assert_eq!(engine.kept("client").await, Ok(1));
-    }
-
-    #[tokio::test]
-    async fn the_first_fetch_from_a_restarted_server_brings_a_task() {
-        let _deadline = Deadline::seconds(120);
-        let Some(server) = test_server() else { return };
-        let Connected { engine, mut events, .. } = connect(&server).await;
-        engine.offer("client", TASK).await.unwrap();
-        assert_eq!(engine.fetch(1, ANSWER).await.unwrap().len(), 1);
-        server.kill().unwrap();
-        while events.recv().await != Some(Event::Disconnected) {}
-        server.restart().unwrap();
-        while events.recv().await != Some(Event::Connected) {}
-        engine.stream().await.unwrap();
-        engine.offer("client", TASK).await.unwrap();
-        assert_eq!(engine.fetch(1, ANSWER).await.unwrap().len(), 1);
-    }
-
-    #[tokio::test]
-    async fn a_late_acknowledgement_takes_no_other_task_of_a_restarted_server() {
-        let _deadline = Deadline::seconds(120);
-        let Some(server) = test_server() else { return };
-        let Connected { engine, mut events, .. } = connect(&server).await;
-        engine.offer("client", TASK).await.unwrap();
-        let late = engine.fetch(1, ANSWER).await.unwrap().pop().unwrap().ticket;
-        server.kill().unwrap();
-        while events.recv().await != Some(Event::Disconnected) {}
-        server.restart().unwrap();
-        while events.recv().await != Some(Event::Connected) {}
-        engine.stream().await.unwrap();
-        engine.offer("client", TASK).await.unwrap();
-        assert_eq!(engine.fetch(1, ANSWER).await.unwrap().len(), 1);
-        engine.acknowledge(late, Acknowledgement::Taken).await.unwrap();
-        assert_eq!(engine.kept("client").await, Ok(1));
-    }
 }

@@ -1,5 +1,10 @@
 //! Messages there and back, and bytes that are none.
 
+use bytes::Bytes;
+use multiprocess::futures::TaskError;
+use multiprocess::process::{FunctionId, frame};
+
+use super::news::MAX_PHRASE;
 use super::*;
 
 const LIMIT: u64 = 1000;

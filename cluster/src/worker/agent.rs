@@ -25,10 +25,11 @@ use crate::garbage::Garbage;
 use crate::pause::Pauses;
 use crate::protocol::{Answer, May, News, Place, Plain, Task};
 use crate::worker::begun::Begun;
+use crate::worker::clients::{Gone, Slow};
 use crate::worker::context::{Context, Setup};
 use crate::worker::greeting::greet;
 use crate::worker::outbox::Outbox;
-use crate::worker::questions::{self, Arrival, Asked, Gone, Slow};
+use crate::worker::questions::{self, Arrival, Asked};
 
 /// Time for which a fetch waits for the first task.
 const WAIT: Duration = Duration::from_secs(5);

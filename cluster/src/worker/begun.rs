@@ -13,7 +13,8 @@ use crate::pause::Pauses;
 use crate::protocol::{Part, Plain, Question, Task, part, part_size, split};
 use crate::worker::call::{Call, Packed, call, too_long};
 use crate::worker::context::Context;
-use crate::worker::outbox::{Report, UNDER_WAY, unless_left};
+use crate::worker::insist::unless_left;
+use crate::worker::outbox::{Report, UNDER_WAY};
 use crate::worker::questions;
 
 /// A task that has begun.

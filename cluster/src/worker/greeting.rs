@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::engine::Engine;
 use crate::garbage::Garbage;
-use crate::protocol::{Hello, News, OtherBuild, Place, Plain, WorkerId, inbox};
+use crate::protocol::{Hello, News, OtherBuild, Place, Plain, WorkerId};
 use crate::worker::context::Context;
 
 /// Interval of signs of life.
@@ -28,7 +28,7 @@ const MOST_TOLD: usize = 4096;
 /// Tells all clients again and again that this agent is there.
 pub(crate) async fn greet<E: Engine, X>(context: Arc<Context<E, X>>, place: Place) {
     let (engine, worker) = (&context.engine, &context.setup.id);
-    let inbox = inbox(worker);
+    let inbox = worker.inbox();
     let Ok(mut answers) = engine.subscribe(inbox.clone()).await else { return };
     let hello = News::Hello(Hello {
         worker: worker.clone(),

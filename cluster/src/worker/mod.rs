@@ -18,18 +18,20 @@
 //!
 //! To read in this order: the settings (`builder.rs`, `command.rs`), the keeper (`keeper.rs`), the
 //! agent's process (`agent_process.rs`) and main loop (`agent.rs`), its signs of life
-//! (`greeting.rs`), its questions to a client (`questions.rs`), a task that has begun
-//! (`begun.rs`), what a process does with it (`call.rs`), and the outcomes' way to the clients
-//! (`outbox.rs`).
+//! (`greeting.rs`), its questions to a client (`questions.rs`) and what it remembers of clients
+//! (`clients.rs`), a task that has begun (`begun.rs`), what a process does with it (`call.rs`), the
+//! outcomes' way to the clients (`outbox.rs`), and how either insists on an answer (`insist.rs`).
 
 mod agent;
 mod agent_process;
 mod begun;
 mod builder;
 mod call;
+mod clients;
 pub(crate) mod command;
 mod context;
 mod greeting;
+mod insist;
 mod keeper;
 mod outbox;
 mod questions;

@@ -19,21 +19,14 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt, iter};
 use multiprocess::futures::TaskError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tokio::time::{Instant, sleep};
 
-use crate::engine::{Engine, Error};
-use crate::pause::Pauses;
+use crate::engine::Engine;
 use crate::protocol::{Done, Outcome, ResultPart, WorkerId, done, part_size};
 use crate::worker::context::Setup;
+use crate::worker::insist::{tell_in_the_end, unless_left, until_answered};
 
 /// Time for which outcomes and questions of a client that nobody hears of are kept.
 pub(crate) const AWAY: Duration = Duration::from_secs(600);
-
-/// Longest pause before such a client is told again what was dropped.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-/// Time for which an agent that leaves tries to send a message that holds a process.
-const LAST_TRY: Duration = Duration::from_secs(10);
 
 /// Time for which a large result of such a client is kept.
 const LARGE_AWAY: Duration = Duration::from_secs(10);
@@ -259,56 +252,6 @@ async fn tell_dropped<E: Engine>(
     let outcomes = calls.into_iter().map(dropped).collect();
     let message = Done { worker, outcomes }.encode();
     tell_in_the_end(engine, done(client), message).await;
-}
-
-/// Sends a message until the client has answered, at last with long pauses.
-pub(crate) async fn tell_in_the_end<E: Engine>(engine: &E, subject: String, message: Bytes) {
-    let mut pauses = Pauses::up_to(LONGEST_PAUSE);
-    while engine.ask(subject.clone(), message.clone()).await.is_err() {
-        pauses.pause().await;
-    }
-}
-
-/// Does something that holds a process; `None` if it goes on for long when the agent leaves.
-pub(crate) async fn unless_left<T>(
-    mut leaves: watch::Receiver<bool>,
-    work: impl Future<Output = T>,
-) -> Option<T> {
-    let has_left = async {
-        // The sender ends only after the agent.
-        drop(leaves.wait_for(|leaves| *leaves).await);
-        sleep(LAST_TRY).await;
-    };
-    tokio::select! {
-        biased;
-        done = work => Some(done),
-        () = has_left => None,
-    }
-}
-
-/// Sends a message until the client has answered; returns false if nobody was there for so long.
-/// A server that is gone says nothing about the client.
-async fn until_answered<E: Engine>(
-    engine: &E,
-    subject: String,
-    message: Bytes,
-    patience: Duration,
-) -> bool {
-    let mut pauses = Pauses::default();
-    let mut away = None;
-    loop {
-        match engine.ask(subject.clone(), message.clone()).await {
-            Ok(_) => return true,
-            Err(Error::NobodyThere) => {
-                let since = *away.get_or_insert_with(Instant::now);
-                if since.elapsed() >= patience {
-                    return false;
-                }
-            }
-            Err(Error::Failed(_)) => away = None,
-        }
-        pauses.pause().await;
-    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,6 @@
 //! only, so that a client that has been killed, or stopped, is not in the way of others. As long as
 //! one is open for more than that, further tasks of its client are given back for later at once.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,8 +17,9 @@ use tokio::time::{Instant, sleep};
 use crate::engine::{Acknowledgement, Engine, Error};
 use crate::pause::Pauses;
 use crate::protocol::{Answer, May, Plain, Question, Task, may};
+use crate::worker::clients::{Gone, Slow};
 use crate::worker::context::Context;
-use crate::worker::outbox::tell_in_the_end;
+use crate::worker::insist::tell_in_the_end;
 
 /// Number of times that nobody hears a question before the client is taken for dead.
 const MISSES: u32 = 20;
@@ -30,9 +29,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Time without an answer after which the tasks give back their processes.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Largest number of clients that nobody hears of to be remembered.
-const MOST_GONE: usize = 4096;
 
 /// A task that was fetched.
 pub(crate) struct Arrival<E: Engine> {
@@ -62,71 +58,6 @@ pub(crate) enum Asked {
     /// Somebody may have heard the question, but for very long nobody was there to answer it, or
     /// the agent leaves.
     GivenUp,
-}
-
-/// Clients that leave questions open for long: they were stopped, perhaps. By the number of these
-/// questions.
-#[derive(Debug, Default)]
-pub(crate) struct Slow(Mutex<HashMap<String, usize>>);
-
-impl Slow {
-    fn all(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn contains(&self, client: &str) -> bool {
-        self.all().contains_key(client)
-    }
-
-    /// Counts a question until what this returns is dropped.
-    fn count<'a>(&'a self, client: &'a str) -> Overdue<'a> {
-        *self.all().entry(client.to_owned()).or_default() += 1;
-        Overdue { slow: self, client }
-    }
-}
-
-/// A question that is open for long.
-#[derive(Debug)]
-struct Overdue<'a> {
-    slow: &'a Slow,
-    client: &'a str,
-}
-
-impl Drop for Overdue<'_> {
-    fn drop(&mut self) {
-        let mut all = self.slow.all();
-        if let Some(count) = all.get_mut(self.client) {
-            *count -= 1;
-            if *count == 0 {
-                all.remove(self.client);
-            }
-        }
-    }
-}
-
-/// Clients that nobody hears of. Their tasks are in the way of others, so each costs one question,
-/// and no patience. (A purge of their subject would hide tasks of others from the consumer: see
-/// nats-server #3838.)
-#[derive(Debug, Default)]
-pub(crate) struct Gone(Mutex<HashSet<String>>);
-
-impl Gone {
-    /// Sets whether the client is one of them.
-    fn set(&self, client: &str, is_gone: bool) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !is_gone {
-            all.remove(client);
-            return;
-        }
-        if all.len() >= MOST_GONE {
-            all.clear();
-        }
-        all.insert(client.to_owned());
-    }
-
-    fn contains(&self, client: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(client)
-    }
 }
 
 /// Asks until the client answers, or has gone.
