@@ -1,20 +1,18 @@
 //! Settings of a [`ClusterExecutor`](crate::ClusterExecutor).
 
-use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use tokio::runtime;
 
-use crate::access::{Access, ClientCertificate, Identity};
-use crate::address::{Servers, check_name};
+use crate::address::check_name;
 use crate::build_id::build_id;
 use crate::client::{Limits, Network, Shared};
+use crate::connecting::{Connecting, connection_setters};
 use crate::engine::nats::{Connected, Nats, Settings};
 use crate::error::ConnectError;
 use crate::executor::ClusterExecutor;
 use crate::protocol::{Place, client_name, echo};
-use crate::secret::Secret;
 
 /// Time for which a connection is tried.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -42,9 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClusterBuilder {
-    servers: Vec<String>,
-    is_insecure: bool,
-    access: Access,
+    connecting: Connecting,
     name: String,
     limits: Limits,
 }
@@ -52,9 +48,7 @@ pub struct ClusterBuilder {
 impl Default for ClusterBuilder {
     fn default() -> Self {
         Self {
-            servers: Vec::new(),
-            is_insecure: false,
-            access: Access::default(),
+            connecting: Connecting::default(),
             name: String::from("default"),
             limits: Limits {
                 lost_after: Duration::from_secs(10),
@@ -68,56 +62,7 @@ impl Default for ClusterBuilder {
 }
 
 impl ClusterBuilder {
-    /// Adds a server: `nats://127.0.0.1:4222`, `tls://head:4222`. One is enough for a cluster of
-    /// servers: the others are learnt from it.
-    pub fn server(mut self, address: &str) -> Self {
-        self.servers.push(address.to_owned());
-        self
-    }
-
-    /// Sets the user and its password; by default those of the environment's `CLUSTER_USER` and
-    /// `CLUSTER_SECRET`.
-    pub fn user(mut self, user: &str, secret: Secret) -> Self {
-        self.access.identity = Identity::User { user: user.to_owned(), secret };
-        self
-    }
-
-    /// Sets a token in place of a user.
-    pub fn token(mut self, token: Secret) -> Self {
-        self.access.identity = Identity::Token(token);
-        self
-    }
-
-    /// Sets a file with a JWT and an nkey in place of a user, as `nsc` writes it.
-    pub fn credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.access.identity = Identity::CredentialsFile(path.into());
-        self
-    }
-
-    /// Sets a file (PEM) with the certificates that the server's is checked with; by default the
-    /// system's.
-    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.access.ca_file = Some(path.into());
-        self
-    }
-
-    /// Sets the files (PEM) with this program's certificate and its key.
-    pub fn client_certificate(
-        mut self,
-        certificate: impl Into<PathBuf>,
-        key: impl Into<PathBuf>,
-    ) -> Self {
-        let (certificate, key) = (certificate.into(), key.into());
-        self.access.client_certificate = Some(ClientCertificate { certificate, key });
-        self
-    }
-
-    /// Sets whether `nats://` may lead to another machine. Then passwords, arguments and results
-    /// are sent in the clear: everybody on the way can read and change them.
-    pub fn insecure(mut self, insecure: bool) -> Self {
-        self.is_insecure = insecure;
-        self
-    }
+    connection_setters!();
 
     /// Sets the cluster's name, by default `default`: several clusters may share a server. 1 to 32
     /// letters (A-Z, a-z), digits, `-` and `_`.
@@ -167,13 +112,13 @@ impl ClusterBuilder {
     /// [`ConnectError`], with what is wrong and what to do; where no server answers, after 5 s.
     pub fn connect(self) -> Result<ClusterExecutor, ConnectError> {
         self.check()?;
-        let servers = Servers::parse(&self.servers, self.is_insecure)?;
+        let servers = self.connecting.servers()?;
         let place = Place { cluster: self.name, build: build_id()?.to_owned() };
         let name = client_name(&place.cluster);
         let name = name.map_err(|error| ConnectError::System(error.to_string()))?;
         let texts = servers.to_string();
         let subjects = Shared::subjects(&name, &place);
-        let (access, probes) = (self.access, vec![echo(&name), place.tasks(&name)]);
+        let (access, probes) = (self.connecting.access, vec![echo(&name), place.tasks(&name)]);
         let settings = Settings { servers, access, name: name.clone(), subjects, probes };
         let net = runtime::Builder::new_current_thread().enable_all().build()?;
         let connected = net.block_on(Nats::connect(&settings, place.clone(), PATIENCE))?;

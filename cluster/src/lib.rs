@@ -25,6 +25,7 @@ mod attempt;
 mod build_id;
 mod builder;
 mod client;
+mod connecting;
 mod engine;
 mod entry;
 mod error;

@@ -86,7 +86,7 @@ impl OnStage for Clustered {
     const IS_OF_PROCESSES: bool = true;
     const ENDS_ITS_WORKERS: bool = false;
     const BEGINS_AT_ONCE: bool = false;
-    // Each has its way to another machine, also if it is cancelled: a minute for 100,000.
+    // Each has its way to another machine: a minute for 100,000.
     const MANY: u64 = 5_000;
     const SECONDS: u64 = 300;
 
@@ -97,7 +97,7 @@ impl OnStage for Clustered {
     fn on(stage: &Stage, workers: usize) -> Self {
         let mut machine = Machine::of(workers);
         let name = &machine.worker.as_ref().unwrap().0;
-        let builder = ClusterExecutor::builder().server(&server().unwrap().address()).name(name);
+        let builder = ClusterExecutor::builder().server(server().unwrap().address()).name(name);
         let executor = builder.most_waiting(1_000_000).connect().unwrap();
         executor.wait_for_processes(workers, LONG).unwrap();
         let relay = Relay::of(stage, workers);

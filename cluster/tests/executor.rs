@@ -204,7 +204,7 @@ fn a_killed_agent_costs_the_call_that_had_begun_there_and_is_named() {
 fn with_retries_a_killed_agents_call_runs_again_but_not_one_that_panicked() {
     let _deadline = Deadline::seconds(120);
     let Some((mut cluster, _)) = cluster(1) else { return };
-    let builder = ClusterExecutor::builder().server(&cluster.address());
+    let builder = ClusterExecutor::builder().server(cluster.address());
     let executor = builder.retries(1).connect().unwrap();
     let folder = TempDir::new().unwrap();
     let [killed, failed] = ["killed", "failed"].map(|name| folder.path().join(name));
@@ -254,7 +254,7 @@ fn without_a_server_for_too_long_all_futures_end() {
     let _deadline = Deadline::seconds(120);
     let Some(server) = test_server() else { return };
     let limit = Some(Duration::from_secs(1));
-    let builder = ClusterExecutor::builder().server(&server.address()).give_up_after(limit);
+    let builder = ClusterExecutor::builder().server(server.address()).give_up_after(limit);
     let executor = builder.connect().unwrap();
     let futures = [1, 2].map(|it| executor.submit(square, it).unwrap());
     server.kill().unwrap();
@@ -282,7 +282,7 @@ fn a_callback_can_not_wait_for_another_call() {
 fn arguments_and_results_above_the_limit_are_told_with_both_numbers() {
     let _deadline = Deadline::seconds(120);
     let Some((cluster, _)) = cluster(1) else { return };
-    let builder = ClusterExecutor::builder().server(&cluster.address());
+    let builder = ClusterExecutor::builder().server(cluster.address());
     let executor = builder.most_bytes(1000).connect().unwrap();
     let both = |error: TaskError| error.to_string().contains("1000");
     let sent = executor.submit(same, vec![1; 2000]).unwrap();
@@ -301,7 +301,7 @@ fn arguments_and_results_above_the_limit_are_told_with_both_numbers() {
 fn submit_waits_while_too_many_calls_wait() {
     let _deadline = Deadline::seconds(120);
     let Some(server) = test_server() else { return };
-    let builder = ClusterExecutor::builder().server(&server.address()).most_waiting(2);
+    let builder = ClusterExecutor::builder().server(server.address()).most_waiting(2);
     let executor = builder.connect().unwrap();
     let futures = [1, 2].map(|it| executor.submit(square, it).unwrap());
     let (sender, submitted) = mpsc::channel();

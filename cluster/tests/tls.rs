@@ -69,7 +69,7 @@ fn address(server: &LocalServer) -> String {
 
 fn client(server: &LocalServer, config: &ServerConfig) -> ClusterBuilder {
     let secret = Secret::new(config.client_password().to_owned());
-    ClusterExecutor::builder().server(&address(server)).user("client", secret)
+    ClusterExecutor::builder().server(address(server)).user("client", secret)
 }
 
 /// Returns the reason why there is no encrypted connection.
@@ -121,7 +121,7 @@ fn a_server_that_is_not_vouched_for_is_refused_and_gets_no_password() {
     reason(client(&server, &config));
     // The certificate is localhost's alone.
     let address = format!("tls://127.0.0.1:{}", server.port());
-    let other_name = ClusterExecutor::builder().server(&address);
+    let other_name = ClusterExecutor::builder().server(address);
     let said = reason(other_name.ca_file(certificates.path("ca.pem")));
     assert!(said.contains("127.0.0.1") || said.contains("name"), "{said}");
     let worker = Worker::builder().server(self::address(&server));
@@ -157,7 +157,7 @@ fn encryption_is_never_left_out() {
     let _deadline = Deadline::seconds(120);
     let Some(server) = test_server() else { return };
     let certificates = Certificates::new();
-    let client = ClusterExecutor::builder().server(&address(&server));
+    let client = ClusterExecutor::builder().server(address(&server));
     let error = client.ca_file(certificates.path("ca.pem")).connect().unwrap_err();
     assert!(
         matches!(error, ConnectError::Tls { .. } | ConnectError::Unreachable { .. }),

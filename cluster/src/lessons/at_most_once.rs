@@ -41,7 +41,7 @@ fn payments(retries: u32) -> Result<(Vec<u32>, Result<u32, String>), Failure> {
         LocalWorker::start(Worker::builder().server(address).name(name).processes(1))
     };
     let far = start("machine-a", cable.port())?;
-    let builder = ClusterExecutor::builder().server(&server.address()).retries(retries);
+    let builder = ClusterExecutor::builder().server(server.address()).retries(retries);
     let executor = builder.lost_after(Duration::from_secs(1)).connect()?;
     executor.wait_for_processes(1, LONG)?;
     let desk = Desk::open()?;

@@ -1,19 +1,19 @@
 //! Settings of a worker.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use multiprocess::{Exit, cpu_count};
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Access, ClientCertificate, Identity};
+use crate::ConnectError;
+use crate::access::Access;
 use crate::address::{Servers, check_name};
+use crate::connecting::{Connecting, connection_setters};
 use crate::engine::nats;
 use crate::host_name::host_name;
 use crate::protocol::{done, may, part};
 use crate::worker::{command, keeper};
-use crate::{ConnectError, Secret};
 
 /// Largest number of processes: that of a [`ProcessPoolExecutor`].
 ///
@@ -46,9 +46,7 @@ pub struct Worker(());
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct WorkerBuilder {
-    servers: Vec<String>,
-    insecure: bool,
-    access: Access,
+    connecting: Connecting,
     processes: Option<usize>,
     name: Option<String>,
     cluster: String,
@@ -75,9 +73,7 @@ impl Worker {
     /// Returns a builder.
     pub fn builder() -> WorkerBuilder {
         WorkerBuilder {
-            servers: Vec::new(),
-            insecure: false,
-            access: Access::default(),
+            connecting: Connecting::default(),
             processes: None,
             name: None,
             cluster: "default".to_owned(),
@@ -94,56 +90,7 @@ impl Worker {
 }
 
 impl WorkerBuilder {
-    /// Adds the address of a server: `nats://127.0.0.1:4222`, `tls://host:4222`; several for a
-    /// cluster of servers. At least one is needed.
-    pub fn server(mut self, address: impl Into<String>) -> Self {
-        self.servers.push(address.into());
-        self
-    }
-
-    /// Sets whether `nats://` may lead to other machines (true): then secrets, arguments and
-    /// results travel in the clear, and all who see the network can read and change them. By
-    /// default that is an error.
-    pub fn insecure(mut self, insecure: bool) -> Self {
-        self.insecure = insecure;
-        self
-    }
-
-    /// Sets the user that the server knows, and the password; by default those in the environment,
-    /// `CLUSTER_USER` and `CLUSTER_SECRET`, if they are there.
-    pub fn user(mut self, user: impl Into<String>, secret: Secret) -> Self {
-        self.access.identity = Identity::User { user: user.into(), secret };
-        self
-    }
-
-    /// Sets the token that the server knows, in place of a user.
-    pub fn token(mut self, token: Secret) -> Self {
-        self.access.identity = Identity::Token(token);
-        self
-    }
-
-    /// Sets the file with a JWT and an nkey, as `nsc` writes it, in place of a user.
-    pub fn credentials_file(mut self, file: impl Into<PathBuf>) -> Self {
-        self.access.identity = Identity::CredentialsFile(file.into());
-        self
-    }
-
-    /// Sets the file with the certificates to trust, in place of the system's.
-    pub fn ca_file(mut self, file: impl Into<PathBuf>) -> Self {
-        self.access.ca_file = Some(file.into());
-        self
-    }
-
-    /// Sets this machine's own certificate and its key, for a server that asks for one.
-    pub fn client_certificate(
-        mut self,
-        certificate: impl Into<PathBuf>,
-        key: impl Into<PathBuf>,
-    ) -> Self {
-        let (certificate, key) = (certificate.into(), key.into());
-        self.access.client_certificate = Some(ClientCertificate { certificate, key });
-        self
-    }
+    connection_setters!();
 
     /// Sets the number of processes, and so of tasks at once: 1 to 4,094; by default the number of
     /// usable cores. Python: `dask worker --nworkers`.
@@ -201,8 +148,8 @@ impl WorkerBuilder {
         in_range("processes", processes as u64, MOST_PROCESSES as u64)?;
         in_range("most_bytes", self.most_bytes, 4 << 30)?;
         Ok(Settings {
-            servers: Servers::parse(&self.servers, self.insecure)?,
-            access: self.access,
+            servers: self.connecting.servers()?,
+            access: self.connecting.access,
             processes,
             name,
             cluster: self.cluster,
