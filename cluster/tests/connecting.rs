@@ -71,8 +71,12 @@ fn a_client_waits_a_moment_for_a_server_that_starts_after_it() {
     let _deadline = Deadline::seconds(120);
     let Some(server) = test_server() else { return };
     server.kill().unwrap();
+    let visited = TcpListener::bind(("127.0.0.1", server.port())).unwrap();
     thread::scope(|scope| {
         let connects = scope.spawn(|| client(&server.address()).connect());
+        // The first try meets no server.
+        drop(visited.accept().unwrap());
+        drop(visited);
         server.restart().unwrap();
         connects.join().unwrap().unwrap();
     });

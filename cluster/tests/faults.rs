@@ -14,7 +14,7 @@ use std::time::Duration;
 use cluster::{ClusterExecutor, Worker};
 use multiprocess::futures::{Executor, Future, ReturnWhen, wait};
 use multiprocess::tasks;
-use support::{Mark, OUTCOME, Scene, agent, submit, wait_for};
+use support::{Client, Mark, OUTCOME, Scene, agent, submit, wait_for};
 use testing::{LONG, Other, own_program};
 
 multiprocess::test_entry!();
@@ -193,8 +193,8 @@ fn cancelled_calls_never_run_and_the_others_do() {
 #[test]
 fn a_task_with_a_retry_runs_again_elsewhere_and_knows_it() {
     let Some((scene, _machines)) = Scene::with(120, ["a"]) else { return };
-    let builder = ClusterExecutor::builder().server(&scene.server.address()).lost_after(NEVER);
-    let executor = builder.retries(1).connect().unwrap();
+    let builder = ClusterExecutor::builder().server(scene.server.address()).lost_after(NEVER);
+    let executor = Client::connect(builder.retries(1));
     wait_for(&executor, 1);
     let future = executor.submit(attempt_at, scene.held(0)).unwrap();
     scene.wait_for_runs(1);

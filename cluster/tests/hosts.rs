@@ -17,6 +17,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 use std::{env, process};
@@ -35,6 +36,8 @@ const PORT: &str = "4222";
 /// The hosts of a network: the server's and client's, and those of the workers.
 const HOSTS: [&str; 3] = ["s", "a", "b"];
 const CALLS: u64 = 100;
+/// The longest that a test waits for an outcome.
+const OUTCOME: Duration = Duration::from_secs(60);
 /// The calls before this one wait for nothing on machine b.
 const FREE: u64 = 50;
 
@@ -150,7 +153,13 @@ impl Network {
     fn client(&mut self, lost_after: Duration) -> Client {
         fs::write(self.folder.path().join("lost-after"), lost_after.as_secs().to_string()).unwrap();
         let stdout = self.program("s", "client", Stdio::piped()).unwrap();
-        Client { lines: BufReader::new(stdout), outcomes: BTreeMap::new() }
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines() {
+                let _ = sender.send(line.unwrap());
+            }
+        });
+        Client { lines, outcomes: BTreeMap::new() }
     }
 
     /// Returns the machines on which each call has begun.
@@ -248,7 +257,7 @@ fn worker() {
 fn client() {
     end_with_parent().unwrap();
     let seconds = fs::read_to_string(folder().join("lost-after")).unwrap().parse().unwrap();
-    let builder = ClusterExecutor::builder().server(&address()).insecure(true);
+    let builder = ClusterExecutor::builder().server(address()).insecure(true);
     let executor = builder.lost_after(Duration::from_secs(seconds)).connect().unwrap();
     executor.wait_for_processes(2, LONG).unwrap();
     for call in 0..CALLS {
@@ -275,25 +284,27 @@ fn mark(call: u64) -> u64 {
 
 /// A client that runs, and the outcomes that it has told.
 struct Client {
-    lines: BufReader<ChildStdout>,
+    lines: Receiver<String>,
     outcomes: BTreeMap<u64, String>,
 }
 
 impl Client {
     /// Reads one more outcome; returns false at the end.
     fn next(&mut self) -> bool {
-        let mut line = String::new();
-        while self.lines.read_line(&mut line).unwrap() > 0 {
+        loop {
+            let line = match self.lines.recv_timeout(OUTCOME) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) => panic!("no outcome: {:?}", self.outcomes),
+            };
             // The test harness prints before it.
             if let Some((_, outcome)) = line.split_once("outcome ") {
-                let (call, outcome) = outcome.trim_end().split_once(' ').unwrap();
+                let (call, outcome) = outcome.split_once(' ').unwrap();
                 let earlier = self.outcomes.insert(call.parse().unwrap(), outcome.to_owned());
                 assert_eq!(earlier, None, "{call} ended twice");
                 return true;
             }
-            line.clear();
         }
-        false
     }
 
     /// Reads all outcomes; returns those that are errors.

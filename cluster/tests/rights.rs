@@ -2,15 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::time::Duration;
-
 use cluster::local::{LocalServer, LocalWorker, test_server_with};
 use cluster::{
     ClusterBuilder, ClusterExecutor, ConnectError, Secret, ServerConfig, Worker, WorkerBuilder,
 };
 use multiprocess::futures::Executor;
 use multiprocess::tasks;
-use testing::Deadline;
+use testing::{Deadline, LONG};
 
 multiprocess::test_entry!();
 tasks![reversed];
@@ -30,7 +28,7 @@ fn secret(text: &str) -> Secret {
 }
 
 fn client(server: &LocalServer) -> ClusterBuilder {
-    ClusterExecutor::builder().server(&server.address()).name("nightly")
+    ClusterExecutor::builder().server(server.address()).name("nightly")
 }
 
 fn worker(server: &LocalServer) -> WorkerBuilder {
@@ -46,12 +44,12 @@ fn clients_and_workers_have_all_the_rights_that_they_need() {
     let _worker = LocalWorker::start(user).unwrap();
     let user = client(&server).user("client", secret(config.client_password()));
     let executor = user.connect().unwrap();
-    executor.wait_for_processes(1, Duration::from_secs(60)).unwrap();
+    executor.wait_for_processes(1, LONG).unwrap();
     // Small ones in the task itself, large ones in parts.
     for length in [3, 3 << 20] {
         let bytes: Vec<u8> = (0..length).map(|number| number as u8).collect();
         let future = executor.submit(reversed, bytes.clone()).unwrap();
-        assert!(future.result().unwrap().iter().eq(bytes.iter().rev()));
+        assert!(future.result_timeout(LONG).unwrap().iter().eq(bytes.iter().rev()));
     }
     drop(executor);
     let log = server.log().unwrap();

@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
 
 use cluster::local::{LocalServer, test_server, test_server_with};
 use cluster::{ClusterExecutor, Secret, ServerConfig};
-use testing::Deadline;
+use testing::{Deadline, LONG};
 
 multiprocess::test_entry!();
 
@@ -28,8 +30,8 @@ fn run(arguments: &str) -> Output {
 /// A worker that is running, and what it says.
 struct Worker {
     process: Child,
-    said: BufReader<ChildStdout>,
-    complained: BufReader<ChildStderr>,
+    said: Receiver<String>,
+    complained: Receiver<String>,
 }
 
 impl Worker {
@@ -39,19 +41,26 @@ impl Worker {
 
     fn of(mut command: Command) -> Self {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let said = BufReader::new(process.stdout.take().unwrap());
-        let complained = BufReader::new(process.stderr.take().unwrap());
+        let said = lines(process.stdout.take().unwrap());
+        let complained = lines(process.stderr.take().unwrap());
         Self { process, said, complained }
     }
 
     /// Returns the next line on standard output.
     fn says(&mut self) -> String {
-        next_line(&mut self.said)
+        next_line(&self.said)
     }
 
     /// Returns the next line on standard error.
     fn complains(&mut self) -> String {
-        next_line(&mut self.complained)
+        next_line(&self.complained)
+    }
+
+    /// Waits for its end; returns its exit code.
+    #[cfg(unix)]
+    fn exit_code(&mut self) -> Option<i32> {
+        testing::until("the worker ends", || self.process.try_wait().unwrap().is_some());
+        self.process.wait().unwrap().code()
     }
 }
 
@@ -63,10 +72,23 @@ impl Drop for Worker {
     }
 }
 
-fn next_line(from: &mut impl BufRead) -> String {
-    let mut line = String::new();
-    from.read_line(&mut line).unwrap();
-    line.trim_end().to_owned()
+/// Reads lines in a thread, so that a test needn't wait for one without end.
+fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines() {
+            let _ = sender.send(line.unwrap());
+        }
+    });
+    lines
+}
+
+/// Returns the next line; an empty one at the end.
+fn next_line(from: &Receiver<String>) -> String {
+    match from.recv_timeout(LONG) {
+        Err(RecvTimeoutError::Timeout) => panic!("no line for {LONG:?}"),
+        line => line.unwrap_or_default(),
+    }
 }
 
 #[test]
@@ -151,7 +173,7 @@ fn a_worker_tells_of_each_client_of_another_build() {
     let (build, _) = line.split_once(',').unwrap();
     for _ in 0..2 {
         let secret = Secret::new(config.client_password().to_owned());
-        let client = ClusterExecutor::builder().server(&server.address());
+        let client = ClusterExecutor::builder().server(server.address());
         // This test is another executable than the command.
         let executor = client.user("client", secret).connect().unwrap();
         let line = worker.complains();
@@ -218,7 +240,7 @@ mod signals {
             let mut worker = Worker::start(&server, "--processes 1");
             worker.says();
             signal(worker.process.id(), number);
-            assert_eq!(worker.process.wait().unwrap().code(), Some(0));
+            assert_eq!(worker.exit_code(), Some(0));
             assert_eq!((worker.says(), worker.complains()), (String::new(), String::new()));
         }
     }
@@ -239,7 +261,7 @@ mod signals {
         // It looks for the server now.
         while !worker.complains().ends_with("trying again") {}
         signal(worker.process.id(), Signal::TERM);
-        assert_eq!(worker.process.wait().unwrap().code(), Some(0));
+        assert_eq!(worker.exit_code(), Some(0));
         drop(executor);
     }
 
@@ -251,6 +273,6 @@ mod signals {
         let mut worker = Worker::start(&server, "");
         worker.complains();
         signal(worker.process.id(), Signal::TERM);
-        assert_eq!(worker.process.wait().unwrap().code(), Some(0));
+        assert_eq!(worker.exit_code(), Some(0));
     }
 }

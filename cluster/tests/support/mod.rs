@@ -12,13 +12,14 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cluster::local::{LocalServer, LocalWorker, test_server};
-use cluster::{ClusterExecutor, Worker};
+use cluster::{ClusterBuilder, ClusterExecutor, Worker};
 use multiprocess::futures::{Executor, Future, FutureError, TaskError};
 use multiprocess::tasks;
 use serde::{Deserialize, Serialize};
@@ -118,7 +119,7 @@ impl Scene {
         seconds: u64,
         names: [&str; N],
         lost_after: Duration,
-    ) -> Option<(Self, [LocalWorker; N], ClusterExecutor)> {
+    ) -> Option<(Self, [LocalWorker; N], Client)> {
         let (scene, machines) = Self::with(seconds, names)?;
         let executor = scene.client(lost_after);
         wait_for(&executor, N);
@@ -132,9 +133,9 @@ impl Scene {
     }
 
     /// Connects a client that takes a machine for lost after this silence.
-    pub(crate) fn client(&self, lost_after: Duration) -> ClusterExecutor {
-        let builder = ClusterExecutor::builder().server(&self.server.address());
-        builder.lost_after(lost_after).connect().unwrap()
+    pub(crate) fn client(&self, lost_after: Duration) -> Client {
+        let builder = ClusterExecutor::builder().server(self.server.address());
+        Client::connect(builder.lost_after(lost_after))
     }
 
     /// Returns the argument of a task that waits at the gate.
@@ -171,6 +172,31 @@ impl Scene {
         assert!(runs.values().all(|pids| pids.len() == 1), "twice: {runs:?}");
         assert!(outcomes.ok.iter().all(|number| runs.contains_key(number)), "{runs:?}");
         outcomes
+    }
+}
+
+/// An executor that a failed test doesn't wait for.
+pub(crate) struct Client(Option<ClusterExecutor>);
+
+impl Client {
+    pub(crate) fn connect(builder: ClusterBuilder) -> Self {
+        Self(Some(builder.connect().unwrap()))
+    }
+}
+
+impl Deref for Client {
+    type Target = ClusterExecutor;
+
+    fn deref(&self) -> &ClusterExecutor {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(executor) = self.0.take().filter(|_| thread::panicking()) {
+            executor.shutdown(false, true);
+        }
     }
 }
 
