@@ -10,6 +10,10 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 
 use crate::pages::{Language, Page, Pages};
 
+/// What stands for the place of the repository until a page is written: mdBook would take a
+/// relative link to a Markdown file for one of its pages.
+pub(crate) const IN_REPOSITORY: &str = "repository:";
+
 /// What is needed to know where a link leads.
 pub(crate) struct Links<'a> {
     /// The repository's folder.
@@ -71,12 +75,17 @@ impl Links<'_> {
                 &Path::new(language.folder()).join(format!("{}.html", page.path)),
             );
         }
+        format!("{IN_REPOSITORY}{}", slashes(target))
+    }
+
+    /// Returns what stands before a path in the repository, in links of a page.
+    pub(crate) fn repository(&self, page: &Page, language: Language) -> String {
         match &self.repository {
-            Some(address) => {
-                let kind = if self.root.join(target).is_dir() { "tree" } else { "blob" };
-                format!("{}/{kind}/HEAD/{}", address.trim_end_matches('/'), slashes(target))
+            Some(address) => format!("{}/blob/HEAD/", address.trim_end_matches('/')),
+            None => {
+                let here = Path::new("target/book").join(language.folder()).join(&page.path);
+                format!("{}/", relative(&here, Path::new("")))
             }
-            None => relative(&Path::new("target/book").join(here), target),
         }
     }
 }

@@ -164,7 +164,7 @@ impl Pages {
             summary += &format!("- {}", entry(page));
             more.iter().for_each(|page| summary += &format!("  - {}", entry(page)));
         }
-        summary += language.of(["\n# To look up\n\n", "\n# 参考\n\n"]);
+        summary += language.of(["\n# Reference\n\n", "\n# 参考\n\n"]);
         self.references.iter().for_each(|page| summary += &format!("- {}", entry(page)));
         summary
     }

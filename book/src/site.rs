@@ -10,7 +10,7 @@ use mdbook_driver::config::{Config, HtmlConfig};
 use mdbook_html::theme::Theme;
 use serde_json::json;
 
-use crate::links::Links;
+use crate::links::{IN_REPOSITORY, Links};
 use crate::pages::{Language, Page};
 use crate::{search, words};
 
@@ -51,14 +51,17 @@ pub(crate) fn write(
         put(&staged.join(name), &fs::read(book.join("theme").join(name))?)?;
     }
     put(&staged.join("theme/index.hbs"), template(language, &staged.join("original"))?.as_bytes())?;
-    // The fonts of the reader's system will do.
-    put(&staged.join("theme/fonts/fonts.css"), b"")?;
+    put(&staged.join("theme/fonts/fonts.css"), b"/* The fonts of the reader's system will do. */")?;
 
     MDBook::load_with_config(staged, config(links, language, output)?)?.build()?;
 
     for page in links.pages.all() {
         let name = format!("{}.html", page.path);
-        change(&output.join(&name), |html| Ok(html.replace(THIS_PAGE, &name)))?;
+        let repository = links.repository(page, language);
+        change(&output.join(&name), |html| {
+            let html = html.replace(THIS_PAGE, &name);
+            Ok(html.replace(&format!("\"{IN_REPOSITORY}"), &format!("\"{repository}")))
+        })?;
     }
     for (name, words) in [("book.js", words::SCRIPT), ("searcher.js", words::SEARCH)] {
         change(&output.join(name), |text| words::translate(text, words, language))?;

@@ -50,6 +50,7 @@ pub(crate) const SEARCH: Words<'_> = &[
         "'“' + searchterm + '”：' + count + ' 个结果'",
     ),
     ("Search Result Teaser", "摘要"),
+    ("makeTeaser(escapeHTML(", "elasticlunr.teaser(escapeHTML("),
 ];
 
 /// Returns a text of mdBook's in this language.

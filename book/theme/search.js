@@ -1,9 +1,17 @@
 // Splits what is searched for as `book/src/search.rs` splits the pages: into words of letters and
 // digits, and Chinese into pairs of characters.
 elasticlunr.tokenizer = (text) => {
-    const words = String(text).toLowerCase().match(/[\u3400-\u9fff]+|(?:(?![\u3400-\u9fff])[\p{L}\p{N}])+/gu);
-    return (words ?? []).flatMap((word) => {
-        if (!/[\u3400-\u9fff]./.test(word)) return [word];
-        return Array.from(word.slice(1), (character, before) => word[before] + character);
-    });
+    const words = /[\u3400-\u9fff]+|(?:(?![\u3400-\u9fff])[\p{L}\p{N}])+/gu;
+    return (String(text).toLowerCase().match(words) ?? []).flatMap((word) =>
+        /^[\u3400-\u9fff]./.test(word)
+            ? Array.from(word.slice(1), (character, before) => word[before] + character)
+            : [word]);
+};
+
+// Cuts a piece around what was found out of a Chinese text; mdBook's own way is to count words.
+elasticlunr.teaser = (body, terms) => {
+    const escaped = terms.map((term) => term.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+    const found = new RegExp(escaped.join("|"), "gi");
+    const start = Math.max(0, body.search(found) - 30);
+    return body.slice(start, start + 90).replace(found, "<em>$&</em>");
 };

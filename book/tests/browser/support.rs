@@ -6,10 +6,10 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use headless_chrome::protocol::cdp::types::Event;
-use headless_chrome::protocol::cdp::{Emulation, Log, Network, Page as PageDomain, Runtime};
+use headless_chrome::protocol::cdp::{Emulation, Input, Log, Network, Page as PageDomain, Runtime};
 use headless_chrome::{Browser, Tab};
 use serde_json::Value;
 use testing::{Deadline, LONG};
@@ -17,6 +17,9 @@ use testing::{Deadline, LONG};
 /// The names that Chromium has on different systems.
 const CHROMIUM: [&str; 4] =
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// The longest that a test takes, on a machine that does much else.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// Runs Chromium until its standard input ends, which it does however the tests end.
 const UNTIL_INPUT_ENDS: &str = r#"
@@ -62,9 +65,11 @@ impl Page {
     /// # Panics
     /// If the browser doesn't start, or the page isn't there.
     pub(crate) fn open(path: &str) -> Option<Self> {
-        let deadline = Deadline::seconds(240);
+        let deadline = Deadline::seconds(LONGEST.as_secs());
+        // Before there is a browser that would wait for it.
+        book();
         let (chromium, address) = Chromium::start()?;
-        let browser = Browser::connect_with_timeout(address, LONG).expect("it listens");
+        let browser = Browser::connect_with_timeout(address, LONGEST).expect("it listens");
         let tab = browser.new_tab().expect("a tab");
         let seen = Arc::new(Mutex::new(Seen::default()));
         let told = Arc::clone(&seen);
@@ -124,8 +129,6 @@ impl Page {
                 viewport: None,
                 display_feature: None,
                 device_posture: None,
-                scrollbar_type: None,
-                screen_orientation_lock_emulation: None,
             })
             .expect("a window");
     }
@@ -175,9 +178,29 @@ impl Page {
         text.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Clicks with the mouse in the middle of the first element that this selector finds.
+    /// Clicks on the first element that this selector finds.
+    ///
+    /// # Panics
+    /// If it isn't there, or something else lies over it.
     pub(crate) fn click(&self, selector: &str) {
-        self.element(selector).click().expect("it is there to be clicked");
+        let click = format!(
+            "(() => {{
+                const element = document.querySelector({selector:?});
+                element.scrollIntoView({{ block: 'nearest' }});
+                const {{ left, top, width, height }} = element.getBoundingClientRect();
+                const hit = document.elementFromPoint(left + width / 2, top + height / 2);
+                if (!element.contains(hit)) throw new Error('under ' + hit?.outerHTML);
+                element.click();
+            }})()"
+        );
+        self.evaluate(&click);
+    }
+
+    /// Moves the focus of the keyboard to the first element that this selector finds.
+    pub(crate) fn focus(&self, selector: &str) {
+        self.evaluate(&format!("document.querySelector({selector:?}).focus()"));
+        let is_focused = format!("document.activeElement.matches({selector:?})");
+        assert_eq!(self.evaluate(&is_focused), true, "{selector} takes no focus");
     }
 
     /// Presses a key, such as "Tab", "Enter" or "a".
@@ -187,17 +210,9 @@ impl Page {
 
     /// Writes a text into the field that this selector finds, in place of what is there.
     pub(crate) fn fill(&self, selector: &str, text: &str) {
+        self.focus(selector);
         self.evaluate(&format!("document.querySelector({selector:?}).select()"));
-        self.element(selector).focus().expect("it takes text");
-        self.tab
-            .call_method(headless_chrome::protocol::cdp::Input::InsertText {
-                text: text.to_owned(),
-            })
-            .expect("text");
-    }
-
-    fn element(&self, selector: &str) -> headless_chrome::Element<'_> {
-        self.tab.find_element(selector).unwrap_or_else(|error| panic!("{selector}: {error}"))
+        self.tab.call_method(Input::InsertText { text: text.to_owned() }).expect("text");
     }
 
     /// Returns the errors so far: of scripts, in the console, of requests.
@@ -205,7 +220,7 @@ impl Page {
         self.seen.lock().expect("no listener panics").errors.clone()
     }
 
-    /// Returns the addresses that were requested so far.
+    /// Returns the addresses that were requested so far, but for pieces of the pages themselves.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.seen.lock().expect("no listener panics").requests.clone()
     }
@@ -233,7 +248,8 @@ impl Seen {
                 }
             }
             Event::NetworkRequestWillBeSent(event) => {
-                self.requests.push(event.params.request.url.clone());
+                let address = &event.params.request.url;
+                self.requests.extend(Some(address.clone()).filter(|it| !it.starts_with("data:")));
             }
             Event::NetworkLoadingFailed(event) if event.params.canceled != Some(true) => {
                 self.errors.push(format!("request: {}", event.params.error_text));
