@@ -117,3 +117,34 @@ fn slashes(path: &Path) -> String {
     let parts = path.components().map(|part| part.as_os_str().to_string_lossy());
     parts.collect::<Vec<_>>().join("/")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_into_the_book_or_to_the_repository() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let pages = Pages::read(root).unwrap();
+        let (page, language) = pages.of_source(Path::new("pools/README.md")).unwrap();
+        let mut links = Links { root, pages: &pages, repository: None };
+        for (link, turned) in [
+            ("[a](../README.md#contents)", "[a](../index.html#contents)"),
+            ("[a](README.zh-CN.md)", "[a](../../zh/pools/index.html)"),
+            ("[a](../docs/porting.md)", "[a](../docs/porting.html)"),
+            ("[a](../book/pages/en/plans.md)", "[a](../plans.html)"),
+            ("[a](src/lib.rs)", "[a](repository:pools/src/lib.rs)"),
+            ("| [`a`](../bench/README.md) |", "| [`a`](repository:bench/README.md) |"),
+            ("![a](../docs/staircase.svg)", "![a](../docs/staircase.svg)"),
+            ("[a](#b), [c](https://example.org/d.md)", "[a](#b), [c](https://example.org/d.md)"),
+            ("`[a](b.md)`", "`[a](b.md)`"),
+        ] {
+            let chapter = links.turn(page, language, link).unwrap();
+            assert_eq!(chapter.text, turned);
+            assert_eq!(chapter.drawings.len(), usize::from(link.starts_with('!')));
+        }
+        assert_eq!(links.repository(page, language), "../../../../");
+        links.repository = Some("https://example.org/course/".to_owned());
+        assert_eq!(links.repository(page, language), "https://example.org/course/blob/HEAD/");
+    }
+}

@@ -20,11 +20,15 @@ pub(crate) fn index(text: &str, splitting: &str) -> Result<String> {
 
     let fields = ["title", "body", "breadcrumbs"];
     let mut index = IndexBuilder::with_language(Box::new(Words)).add_fields(fields).build();
-    let documents = search["index"]["documentStore"]["docs"].as_object();
-    for (number, document) in documents.context("the index has no documents")? {
-        index.add_doc(number, fields.map(|field| document[field].as_str().unwrap_or_default()));
+    let documents = search["index"]["documentStore"]["docs"].take();
+    for (number, document) in documents.as_object().context("the index has no documents")? {
+        let [title, body, breadcrumbs] =
+            fields.map(|field| document[field].as_str().unwrap_or_default());
+        // All words of a search have to be in one field: so there is one that has everything.
+        index.add_doc(number, [title, &format!("{breadcrumbs} {body}"), breadcrumbs]);
     }
     search["index"] = serde_json::to_value(index)?;
+    search["index"]["documentStore"]["docs"] = documents;
     let text = search.to_string().replace('\\', r"\\").replace('\'', r"\'");
     Ok(format!("{splitting}\n{}{text}{}", AROUND[0], AROUND[1]))
 }

@@ -1,7 +1,7 @@
 //! The site, shown by a server on this machine alone.
 
 use std::fs;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use tiny_http::{Header, Response, Server};
@@ -14,19 +14,23 @@ pub(crate) fn serve(folder: &Path) -> Result<()> {
     let server = Server::http(ADDRESS).map_err(|error| anyhow!("{ADDRESS}: {error}"))?;
     println!("http://{ADDRESS}");
     for request in server.incoming_requests() {
-        let path = request.url().split(['?', '#']).next().unwrap_or_default();
-        let mut file = folder.join(path.trim_start_matches('/'));
-        if file.is_dir() {
-            file.push("index.html");
-        }
-        let is_inside = !file.components().any(|part| part == Component::ParentDir);
+        let found =
+            file(folder, request.url()).and_then(|file| Some((kind(&file), fs::read(file).ok()?)));
         // A browser that has gone is no concern of the server.
-        let _ = match fs::read(&file).ok().filter(|_| is_inside && file.starts_with(folder)) {
-            Some(bytes) => request.respond(Response::from_data(bytes).with_header(kind(&file))),
+        let _ = match found {
+            Some((kind, bytes)) => request.respond(Response::from_data(bytes).with_header(kind)),
             None => request.respond(Response::from_string("404").with_status_code(404)),
         };
     }
     Ok(())
+}
+
+/// Returns the file in this folder that an address means, if it is inside.
+fn file(folder: &Path, address: &str) -> Option<PathBuf> {
+    let path = address.split(['?', '#']).next()?.trim_start_matches('/');
+    let is_inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    let file = folder.join(path);
+    is_inside.then(|| if file.is_dir() { file.join("index.html") } else { file })
 }
 
 /// Returns the header that says what kind of file this is.
@@ -40,4 +44,25 @@ fn kind(file: &Path) -> Header {
         _ => "application/octet-stream",
     };
     Header::from_bytes("Content-Type", kind).expect("it is a header")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_of_the_folder_are_shown() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for (address, path) in [
+            ("/Cargo.toml?search=a", Some("Cargo.toml")),
+            ("/pages/en/laws.md#b", Some("pages/en/laws.md")),
+            ("/theme", Some("theme/index.html")),
+            ("/", Some("index.html")),
+            ("/../Cargo.toml", None),
+            ("/theme/../../Cargo.toml", None),
+            ("//etc/passwd", Some("etc/passwd")),
+        ] {
+            assert_eq!(file(folder, address), path.map(|path| folder.join(path)), "{address}");
+        }
+    }
 }

@@ -94,9 +94,10 @@ fn scripts(page: &Page, book: &Path) -> String {
     if book.join(format!("theme/{name}.css")).exists() {
         text += &format!("<link rel=\"stylesheet\" href=\"../{name}.css\">\n");
     }
-    text + &format!(
-        "<script defer src=\"../browser.js\"></script>\n<script defer src=\"../{name}.js\"></script>\n"
-    )
+    for script in ["browser", name] {
+        text += &format!("<script defer src=\"../{script}.js\"></script>\n");
+    }
+    text
 }
 
 /// Describes the book to mdBook.
@@ -117,6 +118,7 @@ fn config(links: &Links<'_>, language: Language, output: &Path) -> Result<Config
             "hash-files": false,
             "input-404": "",
             "print": { "enable": false },
+            "search": { "use-boolean-and": true },
             // It would send the code to a server.
             "playground": { "runnable": false },
         }),
@@ -133,12 +135,11 @@ fn template(language: Language, original: &Path) -> Result<String> {
     let text = fs::read_to_string(original.join("theme/index.hbs"))?;
     let text = words::translate(&text, words::TEMPLATE, language)?;
     let other = language.other();
-    let switch = format!(
-        r#"<a id="language" lang="{0}" hreflang="{0}" href="{{{{ path_to_root }}}}../{1}/{THIS_PAGE}">{2}</a>"#,
-        other.of(["en", "zh-CN"]),
-        other.folder(),
-        other.of(["English", "中文"]),
-    );
+    let language = other.of(["en", "zh-CN"]);
+    let name = other.of(["English", "中文"]);
+    let address = format!("{{{{ path_to_root }}}}../{}/{THIS_PAGE}", other.folder());
+    let attributes = format!(r#"id="language" lang="{language}" hreflang="{language}""#);
+    let switch = format!(r#"<a {attributes} href="{address}">{name}</a>"#);
     let place = r#"<div class="right-buttons">"#;
     words::replace(&text, place, &format!("{place}\n{switch}"))
 }

@@ -13,5 +13,7 @@ elasticlunr.teaser = (body, terms) => {
     const escaped = terms.map((term) => term.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
     const found = new RegExp(escaped.join("|"), "gi");
     const start = Math.max(0, body.search(found) - 30);
-    return body.slice(start, start + 90).replace(found, "<em>$&</em>");
+    // Without the rest of an entity that the cut has broken, such as `amp;`.
+    const piece = body.slice(start, start + 90).replace(/^#?\w{0,4};/, "").replace(/&#?\w{0,4}$/, "");
+    return piece.replace(found, "<em>$&</em>");
 };

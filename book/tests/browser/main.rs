@@ -2,6 +2,7 @@
 //!
 //! Without Chromium each test says so and passes, unless `BOOK_TESTS=required`.
 
+mod chromium;
 mod laws;
 mod plans;
 mod queue;

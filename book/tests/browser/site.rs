@@ -177,9 +177,10 @@ fn next_and_previous_lead_through_the_whole_book() {
 fn a_word_is_found_in_both_languages() {
     let Some(page) = Page::open("en/index.html") else { return };
     for (start, word, found) in [
-        ("en/index.html", "put_nowait", "docs/python-conformance.html"),
+        ("en/index.html", "put_nowait", "ipc-queue/index.html"),
         ("en/docs/glossary.html", "back-pressure", "docs/glossary.html"),
-        ("zh/index.html", "进程池", "pools/index.html"),
+        ("en/index.html", "killed consumer", "ipc-queue/index.html"),
+        ("zh/index.html", "进程池", "docs/porting.html"),
         ("zh/pools/index.html", "关键路径", "amdahl/index.html"),
     ] {
         page.go(start);
