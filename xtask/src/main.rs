@@ -8,6 +8,7 @@
 //! | `texts` | compares what the lessons say with the Chinese catalogues |
 //! | `pages` | checks the pages: contents, figures, both languages, links |
 //! | `words` | counts doc comments that begin badly, and long lines |
+//! | `book` | builds the course as a book for the browser |
 //!
 //! The checks are tests, too: `cargo test` runs them.
 
@@ -20,8 +21,10 @@ mod soak;
 mod texts;
 mod words;
 
+use std::env;
+use std::ffi::OsString;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use clap::{Arg, ArgAction, Command, value_parser};
 
@@ -60,6 +63,20 @@ fn main() -> ExitCode {
                         .help("Looks only into these folders, where there must be none"),
                 ),
         )
+        .subcommand(
+            Command::new("book")
+                .about("Builds the course as a book for the browser; --serve shows it")
+                .disable_help_flag(true)
+                .arg(
+                    Arg::new("options")
+                        .value_name("OPTIONS")
+                        .num_args(0..)
+                        .allow_hyphen_values(true)
+                        .trailing_var_arg(true)
+                        .value_parser(value_parser!(OsString))
+                        .help("What `--help` lists"),
+                ),
+        )
         .get_matches();
     match options.subcommand() {
         Some(("soak", options)) => {
@@ -82,7 +99,27 @@ fn main() -> ExitCode {
                 ExitCode::SUCCESS
             }
         },
+        Some(("book", options)) => book(options.get_many("options").unwrap_or_default()),
         _ => tell(&pages::problems(root())),
+    }
+}
+
+/// Runs the builder of the book, which is a workspace of its own.
+fn book<'a>(options: impl Iterator<Item = &'a OsString>) -> ExitCode {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let builder = process::Command::new(cargo)
+        .args(["run", "--quiet", "--locked", "--manifest-path"])
+        .arg(root().join("book/Cargo.toml"))
+        .arg("--")
+        .args(options)
+        .status();
+    match builder {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("cargo: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -1,0 +1,68 @@
+//! The site, shown by a server on this machine alone.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Result, anyhow};
+use tiny_http::{Header, Response, Server};
+
+/// The address of the server.
+const ADDRESS: &str = "127.0.0.1:3000";
+
+/// Serves the files of a folder until the program is ended.
+pub(crate) fn serve(folder: &Path) -> Result<()> {
+    let server = Server::http(ADDRESS).map_err(|error| anyhow!("{ADDRESS}: {error}"))?;
+    println!("http://{ADDRESS}");
+    for request in server.incoming_requests() {
+        let found =
+            file(folder, request.url()).and_then(|file| Some((kind(&file), fs::read(file).ok()?)));
+        // A browser that has gone is no concern of the server.
+        let _ = match found {
+            Some((kind, bytes)) => request.respond(Response::from_data(bytes).with_header(kind)),
+            None => request.respond(Response::from_string("404").with_status_code(404)),
+        };
+    }
+    Ok(())
+}
+
+/// Returns the file in this folder that an address means, if it is inside.
+fn file(folder: &Path, address: &str) -> Option<PathBuf> {
+    let path = address.split(['?', '#']).next()?.trim_start_matches('/');
+    let is_inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    let file = folder.join(path);
+    is_inside.then(|| if file.is_dir() { file.join("index.html") } else { file })
+}
+
+/// Returns the header that says what kind of file this is.
+fn kind(file: &Path) -> Header {
+    let kind = match file.extension().and_then(|ending| ending.to_str()) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        _ => "application/octet-stream",
+    };
+    Header::from_bytes("Content-Type", kind).expect("it is a header")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_of_the_folder_are_shown() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for (address, path) in [
+            ("/Cargo.toml?search=a", Some("Cargo.toml")),
+            ("/pages/en/laws.md#b", Some("pages/en/laws.md")),
+            ("/theme", Some("theme/index.html")),
+            ("/", Some("index.html")),
+            ("/../Cargo.toml", None),
+            ("/theme/../../Cargo.toml", None),
+            ("//etc/passwd", Some("etc/passwd")),
+        ] {
+            assert_eq!(file(folder, address), path.map(|path| folder.join(path)), "{address}");
+        }
+    }
+}

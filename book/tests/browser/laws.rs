@@ -1,0 +1,12 @@
+//! The page `laws`, in both languages.
+
+use crate::support::Page;
+
+#[test]
+fn the_page_is_there() {
+    for language in ["en", "zh"] {
+        let Some(page) = Page::open(&format!("{language}/laws.html")) else { return };
+        page.wait_for("document.getElementById('laws').textContent === 'laws'");
+        assert_eq!(page.errors(), [""; 0]);
+    }
+}
