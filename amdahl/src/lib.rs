@@ -24,6 +24,7 @@
 
 pub mod laws;
 mod plan;
+#[cfg(feature = "processes")]
 mod run;
 mod usl;
 
@@ -31,5 +32,6 @@ pub use plan::{
     CriticalPaths, Dispatcher, Graph, Placement, Plan, PlanError, Schedule, Start, Task, Times,
     Timetable, three_point,
 };
+#[cfg(feature = "processes")]
 pub use run::RunError;
 pub use usl::{Fit, FitError, MIN_DIFFERENT, MIN_POINTS, Usl, fit};

@@ -6,27 +6,44 @@
 //! [`group`] of processes, the [`interrupt`] that asks a program to end, the course's table of
 //! [`contents`]; behind the feature `drawing`, what its pictures have in common; and behind
 //! `measure` the one way in which all measure, `common::measure`.
+//!
+//! Without the feature `processes`, which is on by default, there is only what a browser can do,
+//! too: texts, tables, drawings.
 
+#[cfg(feature = "processes")]
 pub mod arguments;
+#[cfg(feature = "processes")]
 pub mod contents;
+#[cfg(feature = "processes")]
 pub mod cores;
 #[cfg(feature = "drawing")]
 pub mod drawing;
+#[cfg(feature = "processes")]
 pub mod files;
+#[cfg(feature = "processes")]
 pub mod group;
 #[cfg(feature = "interrupt")]
 pub mod interrupt;
+#[cfg(feature = "processes")]
 pub mod lessons;
 #[cfg(feature = "measure")]
 pub mod measure;
+#[cfg(feature = "processes")]
 pub mod narrator;
 pub mod output;
+#[cfg(feature = "processes")]
 pub mod pretend;
+#[cfg(feature = "processes")]
 mod settings;
+#[cfg(feature = "processes")]
 mod spread;
+#[cfg(feature = "processes")]
 pub mod stock;
+#[cfg(feature = "processes")]
 mod sys;
 pub mod table;
 pub mod text;
+#[cfg(feature = "processes")]
 pub mod time;
+#[cfg(feature = "processes")]
 pub mod timeline;
