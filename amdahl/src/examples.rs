@@ -1,9 +1,18 @@
-//! The plans of the lessons, in the reader's language.
+//! The plans of the lessons, in the reader's language, and measurements to fit a law to.
 
 use common::text;
 
 use crate::Task;
 use crate::report::PlanFile;
+
+/// Measurements of a throughput by the number of workers, a CSV file.
+///
+/// ```
+/// let report = amdahl::report::FitReport::of_csv(amdahl::examples::THROUGHPUT)?;
+/// assert_eq!(report.fit.law.peak().map(f64::floor), Some(96.0));
+/// # Ok::<(), amdahl::report::InputError>(())
+/// ```
+pub const THROUGHPUT: &str = include_str!("../examples/throughput.csv");
 
 /// Units of work of the Fourier transform to read, as many as to combine.
 pub const SERIAL: f64 = 3.0;

@@ -37,16 +37,28 @@ impl FitReport {
         })?;
         Ok(Self { points, fit })
     }
+
+    /// Writes a row for each measurement: n, the throughput, that of the law.
+    pub fn rows(&self) -> impl Iterator<Item = [String; 3]> {
+        let points = self.points.iter().zip(&self.fit.fitted);
+        points.map(|((n, throughput), fitted)| [*n, *throughput, *fitted].map(number))
+    }
+
+    /// Says what was found: the law with its errors, and where more workers make it worse. A line
+    /// for each.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        numbers(&self.fit)
+    }
 }
 
 impl Report for FitReport {
     fn text(&self, columns: usize) -> String {
         let mut table = Table::new(row![r->"n", r->text!("throughput"), r->text!("fitted")]);
-        for ((n, throughput), fitted) in self.points.iter().zip(&self.fit.fitted) {
-            let cells = [*n, *throughput, *fitted].map(number);
-            table.add_row(row![r->cells[0], r->cells[1], r->cells[2]]);
+        for [n, throughput, fitted] in self.rows() {
+            table.add_row(row![r->n, r->throughput, r->fitted]);
         }
-        format!("{table:columns$}{}", numbers(&self.fit))
+        format!("{table:columns$}{}", self.summary())
     }
 
     fn json(&self) -> String {

@@ -54,6 +54,21 @@ impl LawReport {
         Ok(Self { p, limit: laws::amdahl_limit(p)?, rows })
     }
 
+    /// Writes a row for each number of workers: n, Amdahl's speedup, the efficiency, Gustafson's.
+    pub fn rows(&self) -> impl Iterator<Item = [String; 4]> {
+        self.rows.iter().map(|row| {
+            let efficiency = digits(100.0 * row.efficiency, 3, 15) + "%";
+            [row.n.to_string(), number(row.amdahl), efficiency, number(row.gustafson)]
+        })
+    }
+
+    /// Says what limit Amdahl's law sets, in a line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let (p, limit) = (number(self.p), number(self.limit));
+        text!("p = {}: never more than {} times as fast", p, limit) + "\n"
+    }
+
     /// Parses a fraction from 0 to 1, as a decimal number or with a bar.
     ///
     /// # Errors
@@ -75,14 +90,10 @@ impl Report for LawReport {
         let mut table = Table::new(row![
             r->"n", r->text!("Amdahl"), r->text!("efficiency"), r->text!("Gustafson")
         ]);
-        for row in &self.rows {
-            let efficiency = digits(100.0 * row.efficiency, 3, 15) + "%";
-            let [amdahl, gustafson] = [row.amdahl, row.gustafson].map(number);
-            table.add_row(row![r->row.n, r->amdahl, r->efficiency, r->gustafson]);
+        for [n, amdahl, efficiency, gustafson] in self.rows() {
+            table.add_row(row![r->n, r->amdahl, r->efficiency, r->gustafson]);
         }
-        let (p, limit) = (number(self.p), number(self.limit));
-        let limit = text!("p = {}: never more than {} times as fast", p, limit);
-        format!("{table:columns$}{limit}\n")
+        format!("{table:columns$}{}", self.summary())
     }
 
     fn json(&self) -> String {

@@ -5,7 +5,7 @@ use common::drawing;
 use common::output::escaped;
 use common::table::Table;
 use common::text;
-use prettytable::row;
+use prettytable::{Row, cell, row};
 use serde::Serialize;
 
 use super::{Report, gantt, number};
@@ -46,11 +46,125 @@ impl<'a> PlanReport<'a> {
         let schedule = is_limited.then(|| plan.schedule(workers));
         Self { plan, unit, workers, timetable: plan.timetable(), schedule, paths: PATHS }
     }
+
+    /// Says how long the whole takes, and names its critical paths: a line for each.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let (makespan, work) = (self.long(self.timetable.makespan), self.long(self.timetable.work));
+        let best = number(self.timetable.best_speedup());
+        let mut text = text!("makespan {}, work {}: best speedup {}", makespan, work, best) + "\n";
+        let all = self.timetable.critical_paths().count_all();
+        for path in self.timetable.critical_paths().take(PATHS_SHOWN) {
+            let names = named(self.plan, &path).take(NAMES_SHOWN);
+            let mut names: Vec<String> = names.map(escaped).collect();
+            if path.len() > NAMES_SHOWN {
+                names.push(text!("({} more)", path.len() - NAMES_SHOWN));
+            }
+            text += &(text!("critical path: {}", names.join(" → ")) + "\n");
+        }
+        if all > PATHS_SHOWN as u64 {
+            let more = all - PATHS_SHOWN as u64;
+            text += &match all {
+                u64::MAX => text!("more than {} more critical paths", more),
+                _ => text!("and {} more critical paths", more),
+            };
+            text += "\n";
+        }
+        text
+    }
+
+    /// Says how long the schedule takes, and how long any would; `None` if there is none.
+    #[must_use]
+    pub fn schedule_summary(&self) -> Option<String> {
+        let Schedule { makespan, at_least, at_most, .. } = self.schedule.as_ref()?;
+        let with = match self.workers {
+            Some(1) => text!("1 worker"),
+            Some(workers) => text!("{} workers", workers),
+            None => text!("these resources"),
+        };
+        let (makespan, least, most) =
+            (self.long(*makespan), number(*at_least), self.long(*at_most));
+        Some(text!("with {}: {}, of {} to {} (Graham)", with, makespan, least, most))
+    }
+
+    /// Writes a row of the timetable: how long the task takes; from when to when at the earliest,
+    /// at the latest; slack, free slack; whether it is critical.
+    ///
+    /// # Panics
+    /// If there is no such task.
+    #[must_use]
+    pub fn times(&self, task: usize) -> [String; 8] {
+        let times = self.timetable.tasks[task];
+        let critical = if times.is_critical() { text!("critical") } else { String::new() };
+        [
+            number(self.plan.durations()[task]),
+            number(times.earliest_start),
+            number(times.earliest_finish),
+            number(times.latest_start),
+            number(times.latest_finish),
+            number(times.slack),
+            number(times.free_slack),
+            critical,
+        ]
+    }
+
+    /// Writes a row of the schedule: from when to when the task lasts, and which worker does it.
+    /// `None` if there is no schedule.
+    ///
+    /// # Panics
+    /// If there is no such task.
+    #[must_use]
+    pub fn placement(&self, task: usize) -> Option<[String; 3]> {
+        let placed = self.schedule.as_ref()?.tasks[task];
+        let worker = placed.worker.map_or(String::new(), |worker| (worker + 1).to_string());
+        Some([number(placed.start), number(placed.finish), worker])
+    }
+
+    /// Writes a time with its unit.
+    fn long(&self, time: f64) -> String {
+        let unit = escaped(self.unit.unwrap_or_default());
+        format!("{} {unit}", number(time)).trim_end().to_owned()
+    }
+
+    /// Writes the tasks' names, each with its cells, as a table.
+    fn table<const N: usize>(
+        &self,
+        titles: Row,
+        tasks: impl Iterator<Item = usize>,
+        cells: impl Fn(usize) -> [String; N],
+        columns: usize,
+    ) -> String {
+        let mut table = Table::new(titles);
+        for task in tasks.take(TASKS_SHOWN) {
+            let mut row = row![escaped(&self.plan.names()[task])];
+            cells(task).iter().for_each(|cell| row.add_cell(cell!(r->cell)));
+            table.add_row(row);
+        }
+        let left_out = match self.plan.names().len().saturating_sub(TASKS_SHOWN) {
+            0 => String::new(),
+            more => text!(" … and {} more tasks; --json has all", more) + "\n",
+        };
+        format!("{table:columns$}{left_out}")
+    }
 }
 
 impl Report for PlanReport<'_> {
     fn text(&self, columns: usize) -> String {
-        shown(self, columns)
+        let titles = row![
+            text!("task"), r->text!("takes"), r->text!("early"), r->text!("to"), r->text!("late"),
+            r->text!("to"), r->text!("slack"), r->text!("free"), ""
+        ];
+        let all = 0..self.plan.names().len();
+        let mut text = self.table(titles, all, |task| self.times(task), columns) + &self.summary();
+        if let (Some(schedule), Some(summary)) = (&self.schedule, self.schedule_summary()) {
+            let titles = row![
+                text!("task"), r->text!("start"), r->text!("finish"), r->text!("worker")
+            ];
+            let cells = |task| self.placement(task).unwrap_or_default();
+            let table = self.table(titles, in_order(schedule), cells, columns);
+            text += &format!("\n{summary}\n{table}");
+        }
+        text
     }
 
     fn json(&self) -> String {
@@ -148,80 +262,4 @@ fn in_order(schedule: &Schedule) -> impl Iterator<Item = usize> {
     let mut order: Vec<usize> = (0..schedule.tasks.len()).collect();
     order.sort_by(|a, b| schedule.tasks[*a].start.total_cmp(&schedule.tasks[*b].start));
     order.into_iter()
-}
-
-fn shown(report: &PlanReport<'_>, columns: usize) -> String {
-    let PlanReport { plan, unit, workers, timetable, schedule, .. } = report;
-    let unit = escaped(unit.unwrap_or(""));
-    let long = |time: f64| format!("{} {unit}", number(time)).trim_end().to_owned();
-    let mut text = times(plan, timetable, columns);
-    let (makespan, work) = (long(timetable.makespan), long(timetable.work));
-    let best = number(timetable.best_speedup());
-    text += &(text!("makespan {}, work {}: best speedup {}", makespan, work, best) + "\n");
-    let all = timetable.critical_paths().count_all();
-    for path in timetable.critical_paths().take(PATHS_SHOWN) {
-        let mut names: Vec<String> = named(plan, &path).take(NAMES_SHOWN).map(escaped).collect();
-        if path.len() > NAMES_SHOWN {
-            names.push(text!("({} more)", path.len() - NAMES_SHOWN));
-        }
-        text += &(text!("critical path: {}", names.join(" → ")) + "\n");
-    }
-    if all > PATHS_SHOWN as u64 {
-        let more = all - PATHS_SHOWN as u64;
-        text += &match all {
-            u64::MAX => text!("more than {} more critical paths", more),
-            _ => text!("and {} more critical paths", more),
-        };
-        text += "\n";
-    }
-    let Some(schedule) = schedule else { return text };
-    let with = match workers {
-        Some(1) => text!("1 worker"),
-        Some(workers) => text!("{} workers", workers),
-        None => text!("these resources"),
-    };
-    let (least, most) = (number(schedule.at_least), long(schedule.at_most));
-    let makespan = long(schedule.makespan);
-    let with = text!("with {}: {}, of {} to {} (Graham)", with, makespan, least, most);
-    text += &format!("\n{with}\n");
-    let mut table = Table::new(row![
-        text!("task"), r->text!("start"), r->text!("finish"), r->text!("worker")
-    ]);
-    for task in in_order(schedule).take(TASKS_SHOWN) {
-        let placed = schedule.tasks[task];
-        let worker = placed.worker.map_or(String::new(), |worker| (worker + 1).to_string());
-        let (start, finish) = (number(placed.start), number(placed.finish));
-        table.add_row(row![escaped(&plan.names()[task]), r->start, r->finish, r->worker]);
-    }
-    text + &format!("{table:columns$}{}", left_out(plan))
-}
-
-/// Writes a line for the tasks that a table leaves out.
-fn left_out(plan: &Plan) -> String {
-    match plan.names().len().saturating_sub(TASKS_SHOWN) {
-        0 => String::new(),
-        more => text!(" … and {} more tasks; --json has all", more) + "\n",
-    }
-}
-
-fn times(plan: &Plan, timetable: &Timetable<'_>, columns: usize) -> String {
-    let mut table = Table::new(row![
-        text!("task"), r->text!("takes"), r->text!("early"), r->text!("to"), r->text!("late"),
-        r->text!("to"), r->text!("slack"), r->text!("free"), ""
-    ]);
-    for (task, times) in timetable.tasks.iter().enumerate().take(TASKS_SHOWN) {
-        let critical = if times.is_critical() { text!("critical") } else { String::new() };
-        table.add_row(row![
-            escaped(&plan.names()[task]),
-            r->number(plan.durations()[task]),
-            r->number(times.earliest_start),
-            r->number(times.earliest_finish),
-            r->number(times.latest_start),
-            r->number(times.latest_finish),
-            r->number(times.slack),
-            r->number(times.free_slack),
-            critical
-        ]);
-    }
-    format!("{table:columns$}{}", left_out(plan))
 }
