@@ -41,6 +41,9 @@ pub use plan_file::PlanFile;
 pub trait Report {
     /// Writes it as text, in the reader's language; tables have at most so many columns, if they
     /// can.
+    ///
+    /// # Panics
+    /// If a table has room for more than 65,535 columns.
     fn text(&self, columns: usize) -> String;
 
     /// Writes it as JSON, in one line. Its keys are English.

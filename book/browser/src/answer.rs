@@ -1,0 +1,48 @@
+//! What a page gets: the report of a tool, or the tool's complaint.
+
+use amdahl::report::Report;
+use common::text::{Language, speak};
+use serde::Serialize;
+
+/// A report in all its forms.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    /// What the tool prints with `--json`.
+    json: String,
+    /// What the tool says in words.
+    summary: String,
+    /// The rows of the tool's table.
+    rows: Vec<Vec<String>>,
+    svg: String,
+}
+
+/// The reason why there is nothing new to show.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Problem {
+    /// The tool's sentence.
+    pub what: String,
+    /// The name of the field to look at.
+    pub field: &'static str,
+    /// The line in that field's text, from 1, if it is one in particular.
+    pub line: Option<usize>,
+    /// The task in question, from 0, if it is one in particular.
+    pub task: Option<usize>,
+}
+
+impl Shown {
+    /// Shows a report, whose text has this summary and these rows.
+    pub(crate) fn of(
+        report: &impl Report,
+        summary: String,
+        rows: impl Iterator<Item = Vec<String>>,
+    ) -> Self {
+        let svg = report.svg().expect("a picture in memory can be drawn");
+        Self { json: report.json(), summary, rows: rows.collect(), svg }
+    }
+}
+
+/// Answers in a language of the book, `en` or `zh`: JSON with the key `Ok` or `Err`.
+pub(crate) fn answer(language: &str, find: impl FnOnce() -> Result<Shown, Problem>) -> String {
+    speak(language.parse().unwrap_or(Language::English));
+    serde_json::to_string(&find()).expect("texts and numbers are JSON")
+}
