@@ -177,22 +177,28 @@ type Catalogue = HashMap<String, String>;
 /// A package, its catalogue as it is written, and as it is read.
 type Source = (&'static str, &'static str, OnceLock<Catalogue>);
 
-/// The catalogues; that of `common` has also what all crates say.
-static CATALOGUES: LazyLock<[Source; 10]> = LazyLock::new(|| {
-    [
-        ("common", include_str!("../zh/common.po")),
-        ("process-basics", include_str!("../zh/process-basics.po")),
-        ("ipc-pipe", include_str!("../zh/ipc-pipe.po")),
-        ("ipc-shared", include_str!("../zh/ipc-shared.po")),
-        ("ipc-queue", include_str!("../zh/ipc-queue.po")),
-        ("pools", include_str!("../zh/pools.po")),
-        ("executors", include_str!("../zh/executors.po")),
-        ("cluster", include_str!("../zh/cluster.po")),
-        ("downloader", include_str!("../zh/downloader.po")),
-        ("amdahl", include_str!("../zh/amdahl.po")),
-    ]
-    .map(|(name, source)| (name, source, OnceLock::new()))
+/// The catalogues; that of `common`, the first, has also what all crates say.
+static CATALOGUES: LazyLock<Vec<Source>> = LazyLock::new(|| {
+    let always =
+        [("common", include_str!("../zh/common.po")), ("amdahl", include_str!("../zh/amdahl.po"))];
+    let all = always.iter().chain(OF_PROCESSES);
+    all.map(|(name, source)| (*name, *source, OnceLock::new())).collect()
 });
+
+/// The catalogues of the crates that are nothing without processes.
+#[cfg(feature = "processes")]
+const OF_PROCESSES: &[(&str, &str)] = &[
+    ("process-basics", include_str!("../zh/process-basics.po")),
+    ("ipc-pipe", include_str!("../zh/ipc-pipe.po")),
+    ("ipc-shared", include_str!("../zh/ipc-shared.po")),
+    ("ipc-queue", include_str!("../zh/ipc-queue.po")),
+    ("pools", include_str!("../zh/pools.po")),
+    ("executors", include_str!("../zh/executors.po")),
+    ("cluster", include_str!("../zh/cluster.po")),
+    ("downloader", include_str!("../zh/downloader.po")),
+];
+#[cfg(not(feature = "processes"))]
+const OF_PROCESSES: &[(&str, &str)] = &[];
 
 /// Returns the Chinese text for an English one of this package; `None` if no catalogue has it.
 fn chinese(package: &str, text: &str) -> Option<&'static str> {
