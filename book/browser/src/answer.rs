@@ -25,8 +25,8 @@ pub(crate) struct Problem {
     pub field: &'static str,
     /// The line in that field's text, from 1, if it is one in particular.
     pub line: Option<usize>,
-    /// The task in question, from 0, if it is one in particular.
-    pub task: Option<usize>,
+    /// The tasks in question, from 0.
+    pub tasks: Vec<usize>,
 }
 
 impl Shown {
@@ -37,12 +37,18 @@ impl Shown {
         rows: impl Iterator<Item = Vec<String>>,
     ) -> Self {
         let svg = report.svg().expect("a picture in memory can be drawn");
+        let summary = summary.trim_end().to_owned();
         Self { json: report.json(), summary, rows: rows.collect(), svg }
     }
 }
 
-/// Answers in a language of the book, `en` or `zh`: JSON with the key `Ok` or `Err`.
+/// Answers in a language of the book: JSON with the key `Ok` or `Err`.
 pub(crate) fn answer(language: &str, find: impl FnOnce() -> Result<Shown, Problem>) -> String {
-    speak(language.parse().unwrap_or(Language::English));
+    speak_in(language);
     serde_json::to_string(&find()).expect("texts and numbers are JSON")
+}
+
+/// Has all texts said in the language of a page, such as `en` or `zh-CN`.
+pub(crate) fn speak_in(language: &str) {
+    speak(if language.starts_with("zh") { Language::Chinese } else { Language::English });
 }

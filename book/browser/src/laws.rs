@@ -45,7 +45,7 @@ pub fn fit(language: &str, csv: &str) -> String {
             what: error.what,
             field: "csv",
             line: error.line,
-            task: None,
+            ..Problem::default()
         })?;
         Ok(Shown::of(&report, report.summary(), report.rows().map(Vec::from)))
     })

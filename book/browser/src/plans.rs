@@ -1,12 +1,11 @@
 //! The page `plans`.
 
 use amdahl::report::{PlanFile, PlanReport};
-use amdahl::{Plan, PlanError, examples};
+use amdahl::{Plan, PlanError, Task, examples};
 use common::number::number;
-use common::text::{Language, speak};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::answer::{Problem, Shown, answer};
+use crate::answer::{Problem, Shown, answer, speak_in};
 use crate::cells::Cells;
 
 /// The most critical paths in the answer: a page has no room for more.
@@ -30,16 +29,16 @@ const PATHS: usize = 10;
 pub fn plan(language: &str, toml: &str, workers: &str) -> String {
     answer(language, || {
         let file = PlanFile::parse(toml).map_err(|error| {
-            let place = error.line.map(|line| place(toml, line));
-            let (task, field) = place.unwrap_or_default();
+            let (task, field) = error.line.map(|line| place(toml, line)).unwrap_or_default();
             // At a task's name is told what is wrong with its duration as a whole.
             let field = if field == "name" { "duration" } else { field };
-            Problem { what: error.what, field, line: error.line, task }
+            let tasks = task.into_iter().collect();
+            Problem { what: error.what, field, line: error.line, tasks }
         })?;
-        let plan = Plan::new(file.tasks, file.resources).map_err(|error| {
-            let task = error.task();
-            let line = task.and_then(|task| file.lines.get(task).copied());
-            Problem { what: error.to_string(), field: field(&error), line, task }
+        let plan = Plan::new(file.tasks.clone(), file.resources).map_err(|error| {
+            let (field, tasks) = tasks(&error, &file.tasks);
+            let line = error.task().and_then(|task| file.lines.get(task).copied());
+            Problem { what: error.to_string(), field, line, tasks }
         })?;
         let workers = match workers.trim() {
             "" => None,
@@ -65,7 +64,7 @@ pub fn plan(language: &str, toml: &str, workers: &str) -> String {
 #[wasm_bindgen]
 #[must_use]
 pub fn plan_example(language: &str, name: &str) -> String {
-    speak(language.parse().unwrap_or(Language::English));
+    speak_in(language);
     let file = match name {
         "tea" => examples::tea(),
         "fourier" => examples::fourier_transform(4),
@@ -111,15 +110,25 @@ fn place(toml: &str, line: usize) -> (Option<usize>, &'static str) {
     (tasks.checked_sub(1), field)
 }
 
-/// Returns the column of the table that an error is about.
-fn field(error: &PlanError) -> &'static str {
-    match error {
+/// Returns the column of the table that an error is about, and the tasks; the first one is that of
+/// the line.
+fn tasks(error: &PlanError, all: &[Task]) -> (&'static str, Vec<usize>) {
+    let field = match error {
         PlanError::Duration { .. } => "duration",
         PlanError::Unknown { .. } | PlanError::Cycle { .. } => "after",
         PlanError::Resource { .. } => "needs",
         PlanError::Nameless { .. } | PlanError::Duplicate { .. } => "name",
         _ => "toml",
+    };
+    let mut tasks: Vec<usize> = error.task().into_iter().collect();
+    match error {
+        PlanError::Duplicate { first, .. } => tasks.push(*first),
+        PlanError::Cycle { names, .. } => {
+            tasks.extend((0..all.len()).filter(|task| names.contains(&all[*task].name)));
+        }
+        _ => {}
     }
+    (field, tasks)
 }
 
 #[cfg(test)]
@@ -202,7 +211,7 @@ mod tests {
         ] {
             let problem = &said(&toml, "")["Err"];
             assert_eq!(problem["field"], field, "{toml}");
-            assert_eq!(problem["task"], task, "{toml}");
+            assert_eq!(problem["tasks"][0], task, "{toml}");
             let told = problem["what"].as_str().unwrap();
             assert!(told.starts_with(what), "{told}");
         }
