@@ -20,10 +20,15 @@
 //!
 //! To read in this order: the plan (`plan/mod.rs`), when its tasks can be done
 //! (`plan/timetable.rs`, `plan/critical.rs`), which worker does them (`plan/schedule.rs`), running
-//! them (`run.rs`), the [`laws`] (`laws.rs`), and the law that fits measurements (`usl.rs`).
+//! them (`run.rs`), the [`laws`] (`laws.rs`), and the law that fits measurements (`usl.rs`). What
+//! the tools say of all that is in [`report`], the plans of the lessons are in [`examples`].
+//! Running needs the feature `processes`, which is on by default; a browser has all the rest.
 
+pub mod examples;
 pub mod laws;
 mod plan;
+pub mod report;
+#[cfg(feature = "processes")]
 mod run;
 mod usl;
 
@@ -31,5 +36,6 @@ pub use plan::{
     CriticalPaths, Dispatcher, Graph, Placement, Plan, PlanError, Schedule, Start, Task, Times,
     Timetable, three_point,
 };
+#[cfg(feature = "processes")]
 pub use run::RunError;
 pub use usl::{Fit, FitError, MIN_DIFFERENT, MIN_POINTS, Usl, fit};

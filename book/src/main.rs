@@ -76,7 +76,7 @@ fn build(root: &Path, book: &Path, output: &Path, repository: Option<String>) ->
     let theme = book.join("theme");
     let of_pages = pages.all().filter_map(|page| page.script);
     let of_pages = of_pages.flat_map(|name| [format!("{name}.js"), format!("{name}.css")]);
-    for name in of_pages.chain(["index.html".to_owned()]) {
+    for name in of_pages.chain(["index.html", "report.css", "report.js"].map(str::to_owned)) {
         let path = theme.join(&name);
         if path.exists() {
             fs::copy(path, output.join(name))?;

@@ -1,4 +1,40 @@
-// The page `laws`. `browser` is a promise of what `book/browser` exports.
-browser.then(({ laws_placeholder }) => {
-    document.getElementById("laws").textContent = laws_placeholder();
+// The page `laws`. Numbers, pictures and sentences are those of the tools `law` and `fit`.
+browser.then(({ law, fit, measurements }) => {
+    const language = document.documentElement.lang;
+    const fill = (form, { rows }) => {
+        const body = form.querySelector("tbody");
+        body.replaceChildren();
+        for (const cells of rows) {
+            const row = body.insertRow();
+            for (const cell of cells) row.insertCell().textContent = cell;
+        }
+    };
+
+    const laws = document.getElementById("law");
+    const { p, n, p_slider, n_slider } = laws.elements;
+    const compute = () => {
+        const report = show(laws, law(language, p.value, n.value), ({ field }) => laws.elements[field]);
+        if (!report) return;
+        fill(laws, report);
+        p_slider.value = JSON.parse(report.json).p;
+        n_slider.value = n.value;
+    };
+    laws.addEventListener("input", ({ target }) => {
+        if (target === p_slider) p.value = p_slider.value;
+        if (target === n_slider) n.value = n_slider.value;
+        compute();
+    });
+
+    const fits = document.getElementById("fit");
+    const { csv } = fits.elements;
+    const find = () => {
+        const report = show(fits, fit(language, csv.value), () => csv);
+        if (report) fill(fits, report);
+    };
+    csv.addEventListener("input", find);
+
+    csv.value = measurements();
+    compute();
+    find();
+    laws.dataset.ready = fits.dataset.ready = "";
 });

@@ -2,10 +2,7 @@
 //! clap, whose own sentences are English.
 
 use std::error::Error;
-use std::fmt::Display;
-use std::ops::RangeInclusive;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::sync::OnceLock;
 
 use clap::builder::Str;
@@ -14,6 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use unicode_width::UnicodeWidthStr;
 
 use crate::narrator::{columns, wrapped};
+pub use crate::number::number;
 use crate::output;
 use crate::text;
 use crate::text::Language;
@@ -64,19 +62,6 @@ pub fn nothing_but_language() -> ExitCode {
     match command.try_get_matches() {
         Err(said) if said.use_stderr() => print_said(&said),
         _ => ExitCode::SUCCESS,
-    }
-}
-
-/// Parses a whole number of this range; see the example at [`option`].
-pub fn number<T>(
-    range: RangeInclusive<T>,
-) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
-where
-    T: FromStr + PartialOrd + Display + Clone + Send + Sync + 'static,
-{
-    move |text| match text.parse() {
-        Ok(number) if range.contains(&number) => Ok(number),
-        _ => Err(text!("it is a whole number from {} to {}", range.start(), range.end())),
     }
 }
 

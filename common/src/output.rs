@@ -1,10 +1,10 @@
 //! Standard output, as every program of the course writes to it: see [`multiprocess::output`], and
 //! without colours where they aren't shown.
 
+#[cfg(feature = "processes")]
 use std::process::ExitCode;
 
-use anstream::ColorChoice;
-use anstream::adapter::strip_str;
+#[cfg(feature = "processes")]
 pub use multiprocess::output::{checked, complain, is_heard, is_lost};
 
 /// Prints a text to standard output, see [`multiprocess::output::print`]; without its colours, if
@@ -13,7 +13,11 @@ pub use multiprocess::output::{checked, complain, is_heard, is_lost};
 /// ```
 /// common::output::print("4 of 5 are done\n");
 /// ```
+#[cfg(feature = "processes")]
 pub fn print(text: &str) {
+    use anstream::ColorChoice;
+    use anstream::adapter::strip_str;
+
     match anstream::stdout().current_choice() {
         ColorChoice::AlwaysAnsi => multiprocess::output::print(text),
         _ => multiprocess::output::print(&strip_str(text).to_string()),
@@ -57,6 +61,7 @@ pub fn escaped(text: &str) -> String {
 /// let code = common::output::print_clap(&told.unwrap_err());
 /// assert_eq!(code, std::process::ExitCode::from(2));
 /// ```
+#[cfg(feature = "processes")]
 #[must_use]
 pub fn print_clap(said: &clap::Error) -> ExitCode {
     if said.use_stderr() {

@@ -32,11 +32,22 @@ impl Settings {
         Self {
             language: value("--lang", arguments)
                 .and_then(Language::named)
-                .unwrap_or_else(Language::of_system),
+                .unwrap_or_else(language_of_system),
             pace: value("--speed", arguments).and_then(Pace::named).unwrap_or(Pace::DEFAULT),
             is_endless: options(arguments).any(|argument| argument == "--forever"),
         }
     }
+}
+
+/// Returns the language of the environment: what the first of `LC_ALL`, `LC_MESSAGES` and
+/// `LANG` says that is set, or else the system's settings. All but Chinese is English.
+fn language_of_system() -> Language {
+    let set = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(env::var_os);
+    let first = set.filter(|value| !value.is_empty()).map(|v| v.to_string_lossy().into()).next();
+    let locale: Option<String> = first.or_else(sys_locale::get_locale);
+    let language = locale.as_deref().and_then(|locale| locale.split(['_', '-', '.', '@']).next());
+    let is_chinese = language.is_some_and(|language| language.eq_ignore_ascii_case("zh"));
+    if is_chinese { Language::Chinese } else { Language::English }
 }
 
 /// Returns the arguments up to `--`.

@@ -11,15 +11,13 @@
 //! A catalogue is a PO file of [gettext](https://www.gnu.org/software/gettext/manual/), in which
 //! the English text is the key. Tests in `xtask` check that they are complete.
 
+use std::cell::Cell;
 use std::collections::HashMap;
-use std::env;
 use std::fmt::{self, Display, Write};
 use std::str::FromStr;
 use std::sync::{LazyLock, OnceLock};
 
 use polib::po_file;
-
-use crate::settings;
 
 /// A language that the course speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,26 +48,42 @@ impl Language {
     pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::English, Self::Chinese].into_iter().find(|language| language.to_string() == name)
     }
-
-    /// Returns the language of the environment: what the first of `LC_ALL`, `LC_MESSAGES` and
-    /// `LANG` says that is set, or else the system's settings. All but Chinese is English.
-    pub(crate) fn of_system() -> Self {
-        let set = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(env::var_os);
-        let first =
-            set.filter(|value| !value.is_empty()).map(|v| v.to_string_lossy().into()).next();
-        let locale: Option<String> = first.or_else(sys_locale::get_locale);
-        let language =
-            locale.as_deref().and_then(|locale| locale.split(['_', '-', '.', '@']).next());
-        let is_chinese = language.is_some_and(|language| language.eq_ignore_ascii_case("zh"));
-        if is_chinese { Self::Chinese } else { Self::English }
-    }
 }
 
-/// Returns the reader's language: what `--lang` says, or else the system's. A child process speaks
-/// its parent's, whose arguments and environment it has.
+thread_local! {
+    /// The language that [`speak`] was told.
+    static TOLD: Cell<Option<Language>> = const { Cell::new(None) };
+}
+
+/// Has this thread say all further texts in a language, whatever `--lang` or the system says: a
+/// page in a browser has no command line.
+///
+/// ```
+/// use common::text::{Language, speak};
+///
+/// speak(Language::Chinese);
+/// assert_eq!(common::text!("ok"), "成立");
+/// ```
+pub fn speak(language: Language) {
+    TOLD.set(Some(language));
+}
+
+/// Returns the reader's language: what [`speak`] was told, or `--lang` says, or else the system's.
+/// A child process speaks its parent's, whose arguments and environment it has.
 #[must_use]
 pub fn language() -> Language {
-    settings::settings().language
+    TOLD.get().unwrap_or_else(usual_language)
+}
+
+#[cfg(feature = "processes")]
+fn usual_language() -> Language {
+    crate::settings::settings().language
+}
+
+/// Returns the language of the sources: there is no command line, and no system to ask.
+#[cfg(not(feature = "processes"))]
+fn usual_language() -> Language {
+    Language::English
 }
 
 /// Returns a text in the reader's language. Python: `gettext.gettext(…).format(…)`.
@@ -163,22 +177,28 @@ type Catalogue = HashMap<String, String>;
 /// A package, its catalogue as it is written, and as it is read.
 type Source = (&'static str, &'static str, OnceLock<Catalogue>);
 
-/// The catalogues; that of `common` has also what all crates say.
-static CATALOGUES: LazyLock<[Source; 10]> = LazyLock::new(|| {
-    [
-        ("common", include_str!("../zh/common.po")),
-        ("process-basics", include_str!("../zh/process-basics.po")),
-        ("ipc-pipe", include_str!("../zh/ipc-pipe.po")),
-        ("ipc-shared", include_str!("../zh/ipc-shared.po")),
-        ("ipc-queue", include_str!("../zh/ipc-queue.po")),
-        ("pools", include_str!("../zh/pools.po")),
-        ("executors", include_str!("../zh/executors.po")),
-        ("cluster", include_str!("../zh/cluster.po")),
-        ("downloader", include_str!("../zh/downloader.po")),
-        ("amdahl", include_str!("../zh/amdahl.po")),
-    ]
-    .map(|(name, source)| (name, source, OnceLock::new()))
+/// The catalogues; that of `common`, the first, has also what all crates say.
+static CATALOGUES: LazyLock<Vec<Source>> = LazyLock::new(|| {
+    let always =
+        [("common", include_str!("../zh/common.po")), ("amdahl", include_str!("../zh/amdahl.po"))];
+    let all = always.iter().chain(OF_PROCESSES);
+    all.map(|(name, source)| (*name, *source, OnceLock::new())).collect()
 });
+
+/// The catalogues of the crates that are nothing without processes.
+#[cfg(feature = "processes")]
+const OF_PROCESSES: &[(&str, &str)] = &[
+    ("process-basics", include_str!("../zh/process-basics.po")),
+    ("ipc-pipe", include_str!("../zh/ipc-pipe.po")),
+    ("ipc-shared", include_str!("../zh/ipc-shared.po")),
+    ("ipc-queue", include_str!("../zh/ipc-queue.po")),
+    ("pools", include_str!("../zh/pools.po")),
+    ("executors", include_str!("../zh/executors.po")),
+    ("cluster", include_str!("../zh/cluster.po")),
+    ("downloader", include_str!("../zh/downloader.po")),
+];
+#[cfg(not(feature = "processes"))]
+const OF_PROCESSES: &[(&str, &str)] = &[];
 
 /// Returns the Chinese text for an English one of this package; `None` if no catalogue has it.
 fn chinese(package: &str, text: &str) -> Option<&'static str> {

@@ -8,7 +8,7 @@
 //! print(sum(days.values()), max(map(finish, days)))  # 12, 11
 //! ```
 
-use amdahl::{Plan, Task};
+use amdahl::examples;
 use common::narrator::{figure, varying_figure};
 use common::table::Table;
 use common::timeline::Timeline;
@@ -20,17 +20,7 @@ use prettytable::row;
 use super::slept;
 
 pub(crate) fn main() -> Result<(), Failure> {
-    let (foundation, walls) = (&text!("foundation"), &text!("walls"));
-    let (windows, paint) = (&text!("doors and windows"), &text!("paint"));
-    let material = &text!("material");
-    let tasks = vec![
-        Task::new(foundation, 5.0, &[]),
-        Task::new(walls, 3.0, &[foundation, material]),
-        Task::new(windows, 2.0, &[walls]),
-        Task::new(paint, 1.0, &[windows]),
-        Task::new(material, 1.0, &[]),
-    ];
-    let plan = Plan::new(tasks, Default::default())?;
+    let (plan, _) = examples::house().into_plan()?;
     say!("computes when each task can be done, and when it must be");
     let timetable = plan.timetable();
     let mut table = Table::new(row![

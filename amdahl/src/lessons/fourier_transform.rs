@@ -9,7 +9,8 @@
 
 use std::f64::consts::TAU;
 
-use amdahl::{Plan, PlanError, Task};
+use amdahl::examples::{self, SERIAL, SHARED};
+use amdahl::{Plan, PlanError};
 use common::narrator::figure;
 use common::table::Table;
 use common::time::Stopwatch;
@@ -20,9 +21,6 @@ use prettytable::row;
 
 use super::slept;
 
-/// Units of work to read, as many as to combine; between them, those that can be shared.
-const SERIAL: f64 = 3.0;
-const SHARED: f64 = 25.0;
 /// The number of samples, and the frequencies of the signal's two tones.
 const SAMPLES: usize = 64;
 const TONES: [usize; 2] = [3, 10];
@@ -58,11 +56,8 @@ pub(crate) fn main() -> Result<(), Failure> {
 
 /// Plans to read, to transform in shares, and to combine them.
 pub(super) fn plan(workers: usize) -> Result<Plan, PlanError> {
-    let shares: Vec<String> = (1..=workers).map(|share| share.to_string()).collect();
-    let mut tasks = vec![Task::new("read", SERIAL, &[])];
-    tasks.extend(shares.iter().map(|share| Task::new(share, SHARED / workers as f64, &["read"])));
-    tasks.push(Task { after: shares, ..Task::new("combine", SERIAL, &[]) });
-    Plan::new(tasks, Default::default())
+    let file = examples::fourier_transform(workers);
+    Plan::new(file.tasks, file.resources)
 }
 
 /// Runs in a worker: returns the tones that the signal has in this share of all frequencies.

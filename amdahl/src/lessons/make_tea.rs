@@ -8,7 +8,7 @@
 //!     boiling.result(); brew()                     # 16 minutes, not 20
 //! ```
 
-use amdahl::{Plan, PlanError, Task};
+use amdahl::{Plan, PlanError, examples};
 use common::narrator::{figure, varying_figure};
 use common::table::Table;
 use common::timeline::Timeline;
@@ -62,18 +62,9 @@ pub(crate) fn main() -> Result<(), Failure> {
 
 /// Plans the tea for so many persons; each of these tasks waits also for all of `before`.
 fn tea(persons: u32, waiting: &[usize], before: &[usize]) -> Result<Plan, PlanError> {
-    let (kettle, boil) = (&text!("wash the kettle"), &text!("boil the water"));
-    let rest = [text!("wash the pot"), text!("wash the cups"), text!("fetch the leaves")];
-    let [pot, cups, leaves] = &rest;
-    let mut tasks = vec![
-        Task::new(kettle, 1.0, &[]).needing("person", 1),
-        Task::new(boil, 15.0, &[kettle]).needing("stove", 1),
-        Task::new(pot, 1.0, &[]).needing("person", 1),
-        Task::new(cups, 2.0, &[]).needing("person", 1),
-        Task::new(leaves, 1.0, &[]).needing("person", 1),
-        Task::new(&text!("brew the tea"), 0.0, &[boil, pot, cups, leaves]),
-    ];
-    let before: Vec<String> = before.iter().map(|task| tasks[*task].name.clone()).collect();
-    waiting.iter().for_each(|task| tasks[*task].after.extend(before.clone()));
-    Plan::new(tasks, [("person".to_owned(), persons), ("stove".to_owned(), 1)].into())
+    let mut file = examples::tea();
+    file.resources.insert(text!("person"), persons);
+    let before: Vec<String> = before.iter().map(|task| file.tasks[*task].name.clone()).collect();
+    waiting.iter().for_each(|task| file.tasks[*task].after.extend(before.clone()));
+    Plan::new(file.tasks, file.resources)
 }

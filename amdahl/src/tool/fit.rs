@@ -1,19 +1,13 @@
 //! `amdahl fit`: the Universal Scalability Law that fits measurements best.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use amdahl::{Fit, FitError, Usl};
+use amdahl::report::FitReport;
 use clap::{ArgMatches, Command};
 use common::lessons::Tool;
-use common::narrator::columns;
-use common::table::Table;
 use common::text;
-use prettytable::row;
-use serde::Serialize;
 
-use super::curves::{Chart, Curve, Point};
-use super::{Refusal, draw, finish, number, points_file, read, rounded};
+use super::{Refusal, finish, read, show};
 
 pub(super) const TOOL: Tool = Tool { command, run };
 
@@ -40,119 +34,7 @@ fn run(arguments: &ArgMatches) -> ExitCode {
 }
 
 fn found(arguments: &ArgMatches) -> Result<String, Refusal> {
-    let (file, text) = read(arguments)?;
-    let (lines, points): (Vec<usize>, Vec<(f64, f64)>) =
-        points_file::parse(&file, &text)?.into_iter().unzip();
-    let fit = amdahl::fit(&points).map_err(|error| match error {
-        FitError::Point { place, .. } => {
-            Refusal::wrong(format!("{file}:{}: {error}", lines[place]))
-        }
-        _ => Refusal::wrong(format!("{file}: {error}")),
-    })?;
-    draw(arguments, || chart(&points, &fit.law).svg())?;
-    if arguments.get_flag("json") {
-        super::json(&Found::of(&fit))
-    } else {
-        Ok(shown(&points, &fit))
-    }
-}
-
-/// A fit as JSON. What has no value is null: the peak of a law without β, the error of what is at a
-/// bound.
-#[derive(Serialize)]
-pub(super) struct Found<'a> {
-    alpha: f64,
-    alpha_se: Option<f64>,
-    beta: f64,
-    beta_se: Option<f64>,
-    gamma: f64,
-    gamma_se: Option<f64>,
-    peak_n: Option<f64>,
-    peak_throughput: Option<f64>,
-    residual_se: f64,
-    fitted: &'a [f64],
-}
-
-impl<'a> Found<'a> {
-    pub(super) fn of(fit: &'a Fit) -> Self {
-        let Usl { alpha, beta, gamma } = fit.law;
-        let [alpha_se, beta_se, gamma_se] = fit.errors;
-        let peak_n = fit.law.peak();
-        Self {
-            alpha,
-            alpha_se,
-            beta,
-            beta_se,
-            gamma,
-            gamma_se,
-            peak_n,
-            peak_throughput: peak_n.map(|n| fit.law.throughput(n)),
-            residual_se: fit.residual_error,
-            fitted: &fit.fitted,
-        }
-    }
-}
-
-fn shown(points: &[(f64, f64)], fit: &Fit) -> String {
-    let mut table = Table::new(row![r->"n", r->text!("throughput"), r->text!("fitted")]);
-    for ((n, throughput), fitted) in points.iter().zip(&fit.fitted) {
-        let cells = [*n, *throughput, *fitted].map(number);
-        table.add_row(row![r->cells[0], r->cells[1], r->cells[2]]);
-    }
-    format!("{table:columns$}{}", numbers(fit), columns = columns())
-}
-
-/// Writes what was found, in words.
-pub(super) fn numbers(fit: &Fit) -> String {
-    let Usl { alpha, beta, gamma } = fit.law;
-    let names = [text!("contention α"), text!("coherency β"), text!("one worker γ")];
-    let mut text = String::new();
-    for (name, (value, error)) in names.iter().zip([alpha, beta, gamma].iter().zip(fit.errors)) {
-        let error =
-            error.map_or_else(|| text!("at its bound"), |error| format!("± {}", rounded(error)));
-        text += &format!("{name} = {} {error}\n", rounded(*value));
-    }
-    text += &(text!("residual standard error {}", rounded(fit.residual_error)) + "\n");
-    let peak = fit.law.peak().map(|n| (rounded(n), rounded(fit.law.throughput(n))));
-    text + &match peak {
-        Some((n, most)) => text!("most with {} workers: {}", n, most),
-        None => text!("β is 0: more workers never make it worse"),
-    } + "\n"
-}
-
-fn chart<'a>(points: &[(f64, f64)], law: &'a Usl) -> Chart<'a> {
-    // Points of the same n are one, with a range.
-    let mut by_n: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-    for (n, throughput) in points {
-        // Positive numbers are in the order of their bits.
-        by_n.entry(n.to_bits()).or_default().push(*throughput);
-    }
-    let points: Vec<Point> =
-        by_n.into_iter().map(|(n, values)| Point::of(f64::from_bits(n), values)).collect();
-    let Usl { alpha, beta, gamma } = *law;
-    let mut curves = vec![Curve::ideal(gamma)];
-    curves.extend(fitted(law));
-    Chart {
-        title: text!("Throughput by n workers: α = {}, β = {}", rounded(alpha), rounded(beta)),
-        y: text!("throughput"),
-        most: points_most(&points),
-        curves,
-        points,
-        measured: text!("measured"),
-        cores: None,
-    }
-}
-
-fn points_most(points: &[Point]) -> f64 {
-    points.iter().map(|point| point.n).fold(2.0, f64::max)
-}
-
-/// Makes the curves of a fitted law: itself, and what is left of it without β: Amdahl's.
-pub(super) fn fitted(law: &Usl) -> Vec<Curve<'static>> {
-    let law = *law;
-    let amdahl = Usl { beta: 0.0, ..law };
-    vec![
-        Curve::far(text!("Amdahl: with α alone"), move |n| Some(amdahl.throughput(n))),
-        Curve::new(text!("fitted law of scalability"), move |n| Some(law.throughput(n))),
-    ]
+    let (name, text) = read(arguments)?;
+    let report = FitReport::of_csv(&text).map_err(|error| Refusal::input(&name, &error))?;
+    show(arguments, &report)
 }

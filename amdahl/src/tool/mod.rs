@@ -6,24 +6,18 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use amdahl::report::{InputError, Report};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use common::arguments::{number as number_in, option};
-use common::drawing;
 use common::files::{self, CreateError, reason};
 use common::lessons::Tool;
+use common::narrator::columns;
 use common::{output, text};
-use serde::Serialize;
 
-mod curves;
-mod decimal;
 mod fit;
-mod gantt;
 mod law;
 mod measure;
-mod network;
 mod plan;
-mod plan_file;
-mod points_file;
 mod runs;
 
 pub(crate) const ALL: &[Tool] = &[plan::TOOL, law::TOOL, fit::TOOL, measure::TOOL];
@@ -39,6 +33,14 @@ impl Refusal {
     /// Makes the refusal when something outside has failed.
     fn failed(text: impl Display) -> Self {
         Self { code: 1, text: text.to_string() }
+    }
+
+    /// Makes the refusal of what is in a file of this name.
+    fn input(name: &str, error: &InputError) -> Self {
+        Self::wrong(match error.line {
+            Some(line) => format!("{name}:{line}: {error}"),
+            None => format!("{name}: {error}"),
+        })
     }
 
     /// Makes the refusal of wrong input.
@@ -125,72 +127,21 @@ fn svg(arguments: &ArgMatches) -> Result<Option<File>, Refusal> {
     })
 }
 
-/// Draws the picture, if one was asked for.
-fn draw(
+/// Draws the picture, if one was asked for, and returns what else is to be printed.
+fn show(arguments: &ArgMatches, report: &impl Report) -> Result<String, Refusal> {
+    show_in(arguments, svg(arguments)?, report)
+}
+
+/// Does what [`show`] does, with a file for the picture that was created before.
+fn show_in(
     arguments: &ArgMatches,
-    picture: impl FnOnce() -> Result<String, drawing::Error>,
-) -> Result<(), Refusal> {
-    svg(arguments)?.map_or(Ok(()), |file| write(file, picture()))
-}
-
-fn write(mut file: File, picture: Result<String, drawing::Error>) -> Result<(), Refusal> {
-    let failed = |why| Refusal::failed(text!("the picture can't be written: {}", why));
-    let picture = picture.map_err(|error| failed(format!("{error:?}")))?;
-    file.write_all(picture.as_bytes()).map_err(|error| failed(reason(&error)))
-}
-
-fn json(value: &impl Serialize) -> Result<String, Refusal> {
-    let text = serde_json::to_string(value).map_err(Refusal::failed)?;
-    // JSON may hold some control characters as they are, and reads these escapes.
-    Ok(output::escaped(&text) + "\n")
-}
-
-/// Writes a number with seven digits, without the zeros at its end: `19.51` for 19.509999999999998.
-fn number(value: f64) -> String {
-    digits(value, 7, 15)
-}
-
-/// Writes a number with four digits, for what is measured, headings and axes.
-fn rounded(value: f64) -> String {
-    digits(value, 4, 7)
-}
-
-/// Writes a number with this many digits, or more before the point; with a power of ten, if there
-/// were more than `longest` before it.
-fn digits(value: f64, most: u8, longest: i32) -> String {
-    if !value.is_finite() {
-        return if value > 0.0 { "∞" } else { "–" }.to_owned();
+    file: Option<File>,
+    report: &impl Report,
+) -> Result<String, Refusal> {
+    if let Some(mut file) = file {
+        let failed = |why| Refusal::failed(text!("the picture can't be written: {}", why));
+        let picture = report.svg().map_err(|error| failed(format!("{error:?}")))?;
+        file.write_all(picture.as_bytes()).map_err(|error| failed(reason(&error)))?;
     }
-    let size = if value == 0.0 { 0.0 } else { value.abs().log10().floor() };
-    let decimals = (f64::from(most) - 1.0 - size).clamp(0.0, 15.0) as usize;
-    let (text, power) = match size as i32 {
-        size if size < -5 || size >= longest => {
-            let text = format!("{value:.0$e}", usize::from(most) - 1);
-            let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
-            (digits.to_owned(), format!("e{power}"))
-        }
-        _ => (format!("{value:.decimals$}"), String::new()),
-    };
-    if !text.contains('.') {
-        return text + &power;
-    }
-    text.trim_end_matches('0').trim_end_matches('.').to_owned() + &power
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_shown_with_as_many_digits_as_they_need() {
-        let numbers = [0.0, 1.0, 19.509999999999998, 12.25, 1.0 / 3.0, 123456789.0, 1.044e-4];
-        let shown = ["0", "1", "19.51", "12.25", "0.3333333", "123456789", "0.0001044"];
-        assert_eq!(numbers.map(number), shown);
-        assert_eq!(number(f64::INFINITY), "∞");
-        let numbers = [1e-19, 1.25e200, -1e-7, 1e15, 2.0f64.powi(49), f64::MIN_POSITIVE];
-        let shown = ["1e-19", "1.25e200", "-1e-7", "1e15", "562949953421312", "2.225074e-308"];
-        assert_eq!(numbers.map(number), shown);
-        let shown = ["0.3333", "9999999", "1e7", "2.5e11", "-1.235e8"];
-        assert_eq!([1.0 / 3.0, 9_999_999.0, 1e7, 2.5e11, -123_456_789.0].map(rounded), shown);
-    }
+    Ok(if arguments.get_flag("json") { report.json() } else { report.text(columns()) })
 }

@@ -5,7 +5,11 @@
 //! | `plans` | a plan's chart, network and critical path |
 //! | `laws` | the laws of speedup, and the fit of measurements |
 //! | `queue` | the ring of the queue, one step at a time |
+//!
+//! `answer` is what the first two return.
 
+mod answer;
+mod cells;
 pub mod laws;
 pub mod plans;
 pub mod queue;

@@ -8,3 +8,4 @@ mod plans;
 mod queue;
 mod site;
 mod support;
+mod tool;

@@ -8,7 +8,7 @@
 //!   └────┴───┴────┘
 //! ```
 
-use amdahl::{Plan, Timetable};
+use crate::{Plan, Timetable};
 use common::drawing::{self, Area, BLUE, DARK, Drawn, HPos, PALE, Place, RED};
 use common::text;
 use plotters::prelude::*;

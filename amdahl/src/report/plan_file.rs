@@ -1,17 +1,44 @@
 //! A plan as it is written in a TOML file. Its fields are read one by one, so that what is wrong
 //! with one is told in the reader's language.
 
-use amdahl::{Plan, Task, three_point};
+use std::collections::BTreeMap;
+
 use common::text;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use toml::de::{DeTable, Error};
 
-use super::Refusal;
+use super::InputError;
+use crate::{Plan, PlanError, Task, three_point};
 
 /// The fields of a file, and of a task.
 const FIELDS: [&str; 4] = ["unit", "resources", "task", "tasks"];
 const OF_TASK: [&str; 7] =
     ["name", "duration", "optimistic", "likely", "pessimistic", "after", "needs"];
+
+/// A plan as it is written in a TOML file: there may be a cycle in it.
+///
+/// ```
+/// use amdahl::report::PlanFile;
+///
+/// let file = PlanFile::parse("unit = 'min'\n[[task]]\nname = 'boil'\nduration = 15\n")?;
+/// assert_eq!((file.tasks[0].name.as_str(), file.lines[0]), ("boil", 3));
+/// let (plan, unit) = file.into_plan()?;
+/// assert_eq!((plan.work(), unit.as_deref()), (15.0, Some("min")));
+/// # Ok::<(), amdahl::report::InputError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlanFile {
+    /// The unit of time, for labels.
+    pub unit: Option<String>,
+    /// The resources, and how many there are of each.
+    pub resources: BTreeMap<String, u32>,
+    /// The tasks.
+    pub tasks: Vec<Task>,
+    /// For each task its optimistic, likely and pessimistic duration, if that is how it was given.
+    pub estimates: Vec<Option<[f64; 3]>>,
+    /// For each task the line where its name is, from 1; none for a plan that is in no file.
+    pub lines: Vec<usize>,
+}
 
 /// What is wrong with a file, and the index where, if it is in one place.
 struct Wrong {
@@ -19,64 +46,83 @@ struct Wrong {
     what: String,
 }
 
-/// Parses the plan in this text, and its unit of time. Errors name the file, the line and the task.
-pub(super) fn parse(file: &str, text: &str) -> Result<(Plan, Option<String>), Refusal> {
-    plan(text).map_err(|Wrong { place, what }| {
-        Refusal::wrong(match place.and_then(|place| text.get(..place)) {
-            Some(before) => format!("{file}:{}: {what}", before.matches('\n').count() + 1),
-            None => format!("{file}: {what}"),
+impl PlanFile {
+    /// Parses the text of a file.
+    ///
+    /// # Errors
+    /// What is wrong with a line.
+    pub fn parse(text: &str) -> Result<Self, InputError> {
+        let line = |place| text[..place].matches('\n').count() + 1;
+        let is_inside = |place: &usize| text.is_char_boundary(*place);
+        read(text).map_err(|Wrong { place, what }| InputError {
+            line: place.filter(is_inside).map(line),
+            what,
         })
-    })
+    }
+
+    /// Makes the plan; returns it and its unit of time.
+    ///
+    /// # Errors
+    /// The reason why the tasks are no plan, and the line of the task to look at.
+    pub fn into_plan(self) -> Result<(Plan, Option<String>), InputError> {
+        let located = |error: PlanError| InputError {
+            line: error.task().and_then(|task| self.lines.get(task).copied()),
+            what: error.to_string(),
+        };
+        Ok((Plan::new(self.tasks, self.resources).map_err(located)?, self.unit))
+    }
 }
 
-fn plan(text: &str) -> Result<(Plan, Option<String>), Wrong> {
-    let file = DeTable::parse(text).map_err(|error| no_toml(text, &error))?;
-    let file = file.get_ref();
-    check_fields(file, &FIELDS)?;
-    let unit = field(file, "unit", || text!("a text in quotes"))?;
-    let resources = field(file, "resources", || text!("a table of whole numbers"))?;
-    let (mut tasks, mut places) = (Vec::new(), Vec::new());
-    for list in ["task", "tasks"].into_iter().filter_map(|key| file.get(key)) {
+fn read(text: &str) -> Result<PlanFile, Wrong> {
+    let table = DeTable::parse(text).map_err(|error| no_toml(text, &error))?;
+    let table = table.get_ref();
+    check_fields(table, &FIELDS)?;
+    let unit = field(table, "unit", || text!("a text in quotes"))?;
+    let resources = field(table, "resources", || text!("a table of whole numbers"))?;
+    let resources = resources.unwrap_or_default();
+    let mut file = PlanFile { unit, resources, ..PlanFile::default() };
+    let ends: Vec<usize> = text.match_indices('\n').map(|(place, _)| place).collect();
+    for list in ["task", "tasks"].into_iter().filter_map(|key| table.get(key)) {
         let is_other = || wrong(list.span().start, text!("each task begins with [[task]]"));
         for entry in list.get_ref().as_array().ok_or_else(is_other)?.iter() {
             let table = entry.get_ref().as_table().ok_or_else(is_other)?;
-            let (task, place) = task(table, entry.span().start)?;
-            tasks.push(task);
-            places.push(place);
+            let (task, estimates, place) = task(table, entry.span().start)?;
+            file.tasks.push(task);
+            file.estimates.push(estimates);
+            file.lines.push(ends.partition_point(|end| *end < place) + 1);
         }
     }
-    let plan = Plan::new(tasks, resources.unwrap_or_default()).map_err(|error| Wrong {
-        place: error.task().map(|task| places[task]),
-        what: error.to_string(),
-    })?;
-    Ok((plan, unit))
+    Ok(file)
 }
 
+/// The three estimates of a task's duration, if it has them.
+type Estimates = Option<[f64; 3]>;
+
 /// Reads a task, and returns where its name is.
-fn task(table: &DeTable<'_>, place: usize) -> Result<(Task, usize), Wrong> {
+fn task(table: &DeTable<'_>, place: usize) -> Result<(Task, Estimates, usize), Wrong> {
     let name: Option<String> = field(table, "name", || text!("a text in quotes"))?;
     let name = name.ok_or_else(|| wrong(place, text!("this task has no name")))?;
     let place = table.get("name").map_or(place, |value| value.span().start);
     let of_task =
         |error: Wrong| Wrong { what: text!("task \"{}\": {}", name, error.what), ..error };
     check_fields(table, &OF_TASK).map_err(of_task)?;
-    let duration = duration(table, place).map_err(of_task)?;
+    let (duration, estimates) = duration(table, place).map_err(of_task)?;
     let after = field(table, "after", || text!("a list of names")).map_err(of_task)?;
     let needs = field(table, "needs", || text!("a table of whole numbers")).map_err(of_task)?;
     let (after, needs) = (after.unwrap_or_default(), needs.unwrap_or_default());
-    Ok((Task { name, duration, after, needs }, place))
+    Ok((Task { name, duration, after, needs }, estimates, place))
 }
 
 /// Reads how long a task takes; `place` is where its name is.
-fn duration(table: &DeTable<'_>, place: usize) -> Result<f64, Wrong> {
+fn duration(table: &DeTable<'_>, place: usize) -> Result<(f64, Estimates), Wrong> {
     let number = |key| field(table, key, || text!("a number"));
     match (number("duration")?, number("optimistic")?, number("likely")?, number("pessimistic")?) {
-        (Some(duration), None, None, None) => Ok(duration),
+        (Some(duration), None, None, None) => Ok((duration, None)),
         // Written so that a NaN is refused, too.
         (None, Some(best), Some(likely), Some(worst))
             if best >= 0.0 && best <= likely && likely <= worst =>
         {
-            Ok(three_point(best, likely, worst))
+            Ok((three_point(best, likely, worst), Some([best, likely, worst])))
         }
         (None, Some(_), Some(_), Some(_)) => {
             Err(wrong(place, text!("it must be {}", "0 <= optimistic <= likely <= pessimistic")))

@@ -6,7 +6,7 @@
 //!   material   █────────────│        what it may be late: a line
 //! ```
 
-use amdahl::{Plan, Schedule, Timetable};
+use crate::{Plan, Schedule, Timetable};
 use common::drawing::{self, Area, BLUE, DARK, Drawn, Error, GRID, HPos, PALE, Place, RED};
 use common::text;
 use plotters::prelude::*;

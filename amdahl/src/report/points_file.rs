@@ -4,7 +4,7 @@ use common::text;
 use common::text::{Language, language};
 use csv::{ReaderBuilder, Trim};
 
-use super::Refusal;
+use super::InputError;
 use super::decimal::{Number, Style};
 
 /// A line's number, and what it says: n and the throughput.
@@ -19,9 +19,9 @@ const THROUGHPUT: &str = "throughput, x, rate, ops, ops/s, req/s, rps, qps, tps,
 const TIMES: &str = "s, sec, second, seconds, ms, millisecond, milliseconds, us, µs, ns, min, \
                      minute, minutes, h, hour, hours, 秒, 毫秒";
 
-/// Reads the measurements. Errors name the file and the line.
-pub(super) fn parse(file: &str, text: &str) -> Result<Vec<Line>, Refusal> {
-    let at = |line: usize, what: String| Refusal::wrong(format!("{file}:{line}: {what}"));
+/// Reads the measurements. Errors name the line.
+pub(super) fn parse(text: &str) -> Result<Vec<Line>, InputError> {
+    let at = |line: usize, what: String| InputError { line: Some(line), what };
     // A lone CR ends a line, too.
     let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
     let lines = (1..).zip(text.lines().map(|line| without_comment(line).trim_matches(' ')));
