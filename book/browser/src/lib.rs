@@ -6,6 +6,8 @@
 //! | `laws` | the laws of speedup, and the fit of measurements |
 //! | `queue` | the ring of the queue, one step at a time |
 
+mod language;
 pub mod laws;
 pub mod plans;
 pub mod queue;
+mod shared;
