@@ -215,9 +215,8 @@ impl Memory {
 
     /// Tells what the word of an operation is there for.
     pub(crate) fn word_of(&self, operation: &Operation) -> Word {
-        let index = |words: &[AtomicU64]| {
-            words.iter().position(|word| word.address() == operation.word)
-        };
+        let index =
+            |words: &[AtomicU64]| words.iter().position(|word| word.address() == operation.word);
         if let Some(hint) = index(&self.hints) {
             return if hint == 0 { Word::Head } else { Word::Tail };
         }

@@ -11,11 +11,18 @@
 //! it stands a model of Python's queue, which is only drawn from that one's source.
 
 mod call;
+mod html;
+mod play;
 mod python;
+mod python_view;
 #[expect(dead_code, reason = "the library's file, of which the page needs only a part")]
 #[path = "../../../../multiprocess/src/queue/ring.rs"]
 mod ring;
 mod stage;
+#[cfg(test)]
+mod steps;
 mod text;
 mod tour;
-// mod view;
+mod view;
+
+pub use play::{PythonPlay, RingPlay};

@@ -79,17 +79,49 @@ pub(crate) enum Lock {
 /// What an act did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    Put { who: u16, item: Piece },
-    Acquired { who: u16, lock: Lock },
+    Put {
+        who: u16,
+        item: Piece,
+    },
+    Acquired {
+        who: u16,
+        lock: Lock,
+    },
     /// The lock is held: by a living process, or by none.
-    WaitsForLock { who: u16, lock: Lock, holder: u16, is_dead: bool },
-    Sent { who: u16, piece: Piece },
-    WaitsForRoom { who: u16 },
-    WaitsForPiece { who: u16, has_half: bool },
-    Received { who: u16, piece: Piece },
-    Released { who: u16, lock: Lock },
-    Killed { who: u16, holding: Option<Lock>, in_buffer: bool, sent_half: bool },
-    Started { who: u16 },
+    WaitsForLock {
+        who: u16,
+        lock: Lock,
+        holder: u16,
+        is_dead: bool,
+    },
+    Sent {
+        who: u16,
+        piece: Piece,
+    },
+    WaitsForRoom {
+        who: u16,
+    },
+    WaitsForPiece {
+        who: u16,
+        has_half: bool,
+    },
+    Received {
+        who: u16,
+        piece: Piece,
+    },
+    Released {
+        who: u16,
+        lock: Lock,
+    },
+    Killed {
+        who: u16,
+        holding: Option<Lock>,
+        in_buffer: bool,
+        sent_half: bool,
+    },
+    Started {
+        who: u16,
+    },
 }
 
 pub(crate) struct Model {
@@ -177,9 +209,7 @@ impl Model {
                 self.holders[lock as usize] = Some(who);
                 Event::Acquired { who, lock }
             }
-            Some(holder) => {
-                Event::WaitsForLock { who, lock, holder, is_dead: self.is_lost(lock) }
-            }
+            Some(holder) => Event::WaitsForLock { who, lock, holder, is_dead: self.is_lost(lock) },
         }
     }
 

@@ -153,6 +153,11 @@ impl Stage {
         acts.into_iter().for_each(|act| self.act(act));
     }
 
+    /// Returns the highest number that a participant ever had.
+    pub(crate) fn highest(&self) -> Owner {
+        self.highest
+    }
+
     pub(crate) fn can_undo(&self) -> bool {
         !self.acts.is_empty()
     }
@@ -187,8 +192,7 @@ impl Stage {
     /// Goes on with a call up to the end of its step, or begins one.
     fn step(&mut self, seat: usize, act: Act) {
         let begun = self.seats[seat].call.take();
-        let (call, mut tape) =
-            begun.unwrap_or_else(|| (self.new_call(seat, act), Tape::default()));
+        let (call, mut tape) = begun.unwrap_or_else(|| (self.new_call(seat, act), Tape::default()));
         let (before, who) = (tape.done.len(), self.seats[seat].number);
         let returned = loop {
             let returned = tape.run(1, || self.memory.make(&call, who));

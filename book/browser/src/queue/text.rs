@@ -198,11 +198,9 @@ fn end(language: Language, who: &str, returned: &Returned, is_put: bool) -> Stri
             "有一个被占用的槽位挡住了 {who}：如果占用者已死，修复之后就能继续。"
         ),
         Returned::Repaired(true) => String::new(),
-        Returned::Repaired(false) => say!(
-            language,
-            "{who} finds nothing to repair.",
-            "{who} 没有发现需要修复的地方。"
-        ),
+        Returned::Repaired(false) => {
+            say!(language, "{who} finds nothing to repair.", "{who} 没有发现需要修复的地方。")
+        }
     }
 }
 

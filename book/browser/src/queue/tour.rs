@@ -16,6 +16,13 @@ pub(crate) struct Stop {
     pub sentence: [&'static str; 2],
 }
 
+/// Where in the tours one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub tour: usize,
+    pub stop: usize,
+}
+
 /// Seats of the stage: producers A and B, consumers C and D.
 const A: usize = 0;
 const B: usize = 1;

@@ -183,12 +183,7 @@ mod tests {
     fn add_one(word: &AtomicU64) -> u64 {
         loop {
             let seen = word.load(Ordering::Acquire);
-            let added = word.compare_exchange(
-                seen,
-                seen + 1,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            );
+            let added = word.compare_exchange(seen, seen + 1, Ordering::AcqRel, Ordering::Acquire);
             if added.is_ok() {
                 return seen + 1;
             }
