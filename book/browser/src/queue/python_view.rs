@@ -178,6 +178,12 @@ fn about(language: Language, model: &Model, number: usize) -> Vec<String> {
                     "永远等着 <code>{lock}</code>"
                 )
             }
+            None if matches!(process.at, At::Receiving(0 | 1)) && model.pipe.is_empty() => {
+                say!(language, "waits at the empty pipe", "在空管道上等待")
+            }
+            None if matches!(process.at, At::Sending(0 | 1)) && model.pipe.len() == PIPE => {
+                say!(language, "waits at the full pipe", "在满管道上等待")
+            }
             None => say!(language, "alive", "活着"),
         }
     } else {
@@ -245,8 +251,8 @@ fn sentence(language: Language, event: &Event) -> String {
             if is_dead {
                 say!(
                     language,
-                    "{who} waits for {lock}, for ever: {holder} took it to its grave, and the lock \
-                     doesn't know who has it.",
+                    "{who} waits for {lock}, for ever: {holder} died with it, and the lock doesn't know \
+                     who has it.",
                     "{who} 等待 {lock}，永远等不到：{holder} 带着它死了，而锁并不知道自己在谁手里。"
                 )
             } else {
