@@ -93,10 +93,14 @@ pub(crate) fn operation(language: Language, word: Word, operation: &Operation) -
         }
         Word::Number(number) => say!(language, "number {number}", "编号 {number}"),
     };
+    // Chinese has a space only beside Latin letters.
+    let space = if what.starts_with(|first: char| first.is_ascii()) { " " } else { "" };
     match operation.kind {
-        Kind::Load => say!(language, "load {what}", "读 {what}"),
-        Kind::Store(_) => say!(language, "store {what}", "写 {what}"),
-        Kind::Exchange { .. } => say!(language, "compare-exchange {what}", "比较并交换 {what}"),
+        Kind::Load => say!(language, "load {what}", "读取{space}{what}"),
+        Kind::Store(_) => say!(language, "store {what}", "写入{space}{what}"),
+        Kind::Exchange { .. } => {
+            say!(language, "compare-exchange {what}", "比较并交换{space}{what}")
+        }
     }
 }
 

@@ -195,7 +195,7 @@ pub(crate) const TOURS: [Tour; 3] = [
                 acts: &[Next(C), Next(C), Next(C)],
                 sentence: [
                     "Consumer C has read it, and marks it as read before it frees the window: \
-                     Clearing(C). From here on nobody may read it again.",
+                     Clearing(C). From here on no process may read it again.",
                     "消费者 C 读完了它，在释放窗口之前先标记为已读：Clearing(C)。从现在起，谁也不能再读它。",
                 ],
             },
