@@ -65,7 +65,7 @@ fn stage(play: &PythonPlay) -> String {
     format!(
         "<section class=\"seats\" aria-label=\"{producers}\">{}</section>\
          <section class=\"pipe\" aria-label=\"{pipe}\"><h4>{pipe}</h4>\
-         <div>{}<ol reversed>{cells}</ol>{}</div></section>\
+         <div>{}<ol>{cells}</ol>{}</div></section>\
          <section class=\"seats\" aria-label=\"{consumers}\">{}</section>",
         seats(0..SEATS / 2),
         lock(language, model, Lock::Write),
