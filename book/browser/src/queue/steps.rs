@@ -34,10 +34,7 @@ fn do_all(stage: &mut Stage, acts: &[Act]) {
 fn repair_all(stage: &mut Stage, seat: usize) {
     assert!(!stage.by_operation);
     loop {
-        do_all(stage, &[Repair(seat)]);
-        while stage.seats[seat].call.is_some() {
-            do_all(stage, &[Repair(seat)]);
-        }
+        finish_repair(stage, seat);
         let is_dead =
             |owner: &u16| stage.seats.iter().all(|it| it.number != *owner || !it.is_alive);
         if stage.memory.ring().owners().filter(is_dead).count() == 0 {
@@ -46,11 +43,11 @@ fn repair_all(stage: &mut Stage, seat: usize) {
     }
 }
 
-/// Goes on with the call in this seat to its end.
+/// Goes on with a put or get to its end, or makes one.
 fn finish(stage: &mut Stage, seat: usize) {
     let begun = stage.events.len();
     while stage.seats[seat].call.is_some() || stage.events.len() == begun {
-        stage.act(if stage.seats[seat].is_repairing() { Repair(seat) } else { Next(seat) });
+        do_all(stage, &[Next(seat)]);
     }
 }
 
@@ -287,27 +284,43 @@ fn assert_whole(got: &[Vec<u64>], why: &str) {
 }
 
 #[test]
-fn of_two_repairers_one_repairs_at_whatever_operations_they_meet() {
-    for first in 0..30 {
-        for second in 0..30 {
-            let mut stage = after(&[Large(A), Next(A), Next(A), Next(A), Next(C), Next(C)]);
-            do_all(&mut stage, &[Next(C), Kill(C), Operations]);
-            let some = |stage: &mut Stage, seat: usize, operations| {
-                for _ in 0..operations {
-                    do_all(stage, &[Repair(seat)]);
-                    if stage.seats[seat].call.is_none() {
-                        return;
-                    }
-                }
-            };
-            some(&mut stage, B, first);
-            some(&mut stage, D, second);
-            some(&mut stage, B, 100);
-            some(&mut stage, D, 100);
-            assert_eq!(phase_of(&stage, 0), "Empty", "{first}, {second}");
-            assert_eq!(stage.memory.state(0).lap, 1, "{first}, {second}: released once");
-            assert_eq!(stage.memory.contents(0).1, [0; 4]);
+fn of_two_repairers_one_repairs_at_whatever_operation_the_other_comes() {
+    for operations in 0..40 {
+        let mut stage = after(&[Large(A), Next(A), Next(A), Next(A), Large(A), Next(C), Next(C)]);
+        do_all(&mut stage, &[Next(C), Kill(C), Operations]);
+        for _ in 0..operations {
+            do_all(&mut stage, &[Repair(B)]);
+            if stage.seats[B].call.is_none() {
+                break;
+            }
         }
+        let is_under_way = stage.seats[B].call.is_some();
+        do_all(&mut stage, &[Operations]);
+        finish_repair(&mut stage, D);
+        // The slot may be in use again, before the first repairer goes on.
+        let mut put = 0;
+        for _ in 0..SLOTS {
+            finish(&mut stage, A);
+            put += usize::from(stage.seats[A].returned == Some(Returned::Put));
+        }
+        if is_under_way {
+            finish_repair(&mut stage, B);
+        }
+        assert!(put >= SLOTS - 1, "{operations}: {put}");
+        assert!(stage.memory.state(0).lap == 1, "{operations}");
+        for _ in 0..put {
+            finish(&mut stage, D);
+        }
+        assert_eq!(stage.seats[D].got.len(), put, "{operations}");
+        assert_whole(&stage.seats[D].got, "each once");
+    }
+}
+
+/// Goes on with a repair to its end, or makes one.
+fn finish_repair(stage: &mut Stage, seat: usize) {
+    do_all(stage, &[Repair(seat)]);
+    while stage.seats[seat].is_repairing() {
+        do_all(stage, &[Repair(seat)]);
     }
 }
 

@@ -203,6 +203,16 @@ mod tests {
     }
 
     #[test]
+    fn a_rehearsal_sees_what_it_has_written_itself() {
+        let word = AtomicU64::new(7);
+        let mut tape = Tape::default();
+        let add_twice = || (add_one(&word), add_one(&word));
+        assert_eq!(tape.run(0, add_twice), None);
+        assert_eq!(tape.rehearsed.iter().map(Operation::after).collect::<Vec<_>>(), [7, 8, 8, 9]);
+        assert_eq!(word.load(Ordering::Relaxed), 7);
+    }
+
+    #[test]
     fn a_call_sees_what_another_did_between_two_of_its_operations() {
         let word = AtomicU64::new(7);
         let (mut slow, mut quick) = (Tape::default(), Tape::default());
