@@ -188,8 +188,10 @@ fn every_button_has_a_name_and_every_group_says_what_it_is() {
         );
         assert_eq!(nameless, 0);
         let groups = page.evaluate(
-            "[...document.querySelectorAll('.play section, .play article')].map((it) =>
-                it.ariaLabel ?? document.getElementById(it.getAttribute('aria-labelledby')).innerText)",
+            "[...document.querySelectorAll('.play section, .play article')].map((it) => {
+                const name = document.getElementById(it.getAttribute('aria-labelledby'));
+                return it.ariaLabel ?? name.innerText;
+            })",
         );
         let groups = groups.as_array().cloned().unwrap_or_default();
         assert_eq!(groups.len(), 14);
@@ -232,9 +234,10 @@ fn it_fits_on_a_phone() {
             let page_fits = "document.documentElement.scrollWidth <= innerWidth";
             assert_eq!(page.evaluate(page_fits), true, "{language}, {tour}");
             let cut = page.evaluate(
-                "[...document.querySelectorAll('.play .phase, .play button')]
-                    .filter((it) => it.scrollWidth > it.clientWidth + 1 && it.clientWidth > 0
-                        || it.getBoundingClientRect().right > innerWidth).map((it) => it.innerText)",
+                "[...document.querySelectorAll('.play .phase, .play button')].filter((it) => {
+                    const isCut = it.clientWidth > 0 && it.scrollWidth > it.clientWidth + 1;
+                    return isCut || it.getBoundingClientRect().right > innerWidth;
+                }).map((it) => it.innerText)",
             );
             assert_eq!(cut, Value::Array(Vec::new()), "{language}, {tour}");
         }

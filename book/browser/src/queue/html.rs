@@ -29,7 +29,8 @@ impl Button<'_> {
         let act = format!("{verb} {seat}");
         let act = act.trim_end();
         format!(
-            "<button type=\"button\" id=\"{id}\" class=\"{verb}\" data-act=\"{act}\"{disabled}{pressed}>\
+            "<button type=\"button\" id=\"{id}\" class=\"{verb}\" \
+             data-act=\"{act}\"{disabled}{pressed}>\
              {label}</button>"
         )
     }

@@ -239,7 +239,8 @@ fn sentence(language: Language, event: &Event) -> String {
                 language,
                 "{who} puts {item} into its own _buffer, and put returns. The feeder thread has \
                  yet to send it.",
-                "{who} 把{item}放进自己的 _buffer，put 就返回了。后台线程（feeder）还要把它发送出去。"
+                "{who} 把{item}放进自己的 _buffer，put 就返回了。\
+                 后台线程（feeder）还要把它发送出去。"
             )
         }
         Event::Acquired { who, lock } => {
@@ -251,8 +252,8 @@ fn sentence(language: Language, event: &Event) -> String {
             if is_dead {
                 say!(
                     language,
-                    "{who} waits for {lock}, for ever: {holder} died with it, and the lock doesn't know \
-                     who has it.",
+                    "{who} waits for {lock}, for ever: {holder} died with it, and the lock \
+                     doesn't know who has it.",
                     "{who} 等待 {lock}，永远等不到：{holder} 带着它死了，而锁并不知道自己在谁手里。"
                 )
             } else {
@@ -351,7 +352,8 @@ fn killed(
             language,
             "{lock} stays taken: it is a semaphore at 0, and no process is left to raise it. All \
              that need it wait for ever.",
-            "{lock} 一直被占着：它是值为 0 的信号量，再也没有进程把它加回来。需要它的进程永远等下去。"
+            "{lock} 一直被占着：它是值为 0 的信号量，再也没有进程把它加回来。\
+             需要它的进程永远等下去。"
         ));
     } else {
         told.push(say!(language, "It had no lock.", "它手里没有锁。"));

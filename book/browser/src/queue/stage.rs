@@ -13,9 +13,9 @@ pub(crate) const SEATS: usize = 4;
 pub(crate) enum Act {
     /// The participant in this seat takes the next step of its call, or of a put or get.
     Next(usize),
-    /// It takes the next step of its repair, or begins one.
+    /// The participant takes the next step of its repair, or begins one.
     Repair(usize),
-    /// It is killed where it is.
+    /// The participant is killed where it is.
     Kill(usize),
     /// A new participant takes the seat of a dead one.
     Start(usize),

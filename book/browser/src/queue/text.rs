@@ -383,7 +383,8 @@ fn state(language: Language, who: &str, slot: usize, done: &Operation) -> String
                 language,
                 "{who} comes too late: slot {slot} was {expected} and is {from} now. \
                  It claims nothing, and looks again.",
-                "{who} 晚了一步：槽位 {slot} 刚才是 {expected}，现在是 {from}。它没有占到，再看一遍。"
+                "{who} 晚了一步：槽位 {slot} 刚才是 {expected}，现在是 {from}。它没有占到，\
+                 再看一遍。"
             )
         };
     }
@@ -405,7 +406,8 @@ fn state(language: Language, who: &str, slot: usize, done: &Operation) -> String
             language,
             "{who} repairs slot {slot}: {from} → {to}. That get never happened: \
              the item is delivered again (returns: {returns}).",
-            "{who} 修复槽位 {slot}：{from} → {to}。那次 get 等于没有发生：这条数据重新投递（退回次数：{returns}）。"
+            "{who} 修复槽位 {slot}：{from} → {to}。那次 get 等于没有发生：\
+             这条数据重新投递（退回次数：{returns}）。"
         ),
         (_, Phase::Clearing, step::MARK) => say!(
             language,

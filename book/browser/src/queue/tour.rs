@@ -38,7 +38,8 @@ pub(crate) const TOURS: [Tour; 3] = [
                 sentence: [
                     "Producer A has put cola 1 and cola 2. They wait in slots 0 and 1, which say \
                      Full; the tail hint points behind them.",
-                    "生产者 A 放入了可乐 1 和可乐 2。它们在槽位 0 和 1 里等待，这两个槽位是 Full；tail 提示指向它们后面。",
+                    "生产者 A 放入了可乐 1 和可乐 2。它们在槽位 0 和 1 里等待，\
+                     这两个槽位是 Full；tail 提示指向它们后面。",
                 ],
             },
             Stop {
@@ -46,7 +47,8 @@ pub(crate) const TOURS: [Tour; 3] = [
                 sentence: [
                     "Consumer C claims slot 0. One compare-exchange did it, and the slot now names \
                      its owner: Reading(C). There is no lock.",
-                    "消费者 C 占用槽位 0。这只用了一次比较并交换，槽位里写着占用者：Reading(C)。这里没有锁。",
+                    "消费者 C 占用槽位 0。这只用了一次比较并交换，槽位里写着占用者：Reading(C)。\
+                     这里没有锁。",
                 ],
             },
             Stop {
@@ -62,7 +64,8 @@ pub(crate) const TOURS: [Tour; 3] = [
                 sentence: [
                     "C is killed at the worst moment. The slot says Reading(C) as before; but the \
                      kernel has freed number 3, so all can tell that C is dead.",
-                    "C 在最坏的时刻被杀死。槽位还是 Reading(C)；但是内核已经释放编号 3，谁都能知道 C 已死。",
+                    "C 在最坏的时刻被杀死。槽位还是 Reading(C)；但是内核已经释放编号 3，\
+                     谁都能知道 C 已死。",
                 ],
             },
             Stop {
@@ -93,7 +96,8 @@ pub(crate) const TOURS: [Tour; 3] = [
                 sentence: [
                     "Then it gives the item back: Reading(C) becomes Full, and the slot counts one \
                      return. C's get never happened.",
-                    "然后把数据退回：Reading(C) 变成 Full，槽位记下一次退回。C 的那次 get 等于没有发生。",
+                    "然后把数据退回：Reading(C) 变成 Full，槽位记下一次退回。\
+                     C 的那次 get 等于没有发生。",
                 ],
             },
             Stop {
@@ -101,7 +105,8 @@ pub(crate) const TOURS: [Tour; 3] = [
                 sentence: [
                     "D gets cola 1: it was delivered again. Nothing is lost, and nothing came \
                      twice, for C's get had not returned.",
-                    "D 取到可乐 1：它被重新投递了。什么也没有丢，也没有什么出现两次，因为 C 的 get 还没有返回。",
+                    "D 取到可乐 1：它被重新投递了。什么也没有丢，也没有什么出现两次，\
+                     因为 C 的 get 还没有返回。",
                 ],
             },
         ],
@@ -142,9 +147,10 @@ pub(crate) const TOURS: [Tour; 3] = [
             Stop {
                 acts: &[Next(C)],
                 sentence: [
-                    "Consumer C doesn't pass a slot that is being written, because the items behind \
-                     it may be later ones of the same producer. It is blocked by the claim.",
-                    "消费者 C 不会越过正在写入的槽位，因为后面的数据可能是同一个生产者后来放入的。它被这个占用挡住了。",
+                    "Consumer C doesn't pass a slot that is being written, because the items \
+                     behind it may be later ones of the same producer. It is blocked by the claim.",
+                    "消费者 C 不会越过正在写入的槽位，\
+                     因为后面的数据可能是同一个生产者后来放入的。它被这个占用挡住了。",
                 ],
             },
             Stop {
@@ -159,7 +165,8 @@ pub(crate) const TOURS: [Tour; 3] = [
                 sentence: [
                     "Writing(A) becomes Empty, one lap on. A's put never happened, and nothing of \
                      the half message is ever seen.",
-                    "Writing(A) 变成 Empty，进入下一圈。A 的那次 put 等于没有发生，半条消息谁也不会看到。",
+                    "Writing(A) 变成 Empty，进入下一圈。A 的那次 put 等于没有发生，\
+                     半条消息谁也不会看到。",
                 ],
             },
             Stop {
@@ -175,7 +182,8 @@ pub(crate) const TOURS: [Tour; 3] = [
                 sentence: [
                     "A new producer takes the seat, with a number of its own: 5. What E puts comes \
                      next, as if nothing had happened.",
-                    "新的生产者坐到这个位置上，有自己的编号：5。E 接着放入数据，就像什么都没有发生过。",
+                    "新的生产者坐到这个位置上，有自己的编号：5。E 接着放入数据，\
+                     就像什么都没有发生过。",
                 ],
             },
         ],
@@ -188,7 +196,8 @@ pub(crate) const TOURS: [Tour; 3] = [
                 sentence: [
                     "Producer A has put a large item. It doesn't fit into its slot, so it lies in \
                      the slot's window, a piece of memory that has to be freed afterwards.",
-                    "生产者 A 放入了一条大数据。槽位里放不下，所以放在槽位的窗口里，也就是一块用完必须释放的内存。",
+                    "生产者 A 放入了一条大数据。槽位里放不下，所以放在槽位的窗口里，\
+                     也就是一块用完必须释放的内存。",
                 ],
             },
             Stop {
@@ -196,7 +205,8 @@ pub(crate) const TOURS: [Tour; 3] = [
                 sentence: [
                     "Consumer C has read it, and marks it as read before it frees the window: \
                      Clearing(C). From here on no process may read it again.",
-                    "消费者 C 读完了它，在释放窗口之前先标记为已读：Clearing(C)。从现在起，谁也不能再读它。",
+                    "消费者 C 读完了它，在释放窗口之前先标记为已读：Clearing(C)。从现在起，\
+                     谁也不能再读它。",
                 ],
             },
             Stop {
@@ -218,7 +228,8 @@ pub(crate) const TOURS: [Tour; 3] = [
                 sentence: [
                     "D wants to repair at the same time, and can't: B has the number. Two never \
                      repair after the same participant at once.",
-                    "D 也想同时修复，但是不行：编号在 B 手里。替同一个参与者修复的，同一时刻只有一个。",
+                    "D 也想同时修复，但是不行：编号在 B 手里。替同一个参与者修复的，\
+                     同一时刻只有一个。",
                 ],
             },
             Stop {
@@ -226,7 +237,8 @@ pub(crate) const TOURS: [Tour; 3] = [
                 sentence: [
                     "B takes over the slot: Clearing(C) becomes Clearing(B). So the slot again \
                      names one that is alive.",
-                    "B 接手槽位：Clearing(C) 变成 Clearing(B)。这样，槽位里写着的又是一个活着的参与者。",
+                    "B 接手槽位：Clearing(C) 变成 Clearing(B)。这样，\
+                     槽位里写着的又是一个活着的参与者。",
                 ],
             },
             Stop {
@@ -240,9 +252,10 @@ pub(crate) const TOURS: [Tour; 3] = [
             Stop {
                 acts: &[Repair(D), Repair(D)],
                 sentence: [
-                    "D tries again, and has number 2: the slot says Clearing(B), so B is the one to \
-                     repair after. It becomes Clearing(D).",
-                    "D 再试一次，锁住了编号 2：槽位写的是 Clearing(B)，要替 B 修复。槽位变成 Clearing(D)。",
+                    "D tries again, and has number 2: the slot says Clearing(B), so B is the one \
+                     to repair after. It becomes Clearing(D).",
+                    "D 再试一次，锁住了编号 2：槽位写的是 Clearing(B)，要替 B 修复。\
+                     槽位变成 Clearing(D)。",
                 ],
             },
             Stop {
@@ -250,7 +263,8 @@ pub(crate) const TOURS: [Tour; 3] = [
                 sentence: [
                     "D frees the window and then the slot: Empty, one lap on. The item was C's and \
                      went with it; it isn't delivered again.",
-                    "D 先释放窗口，再释放槽位：Empty，进入下一圈。那条数据属于 C，随它一起丢失，不会重新投递。",
+                    "D 先释放窗口，再释放槽位：Empty，进入下一圈。那条数据属于 C，随它一起丢失，\
+                     不会重新投递。",
                 ],
             },
         ],

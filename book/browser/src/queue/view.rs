@@ -255,7 +255,8 @@ fn seat(play: &RingPlay, number: usize) -> String {
     let dead = if seat.is_alive { "" } else { " dead" };
     format!(
         "<article class=\"seat of-{number}{dead}\" aria-labelledby=\"ring-name-{number}\">\
-         <h4 id=\"ring-name-{number}\">{title}</h4>{}<div class=\"buttons\">{buttons}</div></article>",
+         <h4 id=\"ring-name-{number}\">{title}</h4>{}\
+         <div class=\"buttons\">{buttons}</div></article>",
         paragraphs(&about(play, number)),
     )
 }
