@@ -10,6 +10,8 @@
 
 mod answer;
 mod cells;
+mod language;
 pub mod laws;
 pub mod plans;
 pub mod queue;
+mod shared;

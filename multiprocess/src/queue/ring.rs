@@ -90,7 +90,8 @@ const LAPS: u32 = u32::MAX >> (32 - LAP_BITS);
 const RETURNS: u16 = 0xfff;
 
 impl State {
-    fn of(word: u64) -> Self {
+    /// Unpacks a state; a page of the book shows it.
+    pub(crate) fn of(word: u64) -> Self {
         let phase = match (word >> 16) & 7 {
             0 => Phase::Empty,
             1 => Phase::Writing,
