@@ -6,6 +6,8 @@ use multiprocess::futures::TaskError;
 use multiprocess::process::frame;
 use serde::Serialize;
 
+use crate::buffers;
+
 /// Largest number of calls of a task that is submitted: the lengths of their arguments, of up to
 /// 9 bytes each, fit into a message to any server.
 const MOST_CALLS: usize = 4096;
@@ -31,7 +33,8 @@ pub(crate) struct Piece {
 impl Encoded {
     /// Serialises arguments into pieces of at most so many bytes.
     pub(crate) fn of<A: Serialize>(arguments: &[A], most_bytes: u64) -> Self {
-        let (mut encoded, mut piece) = (Self::default(), Piece::default());
+        let mut encoded = Self::default();
+        let mut piece = Piece { bytes: buffers::empty(), lengths: Vec::new() };
         for argument in arguments {
             let start = piece.bytes.len();
             let failed = match append(argument, &mut piece.bytes, most_bytes) {

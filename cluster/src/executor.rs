@@ -7,7 +7,6 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use bytes::Bytes;
 use multiprocess::futures::{
     Control, Executor, Future, Kept, Promise, SubmitError, TaskError, together,
 };
@@ -16,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::arguments::{Encoded, Piece};
+use crate::buffers;
 use crate::builder::ClusterBuilder;
 use crate::client::{Completion, End, Network, Shared};
 use crate::engine::Engine;
@@ -191,7 +191,7 @@ impl ClusterExecutor {
         piece: Piece,
         calls: Vec<Completion>,
     ) -> NewTask<Completion> {
-        let bytes = Bytes::from(piece.bytes);
+        let bytes = buffers::filled(piece.bytes);
         let task = Task {
             client: self.shared.name.clone(),
             id,

@@ -22,6 +22,7 @@ mod access;
 mod address;
 mod arguments;
 mod attempt;
+mod buffers;
 mod build_id;
 mod builder;
 mod client;

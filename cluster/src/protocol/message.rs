@@ -5,6 +5,8 @@ use multiprocess::process::frame;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::buffers;
+
 /// Longest header in bytes.
 const MAX_HEADER: usize = 1 << 20;
 
@@ -45,13 +47,15 @@ pub(crate) trait Plain: Serialize + DeserializeOwned {
 }
 
 pub(super) fn pack<H: Serialize>(header: &H, payload: &[Bytes]) -> Bytes {
-    let mut message = vec![0; 4];
+    let bytes = payload.iter().map(Bytes::len).sum();
+    let mut message = buffers::empty_for(bytes);
+    message.resize(4, 0);
     frame::append(header, &mut message).expect("numbers and texts can be serialised");
     let length = u32::try_from(message.len() - 4).expect("a header is short");
     message[..4].copy_from_slice(&length.to_le_bytes());
-    message.reserve_exact(payload.iter().map(Bytes::len).sum());
+    message.reserve_exact(bytes);
     payload.iter().for_each(|bytes| message.extend_from_slice(bytes));
-    message.into()
+    buffers::filled(message)
 }
 
 pub(super) fn unpack<H: DeserializeOwned>(message: &Bytes) -> Result<(H, Bytes), Malformed> {

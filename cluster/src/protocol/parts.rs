@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::message::{Malformed, ensure};
+use crate::buffers;
 
 /// Parts of a byte string that come in any order, perhaps more than once. Nothing is allocated for
 /// a part that isn't there.
@@ -53,8 +54,6 @@ impl Parts {
         if parts.len() == 1 {
             return parts.next().unwrap_or_default();
         }
-        let mut whole = BytesMut::with_capacity(usize::try_from(self.have).unwrap_or(0));
-        parts.for_each(|part| whole.put(part));
-        whole.freeze()
+        buffers::joined(&parts.collect::<Vec<_>>())
     }
 }

@@ -8,6 +8,7 @@ use multiprocess::futures::{Executor, Future, FutureError, TaskError};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::buffers;
 use crate::engine::{Engine, Error};
 use crate::pause::Pauses;
 use crate::protocol::{Part, Plain, Question, Task, part, part_size, split};
@@ -173,12 +174,12 @@ async fn arguments_of<E: Engine, X>(
         part_of(context, &task.client, question)
     });
     let mut parts = iter(questions).buffered(UNDER_WAY);
-    // Nothing is allocated but for what has really come, and that once.
+    // Nothing is allocated but for what has really come.
     let mut arguments = Vec::new();
     while let Some(part) = parts.next().await {
         arguments.push(part?);
     }
-    Ok(arguments.concat().into())
+    Ok(buffers::joined(&arguments))
 }
 
 async fn part_of<E: Engine, X>(

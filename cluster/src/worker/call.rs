@@ -12,7 +12,7 @@ use multiprocess::tasks;
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::attempt;
+use crate::{attempt, buffers};
 
 tasks![call];
 
@@ -33,7 +33,7 @@ pub(crate) struct Packed(pub(crate) Bytes);
 /// Calls the function with the arguments in these bytes, and returns the bytes of its result.
 pub(crate) fn call(call: Call) -> Result<Packed, TaskError> {
     attempt::begin(call.attempt);
-    let mut result = Vec::new();
+    let mut result = buffers::empty();
     call.function.call(&call.arguments.0, &mut result).map_err(|error| match error {
         frame::Error::Encode { .. } => TaskError::ResultNotSent(error.to_string()),
         _ => TaskError::ArgumentsNotReceived(error.to_string()),
@@ -42,7 +42,7 @@ pub(crate) fn call(call: Call) -> Result<Packed, TaskError> {
     if length > limit {
         return Err(TaskError::ResultNotSent(too_long(length, limit)));
     }
-    Ok(Packed(result.into()))
+    Ok(Packed(buffers::filled(result)))
 }
 
 /// Says that so many bytes are too many.
@@ -65,7 +65,9 @@ impl<'de> Deserialize<'de> for Packed {
                 f.write_str("bytes")
             }
             fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Packed, E> {
-                Ok(Packed(Bytes::copy_from_slice(bytes)))
+                let mut buffer = buffers::empty_for(bytes.len());
+                buffer.extend_from_slice(bytes);
+                Ok(Packed(buffers::filled(buffer)))
             }
             fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Packed, E> {
                 Ok(Packed(bytes.into()))
