@@ -147,6 +147,7 @@ mod tests {
     use std::fs::File;
     use std::io::{PipeReader, Read, pipe};
     use std::sync::mpsc::channel;
+    use std::sync::{Arc, Barrier, Mutex};
 
     use multiprocess::process::handover;
     use multiprocess::{Process, tasks};
@@ -203,13 +204,21 @@ mod tests {
     #[test]
     fn threads_and_their_stacks_are_told() {
         let (end, ended) = channel::<()>();
-        let ended = std::sync::Arc::new(std::sync::Mutex::new(ended));
+        let shared = Arc::new((Barrier::new(101), Mutex::new(ended)));
         let start = |_| {
-            let ended = std::sync::Arc::clone(&ended);
-            let wait = move || ended.lock().unwrap().recv().unwrap_or_default();
+            let shared = Arc::clone(&shared);
+            let wait = move || {
+                // A thread takes its name when it begins.
+                shared.0.wait();
+                shared.1.lock().unwrap().recv().unwrap_or_default();
+            };
             thread::Builder::new().name("counted".to_owned()).spawn(wait).unwrap()
         };
-        let (told, threads) = told_of(|| (0..100).map(start).collect::<Vec<_>>());
+        let (told, threads) = told_of(|| {
+            let threads = (0..100).map(start).collect::<Vec<_>>();
+            shared.0.wait();
+            threads
+        });
         assert!(told.contains("thread counted (0 before, "), "{told}");
         #[cfg(target_os = "linux")]
         assert!(told.contains("mappings without a file"), "{told}");
