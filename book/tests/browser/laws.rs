@@ -69,7 +69,8 @@ fn the_sliders_are_moved_by_keys_and_move_with_the_fields() {
 
 #[test]
 fn the_fit_is_that_of_the_tool() {
-    let german = "n;Durchsatz (MB/s);x\n1;1;1.060,5\n2;1;2.100\n4;1;4.000,25\n8;1;7.100\n12;1;9.000\n16;1;9.100\n";
+    let german = "n;Durchsatz (MB/s);x\n1;1;1.060,5\n2;1;2.100\n4;1;4.000,25\n8;1;7.100\n\
+                  12;1;9.000\n16;1;9.100\n";
     for language in ["en", "zh"] {
         let Some(page) = open(language) else { return };
         let arguments = ["fit", "-", "--lang", language];

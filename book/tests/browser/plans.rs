@@ -8,7 +8,8 @@ use crate::tool::{printed, refused, rows, without_blanks};
 /// What the page has now.
 const TOML: &str = "document.querySelector('[name=toml]').value";
 const PICTURE: &str = "document.querySelector('#plan .picture').innerHTML";
-const CRITICAL: &str = "[...document.querySelectorAll('#plan tr.critical')].map((row) => row.querySelector('input').value)";
+const CRITICAL: &str = "[...document.querySelectorAll('#plan tr.critical')]
+    .map((row) => row.querySelector('input').value)";
 /// The numbers in the table, row by row, without the empty ones of a schedule that isn't there.
 const NUMBERS: &str = "[...document.querySelectorAll('#plan tbody tr')]
     .map((row) => [...row.querySelectorAll('output')].map((number) => number.textContent))";
@@ -108,12 +109,11 @@ fn the_numbers_are_those_of_the_tool() {
 fn what_is_wrong_is_told_beside_its_field_and_the_last_picture_stays() {
     for language in ["en", "zh"] {
         let Some(page) = open(language) else { return };
-        let names = page.evaluate("[...document.querySelectorAll('#plan tbody input[aria-label]:first-child')].map((field) => field.value)");
-        let paint = names[12].as_str().unwrap().to_owned();
+        let paint = string(&page, &format!("document.querySelector({:?}).value", cell(4, 1)));
         let picture = string(&page, PICTURE);
         for (field, nonsense) in [
-            // A circle, an unknown name, a negative duration, no number, a resource that isn't there,
-            // a name that is there twice, no name.
+            // A circle, an unknown name, a negative duration, no number, a resource that isn't
+            // there, a name that is there twice, no name.
             (cell(1, 3), paint.as_str()),
             (cell(3, 3), "wells"),
             (cell(2, 2), "-3"),
@@ -139,8 +139,8 @@ fn what_is_wrong_is_told_beside_its_field_and_the_last_picture_stays() {
                 "(() => {{
                     const field = document.querySelector({field:?});
                     const all = document.querySelectorAll('#plan [aria-invalid]');
-                    return all.length === 1 && all[0] === field
-                        && field.getAttribute('aria-describedby') === document.querySelector('#plan .problem').id;
+                    const told = document.getElementById(field.getAttribute('aria-describedby'));
+                    return all.length === 1 && all[0] === field && told.matches('.problem');
                 }})()"
             );
             assert_eq!(page.evaluate(&is_marked), true, "{field}: {nonsense}");
@@ -179,10 +179,12 @@ fn the_table_and_the_file_are_two_views_of_one_plan() {
     page.click("#plan details:has([name=toml]) summary");
     page.fill(
         "[name=toml]",
-        "unit = 'h'\nresources = { crane = 2 }\n[[task]]\nname = 'a, b'\noptimistic = 1\nlikely = 2\n\
-         pessimistic = 9\n[[task]]\nname = 'c'\nduration = 2.5\nafter = ['a, b']\nneeds = { crane = 1 }\n",
+        "unit = 'h'\nresources = { crane = 2 }\n[[task]]\nname = 'a, b'\noptimistic = 1\n\
+         likely = 2\npessimistic = 9\n[[task]]\nname = 'c'\nduration = 2.5\nafter = ['a, b']\n\
+         needs = { crane = 1 }\n",
     );
-    let fields = "[...document.querySelectorAll('#plan tbody input, #plan .fields input')].map((field) => field.value)";
+    let fields = "[...document.querySelectorAll('#plan tbody input, #plan .fields input')]
+        .map((field) => field.value)";
     let expected =
         json!(["", "crane 2", "h", "a, b", "1 / 2 / 9", "", "", "c", "2.5", "\"a, b\"", "crane 1"]);
     assert_eq!(page.evaluate(fields), expected);

@@ -50,7 +50,10 @@ pub(crate) async fn greet<E: Engine, X>(context: Arc<Context<E, X>>, place: Plac
                 };
             }
             Some(answer) = answers.next() => match OtherBuild::decode(&answer.payload) {
-                Ok(other) => others.line(worker, &place.build, &other).into_iter().for_each(complain),
+                Ok(other) => {
+                    let line = others.line(worker, &place.build, &other);
+                    line.into_iter().for_each(complain);
+                }
                 Err(reason) => garbage.drop_one(&worker.name, reason),
             },
         }
@@ -95,8 +98,9 @@ mod tests {
         };
         let mut others = OtherBuilds::default();
         let mut line = |client| others.line(&worker, "e11f", &other(client));
-        let expected = "host-3: the client default-7-ab on desk has another build, 9c12, and this \
-                        worker of e11f gets no tasks of it: run the same executable on both machines";
+        let expected = "host-3: the client default-7-ab on desk has another build, 9c12, and \
+                        this worker of e11f gets no tasks of it: run the same executable on both \
+                        machines";
         assert_eq!(line("default-7-ab").as_deref(), Some(expected));
         assert_eq!(line("default-7-ab"), None);
         assert!(line("default-8-cd").is_some());
