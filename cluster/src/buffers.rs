@@ -1,8 +1,8 @@
 //! Memory for large messages, used again and again.
 //!
 //! An allocator gives large memory back to the system when it is freed, and new memory costs a page
-//! fault for each 4 KiB: more time than it takes to fill them. So each thread keeps the buffers that
-//! it has filled last, while they are in use and afterwards, at most 4 of 4 MiB.
+//! fault for each 4 KiB: more time than it takes to fill them. So each thread keeps the buffers
+//! that it has filled last, while they are in use and afterwards, at most 4 of 4 MiB.
 
 use std::cell::RefCell;
 

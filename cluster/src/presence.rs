@@ -102,8 +102,8 @@ impl Presence {
         }
     }
 
-    /// Notes a sign of life of a worker, whose silence begins anew. Returns false if it has ended, and what it
-    /// says comes too late.
+    /// Notes a sign of life of a worker, whose silence begins anew. Returns false if it has ended,
+    /// and what it says comes too late.
     pub(crate) fn note_sign_of_life(&mut self, worker: &WorkerId) -> bool {
         if self.gone.contains_key(worker) {
             return false;

@@ -49,9 +49,9 @@ pub(super) async fn offer_all<E: Engine>(
 }
 
 /// Takes all tasks for not kept if the queue has fewer than it said: which ones are missing, it
-/// can't tell. Tasks that are offered once more are there twice, and begin once. (A purge before would
-/// hide the tasks of other clients: nats-server 2.9.10 moves the consumer behind them, see its
-/// #3838.)
+/// can't tell. Tasks that are offered once more are there twice, and begin once. (A purge before
+/// would hide the tasks of other clients: nats-server 2.9.10 moves the consumer behind them, see
+/// its #3838.)
 async fn forget_what_is_not_kept<E: Engine>(shared: &Shared, engine: &E) {
     let kept = engine.kept(&shared.name).await.unwrap_or(0);
     let mut state = shared.state();

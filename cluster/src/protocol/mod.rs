@@ -15,8 +15,9 @@
 //! | `hello.<cluster>` | agent, keeper | [`News`] | [`OtherBuild`], sometimes |
 //! | `echo.<client>` | client, to itself | nothing | |
 //!
-//! Headers are small, and have the library's own form ([frame](multiprocess::process::frame)). Arguments and results follow
-//! them as they are, so they are serialised once and decoded where they are needed.
+//! Headers are small, and have the library's own form ([frame](multiprocess::process::frame)).
+//! Arguments and results follow them as they are, so they are serialised once and decoded where
+//! they are needed.
 //!
 //! Bytes may come from anyone with a right to send them. So each decoder checks all lengths against
 //! its limits and against the bytes that are there before it allocates anything, and each text that
