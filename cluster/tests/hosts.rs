@@ -321,6 +321,11 @@ impl Client {
 #[test]
 fn hosts_of_a_killed_test_are_removed_by_the_next_one() {
     let _deadline = Deadline::seconds(60);
+    // Only Linux has such hosts, and `true`.
+    if let Err(reason) = ip("netns list") {
+        assert!(!is_required(), "{reason}");
+        return;
+    }
     let mut ended = Command::new("true").spawn().unwrap();
     let (ended_pid, _) = (ended.id(), ended.wait().unwrap());
     let [ended, running] = [ended_pid, process::id()].map(|pid| format!("hcl-{pid}-left-a"));
