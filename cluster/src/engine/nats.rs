@@ -17,7 +17,7 @@ use async_nats::client::RequestErrorKind;
 use async_nats::connection::State;
 use async_nats::header::{HeaderMap, NATS_EXPECTED_STREAM};
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
-use async_nats::jetstream::context::CreateStreamErrorKind;
+use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind};
 use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, AckKind, ErrorCode};
 use bytes::Bytes;
@@ -29,6 +29,7 @@ pub(crate) use self::connection::Settings;
 use self::connection::{ANSWER, Connection, failed};
 use crate::engine::{Acknowledgement, Delivery, Engine, Error, Event, Message, Subscription};
 use crate::error::ConnectError;
+use crate::pause::Pauses;
 use crate::protocol::Place;
 
 /// Time after which a task is delivered again that was not acknowledged. A question for it may take
@@ -40,6 +41,9 @@ const LATER: Duration = Duration::from_secs(5);
 
 /// Name of the consumer that all agents share.
 const CONSUMER: &str = "workers";
+
+/// How often the stream is looked for while another client makes it: for 5 s in all.
+const TRIES: u32 = 6;
 
 /// A fetched task, for its acknowledgement.
 #[derive(Debug)]
@@ -149,8 +153,9 @@ impl Nats {
         }
     }
 
-    /// Finds the stream, or makes it.
-    async fn stream(&self) -> Result<stream::Stream, jetstream::context::CreateStreamError> {
+    /// Finds the stream, or makes it. If several make it at once, nats-server may tell some of them
+    /// that there is another stream of these subjects: those find it a moment later.
+    async fn stream(&self) -> Result<stream::Stream, CreateStreamError> {
         let config = stream::Config {
             name: self.place.stream(),
             subjects: vec![self.place.tasks("*")],
@@ -160,6 +165,13 @@ impl Nats {
             max_age: Duration::from_secs(24 * 60 * 60),
             ..stream::Config::default()
         };
+        let mut pauses = Pauses::default();
+        for _ in 1..TRIES {
+            match self.jetstream.get_or_create_stream(config.clone()).await {
+                Err(error) if is_made_already(&error) => pauses.pause().await,
+                found => return found,
+            }
+        }
         self.jetstream.get_or_create_stream(config).await
     }
 
@@ -306,6 +318,12 @@ impl Engine for Nats {
             reply: message.reply.map(|reply| reply.to_string()),
         })))
     }
+}
+
+/// Returns true if there is a stream of this name, or of some of these subjects.
+fn is_made_already(error: &CreateStreamError) -> bool {
+    let CreateStreamErrorKind::JetStream(error) = error.kind() else { return false };
+    [ErrorCode::STREAM_NAME_EXIST, ErrorCode::STREAM_SUBJECT_OVERLAP].contains(&error.error_code())
 }
 
 fn other(error: impl std::fmt::Display) -> Error {

@@ -1,5 +1,6 @@
 //! A real server, which is killed and restarted.
 
+use futures_util::future::join_all;
 use testing::{Deadline, LONG};
 
 use super::*;
@@ -108,4 +109,24 @@ async fn a_late_acknowledgement_takes_no_other_task_of_a_restarted_server() {
     assert_eq!(engine.fetch(1, ANSWER).await.unwrap().len(), 1);
     engine.acknowledge(late, Acknowledgement::Taken).await.unwrap();
     assert_eq!(engine.kept("client").await, Ok(1));
+}
+
+#[tokio::test]
+async fn a_stream_that_several_make_at_the_same_time_is_there_for_all() {
+    let _deadline = Deadline::seconds(120);
+    let Some(server) = test_server() else { return };
+    let mut engines = Vec::new();
+    for _ in 0..8 {
+        engines.push(connect(&server).await.engine);
+    }
+    for round in 0..200 {
+        let place = Arc::new(Place { cluster: format!("c{round}"), build: String::from("b") });
+        let streams = engines.iter_mut().map(|engine| {
+            engine.place = Arc::clone(&place);
+            engine.stream()
+        });
+        for stream in join_all(streams).await {
+            stream.unwrap();
+        }
+    }
 }
