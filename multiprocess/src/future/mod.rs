@@ -16,9 +16,9 @@
 //! completes, also that of a pool's result (`completion.rs`, `progress.rs`, `callbacks.rs`);
 //! waiting for several futures
 //! ([`wait`], [`as_completed`], `waiting.rs`, `waiter.rs`); the executors: of threads
-//! (`threads.rs`, `thread_calls.rs`) and of processes (`pool/executor.rs`,
-//! `pool/executor_calls.rs`). Used by both: errors (`error.rs`, `task_error.rs`), panics of tasks
-//! (`panics.rs`), the wait at the program's end (`at_exit.rs`).
+//! (`threads.rs`, `thread_calls.rs`) and of processes (`pool/executor.rs`). Used by both: errors
+//! (`error.rs`, `task_error.rs`), panics of tasks (`panics.rs`), the wait at the program's end
+//! (`at_exit.rs`).
 
 pub(crate) mod at_exit;
 mod awaiting;

@@ -36,13 +36,13 @@ use crate::future::at_exit::Awaited;
 use crate::future::panics::caught;
 use crate::pool::claims::Claims;
 use crate::pool::error::Error;
-use crate::pool::intent::IntentRecord;
 use crate::pool::ledger::{Jobs, Ledger, Phase, Refused};
+use crate::pool::message::{GuardedSink, Sink};
 use crate::pool::message::{Message, Report, Task};
 use crate::pool::settings::{Initializer, Kind, Settings};
-use crate::pool::sink::{GuardedSink, Sink};
 use crate::pool::slots::{Slots, Worker, start_process};
 use crate::pool::worker;
+use crate::pool::worker::IntentRecord;
 use crate::process::{FunctionId, cpu_count};
 use crate::queue::{ByteQueue, PutError, Words};
 

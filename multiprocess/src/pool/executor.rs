@@ -1,5 +1,9 @@
 //! [`ProcessPoolExecutor`]: calls that other processes run.
 //!
+//! ```text
+//!   future ──cancel? begun?──▶ ProcessCall ──▶ engine ──▶ One, Chunk ──result──▶ promise
+//! ```
+//!
 //! **Workers.** One is started for a call, if those that are there have enough to do. If it can't
 //! be started, fewer will do; only with none at all is that an error. They are no daemons, which
 //! couldn't start processes, as a call of Python's executor can, and which are ended at the end of
@@ -9,7 +13,8 @@
 //! **Shutting down with cancel** spares what a free worker is about to begin: as many of the first
 //! calls that wait as there are free workers. Otherwise it would be a matter of luck, because of
 //! three calls given to three new workers those would be cancelled whose worker has not come to
-//! life yet.
+//! life yet. The calls of a chunk are cancelled one by one, as long as the chunk has not begun;
+//! with the last of them the chunk goes.
 //!
 //! **Strict**, a death breaks the whole executor, as in Python, for those who rely on it: a worker
 //! may hold half of a state.
@@ -19,25 +24,25 @@
 //! meanwhile, as a thread of an executor of threads does (`thread_calls.rs`): the executor can't
 //! be sent there.
 
-use std::any::Any;
-use std::fmt;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::pool::engine::{Engine, Link};
-use crate::pool::owner::Owner;
-use crate::pool::settings::{Initializer, Kind, Settings};
-use crate::pool::sink::Sink;
-use crate::process::FunctionId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::future::callbacks::together;
+use crate::future::TaskError;
+use crate::future::callbacks::{contained, together};
 use crate::future::error::{BuildError, SubmitError};
 use crate::future::executor::Executor;
-use crate::future::future::Future;
+use crate::future::future::{CallControl, Ends, Future};
 use crate::future::promise::Promise;
-use crate::pool::executor_calls::{Chunk, One, ProcessCall};
+use crate::pool::builder::ProcessPoolBuilder;
+use crate::pool::engine::{Engine, Link};
+use crate::pool::error::Error;
+use crate::pool::message::{Sink, decoded};
+use crate::pool::owner::Owner;
+use crate::pool::settings::Kind;
+use crate::process::FunctionId;
 
 /// Executor whose calls run in other processes; their functions are listed in
 /// [`tasks!`](crate::tasks). Python: `concurrent.futures.ProcessPoolExecutor`.
@@ -84,95 +89,7 @@ pub struct ProcessPoolExecutor {
     max_workers: usize,
 }
 
-/// Settings of an executor of processes; made by [`ProcessPoolExecutor::builder`].
-///
-/// ```
-/// use std::sync::OnceLock;
-///
-/// use multiprocess::futures::{Executor, ProcessPoolExecutor};
-/// use multiprocess::{Failure, tasks};
-///
-/// tasks![prepare, greet];
-///
-/// static NAME: OnceLock<String> = OnceLock::new();
-///
-/// fn prepare(name: String) {
-///     let _ = NAME.set(name);
-/// }
-///
-/// fn greet(word: String) -> String {
-///     format!("{word} {}", NAME.get().map_or("nobody", |name| name))
-/// }
-///
-/// fn main() -> std::process::ExitCode {
-///     multiprocess::main(|| -> Result<(), Failure> {
-///         let builder = ProcessPoolExecutor::builder().max_workers(2).max_tasks_per_child(100);
-///         let executor = builder.initializer(prepare, String::from("Ada")).build()?;
-///         assert_eq!(executor.submit(greet, String::from("hello"))?.into_result()?, "hello Ada");
-///         Ok(())
-///     })
-/// }
-/// ```
-#[derive(Default)]
-#[must_use]
-pub struct ProcessPoolBuilder {
-    settings: Settings,
-}
-
 impl ProcessPoolBuilder {
-    /// Sets the maximum number of workers; by default the number of usable cores. Python:
-    /// `max_workers`.
-    pub fn max_workers(mut self, workers: usize) -> Self {
-        self.settings.processes = Some(workers);
-        self
-    }
-
-    /// Sets a function that each worker calls before its first call, and its arguments, which may
-    /// contain queues and connections. Python: `initializer`, `initargs`.
-    ///
-    /// If it panics, or returns an `Err` or an [`Exit`](crate::process::Exit) other than 0, in
-    /// three workers in a row (in the first, if the executor is [`strict`](Self::strict)), the
-    /// executor is broken.
-    pub fn initializer<A, R, F>(mut self, function: F, arguments: A) -> Self
-    where
-        A: Serialize + Send + 'static,
-        F: Fn(A) -> R + Any,
-    {
-        self.settings.initializer = Some(Initializer::new(function, arguments));
-        self
-    }
-
-    /// Sets after how many calls a worker ends; another replaces it if there is more to do. Python:
-    /// `max_tasks_per_child`.
-    pub fn max_tasks_per_child(mut self, tasks: u64) -> Self {
-        self.settings.max_tasks = Some(tasks);
-        self
-    }
-
-    /// Sets whether the first worker that dies breaks the executor, as in Python
-    /// (`BrokenProcessPool`): then all futures that are not done end in
-    /// [`TaskError::Broken`](crate::futures::TaskError::Broken), and no call is taken any more.
-    ///
-    /// ```
-    /// # use multiprocess::futures::{Executor, ProcessPoolExecutor, SubmitError, TaskError};
-    /// # multiprocess::tasks![crash];
-    /// fn crash(_: ()) {
-    ///     std::process::exit(3);
-    /// }
-    ///
-    /// # fn main() -> std::process::ExitCode {
-    /// #     multiprocess::main(|| -> Result<(), multiprocess::Failure> {
-    /// let executor = ProcessPoolExecutor::builder().strict(true).build()?;
-    /// let crashed = executor.submit(crash, ())?;
-    /// assert!(matches!(crashed.exception()?, Some(TaskError::Broken(_))));
-    /// assert!(matches!(executor.submit(crash, ()), Err(SubmitError::Broken(_))));
-    /// # Ok(()) }) }
-    /// ```
-    pub fn strict(mut self, strict: bool) -> Self {
-        self.settings.strict = strict;
-        self
-    }
-
     /// Builds the executor, which starts no worker yet.
     ///
     /// # Errors
@@ -181,10 +98,10 @@ impl ProcessPoolBuilder {
     /// system refuses memory or a thread, or for more than 4,094 workers.
     pub fn build(self) -> Result<ProcessPoolExecutor, BuildError> {
         let engine = Owner::start(self.settings, Kind::Executor).map_err(|error| match error {
-            crate::pool::Error::Function(error) => BuildError::Unlisted(error),
-            crate::pool::Error::NoProcesses => BuildError::NoWorkers,
-            crate::pool::Error::NoTasks => BuildError::NoTasks,
-            crate::pool::Error::System(error) => BuildError::System(error),
+            Error::Function(error) => BuildError::Unlisted(error),
+            Error::NoProcesses => BuildError::NoWorkers,
+            Error::NoTasks => BuildError::NoTasks,
+            Error::System(error) => BuildError::System(error),
             other => BuildError::System(std::io::Error::other(other.to_string())),
         })?;
         let (link, max_workers) = (engine.link(), engine.processes);
@@ -259,9 +176,9 @@ impl ProcessPoolExecutor {
     }
 }
 
-fn refused(error: crate::pool::Error) -> SubmitError {
+fn refused(error: Error) -> SubmitError {
     match error {
-        crate::pool::Error::Broken(reason) => SubmitError::Broken(reason),
+        Error::Broken(reason) => SubmitError::Broken(reason),
         _ => SubmitError::Shutdown,
     }
 }
@@ -329,9 +246,121 @@ fn finish(engine: Owner, wait: bool) {
     }
 }
 
-impl fmt::Debug for ProcessPoolBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { processes, max_tasks, strict, .. } = &self.settings;
-        write!(f, "ProcessPoolBuilder({processes:?}, {max_tasks:?}, strict: {strict})")
+/// Control over the job of one task, shared by its futures.
+struct ProcessCall {
+    link: Link,
+    /// The job, once it is open: before any other thread has a future of it.
+    job: OnceLock<u64>,
+    /// Number of futures that are neither cancelled nor were done when the task had been submitted.
+    left: AtomicUsize,
+}
+
+impl ProcessCall {
+    fn new(link: Link, calls: usize) -> Arc<Self> {
+        Arc::new(Self { link, job: OnceLock::new(), left: AtomicUsize::new(calls) })
+    }
+}
+
+impl<R> CallControl<R> for Arc<ProcessCall> {
+    fn cancel(&self) -> bool {
+        let Some(job) = self.job.get() else { return false };
+        if self.left.load(Ordering::Acquire) > 1 {
+            // A call can't be stopped alone while others of its chunk are wanted.
+            return !self.link.has_begun(*job);
+        }
+        self.link.cancel(*job)
+    }
+
+    fn forget(&self) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(job) = self.job.get()
+        {
+            self.link.close_job(*job);
+        }
+    }
+
+    fn has_begun(&self) -> bool {
+        self.job.get().is_some_and(|job| self.link.has_begun(*job))
+    }
+
+    fn before_waiting(&self, _: &Ends<R>, _: bool) -> bool {
+        !self.link.is_notifying()
+    }
+}
+
+/// Sink of a task of one call.
+struct One<R>(Mutex<Option<Promise<R>>>);
+
+impl<R> One<R> {
+    fn take(&self) -> Option<Promise<R>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<R: DeserializeOwned + Send + Sync> Sink for One<R> {
+    fn done(&self, _item: u64, outcome: Result<&[u8], TaskError>) -> bool {
+        if let Some(promise) = self.take() {
+            // An error means that the future was cancelled meanwhile.
+            contained(|| promise.complete(decoded(outcome)));
+        }
+        true
+    }
+
+    fn give_up(&self, error: &TaskError) {
+        self.done(0, Err(error.clone()));
+    }
+
+    fn cancelled(&self) {
+        if let Some(promise) = self.take() {
+            contained(|| promise.cancel());
+        }
+    }
+}
+
+/// Sink of a task of several calls.
+struct Chunk<R>(Mutex<Calls<R>>);
+
+struct Calls<R> {
+    left: usize,
+    /// Promises of the calls that are left.
+    promises: Vec<Option<Promise<R>>>,
+}
+
+impl<R> Chunk<R> {
+    fn new(promises: impl IntoIterator<Item = Promise<R>>) -> Self {
+        let promises: Vec<_> = promises.into_iter().map(Some).collect();
+        Self(Mutex::new(Calls { left: promises.len(), promises }))
+    }
+
+    fn take_all(&self) -> Vec<Option<Promise<R>>> {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.left = 0;
+        std::mem::take(&mut calls.promises)
+    }
+}
+
+impl<R: DeserializeOwned + Send + Sync> Sink for Chunk<R> {
+    fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let promise = usize::try_from(item).ok().and_then(|item| calls.promises.get_mut(item));
+        let promise = promise.and_then(Option::take);
+        calls.left = calls.left.saturating_sub(usize::from(promise.is_some()));
+        let is_over = calls.left == 0;
+        drop(calls);
+        if let Some(promise) = promise {
+            contained(|| promise.complete(decoded(outcome)));
+        }
+        is_over
+    }
+
+    fn give_up(&self, error: &TaskError) {
+        for promise in self.take_all().into_iter().flatten() {
+            contained(|| promise.set_exception(error.clone()));
+        }
+    }
+
+    fn cancelled(&self) {
+        let promises = self.take_all().into_iter().flatten();
+        promises.for_each(|promise| contained(|| promise.cancel()));
     }
 }

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 
 use crate::future::TaskError;
 use crate::pool::engine::Engine;
-use crate::pool::sink::{Sink, decoded};
+use crate::pool::message::{Sink, decoded};
 
 /// Number of chunks of an input of unknown length that are in flight at once, for each worker.
 const AHEAD: u64 = 64;

@@ -43,8 +43,8 @@ use std::thread::ThreadId;
 
 use crate::future::TaskError;
 use crate::pool::error::Error;
-use crate::pool::intent::{Intent, Kept};
 use crate::pool::message::{Items, Message, Progress};
+use crate::pool::worker::{Intent, Kept};
 
 /// Maximum size in bytes of the tasks in the queue and at workers, once there are more of them than
 /// workers; all others wait in this process.

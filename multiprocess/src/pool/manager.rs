@@ -20,9 +20,9 @@ use crate::queue::GetError;
 
 use crate::future::TaskError;
 use crate::pool::engine::{Engine, GRACE, State};
-use crate::pool::intent::IntentRecord;
 use crate::pool::ledger::{Death, Phase};
 use crate::pool::message::Report;
+use crate::pool::worker::IntentRecord;
 
 /// Interval at which the manager checks for lost workers and tasks, also while reports come.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::de::DeserializeOwned;
 
 use crate::pool::engine::Link;
+use crate::pool::message::{Sink, decoded};
 use crate::pool::result::{AsyncResult, Delivery};
-use crate::pool::sink::{Sink, decoded};
 use crate::pool::{MapError, TaskError};
 
 /// Sink of a job of many items, whose results make one.

@@ -13,22 +13,20 @@
 //! what happened.
 //!
 //! To read in this order: [`Pool`] (`pool.rs`; `builder.rs` and `settings.rs`); the tasks and
-//! reports on the wire (`message.rs`); what a worker does (`worker.rs`), the record it leaves if it
-//! dies (`intent.rs`), and the flags that decide between start and cancellation (`claims.rs`); what
-//! becomes of each task (`ledger.rs`), decided without a lock or a process; the worker slots
-//! (`slots.rs`); the engine, which has the locks, queues and processes (`engine.rs`), the thread
-//! that handles reports and deaths (`manager.rs`), and the handle that starts and ends both
-//! (`owner.rs`); where results go (`sink.rs`, `result.rs`, `many.rs`, `imap.rs`);
-//! [`ProcessPoolExecutor`], the same engine behind futures (`executor.rs`, `executor_calls.rs`).
+//! reports on the wire, and the sink of their results (`message.rs`); what a worker does, and the
+//! record it leaves if it dies (`worker.rs`); the flags that decide between start and cancellation
+//! (`claims.rs`); what becomes of each task (`ledger.rs`), decided without a lock or a process; the
+//! worker slots (`slots.rs`); the engine, which has the locks, queues and processes (`engine.rs`),
+//! the thread that handles reports and deaths (`manager.rs`), and the handle that starts and ends
+//! both (`owner.rs`); the sinks (`result.rs`, `many.rs`, `imap.rs`); [`ProcessPoolExecutor`], the
+//! same engine behind futures (`executor.rs`).
 
 mod builder;
 mod claims;
 mod engine;
 mod error;
 mod executor;
-mod executor_calls;
 mod imap;
-mod intent;
 mod ledger;
 mod manager;
 mod many;
@@ -37,14 +35,13 @@ mod owner;
 mod pool;
 mod result;
 mod settings;
-mod sink;
 mod slots;
 mod worker;
 
 pub use crate::future::TaskError;
-pub use builder::Builder;
+pub use builder::{Builder, ProcessPoolBuilder};
 pub use error::{Error, MapError};
-pub use executor::{ProcessPoolBuilder, ProcessPoolExecutor};
+pub use executor::ProcessPoolExecutor;
 pub use imap::Imap;
 #[cfg(fuzzing)]
 pub use message::read_any;

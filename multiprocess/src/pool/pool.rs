@@ -15,6 +15,7 @@ use crate::pool::imap::{Imap, Stream};
 use crate::pool::many::Many;
 use crate::pool::owner::Owner;
 use crate::pool::result::{AsyncResult, Delivery};
+use crate::pool::settings::Kind;
 
 /// Worker processes that call functions listed in [`tasks!`](crate::tasks). Python:
 /// `multiprocessing.Pool`.
@@ -63,6 +64,20 @@ use crate::pool::result::{AsyncResult, Delivery};
 pub struct Pool {
     pub(crate) engine: Owner,
     pub(crate) processes: usize,
+}
+
+impl Builder {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// [`Error::NoProcesses`] for 0 workers; [`Error::NoTasks`] for 0 tasks for each;
+    /// [`Error::Function`] if the initializer isn't listed; [`Error::Start`] if a worker can't be
+    /// started; [`Error::System`] if the system refuses memory or a thread, or for more than 4,094
+    /// workers. After an error no worker is left.
+    pub fn build(self) -> Result<Pool, Error> {
+        let engine = Owner::start(self.settings, Kind::Pool)?;
+        Ok(Pool { processes: engine.processes, engine })
+    }
 }
 
 impl Pool {

@@ -12,7 +12,7 @@ use crate::future::completion::{Core, State};
 use crate::future::panics::caught;
 use crate::future::progress::{Phase, Progress};
 use crate::pool::engine::Link;
-use crate::pool::sink::{Sink, decoded};
+use crate::pool::message::{Sink, decoded};
 
 /// A result that will come. Python: `multiprocessing.pool.AsyncResult`.
 ///
