@@ -10,8 +10,8 @@ use pulldown_cmark::{Event, Options, Parser, Tag};
 
 use crate::pages::{Language, Page, Pages};
 
-/// What stands for the place of the repository until a page is written: mdBook would take a
-/// relative link to a Markdown file for one of its pages.
+/// Stands for the repository's address until mdBook has run, which would take a relative link to a
+/// Markdown file for a page.
 pub(crate) const IN_REPOSITORY: &str = "repository:";
 
 /// What is needed to know where a link leads.
@@ -56,7 +56,13 @@ impl Links<'_> {
                 self.place(page, language, &target)
             };
             let found = text[range.clone()].rfind(&**address);
-            let at = range.start + found.with_context(|| format!("{address} isn't written so"))?;
+            let at = range.start
+                + found.with_context(|| {
+                    format!(
+                        "the link to {address} has to be written in its place, in {}",
+                        source.display()
+                    )
+                })?;
             chapter.text += &text[done..at];
             chapter.text += &turned;
             chapter.text += anchor;

@@ -14,10 +14,15 @@ pub(crate) fn serve(folder: &Path) -> Result<()> {
     let server = Server::http(ADDRESS).map_err(|error| anyhow!("{ADDRESS}: {error}"))?;
     println!("http://{ADDRESS}");
     for request in server.incoming_requests() {
-        let found =
-            file(folder, request.url()).and_then(|file| Some((kind(&file), fs::read(file).ok()?)));
+        let path = request.url().split(['?', '#']).next().unwrap_or_default();
+        let found = file(folder, path).and_then(|file| Some((kind(&file), fs::read(&file).ok()?)));
         // A browser that has gone is no concern of the server.
         let _ = match found {
+            // The links in a folder's page need the slash behind its name.
+            Some(_) if !path.ends_with('/') && !path.contains('.') => {
+                let place = Header::from_bytes("Location", format!("{path}/")).expect("a header");
+                request.respond(Response::empty(301).with_header(place))
+            }
             Some((kind, bytes)) => request.respond(Response::from_data(bytes).with_header(kind)),
             None => request.respond(Response::from_string("404").with_status_code(404)),
         };
@@ -25,9 +30,9 @@ pub(crate) fn serve(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Returns the file in this folder that an address means, if it is inside.
-fn file(folder: &Path, address: &str) -> Option<PathBuf> {
-    let path = address.split(['?', '#']).next()?.trim_start_matches('/');
+/// Returns the file in this folder that an address's path means, if it is inside.
+fn file(folder: &Path, path: &str) -> Option<PathBuf> {
+    let path = path.trim_start_matches('/');
     let is_inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
     let file = folder.join(path);
     is_inside.then(|| if file.is_dir() { file.join("index.html") } else { file })
@@ -54,8 +59,8 @@ mod tests {
     fn only_files_of_the_folder_are_shown() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         for (address, path) in [
-            ("/Cargo.toml?search=a", Some("Cargo.toml")),
-            ("/pages/en/laws.md#b", Some("pages/en/laws.md")),
+            ("/Cargo.toml", Some("Cargo.toml")),
+            ("/pages/en/laws.md", Some("pages/en/laws.md")),
             ("/theme", Some("theme/index.html")),
             ("/", Some("index.html")),
             ("/../Cargo.toml", None),

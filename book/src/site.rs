@@ -81,7 +81,7 @@ fn change(path: &Path, change: impl FnOnce(&str) -> Result<String>) -> Result<()
 fn without_switch(text: &str) -> String {
     let is_switch = |line: &str| {
         let switch = line.strip_prefix("[中文](").or_else(|| line.strip_prefix("[English]("));
-        switch.is_some_and(|rest| rest.find(')') == Some(rest.len() - 1))
+        switch.is_some_and(|rest| rest.find(')') == rest.len().checked_sub(1))
     };
     let lines = text.lines().filter(|line| !is_switch(line));
     lines.flat_map(|line| [line, "\n"]).collect()

@@ -25,3 +25,8 @@ for (const code of document.querySelectorAll("pre code")) {
         text.replaceWith(parts);
     }
 }
+
+// Without this mdBook turns the page when an arrow moves through what can be played with.
+document.querySelector("main").addEventListener("keydown", (event) => {
+    if (event.key.startsWith("Arrow") && event.target.closest(".report, .play")) event.stopPropagation();
+});

@@ -1,5 +1,5 @@
 // The page `laws`. Numbers, pictures and sentences are those of the tools `law` and `fit`.
-browser.then(({ law, fit, measurements }) => {
+browser.then(({ law, law_json, fit, fit_json, measurements }) => {
     const language = document.documentElement.lang;
     const fill = (form, { rows }) => {
         const body = form.querySelector("tbody");
@@ -13,11 +13,13 @@ browser.then(({ law, fit, measurements }) => {
     const laws = document.getElementById("law");
     const { p, n, p_slider, n_slider } = laws.elements;
     const compute = () => {
-        const report = show(laws, law(language, p.value, n.value), ({ field }) => laws.elements[field]);
+        const [fraction, workers] = [p.value, n.value];
+        const json = () => law_json(fraction, workers);
+        const report = show(laws, law(language, fraction, workers), json, ({ field }) => laws.elements[field]);
         if (!report) return;
         fill(laws, report);
-        p_slider.value = JSON.parse(report.json).p;
-        n_slider.value = n.value;
+        p_slider.value = JSON.parse(json()).p;
+        n_slider.value = Number(workers);
     };
     laws.addEventListener("input", ({ target }) => {
         if (target === p_slider) p.value = p_slider.value;
@@ -28,7 +30,8 @@ browser.then(({ law, fit, measurements }) => {
     const fits = document.getElementById("fit");
     const { csv } = fits.elements;
     const find = () => {
-        const report = show(fits, fit(language, csv.value), () => csv);
+        const text = csv.value;
+        const report = show(fits, fit(language, text), () => fit_json(text), () => csv);
         if (report) fill(fits, report);
     };
     csv.addEventListener("input", find);

@@ -1,6 +1,6 @@
 // The page `plans`. Numbers, pictures and sentences are those of the tool `plan`. The plan is a text in TOML; the table
 // is another view of it, and writes it anew.
-browser.then(({ plan, plan_cells, plan_example, plan_toml }) => {
+browser.then(({ plan, plan_cells, plan_example, plan_json, plan_toml }) => {
     const language = document.documentElement.lang;
     const form = document.getElementById("plan");
     const { toml, unit, resources, workers } = form.elements;
@@ -11,6 +11,10 @@ browser.then(({ plan, plan_cells, plan_example, plan_toml }) => {
     let rows = [];
     // Those that aren't empty: the tasks.
     let tasks = [];
+    // What the plan was read from last: the text, or the table that wrote it.
+    let source = toml;
+    // What can't be edited while the text is no plan: it would write another one over it.
+    const cellwise = form.querySelectorAll("table, [data-act=add], [name=unit], [name=resources]");
 
     const add = () => {
         const row = pattern.cloneNode(true);
@@ -26,6 +30,7 @@ browser.then(({ plan, plan_cells, plan_example, plan_toml }) => {
     };
     const fill = () => {
         const cells = JSON.parse(plan_cells(toml.value));
+        for (const part of cellwise) part.inert = !cells;
         if (!cells) return;
         unit.value = cells.unit;
         resources.value = cells.resources;
@@ -35,17 +40,20 @@ browser.then(({ plan, plan_cells, plan_example, plan_toml }) => {
     };
     const write = () => {
         const cells = (row) => Object.fromEntries(columns.map((name, i) => [name, row.fields[i].value]));
+        source = table;
         tasks = rows.filter((row) => row.fields.some((field) => field.value.trim()));
         toml.value = plan_toml(
             JSON.stringify({ unit: unit.value, resources: resources.value, tasks: tasks.map(cells) }),
         );
     };
     const compute = (changed) => {
-        const report = show(form, plan(language, toml.value, workers.value), (problem) => {
+        const [text, count] = [toml.value, workers.value];
+        const json = () => plan_json(text, count);
+        const report = show(form, plan(language, text, count), json, (problem) => {
             const fields = problem.tasks.map((task) => tasks[task]?.fields[columns.indexOf(problem.field)]);
             // Of several, such as those of a circle, it is the one that was changed just now.
             const cell = fields.includes(changed) ? changed : fields[0];
-            return changed === toml && problem.field !== "workers" ? toml : (cell ?? form.elements[problem.field]);
+            return source === toml && problem.field !== "workers" ? toml : (cell ?? form.elements[problem.field]);
         });
         table.classList.toggle("long", rows.length > 100);
         if (!report) return;
@@ -63,6 +71,7 @@ browser.then(({ plan, plan_cells, plan_example, plan_toml }) => {
     };
     const begin = (text) => {
         toml.value = text;
+        source = toml;
         fill();
         tasks = [...rows];
         compute(toml);
@@ -85,7 +94,6 @@ browser.then(({ plan, plan_cells, plan_example, plan_toml }) => {
             compute(target);
         }
     });
-    form.addEventListener("submit", (event) => event.preventDefault());
     begin(plan_example(language, "house"));
     form.dataset.ready = "";
 });

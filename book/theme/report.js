@@ -6,8 +6,8 @@ complaint.className = "complaint";
 complaint.insertCell().colSpan = 99;
 
 // Shows an answer in a form. A complaint stands beside the field that `find` returns for it, and what was shown last
-// stays; otherwise the report is returned.
-function show(form, answer, find) {
+// stays; otherwise the report is returned. Its JSON is made while it can be seen, by `json`: it may be long.
+function show(form, answer, json, find) {
     const { Ok: report, Err: problem } = JSON.parse(answer);
     // Looked for once: a form may have thousands of fields.
     const parts = (form.parts ??= Object.fromEntries(
@@ -25,14 +25,19 @@ function show(form, answer, find) {
         const row = field.closest("tr");
         if (row) complaint.cells[0].append(parts.problem);
         (row ?? field.closest("label")).after(row ? complaint : parts.problem);
+        field.closest("details")?.setAttribute("open", "");
         field.setAttribute("aria-invalid", "true");
         field.setAttribute("aria-describedby", parts.problem.id);
     } else {
         parts.summary.textContent = report.summary;
         parts.picture.innerHTML = report.svg;
-        parts.json.textContent = report.json;
+        const details = parts.json.closest("details");
+        details.ontoggle = () => {
+            if (details.open) parts.json.textContent = json();
+        };
+        details.ontoggle();
     }
-    // A screen reader hears what is new there.
-    parts.heard.textContent = problem ? parts.problem.textContent : report.summary;
+    // Announced by screen readers; of a report, its first line, which is short enough for every key.
+    parts.heard.textContent = problem ? parts.problem.textContent : report.summary.split("\n", 1)[0];
     return report;
 }

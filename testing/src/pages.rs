@@ -251,7 +251,8 @@ fn targets(path: &Path) -> Result<Vec<(String, Option<usize>)>, String> {
     for (link, _) in links(&Page::read(path)?.text) {
         let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
         let target = if file.is_empty() { path.into() } else { path.with_file_name(file) };
-        let english = target.to_string_lossy().replace(".zh-CN.", ".");
+        // A language has its own names, or its own folder.
+        let english = target.to_string_lossy().replace(".zh-CN.", ".").replace("/zh/", "/en/");
         let mut heading = None;
         if !anchor.is_empty() && target.exists() {
             let headings = Page::read(&target)?.headings;

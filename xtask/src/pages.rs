@@ -40,8 +40,12 @@ pub(crate) fn problems(root: &Path) -> Vec<String> {
     problems
 }
 
-/// Checks the pages of `docs`, each of which is there in both languages.
+/// Checks the pages of `docs` and of `book`, each of which is there in both languages.
 fn check_docs(root: &Path, problems: &mut Vec<String>) {
+    for english in in_folder(&root.join("book/pages/en")) {
+        let name = english.file_name().expect("a file has a name");
+        problems.extend(check_pages(&english, &root.join("book/pages/zh").join(name)).err());
+    }
     let docs = root.join("docs");
     let is_page = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
     let pages = in_folder(&docs).into_iter().filter(is_page);

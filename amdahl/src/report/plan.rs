@@ -30,8 +30,6 @@ pub struct PlanReport<'a> {
     pub timetable: Timetable<'a>,
     /// The schedule for these workers and the plan's resources; `None` if neither are limited.
     pub schedule: Option<Schedule>,
-    /// The most critical paths in JSON; at first 1,000.
-    pub paths: usize,
 }
 
 impl<'a> PlanReport<'a> {
@@ -44,7 +42,7 @@ impl<'a> PlanReport<'a> {
     pub fn new(plan: &'a Plan, unit: Option<&'a str>, workers: Option<usize>) -> Self {
         let is_limited = workers.is_some() || !plan.resources().is_empty();
         let schedule = is_limited.then(|| plan.schedule(workers));
-        Self { plan, unit, workers, timetable: plan.timetable(), schedule, paths: PATHS }
+        Self { plan, unit, workers, timetable: plan.timetable(), schedule }
     }
 
     /// Says how long the whole takes, and names its critical paths: a line for each.
@@ -218,7 +216,7 @@ impl<'a> Found<'a> {
         let PlanReport { plan, workers, timetable, schedule, .. } = report;
         let mut critical_paths = Vec::new();
         let mut names = 0;
-        for path in timetable.critical_paths().take(report.paths) {
+        for path in timetable.critical_paths().take(PATHS) {
             names += path.len();
             critical_paths.push(named(plan, &path).collect());
             if names >= NAMES {

@@ -4,11 +4,9 @@ use amdahl::report::Report;
 use common::text::{Language, speak};
 use serde::Serialize;
 
-/// A report in all its forms.
+/// A report, as a page shows it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Shown {
-    /// What the tool prints with `--json`.
-    json: String,
     /// What the tool says in words.
     summary: String,
     /// The rows of the tool's table.
@@ -38,7 +36,7 @@ impl Shown {
     ) -> Self {
         let svg = report.svg().expect("a picture in memory can be drawn");
         let summary = summary.trim_end().to_owned();
-        Self { json: report.json(), summary, rows: rows.collect(), svg }
+        Self { summary, rows: rows.collect(), svg }
     }
 }
 
@@ -46,6 +44,13 @@ impl Shown {
 pub(crate) fn answer(language: &str, find: impl FnOnce() -> Result<Shown, Problem>) -> String {
     speak_in(language);
     serde_json::to_string(&find()).expect("texts and numbers are JSON")
+}
+
+/// Returns what the tool prints with `--json`; nothing if it complains.
+///
+/// It can be long, and few look at it: so it is no part of the answer.
+pub(crate) fn json<E>(report: Result<impl Report, E>) -> String {
+    report.map(|report| report.json()).unwrap_or_default()
 }
 
 /// Has all texts said in the language of a page, such as `en` or `zh-CN`.

@@ -5,11 +5,8 @@ use amdahl::{Plan, PlanError, Task, examples};
 use common::number::number;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::answer::{Problem, Shown, answer, speak_in};
+use crate::answer::{self, Problem, Shown, answer, speak_in};
 use crate::cells::Cells;
-
-/// The most critical paths in the answer: a page has no room for more.
-const PATHS: usize = 10;
 
 /// Says how long a plan takes: `amdahl plan`. The plan is the text of a TOML file; the number of
 /// workers a text as it is typed, empty if there are enough.
@@ -28,6 +25,33 @@ const PATHS: usize = 10;
 #[must_use]
 pub fn plan(language: &str, toml: &str, workers: &str) -> String {
     answer(language, || {
+        let input = Input::read(toml, workers)?;
+        let report = input.report();
+        let summary = report.summary() + &report.schedule_summary().unwrap_or_default();
+        let rows = (0..input.plan.names().len()).map(|task| {
+            let placement = report.placement(task).into_iter().flatten();
+            report.times(task).into_iter().chain(placement).collect()
+        });
+        Ok(Shown::of(&report, summary, rows))
+    })
+}
+
+/// Returns what `amdahl plan --json` prints of this plan; nothing if there is a problem.
+#[wasm_bindgen]
+#[must_use]
+pub fn plan_json(toml: &str, workers: &str) -> String {
+    answer::json(Input::read(toml, workers).as_ref().map(Input::report))
+}
+
+/// What the fields of the page say.
+struct Input {
+    plan: Plan,
+    unit: Option<String>,
+    workers: Option<usize>,
+}
+
+impl Input {
+    fn read(toml: &str, workers: &str) -> Result<Self, Problem> {
         let file = PlanFile::parse(toml).map_err(|error| {
             let (task, field) = error.line.map(|line| place(toml, line)).unwrap_or_default();
             // At a task's name is told what is wrong with its duration as a whole.
@@ -48,16 +72,12 @@ pub fn plan(language: &str, toml: &str, workers: &str) -> String {
                 ..Problem::default()
             })?),
         };
-        let workers = workers.map(|workers| workers as usize);
-        let mut report = PlanReport::new(&plan, file.unit.as_deref(), workers);
-        report.paths = PATHS;
-        let summary = report.summary() + &report.schedule_summary().unwrap_or_default();
-        let rows = (0..plan.names().len()).map(|task| {
-            let placement = report.placement(task).into_iter().flatten();
-            report.times(task).into_iter().chain(placement).collect()
-        });
-        Ok(Shown::of(&report, summary, rows))
-    })
+        Ok(Self { plan, unit: file.unit, workers: workers.map(|workers| workers as usize) })
+    }
+
+    fn report(&self) -> PlanReport<'_> {
+        PlanReport::new(&self.plan, self.unit.as_deref(), self.workers)
+    }
 }
 
 /// Returns a plan of the lessons as the text of a TOML file: `house`, `tea` or `fourier`.
@@ -148,7 +168,7 @@ mod tests {
         let (plan, unit) = PlanFile::parse(&tea).unwrap().into_plan().unwrap();
         let report = PlanReport::new(&plan, unit.as_deref(), Some(2));
         let found = &said(&tea, " 2 ")["Ok"];
-        assert_eq!(found["json"], report.json());
+        assert_eq!(plan_json(&tea, " 2 "), report.json());
         assert_eq!(found["svg"], report.svg().unwrap());
         let text = report.text(1000);
         for line in found["summary"].as_str().unwrap().lines() {

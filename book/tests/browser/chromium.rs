@@ -1,39 +1,34 @@
-//! Chromium without a window, told what to do over its DevTools protocol.
+//! Chromium without a window, driven by ChromeDriver.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use serde_json::{Value, json};
-use testing::LONG;
-use tungstenite::{Message, WebSocket};
+use serde_json::Value;
+use thirtyfour::error::WebDriverResult;
+use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver};
+use tokio::runtime::{Builder, Runtime};
 
-/// The names that it has on different systems.
-const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-
-/// Runs it until the standard input ends, which it does however the test ends.
+/// Runs ChromeDriver until the standard input ends, which it does however the test ends. Chromium
+/// ends with it, for they are joined by a pipe.
 const UNTIL_INPUT_ENDS: &str = r#"
-profile=$(mktemp -d) || exit
-"$@" --user-data-dir="$profile" </dev/null &
+TMPDIR=$(mktemp -d) || exit
+export TMPDIR
+chromedriver --port=0 </dev/null &
+# ChromeDriver alone holds the output: if it dies at its start, its reader sees the end.
+exec >/dev/null
 read -r _
 kill $!
 wait $!
-rm -rf "$profile"
+rm -rf "$TMPDIR"
 "#;
 
 /// A running Chromium with one tab.
 pub(crate) struct Chromium {
+    runtime: Runtime,
+    driver: WebDriver,
     process: Child,
-    socket: WebSocket<TcpStream>,
-    /// The tab's name in the protocol.
-    session: Option<String>,
-    calls: u64,
-    /// The errors so far: of scripts, in the console, of requests.
-    pub(crate) errors: Vec<String>,
-    /// The addresses that were requested so far, but for pieces of the pages themselves.
-    pub(crate) requests: Vec<String>,
 }
 
 impl Chromium {
@@ -43,102 +38,97 @@ impl Chromium {
     /// # Panics
     /// If it doesn't start.
     pub(crate) fn start() -> Option<Self> {
-        let Some(program) = NAMES.into_iter().find(|program| is_there(program)) else {
+        if Command::new("chromedriver").arg("--version").output().is_err() {
             let is_required = env::var("BOOK_TESTS").is_ok_and(|value| value == "required");
-            assert!(!is_required, "a test needs Chromium");
+            assert!(!is_required, "a test needs Chromium and ChromeDriver");
             // Not by a macro: the test harness would keep it to itself.
-            let _ = writeln!(io::stderr(), "SKIPPED: Chromium isn't installed");
+            let _ = writeln!(io::stderr(), "SKIPPED: ChromeDriver isn't installed");
             return None;
-        };
+        }
         let mut process = Command::new("sh")
-            .args(["-c", UNTIL_INPUT_ENDS, "sh", program])
-            .args(["--headless", "--no-sandbox", "--remote-debugging-port=0"])
-            .args(["--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
-            .args(["--disable-background-networking", "--lang=en"])
+            .args(["-c", UNTIL_INPUT_ENDS])
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .expect("a shell");
-        let output = process.stderr.take().expect("it is piped");
+        let output = process.stdout.take().expect("it is piped");
         let mut lines = BufReader::new(output).lines().map_while(Result::ok);
-        let address =
-            lines.find_map(|line| line.strip_prefix("DevTools listening on ").map(str::to_owned));
+        let port = lines.find_map(|line| {
+            let port = line.split_once("started successfully on port ")?.1;
+            Some(port.trim_end_matches('.').to_owned())
+        });
         // The rest has to be read, or it would wait for a reader.
         thread::spawn(move || lines.for_each(drop));
-        let address = address.expect("it listens");
-        let (place, _) = address.trim_start_matches("ws://").split_once('/').expect("an address");
-        let stream = TcpStream::connect(place).expect("it listens");
-        stream.set_read_timeout(Some(LONG)).expect("not zero");
-        let (socket, _) = tungstenite::client(&address, stream).expect("a socket");
-        let (errors, requests) = (Vec::new(), Vec::new());
-        let mut chromium = Self { process, socket, session: None, calls: 0, errors, requests };
-
-        let tab = chromium.call("Target.createTarget", &json!({ "url": "about:blank" }));
-        let tab = json!({ "targetId": tab["targetId"], "flatten": true });
-        let session = chromium.call("Target.attachToTarget", &tab)["sessionId"].take();
-        chromium.session = session.as_str().map(str::to_owned);
-        for told in ["Log.enable", "Runtime.enable", "Network.enable", "Page.enable"] {
-            chromium.call(told, &json!({}));
-        }
-        Some(chromium)
+        let address = format!("http://127.0.0.1:{}", port.expect("it listens"));
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let driver = runtime.block_on(open(&address)).expect("a browser");
+        Some(Self { runtime, driver, process })
     }
 
-    /// Calls a method of the protocol, and hears what is told meanwhile.
+    /// Runs what ChromeDriver is to do, to its end.
+    pub(crate) fn run<T>(
+        &self,
+        steps: impl AsyncFnOnce(&WebDriver) -> WebDriverResult<T>,
+    ) -> WebDriverResult<T> {
+        self.runtime.block_on(steps(&self.driver))
+    }
+
+    /// Calls a method of Chromium's own protocol, for what WebDriver has no word for.
     ///
     /// # Panics
-    /// If the method fails, or doesn't answer in time.
-    pub(crate) fn call(&mut self, method: &str, parameters: &Value) -> Value {
-        let answer = self.try_call(method, parameters);
-        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    /// If the method fails.
+    pub(crate) fn call(&self, method: &str, parameters: Value) {
+        let called = self.run(async |driver| driver.cdp().send_raw(method, parameters).await);
+        called.unwrap_or_else(|error| panic!("{method}: {error}"));
     }
 
-    /// Calls a method that may fail, as [`Self::call`].
-    pub(crate) fn try_call(&mut self, method: &str, parameters: &Value) -> Result<Value, Value> {
-        self.calls += 1;
-        let mut call = json!({ "id": self.calls, "method": method, "params": parameters });
-        if let Some(session) = &self.session {
-            call["sessionId"] = json!(session);
-        }
-        self.socket.send(Message::text(call.to_string())).expect("it runs");
-        loop {
-            let message = self.socket.read().unwrap_or_else(|error| panic!("{method}: {error}"));
-            let Message::Text(text) = message else { continue };
-            let mut message: Value = serde_json::from_str(&text).expect("JSON");
-            if message["id"] == self.calls {
-                let error = message["error"].take();
-                return if error.is_null() { Ok(message["result"].take()) } else { Err(error) };
-            }
-            self.hear(&message["method"], &message["params"]);
-        }
+    /// Returns the errors since the last call: of scripts, in the console, of requests.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        let entries = self.run(async |driver| driver.browser_log().await).expect("a log");
+        let errors = entries.into_iter().filter(|entry| entry.level == "SEVERE");
+        errors.map(|entry| entry.message).collect()
     }
 
-    fn hear(&mut self, method: &Value, event: &Value) {
-        let error = match method.as_str().unwrap_or_default() {
-            "Log.entryAdded" => Some(&event["entry"]).filter(|entry| entry["level"] == "error"),
-            "Runtime.exceptionThrown" => Some(&event["exceptionDetails"]),
-            "Runtime.consoleAPICalled" => Some(event).filter(|call| call["type"] == "error"),
-            "Network.loadingFailed" => Some(event).filter(|failed| failed["canceled"] != true),
-            "Network.requestWillBeSent" => {
-                let address = event["request"]["url"].as_str().unwrap_or_default();
-                self.requests.extend((!address.starts_with("data:")).then(|| address.to_owned()));
-                None
-            }
-            _ => None,
+    /// Returns the addresses that were requested since the last call, but for pieces of the pages
+    /// themselves.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        let entries = self.run(async |driver| driver.get_log("performance").await).expect("a log");
+        let address = |entry: &str| -> Option<String> {
+            let event = &serde_json::from_str::<Value>(entry).ok()?["message"];
+            let address = event["params"]["request"]["url"].as_str()?;
+            (event["method"] == "Network.requestWillBeSent" && !address.starts_with("data:"))
+                .then(|| address.to_owned())
         };
-        self.errors.extend(error.map(Value::to_string));
+        entries.iter().filter_map(|entry| address(&entry.message)).collect()
     }
+}
+
+/// Opens a browser at a ChromeDriver.
+async fn open(address: &str) -> WebDriverResult<WebDriver> {
+    let mut wanted = DesiredCapabilities::chrome();
+    for argument in [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--lang=en",
+        // Chromium ends when the other end of the pipe closes.
+        "--remote-debugging-pipe",
+    ] {
+        wanted.add_arg(argument)?;
+    }
+    wanted.set_logging_prefs("browser", LoggingPrefsLogLevel::All)?;
+    wanted.set_logging_prefs("performance", LoggingPrefsLogLevel::All)?;
+    WebDriver::new(address, wanted).await
 }
 
 impl Drop for Chromium {
     fn drop(&mut self) {
+        let _ = self.runtime.block_on(self.driver.clone().quit());
         drop(self.process.stdin.take());
         let _ = self.process.wait();
     }
-}
-
-/// Returns whether a program is in one of the folders of `PATH`.
-fn is_there(program: &str) -> bool {
-    let folders = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&folders).any(|folder| folder.join(program).is_file())
 }

@@ -1,12 +1,16 @@
 //! The page `plans`, in both languages.
 
 use serde_json::{Value, json};
+use thirtyfour::Key;
 
 use crate::support::{Page, row};
 use crate::tool::{printed, refused, rows, without_blanks};
 
 /// What the page has now.
 const TOML: &str = "document.querySelector('[name=toml]').value";
+/// Whether the table can't be edited.
+const INERT: &str = "document.querySelector('#plan table').inert";
+const JSON: &str = "document.querySelector('#plan pre').textContent";
 const PICTURE: &str = "document.querySelector('#plan .picture').innerHTML";
 const CRITICAL: &str = "[...document.querySelectorAll('#plan tr.critical')]
     .map((row) => row.querySelector('input').value)";
@@ -50,7 +54,8 @@ fn a_changed_duration_moves_the_critical_path() {
             page.evaluate(&format!("document.querySelector({:?}).value", cell(5, 1)))
         );
         assert!(page.text("#plan .summary").starts_with(after));
-        assert_eq!(page.text("#plan [role=status]"), page.text("#plan .summary"));
+        let announced = page.text("#plan [role=status]");
+        assert_eq!(page.text("#plan .summary").lines().next(), Some(&*announced));
         assert_ne!(string(&page, PICTURE), picture);
         assert!(string(&page, TOML).contains("duration = 7\n"));
         assert_eq!(page.errors(), [""; 0]);
@@ -61,6 +66,7 @@ fn a_changed_duration_moves_the_critical_path() {
 fn the_numbers_are_those_of_the_tool() {
     for language in ["en", "zh"] {
         let Some(page) = open(language) else { return };
+        page.click("#plan details:has(.json) summary");
         for (example, workers) in [("house", ""), ("house", "1"), ("tea", ""), ("fourier", "3")] {
             page.click(&format!("[data-example={example}]"));
             page.fill("[name=workers]", workers);
@@ -98,9 +104,18 @@ fn the_numbers_are_those_of_the_tool() {
                     "{text}"
                 );
             }
-            let json = string(&page, "document.querySelector('#plan pre').textContent");
-            assert_eq!(json, printed(&[&arguments[..], &["--json"]].concat(), &toml));
+            assert_eq!(
+                string(&page, JSON),
+                printed(&[&arguments[..], &["--json"]].concat(), &toml)
+            );
         }
+        // All of these are critical paths.
+        let toml: String =
+            (0..60).map(|task| format!("[[task]]\nname = 'task {task}'\nduration = 1\n")).collect();
+        page.click("#plan details:has([name=toml]) summary");
+        page.fill("[name=workers]", "");
+        page.fill("[name=toml]", &toml);
+        assert_eq!(string(&page, JSON), printed(&["plan", "-", "--json"], &toml));
         assert_eq!(page.errors(), [""; 0]);
     }
 }
@@ -128,22 +143,11 @@ fn what_is_wrong_is_told_beside_its_field_and_the_last_picture_stays() {
             let value = format!("document.querySelector({field:?}).value");
             let before = string(&page, &value);
             page.fill(&field, nonsense);
-            let told = page.text("#plan .problem");
+            let told = page.complaint("#plan", &field);
             let workers = if field.contains("workers") { nonsense } else { "1" };
             let arguments = ["plan", "-", "--lang", language, "--workers", workers];
             let expected = refused(&arguments, &string(&page, TOML));
-            assert!(!told.is_empty());
             assert!(expected.ends_with(&without_blanks(&told)), "{told}\n{expected}");
-            assert_eq!(page.text("#plan [role=status]"), told);
-            let is_marked = format!(
-                "(() => {{
-                    const field = document.querySelector({field:?});
-                    const all = document.querySelectorAll('#plan [aria-invalid]');
-                    const told = document.getElementById(field.getAttribute('aria-describedby'));
-                    return all.length === 1 && all[0] === field && told.matches('.problem');
-                }})()"
-            );
-            assert_eq!(page.evaluate(&is_marked), true, "{field}: {nonsense}");
             assert_eq!(string(&page, PICTURE), picture, "{field}: {nonsense}");
             page.fill(&field, &before);
             assert_eq!(
@@ -153,22 +157,36 @@ fn what_is_wrong_is_told_beside_its_field_and_the_last_picture_stays() {
             assert_eq!(page.evaluate("document.querySelector('#plan').parts.problem.hidden"), true);
         }
         // What is typed or pasted as TOML is told with its line.
-        page.click("#plan details:has([name=toml]) summary");
+        let file = "#plan details:has([name=toml]) summary";
+        page.click(file);
         for (nonsense, line) in
             [("unit = 'd'\n[[task", 2), ("[[task]]\nname = 'a'\nduration = 'x'", 3)]
         {
             page.fill("[name=toml]", nonsense);
             let expected = refused(&["plan", "-", "--lang", language], nonsense);
             let (_, sentence) = expected.split_once(&format!(":{line}:")).unwrap();
-            let told = page.text("#plan .problem");
+            let told = page.complaint("#plan", "[name=toml]");
             let is_told = without_blanks(&told).ends_with(sentence);
             assert!(is_told && told.contains(&line.to_string()), "{told}\n{expected}");
-            assert_eq!(
-                page.evaluate("document.querySelector('#plan [aria-invalid]').name"),
-                "toml"
-            );
             assert_eq!(string(&page, PICTURE), picture);
+            // The table can't write another plan over it; the number of workers is no part of it.
+            assert_eq!(page.evaluate(INERT), true);
+            page.fill("[name=workers]", "2");
+            assert_eq!(page.complaint("#plan", "[name=toml]"), told);
+            page.fill("[name=workers]", "");
         }
+        page.fill("[name=toml]", "[[task]]\nname = 'a'\nduration = 1\nafter = ['a']");
+        assert_eq!(
+            (page.complaint("#plan", "[name=toml]").is_empty(), page.evaluate(INERT)),
+            (false, json!(false))
+        );
+        // What is wrong with the plan as a whole is told at its text, which opens for that.
+        page.click(file);
+        page.click("[data-example=house]");
+        for _ in 0..5 {
+            page.click("#plan [data-act=remove]");
+        }
+        page.complaint("#plan", "[name=toml]");
         assert_eq!(page.errors(), [""; 0]);
     }
 }
@@ -208,13 +226,13 @@ fn the_keyboard_is_enough() {
     let tab_to = |what: &str| {
         let is_there = format!("document.activeElement.matches({what:?})");
         let reached = (0..300).any(|_| {
-            page.press("Tab");
+            page.press(Key::Tab);
             page.evaluate(&is_there) == true
         });
         assert!(reached, "Tab doesn't reach {what}");
     };
     tab_to("[data-example=tea]");
-    page.press("Enter");
+    page.press(Key::Enter);
     assert!(page.text("#plan .summary").starts_with("makespan 16 minutes"));
     tab_to("[name=workers]");
     page.press("1");
@@ -224,8 +242,12 @@ fn the_keyboard_is_enough() {
     // Tab selects what is in a field, so the key replaces it.
     assert!(page.text("#plan .summary").starts_with("makespan 6 minutes"));
     tab_to("[data-act=add]");
-    page.press("Enter");
+    page.press(Key::Enter);
     assert_eq!(page.evaluate(&format!("document.activeElement.matches({:?})", cell(7, 1))), true);
+    // An arrow scrolls the picture, and doesn't turn the page.
+    page.focus("#plan .picture");
+    page.press(Key::Right);
+    assert_eq!(page.evaluate("location.pathname.endsWith('/plans.html')"), true);
     assert_eq!(page.errors(), [""; 0]);
 }
 
@@ -276,8 +298,6 @@ fn a_plan_of_two_thousand_tasks_is_drawn_anew_while_one_types() {
             &format!("2,000 tasks, workers {workers:?}, drawn anew after a key"),
             format!("{middle:.0} ms ({best:.0} – {worst:.0}); first {pasted:.0} ms"),
         );
-        // The limit is 100; this machine may do other things, too.
-        assert!(best < 1000.0);
     }
     assert_eq!(page.errors(), [""; 0]);
 }

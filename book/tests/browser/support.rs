@@ -1,6 +1,5 @@
 //! A page of the book in a browser, for the tests.
 
-use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +9,8 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use testing::{Deadline, LONG};
+use thirtyfour::error::WebDriverResult;
+use thirtyfour::{By, TypingData};
 
 use crate::chromium::Chromium;
 
@@ -26,7 +27,7 @@ pub(crate) fn book() -> &'static Path {
 
 /// A page of the book in a browser of its own, which ends with it.
 pub(crate) struct Page {
-    chromium: RefCell<Chromium>,
+    chromium: Chromium,
     _deadline: Deadline,
 }
 
@@ -40,14 +41,10 @@ impl Page {
         let deadline = Deadline::seconds(600);
         // Before there is a browser that would wait for it.
         book();
-        let page = Self { chromium: RefCell::new(Chromium::start()?), _deadline: deadline };
+        let page = Self { chromium: Chromium::start()?, _deadline: deadline };
         page.resize(1200, 900);
         page.go(path);
         Some(page)
-    }
-
-    fn call(&self, method: &str, parameters: &Value) -> Value {
-        self.chromium.borrow_mut().call(method, parameters)
     }
 
     /// Goes to another page of the book, and waits until it is loaded.
@@ -55,9 +52,8 @@ impl Page {
         let file = book().join(path.split(['?', '#']).next().unwrap_or_default());
         assert!(file.is_file(), "{} isn't built", file.display());
         let address = format!("file://{}/{path}", book().display());
-        self.evaluate("window.isLeft = true");
-        self.call("Page.navigate", &json!({ "url": address }));
-        self.wait_for("!window.isLeft && document.readyState === 'complete'");
+        let gone = self.chromium.run(async |driver| driver.goto(&address).await);
+        gone.unwrap_or_else(|error| panic!("{path}: {error}"));
     }
 
     /// Gives the window another size, in pixels of CSS.
@@ -65,7 +61,7 @@ impl Page {
         let size = json!({
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false,
         });
-        self.call("Emulation.setDeviceMetricsOverride", &size);
+        self.chromium.call("Emulation.setDeviceMetricsOverride", size);
     }
 
     /// Returns the value of an expression of JavaScript; a promise is awaited.
@@ -76,16 +72,10 @@ impl Page {
         self.try_evaluate(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
     }
 
-    fn try_evaluate(&self, expression: &str) -> Result<Value, Value> {
-        let parameters = json!({
-            "expression": format!("(async () => ({expression}))()"),
-            "awaitPromise": true,
-            "returnByValue": true,
-        });
+    fn try_evaluate(&self, expression: &str) -> WebDriverResult<Value> {
+        let script = format!("return (async () => ({expression}))()");
         // It fails if the page is left meanwhile.
-        let mut result = self.chromium.borrow_mut().try_call("Runtime.evaluate", &parameters)?;
-        let exception = result["exceptionDetails"].take();
-        if exception.is_null() { Ok(result["result"]["value"].take()) } else { Err(exception) }
+        self.chromium.run(async |driver| Ok(driver.execute(script, []).await?.json().clone()))
     }
 
     /// Waits until a condition of JavaScript holds, on whatever page is there by then.
@@ -103,10 +93,12 @@ impl Page {
                 look();
             }})"
         );
-        let mut last = Ok(Value::Null);
-        while last != Ok(Value::Bool(true)) {
+        loop {
+            let last = self.try_evaluate(&wait);
+            if last.as_ref().is_ok_and(|holds| *holds == true) {
+                return;
+            }
             assert!(begun.elapsed() < LONG, "never: {condition}: {last:?}");
-            last = self.try_evaluate(&wait);
         }
     }
 
@@ -121,20 +113,35 @@ impl Page {
     /// # Panics
     /// If it isn't there, or something else lies over it.
     pub(crate) fn click(&self, selector: &str) {
-        let click = format!(
+        // In the middle it lies under none of the page's bars.
+        self.evaluate(&format!(
+            "document.querySelector({selector:?}).scrollIntoView({{ block: 'center' }})"
+        ));
+        let clicked =
+            self.chromium.run(async |driver| driver.find(By::Css(selector)).await?.click().await);
+        clicked.unwrap_or_else(|error| panic!("{selector}: {error}"));
+    }
+
+    /// Returns the complaint about a field of a form, which is to be seen beside it.
+    ///
+    /// # Panics
+    /// If it is about another field, or isn't seen there, or isn't announced.
+    pub(crate) fn complaint(&self, form: &str, field: &str) -> String {
+        let is_beside = format!(
             "(() => {{
-                const element = document.querySelector({selector:?});
-                element.scrollIntoView({{ block: 'nearest' }});
-                const {{ left, top, width, height }} = element.getBoundingClientRect();
-                const hit = document.elementFromPoint(left + width / 2, top + height / 2);
-                if (!element.contains(hit)) throw new Error('under ' + hit?.outerHTML);
-                element.click();
+                const field = document.querySelector({field:?});
+                const marked = document.querySelectorAll('{form} [aria-invalid]');
+                const told = document.getElementById(field.getAttribute('aria-describedby'));
+                const beside = (field.closest('tr') ?? field.closest('label')).nextElementSibling;
+                return marked.length === 1 && marked[0] === field && field.checkVisibility()
+                    && beside.contains(told) && told.checkVisibility();
             }})()"
         );
-        // A link may have led elsewhere before there is an answer.
-        let is_left = |error: &Value| error["message"] == "Inspected target navigated or closed";
-        let clicked = self.try_evaluate(&click);
-        assert!(clicked.as_ref().err().is_none_or(is_left), "{selector}: {clicked:?}");
+        assert_eq!(self.evaluate(&is_beside), true, "{field}");
+        let told = self.text(&format!("{form} .problem"));
+        assert!(!told.is_empty());
+        assert_eq!(self.text(&format!("{form} [role=status]")), told);
+        told
     }
 
     /// Moves the focus of the keyboard to the first element that this selector finds.
@@ -147,50 +154,30 @@ impl Page {
         assert_eq!(self.evaluate(&is_focused), true, "{selector} takes no focus");
     }
 
-    /// Presses a key: one that writes a character, such as "a", or one of those below.
-    ///
-    /// # Panics
-    /// If there is no such key.
-    pub(crate) fn press(&self, key: &str) {
-        let (number, text) = match key {
-            "Backspace" => (8, ""),
-            "Tab" => (9, ""),
-            "Enter" => (13, "\r"),
-            "Escape" => (27, ""),
-            "End" => (35, ""),
-            "Home" => (36, ""),
-            "ArrowLeft" => (37, ""),
-            "ArrowUp" => (38, ""),
-            "ArrowRight" => (39, ""),
-            "ArrowDown" => (40, ""),
-            "Delete" => (46, ""),
-            _ if key.chars().count() == 1 => (key.to_uppercase().as_bytes()[0].into(), key),
-            _ => panic!("no key {key}"),
-        };
-        let mut event = json!({ "type": "keyDown", "key": key, "windowsVirtualKeyCode": number });
-        event["text"] = json!(text);
-        self.call("Input.dispatchKeyEvent", &event);
-        event["type"] = json!("keyUp");
-        self.call("Input.dispatchKeyEvent", &event);
+    /// Presses a key.
+    pub(crate) fn press(&self, key: impl Into<TypingData>) {
+        let key = key.into();
+        let pressed =
+            self.chromium.run(async |driver| driver.action_chain().send_keys(key).perform().await);
+        pressed.unwrap_or_else(|error| panic!("a key: {error}"));
     }
 
     /// Writes a text into the field that this selector finds, in place of what is there.
     pub(crate) fn fill(&self, selector: &str, text: &str) {
         self.focus(selector);
         self.evaluate(&format!("document.querySelector({selector:?}).select()"));
-        self.call("Input.insertText", &json!({ "text": text }));
+        // At once, as from the clipboard: typed texts go through others before they are whole.
+        self.chromium.call("Input.insertText", json!({ "text": text }));
     }
 
-    /// Returns the errors so far: of scripts, in the console, of requests.
+    /// Returns the errors since the last call: of scripts, in the console, of requests.
     pub(crate) fn errors(&self) -> Vec<String> {
-        // An answer comes after what was told before.
-        self.evaluate("null");
-        self.chromium.borrow().errors.clone()
+        self.chromium.errors()
     }
 
-    /// Returns the addresses that were requested so far.
+    /// Returns the addresses that were requested since the last call.
     pub(crate) fn requests(&self) -> Vec<String> {
-        self.chromium.borrow().requests.clone()
+        self.chromium.requests()
     }
 }
 

@@ -39,7 +39,7 @@ impl Button<'_> {
 /// Returns the list of all sentences so far, the last one first.
 pub(crate) fn log(language: Language, sentences: &[String]) -> String {
     let count = sentences.len();
-    let title = say!(language, "All that has happened ({count})", "发生过的一切（{count}）");
+    let title = say!(language, "All that has happened ({count})", "全部记录（{count}）");
     let items = sentences.iter().rev().map(|sentence| format!("<li>{sentence}</li>"));
     let items: String = items.collect();
     format!("<details><summary>{title}</summary><ol reversed>{items}</ol></details>")

@@ -32,7 +32,6 @@ impl RingPlay {
     pub fn act(&mut self, name: &str) -> Option<String> {
         let (verb, number) = name.split_once(' ').unwrap_or((name, ""));
         let number = number.parse().unwrap_or(0);
-        self.told = self.stage.events.len();
         match verb {
             "tour" if number < TOURS.len() => {
                 self.go(Place { tour: number, stop: 0 });
@@ -71,7 +70,12 @@ impl RingPlay {
                 if self.stage.can(act) {
                     // Whoever does something else has left the tour, and plays on from there.
                     self.place = None;
+                    let before = self.stage.events.len();
                     self.stage.act(act);
+                    // A switch makes no event: the last one stays in sight.
+                    if self.stage.events.len() > before {
+                        self.told = before;
+                    }
                 }
             }
         }

@@ -116,7 +116,7 @@ pub(crate) enum Event {
     Killed {
         who: u16,
         holding: Option<Lock>,
-        in_buffer: bool,
+        is_unsent: bool,
         sent_half: bool,
     },
     Started {
@@ -273,7 +273,7 @@ impl Model {
         Event::Killed {
             who,
             holding: [Lock::Write, Lock::Read].into_iter().find(holds),
-            in_buffer: at == At::Buffered,
+            is_unsent: matches!(at, At::Buffered | At::Sending(0)),
             sent_half: at == At::Sending(1),
         }
     }
@@ -373,7 +373,7 @@ mod tests {
     #[test]
     fn a_producer_killed_before_its_feeder_has_sent_loses_an_item_whose_put_has_returned() {
         let mut model = after(&[Act::Next(A), Act::Kill(A)]);
-        let killed = Event::Killed { who: 1, holding: None, in_buffer: true, sent_half: false };
+        let killed = Event::Killed { who: 1, holding: None, is_unsent: true, sent_half: false };
         assert_eq!(model.events.last(), Some(&killed));
         assert!(can_any_go_on(&mut model));
         assert!(model.processes.iter().all(|process| process.got.iter().all(|got| got.from == B)));

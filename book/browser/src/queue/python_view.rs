@@ -1,7 +1,4 @@
 //! The page of the model of Python's queue, as HTML, with its sentences in both languages.
-
-use std::fmt::Write;
-
 use crate::language::Language;
 use crate::queue::html::{Button, log, paragraphs};
 use crate::queue::play::PythonPlay;
@@ -42,7 +39,7 @@ fn button(verb: &str, seat: Option<usize>, label: String, works: bool) -> Button
 fn controls(play: &PythonPlay) -> String {
     let can = play.model.can_undo();
     let undo = button("undo", None, say!(play.language, "undo", "撤销"), can);
-    let anew = button("anew", None, say!(play.language, "begin anew", "重新开始"), can);
+    let anew = button("anew", None, say!(play.language, "start over", "重新开始"), can);
     undo.html() + &anew.html()
 }
 
@@ -197,7 +194,7 @@ fn about(language: Language, model: &Model, number: usize) -> Vec<String> {
         let got = process.got.iter().map(|got| food(language, got.from, got.item));
         let got: Vec<_> = got.collect();
         let (commas, pauses) = (got.join(", "), got.join("、"));
-        about.push(say!(language, "has got: {commas}", "取到了：{pauses}"));
+        about.push(say!(language, "got: {commas}", "取到了：{pauses}"));
     }
     about
 }
@@ -212,20 +209,14 @@ fn food(language: Language, seat: usize, item: u64) -> String {
 
 fn item(language: Language, piece: &Piece) -> String {
     let food = food(language, piece.from, piece.item);
-    let mut text = String::new();
-    let _ = if piece.is_second {
-        write!(text, "{food} <small>2/2</small>")
-    } else {
-        write!(text, "{food} <small>1/2</small>")
-    };
-    text
+    format!("{food} <small>{}/2</small>", 1 + u8::from(piece.is_second))
 }
 
 /// Returns the sentences that tell an event.
 fn sentences(language: Language, event: &Event) -> Vec<String> {
     match *event {
-        Event::Killed { who, holding, in_buffer, sent_half } => {
-            killed(language, who, holding, in_buffer, sent_half)
+        Event::Killed { who, holding, is_unsent, sent_half } => {
+            killed(language, who, holding, is_unsent, sent_half)
         }
         _ => vec![sentence(language, event)],
     }
@@ -252,9 +243,9 @@ fn sentence(language: Language, event: &Event) -> String {
             if is_dead {
                 say!(
                     language,
-                    "{who} waits for {lock}, for ever: {holder} died with it, and the lock \
-                     doesn't know who has it.",
-                    "{who} 等待 {lock}，永远等不到：{holder} 带着它死了，而锁并不知道自己在谁手里。"
+                    "{who} can't have {lock}, ever: {holder} died with it, and the lock doesn't \
+                     know who has it.",
+                    "{who} 永远等不到 {lock}：{holder} 带着它死了，而锁并不知道自己在谁手里。"
                 )
             } else {
                 say!(
@@ -341,7 +332,7 @@ fn killed(
     language: Language,
     who: u16,
     holding: Option<Lock>,
-    in_buffer: bool,
+    is_unsent: bool,
     sent_half: bool,
 ) -> Vec<String> {
     let who = name(who);
@@ -358,11 +349,11 @@ fn killed(
     } else {
         told.push(say!(language, "It had no lock.", "它手里没有锁。"));
     }
-    if in_buffer {
+    if is_unsent {
         told.push(say!(
             language,
-            "The item in its _buffer is lost, although put had returned.",
-            "它的 _buffer 里的数据丢失了，尽管 put 已经返回。"
+            "The item that it had put is lost: put had returned, but nothing was sent.",
+            "它放入的数据丢失了：put 已经返回，数据却还没有发送。"
         ));
     }
     if sent_half {

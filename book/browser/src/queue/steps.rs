@@ -285,6 +285,7 @@ fn assert_whole(got: &[Vec<u64>], why: &str) {
 
 #[test]
 fn of_two_repairers_one_repairs_at_whatever_operation_the_other_comes() {
+    let mut met = 0;
     for operations in 0..40 {
         let mut stage = after(&[Large(A), Next(A), Next(A), Next(A), Large(A), Next(C), Next(C)]);
         do_all(&mut stage, &[Next(C), Kill(C), Operations]);
@@ -295,6 +296,7 @@ fn of_two_repairers_one_repairs_at_whatever_operation_the_other_comes() {
             }
         }
         let is_under_way = stage.seats[B].call.is_some();
+        met += usize::from(is_under_way);
         do_all(&mut stage, &[Operations]);
         finish_repair(&mut stage, D);
         // The slot may be in use again, before the first repairer goes on.
@@ -314,6 +316,7 @@ fn of_two_repairers_one_repairs_at_whatever_operation_the_other_comes() {
         assert_eq!(stage.seats[D].got.len(), put, "{operations}");
         assert_whole(&stage.seats[D].got, "each once");
     }
+    assert!(met > 5, "{met}");
 }
 
 /// Goes on with a repair to its end, or makes one.
@@ -325,7 +328,7 @@ fn finish_repair(stage: &mut Stage, seat: usize) {
 }
 
 #[test]
-fn any_acts_at_all_deliver_whole_items_at_most_once_and_in_order() {
+fn any_acts_at_all_deliver_whole_items_at_most_once() {
     let mut random = Random(28);
     let mut delivered = 0;
     for round in 0..200 {

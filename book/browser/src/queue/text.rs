@@ -194,7 +194,7 @@ fn end(language: Language, who: &str, returned: &Returned, is_put: bool) -> Stri
             say!(language, "The queue is full: {who} has to wait.", "队列已满：{who} 只能等待。")
         }
         Returned::Blocked(Blocked::FullOrEmpty) => {
-            say!(language, "The queue is empty: {who} has to wait.", "队列已空：{who} 只能等待。")
+            say!(language, "The queue is empty: {who} has to wait.", "队列是空的：{who} 只能等待。")
         }
         Returned::Blocked(Blocked::ByClaim) => say!(
             language,
@@ -384,7 +384,7 @@ fn state(language: Language, who: &str, slot: usize, done: &Operation) -> String
                 "{who} comes too late: slot {slot} was {expected} and is {from} now. \
                  It claims nothing, and looks again.",
                 "{who} 晚了一步：槽位 {slot} 刚才是 {expected}，现在是 {from}。它没有占到，\
-                 再看一遍。"
+                 重新查看。"
             )
         };
     }
@@ -444,8 +444,8 @@ fn number_lock(language: Language, who: &str, number: Owner, done: &Operation) -
     match done.kind {
         Kind::Exchange { .. } if done.changes() => say!(
             language,
-            "{who} takes number {number}. The kernel had it free: {dead} is dead.",
-            "{who} 锁住编号 {number}。内核那里它没有被锁：{dead} 已死。"
+            "{who} takes number {number}. It was free: {dead} is dead.",
+            "{who} 锁住编号 {number}。它没有被锁住：{dead} 已死。"
         ),
         Kind::Exchange { .. } if holder == number => say!(
             language,

@@ -72,7 +72,7 @@ pub(crate) const TOURS: [Tour; 3] = [
                 acts: &[Next(D), Next(D), Next(D)],
                 sentence: [
                     "Consumer D doesn't stop: it passes slot 0 and gets cola 2 from slot 1.",
-                    "消费者 D 没有停住：它越过槽位 0，从槽位 1 取到可乐 2。",
+                    "消费者 D 不受影响：它越过槽位 0，从槽位 1 取到可乐 2。",
                 ],
             },
             Stop {
@@ -252,7 +252,7 @@ pub(crate) const TOURS: [Tour; 3] = [
             Stop {
                 acts: &[Repair(D), Repair(D)],
                 sentence: [
-                    "D tries again, and has number 2: the slot says Clearing(B), so B is the one \
+                    "D tries again, and gets number 2: the slot says Clearing(B), so B is the one \
                      to repair after. It becomes Clearing(D).",
                     "D 再试一次，锁住了编号 2：槽位写的是 Clearing(B)，要替 B 修复。\
                      槽位变成 Clearing(D)。",

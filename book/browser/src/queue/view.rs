@@ -83,13 +83,13 @@ fn controls(play: &RingPlay) -> String {
             )
         };
         let undo = button("undo", None, say!(language, "undo", "撤销"), can_undo);
-        let anew = button("anew", None, say!(language, "begin anew", "重新开始"), can_undo);
+        let anew = button("anew", None, say!(language, "start over", "重新开始"), can_undo);
         return [by_operation, undo, anew].iter().map(Button::html).collect();
     };
     let is_last = place.stop + 1 == TOURS[place.tour].stops.len();
     let back = button("back", None, say!(language, "back", "上一步"), place.stop > 0);
     let forward = button("forward", None, say!(language, "next", "下一步"), !is_last);
-    let leave = say!(language, "play on from here", "从这里自己玩");
+    let leave = say!(language, "continue on your own", "从这里自己操作");
     let leave = button("leave", None, leave, true);
     [back, forward, leave].iter().map(Button::html).collect()
 }
@@ -141,7 +141,7 @@ fn slot(play: &RingPlay, number: usize) -> String {
     let mut owner = String::new();
     if !matches!(state.phase, Phase::Empty | Phase::Full) {
         let name = text::name(state.owner);
-        // Whoever isn't in a seat any more is dead.
+        // An owner without a seat is dead.
         let (seat, is_alive) = seat_of(stage, state.owner).unwrap_or((SEATS, false));
         let _ = write!(classes, " of-{seat}");
         if !is_alive {
@@ -197,7 +197,7 @@ fn contents(play: &RingPlay, number: usize) -> String {
     };
     let length = match payload[0] {
         0 => "·".to_owned(),
-        bytes => say!(language, "{bytes} B", "{bytes} B"),
+        bytes => format!("{bytes} B"),
     };
     let (words, beside) =
         (say!(language, "length and words", "长度和字"), say!(language, "window", "窗口"));
@@ -285,7 +285,7 @@ fn about(play: &RingPlay, number: usize) -> Vec<String> {
     let own = seat.number;
     let is_its = |other: &Owner| *other != own && stage.memory.holder(*other) == own;
     let mut about = vec![if seat.is_alive {
-        say!(language, "alive, has number {own}", "活着，锁着编号 {own}")
+        say!(language, "alive, holds number {own}", "活着，锁着编号 {own}")
     } else {
         say!(language, "killed, number {own} is free", "已被杀死，编号 {own} 已释放")
     }];
@@ -293,7 +293,7 @@ fn about(play: &RingPlay, number: usize) -> Vec<String> {
         let dead = text::name(other);
         about.push(say!(
             language,
-            "has number {other} too, to repair after {dead}",
+            "holds number {other} too, to repair after {dead}",
             "还锁着编号 {other}，正在替 {dead} 修复"
         ));
     }
@@ -301,7 +301,7 @@ fn about(play: &RingPlay, number: usize) -> Vec<String> {
         let got: Vec<_> = seat.got.iter().map(|got| text::message(language, got)).collect();
         let (commas, pauses) = (got.join(", "), got.join("、"));
         about.push(if seat.is_alive {
-            say!(language, "has got: {commas}", "取到了：{pauses}")
+            say!(language, "got: {commas}", "取到了：{pauses}")
         } else {
             say!(language, "lost with it: {commas}", "随它丢失：{pauses}")
         });
