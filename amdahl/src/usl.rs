@@ -220,8 +220,12 @@ impl Problem<'_> {
 
     /// Returns the best law of a grid: 0 and 1, and all orders of magnitude in between.
     fn start(&self) -> (Usl, f64) {
-        let sizes =
-            || (0..=64).map(|i| if i == 0 { 0.0 } else { 10_f64.powf(f64::from(i - 64) / 8.0) });
+        // By divisions, which give the same digits on every machine: powers don't.
+        let eighth = 10_f64.sqrt().sqrt().sqrt();
+        let sizes = || {
+            let sizes = std::iter::successors(Some(1.0), move |size| Some(size / eighth));
+            std::iter::once(0.0).chain(sizes.take(64))
+        };
         let all = sizes().flat_map(|alpha| sizes().map(move |beta| (alpha, beta)));
         let all = all.map(|(alpha, beta)| self.best(alpha, beta));
         all.min_by(|a, b| a.1.total_cmp(&b.1)).expect("the grid has points")

@@ -5,7 +5,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use pulldown_cmark::{Event, Options, Parser, Tag};
 
 use crate::pages::{Language, Page, Pages};
@@ -43,12 +43,15 @@ impl Links<'_> {
                 Event::Start(Tag::Image { dest_url, .. }) => (dest_url, true),
                 _ => continue,
             };
-            if address.contains("://") || address.starts_with('#') {
+            if address.contains("://") || address.starts_with("mailto:") || address.starts_with('#')
+            {
                 continue;
             }
             let source = language.of([&page.sources[0], &page.sources[1]]);
             let (file, anchor) = address.split_at(address.find('#').unwrap_or(address.len()));
             let target = normal(&source.with_file_name("").join(file));
+            let leads_somewhere = self.root.join(&target).exists();
+            ensure!(leads_somewhere, "{}: {address} leads nowhere", source.display());
             let turned = if is_drawing {
                 chapter.drawings.push(target.clone());
                 relative(Path::new(&page.path), &target)
@@ -139,7 +142,7 @@ mod tests {
             ("[a](README.zh-CN.md)", "[a](../../zh/pools/index.html)"),
             ("[a](../docs/porting.md)", "[a](../docs/porting.html)"),
             ("[a](../book/pages/en/plans.md)", "[a](../plans.html)"),
-            ("[a](src/lib.rs)", "[a](repository:pools/src/lib.rs)"),
+            ("[a](src/main.rs)", "[a](repository:pools/src/main.rs)"),
             ("| [`a`](../bench/README.md) |", "| [`a`](repository:bench/README.md) |"),
             ("![a](../docs/staircase.svg)", "![a](../docs/staircase.svg)"),
             ("[a](#b), [c](https://example.org/d.md)", "[a](#b), [c](https://example.org/d.md)"),
@@ -149,6 +152,8 @@ mod tests {
             assert_eq!(chapter.text, turned);
             assert_eq!(chapter.drawings.len(), usize::from(link.starts_with('!')));
         }
+        let error = links.turn(page, language, "[a](src/no.rs)").err().expect("there is none");
+        assert_eq!(error.to_string(), "pools/README.md: src/no.rs leads nowhere");
         assert_eq!(links.repository(page, language), "../../../../");
         links.repository = Some("https://example.org/course/".to_owned());
         assert_eq!(links.repository(page, language), "https://example.org/course/blob/HEAD/");

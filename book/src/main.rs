@@ -53,36 +53,43 @@ fn main() -> Result<()> {
     let book = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = book.parent().context("the book is a folder of the repository")?;
     let output = root.join("target/book");
+    // Bound before the work, in case the address is in use.
+    let server = options.serve.then(serve::bind).transpose()?;
     build(root, book, &output, options.repository)?;
     println!("{}", output.join("index.html").display());
-    if options.serve { serve::serve(&output) } else { Ok(()) }
+    server.map_or(Ok(()), |server| serve::serve(&server, &output))
 }
 
 /// Builds the whole site.
 fn build(root: &Path, book: &Path, output: &Path, repository: Option<String>) -> Result<()> {
-    // Compiled first: if that fails, the last site stays.
     let module = module::script(book)?;
-    if output.exists() {
-        fs::remove_dir_all(output)?;
-    }
-    fs::create_dir_all(output)?;
     let pages = Pages::read(root)?;
+    // Beside the last site, which stays if this one can't be made.
+    let made = &output.with_extension("new");
+    remove(made)?;
     let links = Links { root, pages: &pages, repository };
     for language in Language::ALL {
         let staged = book.join("target/pages").join(language.folder());
-        site::write(&links, language, book, &staged, &output.join(language.folder()))?;
+        site::write(&links, language, book, &staged, &made.join(language.folder()))?;
     }
-    fs::write(output.join("browser.js"), module)?;
+    fs::write(made.join("browser.js"), module)?;
     let theme = book.join("theme");
     let of_pages = pages.all().filter_map(|page| page.script);
     let of_pages = of_pages.flat_map(|name| [format!("{name}.js"), format!("{name}.css")]);
     for name in of_pages.chain(["index.html", "report.css", "report.js"].map(str::to_owned)) {
         let path = theme.join(&name);
         if path.exists() {
-            fs::copy(path, output.join(name))?;
+            fs::copy(path, made.join(name))?;
         }
     }
-    Ok(())
+    remove(output)?;
+    fs::rename(made, output).with_context(|| output.display().to_string())
+}
+
+/// Removes a folder, if it is there.
+fn remove(folder: &Path) -> Result<()> {
+    let removed = if folder.exists() { fs::remove_dir_all(folder) } else { Ok(()) };
+    removed.with_context(|| format!("{} can't be removed", folder.display()))
 }
 
 /// Lists the files in a folder, sorted.

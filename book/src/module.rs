@@ -18,7 +18,7 @@ use wasm_bindgen_cli_support::Bindgen;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The most that a browser has to load, compressed.
+/// The most bytes that the WebAssembly may have, compressed.
 const LARGEST: usize = 400 << 10;
 
 /// Returns the script, which defines `browser`: a promise of what the crate exports.
@@ -58,7 +58,10 @@ pub(crate) fn script(book: &Path) -> Result<String> {
         "{functions}\n\
          const browser = wasm_bindgen({{\n    \
              module_or_path: Uint8Array.from(atob(\"{}\"), (c) => c.charCodeAt(0)),\n\
-         }}).then(() => wasm_bindgen);\n",
+         }}).then(() => {{\n    \
+             for (const told of document.querySelectorAll(\".needs\")) told.remove();\n    \
+             return wasm_bindgen;\n\
+         }});\n",
         BASE64_STANDARD.encode(bytes)
     ))
 }

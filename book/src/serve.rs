@@ -2,32 +2,46 @@
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::thread;
 
 use anyhow::{Result, anyhow};
-use tiny_http::{Header, Response, Server};
+use tiny_http::{Header, Method, Request, Response, Server};
 
 /// The address of the server.
 const ADDRESS: &str = "127.0.0.1:3000";
 
+/// Takes the address, which must be free.
+pub(crate) fn bind() -> Result<Server> {
+    Server::http(ADDRESS).map_err(|error| anyhow!("{ADDRESS}: {error}"))
+}
+
 /// Serves the files of a folder until the program is ended.
-pub(crate) fn serve(folder: &Path) -> Result<()> {
-    let server = Server::http(ADDRESS).map_err(|error| anyhow!("{ADDRESS}: {error}"))?;
+pub(crate) fn serve(server: &Server, folder: &Path) -> Result<()> {
     println!("http://{ADDRESS}");
-    for request in server.incoming_requests() {
-        let path = request.url().split(['?', '#']).next().unwrap_or_default();
-        let found = file(folder, path).and_then(|file| Some((kind(&file), fs::read(&file).ok()?)));
-        // A browser that has gone is no concern of the server.
-        let _ = match found {
-            // The links in a folder's page need the slash behind its name.
-            Some(_) if !path.ends_with('/') && !path.contains('.') => {
-                let place = Header::from_bytes("Location", format!("{path}/")).expect("a header");
-                request.respond(Response::empty(301).with_header(place))
-            }
-            Some((kind, bytes)) => request.respond(Response::from_data(bytes).with_header(kind)),
-            None => request.respond(Response::from_string("404").with_status_code(404)),
-        };
-    }
+    // A request that never ends holds up only its own thread.
+    thread::scope(|threads| {
+        for request in server.incoming_requests() {
+            threads.spawn(move || answer(request, folder));
+        }
+    });
     Ok(())
+}
+
+fn answer(request: Request, folder: &Path) {
+    let path = request.url().split(['?', '#']).next().unwrap_or_default();
+    let found = file(folder, path).and_then(|file| Some((kind(&file), fs::read(&file).ok()?)));
+    let is_asked = matches!(request.method(), Method::Get | Method::Head);
+    // A browser that has gone is no concern of the server.
+    let _ = match found {
+        _ if !is_asked => request.respond(Response::empty(405)),
+        // The links in a folder's page need the slash behind its name.
+        Some(_) if !path.ends_with('/') && !path.contains('.') => {
+            let place = Header::from_bytes("Location", format!("{path}/")).expect("a header");
+            request.respond(Response::empty(301).with_header(place))
+        }
+        Some((kind, bytes)) => request.respond(Response::from_data(bytes).with_header(kind)),
+        None => request.respond(Response::from_string("404").with_status_code(404)),
+    };
 }
 
 /// Returns the file in this folder that an address's path means, if it is inside.

@@ -41,7 +41,8 @@ pub(crate) fn write(
         let text = fs::read_to_string(links.root.join(file))?;
         let chapter = links.turn(page, language, &text)?;
         for drawing in chapter.drawings {
-            put(&source.join(&drawing), &fs::read(links.root.join(&drawing))?)?;
+            let bytes = fs::read(links.root.join(&drawing));
+            put(&source.join(&drawing), &bytes.with_context(|| drawing.display().to_string())?)?;
         }
         let text = without_switch(&chapter.text) + &scripts(page, book);
         put(&source.join(format!("{}.md", page.path)), text.as_bytes())?;

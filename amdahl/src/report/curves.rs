@@ -86,7 +86,8 @@ impl Chart<'_> {
         let near = self.curves.iter().filter(|curve| !curve.far);
         let heights = near.flat_map(|curve| self.steps().filter_map(|n| (curve.law)(n)));
         let points = self.points.iter().map(|point| point.range.1);
-        heights.chain(points).fold(0.0, f64::max) * 1.12
+        // Twice as much has to be a number, too.
+        heights.chain(points).fold(0.0, f64::max).min(f64::MAX / 4.0) * 1.12
     }
 
     fn steps(&self) -> impl Iterator<Item = f64> {

@@ -112,8 +112,9 @@ fn amounts<'a>(amounts: impl IntoIterator<Item = (&'a String, &'a u32)>) -> Stri
 /// Writes a list of resources and their amounts as a table of TOML. Without an amount it is 1.
 fn needed(cell: &str) -> String {
     let entries = items(cell).into_iter().map(|item| {
-        let is_amount = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
-        match item.rsplit_once(' ').filter(|(_, word)| is_amount(word)) {
+        // One that is no amount is for the tool to refuse.
+        let is_number = |word: &str| word.parse::<f64>().is_ok_and(f64::is_finite);
+        match item.rsplit_once(char::is_whitespace).filter(|(_, word)| is_number(word)) {
             // A leading zero is no number in TOML.
             Some((name, amount)) => format!("{} = {}", quoted(name.trim()), number(amount)),
             None => format!("{} = 1", quoted(&item)),

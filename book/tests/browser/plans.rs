@@ -26,7 +26,7 @@ fn open(language: &str) -> Option<Page> {
 
 /// Finds the field of a task, from 1: 1 is its name, 2 its duration, 3 after what, 4 its needs.
 fn cell(task: usize, column: usize) -> String {
-    format!("#plan tbody tr:nth-of-type({task}) td:nth-child({column}) input")
+    format!("#plan tbody tr:nth-of-type({task}) > :nth-child({column}) input")
 }
 
 fn string(page: &Page, expression: &str) -> String {

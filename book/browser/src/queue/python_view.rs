@@ -61,7 +61,7 @@ fn stage(play: &PythonPlay) -> String {
         .collect();
     format!(
         "<section class=\"seats\" aria-label=\"{producers}\">{}</section>\
-         <section class=\"pipe\" aria-label=\"{pipe}\"><h4>{pipe}</h4>\
+         <section class=\"pipe\" aria-label=\"{pipe}\"><h2>{pipe}</h2>\
          <div>{}<ol>{cells}</ol>{}</div></section>\
          <section class=\"seats\" aria-label=\"{consumers}\">{}</section>",
         seats(0..SEATS / 2),
@@ -135,7 +135,7 @@ fn seat(play: &PythonPlay, number: usize) -> String {
     let dead = if process.is_alive { "" } else { " dead" };
     format!(
         "<article class=\"seat of-{number}{dead}\" aria-labelledby=\"python-name-{number}\">\
-         <h4 id=\"python-name-{number}\">{title}</h4>{}<div class=\"buttons\">{}{}</div></article>",
+         <h2 id=\"python-name-{number}\">{title}</h2>{}<div class=\"buttons\">{}{}</div></article>",
         paragraphs(&about(language, model, number)),
         main.html(),
         kill.html(),

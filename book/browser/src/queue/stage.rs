@@ -50,6 +50,8 @@ pub(crate) enum Event {
         /// The operations of the step, each with its word.
         operations: Vec<(Word, Operation)>,
         returned: Option<Returned>,
+        /// True if the step was one operation only, by the switch.
+        is_single: bool,
     },
     Killed {
         who: Owner,
@@ -212,7 +214,8 @@ impl Stage {
         if returned.is_none() {
             seat.call = Some((call.clone(), tape));
         }
-        self.events.push(Event::Stepped { who, call, operations, returned });
+        let is_single = self.by_operation;
+        self.events.push(Event::Stepped { who, call, operations, returned, is_single });
     }
 
     fn kill(&mut self, seat: usize) {

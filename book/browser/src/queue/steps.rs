@@ -365,7 +365,7 @@ fn any_acts_at_all_deliver_whole_items_at_most_once() {
 fn a_participant_that_comes_too_late_sees_that_and_looks_again() {
     let mut stage = after(&[Operations, Next(A), Next(A), Operations, Next(B), Operations]);
     do_all(&mut stage, &[Next(A)]);
-    let told = event(English, stage.events.last().unwrap(), true);
+    let told = event(English, stage.events.last().unwrap());
     assert!(told[0].contains("comes too late"), "{told:?}");
     finish(&mut stage, A);
     assert_eq!((phase_of(&stage, 0), phase_of(&stage, 1)), ("Writing(B)".into(), "Full".into()));

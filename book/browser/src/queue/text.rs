@@ -104,11 +104,11 @@ pub(crate) fn operation(language: Language, word: Word, operation: &Operation) -
     }
 }
 
-/// Returns the sentences that tell an event; with every load if a step is one operation.
-pub(crate) fn event(language: Language, event: &Event, by_operation: bool) -> Vec<String> {
+/// Returns the sentences that tell an event; with every load if the step was one operation.
+pub(crate) fn event(language: Language, event: &Event) -> Vec<String> {
     match event {
-        Event::Stepped { who, call, operations, returned } => {
-            let mut told = step(language, &name(*who), operations, by_operation);
+        Event::Stepped { who, call, operations, returned, is_single } => {
+            let mut told = step(language, &name(*who), operations, *is_single);
             told.extend(returned.as_ref().map(|returned| {
                 let is_put = matches!(call, Call::Put(_));
                 end(language, &name(*who), returned, is_put)
@@ -213,9 +213,9 @@ fn step(
     language: Language,
     who: &str,
     operations: &[(Word, Operation)],
-    by_operation: bool,
+    is_single: bool,
 ) -> Vec<String> {
-    if by_operation {
+    if is_single {
         return operations.iter().map(|(word, done)| one(language, who, *word, done)).collect();
     }
     let mut told = Vec::new();

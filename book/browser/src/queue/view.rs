@@ -40,8 +40,7 @@ fn tours(play: &RingPlay) -> String {
 /// Returns the sentences on the events from this number on.
 fn sentences(play: &RingPlay, from: usize) -> Vec<String> {
     let events = play.stage.events[from.min(play.stage.events.len())..].iter();
-    let by_operation = play.stage.by_operation;
-    events.flat_map(|event| text::event(play.language, event, by_operation)).collect()
+    events.flat_map(|event| text::event(play.language, event)).collect()
 }
 
 /// Returns what the last act did; on a tour, after the sentence of its stop.
@@ -105,7 +104,7 @@ fn stage(play: &RingPlay) -> String {
     let slots: String = (0..SLOTS).map(|number| slot(play, number)).collect();
     format!(
         "<section class=\"seats\" aria-label=\"{producers}\">{}</section>\
-         <section class=\"ring\" aria-label=\"{ring}\"><h4>{ring}</h4>\
+         <section class=\"ring\" aria-label=\"{ring}\"><h2>{ring}</h2>\
          <ol start=\"0\">{slots}</ol></section>\
          <section class=\"seats\" aria-label=\"{consumers}\">{}</section>",
         seats(0..SEATS / 2),
@@ -255,7 +254,7 @@ fn seat(play: &RingPlay, number: usize) -> String {
     let dead = if seat.is_alive { "" } else { " dead" };
     format!(
         "<article class=\"seat of-{number}{dead}\" aria-labelledby=\"ring-name-{number}\">\
-         <h4 id=\"ring-name-{number}\">{title}</h4>{}\
+         <h2 id=\"ring-name-{number}\">{title}</h2>{}\
          <div class=\"buttons\">{buttons}</div></article>",
         paragraphs(&about(play, number)),
     )
