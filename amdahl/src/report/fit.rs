@@ -160,3 +160,17 @@ pub(super) fn fitted(law: &Usl) -> Vec<Curve<'static>> {
         Curve::new(text!("fitted law of scalability"), move |n| Some(law.throughput(n))),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use testing::Deadline;
+
+    use super::*;
+
+    #[test]
+    fn the_largest_numbers_are_drawn() {
+        let _deadline = Deadline::seconds(60);
+        let csv: String = (1..=6).map(|n| format!("{n},1.7e308\n")).collect();
+        assert!(FitReport::of_csv(&csv).unwrap().svg().unwrap().ends_with("</svg>\n"));
+    }
+}

@@ -1,6 +1,7 @@
 //! The page `laws`, in both languages.
 
 use serde_json::{Value, json};
+use testing::Random;
 use thirtyfour::Key;
 
 use crate::support::Page;
@@ -82,6 +83,20 @@ fn the_fit_is_that_of_the_tool() {
         compare(&page, "#fit", &arguments, &first);
         page.fill("[name=csv]", german);
         compare(&page, "#fit", &arguments, german);
+        // Down to the last digit, whatever the numbers.
+        let mut random = Random(7);
+        for _ in 0..8 {
+            let mut noise = || 0.95 + random.below(1000) as f64 / 10_000.0;
+            let csv: String = (1..=9_u32)
+                .map(|n| {
+                    let n = f64::from(n);
+                    let slower = 1.0 + 0.07 * (n - 1.0) + 0.004 * n * (n - 1.0);
+                    format!("{n},{}\n", 1000.0 * n / slower * noise())
+                })
+                .collect();
+            page.fill("[name=csv]", &csv);
+            compare(&page, "#fit", &arguments, &csv);
+        }
         assert_eq!(page.errors(), [""; 0]);
     }
 }
