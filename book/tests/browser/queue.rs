@@ -137,6 +137,8 @@ fn the_tours_run_to_their_ends() {
 #[test]
 fn it_can_be_played_by_keyboard_alone() {
     let Some(page) = open("en") else { return };
+    // So low that the bar with the news covers a part of it.
+    page.resize(1200, 500);
     let focus = |page: &Page| page.evaluate("document.activeElement.id");
     let tab_to = |id: &str| {
         let mut passed = Vec::new();

@@ -1,6 +1,7 @@
 //! What differs from system to system: the only `unsafe` of the library, and its only `cfg` on
 //! systems.
 
+pub(crate) mod copy;
 pub(crate) mod counted;
 pub(crate) mod pipe;
 pub(crate) mod process;

@@ -12,6 +12,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde::ser::{self, Serialize, Serializer};
 
 use super::Error;
+use crate::sys::copy::copied;
 
 /// A serializer that accepts a `u8` and nothing else.
 pub(super) struct JustAByte;
@@ -91,7 +92,7 @@ pub(super) fn vec_of<'de, V: Visitor<'de>>(bytes: &[u8]) -> Option<V::Value> {
     let mut value: Option<V::Value> = None;
     let vec = cast!(&mut value, &mut Option<Vec<u8>>).ok()?;
     if type_name::<V>() == *OF_VEC {
-        *vec = Some(bytes.to_vec());
+        *vec = Some(copied(bytes));
     }
     value
 }

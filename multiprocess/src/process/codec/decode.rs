@@ -7,6 +7,7 @@ use serde::de::{
 
 use super::byte::{self, Bytes};
 use super::{DEEPEST, Error, kind, too_deep, too_long};
+use crate::sys::copy::copied;
 
 /// Decodes a value from its bytes, all of them.
 ///
@@ -73,7 +74,7 @@ impl<'de> Decoder<'de> {
 
     fn text(&mut self) -> Result<&'de str, Error> {
         let length = self.length()?;
-        str::from_utf8(self.take(length)?).map_err(|_| Error("a text in it isn't UTF-8".into()))
+        str::from_utf8(self.take(length)?).map_err(|_| no_text())
     }
 
     fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
@@ -169,6 +170,10 @@ fn cut_off() -> Error {
     Error("it ends too early".into())
 }
 
+fn no_text() -> Error {
+    Error("a text in it isn't UTF-8".into())
+}
+
 fn unknown(kind: u8) -> Error {
     Error(format!("no value begins with the byte {kind:#x}").into())
 }
@@ -222,7 +227,6 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         deserialize_bool();
         deserialize_char();
         deserialize_str();
-        deserialize_string();
         deserialize_unit();
         deserialize_unit_struct(&'static str);
         deserialize_map();
@@ -290,8 +294,28 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         }
     }
 
+    /// Copies the text here, where it is done as fast as can be.
+    #[inline]
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.kind_in_some()? {
+            kind::STR => {
+                let length = self.length()?;
+                let text = String::from_utf8(copied(self.take(length)?)).map_err(|_| no_text())?;
+                visitor.visit_string(text)
+            }
+            kind => self.value(kind, visitor),
+        }
+    }
+
+    /// As [`deserialize_string`](Self::deserialize_string).
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        self.deserialize_bytes(visitor)
+        match (self.kind_in_some()?, self.rest) {
+            (kind::BYTES, _) => {}
+            (kind::SEQ, [kind::U8, rest @ ..]) => self.rest = rest,
+            (kind, _) => return self.value(kind, visitor),
+        }
+        let length = self.length()?;
+        visitor.visit_byte_buf(copied(self.take(length)?))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(

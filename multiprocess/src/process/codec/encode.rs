@@ -6,6 +6,7 @@ use serde::ser::{self, Serialize, Serializer};
 
 use super::byte::JustAByte;
 use super::{DEEPEST, Error, kind, too_deep, too_long};
+use crate::sys::copy::append as append_bytes;
 
 /// Appends a value's bytes to the buffer.
 ///
@@ -123,14 +124,14 @@ impl<'e, 'a> Serializer for &'e mut Encoder<'a> {
     fn serialize_str(self, value: &str) -> Result<(), Error> {
         self.begin(kind::STR);
         self.length(value.len())?;
-        self.out.extend_from_slice(value.as_bytes());
+        append_bytes(self.out, value.as_bytes());
         Ok(())
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Error> {
         self.begin(kind::BYTES);
         self.length(value.len())?;
-        self.out.extend_from_slice(value);
+        append_bytes(self.out, value);
         Ok(())
     }
 

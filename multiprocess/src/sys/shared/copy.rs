@@ -59,17 +59,20 @@ mod string_move {
     use std::arch::{asm, is_x86_feature_detected};
     use std::sync::atomic::AtomicU64;
 
+    use crate::sys::copy::stumbles;
+
     /// Number of bytes from which it is as fast as the loop where all of them are in the cache.
     const LONG: usize = 1 << 10;
 
     #[expect(unsafe_code, reason = "no atomic access is longer than a word")]
     pub(super) fn store(words: &[AtomicU64], bytes: &[u8]) -> bool {
         let length = bytes.len().min(size_of_val(words));
+        let (to, from) = (words.as_ptr().cast_mut().cast(), bytes.as_ptr());
         // SAFETY: both ranges have this length. The words may change, because they are atomics; no
         // reference to plain bytes leads there, so the ranges don't overlap.
-        pays(length)
+        pays(to, from, length)
             && unsafe {
-                move_bytes(words.as_ptr().cast_mut().cast(), bytes.as_ptr(), length);
+                move_bytes(to, from, length);
                 true
             }
     }
@@ -77,17 +80,18 @@ mod string_move {
     #[expect(unsafe_code, reason = "no atomic access is longer than a word")]
     pub(super) fn load(words: &[AtomicU64], bytes: &mut [u8]) -> bool {
         let length = bytes.len().min(size_of_val(words));
+        let (to, from) = (bytes.as_mut_ptr(), words.as_ptr().cast());
         // SAFETY: both ranges have this length, and don't overlap, as above.
-        pays(length)
+        pays(to, from, length)
             && unsafe {
-                move_bytes(bytes.as_mut_ptr(), words.as_ptr().cast(), length);
+                move_bytes(to, from, length);
                 true
             }
     }
 
     /// Older processors move byte by byte.
-    fn pays(length: usize) -> bool {
-        length >= LONG && is_x86_feature_detected!("ermsb")
+    fn pays(to: *const u8, from: *const u8, length: usize) -> bool {
+        length >= LONG && !stumbles(to, from) && is_x86_feature_detected!("ermsb")
     }
 
     /// Moves bytes as if by a Relaxed access to each.
