@@ -139,7 +139,7 @@ impl Members {
         sys::check_memory(bytes)?;
         let opening = Opening::create(bytes, bytes)?;
         let head = (HEAD * WORD) as u64;
-        opening.reserve(head, bytes - head)?;
+        opening.block().reserve(head, bytes - head)?;
         Self::first(opening, all)
     }
 

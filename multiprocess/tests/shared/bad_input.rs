@@ -165,10 +165,12 @@ fn what_processes_share_goes_only_into_the_arguments_of_a_new_process() {
 
 #[test]
 fn words_of_absurd_numbers_are_an_error() {
-    // Some of these would wrap to a few bytes.
-    for count in [1 << 60, usize::MAX / 8 + 2, usize::MAX] {
+    // Some of these would wrap to a few bytes; the first ones are files that can be, without the
+    // memory to fill them.
+    for count in [1 << 40, 1 << 47, 1 << 60, usize::MAX / 8 + 2, usize::MAX] {
         let error = Words::new(count).unwrap_err();
-        assert!(!error.to_string().is_empty());
+        assert_eq!(error.kind(), std::io::ErrorKind::OutOfMemory, "{count}: {error}");
+        assert!(error.to_string().contains("there is no memory for"), "{count}: {error}");
     }
     assert_eq!(Words::new(0).map_or(0, |words| words.len()), 0);
 }
@@ -204,11 +206,13 @@ mod limits {
             let array = Array::<u64>::new(1 << 20).map(drop);
             let small = Array::<u64>::new(10).map(drop);
             let lock = Lock::new().map(drop);
+            let words = Words::new(1 << 20).map(drop);
             before.lock(0).unwrap().fill(most);
             limit(Resource::Fsize, None);
-            let error = array.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::FileTooLarge);
-            assert!(error.to_string().contains("ulimit -f"), "{error}");
+            for error in [array.unwrap_err(), words.unwrap_err()] {
+                assert_eq!(error.kind(), ErrorKind::FileTooLarge);
+                assert!(error.to_string().contains("ulimit -f"), "{error}");
+            }
             assert_eq!((small.is_ok(), lock.is_ok()), (most >= 1 << 20, most >= 1 << 20), "{most}");
             assert_eq!(before.lock(0).unwrap()[(1 << 20) - 1], most);
         }
