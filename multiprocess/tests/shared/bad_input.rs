@@ -9,12 +9,12 @@ use multiprocess::process::frame;
 use multiprocess::shared::{
     Array, Barrier, Condition, Event, Lock, LockError, ReentrantLock, Seat, Semaphore, Value, Words,
 };
-use multiprocess::tasks;
+use multiprocess::{Pool, tasks};
 use serde::{Deserialize, Serialize};
 use testing::{Deadline, Random, ends_well, start, whole_text};
 
 multiprocess::test_entry!();
-tasks![use_once_there];
+tasks![double, use_once_there];
 
 /// A thing that processes share.
 #[derive(Serialize, Deserialize)]
@@ -143,6 +143,22 @@ fn what_processes_share_can_be_used_in_each_way_where_it_was_made_and_where_it_c
         let mut shared = made(kind);
         (0..20).for_each(|_| shared.use_once(&mut Random(1), true));
         ends_well(&start(use_once_there, shared));
+    }
+}
+
+/// A task.
+fn double(number: u64) -> u64 {
+    2 * number
+}
+
+#[test]
+fn what_processes_share_comes_to_the_workers_of_a_pool_by_their_initializer() {
+    let _deadline = Deadline::seconds(120);
+    // All but a seat, which is for one process.
+    for kind in 0..KINDS - 1 {
+        let pool = Pool::builder().processes(2).initializer(use_once_there, made(kind));
+        let pool = pool.build().unwrap();
+        assert_eq!(pool.map(double, 0..4).unwrap(), [0, 2, 4, 6], "{kind}");
     }
 }
 

@@ -147,7 +147,7 @@ fn make_use_and_end_many((): ()) {
     leaves_nothing(200, make_use_and_end);
 }
 
-/// RES-01, RES-03, SHM-07
+/// RES-01, SHM-07
 #[test]
 fn two_hundred_of_each_kind_leave_nothing_with_processes_that_end_in_any_way() {
     alone(make_use_and_end_many);
