@@ -88,6 +88,33 @@ fn a_notification_wakes_a_thread() {
     }
 }
 
+#[test]
+fn of_two_threads_that_wait_one_notification_wakes_one() {
+    let _deadline = Deadline::seconds(120);
+    for _ in 0..10 {
+        let condition = Condition::new().unwrap();
+        let (waits, goes_on) = (AtomicU64::new(0), AtomicU64::new(0));
+        let wait = || {
+            WITHOUT_NAPS.set(true);
+            let mut guard = condition.lock().unwrap();
+            waits.fetch_add(1, Ordering::SeqCst);
+            guard.wait().unwrap();
+            goes_on.fetch_add(1, Ordering::SeqCst);
+        };
+        thread::scope(|scope| {
+            scope.spawn(wait);
+            scope.spawn(wait);
+            until("both wait", || waits.load(Ordering::SeqCst) == 2);
+            // Most likely they sleep by then.
+            thread::sleep(Duration::from_millis(5));
+            for count in [1, 2] {
+                condition.lock().unwrap().notify(1);
+                until("one goes on", || goes_on.load(Ordering::SeqCst) == count);
+            }
+        });
+    }
+}
+
 /// A change at a barrier, by one of its seats.
 type Change = fn(&Seat);
 
