@@ -1,8 +1,6 @@
 //! Tests that each change wakes the threads that wait for it: here no sleep ends by itself, so a
 //! wake-up that is missing, which otherwise a nap makes up for, is a hang.
 
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
