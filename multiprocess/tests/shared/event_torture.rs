@@ -9,8 +9,8 @@
 //!
 //! In some rounds a process sets the event, which may be killed before, or after, or in between; in
 //! others the event is cleared right after it was set, again and again, until all have passed. One
-//! process does nothing but ask, and checks what it is told. Another starts short-lived ones all the
-//! time, so that numbers of the dead are given away.
+//! process does nothing but ask, and checks what it is told. Another starts short-lived ones all
+//! the time, so that numbers of the dead are given away.
 //!
 //! The long version: `TORTURE_SECONDS=60 cargo test --test shared-event-torture -- --ignored`, so
 //! long for each test. `TORTURE_SEED` begins with the same decisions; instants differ all the same.
