@@ -70,7 +70,7 @@ use std::time::{Duration, Instant};
 use crate::deadline::has_passed;
 use crate::shared::atomic::{AtomicU32, Ordering};
 #[cfg(not(loom))]
-use crate::shared::members::{FIRST_NAP, LONGEST_NAP, Member};
+use crate::shared::members::{LONGEST_NAP, Member, first_nap};
 
 #[cfg(not(loom))]
 pub(crate) use in_memory::{LOCK_WORDS, LockWord};
@@ -78,7 +78,9 @@ pub(crate) use in_memory::{LOCK_WORDS, LockWord};
 #[cfg(loom)]
 type Member = u16;
 #[cfg(loom)]
-const FIRST_NAP: Duration = Duration::from_millis(1);
+fn first_nap() -> Duration {
+    Duration::from_millis(1)
+}
 #[cfg(loom)]
 const LONGEST_NAP: Duration = Duration::from_millis(100);
 
@@ -172,7 +174,8 @@ pub(crate) struct Nap {
 
 impl Nap {
     fn first() -> Self {
-        Self { length: FIRST_NAP, end: Instant::now() + FIRST_NAP }
+        let length = first_nap();
+        Self { length, end: Instant::now() + length }
     }
 
     /// Returns the time that is left of the nap, or until the deadline.

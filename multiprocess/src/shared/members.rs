@@ -106,10 +106,19 @@ const LOOKS: usize = 2;
 /// First sleep of a thread that waits for another member, before it looks at which are alive. Each
 /// further sleep is twice as long, up to [`LONGEST_NAP`]: so a death is noticed after at most twice
 /// the time that the thread has waited already.
-pub(crate) const FIRST_NAP: Duration = Duration::from_millis(1);
+const FIRST_NAP: Duration = Duration::from_millis(1);
 
 /// Longest sleep before a thread looks at which members are alive.
 pub(crate) const LONGEST_NAP: Duration = Duration::from_millis(100);
+
+/// Returns the length of a thread's first nap.
+pub(crate) fn first_nap() -> Duration {
+    #[cfg(test)]
+    if crate::shared::woken::sleeps_without_naps() {
+        return Duration::from_secs(3600);
+    }
+    FIRST_NAP
+}
 
 /// A process's part in a piece of shared memory, shared by its threads.
 #[derive(Debug)]
@@ -139,7 +148,7 @@ impl Members {
         sys::check_memory(bytes)?;
         let opening = Opening::create(bytes, bytes)?;
         let head = (HEAD * WORD) as u64;
-        opening.reserve(head, bytes - head)?;
+        opening.block().reserve(head, bytes - head)?;
         Self::first(opening, all)
     }
 
@@ -371,7 +380,7 @@ impl Members {
     /// Returns the threads that wait at the event count in this word of the user's.
     pub(crate) fn waiters<'a>(&'a self, index: usize, spin: &'a Spin) -> Waiters<'a, AtWord<'a>> {
         let system = AtWord { block: self.opening.block(), index: HEAD + index };
-        let (first_nap, nap) = (FIRST_NAP, LONGEST_NAP);
+        let (first_nap, nap) = (first_nap(), LONGEST_NAP);
         let event_count = EventCount { word: self.half(index), system, first_nap, nap };
         Waiters { event_count, notifier: None, spin }
     }

@@ -90,6 +90,8 @@ mod value;
 pub(crate) mod waiters;
 #[cfg(not(loom))]
 mod wakeups;
+#[cfg(all(test, not(loom)))]
+mod woken;
 #[cfg(not(loom))]
 mod words;
 

@@ -101,6 +101,7 @@ enum Step {
     Acted,
     Passed,
     Broken,
+    Reset,
 }
 
 /// Dies in a test that has chosen this step.
@@ -275,6 +276,7 @@ impl Table<'_> {
                 return Ok(());
             }
             if self.change(now, now.reset()).is_ok() {
+                reach(Step::Reset);
                 self.waiters().notify_all();
                 return Ok(());
             }

@@ -106,6 +106,7 @@ pub(crate) enum Step {
     Given,
     GivenTwice,
     Notified,
+    NewGeneration,
 }
 
 /// Dies in a test that has chosen this step.
@@ -155,6 +156,7 @@ impl<'a> Wakeups<'a> {
         if self.groups().any(|group| group.is_for(generation)) {
             generation = generation.wrapping_add(1);
             self.generation().store(generation, Ordering::Relaxed);
+            reach(Step::NewGeneration);
         }
         let waiting = self.waiting_here().load(Ordering::Relaxed);
         if waiting == 0 {

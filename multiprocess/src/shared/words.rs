@@ -40,12 +40,17 @@ struct Shared {
 }
 
 impl Words {
-    /// Makes this many words, all of them 0. Python: `RawArray("Q", count)`.
+    /// Makes this many words, all of them 0. Python: `RawArray("Q", count)`. The system has
+    /// reserved their memory: writing there never fails.
     ///
     /// # Errors
     /// If the system has no memory or no descriptors for them.
     pub fn new(count: usize) -> io::Result<Self> {
-        Self::open(Block::create(count.saturating_mul(size_of::<AtomicU64>()) as u64)?, count)
+        let bytes = count.saturating_mul(size_of::<AtomicU64>()) as u64;
+        sys::check_memory(bytes)?;
+        let block = Block::create(bytes)?;
+        block.reserve(0, bytes)?;
+        Self::open(block, count)
     }
 
     fn open(block: Block, count: usize) -> io::Result<Self> {

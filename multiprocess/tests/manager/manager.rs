@@ -410,7 +410,7 @@ fn a_child_uses_all_ready_made_states() {
     assert_eq!(all.3.get("child").unwrap(), Some(true));
 }
 
-/// MGR-15. Runs in a process of its own.
+/// Runs in a process of its own.
 fn only_the_server((): ()) {
     let manager = Manager::new().unwrap();
     let list = manager.list().unwrap();
@@ -421,6 +421,7 @@ fn only_the_server((): ()) {
     assert!(active_children().is_empty());
 }
 
+/// MGR-15
 #[test]
 fn after_the_children_only_the_server_is_left_and_after_its_manager_nothing() {
     alone(only_the_server);
@@ -878,6 +879,34 @@ fn leave_nothing((): ()) {
 }
 
 exposed![panics];
+
+/// Runs in a process of its own.
+#[cfg(target_os = "linux")]
+fn call_often((): ()) {
+    let (_manager, store) = store();
+    let mut before = None;
+    for _ in 0..100 {
+        store.call(Store::add, (milk(), 1)).unwrap();
+        // A new connection would be a socket of another number.
+        let links = std::fs::read_dir("/proc/self/fd").unwrap();
+        let links = links.filter_map(|link| std::fs::read_link(link.unwrap().path()).ok());
+        let links = links.map(|link| link.to_string_lossy().into_owned());
+        let mut sockets: Vec<_> = links.filter(|link| link.starts_with("socket:")).collect();
+        sockets.sort();
+        assert!(!sockets.is_empty());
+        assert_eq!(*before.get_or_insert(sockets.clone()), sockets);
+    }
+}
+
+#[cfg(target_os = "linux")]
+tasks![call_often];
+
+/// MGR-B08: what a call costs is its two messages
+#[cfg(target_os = "linux")]
+#[test]
+fn a_thread_calls_again_and_again_by_one_connection() {
+    alone(call_often);
+}
 
 /// Builds nothing.
 fn panics((): ()) -> Store {

@@ -440,8 +440,7 @@ fn more_memory_than_there_is_is_an_error_of_new_and_no_signal() {
 fn measure_new_arrays((): ()) {
     use std::fs;
     use std::os::unix::fs::MetadataExt;
-    for megabytes in [1, 7, 40] {
-        let _array = Array::<u8>::in_parts(megabytes << 20, 3).unwrap();
+    let has_taken = |megabytes: usize| {
         let files = fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path());
         let is_shared = |path: &std::path::PathBuf| {
             fs::read_link(path).is_ok_and(|target| target.starts_with("/memfd:shared (deleted)"))
@@ -451,6 +450,13 @@ fn measure_new_arrays((): ()) {
             .map(|path| fs::metadata(path).unwrap().blocks() * 512)
             .collect();
         assert!(taken.len() == 1 && taken[0] >= (megabytes as u64) << 20, "{taken:?}");
+    };
+    for megabytes in [1, 7, 40] {
+        let array = Array::<u8>::in_parts(megabytes << 20, 3).unwrap();
+        has_taken(megabytes);
+        drop(array);
+        let _words = Words::new(megabytes << 17).unwrap();
+        has_taken(megabytes);
     }
 }
 

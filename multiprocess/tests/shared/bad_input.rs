@@ -9,12 +9,12 @@ use multiprocess::process::frame;
 use multiprocess::shared::{
     Array, Barrier, Condition, Event, Lock, LockError, ReentrantLock, Seat, Semaphore, Value, Words,
 };
-use multiprocess::tasks;
+use multiprocess::{Pool, tasks};
 use serde::{Deserialize, Serialize};
 use testing::{Deadline, Random, ends_well, start, whole_text};
 
 multiprocess::test_entry!();
-tasks![use_once_there];
+tasks![double, use_once_there];
 
 /// A thing that processes share.
 #[derive(Serialize, Deserialize)]
@@ -146,6 +146,22 @@ fn what_processes_share_can_be_used_in_each_way_where_it_was_made_and_where_it_c
     }
 }
 
+/// A task.
+fn double(number: u64) -> u64 {
+    2 * number
+}
+
+#[test]
+fn what_processes_share_comes_to_the_workers_of_a_pool_by_their_initializer() {
+    let _deadline = Deadline::seconds(120);
+    // All but a seat, which is for one process.
+    for kind in 0..KINDS - 1 {
+        let pool = Pool::builder().processes(2).initializer(use_once_there, made(kind));
+        let pool = pool.build().unwrap();
+        assert_eq!(pool.map(double, 0..4).unwrap(), [0, 2, 4, 6], "{kind}");
+    }
+}
+
 /// LOCK-B07
 #[test]
 fn what_processes_share_goes_only_into_the_arguments_of_a_new_process() {
@@ -165,10 +181,12 @@ fn what_processes_share_goes_only_into_the_arguments_of_a_new_process() {
 
 #[test]
 fn words_of_absurd_numbers_are_an_error() {
-    // Some of these would wrap to a few bytes.
-    for count in [1 << 60, usize::MAX / 8 + 2, usize::MAX] {
+    // Some of these would wrap to a few bytes; the first ones are files that can be, without the
+    // memory to fill them.
+    for count in [1 << 40, 1 << 47, 1 << 60, usize::MAX / 8 + 2, usize::MAX] {
         let error = Words::new(count).unwrap_err();
-        assert!(!error.to_string().is_empty());
+        assert_eq!(error.kind(), std::io::ErrorKind::OutOfMemory, "{count}: {error}");
+        assert!(error.to_string().contains("there is no memory for"), "{count}: {error}");
     }
     assert_eq!(Words::new(0).map_or(0, |words| words.len()), 0);
 }
@@ -204,11 +222,13 @@ mod limits {
             let array = Array::<u64>::new(1 << 20).map(drop);
             let small = Array::<u64>::new(10).map(drop);
             let lock = Lock::new().map(drop);
+            let words = Words::new(1 << 20).map(drop);
             before.lock(0).unwrap().fill(most);
             limit(Resource::Fsize, None);
-            let error = array.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::FileTooLarge);
-            assert!(error.to_string().contains("ulimit -f"), "{error}");
+            for error in [array.unwrap_err(), words.unwrap_err()] {
+                assert_eq!(error.kind(), ErrorKind::FileTooLarge);
+                assert!(error.to_string().contains("ulimit -f"), "{error}");
+            }
             assert_eq!((small.is_ok(), lock.is_ok()), (most >= 1 << 20, most >= 1 << 20), "{most}");
             assert_eq!(before.lock(0).unwrap()[(1 << 20) - 1], most);
         }

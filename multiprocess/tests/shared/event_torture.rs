@@ -8,8 +8,9 @@
 //! ```
 //!
 //! In some rounds a process sets the event, which may be killed before, or after, or in between; in
-//! others the event is cleared right after it was set, again and again, until all have passed. Some
-//! processes do nothing but ask, and check what they are told.
+//! others the event is cleared right after it was set, again and again, until all have passed. One
+//! process does nothing but ask, and checks what it is told. Another starts short-lived ones all
+//! the time, so that numbers of the dead are given away.
 //!
 //! The long version: `TORTURE_SECONDS=60 cargo test --test shared-event-torture -- --ignored`, so
 //! long for each test. `TORTURE_SEED` begins with the same decisions; instants differ all the same.
@@ -26,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use testing::{Deadline, Other, Random, ends_well, until};
 
 multiprocess::test_entry!();
-tasks![ask_for_ever, set_once, wait_in_rounds];
+tasks![ask_for_ever, invite_for_ever, look_once, set_once, wait_in_rounds];
 
 const WAITERS: usize = 4;
 
@@ -109,11 +110,27 @@ fn set_once(work: Work) {
     work.event.set();
 }
 
+/// Runs in the child, until it is killed or shall end, and may be killed as it starts another.
+fn invite_for_ever(work: Work) {
+    // Not a daemon, which could start no child.
+    multiprocess::end_with_parent().unwrap();
+    while !work.is_over() {
+        let child = start(look_once, &work);
+        child.join().unwrap();
+    }
+}
+
+/// Runs in the child's child.
+fn look_once(work: Work) {
+    let _ = work.event.wait_timeout(Duration::from_millis(1));
+}
+
 struct Driver {
     work: Work,
     random: Random,
     waiters: Vec<Process>,
     asker: Process,
+    inviter: Process,
     /// Waiters that are stopped.
     stopped: Vec<Other>,
     kills: u64,
@@ -125,10 +142,10 @@ impl Driver {
         let (event, words) = (Event::new().unwrap(), Words::new(ALL).unwrap());
         let work = Work { event, words, place: 0, seed };
         work.set(ROUND, 1);
-        let asker = start(ask_for_ever, &work);
-        let (waiters, stopped) = (Vec::new(), Vec::new());
+        let (asker, inviter) = (start(ask_for_ever, &work), start_inviter(&work));
+        let (random, waiters, stopped) = (Random(seed | 1), Vec::new(), Vec::new());
         let mut driver =
-            Self { work, random: Random(seed | 1), waiters, asker, stopped, kills: 0, stops: 0 };
+            Self { work, random, waiters, asker, inviter, stopped, kills: 0, stops: 0 };
         for place in 0..WAITERS {
             let waiter = driver.start_waiter(place);
             driver.waiters.push(waiter);
@@ -150,7 +167,7 @@ impl Driver {
     fn disturb(&mut self) {
         thread::sleep(Duration::from_micros(self.random.below(2000)));
         let place = self.random.below(WAITERS as u64) as usize;
-        match self.random.below(6) {
+        match self.random.below(7) {
             0 => {}
             1 => {
                 let other = Other::of(self.waiters[place].pid().unwrap()).unwrap();
@@ -162,6 +179,11 @@ impl Driver {
                 kill(&self.asker);
                 self.kills += 1;
                 self.asker = start(ask_for_ever, &self.work);
+            }
+            3 => {
+                kill(&self.inviter);
+                self.kills += 1;
+                self.inviter = start_inviter(&self.work);
             }
             _ => {
                 kill(&self.waiters[place]);
@@ -235,7 +257,7 @@ impl Driver {
         self.work.set(END, 1);
         self.now(EITHER);
         self.work.event.set();
-        self.waiters.iter().chain([&self.asker]).for_each(ends_well);
+        self.waiters.iter().chain([&self.asker, &self.inviter]).for_each(ends_well);
         assert!(self.work.event.is_set());
         self.work.event.clear();
         assert!(!self.work.event.wait_timeout(Duration::from_millis(1)));
@@ -244,6 +266,12 @@ impl Driver {
 
 fn start(function: impl Fn(Work) + 'static, work: &Work) -> Process {
     let mut process = Process::new(function, work.clone()).daemonic(true);
+    process.start().unwrap();
+    process
+}
+
+fn start_inviter(work: &Work) -> Process {
+    let mut process = Process::new(invite_for_ever, work.clone());
     process.start().unwrap();
     process
 }
@@ -257,7 +285,7 @@ fn kill(process: &Process) {
 /// Whatever happens, no process stays.
 impl Drop for Driver {
     fn drop(&mut self) {
-        for process in self.waiters.iter().chain([&self.asker]) {
+        for process in self.waiters.iter().chain([&self.asker, &self.inviter]) {
             let _ = process.kill();
             let _ = process.join();
         }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use std::{mem, process, thread};
@@ -23,6 +24,7 @@ tasks![
     consume_many,
     consume_when_told,
     end_with,
+    end_with_the_programs,
     exit_with,
     hold,
     holders_are_killed,
@@ -432,6 +434,24 @@ fn make_and_end_many((): ()) {
 #[test]
 fn nothing_is_left_of_a_semaphore() {
     alone(make_and_end_many);
+}
+
+/// A semaphore that lives as long as the program.
+static OF_PROGRAM: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(1).unwrap());
+
+/// Runs in the child: ends while it has the program's semaphore, and a permit.
+fn end_with_the_programs(said: Report) {
+    said.takes_standard_error();
+    mem::forget(OF_PROGRAM.acquire());
+}
+
+/// RES-03
+#[test]
+fn a_semaphore_that_lives_as_long_as_the_program_leaves_no_warning() {
+    let _deadline = Deadline::seconds(60);
+    let (all, said) = reports();
+    ends_well(&start(end_with_the_programs, said));
+    assert_eq!(all.rest_as_text(), "");
 }
 
 /// Makes semaphores of which children hold permits, until it is killed.

@@ -355,5 +355,9 @@ fn two_hundred_numbers_are_never_torn() {
 fn long_two_hundred_numbers_are_never_torn() {
     let seconds = std::env::var("TORTURE_SECONDS");
     let seconds = seconds.map_or(60, |seconds| seconds.parse().unwrap());
-    assert!(torture::<200>(Duration::from_secs(seconds)).killed_writers >= 200);
+    let mut killed_writers = 0;
+    // On a busy machine that may take several times as long.
+    while killed_writers < 200 {
+        killed_writers += torture::<200>(Duration::from_secs(seconds)).killed_writers;
+    }
 }

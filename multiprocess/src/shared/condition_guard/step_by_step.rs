@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use serde::{Deserialize, Serialize};
-use testing::{Deadline, SHORT, until};
+use testing::{Deadline, Other, SHORT, until};
 
 use super::*;
 use crate::queue::Words;
@@ -105,6 +105,29 @@ fn die_waiting((scene, step): (Scene, Step)) {
     scene.set(WAITS, 1);
     crash::at(step as u32);
     let _ = guard.wait();
+}
+
+/// C1
+#[test]
+fn a_waiter_that_dies_as_it_opens_a_generation_takes_nothing_along() {
+    let _deadline = Deadline::seconds(120);
+    let scene = Scene::new();
+    let survivor = Child::start(wait_again_and_again, (scene.clone(), 1));
+    drop(scene.lock_when_waits(1));
+    // So its notification is still there when the victim begins to wait.
+    let stopped = Other::of(survivor.0.pid().unwrap()).unwrap();
+    assert!(stopped.stop());
+    scene.lock().notify(1);
+    let victim = Child::start(die_waiting, (scene.clone(), Step::NewGeneration));
+    victim.died(Step::NewGeneration);
+    assert!(stopped.go_on());
+    until("the survivor has its notification", || scene.get(ENDED) == 1);
+    scene.lock_when_waits(1).notify(1);
+    until("and the next one", || scene.get(ENDED) == 2);
+    thread::sleep(SHORT);
+    assert_eq!(scene.get(ENDED), 2);
+    drop(scene.lock());
+    assert_eq!(scene.get(TOLD), 1);
 }
 
 /// C2, C3, C4, C5

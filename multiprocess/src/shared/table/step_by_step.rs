@@ -43,6 +43,7 @@ fn die_at((seat, step, others): (Seat, Step, usize)) {
     until("the others wait", || seat.waiting() == others);
     crash::at(step as u32);
     let _ = match step {
+        Step::Reset => seat.reset().and_then(|()| seat.wait()),
         Step::Broken => seat.wait_timeout(Duration::ZERO),
         Step::Acting | Step::Acted => seat.wait_then(|| ()),
         _ => seat.wait(),
@@ -62,7 +63,7 @@ fn wait_twice_here(seat: &mut Seat) -> Waits {
 fn waits_beside(step: Step) -> (Child, [Waits; 2]) {
     let mut seats = Barrier::seats(3).unwrap();
     // It comes last, but for the steps after which it would have waited.
-    let is_last = !matches!(step, Step::Coming | Step::Arrived | Step::Broken);
+    let is_last = !matches!(step, Step::Coming | Step::Arrived | Step::Broken | Step::Reset);
     let others = if is_last { 2 } else { 1 };
     let victim = Child::start(die_at, (seats.remove(1), step, others));
     let [one, other] = &mut seats[..] else { panic!("two seats are left") };
@@ -149,4 +150,14 @@ fn a_seat_that_dies_after_it_has_broken_the_round_leaves_no_other_asleep() {
     for wait in waits.as_flattened() {
         assert_eq!(*wait, Err(Broken::TimedOut));
     }
+}
+
+/// B5
+#[test]
+fn a_seat_that_dies_after_it_has_reset_the_round_leaves_no_other_asleep() {
+    let _deadline = Deadline::seconds(300);
+    let (victim, [one, other]) = waits_beside(Step::Reset);
+    let ended = Err(ended(&victim, 1));
+    assert_eq!(one, [Err(Broken::Reset), ended.clone()]);
+    assert_eq!(other, [ended.clone(), ended]);
 }

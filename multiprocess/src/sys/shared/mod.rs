@@ -54,6 +54,10 @@ pub(crate) trait SharedMemory: Sized {
     /// Creates a block of this many bytes.
     fn create(bytes: u64) -> io::Result<Self>;
 
+    /// Reserves the memory of this range, in bytes, where the system hasn't done so yet: writing
+    /// there never fails.
+    fn reserve(&self, offset: u64, length: u64) -> io::Result<()>;
+
     /// Maps the block's first words; fails if it has fewer.
     fn map(&self, words: usize) -> io::Result<Mapping>;
 
@@ -98,10 +102,6 @@ pub(crate) trait Participation: Sized {
 
     /// Returns the mapped part, at whose words threads can sleep.
     fn block(&self) -> &Block;
-
-    /// Reserves the memory of this range of the mapped part, in bytes, where the system hasn't done
-    /// so yet: writing there never fails.
-    fn reserve(&self, offset: u64, length: u64) -> io::Result<()>;
 
     /// Maps the memory's first words; fails if there are fewer.
     fn map(&self, words: usize) -> io::Result<Mapping>;

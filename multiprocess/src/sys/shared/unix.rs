@@ -137,10 +137,6 @@ impl Participation for Opening {
         self.words()
     }
 
-    fn reserve(&self, offset: u64, length: u64) -> io::Result<()> {
-        system::reserve(self.words(), offset, length)
-    }
-
     fn map(&self, words: usize) -> io::Result<Mapping> {
         self.words().map(words)
     }
@@ -187,6 +183,10 @@ impl Participation for Opening {
 impl SharedMemory for Block {
     fn create(bytes: u64) -> io::Result<Self> {
         Self::new(bytes)
+    }
+
+    fn reserve(&self, offset: u64, length: u64) -> io::Result<()> {
+        system::reserve(self, offset, length)
     }
 
     fn map(&self, words: usize) -> io::Result<Mapping> {

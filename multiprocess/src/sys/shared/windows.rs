@@ -151,6 +151,10 @@ impl SharedMemory for Block {
         Ok(Self { section: Handed(create_section(bytes)?), name })
     }
 
+    fn reserve(&self, _offset: u64, _length: u64) -> io::Result<()> {
+        Ok(())
+    }
+
     fn map(&self, words: usize) -> io::Result<Mapping> {
         Mapping::new(&self.section.0, words)
     }
@@ -287,10 +291,6 @@ impl Participation for Opening {
     }
 
     /// Does nothing: the system reserves a section when it is created, or refuses that.
-    fn reserve(&self, _offset: u64, _length: u64) -> io::Result<()> {
-        Ok(())
-    }
-
     fn map(&self, words: usize) -> io::Result<Mapping> {
         self.words.map(words)
     }
