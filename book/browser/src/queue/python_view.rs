@@ -48,8 +48,10 @@ fn stage(play: &PythonPlay) -> String {
     let seats = |seats: std::ops::Range<usize>| -> String {
         seats.map(|number| seat(play, number)).collect()
     };
-    let (producers, consumers) =
-        (say!(language, "Producers", "生产者"), say!(language, "Consumers", "消费者"));
+    let (producers, consumers) = (
+        say!(language, "Producers of Python's queue", "Python 队列的生产者"),
+        say!(language, "Consumers of Python's queue", "Python 队列的消费者"),
+    );
     let pipe = say!(language, "The pipe, and the lock of each end", "管道，以及两端各自的锁");
     let cells: String = (0..PIPE)
         .map(|at| match model.pipe.get(at) {
