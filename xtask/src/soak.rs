@@ -40,7 +40,7 @@ const TORTURES: [(&str, &str, &[&str]); 8] = [
     ("downloader", "downloader", &["torture"]),
     ("cluster", "cluster", &["cluster-torture"]),
 ];
-const SHARED: [&str; 7] = [
+const SHARED: [&str; 8] = [
     "shared-array-torture",
     "shared-barrier-torture",
     "shared-condition-torture",
@@ -48,6 +48,7 @@ const SHARED: [&str; 7] = [
     "shared-lock-torture",
     "shared-semaphore-torture",
     "shared-value-torture",
+    "shared-words-torture",
 ];
 /// The time for which each test is run before the next.
 const SLICE: Duration = Duration::from_secs(10);
