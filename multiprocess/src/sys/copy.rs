@@ -2,9 +2,9 @@
 //!
 //! C libraries and kernels copy a few KiB and more by the string move of x86-64, `rep movsb`. On a
 //! Zen 3 it takes 16 times as long (3 instead of 50 GB/s) if the destination begins 1 to 63 bytes
-//! behind the source, as far as their places within a page of 4 KiB go; glibc knows it of Zen 4, too
-//! (its bug 30994). Large blocks of `malloc` all begin 16 bytes behind the beginning of a page, so
-//! with a header of a few bytes that is not a matter of bad luck. Short pieces are copied by other
+//! behind the source, as far as their places within a page of 4 KiB go; glibc knows it of Zen 4,
+//! too (its bug 30994). Large blocks of `malloc` all begin 16 bytes behind the beginning of a page,
+//! so with a header of a few bytes that is no rare bad luck. Short pieces are copied by other
 //! instructions.
 
 /// Size in bytes of what is copied without a string move.
