@@ -21,6 +21,8 @@ exec >/dev/null
 read -r _
 kill $!
 wait $!
+# Until its last process has ended, Chromium writes there.
+while pgrep -f "$TMPDIR"; do sleep 0.1; done
 rm -rf "$TMPDIR"
 "#;
 
