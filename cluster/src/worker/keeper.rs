@@ -43,6 +43,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Time for which the end of an agent is told again after each lost connection.
 const OLD_NEWS: Duration = Duration::from_secs(300);
 
+/// Interval and duration of telling the ends again, after a new one or a new connection: after a
+/// server's death the clients may connect later than the keeper.
+const AGAIN: Duration = Duration::from_secs(1);
+const LATECOMERS: Duration = Duration::from_secs(10);
+
 /// Things that happen to the keeper.
 #[derive(Debug)]
 enum Happening {
@@ -99,6 +104,8 @@ impl Keeper {
         let mut pauses = Pauses::up_to(LONGEST_PAUSE);
         // Time of the next line that there is none.
         let (mut is_first, mut no_server) = (true, None);
+        // Times of telling the ends again, next and last.
+        let (mut again, mut last) = (None, Instant::now());
         loop {
             let started = Instant::now();
             let mut agent = Agent::start(&self.settings, self.happens.clone())?;
@@ -116,11 +123,15 @@ impl Keeper {
                     Some(event) = events.recv() => match event {
                         Event::Connected => {
                             no_server = None;
-                            self.tell_again(&engine).await;
+                            (again, last) = (Some(Instant::now()), Instant::now() + LATECOMERS);
                         }
                         Event::Disconnected => no_server = Some(Instant::now() + FIRST_LINE),
                         _ => {}
                     },
+                    () = at(again) => {
+                        self.tell_again(&engine).await;
+                        again = Some(Instant::now() + AGAIN).filter(|next| *next < last);
+                    }
                     () = at(no_server) => {
                         let Settings { name, servers, .. } = &self.settings;
                         complain(format_args!("{name}: no server at {servers}; trying again"));
@@ -131,6 +142,7 @@ impl Keeper {
             if let Next::End(exit) = next {
                 return Ok(exit);
             }
+            (again, last) = (Some(Instant::now() + AGAIN), Instant::now() + LATECOMERS);
             if started.elapsed() > LONGEST_PAUSE {
                 pauses.reset();
             }
@@ -176,8 +188,7 @@ impl Keeper {
         }
     }
 
-    /// Tells the clients the ends of the last minutes: again after a lost connection, because none
-    /// is answered.
+    /// Tells the clients the ends of the last minutes: again and again, because none is answered.
     async fn tell_again(&mut self, engine: &Nats) {
         self.endings.retain(|(time, _)| time.elapsed() < OLD_NEWS);
         for (_, ended) in &self.endings {
