@@ -48,7 +48,7 @@ pub(crate) fn answer(language: &str, find: impl FnOnce() -> Result<Shown, Proble
 
 /// Returns what the tool prints with `--json`; nothing if it complains.
 ///
-/// It can be long, and few look at it: so it is no part of the answer.
+/// The JSON can be long, and few look at it: so the answer leaves it out.
 pub(crate) fn json<E>(report: Result<impl Report, E>) -> String {
     report.map(|report| report.json()).unwrap_or_default()
 }
