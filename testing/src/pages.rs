@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::fs;
-use std::path::Path;
+use std::path::{MAIN_SEPARATOR_STR, Path};
 
 use common::contents::section_of;
 use common::text::Language;
@@ -252,7 +252,8 @@ fn targets(path: &Path) -> Result<Vec<(String, Option<usize>)>, String> {
         let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
         let target = if file.is_empty() { path.into() } else { path.with_file_name(file) };
         // A language has its own names, or its own folder.
-        let english = target.to_string_lossy().replace(".zh-CN.", ".").replace("/zh/", "/en/");
+        let target_name = target.to_string_lossy().replace(MAIN_SEPARATOR_STR, "/");
+        let english = target_name.replace(".zh-CN.", ".").replace("/zh/", "/en/");
         let mut heading = None;
         if !anchor.is_empty() && target.exists() {
             let headings = Page::read(&target)?.headings;
