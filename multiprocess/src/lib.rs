@@ -46,6 +46,8 @@
 //! | [`pool`] | [`Pool`] |
 #![cfg_attr(loom, allow(dead_code, unused_imports, reason = "loom checks some files alone"))]
 
+#[cfg(all(test, not(loom)))]
+mod crash;
 mod deadline;
 #[cfg(not(loom))]
 mod future;

@@ -4,6 +4,15 @@
 //! ready when the process has ended, however many threads wait for it.
 //! It tells the end at once, and never comes to mean another process that got the same number.
 //!
+//! # What the parent's death leaves
+//!
+//! The parent dies while it starts a child:
+//!
+//! - before the child was started: what was in the arguments is closed with the parent;
+//! - before all was sent: the child meets the end of its control line, and ends. Descriptors that
+//!   it hadn't received are closed with that line;
+//! - after that: the child has all, and runs, unless it is a daemon.
+//!
 //! # Lock order
 //!
 //! `CHILDREN` and a child's `end` are never held together. A signal is sent under `end`, so that
@@ -18,7 +27,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::deadline::{deadline, time_left};
-use crate::process::control::{self, Arguments, Start};
+use crate::process::control::{self, Arguments, Start, Step};
 use crate::process::ends::{AsEnd, BorrowedEnd};
 use crate::process::exit::is_signal;
 use crate::process::title::title;
@@ -85,9 +94,11 @@ impl Child {
         start: &Start,
         arguments: &Arguments,
     ) -> Result<Arc<Self>, Error> {
+        control::reach(Step::Packed);
         let title = title(&start.name);
         let (process, line) = sys::start(&title, program_arguments, start.ignores_interrupts)
             .map_err(|reason| Error::Start { name: start.name.clone(), reason })?;
+        control::reach(Step::Started);
         let child = Arc::new(Self {
             name: start.name.clone(),
             daemon: start.daemon,

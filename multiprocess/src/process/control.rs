@@ -121,6 +121,23 @@ impl Arguments {
 /// Longest start message, in bytes: a name is the longest part of it.
 const START_LIMIT: u64 = 1 << 20;
 
+/// A step of a start after which the parent may die: see the list in `child.rs`.
+#[cfg_attr(test, derive(Serialize, Deserialize))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Packed = 300,
+    Started,
+    Told,
+    EndsSent,
+    AllSent,
+}
+
+/// Dies in a test that has chosen this step.
+pub(crate) fn reach(_step: Step) {
+    #[cfg(test)]
+    crate::crash::reach(_step as u32);
+}
+
 /// Sends the start message and the arguments, in the parent, which may close its own ends then.
 pub(crate) fn send(
     mut line: &ToChild,
@@ -135,10 +152,14 @@ pub(crate) fn send(
         return Err(frame::Error::TooLong { length, limit: START_LIMIT });
     }
     line.write_all(&frame)?;
+    reach(Step::Told);
     let ends: Vec<BorrowedEnd<'_>> =
         arguments.descriptors.iter().map(|handed| handed.0.as_end()).collect();
     line.send_ends(to, &ends)?;
-    frame::write(&mut line, &arguments.bytes)
+    reach(Step::EndsSent);
+    frame::write(&mut line, &arguments.bytes)?;
+    reach(Step::AllSent);
+    Ok(())
 }
 
 /// Takes the child's end of the line, in the child, and receives what [`send`] sent.

@@ -34,7 +34,7 @@
 
 mod child;
 mod codec;
-mod control;
+pub(crate) mod control;
 mod current;
 pub mod ends;
 pub(crate) mod entry;

@@ -183,7 +183,7 @@ pub(crate) enum Step {
 /// Marks a step. In tests a process may die here.
 fn reach(_step: Step) {
     #[cfg(test)]
-    crate::shared::crash::reach(_step as u32);
+    crate::crash::reach(_step as u32);
 }
 
 /// Says whether it is set: `Event(set)`, `Event(unset)`.

@@ -141,7 +141,8 @@ pub(crate) struct Card {
 
 impl Members {
     /// Creates a memory with this many words for its user, all 0, and its first member. The system
-    /// has reserved the words: writing there never fails.
+    /// has reserved the words: writing there never fails. So it has the line of each member, once
+    /// that is invited.
     pub(crate) fn create(words: usize) -> io::Result<Self> {
         let all = HEAD.checked_add(words).ok_or(io::ErrorKind::OutOfMemory)?;
         let bytes = all.checked_mul(WORD).ok_or(io::ErrorKind::OutOfMemory)? as u64;
@@ -154,11 +155,21 @@ impl Members {
 
     /// Makes the first member of a new memory, of which this many words are mapped.
     pub(crate) fn first(mut opening: Opening, mapped: usize) -> io::Result<Self> {
+        let before_lines = (LINES * WORD) as u64;
+        opening.block().reserve(0, before_lines)?;
+        Self::reserve_line(&opening, MAKER)?;
         opening.become_number(MAKER)?;
         let members = Self::attach(opening, MAKER, mapped)?;
         members.mark(MAKER);
         members.count_number(MAKER);
         Ok(members)
+    }
+
+    /// Has the system reserve the memory of a member's line, so that no access to it fails later.
+    /// All lines together would be 256 KiB for each lock.
+    fn reserve_line(opening: &Opening, member: Member) -> io::Result<()> {
+        let line = (LINES + usize::from(member) * LINE) * WORD;
+        opening.block().reserve(line as u64, (LINE * WORD) as u64)
     }
 
     /// Takes part through an opening that has this number already; maps this many words.
@@ -179,6 +190,7 @@ impl Members {
     pub(crate) fn invite(&self, bury: impl FnOnce(Member)) -> io::Result<(Opening, Member)> {
         self.unmark_dead();
         if let Some((opening, number)) = self.opening.invite(self.numbers_to_try())? {
+            Self::reserve_line(&self.opening, number)?;
             self.count_number(number);
             // What a dead predecessor claimed would look like the new member's.
             bury(number);

@@ -46,8 +46,6 @@ mod condition;
 mod condition_guard;
 #[cfg(not(loom))]
 mod condition_handle;
-#[cfg(all(test, not(loom)))]
-pub(crate) mod crash;
 #[cfg(not(loom))]
 mod died;
 #[cfg(not(loom))]

@@ -48,7 +48,7 @@ pub(crate) enum Step {
 /// Marks a step. In tests a process may die here.
 fn reach(_step: Step) {
     #[cfg(all(test, not(loom)))]
-    crate::shared::crash::reach(_step as u32);
+    crate::crash::reach(_step as u32);
 }
 
 /// The slots of a semaphore, used by the process of one number.

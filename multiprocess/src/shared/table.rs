@@ -26,7 +26,8 @@
 //! - B5: after it has broken or reset the round, and before it wakes the others. They look within
 //!   100 ms, and see that.
 //!
-//! B6: a process dies that starts another one with a seat. The seat is the child's, or it is free.
+//! B6: a process dies that starts another one with a seat. The seat is the child's if that has got
+//! all its arguments, otherwise it is free, and so B1: see `child.rs`.
 //!
 //! # Which seats a waiting thread looks at
 //!
@@ -107,7 +108,7 @@ enum Step {
 /// Dies in a test that has chosen this step.
 fn reach(_step: Step) {
     #[cfg(test)]
-    crate::shared::crash::reach(_step as u32);
+    crate::crash::reach(_step as u32);
 }
 
 impl Table<'_> {

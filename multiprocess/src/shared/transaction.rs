@@ -80,7 +80,7 @@ pub(crate) enum Step {
 #[inline(always)]
 pub(crate) fn reach(_step: Step) {
     #[cfg(all(test, not(loom)))]
-    crate::shared::crash::reach(_step as u32);
+    crate::crash::reach(_step as u32);
 }
 
 /// A version and two copies of a value, as a view of their words.

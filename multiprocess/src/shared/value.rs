@@ -407,8 +407,9 @@ mod tests {
     use testing::{Deadline, LONG, until};
 
     use super::*;
+    use crate::crash;
+    use crate::shared::Words;
     use crate::shared::lock_word::Step as LockStep;
-    use crate::shared::{Words, crash};
     use crate::{Process, tasks};
 
     crate::test_entry!();

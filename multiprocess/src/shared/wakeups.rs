@@ -112,7 +112,7 @@ pub(crate) enum Step {
 /// Dies in a test that has chosen this step.
 pub(crate) fn reach(_step: Step) {
     #[cfg(test)]
-    crate::shared::crash::reach(_step as u32);
+    crate::crash::reach(_step as u32);
 }
 
 impl<'a> Wakeups<'a> {

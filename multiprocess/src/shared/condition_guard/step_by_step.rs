@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use testing::{Deadline, Other, SHORT, until};
 
 use super::*;
+use crate::crash;
 use crate::queue::Words;
-use crate::shared::{Condition, crash};
+use crate::shared::Condition;
 use crate::{Process, tasks};
 
 crate::test_entry!();

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use testing::{Deadline, LONG, until};
 
 use super::*;
-use crate::shared::crash;
+use crate::crash;
 use crate::{Process, tasks};
 
 crate::test_entry!();

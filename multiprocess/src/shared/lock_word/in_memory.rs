@@ -78,7 +78,7 @@ impl System for At<'_> {
 
     #[cfg(test)]
     fn reach(&self, step: Step) {
-        crate::shared::crash::reach(step as u32);
+        crate::crash::reach(step as u32);
     }
 }
 

@@ -11,8 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use testing::{Deadline, LONG, until};
 
 use super::*;
+use crate::crash;
+use crate::shared::Died;
 use crate::shared::members::{self, Members};
-use crate::shared::{Died, crash};
 use crate::spin::Spin;
 use crate::{Process, tasks};
 

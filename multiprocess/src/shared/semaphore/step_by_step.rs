@@ -8,8 +8,9 @@ use std::time::Duration;
 use testing::{Deadline, LONG, until};
 
 use super::*;
+use crate::crash;
+use crate::shared::Words;
 use crate::shared::slots::Step;
-use crate::shared::{Words, crash};
 use crate::{Process, tasks};
 
 crate::test_entry!();

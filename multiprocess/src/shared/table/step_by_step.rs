@@ -8,24 +8,29 @@ use serde::Serialize;
 use testing::{Deadline, LONG, Other, until};
 
 use super::*;
+use crate::crash;
+use crate::process::control::Step as Start;
 use crate::queue::Words;
-use crate::shared::{Barrier, Seat, crash};
+use crate::shared::{Barrier, Seat};
 use crate::{Process, tasks};
 
 crate::test_entry!();
-tasks![die_at, wait_twice];
+tasks![die_at, pass, start_another, wait_twice];
 
 /// A process of the test, which doesn't stay whatever happens.
 struct Child(Process);
 
 impl Child {
     fn start<A: Serialize + Send + 'static>(f: impl Fn(A) + 'static, arguments: A) -> Self {
-        let mut process = Process::new(f, arguments).daemonic(true);
+        Self::of(Process::new(f, arguments).daemonic(true))
+    }
+
+    fn of(mut process: Process) -> Self {
         process.start().unwrap();
         Self(process)
     }
 
-    fn died(&self, step: Step) {
+    fn died(&self, step: impl fmt::Debug) {
         self.0.join().unwrap();
         assert_eq!(self.0.exitcode(), Some(-9), "{step:?}: it came to the step");
     }
@@ -160,4 +165,34 @@ fn a_seat_that_dies_after_it_has_reset_the_round_leaves_no_other_asleep() {
     let ended = Err(ended(&victim, 1));
     assert_eq!(one, [Err(Broken::Reset), ended.clone()]);
     assert_eq!(other, [ended.clone(), ended]);
+}
+
+/// Runs in the child's child.
+fn pass(seat: Seat) {
+    seat.wait_timeout(2 * LONG).unwrap();
+}
+
+/// Runs in the child: dies at a step of the start.
+fn start_another((seat, step): (Seat, Start)) {
+    crash::at(step as u32);
+    Process::new(pass, seat).start().unwrap();
+}
+
+/// B6
+#[test]
+fn a_seat_whose_process_dies_as_it_starts_another_is_that_ones_or_free() {
+    let _deadline = Deadline::seconds(300);
+    let free = Err(Broken::Ended { seat: 1, pid: 0, name: None });
+    for (step, end) in [
+        (Start::Packed, free.clone()),
+        (Start::Started, free.clone()),
+        (Start::Told, free.clone()),
+        (Start::EndsSent, free.clone()),
+        (Start::AllSent, Ok(())),
+    ] {
+        let mut seats = Barrier::seats(2).unwrap();
+        let starter = Child::of(Process::new(start_another, (seats.remove(1), step)));
+        starter.died(step);
+        assert_eq!(seats[0].wait_timeout(2 * LONG).map(drop), end, "{step:?}");
+    }
 }
