@@ -21,7 +21,9 @@
 //!
 //! All of them are arguments of new processes and of initializers of pools, and go over a
 //! connection of a [`Client`](crate::manager::Client). None has a name in the file system: the
-//! kernel frees the memory with the last handle.
+//! kernel frees the memory with the last handle. In a process each takes one mapping, and one
+//! descriptor: two on macOS, where memory without a name can't be opened once more, and so can't
+//! have the locks that tell who is alive.
 //!
 //! **When a process dies** that held a lock, a part or a permit, the next one gets it, within at
 //! most 100 ms, and is told of the death ([`LockError`], [`Died`]), because what the lock guards

@@ -324,6 +324,11 @@ impl Driver {
     }
 
     /// Waits until a worker has had the lock.
+    ///
+    /// On a busy machine the time is mostly that in which this process waits for a processor: at a
+    /// niceness of 5 beside 12 threads that compute, the longest was 216 ms, of which the kernel
+    /// counted 209 as this one's (Linux, `/proc/PID/schedstat`), and no wait was 20 ms longer than
+    /// that.
     fn wait_for_progress(&self) -> Duration {
         let (before, begun) = (self.truth.get(LOCKS), Instant::now());
         while self.truth.get(LOCKS) == before {
