@@ -1,6 +1,7 @@
 //! Pools of workers: many short tasks, one task after the other, large arguments and results; what
 //! a waiting task and an idle pool cost.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -16,7 +17,18 @@ use serde_bytes::ByteBuf;
 use super::{NOT_HERE, OURS, busy, for_each, seconds_each};
 use crate::python::Python;
 
-tasks![with_ours, with_procspawn, with_threadpool, with_rayon, square, length, data, echo, nap];
+tasks![
+    with_ours,
+    with_procspawn,
+    with_threadpool,
+    with_rayon,
+    square,
+    length,
+    data,
+    echo,
+    nap,
+    own_pid
+];
 
 /// The calls that are asked of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -227,11 +239,27 @@ impl Workers for Pool {
 /// Runs in the owner.
 fn with_ours((work, mut result): (Work, Sender<f64>)) -> Result<(), Failure> {
     let pool = Pool::new(work.workers)?;
+    wait_for_all(&pool, work.workers)?;
     match work.call {
         Call::Memory => Ok(result.send(&memory(&pool, work)?)?),
         Call::Idle => Ok(result.send(&idle(&pool, work)?)?),
         _ => measure(work, result, &pool),
     }
+}
+
+/// A task.
+fn own_pid(_: u64) -> u32 {
+    thread::sleep(Duration::from_millis(1));
+    std::process::id()
+}
+
+/// Waits until all workers work: their starts would be measured otherwise.
+fn wait_for_all(pool: &Pool, workers: usize) -> Result<(), Failure> {
+    let mut there = BTreeSet::new();
+    while there.len() < workers {
+        there.extend(pool.map_chunked(own_pid, 0..workers as u64, 1)?);
+    }
+    Ok(())
 }
 
 /// Measures the bytes of this process for each task that waits.

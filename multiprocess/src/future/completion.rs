@@ -127,15 +127,20 @@ impl<K: Default> Core<K> {
         if self.progress.finish() { None } else { Some(self.lock()) }
     }
 
-    /// Looks for a while; returns true once it `is_so`.
+    /// Looks for a while whether it `is_so`, each time `before` it.
     pub(crate) fn spin_until(
         &self,
         deadline: Option<Instant>,
         is_so: impl Fn(Progress) -> bool,
-    ) -> bool {
-        let look = || is_so(self.progress()).then_some(());
-        let has_time = || !has_passed(deadline);
-        look().is_some() || has_time() && SPIN.look(None, Waits::One, deadline, look).is_some()
+        before: &dyn Fn(),
+    ) {
+        let look = || {
+            before();
+            is_so(self.progress()).then_some(())
+        };
+        if !is_so(self.progress()) && !has_passed(deadline) {
+            SPIN.look(None, Waits::One, deadline, look);
+        }
     }
 
     /// Sleeps until it `is_so`, and returns the lock under which it is; `None` at the deadline.

@@ -101,6 +101,12 @@ pub(crate) trait CallControl<R>: Send + Sync {
     fn before_waiting(&self, _ends: &Ends<R>, _has_limit: bool) -> bool {
         true
     }
+
+    /// Has the calling thread `look` whether the call is done: it calls the function that it is
+    /// given before each look, which may take the result from where it arrives.
+    fn look_for_result(&self, _is_done: &dyn Fn() -> bool, look: &mut dyn FnMut(&dyn Fn())) {
+        look(&|| ());
+    }
 }
 
 /// No control: the future of a promise.
@@ -142,6 +148,18 @@ impl<R> Ends<R> {
         if let Some(state) = self.core.finish_unwatched() {
             self.finish(state, Phase::Finished);
         }
+    }
+
+    /// Completes such a future if no callback would run, and no task would be woken; returns false,
+    /// and does nothing, otherwise.
+    pub(crate) fn complete_quietly(&self, outcome: Outcome<R>) -> bool {
+        let state = self.core.lock();
+        let is_quiet = state.kept.is_none() && state.wakers.is_empty();
+        if is_quiet {
+            self.set(outcome);
+            self.finish(state, Phase::Finished);
+        }
+        is_quiet
     }
 
     fn finish(&self, mut state: MutexGuard<'_, State<Option<Callbacks<R>>>>, phase: Phase) {
@@ -372,8 +390,11 @@ impl<R> Future<R> {
         if !has_passed(deadline) {
             self.before_waiting(deadline.is_some())?;
         }
-        let core = &self.ends.counted().core;
-        if core.spin_until(deadline, Progress::is_done) {
+        let (core, call) = (&self.ends.counted().core, &self.ends.counted().call);
+        call.look_for_result(&|| self.done(), &mut |before| {
+            core.spin_until(deadline, Progress::is_done, before);
+        });
+        if self.done() {
             return Ok(());
         }
         let state = core.sleep_until(deadline, |progress, _| progress.is_done());

@@ -163,6 +163,20 @@ impl<R> Promise<R> {
         self.fulfil(outcome)
     }
 
+    /// Fulfils the promise if no callback would run; returns it otherwise.
+    pub(crate) fn complete_quietly(mut self, outcome: Result<R, TaskError>) -> Result<(), Self> {
+        let Some(ends) = &self.ends else { return Ok(()) };
+        let is_over = match ends.core.begin() {
+            Phase::Pending | Phase::Running => ends.complete_quietly(outcome),
+            _ => true,
+        };
+        if is_over {
+            self.ends = None;
+            return Ok(());
+        }
+        Err(self)
+    }
+
     fn phase(&self) -> Phase {
         self.ends.as_ref().map_or(Phase::Finished, |ends| ends.core.progress().phase())
     }

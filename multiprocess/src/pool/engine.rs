@@ -19,13 +19,20 @@
 //! owner's ordinary memory, and need no descriptor; the queue takes 1024 tasks at most, and 32 MiB
 //! once there are more tasks than workers.
 //!
+//! To wake a thread takes longer than a short task. So a thread that waits for the only open job
+//! looks for its report itself for a while, and the manager sleeps on. It handles that report and
+//! no other, and runs no callback, because it may hold locks of the user's: all else it leaves to
+//! the manager.
+//!
 //! # Locking
 //! No callback, destructor of a user's value or sink runs under the lock of [`State`]: each of them
-//! may call back into the engine.
+//! may call back into the engine. `left` is locked before the state, and never waited for by a
+//! thread that waits for a result.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -53,6 +60,10 @@ const MAX_PROCESSES: usize = 4094;
 /// short tasks.
 const CAPACITY: usize = 1024;
 
+/// Longest result in bytes that a thread that waits for it deserialises: its stack may be too small
+/// for long ones, which may be nested deeply.
+const SHORT: usize = 256;
+
 /// Time between SIGTERM and SIGKILL for workers that do not end.
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
 
@@ -69,9 +80,19 @@ pub(crate) struct Engine {
     pub processes: usize,
     max_tasks: u64,
     initializer: Mutex<Option<Initializer>>,
+    /// Reports that a waiting thread has left to the manager. Locked while one is handled, by a
+    /// waiting thread since before it took the report: so each worker's come in their order.
+    left: Mutex<VecDeque<Left>>,
     state: Mutex<State>,
     /// Signalled when the manager has ended.
     ended: Condvar,
+}
+
+/// A report that a thread that waits for a result has taken, and left to the manager.
+pub(crate) struct Left {
+    pub message: Vec<u8>,
+    /// The job's sink, if the ledger has noted the report already.
+    pub sink: Option<GuardedSink>,
 }
 
 /// Everything that callers and the manager change, under the engine's lock.
@@ -130,6 +151,7 @@ impl Engine {
             processes,
             max_tasks: settings.max_tasks.unwrap_or(u64::MAX),
             initializer: Mutex::new(initializer),
+            left: Mutex::default(),
             state: Mutex::new(state),
             ended: Condvar::new(),
         })
@@ -260,16 +282,21 @@ impl Engine {
             over = sink.done(item, outcome);
         }
         if over {
-            let mut state = self.state();
-            let done = state.ledger.job_is_done(job);
-            let is_last = *state.ledger.phase() == Phase::Closed && state.ledger.is_idle();
-            drop(state);
-            // Unlocked: dropping results may call the owner back.
-            drop(done);
-            if is_last {
-                // This may be another thread, whose arguments couldn't be serialised.
-                self.wake_manager();
-            }
+            self.job_is_done(job);
+        }
+    }
+
+    /// Removes a job whose items all have an outcome.
+    fn job_is_done(&self, job: u64) {
+        let mut state = self.state();
+        let done = state.ledger.job_is_done(job);
+        let is_last = *state.ledger.phase() == Phase::Closed && state.ledger.is_idle();
+        drop(state);
+        // Unlocked: dropping results may call the owner back.
+        drop(done);
+        if is_last {
+            // This may be another thread than the manager's.
+            self.wake_manager();
         }
     }
 
@@ -317,6 +344,63 @@ impl Engine {
         if let Some(index) = state.notifiers.iter().rposition(|notifier| *notifier == me) {
             state.notifiers.swap_remove(index);
         }
+    }
+}
+
+/// Reports that a thread takes while it waits for a result.
+impl Engine {
+    /// Locks the reports that were left to the manager.
+    pub(crate) fn left(&self) -> MutexGuard<'_, VecDeque<Left>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a report, if there is one: handles it if it is that of this job's only item, or leaves
+    /// it to the manager.
+    fn collect(&self, job: u64) {
+        let mut left = match self.left.try_lock() {
+            Ok(left) => left,
+            Err(TryLockError::Poisoned(left)) => left.into_inner(),
+            // The manager is at one.
+            Err(TryLockError::WouldBlock) => return,
+        };
+        if !left.is_empty() {
+            return;
+        }
+        let taken = self.reports.try_get(|message| {
+            let leave = |sink| left.push_back(Left { message: message.to_owned(), sink });
+            self.done_here(job, message).map_err(leave).is_ok()
+        });
+        if let Ok(false) = taken {
+            drop(left);
+            self.wake_manager();
+            // On its lookout this thread has kept the manager from being woken.
+            self.reports.wake_all();
+        }
+    }
+
+    /// Completes the only item of this job, if this is its report.
+    ///
+    /// # Errors
+    /// If the manager has to handle it: the job's sink, if the ledger has noted the report.
+    fn done_here(&self, job: u64, message: &[u8]) -> Result<(), Option<GuardedSink>> {
+        let (progress, outcome) = match Report::of(message) {
+            Some((Report::Done(progress), mut results)) => {
+                let short = results.next().filter(|result| result.len() <= SHORT);
+                (progress, Ok(short.ok_or(None)?))
+            }
+            Some((Report::Failed(progress, error), _)) => (progress, Err(error)),
+            _ => return Err(None),
+        };
+        if progress.job != job {
+            return Err(None);
+        }
+        let sink = self.state().ledger.reported(progress);
+        if sink.as_ref().is_some_and(|sink| !sink.done_quietly(outcome)) {
+            return Err(sink);
+        }
+        self.job_is_done(job);
+        self.feed(self.state());
+        Ok(())
     }
 }
 
@@ -510,6 +594,21 @@ impl Link {
         if let Some(engine) = self.0.upgrade() {
             engine.close_job(job);
         }
+    }
+
+    /// Has the calling thread look for the result of a job, and handle the report itself if that
+    /// is the only job: `look` calls the function that it is given before each look.
+    pub(crate) fn look_for_result(&self, is_done: impl Fn() -> bool, look: impl FnOnce(&dyn Fn())) {
+        let engine = self.0.upgrade();
+        let job = engine.as_deref().and_then(|engine| {
+            let state = engine.state();
+            let (job, sink) = state.ledger.only_job()?;
+            sink.is_single().then_some((engine, job))
+        });
+        // A job that isn't done now was open then: so it was that one.
+        let Some((engine, job)) = job.filter(|_| !is_done()) else { return look(&|| ()) };
+        let _lookout = engine.reports.look_out();
+        look(&|| engine.collect(job));
     }
 
     /// Returns true if the calling thread can't wait for a result, as [`Engine::is_notifying`]

@@ -286,6 +286,10 @@ impl<R> CallControl<R> for Arc<ProcessCall> {
     fn before_waiting(&self, _: &Ends<R>, _: bool) -> bool {
         !self.link.is_notifying()
     }
+
+    fn look_for_result(&self, is_done: &dyn Fn() -> bool, look: &mut dyn FnMut(&dyn Fn())) {
+        self.link.look_for_result(is_done, look);
+    }
 }
 
 /// Sink of a task of one call.
@@ -304,6 +308,18 @@ impl<R: DeserializeOwned + Send + Sync> Sink for One<R> {
             contained(|| promise.complete(decoded(outcome)));
         }
         true
+    }
+
+    fn is_single(&self) -> bool {
+        true
+    }
+
+    fn done_quietly(&self, outcome: Result<&[u8], TaskError>) -> bool {
+        let outcome = decoded(outcome);
+        let mut promise = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(fulfilled) = promise.take() else { return true };
+        *promise = fulfilled.complete_quietly(outcome).err();
+        promise.is_none()
     }
 
     fn give_up(&self, error: &TaskError) {

@@ -345,6 +345,13 @@ impl<S: Clone> Ledger<S> {
         self.jobs.get(&job).map(|job| job.sink.clone())
     }
 
+    /// Returns the only open job, and its sink; `None` if there is another, or none.
+    pub(crate) fn only_job(&self) -> Option<(u64, &S)> {
+        let mut jobs = self.jobs.iter();
+        let (number, job) = jobs.next()?;
+        jobs.next().is_none().then_some((*number, &job.sink))
+    }
+
     /// Returns true if a task of one item of this job can be put into the queue without waiting in
     /// the backlog, and without a copy. If it is, [`was_put_at_once`](Self::was_put_at_once).
     pub(crate) fn can_be_put_at_once(&self, job: u64, bytes: usize) -> bool {

@@ -19,9 +19,9 @@ use crate::deadline::has_passed;
 use crate::queue::GetError;
 
 use crate::future::TaskError;
-use crate::pool::engine::{Engine, GRACE, State};
+use crate::pool::engine::{Engine, GRACE, Left, State};
 use crate::pool::ledger::{Death, Phase};
-use crate::pool::message::Report;
+use crate::pool::message::{GuardedSink, Report};
 use crate::pool::worker::IntentRecord;
 
 /// Interval at which the manager checks for lost workers and tasks, also while reports come.
@@ -106,17 +106,27 @@ impl<'a> Manager<'a> {
         self.checked = Instant::now();
     }
 
+    /// Handles a report, after those that waiting threads have left.
     fn handle(&mut self, message: &[u8]) {
+        let mut left = self.shared.left();
+        while let Some(Left { message, sink }) = left.pop_front() {
+            self.handle_one(&message, sink);
+        }
+        self.handle_one(message, None);
+    }
+
+    /// Handles a report. If the ledger has noted it already, this is the job's sink.
+    fn handle_one(&mut self, message: &[u8], noted: Option<GuardedSink>) {
         let shared = self.shared;
         match Report::of(message) {
             Some((Report::Done(progress), results)) => {
-                let sink = shared.state().ledger.reported(progress);
+                let sink = noted.or_else(|| shared.state().ledger.reported(progress));
                 let results = results.numbered(progress.from);
                 let results = results.map(|(item, result)| (item, Ok(result)));
                 shared.deliver(sink, progress.job, results);
             }
             Some((Report::Failed(progress, error), _)) => {
-                let sink = shared.state().ledger.reported(progress);
+                let sink = noted.or_else(|| shared.state().ledger.reported(progress));
                 shared.deliver(sink, progress.job, [(progress.to, Err(error))].into_iter());
             }
             Some((Report::Ready { worker }, _)) => shared.state().slots.is_ready(worker),
@@ -204,4 +214,116 @@ impl<'a> Manager<'a> {
 fn describe_end(exitcode: Option<i32>) -> String {
     let unknown = || String::from("somebody else collected its exit code");
     exitcode.map_or_else(unknown, crate::process::ending)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::pool::engine::Link;
+    use crate::pool::message::{Progress, push};
+    use crate::pool::result::{AsyncResult, Delivery};
+    use crate::pool::settings::{Kind, Settings};
+    use crate::process::frame;
+
+    /// An engine without workers, whose manager does nothing by itself.
+    fn engine() -> Arc<Engine> {
+        let settings = Settings { processes: Some(1), ..Settings::default() };
+        Arc::new(Engine::new(settings, Kind::Pool).unwrap())
+    }
+
+    fn open_job(engine: &Arc<Engine>) -> (u64, AsyncResult<Vec<u8>>) {
+        let delivery = Delivery::new(Link::to(engine));
+        let sink = Arc::clone(&delivery);
+        (engine.open_job(sink, None).unwrap(), AsyncResult { delivery })
+    }
+
+    /// Reports a result of so many bytes, as a worker does.
+    fn report(engine: &Engine, job: u64, bytes: u8) {
+        let (mut message, result) = (Vec::new(), vec![bytes; bytes.into()]);
+        push(&mut message, |buffer| frame::append(&result, buffer)).unwrap();
+        Report::Done(Progress { job, ..Progress::default() }).end(&mut message);
+        engine.reports.try_put(&message).unwrap();
+    }
+
+    /// Looks once for the result, as a thread does that waits for it, after `meanwhile`.
+    fn look(engine: &Arc<Engine>, result: &AsyncResult<Vec<u8>>, meanwhile: impl FnOnce()) {
+        Link::to(engine).look_for_result(
+            || result.ready(),
+            |before| {
+                meanwhile();
+                before();
+            },
+        );
+    }
+
+    fn is_idle(engine: &Engine) -> bool {
+        engine.state().ledger.is_idle() && engine.left().is_empty()
+    }
+
+    #[test]
+    fn a_thread_that_waits_for_the_only_job_handles_its_report() {
+        let engine = engine();
+        let (job, result) = open_job(&engine);
+        look(&engine, &result, || ());
+        assert!(!result.ready());
+        look(&engine, &result, || report(&engine, job, 7));
+        assert_eq!(result.get(), Ok(vec![7; 7]));
+        assert!(is_idle(&engine) && engine.reports.try_get(|_| ()).is_err());
+    }
+
+    #[test]
+    fn it_leaves_callbacks_and_long_results_to_the_manager() {
+        for (bytes, calls_back) in [(7, true), (255, false)] {
+            let engine = engine();
+            let (job, result) = open_job(&engine);
+            let (sender, results) = mpsc::channel();
+            if calls_back {
+                result.on_result(move |result| sender.send(result.clone()).unwrap());
+            }
+            look(&engine, &result, || report(&engine, job, bytes));
+            assert!(!result.ready() && results.try_recv().is_err());
+            // The manager is told, and handles first what was left.
+            Manager::new(&engine).next_report();
+            let expected = Ok(vec![bytes; bytes.into()]);
+            assert_eq!(result.get(), expected);
+            assert_eq!(results.try_recv().ok(), calls_back.then_some(expected));
+            assert!(is_idle(&engine));
+        }
+    }
+
+    #[test]
+    fn it_leaves_the_reports_of_other_jobs_to_the_manager_in_their_order() {
+        let engine = engine();
+        let (job, result) = open_job(&engine);
+        let (mut other, mut manager) = (None, Manager::new(&engine));
+        look(&engine, &result, || {
+            let (number, later) = open_job(&engine);
+            report(&engine, number, 1);
+            report(&engine, job, 2);
+            other = Some(later);
+        });
+        let other = other.unwrap();
+        assert!(!result.ready() && !other.ready());
+        // It is no longer the only job.
+        look(&engine, &result, || ());
+        assert!(!result.ready());
+        manager.next_report();
+        assert!(other.ready() && result.ready());
+        assert!(is_idle(&engine));
+    }
+
+    #[test]
+    fn while_the_manager_handles_a_report_no_other_thread_takes_one() {
+        let engine = engine();
+        let (job, result) = open_job(&engine);
+        let left = engine.left();
+        look(&engine, &result, || report(&engine, job, 7));
+        assert!(!result.ready());
+        drop(left);
+        look(&engine, &result, || ());
+        assert!(result.ready());
+    }
 }

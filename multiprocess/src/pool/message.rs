@@ -264,6 +264,18 @@ pub(crate) trait Sink: Send + Sync {
     /// given up.
     fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool;
 
+    /// Returns true if this is the sink of a job of one item, which knows
+    /// [`done_quietly`](Self::done_quietly).
+    fn is_single(&self) -> bool {
+        false
+    }
+
+    /// Takes the only item's outcome, as [`done`](Self::done) does, if no callback would run;
+    /// otherwise returns false, and nothing has happened.
+    fn done_quietly(&self, _outcome: Result<&[u8], TaskError>) -> bool {
+        false
+    }
+
     /// Ends all items that are left in this error.
     fn give_up(&self, error: &TaskError);
 
@@ -282,6 +294,15 @@ impl GuardedSink {
     pub(crate) fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool {
         let sink = self.0.as_ref();
         sink.is_some_and(|sink| caught(|| sink.done(item, outcome)).unwrap_or(false))
+    }
+
+    pub(crate) fn is_single(&self) -> bool {
+        self.0.as_ref().is_some_and(|sink| sink.is_single())
+    }
+
+    pub(crate) fn done_quietly(&self, outcome: Result<&[u8], TaskError>) -> bool {
+        let sink = self.0.as_ref();
+        sink.is_some_and(|sink| caught(|| sink.done_quietly(outcome)).unwrap_or(false))
     }
 
     pub(crate) fn cancelled(&self) {

@@ -205,10 +205,11 @@ impl<T, E> Delivery<T, E> {
         timeout: Option<Duration>,
     ) -> Result<MutexGuard<'_, State<Kept<T, E>>>, TaskError> {
         let deadline = deadline(timeout);
-        if !self.core.spin_until(deadline, Progress::is_settled)
-            && !has_passed(deadline)
-            && self.would_wait_for_itself()
-        {
+        let is_settled = || self.core.progress().is_settled();
+        self.engine.look_for_result(is_settled, |before| {
+            self.core.spin_until(deadline, Progress::is_settled, before);
+        });
+        if !is_settled() && !has_passed(deadline) && self.would_wait_for_itself() {
             return Err(TaskError::Deadlock);
         }
         let state = self.core.sleep_until(deadline, |progress, _| progress.is_settled());
@@ -228,6 +229,20 @@ impl<R: DeserializeOwned + Send> Sink for Delivery<R, TaskError> {
             self.set(decoded(outcome));
         }
         true
+    }
+
+    fn is_single(&self) -> bool {
+        true
+    }
+
+    fn done_quietly(&self, outcome: Result<&[u8], TaskError>) -> bool {
+        let result = decoded(outcome);
+        let state = self.core.lock();
+        let is_quiet = state.kept.callbacks.is_empty() && state.wakers.is_empty();
+        if is_quiet && !self.is_ready() && !self.core.progress().is_calling() {
+            self.call_back(state, result);
+        }
+        is_quiet
     }
 
     fn give_up(&self, error: &TaskError) {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::queue::error::{Error, GetError, PutError};
 use crate::queue::handle::Handle;
 use crate::queue::memory::Kind;
+use crate::queue::participant::Participant;
 use crate::queue::raw::{Failed, Until};
 use crate::queue::ring::Ring;
 
@@ -76,6 +77,14 @@ impl ByteQueue {
     pub(crate) fn wake_all(&self) {
         self.0.participant().items().wake_all();
         self.0.participant().room().wake_all();
+    }
+
+    /// Begins a lookout: until it is dropped, new items wake none of the threads that sleep here,
+    /// and the calling thread looks for them. For a [watched](Self::watched) queue.
+    pub(crate) fn look_out(&self) -> Lookout<'_> {
+        let participant = self.0.participant();
+        participant.items().event_count.begin_lookout();
+        Lookout(participant)
     }
 
     /// Puts an item; waits for a free slot. Python: `Queue.put`.
@@ -169,6 +178,16 @@ impl ByteQueue {
     }
 }
 
+/// A thread's lookout for items: see [`ByteQueue::look_out`].
+pub(crate) struct Lookout<'a>(&'a Participant);
+
+impl Drop for Lookout<'_> {
+    fn drop(&mut self) {
+        let has_item = || self.0.ring().has_item() || self.0.memory().has_spilled();
+        self.0.items().event_count.end_lookout(has_item);
+    }
+}
+
 /// Makes another handle on the same queue, for another thread.
 impl Clone for ByteQueue {
     fn clone(&self) -> Self {
@@ -184,6 +203,28 @@ mod tests {
     use testing::{Deadline, until};
 
     use super::*;
+
+    #[test]
+    fn a_lookout_that_ends_wakes_a_sleeper_for_what_has_come_meanwhile() {
+        let _deadline = Deadline::seconds(60);
+        let queue = ByteQueue::bounded(3).unwrap().watched();
+        let other = queue.clone();
+        let sleeper = thread::spawn(move || other.get(None, |_, _| (), <[u8]>::to_vec).unwrap());
+        let word = queue.0.participant().items().event_count.word;
+        let is_odd = || word.load(Ordering::Acquire) % 2 == 1;
+        until("it is about to sleep", is_odd);
+        // Once it sleeps, the word stays even.
+        let lookout = loop {
+            let lookout = queue.look_out();
+            thread::yield_now();
+            if !is_odd() {
+                break lookout;
+            }
+        };
+        queue.put(b"new").unwrap();
+        drop(lookout);
+        assert_eq!(sleeper.join().unwrap(), b"new");
+    }
 
     #[test]
     fn a_sleeper_at_a_watched_queue_finds_what_it_was_not_notified_of_once_all_are_woken() {

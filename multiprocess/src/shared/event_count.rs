@@ -24,6 +24,10 @@
 //! such a wake-up, and has found something to do, passes it on: it makes the word odd for the
 //! threads that still sleep, and then wakes one of them if there is more to do.
 //!
+//! A thread that looks all the time can spare the notifiers the wake-ups: on its *lookout* the word
+//! is even, though others sleep. It ends as such a wake-up does: the word is made odd for those that
+//! sleep, and then one of them is woken if there is something to do.
+//!
 //! # Memory ordering
 //!
 //! Sleeper and notifier each store, fence (`SeqCst`), then load; at least one sees the other's
@@ -38,7 +42,8 @@
 //!   asleep and is woken, or is kept awake by the reset. A thread that makes it odd afterwards sees
 //!   the work: these steps are `SeqCst`, too, so they have one order with the fences.
 //! - `pass_on` makes the word odd, fences and looks, as a sleeper does: later notifications see the
-//!   word, and `more` sees earlier work.
+//!   word, and `more` sees earlier work. So it is at the end of a lookout, whose beginning needs no
+//!   order: a thread that makes the word odd again is woken.
 //!
 //! The word orders nothing else. What a woken thread finds, it acquires from the slot.
 
@@ -103,6 +108,22 @@ impl<S: Sleep> EventCount<'_, S> {
         self.wake(ALL);
     }
 
+    /// Begins a lookout: the calling thread looks in the place of those that sleep, and until it
+    /// [ends](Self::end_lookout) that, notifications wake none of them.
+    ///
+    /// If the thread dies meanwhile, or is stopped, so does its process; only [`wake_all`] wakes
+    /// the sleepers of others then.
+    ///
+    /// [`wake_all`]: Self::wake_all
+    pub(crate) fn begin_lookout(&self) {
+        self.reset();
+    }
+
+    /// Ends a lookout, and wakes a sleeper if there is `more` to do.
+    pub(crate) fn end_lookout(&self, more: impl FnOnce() -> bool) {
+        self.pass_on(more);
+    }
+
     fn wake(&self, most: u32) -> usize {
         self.system.wake(self.word, most)
     }
@@ -120,7 +141,7 @@ impl<S: Sleep> EventCount<'_, S> {
         word
     }
 
-    /// Passes on a wake-up that may have stood for several.
+    /// Passes on a wake-up that may have stood for several, or that a lookout kept from a sleeper.
     fn pass_on(&self, more: impl FnOnce() -> bool) {
         // Work made from here on is notified of; `more` sees work that was there before.
         self.set();
@@ -309,6 +330,31 @@ pub(crate) mod in_every_order {
                     shared.notify();
                 }
                 consumers.into_iter().for_each(|consumer| consumer.join().unwrap());
+            });
+        }
+    }
+
+    #[test]
+    fn a_lookout_that_ends_leaves_no_sleeper_asleep() {
+        for (is_futex, takes) in [(true, true), (true, false), (false, true), (false, false)] {
+            model(is_futex, move |shared| {
+                let consumer = consumer(&shared);
+                let producer = {
+                    let shared = Arc::clone(&shared);
+                    thread::spawn(move || {
+                        shared.put();
+                        shared.notify();
+                    })
+                };
+                shared.event_count().begin_lookout();
+                let took = takes && shared.take().is_some();
+                shared.event_count().end_lookout(|| shared.has_item());
+                if took {
+                    shared.put();
+                    shared.notify();
+                }
+                producer.join().unwrap();
+                consumer.join().unwrap();
             });
         }
     }
