@@ -154,7 +154,7 @@ impl<R> Ends<R> {
     /// and does nothing, otherwise.
     pub(crate) fn complete_quietly(&self, outcome: Outcome<R>) -> bool {
         let state = self.core.lock();
-        let is_quiet = state.kept.is_none() && state.wakers.is_empty();
+        let is_quiet = state.is_quiet();
         if is_quiet {
             self.set(outcome);
             self.finish(state, Phase::Finished);
@@ -168,6 +168,13 @@ impl<R> Ends<R> {
         if let Some(callbacks) = callbacks {
             (callbacks.run)(callbacks);
         }
+    }
+}
+
+impl<R> State<Option<Callbacks<R>>> {
+    /// Returns true if there is no callback to run, and no task to wake.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.kept.is_none() && self.wakers.is_empty()
     }
 }
 

@@ -163,7 +163,12 @@ impl<R> Promise<R> {
         self.fulfil(outcome)
     }
 
-    /// Fulfils the promise if no callback would run; returns it otherwise.
+    /// Returns true if no callback would run now, and no task would be woken.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.ends.as_ref().is_none_or(|ends| ends.core.lock().is_quiet())
+    }
+
+    /// Fulfils the promise if it [is quiet](Self::is_quiet); returns it otherwise.
     pub(crate) fn complete_quietly(mut self, outcome: Result<R, TaskError>) -> Result<(), Self> {
         let Some(ends) = &self.ends else { return Ok(()) };
         let is_over = match ends.core.begin() {

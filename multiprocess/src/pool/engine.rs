@@ -601,9 +601,9 @@ impl Link {
     pub(crate) fn look_for_result(&self, is_done: impl Fn() -> bool, look: impl FnOnce(&dyn Fn())) {
         let engine = self.0.upgrade();
         let job = engine.as_deref().and_then(|engine| {
-            let state = engine.state();
-            let (job, sink) = state.ledger.only_job()?;
-            sink.is_single().then_some((engine, job))
+            let only = engine.state().ledger.only_job();
+            // Unlocked: a future asks the engine under its own lock.
+            only.filter(|(_, sink)| sink.is_quiet()).map(|(job, _)| (engine, job))
         });
         // A job that isn't done now was open then: so it was that one.
         let Some((engine, job)) = job.filter(|_| !is_done()) else { return look(&|| ()) };

@@ -310,8 +310,9 @@ impl<R: DeserializeOwned + Send + Sync> Sink for One<R> {
         true
     }
 
-    fn is_single(&self) -> bool {
-        true
+    fn is_quiet(&self) -> bool {
+        let promise = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        promise.as_ref().is_some_and(Promise::is_quiet)
     }
 
     fn done_quietly(&self, outcome: Result<&[u8], TaskError>) -> bool {

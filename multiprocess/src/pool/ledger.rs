@@ -346,10 +346,10 @@ impl<S: Clone> Ledger<S> {
     }
 
     /// Returns the only open job, and its sink; `None` if there is another, or none.
-    pub(crate) fn only_job(&self) -> Option<(u64, &S)> {
+    pub(crate) fn only_job(&self) -> Option<(u64, S)> {
         let mut jobs = self.jobs.iter();
         let (number, job) = jobs.next()?;
-        jobs.next().is_none().then_some((*number, &job.sink))
+        jobs.next().is_none().then(|| (*number, job.sink.clone()))
     }
 
     /// Returns true if a task of one item of this job can be put into the queue without waiting in

@@ -276,20 +276,31 @@ mod tests {
 
     #[test]
     fn it_leaves_callbacks_and_long_results_to_the_manager() {
-        for (bytes, calls_back) in [(7, true), (255, false)] {
+        // Callbacks that are there before it looks, and since it does.
+        for (bytes, before, since) in [(7, true, false), (7, false, true), (255, false, false)] {
             let engine = engine();
             let (job, result) = open_job(&engine);
             let (sender, results) = mpsc::channel();
-            if calls_back {
+            let call_back = || {
+                let sender = sender.clone();
                 result.on_result(move |result| sender.send(result.clone()).unwrap());
+            };
+            if before {
+                call_back();
             }
-            look(&engine, &result, || report(&engine, job, bytes));
+            look(&engine, &result, || {
+                report(&engine, job, bytes);
+                if since {
+                    call_back();
+                }
+            });
+            assert_eq!(engine.left().len(), usize::from(!before));
             assert!(!result.ready() && results.try_recv().is_err());
             // The manager is told, and handles first what was left.
             Manager::new(&engine).next_report();
             let expected = Ok(vec![bytes; bytes.into()]);
             assert_eq!(result.get(), expected);
-            assert_eq!(results.try_recv().ok(), calls_back.then_some(expected));
+            assert_eq!(results.try_recv().ok(), (before || since).then_some(expected));
             assert!(is_idle(&engine));
         }
     }

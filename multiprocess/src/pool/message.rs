@@ -264,14 +264,13 @@ pub(crate) trait Sink: Send + Sync {
     /// given up.
     fn done(&self, item: u64, outcome: Result<&[u8], TaskError>) -> bool;
 
-    /// Returns true if this is the sink of a job of one item, which knows
-    /// [`done_quietly`](Self::done_quietly).
-    fn is_single(&self) -> bool {
+    /// Returns true if this is the sink of a job of one item, and no callback would run now.
+    fn is_quiet(&self) -> bool {
         false
     }
 
-    /// Takes the only item's outcome, as [`done`](Self::done) does, if no callback would run;
-    /// otherwise returns false, and nothing has happened.
+    /// Takes the only item's outcome, as [`done`](Self::done) does, if it [is
+    /// quiet](Self::is_quiet) also then; otherwise returns false, and nothing has happened.
     fn done_quietly(&self, _outcome: Result<&[u8], TaskError>) -> bool {
         false
     }
@@ -296,8 +295,8 @@ impl GuardedSink {
         sink.is_some_and(|sink| caught(|| sink.done(item, outcome)).unwrap_or(false))
     }
 
-    pub(crate) fn is_single(&self) -> bool {
-        self.0.as_ref().is_some_and(|sink| sink.is_single())
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.0.as_ref().is_some_and(|sink| sink.is_quiet())
     }
 
     pub(crate) fn done_quietly(&self, outcome: Result<&[u8], TaskError>) -> bool {

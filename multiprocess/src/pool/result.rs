@@ -231,14 +231,14 @@ impl<R: DeserializeOwned + Send> Sink for Delivery<R, TaskError> {
         true
     }
 
-    fn is_single(&self) -> bool {
-        true
+    fn is_quiet(&self) -> bool {
+        self.core.lock().kept.callbacks.is_empty()
     }
 
     fn done_quietly(&self, outcome: Result<&[u8], TaskError>) -> bool {
         let result = decoded(outcome);
         let state = self.core.lock();
-        let is_quiet = state.kept.callbacks.is_empty() && state.wakers.is_empty();
+        let is_quiet = state.kept.callbacks.is_empty();
         if is_quiet && !self.is_ready() && !self.core.progress().is_calling() {
             self.call_back(state, result);
         }

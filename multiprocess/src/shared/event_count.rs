@@ -25,8 +25,8 @@
 //! threads that still sleep, and then wakes one of them if there is more to do.
 //!
 //! A thread that looks all the time can spare the notifiers the wake-ups: on its *lookout* the word
-//! is even, though others sleep. It ends as such a wake-up does: the word is made odd for those that
-//! sleep, and then one of them is woken if there is something to do.
+//! is even, though others sleep. At its end the word is made odd for those that sleep, and then one
+//! of them is woken if there is something to do.
 //!
 //! # Memory ordering
 //!
