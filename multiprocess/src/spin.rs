@@ -21,7 +21,8 @@
 //! A thread that waits for the next of a stream looks in any case, and yields however long that
 //! takes: meanwhile other threads make more, which it then takes in one go. (With 15 producers on
 //! two processors, sleeping at once halves the rate.) It stops at its deadline: beside 20 threads
-//! that compute, 40 yields take more than a second.
+//! that compute, 40 yields take more than a second. Before the first yield it pauses once, so that
+//! items gather: without that the threads of a pool slept ten times as often.
 //!
 //! Everything here is a hint: it decides how long a wait takes, never how it ends. So all atomics
 //! are Relaxed, and threads that wait for one thing at the same time may lose each other's updates.
@@ -165,7 +166,8 @@ impl Spin {
         let mut pause = if waits_for == Waits::One { SHORT } else { BATCH };
         let mut left = LOOKING;
         while !left.is_zero() {
-            let yields = *ONE_PROCESSOR || by.is_none_or(Processor::is_here);
+            let gathers = by.is_none() && waits_for != Waits::One && left == LOOKING;
+            let yields = *ONE_PROCESSOR || !gathers && by.is_none_or(Processor::is_here);
             let spent = if yields && streams {
                 // However long it takes: meanwhile others make more.
                 yield_now();
@@ -257,7 +259,9 @@ mod tests {
 
     #[test]
     fn who_yields_looks_no_longer_than_it_has_time() {
-        for (time, expected) in [(Duration::ZERO, 1), (Duration::from_secs(3600), 40)] {
+        // One of them after a pause.
+        let [one, most] = if *ONE_PROCESSOR { [1, 40] } else { [2, 35] };
+        for (time, expected) in [(Duration::ZERO, one), (Duration::from_secs(3600), most)] {
             let deadline = Some(Instant::now() + time);
             let mut looks = 0;
             Spin::default().look(None, Waits::Stream, deadline, || {

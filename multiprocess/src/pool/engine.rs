@@ -45,7 +45,7 @@ use crate::pool::claims::Claims;
 use crate::pool::error::Error;
 use crate::pool::ledger::{Jobs, Ledger, Phase, Refused};
 use crate::pool::message::{GuardedSink, Sink};
-use crate::pool::message::{Message, Report, Task};
+use crate::pool::message::{Message, Progress, Report, Task};
 use crate::pool::settings::{Initializer, Kind, Settings};
 use crate::pool::slots::{Slots, Worker, start_process};
 use crate::pool::worker;
@@ -268,6 +268,16 @@ impl Engine {
         }
     }
 
+    /// Notes a report, and moves tasks into the queue, which may have room for them now. Returns
+    /// the job's sink, and whether the engine is open.
+    pub(crate) fn reported(&self, progress: Progress) -> (Option<GuardedSink>, bool) {
+        let mut state = self.state();
+        let sink = state.ledger.reported(progress);
+        let is_open = *state.ledger.phase() == Phase::Open;
+        self.feed(state);
+        (sink, is_open)
+    }
+
     /// Delivers outcomes of items to the job's sink, if the job isn't over.
     pub(crate) fn deliver<'r>(
         &self,
@@ -394,12 +404,11 @@ impl Engine {
         if progress.job != job {
             return Err(None);
         }
-        let sink = self.state().ledger.reported(progress);
+        let (sink, _) = self.reported(progress);
         if sink.as_ref().is_some_and(|sink| !sink.done_quietly(outcome)) {
             return Err(sink);
         }
         self.job_is_done(job);
-        self.feed(self.state());
         Ok(())
     }
 }

@@ -41,17 +41,23 @@ pub(crate) struct Manager<'a> {
     checked: Instant,
     /// Number of reports since it last looked at the clock.
     unclocked: u32,
+    /// True if nothing is left to do after a report: the engine is open, and its tasks were fed.
+    is_settled: bool,
 }
 
 impl<'a> Manager<'a> {
     pub(crate) fn new(shared: &'a Engine) -> Self {
-        Self { shared, checked: Instant::now(), unclocked: 0 }
+        Self { shared, checked: Instant::now(), unclocked: 0, is_settled: false }
     }
 
     /// Handles reports until the last worker has ended.
     pub(crate) fn run(mut self) {
         loop {
+            self.is_settled = false;
             self.next_report();
+            if self.is_settled {
+                continue;
+            }
             let mut state = self.shared.state();
             if *state.ledger.phase() == Phase::Closed && state.ledger.is_idle() {
                 self.tell_to_end(&mut state);
@@ -109,30 +115,39 @@ impl<'a> Manager<'a> {
     /// Handles a report, after those that waiting threads have left.
     fn handle(&mut self, message: &[u8]) {
         let mut left = self.shared.left();
+        let mut is_settled = true;
         while let Some(Left { message, sink }) = left.pop_front() {
-            self.handle_one(&message, sink);
+            is_settled &= self.handle_one(&message, sink);
         }
-        self.handle_one(message, None);
+        self.is_settled = self.handle_one(message, None) && is_settled;
     }
 
-    /// Handles a report. If the ledger has noted it already, this is the job's sink.
-    fn handle_one(&mut self, message: &[u8], noted: Option<GuardedSink>) {
+    /// Handles a report. If the ledger has noted it already, this is the job's sink. Returns true
+    /// if nothing is left to do then.
+    fn handle_one(&mut self, message: &[u8], noted: Option<GuardedSink>) -> bool {
         let shared = self.shared;
+        let sink_of = |progress| match noted {
+            None => shared.reported(progress),
+            sink => (sink, false),
+        };
         match Report::of(message) {
             Some((Report::Done(progress), results)) => {
-                let sink = noted.or_else(|| shared.state().ledger.reported(progress));
+                let (sink, is_open) = sink_of(progress);
                 let results = results.numbered(progress.from);
                 let results = results.map(|(item, result)| (item, Ok(result)));
                 shared.deliver(sink, progress.job, results);
+                return is_open;
             }
             Some((Report::Failed(progress, error), _)) => {
-                let sink = noted.or_else(|| shared.state().ledger.reported(progress));
+                let (sink, is_open) = sink_of(progress);
                 shared.deliver(sink, progress.job, [(progress.to, Err(error))].into_iter());
+                return is_open;
             }
             Some((Report::Ready { worker }, _)) => shared.state().slots.is_ready(worker),
             Some((Report::Ended { worker }, _)) => self.worker_has_ended(worker),
             Some((Report::Wake, _)) | None => {}
         }
+        false
     }
 
     /// Handles a worker's end: its item fails, the rest of its task runs again, and a new worker
