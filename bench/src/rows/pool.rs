@@ -247,7 +247,7 @@ fn with_ours((work, mut result): (Work, Sender<f64>)) -> Result<(), Failure> {
     }
 }
 
-/// A task.
+/// A task, so long that one worker can't do all.
 fn own_pid(_: u64) -> u32 {
     thread::sleep(Duration::from_millis(1));
     std::process::id()

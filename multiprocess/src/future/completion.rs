@@ -127,7 +127,8 @@ impl<K: Default> Core<K> {
         if self.progress.finish() { None } else { Some(self.lock()) }
     }
 
-    /// Looks for a while whether it `is_so`, each time `before` it.
+    /// Looks for a while whether it `is_so`, and calls `before` before each look. The caller asks
+    /// again afterwards.
     pub(crate) fn spin_until(
         &self,
         deadline: Option<Instant>,

@@ -102,8 +102,8 @@ pub(crate) trait CallControl<R>: Send + Sync {
         true
     }
 
-    /// Has the calling thread `look` whether the call is done: it calls the function that it is
-    /// given before each look, which may take the result from where it arrives.
+    /// Runs `look`, which looks for a while whether the call is done. It calls its argument before
+    /// each look: a control may take the result there from where it arrives.
     fn look_for_result(&self, _is_done: &dyn Fn() -> bool, look: &mut dyn FnMut(&dyn Fn())) {
         look(&|| ());
     }
@@ -150,16 +150,16 @@ impl<R> Ends<R> {
         }
     }
 
-    /// Completes such a future if no callback would run, and no task would be woken; returns false,
-    /// and does nothing, otherwise.
-    pub(crate) fn complete_quietly(&self, outcome: Outcome<R>) -> bool {
+    /// Completes a future that the caller has [begun](Core::begin) if no callback would run, and no
+    /// task would be woken; returns the outcome otherwise.
+    pub(crate) fn complete_quietly(&self, outcome: Outcome<R>) -> Result<(), Outcome<R>> {
         let state = self.core.lock();
-        let is_quiet = state.is_quiet();
-        if is_quiet {
-            self.set(outcome);
-            self.finish(state, Phase::Finished);
+        if !state.is_quiet() {
+            return Err(outcome);
         }
-        is_quiet
+        self.set(outcome);
+        self.finish(state, Phase::Finished);
+        Ok(())
     }
 
     fn finish(&self, mut state: MutexGuard<'_, State<Option<Callbacks<R>>>>, phase: Phase) {

@@ -168,18 +168,22 @@ impl<R> Promise<R> {
         self.ends.as_ref().is_none_or(|ends| ends.core.lock().is_quiet())
     }
 
-    /// Fulfils the promise if it [is quiet](Self::is_quiet); returns it otherwise.
-    pub(crate) fn complete_quietly(mut self, outcome: Result<R, TaskError>) -> Result<(), Self> {
+    /// Fulfils the promise if it [is quiet](Self::is_quiet), and the future wasn't cancelled;
+    /// returns it, and the outcome, otherwise.
+    pub(crate) fn complete_quietly(
+        mut self,
+        outcome: Result<R, TaskError>,
+    ) -> Result<(), (Self, Result<R, TaskError>)> {
         let Some(ends) = &self.ends else { return Ok(()) };
-        let is_over = match ends.core.begin() {
+        let completed = match ends.core.begin() {
             Phase::Pending | Phase::Running => ends.complete_quietly(outcome),
-            _ => true,
+            _ => Err(outcome),
         };
-        if is_over {
-            self.ends = None;
-            return Ok(());
+        if let Err(outcome) = completed {
+            return Err((self, outcome));
         }
-        Err(self)
+        self.ends = None;
+        Ok(())
     }
 
     fn phase(&self) -> Phase {

@@ -19,15 +19,15 @@
 //! owner's ordinary memory, and need no descriptor; the queue takes 1024 tasks at most, and 32 MiB
 //! once there are more tasks than workers.
 //!
-//! To wake a thread takes longer than a short task. So a thread that waits for the only open job
-//! looks for its report itself for a while, and the manager sleeps on. It handles that report and
-//! no other, and runs no callback, because it may hold locks of the user's: all else it leaves to
-//! the manager.
+//! Waking a thread takes longer than a short task. So a thread that waits for the only open job
+//! looks for the report itself for a while, and the manager sleeps on. The thread handles only the
+//! report of that job, if the result is short; it deserialises the result, but runs no callback and
+//! wakes no task, because it may hold locks that these take. All else it leaves to the manager.
 //!
 //! # Locking
 //! No callback, destructor of a user's value or sink runs under the lock of [`State`]: each of them
-//! may call back into the engine. `left` is locked before the state, and never waited for by a
-//! thread that waits for a result.
+//! may call back into the engine. The manager holds `taking` while they run: so a thread that waits
+//! for a result only tries to lock it. `left` and the state are locked for moments.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -80,8 +80,10 @@ pub(crate) struct Engine {
     pub processes: usize,
     max_tasks: u64,
     initializer: Mutex<Option<Initializer>>,
-    /// Reports that a waiting thread has left to the manager. Locked while one is handled, by a
-    /// waiting thread since before it took the report: so each worker's come in their order.
+    /// Locked by who takes a report, until the ledger has noted it or it is left: so each worker's
+    /// are noted in their order. The manager holds it while it handles a report.
+    taking: Mutex<()>,
+    /// Reports that a waiting thread has left to the manager, which come before those in the queue.
     left: Mutex<VecDeque<Left>>,
     state: Mutex<State>,
     /// Signalled when the manager has ended.
@@ -151,6 +153,7 @@ impl Engine {
             processes,
             max_tasks: settings.max_tasks.unwrap_or(u64::MAX),
             initializer: Mutex::new(initializer),
+            taking: Mutex::default(),
             left: Mutex::default(),
             state: Mutex::new(state),
             ended: Condvar::new(),
@@ -177,7 +180,7 @@ impl Engine {
 
     /// Wakes the manager to look at the state.
     pub(crate) fn wake_manager(&self) {
-        // If the queue is full, the manager is awake anyway.
+        // If the queue is full, the manager is awake, or is woken at the end of a lookout.
         let _ = self.reports.try_put(&Report::Wake.alone());
     }
 }
@@ -305,7 +308,7 @@ impl Engine {
         // Unlocked: dropping results may call the owner back.
         drop(done);
         if is_last {
-            // This may be another thread than the manager's.
+            // The manager looks for the end only then.
             self.wake_manager();
         }
     }
@@ -359,6 +362,11 @@ impl Engine {
 
 /// Reports that a thread takes while it waits for a result.
 impl Engine {
+    /// Locks the taking of reports, for the manager.
+    pub(crate) fn take_reports(&self) -> MutexGuard<'_, ()> {
+        self.taking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Locks the reports that were left to the manager.
     pub(crate) fn left(&self) -> MutexGuard<'_, VecDeque<Left>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
@@ -367,49 +375,49 @@ impl Engine {
     /// Takes a report, if there is one: handles it if it is that of this job's only item, or leaves
     /// it to the manager.
     fn collect(&self, job: u64) {
-        let mut left = match self.left.try_lock() {
-            Ok(left) => left,
-            Err(TryLockError::Poisoned(left)) => left.into_inner(),
+        let taking = match self.taking.try_lock() {
+            Ok(taking) => taking,
+            Err(TryLockError::Poisoned(taking)) => taking.into_inner(),
             // The manager is at one.
             Err(TryLockError::WouldBlock) => return,
         };
-        if !left.is_empty() {
+        if !self.left().is_empty() {
             return;
         }
-        let taken = self.reports.try_get(|message| {
-            let leave = |sink| left.push_back(Left { message: message.to_owned(), sink });
-            self.done_here(job, message).map_err(leave).is_ok()
-        });
-        if let Ok(false) = taken {
-            drop(left);
+        let Ok(message) = self.reports.try_get(<[u8]>::to_vec) else { return };
+        let (progress, outcome) = match Report::of(&message) {
+            Some((Report::Done(progress), mut results)) => {
+                (progress, results.next().filter(|result| result.len() <= SHORT).map(Ok))
+            }
+            Some((Report::Failed(progress, error), _)) => (progress, Some(Err(error))),
+            _ => (Progress::default(), None),
+        };
+        let Some(outcome) = outcome.filter(|_| progress.job == job) else {
+            self.leave(Left { message, sink: None });
+            return drop(taking);
+        };
+        let mut state = self.state();
+        let sink = state.ledger.reported(progress);
+        let has_backlog = state.ledger.has_backlog();
+        drop(state);
+        // From here on the manager may go on: a result may wait for the pool as it is deserialised.
+        drop(taking);
+        if sink.as_ref().is_some_and(|sink| !sink.done_quietly(outcome)) {
+            return self.leave(Left { message, sink });
+        }
+        self.job_is_done(job);
+        if has_backlog {
+            // To feed tasks may run callbacks.
             self.wake_manager();
-            // On its lookout this thread has kept the manager from being woken.
-            self.reports.wake_all();
         }
     }
 
-    /// Completes the only item of this job, if this is its report.
-    ///
-    /// # Errors
-    /// If the manager has to handle it: the job's sink, if the ledger has noted the report.
-    fn done_here(&self, job: u64, message: &[u8]) -> Result<(), Option<GuardedSink>> {
-        let (progress, outcome) = match Report::of(message) {
-            Some((Report::Done(progress), mut results)) => {
-                let short = results.next().filter(|result| result.len() <= SHORT);
-                (progress, Ok(short.ok_or(None)?))
-            }
-            Some((Report::Failed(progress, error), _)) => (progress, Err(error)),
-            _ => return Err(None),
-        };
-        if progress.job != job {
-            return Err(None);
-        }
-        let (sink, _) = self.reported(progress);
-        if sink.as_ref().is_some_and(|sink| !sink.done_quietly(outcome)) {
-            return Err(sink);
-        }
-        self.job_is_done(job);
-        Ok(())
+    /// Leaves a report to the manager.
+    fn leave(&self, left: Left) {
+        self.left().push_back(left);
+        // The manager looks there when it has a message, and no message wakes it on a lookout.
+        self.wake_manager();
+        self.reports.wake_all();
     }
 }
 
@@ -605,8 +613,8 @@ impl Link {
         }
     }
 
-    /// Has the calling thread look for the result of a job, and handle the report itself if that
-    /// is the only job: `look` calls the function that it is given before each look.
+    /// Lets the calling thread look for a job's result by `look`, which calls its argument before
+    /// each look. If that is the only open job, the argument takes a report and handles it.
     pub(crate) fn look_for_result(&self, is_done: impl Fn() -> bool, look: impl FnOnce(&dyn Fn())) {
         let engine = self.0.upgrade();
         let job = engine.as_deref().and_then(|engine| {
@@ -614,7 +622,8 @@ impl Link {
             // Unlocked: a future asks the engine under its own lock.
             only.filter(|(_, sink)| sink.is_quiet()).map(|(job, _)| (engine, job))
         });
-        // A job that isn't done now was open then: so it was that one.
+        // A job is open until it is done, so the only open job was the caller's. (Unless another
+        // thread just cancels that: then the only one may be another, which is completed as well.)
         let Some((engine, job)) = job.filter(|_| !is_done()) else { return look(&|| ()) };
         let _lookout = engine.reports.look_out();
         look(&|| engine.collect(job));

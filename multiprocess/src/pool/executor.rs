@@ -317,10 +317,14 @@ impl<R: DeserializeOwned + Send + Sync> Sink for One<R> {
 
     fn done_quietly(&self, outcome: Result<&[u8], TaskError>) -> bool {
         let outcome = decoded(outcome);
-        let mut promise = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(fulfilled) = promise.take() else { return true };
-        *promise = fulfilled.complete_quietly(outcome).err();
-        promise.is_none()
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(promise) = kept.take() else { return true };
+        let Err((promise, refused)) = promise.complete_quietly(outcome) else { return true };
+        *kept = Some(promise);
+        // The outcome is the user's, and not dropped under the lock.
+        drop(kept);
+        drop(refused);
+        false
     }
 
     fn give_up(&self, error: &TaskError) {

@@ -200,6 +200,11 @@ impl<S> Ledger<S> {
         self.outstanding.tasks + self.backlog.len() - self.unwanted
     }
 
+    /// Returns true if a task waits that is not in the queue yet.
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.backlog.len() > self.unwanted
+    }
+
     /// Returns true if nothing is left to do.
     pub(crate) fn is_idle(&self) -> bool {
         self.jobs.is_empty() && self.unfinished() == 0

@@ -1,4 +1,5 @@
-//! The manager: the thread that handles what the workers report, and their deaths.
+//! The manager: the thread that handles what the workers report, but for what a thread that waits
+//! for it takes itself, and their deaths.
 //!
 //! ```text
 //!   queue of reports ──▶ done, failed ───────────────────▶ ledger ──▶ the job's sink
@@ -76,28 +77,48 @@ impl<'a> Manager<'a> {
         }
     }
 
-    /// Handles one report if one comes in time, and checks for lost workers and tasks now and then.
+    /// Handles one report, or waits for the next, and checks for lost workers and tasks now and
+    /// then.
     fn next_report(&mut self) {
-        let shared = self.shared;
         // A look at the clock is a noticeable part of handling a report.
-        if self.unclocked < UNCLOCKED
-            && shared.reports.try_get(|message| self.handle(message)).is_ok()
-        {
+        let taken = if self.unclocked < UNCLOCKED { self.take_report() } else { Ok(false) };
+        if let Ok(true) = taken {
             self.unclocked += 1;
             return;
         }
         self.unclocked = 0;
-        let ending = shared.state().deadline.is_some();
+        let ending = self.shared.state().deadline.is_some();
         let interval = if ending { GRACE / 4 } else { POLL_INTERVAL };
         let left = interval.saturating_sub(self.checked.elapsed());
         if left.is_zero() {
             return self.check();
         }
-        let got = shared.reports.get(left, |_, _| (), |message| self.handle(message));
-        if let Err(GetError::System(_)) = got {
+        if let Err(GetError::System(_)) =
+            taken.and_then(|_| self.shared.reports.wait_for_item(left).map(|()| true))
+        {
             // Out of memory, perhaps not for long.
             thread::sleep(GRACE / 4);
         }
+    }
+
+    /// Takes a report and handles it, after those that waiting threads have left; returns false if
+    /// there is none.
+    fn take_report(&mut self) -> Result<bool, GetError> {
+        let shared = self.shared;
+        let _taking = shared.take_reports();
+        let mut is_settled = true;
+        loop {
+            // Unlocked while it is handled.
+            let left = shared.left().pop_front();
+            let Some(Left { message, sink }) = left else { break };
+            is_settled &= self.handle(&message, sink);
+        }
+        match shared.reports.try_get(|message| self.handle(message, None)) {
+            Ok(settled) => self.is_settled = settled && is_settled,
+            Err(GetError::Empty) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        Ok(true)
     }
 
     /// Checks for lost workers and tasks.
@@ -112,19 +133,9 @@ impl<'a> Manager<'a> {
         self.checked = Instant::now();
     }
 
-    /// Handles a report, after those that waiting threads have left.
-    fn handle(&mut self, message: &[u8]) {
-        let mut left = self.shared.left();
-        let mut is_settled = true;
-        while let Some(Left { message, sink }) = left.pop_front() {
-            is_settled &= self.handle_one(&message, sink);
-        }
-        self.is_settled = self.handle_one(message, None) && is_settled;
-    }
-
     /// Handles a report. If the ledger has noted it already, this is the job's sink. Returns true
     /// if nothing is left to do then.
-    fn handle_one(&mut self, message: &[u8], noted: Option<GuardedSink>) -> bool {
+    fn handle(&mut self, message: &[u8], noted: Option<GuardedSink>) -> bool {
         let shared = self.shared;
         let sink_of = |progress| match noted {
             None => shared.reported(progress),
@@ -345,10 +356,10 @@ mod tests {
     fn while_the_manager_handles_a_report_no_other_thread_takes_one() {
         let engine = engine();
         let (job, result) = open_job(&engine);
-        let left = engine.left();
+        let taking = engine.take_reports();
         look(&engine, &result, || report(&engine, job, 7));
         assert!(!result.ready());
-        drop(left);
+        drop(taking);
         look(&engine, &result, || ());
         assert!(result.ready());
     }

@@ -269,8 +269,8 @@ pub(crate) trait Sink: Send + Sync {
         false
     }
 
-    /// Takes the only item's outcome, as [`done`](Self::done) does, if it [is
-    /// quiet](Self::is_quiet) also then; otherwise returns false, and nothing has happened.
+    /// Takes the only item's outcome, as [`done`](Self::done) does, and returns true, if it [is
+    /// quiet](Self::is_quiet) at that moment. Otherwise `done` is to be called.
     fn done_quietly(&self, _outcome: Result<&[u8], TaskError>) -> bool {
         false
     }

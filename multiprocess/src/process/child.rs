@@ -8,10 +8,10 @@
 //!
 //! The parent dies while it starts a child:
 //!
-//! - before the child was started: what was in the arguments is closed with the parent;
-//! - before all was sent: the child meets the end of its control line, and ends. Descriptors that
-//!   it hadn't received are closed with that line;
-//! - after that: the child has all, and runs, unless it is a daemon.
+//! - before the child was started (`Packed`): what was in the arguments is closed with the parent;
+//! - before all was sent (`Started`, `Told`, `EndsSent`): the child comes to the end of its control
+//!   line, and ends. Descriptors that it hadn't received are closed with that line;
+//! - after that (`AllSent`): the child has all its arguments, and runs, unless it is a daemon.
 //!
 //! # Lock order
 //!

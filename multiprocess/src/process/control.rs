@@ -121,7 +121,8 @@ impl Arguments {
 /// Longest start message, in bytes: a name is the longest part of it.
 const START_LIMIT: u64 = 1 << 20;
 
-/// A step of a start after which the parent may die: see the list in `child.rs`.
+/// A step of a start after which the parent may die: see the list in `child.rs`. No two steps of
+/// the library have the same number.
 #[cfg_attr(test, derive(Serialize, Deserialize))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {

@@ -79,8 +79,18 @@ impl ByteQueue {
         self.0.participant().room().wake_all();
     }
 
-    /// Begins a lookout: until it is dropped, new items wake none of the threads that sleep here,
-    /// and the calling thread looks for them. For a [watched](Self::watched) queue.
+    /// Waits until there is an item, and leaves it in the queue. No other thread may sleep here.
+    ///
+    /// # Errors
+    /// [`GetError::Empty`] after the timeout, or [`GetError::System`].
+    pub(crate) fn wait_for_item(&self, timeout: Duration) -> Result<(), GetError> {
+        let waited = self.0.participant().wait_for_item(Until::after(timeout));
+        waited.map_err(Failed::of_get)
+    }
+
+    /// Begins a lookout: until it is dropped, a new item doesn't wake the thread that sleeps here,
+    /// of which there may be one, and the calling thread looks for it. For a
+    /// [watched](Self::watched) queue.
     pub(crate) fn look_out(&self) -> Lookout<'_> {
         let participant = self.0.participant();
         participant.items().event_count.begin_lookout();
@@ -183,8 +193,7 @@ pub(crate) struct Lookout<'a>(&'a Participant);
 
 impl Drop for Lookout<'_> {
     fn drop(&mut self) {
-        let has_item = || self.0.ring().has_item() || self.0.memory().has_spilled();
-        self.0.items().event_count.end_lookout(has_item);
+        self.0.items().event_count.end_lookout(|| self.0.ring().has_item());
     }
 }
 

@@ -227,6 +227,17 @@ impl Participant {
         Ok(taken(message))
     }
 
+    /// Waits until there is an item in a slot, and leaves it there. No other thread may sleep here.
+    pub(crate) fn wait_for_item(&self, until: Until) -> Result<(), Failed> {
+        let find = |thorough| match self.ring().next_item() {
+            Err(Blocked::ByClaim) if thorough && self.repair() => self.ring().next_item().ok(),
+            next => next.ok(),
+        };
+        let (waiters, batching) = (self.items(), self.batching_of_gets());
+        let sequence = |next: &u64| Some(*next);
+        self.wait(&waiters, batching, until, find, || false, || false, sequence).map(drop)
+    }
+
     /// Gets a message that doesn't lie in its slot, through a buffer of this thread.
     fn get_large<T>(
         &self,

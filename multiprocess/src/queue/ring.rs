@@ -256,7 +256,11 @@ impl<'a> Ring<'a> {
 
     /// Returns the item's sequence number since the queue was made (laps wrap around).
     pub(crate) fn sequence_of(&self, claim: &Claim) -> u64 {
-        u64::from(claim.state.lap) * u64::from(self.capacity) + u64::from(claim.slot)
+        self.sequence_at(claim.position())
+    }
+
+    fn sequence_at(&self, position: Position) -> u64 {
+        u64::from(position.lap) * u64::from(self.capacity) + u64::from(position.slot)
     }
 
     /// Returns this delivery's number, which no other delivery has, not even of the same item.
@@ -293,16 +297,25 @@ impl<'a> Ring<'a> {
 
     /// Returns true if a get would find an item.
     pub(crate) fn has_item(&self) -> bool {
+        self.next_item().is_ok()
+    }
+
+    /// Returns the sequence number of the next item that could be claimed.
+    pub(crate) fn next_item(&self) -> Result<u64, Blocked> {
         let mut position = self.hinted(self.head);
+        let mut blocked = Blocked::FullOrEmpty;
         for _ in 0..self.search_limit() {
             let state = self.state(position.slot);
             match (state.against(position), state.phase) {
-                (0, Phase::Full) => return true,
-                (1, _) | (0, Phase::Reading | Phase::Clearing) => position = self.after(position),
+                (0, Phase::Full) => return Ok(self.sequence_at(position)),
+                (1, _) => {}
+                (0, Phase::Reading | Phase::Clearing) => blocked = Blocked::ByClaim,
+                (0, Phase::Writing) => return Err(Blocked::ByClaim),
                 _ => break,
             }
+            position = self.after(position);
         }
-        false
+        Err(blocked)
     }
 
     /// Returns the position behind every item that this process has put.

@@ -24,9 +24,9 @@
 //! such a wake-up, and has found something to do, passes it on: it makes the word odd for the
 //! threads that still sleep, and then wakes one of them if there is more to do.
 //!
-//! A thread that looks all the time can spare the notifiers the wake-ups: on its *lookout* the word
-//! is even, though others sleep. At its end the word is made odd for those that sleep, and then one
-//! of them is woken if there is something to do.
+//! A thread that looks all the time can spare the notifiers the wake-ups: the beginning of its
+//! *lookout* makes the word even, though another thread sleeps. At its end the word is made odd for
+//! that one, which is then woken if there is something to do.
 //!
 //! # Memory ordering
 //!
@@ -108,18 +108,17 @@ impl<S: Sleep> EventCount<'_, S> {
         self.wake(ALL);
     }
 
-    /// Begins a lookout: the calling thread looks in the place of those that sleep, and until it
-    /// [ends](Self::end_lookout) that, notifications wake none of them.
+    /// Begins a lookout: the calling thread looks instead of the sleeper, of which there may be
+    /// one. Until it [ends](Self::end_lookout) the lookout, notifications don't wake a thread that
+    /// sleeps already; one that goes to sleep meanwhile is woken as usual.
     ///
-    /// If the thread dies meanwhile, or is stopped, so does its process; only [`wake_all`] wakes
-    /// the sleepers of others then.
-    ///
-    /// [`wake_all`]: Self::wake_all
+    /// If the thread's process is killed or stopped meanwhile, a sleeper in another process is
+    /// found only by [`wake_all`](Self::wake_all), or when it looks again by itself.
     pub(crate) fn begin_lookout(&self) {
         self.reset();
     }
 
-    /// Ends a lookout, and wakes a sleeper if there is `more` to do.
+    /// Ends a lookout, and wakes the sleeper if there is `more` to do.
     pub(crate) fn end_lookout(&self, more: impl FnOnce() -> bool) {
         self.pass_on(more);
     }

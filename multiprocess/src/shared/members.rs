@@ -141,8 +141,8 @@ pub(crate) struct Card {
 
 impl Members {
     /// Creates a memory with this many words for its user, all 0, and its first member. The system
-    /// has reserved the words: writing there never fails. So it has the line of each member, once
-    /// that is invited.
+    /// has reserved the words: writing there never fails. A member's line is reserved when that is
+    /// invited.
     pub(crate) fn create(words: usize) -> io::Result<Self> {
         let all = HEAD.checked_add(words).ok_or(io::ErrorKind::OutOfMemory)?;
         let bytes = all.checked_mul(WORD).ok_or(io::ErrorKind::OutOfMemory)? as u64;
@@ -190,6 +190,7 @@ impl Members {
     pub(crate) fn invite(&self, bury: impl FnOnce(Member)) -> io::Result<(Opening, Member)> {
         self.unmark_dead();
         if let Some((opening, number)) = self.opening.invite(self.numbers_to_try())? {
+            // If this fails, the number is free again, as after an inviter's death.
             Self::reserve_line(&self.opening, number)?;
             self.count_number(number);
             // What a dead predecessor claimed would look like the new member's.
