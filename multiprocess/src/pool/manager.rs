@@ -244,8 +244,13 @@ fn describe_end(exitcode: Option<i32>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
     use std::sync::Arc;
     use std::sync::mpsc;
+
+    use serde::de::DeserializeOwned;
+    use serde::{Deserialize, Deserializer};
+    use testing::Deadline;
 
     use super::*;
     use crate::pool::engine::Link;
@@ -260,7 +265,9 @@ mod tests {
         Arc::new(Engine::new(settings, Kind::Pool).unwrap())
     }
 
-    fn open_job(engine: &Arc<Engine>) -> (u64, AsyncResult<Vec<u8>>) {
+    fn open_job<R: DeserializeOwned + Send + 'static>(
+        engine: &Arc<Engine>,
+    ) -> (u64, AsyncResult<R>) {
         let delivery = Delivery::new(Link::to(engine));
         let sink = Arc::clone(&delivery);
         (engine.open_job(sink, None).unwrap(), AsyncResult { delivery })
@@ -275,7 +282,7 @@ mod tests {
     }
 
     /// Looks once for the result, as a thread does that waits for it, after `meanwhile`.
-    fn look(engine: &Arc<Engine>, result: &AsyncResult<Vec<u8>>, meanwhile: impl FnOnce()) {
+    fn look<R>(engine: &Arc<Engine>, result: &AsyncResult<R>, meanwhile: impl FnOnce()) {
         Link::to(engine).look_for_result(
             || result.ready(),
             |before| {
@@ -292,7 +299,7 @@ mod tests {
     #[test]
     fn a_thread_that_waits_for_the_only_job_handles_its_report() {
         let engine = engine();
-        let (job, result) = open_job(&engine);
+        let (job, result) = open_job::<Vec<u8>>(&engine);
         look(&engine, &result, || ());
         assert!(!result.ready());
         look(&engine, &result, || report(&engine, job, 7));
@@ -305,7 +312,7 @@ mod tests {
         // Callbacks that are there before it looks, and since it does.
         for (bytes, before, since) in [(7, true, false), (7, false, true), (255, false, false)] {
             let engine = engine();
-            let (job, result) = open_job(&engine);
+            let (job, result) = open_job::<Vec<u8>>(&engine);
             let (sender, results) = mpsc::channel();
             let call_back = || {
                 let sender = sender.clone();
@@ -334,10 +341,10 @@ mod tests {
     #[test]
     fn it_leaves_the_reports_of_other_jobs_to_the_manager_in_their_order() {
         let engine = engine();
-        let (job, result) = open_job(&engine);
+        let (job, result) = open_job::<Vec<u8>>(&engine);
         let (mut other, mut manager) = (None, Manager::new(&engine));
         look(&engine, &result, || {
-            let (number, later) = open_job(&engine);
+            let (number, later) = open_job::<Vec<u8>>(&engine);
             report(&engine, number, 1);
             report(&engine, job, 2);
             other = Some(later);
@@ -352,10 +359,55 @@ mod tests {
         assert!(is_idle(&engine));
     }
 
+    thread_local! {
+        /// What a [`Probe`] does as it is deserialised in this thread.
+        static PROBE: RefCell<Option<Arc<Engine>>> = const { RefCell::new(None) };
+    }
+
+    /// A result that needs the engine.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Probe;
+
+    impl<'de> Deserialize<'de> for Probe {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            if let Some(engine) = PROBE.take() {
+                drop(engine.take_reports());
+            }
+            <[u8; 7]>::deserialize(deserializer).map(|_| Self)
+        }
+    }
+
+    #[test]
+    fn a_result_that_needs_the_manager_as_it_is_deserialised_has_it() {
+        let _deadline = Deadline::seconds(60);
+        let engine = engine();
+        let (job, result) = open_job::<Probe>(&engine);
+        PROBE.set(Some(Arc::clone(&engine)));
+        look(&engine, &result, || report(&engine, job, 7));
+        assert_eq!(result.get(), Ok(Probe));
+    }
+
+    #[test]
+    fn the_manager_takes_no_report_while_another_thread_is_at_one() {
+        let _deadline = Deadline::seconds(60);
+        let engine = engine();
+        let (job, result) = open_job::<Vec<u8>>(&engine);
+        report(&engine, job, 7);
+        let taking = engine.take_reports();
+        thread::scope(|scope| {
+            let manager = scope.spawn(|| Manager::new(&engine).next_report());
+            (0..10_000).for_each(|_| thread::yield_now());
+            assert!(engine.reports.try_get(|_| report(&engine, job, 8)).is_ok());
+            drop(taking);
+            manager.join().unwrap();
+        });
+        assert_eq!(result.get(), Ok(vec![8; 8]));
+    }
+
     #[test]
     fn while_the_manager_handles_a_report_no_other_thread_takes_one() {
         let engine = engine();
-        let (job, result) = open_job(&engine);
+        let (job, result) = open_job::<Vec<u8>>(&engine);
         let taking = engine.take_reports();
         look(&engine, &result, || report(&engine, job, 7));
         assert!(!result.ready());
