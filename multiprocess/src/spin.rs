@@ -22,8 +22,8 @@
 //! takes: meanwhile other threads make more, which it then takes in one go. (With 15 producers on
 //! two processors, sleeping at once halves the rate.) It stops at its deadline: beside 20 threads
 //! that compute, 40 yields take more than a second. Where the other thread's processor is unknown,
-//! as in a pool, such a wait begins with a pause, so that items gather: without it the threads of a
-//! pool slept ten times as often.
+//! as in a pool, such a wait begins with a pause, so that items gather: without it the workers of a
+//! pool slept six to thirteen times as often.
 //!
 //! Everything here is a hint: it decides how long a wait takes, never how it ends. So all atomics
 //! are Relaxed, and threads that wait for one thing at the same time may lose each other's updates.

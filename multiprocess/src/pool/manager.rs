@@ -303,6 +303,7 @@ mod tests {
         look(&engine, &result, || ());
         assert!(!result.ready());
         look(&engine, &result, || report(&engine, job, 7));
+        assert!(result.ready());
         assert_eq!(result.get(), Ok(vec![7; 7]));
         assert!(is_idle(&engine) && engine.reports.try_get(|_| ()).is_err());
     }
@@ -384,6 +385,7 @@ mod tests {
         let (job, result) = open_job::<Probe>(&engine);
         PROBE.set(Some(Arc::clone(&engine)));
         look(&engine, &result, || report(&engine, job, 7));
+        assert!(result.ready());
         assert_eq!(result.get(), Ok(Probe));
     }
 
