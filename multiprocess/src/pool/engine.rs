@@ -44,8 +44,7 @@ use crate::future::panics::caught;
 use crate::pool::claims::Claims;
 use crate::pool::error::Error;
 use crate::pool::ledger::{Jobs, Ledger, Phase, Refused};
-use crate::pool::message::{GuardedSink, Sink};
-use crate::pool::message::{Message, Progress, Report, Task};
+use crate::pool::message::{GuardedSink, Message, Progress, Report, Sink, Task};
 use crate::pool::settings::{Initializer, Kind, Settings};
 use crate::pool::slots::{Slots, Worker, start_process};
 use crate::pool::worker;
@@ -271,14 +270,23 @@ impl Engine {
         }
     }
 
-    /// Notes a report, and moves tasks into the queue, which may have room for them now. Returns
-    /// the job's sink, and whether the engine is open.
-    pub(crate) fn reported(&self, progress: Progress) -> (Option<GuardedSink>, bool) {
+    /// Notes reports, in runs of the same job, and moves tasks into the queue, which may have room
+    /// for them now. Returns for each run the job's sink, unless the job is over.
+    pub(crate) fn reported<R: Iterator<Item = Progress>>(
+        &self,
+        runs: impl Iterator<Item = R>,
+    ) -> Vec<Option<GuardedSink>> {
         let mut state = self.state();
-        let sink = state.ledger.reported(progress);
-        let is_open = *state.ledger.phase() == Phase::Open;
+        let mut sinks = Vec::new();
+        for run in runs {
+            let mut sink = None;
+            for progress in run {
+                sink = state.ledger.reported(progress);
+            }
+            sinks.push(sink.cloned());
+        }
         self.feed(state);
-        (sink, is_open)
+        sinks
     }
 
     /// Delivers outcomes of items to the job's sink, if the job isn't over.
@@ -385,19 +393,18 @@ impl Engine {
             return;
         }
         let Ok(message) = self.reports.try_get(<[u8]>::to_vec) else { return };
-        let (progress, outcome) = match Report::of(&message) {
-            Some((Report::Done(progress), mut results)) => {
-                (progress, results.next().filter(|result| result.len() <= SHORT).map(Ok))
-            }
-            Some((Report::Failed(progress, error), _)) => (progress, Some(Err(error))),
-            _ => (Progress::default(), None),
-        };
-        let Some(outcome) = outcome.filter(|_| progress.job == job) else {
+        let Some((report, results)) = Report::of(&message) else { return };
+        let outcome = report.outcomes(&results).next().map(|(_, outcome)| outcome);
+        let is_short =
+            |outcome: &Result<&[u8], _>| !matches!(outcome, Ok(result) if result.len() > SHORT);
+        let is_for_it = report.progress().job == job;
+        let outcome = outcome.filter(|outcome| is_for_it && is_short(outcome));
+        let Some(outcome) = outcome else {
             self.leave(Left { message, sink: None });
             return drop(taking);
         };
         let mut state = self.state();
-        let sink = state.ledger.reported(progress);
+        let sink = state.ledger.reported(report.progress()).cloned();
         let has_backlog = state.ledger.has_backlog();
         drop(state);
         // From here on the manager may go on: a result may wait for the pool as it is deserialised.

@@ -463,7 +463,7 @@ impl<S: Clone> Ledger<S> {
 /// What becomes of tasks at the workers.
 impl<S: Clone> Ledger<S> {
     /// Notes a worker's report; returns the sink that gets its results, unless the job is over.
-    pub(crate) fn reported(&mut self, progress: Progress) -> Option<S> {
+    pub(crate) fn reported(&mut self, progress: Progress) -> Option<&S> {
         if let Some(latest) = self.latest.get_mut(progress.worker) {
             *latest = Some(progress);
         }
@@ -474,7 +474,7 @@ impl<S: Clone> Ledger<S> {
         if progress.ends.is_some() {
             job.take_chunk(progress.first);
         }
-        Some(job.sink.clone())
+        Some(&job.sink)
     }
 
     /// Notes which deliveries the queue took back: their workers died before they freed the slot,

@@ -8,6 +8,9 @@
 //!                              └─▶ a new worker in the slot
 //! ```
 //!
+//! To note a report takes the lock of the ledger, for which callers wait, too. So the manager takes
+//! the reports that are there, and notes them at once.
+//!
 //! It also runs what users give: it deserialises results and calls callbacks. A panic there costs
 //! that one result or callback. To wait there for the pool is refused at once, because the thread
 //! would wait for itself; so it is in a thread that has called `terminate` and runs the callbacks
@@ -15,6 +18,7 @@
 
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{iter, mem};
 
 use crate::deadline::has_passed;
 use crate::queue::GetError;
@@ -22,14 +26,18 @@ use crate::queue::GetError;
 use crate::future::TaskError;
 use crate::pool::engine::{Engine, GRACE, Left, State};
 use crate::pool::ledger::{Death, Phase};
-use crate::pool::message::{GuardedSink, Report};
+use crate::pool::message::{Items, Report};
 use crate::pool::worker::IntentRecord;
 
 /// Interval at which the manager checks for lost workers and tasks, also while reports come.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Number of reports, one right behind the other, between two looks at the clock.
-const UNCLOCKED: u32 = 64;
+/// Maximum number of reports that are taken before the lock of the ledger and of the taking is free
+/// again.
+const BATCH: usize = 32;
+
+/// Longest report in bytes that is copied into a batch.
+const COPIED: usize = 256;
 
 /// Reason why a strict engine is broken. Python: the message of `BrokenProcessPool`.
 const TERMINATED_ABRUPTLY: &str =
@@ -40,25 +48,39 @@ pub(crate) struct Manager<'a> {
     shared: &'a Engine,
     /// When it last checked for lost workers and tasks.
     checked: Instant,
-    /// Number of reports since it last looked at the clock.
-    unclocked: u32,
-    /// True if nothing is left to do after a report: the engine is open, and its tasks were fed.
-    is_settled: bool,
+    /// Reports that were taken and have not been handled.
+    batch: Batch,
+}
+
+/// Reports of outcomes, one behind the other in one buffer.
+#[derive(Default)]
+struct Batch {
+    messages: Vec<u8>,
+    /// Where each message ends.
+    ends: Vec<usize>,
+}
+
+impl Batch {
+    fn push(&mut self, message: &[u8]) {
+        self.messages.extend_from_slice(message);
+        self.ends.push(self.messages.len());
+    }
+
+    fn messages(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = iter::once(&0).chain(&self.ends);
+        starts.zip(&self.ends).map(|(start, end)| &self.messages[*start..*end])
+    }
 }
 
 impl<'a> Manager<'a> {
     pub(crate) fn new(shared: &'a Engine) -> Self {
-        Self { shared, checked: Instant::now(), unclocked: 0, is_settled: false }
+        Self { shared, checked: Instant::now(), batch: Batch::default() }
     }
 
     /// Handles reports until the last worker has ended.
     pub(crate) fn run(mut self) {
         loop {
-            self.is_settled = false;
-            self.next_report();
-            if self.is_settled {
-                continue;
-            }
+            self.next_reports();
             let mut state = self.shared.state();
             if *state.ledger.phase() == Phase::Closed && state.ledger.is_idle() {
                 self.tell_to_end(&mut state);
@@ -77,48 +99,22 @@ impl<'a> Manager<'a> {
         }
     }
 
-    /// Handles one report, or waits for the next, and checks for lost workers and tasks now and
-    /// then.
-    fn next_report(&mut self) {
-        // A look at the clock is a noticeable part of handling a report.
-        let taken = if self.unclocked < UNCLOCKED { self.take_report() } else { Ok(false) };
-        if let Ok(true) = taken {
-            self.unclocked += 1;
-            return;
-        }
-        self.unclocked = 0;
+    /// Handles reports, or waits for one, and checks for lost workers and tasks now and then.
+    fn next_reports(&mut self) {
         let ending = self.shared.state().deadline.is_some();
         let interval = if ending { GRACE / 4 } else { POLL_INTERVAL };
         let left = interval.saturating_sub(self.checked.elapsed());
         if left.is_zero() {
             return self.check();
         }
-        if let Err(GetError::System(_)) =
-            taken.and_then(|_| self.shared.reports.wait_for_item(left).map(|()| true))
-        {
+        let handled = match self.handle_reports() {
+            Ok(0) => self.shared.reports.wait_for_item(left),
+            handled => handled.map(|_| ()),
+        };
+        if let Err(GetError::System(_)) = handled {
             // Out of memory, perhaps not for long.
             thread::sleep(GRACE / 4);
         }
-    }
-
-    /// Takes a report and handles it, after those that waiting threads have left; returns false if
-    /// there is none.
-    fn take_report(&mut self) -> Result<bool, GetError> {
-        let shared = self.shared;
-        let _taking = shared.take_reports();
-        let mut is_settled = true;
-        loop {
-            // Unlocked while it is handled.
-            let left = shared.left().pop_front();
-            let Some(Left { message, sink }) = left else { break };
-            is_settled &= self.handle(&message, sink);
-        }
-        match shared.reports.try_get(|message| self.handle(message, None)) {
-            Ok(settled) => self.is_settled = settled && is_settled,
-            Err(GetError::Empty) => return Ok(false),
-            Err(error) => return Err(error),
-        }
-        Ok(true)
     }
 
     /// Checks for lost workers and tasks.
@@ -133,37 +129,79 @@ impl<'a> Manager<'a> {
         self.checked = Instant::now();
     }
 
-    /// Handles a report. If the ledger has noted it already, this is the job's sink. Returns true
-    /// if nothing is left to do then.
-    fn handle(&mut self, message: &[u8], noted: Option<GuardedSink>) -> bool {
+    /// Takes the reports that are there, 32 at most, and handles them, after those that waiting
+    /// threads have left; returns their number.
+    fn handle_reports(&mut self) -> Result<usize, GetError> {
         let shared = self.shared;
-        let sink_of = |progress| match noted {
-            None => shared.reported(progress),
-            sink => (sink, false),
-        };
-        match Report::of(message) {
-            Some((Report::Done(progress), results)) => {
-                let (sink, is_open) = sink_of(progress);
-                let results = results.numbered(progress.from);
-                let results = results.map(|(item, result)| (item, Ok(result)));
-                shared.deliver(sink, progress.job, results);
-                return is_open;
+        let _taking = shared.take_reports();
+        let mut count = 0;
+        loop {
+            // Unlocked while it is handled.
+            let left = shared.left().pop_front();
+            let Some(Left { message, sink }) = left else { break };
+            match (sink, Report::of(&message)) {
+                (sink @ Some(_), Some((report, results))) => {
+                    shared.deliver(sink, report.progress().job, report.outcomes(&results));
+                }
+                _ => self.take(&message),
             }
-            Some((Report::Failed(progress, error), _)) => {
-                let (sink, is_open) = sink_of(progress);
-                shared.deliver(sink, progress.job, [(progress.to, Err(error))].into_iter());
-                return is_open;
-            }
-            Some((Report::Ready { worker }, _)) => shared.state().slots.is_ready(worker),
-            Some((Report::Ended { worker }, _)) => self.worker_has_ended(worker),
-            Some((Report::Wake, _)) | None => {}
+            count += 1;
         }
-        false
+        let mut taken = Ok(());
+        while taken.is_ok() && count < BATCH {
+            taken = shared.reports.try_get(|message| self.take(message));
+            count += usize::from(taken.is_ok());
+        }
+        self.handle_batch();
+        match taken {
+            Ok(()) | Err(GetError::Empty) => Ok(count),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a report into the batch, if it is a short one of outcomes; or handles it, after those
+    /// in the batch.
+    fn take(&mut self, message: &[u8]) {
+        let Some((report, results)) = Report::of(message) else { return };
+        let has_outcomes = matches!(report, Report::Done(_) | Report::Failed(..));
+        if has_outcomes && message.len() <= COPIED {
+            return self.batch.push(message);
+        }
+        self.handle_batch();
+        match report {
+            Report::Ready { worker } => self.shared.state().slots.is_ready(worker),
+            Report::Ended { worker } => self.worker_has_ended(worker),
+            Report::Wake => {}
+            Report::Done(_) | Report::Failed(..) => self.handle(&[(report, results)]),
+        }
+    }
+
+    /// Handles the reports in the batch, which is empty afterwards.
+    fn handle_batch(&mut self) {
+        let mut batch = mem::take(&mut self.batch);
+        let reports: Vec<_> = batch.messages().filter_map(Report::of).collect();
+        self.handle(&reports);
+        batch.messages.clear();
+        batch.ends.clear();
+        // Its buffers are used again.
+        self.batch = batch;
+    }
+
+    /// Handles reports of outcomes: notes them all, and then delivers the outcomes.
+    fn handle(&self, reports: &[(Report, Items<'_>)]) {
+        let job = |(report, _): &(Report, _)| report.progress().job;
+        let runs = || reports.chunk_by(|report, next| job(report) == job(next));
+        let progress = runs().map(|run| run.iter().map(|(report, _)| report.progress()));
+        let sinks = self.shared.reported(progress);
+        for (run, sink) in runs().zip(sinks) {
+            let outcomes = run.iter().flat_map(|(report, results)| report.outcomes(results));
+            self.shared.deliver(sink, job(&run[0]), outcomes);
+        }
     }
 
     /// Handles a worker's end: its item fails, the rest of its task runs again, and a new worker
     /// starts.
-    fn worker_has_ended(&mut self, slot: usize) {
+    fn worker_has_ended(&self, slot: usize) {
         let shared = self.shared;
         self.collect_given_back();
         let Some(ended) = shared.state().slots.take(slot) else { return };
@@ -218,7 +256,7 @@ impl<'a> Manager<'a> {
     }
 
     /// Learns which deliveries the queue took back from dead workers; their tasks may start again.
-    fn collect_given_back(&mut self) {
+    fn collect_given_back(&self) {
         let given_back = self.shared.tasks.given_back();
         for delivery in &given_back {
             self.shared.claims.give_back(*delivery);
@@ -254,7 +292,7 @@ mod tests {
 
     use super::*;
     use crate::pool::engine::Link;
-    use crate::pool::message::{Progress, push};
+    use crate::pool::message::{Progress, Sink, push};
     use crate::pool::result::{AsyncResult, Delivery};
     use crate::pool::settings::{Kind, Settings};
     use crate::process::frame;
@@ -331,7 +369,7 @@ mod tests {
             assert_eq!(engine.left().len(), usize::from(!before));
             assert!(!result.ready() && results.try_recv().is_err());
             // The manager is told, and handles first what was left.
-            Manager::new(&engine).next_report();
+            Manager::new(&engine).next_reports();
             let expected = Ok(vec![bytes; bytes.into()]);
             assert_eq!(result.get(), expected);
             assert_eq!(results.try_recv().ok(), (before || since).then_some(expected));
@@ -355,9 +393,50 @@ mod tests {
         // It is no longer the only job.
         look(&engine, &result, || ());
         assert!(!result.ready());
-        manager.next_report();
+        manager.next_reports();
         assert!(other.ready() && result.ready());
         assert!(is_idle(&engine));
+    }
+
+    /// A job's sink that sends the items' numbers.
+    struct Numbers(mpsc::Sender<u64>);
+
+    impl Sink for Numbers {
+        fn done(&self, item: u64, _: Result<&[u8], TaskError>) -> bool {
+            self.0.send(item).unwrap();
+            false
+        }
+
+        fn give_up(&self, _: &TaskError) {}
+    }
+
+    #[test]
+    fn reports_are_handled_in_their_order_many_at_once() {
+        let engine = engine();
+        let (sender, items) = mpsc::channel();
+        let open_job = || engine.open_job(Arc::new(Numbers(sender.clone())), None).unwrap();
+        let jobs = [open_job(), open_job()];
+        let report = |item: u64| {
+            let job = jobs[usize::from(item % 5 == 4)];
+            let progress = Progress { job, from: item, to: item, ..Progress::default() };
+            let mut message = Vec::new();
+            match item % 4 {
+                0 => Report::Failed(progress, TaskError::Terminated).end(&mut message),
+                // Some are too long for a batch.
+                length => {
+                    let result = vec![7_u8; 100 * length as usize];
+                    push(&mut message, |buffer| frame::append(&result, buffer)).unwrap();
+                    Report::Done(progress).end(&mut message);
+                }
+            }
+            engine.reports.try_put(&message).unwrap();
+        };
+        (0..2 * BATCH as u64).for_each(report);
+        let mut manager = Manager::new(&engine);
+        for first in [0, BATCH as u64] {
+            manager.next_reports();
+            assert!(items.try_iter().eq(first..first + BATCH as u64));
+        }
     }
 
     thread_local! {
@@ -397,7 +476,7 @@ mod tests {
         report(&engine, job, 7);
         let taking = engine.take_reports();
         thread::scope(|scope| {
-            let manager = scope.spawn(|| Manager::new(&engine).next_report());
+            let manager = scope.spawn(|| Manager::new(&engine).next_reports());
             (0..10_000).for_each(|_| thread::yield_now());
             assert!(engine.reports.try_get(|_| report(&engine, job, 8)).is_ok());
             drop(taking);

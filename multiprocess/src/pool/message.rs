@@ -229,6 +229,27 @@ impl Report {
         message
     }
 
+    /// Returns how far the worker is with its task; the default if the report is about none.
+    pub(crate) fn progress(&self) -> Progress {
+        match self {
+            Self::Done(progress) | Self::Failed(progress, _) => *progress,
+            _ => Progress::default(),
+        }
+    }
+
+    /// Returns the items with their outcomes; `results` are those in the message.
+    pub(crate) fn outcomes<'r>(
+        &self,
+        results: &Items<'r>,
+    ) -> impl Iterator<Item = (u64, Result<&'r [u8], TaskError>)> {
+        let failed = match self {
+            Self::Failed(progress, error) => Some((progress.to, Err(error.clone()))),
+            _ => None,
+        };
+        let results = results.clone().numbered(self.progress().from);
+        results.map(|(item, result)| (item, Ok(result))).chain(failed)
+    }
+
     /// Splits a message into the report and its results; `None` if it is no report.
     pub(crate) fn of(message: &[u8]) -> Option<(Self, Items<'_>)> {
         let (rest, numbers) = message.split_last_chunk::<{ 7 * WORD }>()?;

@@ -517,7 +517,7 @@ impl World {
                     let ended = self.outstanding.remove(&(progress.job, progress.first));
                     assert_eq!(ended, Some(bytes));
                 }
-                let sink = self.ledger.reported(progress);
+                let sink = self.ledger.reported(progress).copied();
                 self.deliver(sink, progress.job, outcomes);
             }
             Some(Report::Ended { worker }) => self.worker_has_ended(worker),

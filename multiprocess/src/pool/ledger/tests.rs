@@ -47,7 +47,7 @@ impl Chunk {
     fn reported(&mut self, first: u64, to: u64, is_last: bool) {
         let (worker, job, ends) = (WORKER, self.job, is_last.then_some(self.bytes));
         let progress = Progress { worker, job, first, from: first, to, ends };
-        assert_eq!(self.ledger.reported(progress), Some("sink"));
+        assert_eq!(self.ledger.reported(progress), Some(&"sink"));
     }
 
     /// The worker dies at this item; `kept` are its results that it has not reported.
@@ -219,7 +219,7 @@ fn beyond_one_for_each_worker_tasks_wait_while_the_queue_holds_much() {
     assert!(!ledger.can_be_put_at_once(job, 0));
     let progress = Progress { job, ends: Some(BYTES), ..Progress::default() };
     for _ in 0..2 {
-        assert_eq!(ledger.reported(progress), Some("sink"));
+        assert_eq!(ledger.reported(progress), Some(&"sink"));
         assert!(ledger.can_be_put_at_once(job, large));
     }
 }
