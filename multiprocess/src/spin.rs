@@ -17,10 +17,10 @@
 //! - **Slow yields.** Beside a thread that computes all the time, a yield gives away a whole time
 //!   slice, 3 to 4 ms. After a yield that took more than 200 µs, the next 256, 512 … 4096
 //!   waits of this process do without. If the two threads share a processor, they sleep at once; if
-//!   that is unknown, they pause instead, because to wake a thread on another processor that is busy
-//!   takes 13 µs. (Beside two busy loops, calls of a pool that slept took 12 to 145 µs, median 53;
-//!   with pauses 4 to 27 µs, median 16. On an idle machine, where a single slow yield made the next
-//!   256 waits slow, they took 2 to 12 µs, and with pauses 2 to 5.)
+//!   that is unknown, they pause instead: to wake a thread on another processor that is busy takes
+//!   13 µs. (Beside two busy loops, calls of a pool that slept took 12 to 145 µs, median 53; with
+//!   pauses 4 to 27 µs, median 16. On an idle machine, where a single slow yield made the next 256
+//!   waits slow, they took 2 to 12 µs, and with pauses 2 to 5.)
 //!
 //! A thread that waits for the next of a stream looks in any case, and yields however long that
 //! takes: meanwhile other threads make more, which it then takes in one go. (With 15 producers on

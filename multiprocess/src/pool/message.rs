@@ -24,6 +24,7 @@ use serde::de::DeserializeOwned;
 use crate::future::TaskError;
 use crate::future::panics::caught;
 use crate::process::{FunctionId, frame};
+use crate::queue::KEPT;
 
 /// Header of a task's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,15 +62,12 @@ thread_local! {
     static USED: Cell<Message> = const { Cell::new(Message(Vec::new())) };
 }
 
-/// Capacity in bytes up to which a buffer is used again; a larger one is freed.
-pub(crate) const MAX_REUSED: usize = 4 << 20;
-
 impl Message {
     /// Calls `work` with an empty message.
     pub(crate) fn with<T>(work: impl FnOnce(&mut Self) -> T) -> T {
         let mut message = USED.take();
         let done = work(&mut message);
-        if message.0.capacity() <= MAX_REUSED {
+        if message.0.capacity() <= KEPT {
             USED.set(message);
         }
         done

@@ -32,14 +32,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::output::complain;
 use crate::process::{Arguments, Exit, FunctionId, current_process, frame};
-use crate::queue::{ByteQueue, GetError, PutError, Words};
+use crate::queue::{ByteQueue, GetError, KEPT, PutError, Words};
 use crate::tasks;
 use serde::{Deserialize, Serialize};
 
 use crate::future::TaskError;
 use crate::future::panics::{guarded, keep_panics_of_tasks};
 use crate::pool::claims::Claims;
-use crate::pool::message::{Items, MAX_REUSED, Progress, Report, Task, WORD, push};
+use crate::pool::message::{Items, Progress, Report, Task, WORD, push};
 
 tasks![work];
 
@@ -194,7 +194,7 @@ impl Worker<'_> {
         Report::Done(progress).end(&mut self.results);
         let sent = self.reports.put(&self.results);
         self.results.clear();
-        self.results.shrink_to(MAX_REUSED);
+        self.results.shrink_to(KEPT);
         if let Err(error @ (PutError::TooLong { .. } | PutError::System(_))) = sent {
             let error = TaskError::ResultNotSent(error.to_string());
             for item in progress.from..=progress.to {

@@ -64,3 +64,5 @@ pub use bytes::ByteQueue;
 pub use error::{Error, GetError, PutError};
 #[cfg(not(loom))]
 pub use queue::Queue;
+#[cfg(not(loom))]
+pub(crate) use raw::KEPT;
