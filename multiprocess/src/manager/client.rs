@@ -17,8 +17,8 @@ use crate::process::{handover, wait};
 use crate::spin::{ELSEWHERE, Spin, Waits};
 use crate::sys::socket::Socket;
 
-/// Size in bytes beyond which a buffer that grew for one large message is freed.
-const KEPT: usize = 1 << 20;
+/// Maximum size in bytes of the buffer that each end keeps for its next message.
+const MAX_REUSED: usize = 4 << 20;
 
 /// An end of a connection with another program of the same user, which sends `S` and receives `R`.
 /// [`connect`](Self::connect) makes one end, [`Listener::accept`] the other. Python:
@@ -212,7 +212,7 @@ impl<S, R> Client<S, R> {
     /// Keeps the buffer for the next message.
     fn keep(&mut self, mut body: Vec<u8>) {
         body.clear();
-        body.shrink_to(KEPT);
+        body.shrink_to(MAX_REUSED);
         self.body = body;
     }
 }

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 /// Size of a pipe in bytes, at first.
 const HELD: usize = 1 << 16;
 
-/// Size in bytes beyond which a buffer that grew for one large message is freed.
-const KEPT: usize = 1 << 20;
+/// Maximum size in bytes of the buffer that each end keeps for its next message.
+const MAX_REUSED: usize = 4 << 20;
 
 /// Makes a pipe of one direction, from the second end to the first. Python: `Pipe(duplex=False)`.
 ///
@@ -118,7 +118,7 @@ impl<T: Serialize> Sender<T> {
         let sent = frame::encode(message, &mut frame)
             .and_then(|()| self.write(frame.len(), |pipe| Ok(pipe.write_all(&frame)?)));
         frame.clear();
-        frame.shrink_to(KEPT);
+        frame.shrink_to(MAX_REUSED);
         self.frame = frame;
         sent
     }
@@ -211,8 +211,8 @@ impl<T: DeserializeOwned> Receiver<T> {
     pub fn recv(&mut self) -> Result<T, Error> {
         let mut body = std::mem::take(&mut self.body);
         let received = self.receive(LIMIT, &mut body).and_then(|()| frame::decode(&body));
-        body.truncate(KEPT);
-        body.shrink_to(KEPT);
+        body.truncate(MAX_REUSED);
+        body.shrink_to(MAX_REUSED);
         self.body = body;
         received
     }

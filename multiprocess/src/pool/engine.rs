@@ -44,7 +44,7 @@ use crate::future::panics::caught;
 use crate::pool::claims::Claims;
 use crate::pool::error::Error;
 use crate::pool::ledger::{Jobs, Ledger, Phase, Refused};
-use crate::pool::message::{GuardedSink, Message, Progress, Report, Sink, Task};
+use crate::pool::message::{GuardedSink, Items, Message, Report, Sink, Task};
 use crate::pool::settings::{Initializer, Kind, Settings};
 use crate::pool::slots::{Slots, Worker, start_process};
 use crate::pool::worker;
@@ -79,8 +79,9 @@ pub(crate) struct Engine {
     pub processes: usize,
     max_tasks: u64,
     initializer: Mutex<Option<Initializer>>,
-    /// Locked by who takes a report, until the ledger has noted it or it is left: so each worker's
-    /// are noted in their order. The manager holds it while it handles a report.
+    /// Locked by who takes reports, until the ledger has noted them or they are left: so each
+    /// worker's are noted in their order. The manager holds it until it has handled what it took,
+    /// up to 32 reports.
     taking: Mutex<()>,
     /// Reports that a waiting thread has left to the manager, which come before those in the queue.
     left: Mutex<VecDeque<Left>>,
@@ -270,18 +271,15 @@ impl Engine {
         }
     }
 
-    /// Notes reports, in runs of the same job, and moves tasks into the queue, which may have room
-    /// for them now. Returns for each run the job's sink, unless the job is over.
-    pub(crate) fn reported<R: Iterator<Item = Progress>>(
-        &self,
-        runs: impl Iterator<Item = R>,
-    ) -> Vec<Option<GuardedSink>> {
+    /// Notes reports, in runs of one job each, and feeds the queue, which may have room now.
+    /// Returns each run's sink; `None` if its job is over.
+    pub(crate) fn reported(&self, runs: &[&[(Report, Items<'_>)]]) -> Vec<Option<GuardedSink>> {
         let mut state = self.state();
         let mut sinks = Vec::new();
         for run in runs {
             let mut sink = None;
-            for progress in run {
-                sink = state.ledger.reported(progress);
+            for (report, _) in *run {
+                sink = state.ledger.reported(report.progress());
             }
             sinks.push(sink.cloned());
         }
@@ -386,7 +384,7 @@ impl Engine {
         let taking = match self.taking.try_lock() {
             Ok(taking) => taking,
             Err(TryLockError::Poisoned(taking)) => taking.into_inner(),
-            // The manager is at one.
+            // The manager is handling reports.
             Err(TryLockError::WouldBlock) => return,
         };
         if !self.left().is_empty() {
@@ -395,10 +393,10 @@ impl Engine {
         let Ok(message) = self.reports.try_get(<[u8]>::to_vec) else { return };
         let Some((report, results)) = Report::of(&message) else { return };
         let outcome = report.outcomes(&results).next().map(|(_, outcome)| outcome);
+        let is_own = report.progress().job == job;
         let is_short =
-            |outcome: &Result<&[u8], _>| !matches!(outcome, Ok(result) if result.len() > SHORT);
-        let is_for_it = report.progress().job == job;
-        let outcome = outcome.filter(|outcome| is_for_it && is_short(outcome));
+            |outcome: &Result<&[u8], _>| outcome.as_ref().map_or(0, |result| result.len()) <= SHORT;
+        let outcome = outcome.filter(|outcome| is_own && is_short(outcome));
         let Some(outcome) = outcome else {
             self.leave(Left { message, sink: None });
             return drop(taking);

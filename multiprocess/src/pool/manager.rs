@@ -1,5 +1,5 @@
-//! The manager: the thread that handles what the workers report, but for what a thread that waits
-//! for it takes itself, and their deaths.
+//! The manager: the thread that handles the workers' deaths, and their reports, but for those that
+//! a waiting thread takes itself.
 //!
 //! ```text
 //!   queue of reports ──▶ done, failed ───────────────────▶ ledger ──▶ the job's sink
@@ -8,17 +8,17 @@
 //!                              └─▶ a new worker in the slot
 //! ```
 //!
-//! To note a report takes the lock of the ledger, for which callers wait, too. So the manager takes
-//! the reports that are there, and notes them at once.
+//! To note a report needs the lock of the ledger, for which callers wait, too. So the manager takes
+//! up to 32 reports in one go, and notes short ones together.
 //!
 //! It also runs what users give: it deserialises results and calls callbacks. A panic there costs
 //! that one result or callback. To wait there for the pool is refused at once, because the thread
 //! would wait for itself; so it is in a thread that has called `terminate` and runs the callbacks
 //! of the tasks given up.
 
+use std::iter;
 use std::thread;
 use std::time::{Duration, Instant};
-use std::{iter, mem};
 
 use crate::deadline::has_passed;
 use crate::queue::GetError;
@@ -32,11 +32,10 @@ use crate::pool::worker::IntentRecord;
 /// Interval at which the manager checks for lost workers and tasks, also while reports come.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Maximum number of reports that are taken before the lock of the ledger and of the taking is free
-/// again.
+/// Maximum number of reports that the manager takes before it unlocks their taking.
 const BATCH: usize = 32;
 
-/// Longest report in bytes that is copied into a batch.
+/// Longest report in bytes that is copied into the batch. A longer one is handled where it lies.
 const COPIED: usize = 256;
 
 /// Reason why a strict engine is broken. Python: the message of `BrokenProcessPool`.
@@ -129,8 +128,8 @@ impl<'a> Manager<'a> {
         self.checked = Instant::now();
     }
 
-    /// Takes the reports that are there, 32 at most, and handles them, after those that waiting
-    /// threads have left; returns their number.
+    /// Handles the reports that waiting threads have left, then those in the queue, until there are
+    /// no more or it has handled 32; returns how many.
     fn handle_reports(&mut self) -> Result<usize, GetError> {
         let shared = self.shared;
         let _taking = shared.take_reports();
@@ -139,17 +138,17 @@ impl<'a> Manager<'a> {
             // Unlocked while it is handled.
             let left = shared.left().pop_front();
             let Some(Left { message, sink }) = left else { break };
-            match (sink, Report::of(&message)) {
-                (sink @ Some(_), Some((report, results))) => {
-                    shared.deliver(sink, report.progress().job, report.outcomes(&results));
-                }
-                _ => self.take(&message),
+            if sink.is_none() {
+                self.batch_or_handle(&message);
+            } else if let Some((report, results)) = Report::of(&message) {
+                // The ledger has noted it already.
+                shared.deliver(sink, report.progress().job, report.outcomes(&results));
             }
             count += 1;
         }
         let mut taken = Ok(());
         while taken.is_ok() && count < BATCH {
-            taken = shared.reports.try_get(|message| self.take(message));
+            taken = shared.reports.try_get(|message| self.batch_or_handle(message));
             count += usize::from(taken.is_ok());
         }
         self.handle_batch();
@@ -161,7 +160,7 @@ impl<'a> Manager<'a> {
 
     /// Takes a report into the batch, if it is a short one of outcomes; or handles it, after those
     /// in the batch.
-    fn take(&mut self, message: &[u8]) {
+    fn batch_or_handle(&mut self, message: &[u8]) {
         let Some((report, results)) = Report::of(message) else { return };
         let has_outcomes = matches!(report, Report::Done(_) | Report::Failed(..));
         if has_outcomes && message.len() <= COPIED {
@@ -172,28 +171,27 @@ impl<'a> Manager<'a> {
             Report::Ready { worker } => self.shared.state().slots.is_ready(worker),
             Report::Ended { worker } => self.worker_has_ended(worker),
             Report::Wake => {}
-            Report::Done(_) | Report::Failed(..) => self.handle(&[(report, results)]),
+            Report::Done(_) | Report::Failed(..) => self.handle_outcomes(&[(report, results)]),
         }
     }
 
     /// Handles the reports in the batch, which is empty afterwards.
     fn handle_batch(&mut self) {
-        let mut batch = mem::take(&mut self.batch);
-        let reports: Vec<_> = batch.messages().filter_map(Report::of).collect();
-        self.handle(&reports);
-        batch.messages.clear();
-        batch.ends.clear();
-        // Its buffers are used again.
-        self.batch = batch;
+        if self.batch.ends.is_empty() {
+            return;
+        }
+        let reports: Vec<_> = self.batch.messages().filter_map(Report::of).collect();
+        self.handle_outcomes(&reports);
+        self.batch.messages.clear();
+        self.batch.ends.clear();
     }
 
     /// Handles reports of outcomes: notes them all, and then delivers the outcomes.
-    fn handle(&self, reports: &[(Report, Items<'_>)]) {
+    fn handle_outcomes(&self, reports: &[(Report, Items<'_>)]) {
         let job = |(report, _): &(Report, _)| report.progress().job;
-        let runs = || reports.chunk_by(|report, next| job(report) == job(next));
-        let progress = runs().map(|run| run.iter().map(|(report, _)| report.progress()));
-        let sinks = self.shared.reported(progress);
-        for (run, sink) in runs().zip(sinks) {
+        let runs: Vec<_> = reports.chunk_by(|report, next| job(report) == job(next)).collect();
+        let sinks = self.shared.reported(&runs);
+        for (run, sink) in runs.into_iter().zip(sinks) {
             let outcomes = run.iter().flat_map(|(report, results)| report.outcomes(results));
             self.shared.deliver(sink, job(&run[0]), outcomes);
         }
@@ -369,7 +367,7 @@ mod tests {
             assert_eq!(engine.left().len(), usize::from(!before));
             assert!(!result.ready() && results.try_recv().is_err());
             // The manager is told, and handles first what was left.
-            Manager::new(&engine).next_reports();
+            Manager::new(&engine).handle_reports().unwrap();
             let expected = Ok(vec![bytes; bytes.into()]);
             assert_eq!(result.get(), expected);
             assert_eq!(results.try_recv().ok(), (before || since).then_some(expected));
@@ -378,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn it_leaves_the_reports_of_other_jobs_to_the_manager_in_their_order() {
+    fn it_leaves_the_reports_of_other_jobs_to_the_manager() {
         let engine = engine();
         let (job, result) = open_job::<Vec<u8>>(&engine);
         let (mut other, mut manager) = (None, Manager::new(&engine));
@@ -393,17 +391,17 @@ mod tests {
         // It is no longer the only job.
         look(&engine, &result, || ());
         assert!(!result.ready());
-        manager.next_reports();
+        manager.handle_reports().unwrap();
         assert!(other.ready() && result.ready());
         assert!(is_idle(&engine));
     }
 
-    /// A job's sink that sends the items' numbers.
-    struct Numbers(mpsc::Sender<u64>);
+    /// A job's sink that sends the job's index and each item's number.
+    struct Numbers(usize, mpsc::Sender<(usize, u64)>);
 
     impl Sink for Numbers {
         fn done(&self, item: u64, _: Result<&[u8], TaskError>) -> bool {
-            self.0.send(item).unwrap();
+            self.1.send((self.0, item)).unwrap();
             false
         }
 
@@ -411,31 +409,32 @@ mod tests {
     }
 
     #[test]
-    fn reports_are_handled_in_their_order_many_at_once() {
+    fn reports_that_are_taken_together_reach_their_jobs_in_order() {
         let engine = engine();
-        let (sender, items) = mpsc::channel();
-        let open_job = || engine.open_job(Arc::new(Numbers(sender.clone())), None).unwrap();
-        let jobs = [open_job(), open_job()];
-        let report = |item: u64| {
-            let job = jobs[usize::from(item % 5 == 4)];
-            let progress = Progress { job, from: item, to: item, ..Progress::default() };
+        let (sender, numbers) = mpsc::channel();
+        let open_job = |index| engine.open_job(Arc::new(Numbers(index, sender.clone())), None);
+        let jobs = [open_job(0).unwrap(), open_job(1).unwrap()];
+        let job_of = |item| usize::from(item % 5 == 4);
+        for item in 0..2 * BATCH as u64 {
+            let progress =
+                Progress { job: jobs[job_of(item)], from: item, to: item, ..Progress::default() };
             let mut message = Vec::new();
-            match item % 4 {
-                0 => Report::Failed(progress, TaskError::Terminated).end(&mut message),
-                // Some are too long for a batch.
-                length => {
-                    let result = vec![7_u8; 100 * length as usize];
-                    push(&mut message, |buffer| frame::append(&result, buffer)).unwrap();
-                    Report::Done(progress).end(&mut message);
-                }
+            if item % 8 == 0 {
+                Report::Failed(progress, TaskError::Terminated).end(&mut message);
+            } else {
+                // One of eight is too long for a batch.
+                let result = vec![7_u8; if item % 8 == 7 { COPIED } else { 7 }];
+                push(&mut message, |buffer| frame::append(&result, buffer)).unwrap();
+                Report::Done(progress).end(&mut message);
             }
             engine.reports.try_put(&message).unwrap();
-        };
-        (0..2 * BATCH as u64).for_each(report);
+        }
         let mut manager = Manager::new(&engine);
         for first in [0, BATCH as u64] {
-            manager.next_reports();
-            assert!(items.try_iter().eq(first..first + BATCH as u64));
+            assert_eq!(manager.handle_reports().unwrap(), BATCH);
+            let expected: Vec<_> =
+                (first..first + BATCH as u64).map(|item| (job_of(item), item)).collect();
+            assert_eq!(numbers.try_iter().collect::<Vec<_>>(), expected);
         }
     }
 
@@ -476,7 +475,7 @@ mod tests {
         report(&engine, job, 7);
         let taking = engine.take_reports();
         thread::scope(|scope| {
-            let manager = scope.spawn(|| Manager::new(&engine).next_reports());
+            let manager = scope.spawn(|| Manager::new(&engine).handle_reports().unwrap());
             (0..10_000).for_each(|_| thread::yield_now());
             assert!(engine.reports.try_get(|_| report(&engine, job, 8)).is_ok());
             drop(taking);

@@ -24,7 +24,7 @@ use serde::de::DeserializeOwned;
 use crate::future::TaskError;
 use crate::future::panics::caught;
 use crate::process::{FunctionId, frame};
-use crate::queue::KEPT;
+use crate::queue::MAX_REUSED;
 
 /// Header of a task's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Message {
     pub(crate) fn with<T>(work: impl FnOnce(&mut Self) -> T) -> T {
         let mut message = USED.take();
         let done = work(&mut message);
-        if message.0.capacity() <= KEPT {
+        if message.0.capacity() <= MAX_REUSED {
             USED.set(message);
         }
         done
@@ -227,7 +227,7 @@ impl Report {
         message
     }
 
-    /// Returns how far the worker is with its task; the default if the report is about none.
+    /// Returns how far the worker is with its task; the default if the report isn't about a task.
     pub(crate) fn progress(&self) -> Progress {
         match self {
             Self::Done(progress) | Self::Failed(progress, _) => *progress,
@@ -235,7 +235,8 @@ impl Report {
         }
     }
 
-    /// Returns the items with their outcomes; `results` are those in the message.
+    /// Pairs the report's items with their outcomes; `results` are those that [`of`](Self::of)
+    /// split off.
     pub(crate) fn outcomes<'r>(
         &self,
         results: &Items<'r>,

@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::output::complain;
 use crate::process::{Arguments, Exit, FunctionId, current_process, frame};
-use crate::queue::{ByteQueue, GetError, KEPT, PutError, Words};
+use crate::queue::{ByteQueue, GetError, MAX_REUSED, PutError, Words};
 use crate::tasks;
 use serde::{Deserialize, Serialize};
 
@@ -194,7 +194,7 @@ impl Worker<'_> {
         Report::Done(progress).end(&mut self.results);
         let sent = self.reports.put(&self.results);
         self.results.clear();
-        self.results.shrink_to(KEPT);
+        self.results.shrink_to(MAX_REUSED);
         if let Err(error @ (PutError::TooLong { .. } | PutError::System(_))) = sent {
             let error = TaskError::ResultNotSent(error.to_string());
             for item in progress.from..=progress.to {

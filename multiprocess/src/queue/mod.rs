@@ -65,4 +65,4 @@ pub use error::{Error, GetError, PutError};
 #[cfg(not(loom))]
 pub use queue::Queue;
 #[cfg(not(loom))]
-pub(crate) use raw::KEPT;
+pub(crate) use raw::MAX_REUSED;

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::queue::error::{Error, GetError, PutError};
 use crate::queue::handle::Handle;
 use crate::queue::memory::Kind;
-use crate::queue::raw::{Failed, KEPT, Until};
+use crate::queue::raw::{Failed, MAX_REUSED, Until};
 use crate::sys::shared::{Opening, Participation};
 
 /// Number of slots of an unbounded queue.
@@ -291,7 +291,7 @@ impl<T: Serialize> Queue<T> {
             },
         };
         frame.clear();
-        frame.shrink_to(KEPT);
+        frame.shrink_to(MAX_REUSED);
         FRAME.set(frame);
         put
     }

@@ -18,9 +18,9 @@ use crate::shared::waiters::{AtEventCount, Waiters};
 use crate::spin::{Processor, Waits};
 use crate::sys::shared as sys;
 
-/// Size in bytes up to which a thread keeps a buffer for its next large item. To allocate 20 MB
-/// anew for each item, which the system then clears, took half of the time of a stream of them.
-pub(crate) const KEPT: usize = 32 << 20;
+/// Maximum size in bytes of a buffer that a thread keeps for its next large item. Without it, half
+/// of the time of a stream of 20 MB items went into new buffers, whose memory the system clears.
+pub(crate) const MAX_REUSED: usize = 32 << 20;
 
 /// Longest sleep before the next look: a wake-up may have gone to a thread that died.
 const NAP: Duration = Duration::from_millis(100);
@@ -264,8 +264,8 @@ impl Participant {
         self.count_held(1);
         self.clear(claim, Some(length as u64));
         let taken = taken(&message[..length]);
-        message.truncate(KEPT);
-        message.shrink_to(KEPT);
+        message.truncate(MAX_REUSED);
+        message.shrink_to(MAX_REUSED);
         MESSAGE.set(message);
         Ok(taken)
     }

@@ -10,7 +10,8 @@ use crate::sys::shared::{Block, Opening, Participation, SharedMemory};
 /// The threads of all processes that wait for one thing, such as an item or a free slot of a queue.
 pub(crate) struct Waiters<'a, S> {
     pub(crate) event_count: EventCount<'a, S>,
-    /// The processor of the last notifier; `None` if the threads always yield.
+    /// The processor of the last notifier; `None` if that says nothing of the thread that is waited
+    /// for.
     pub(crate) notifier: Option<Processor<'a>>,
     /// What this process remembers of its waits.
     pub(crate) spin: &'a Spin,
