@@ -162,6 +162,9 @@ impl ProcessPoolExecutor {
         let Some(engine) = &self.engine else { return Err(SubmitError::Shutdown) };
         let job = engine.open_job(sink, None).map_err(refused)?;
         let _ = call.job.set(job);
+        if arguments.is_empty() {
+            engine.close_job(job);
+        }
         engine.submit_chunk(job, 0, function, arguments).map_err(|error| {
             engine.close_job(job);
             match error {

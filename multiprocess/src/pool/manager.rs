@@ -90,7 +90,8 @@ impl<'a> Manager<'a> {
                         let _ = worker.process.kill();
                     }
                 }
-                if state.slots.are_empty() {
+                // A thread that has taken the last report itself may not have delivered it yet.
+                if state.slots.are_empty() && !state.ledger.goes_on() {
                     return self.shared.has_ended(&mut state);
                 }
             }
@@ -286,7 +287,7 @@ mod tests {
 
     use serde::de::DeserializeOwned;
     use serde::{Deserialize, Deserializer};
-    use testing::Deadline;
+    use testing::{Deadline, until};
 
     use super::*;
     use crate::pool::engine::Link;
@@ -295,10 +296,10 @@ mod tests {
     use crate::pool::settings::{Kind, Settings};
     use crate::process::frame;
 
-    /// An engine without workers, whose manager does nothing by itself.
+    /// An engine without workers, which has no manager, and starts no worker before it has a task.
     fn engine() -> Arc<Engine> {
         let settings = Settings { processes: Some(1), ..Settings::default() };
-        Arc::new(Engine::new(settings, Kind::Pool).unwrap())
+        Arc::new(Engine::new(settings, Kind::Executor).unwrap())
     }
 
     fn open_job<R: DeserializeOwned + Send + 'static>(
@@ -465,6 +466,27 @@ mod tests {
         look(&engine, &result, || report(&engine, job, 7));
         assert!(result.ready());
         assert_eq!(result.get(), Ok(Probe));
+    }
+
+    #[test]
+    fn the_manager_goes_on_until_the_last_result_is_delivered() {
+        let _deadline = Deadline::seconds(60);
+        let engine = engine();
+        // Its report was taken, and is being deserialised, by a thread that waits for it.
+        let (job, result) = open_job::<u64>(&engine);
+        engine.close();
+        thread::scope(|scope| {
+            let manager = scope.spawn(|| Manager::new(&engine).run());
+            for _ in 0..2 {
+                engine.left().push_back(Left { message: Report::Wake.alone(), sink: None });
+                engine.wake_manager();
+                until("the manager has looked", || engine.left().is_empty());
+            }
+            let sink = engine.state().ledger.sink_of(job);
+            engine.deliver(sink, job, iter::once((0, Err(TaskError::TimedOut))));
+            manager.join().unwrap();
+        });
+        assert_eq!(result.get(), Err(TaskError::TimedOut));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use multiprocess::futures::{FutureError, MapOptions, SubmitError, TaskError};
 use multiprocess::tasks;
 
 use crate::executors::power;
-use crate::{OnStage, Stage, count, hold};
+use crate::{Deadline, OnStage, Stage, count, hold};
 
 tasks![divide, hold_from_2_on, add];
 
@@ -152,6 +152,18 @@ pub fn a_map_of_nothing_is_empty<E: OnStage>() {
     }
 }
 
+/// No call is made, so none is waited for.
+pub fn a_chunk_of_nothing_has_no_futures_and_no_end_waits_for_it<E: OnStage>() {
+    let _deadline = Deadline::seconds(60);
+    let executor = E::plain(1);
+    for _ in 0..2 {
+        assert_eq!(executor.submit_chunk(add, Vec::new()).unwrap().len(), 0);
+        // Then with a worker.
+        assert_eq!(executor.submit(add, (1, 2)).unwrap().into_result(), Ok(3));
+    }
+    executor.shutdown(true, false);
+}
+
 /// EXEC-11
 pub fn a_map_with_a_buffer_or_chunks_of_0_is_an_error<E: OnStage>() {
     let executor = E::plain(1);
@@ -186,6 +198,7 @@ macro_rules! test_maps {
             a_map_with_a_buffer_takes_an_endless_input,
             a_map_with_a_buffer_takes_no_more_of_its_input_than_that,
             a_map_of_nothing_is_empty,
+            a_chunk_of_nothing_has_no_futures_and_no_end_waits_for_it,
             a_map_with_a_buffer_or_chunks_of_0_is_an_error,
             a_map_takes_its_whole_input_at_the_call,
         ] maps $($executors)*);
