@@ -21,6 +21,9 @@ use crate::python::Python;
 /// A waiter naps for 0.1 s at a time: shorter than this, and one can't count.
 const LONG_ENOUGH: f64 = 0.5;
 
+/// In a shorter sample there are one or two messages of 20 MB, and it measures their first memory.
+const SOME_LARGE: f64 = 0.3;
+
 /// The sizes of messages, their names, and the queue's capacity: smaller for large messages, so
 /// that 40 MB wait at most.
 const SIZES: [(usize, &str, usize); 6] = [
@@ -180,6 +183,9 @@ fn sized(queues: &Messages<'_>, (size, name, capacity): (usize, &str, usize)) ->
     if size == 200 {
         let eight = move |budget: &Budget| rate(&OUR_QUEUE(&stream(8), budget)?);
         row.peers.insert(1, Peer::new("ours, 8 B", eight));
+    }
+    if size > 1 << 20 {
+        row.seconds_at_least = SOME_LARGE;
     }
     row
 }
