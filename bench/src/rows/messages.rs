@@ -21,7 +21,7 @@ use crate::python::Python;
 /// A waiter naps for 0.1 s at a time: shorter than this, and one can't count.
 const LONG_ENOUGH: f64 = 0.5;
 
-/// In a shorter sample there are one or two messages of 20 MB, and it measures their first memory.
+/// In a shorter sample of large messages, their first memory is a good part of the time.
 const SOME_LARGE: f64 = 0.3;
 
 /// The sizes of messages, their names, and the queue's capacity: smaller for large messages, so
@@ -184,7 +184,7 @@ fn sized(queues: &Messages<'_>, (size, name, capacity): (usize, &str, usize)) ->
         let eight = move |budget: &Budget| rate(&OUR_QUEUE(&stream(8), budget)?);
         row.peers.insert(1, Peer::new("ours, 8 B", eight));
     }
-    if size > 1 << 20 {
+    if size >= 64 << 10 {
         row.seconds_at_least = SOME_LARGE;
     }
     row
