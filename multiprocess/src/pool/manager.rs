@@ -8,7 +8,7 @@
 //!                              └─▶ a new worker in the slot
 //! ```
 //!
-//! To note a report needs the lock of the ledger, for which callers wait, too. So the manager takes
+//! Noting a report needs the lock of the ledger, for which callers wait, too. So the manager takes
 //! up to 32 reports in one go, and notes short ones together.
 //!
 //! It also runs what users give: it deserialises results and calls callbacks. A panic there costs
